@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Why a flow stayed TCP, and why a pod is not armed: one table.
+ *
+ * X(ID, label, sentence)
+ *   ID        enum smc_reason SMC_REASON_ID; the number is its place, so a row
+ *             is only ever added at the end
+ *   label     the value of the metrics' `reason` label and of JSON
+ *   sentence  what a person reads
+ *
+ * FLOW rows are answers of the verdict function (bpf/verdict.bpf.h); POD rows
+ * are answers of user/mesh about a whole pod.
+ */
+#pragma once
+
+#define SMC_REASONS_FLOW(X)                                                    \
+	X(NONE, "none", "accelerated")                                         \
+	X(MESH_OFF, "mesh-off", "the mesh switch is off")                      \
+	X(NOT_ARMED, "not-armed", "the pod is not armed")                      \
+	X(LOOPBACK, "loopback", "both ends are in the same pod")               \
+	X(EXCLUDED_PORT, "excluded-port", "the port is excluded")              \
+	X(EXCLUDED_CIDR, "excluded-cidr",                                      \
+	  "the peer's address is in an excluded CIDR")                         \
+	X(QUARANTINED, "quarantined",                                          \
+	  "the peer misbehaved and is not offered SMC for a while")            \
+	X(NOT_ENDPOINT, "not-endpoint", "the peer is not an endpoint")         \
+	X(NO_COMMON_TRANSPORT, "no-common-transport",                          \
+	  "the two ends share no transport")                                   \
+	X(MIXED_SERVICE, "mixed-service",                                      \
+	  "not every backend of the service is an endpoint")                   \
+	X(OTHER_UID, "other-uid",                                              \
+	  "the socket is not the sidecar proxy's, and only the proxy's are "   \
+	  "converted")                                                         \
+	X(NOT_CONVERTED, "not-converted",                                      \
+	  "the socket is plain TCP: opened before the pod was armed, or not "  \
+	  "by socket()")                                                       \
+	X(MAP_FULL, "map-full",                                                \
+	  "a map of the datapath is full, so the flow was not offered SMC")    \
+	X(NOT_OFFERED, "not-offered", "the client did not offer SMC")
+
+#define SMC_REASONS_POD(X)                                                     \
+	X(NOT_ANNOTATED, "not-annotated",                                      \
+	  "the pod is not annotated smc.asm.alibabacloud.com/enabled: true")   \
+	X(BAD_ANNOTATION, "bad-annotation",                                    \
+	  "an annotation of the pod has a value that is not understood")       \
+	X(POD_ENDED, "pod-ended", "the pod has ended")                         \
+	X(NO_NETNS, "no-netns", "the pod's network namespace was not found")   \
+	X(NO_CONVERTER, "no-converter",                                        \
+	  "this kernel cannot make SMC sockets of TCP sockets")                \
+	X(NO_SELECTOR, "no-selector",                                          \
+	  "this kernel cannot select who is offered SMC")                      \
+	X(FOREIGN_SELECTOR, "foreign-selector",                                \
+	  "the namespace has an smc_hs_ctrl that is not ours")                 \
+	X(SELECTOR_FAILED, "selector-failed",                                  \
+	  "the selector could not be set in the namespace")                    \
+	X(TRIAL_FAILED, "trial-failed",                                        \
+	  "a trial SMC socket was refused in the namespace")                   \
+	X(REFUSED, "refused",                                                  \
+	  "the kernel refused to make an SMC socket for the pod")              \
+	X(OWNER_RULE, "owner-rule",                                            \
+	  "the sidecar's proxy needs a nftables rule that could not be made")  \
+	X(NO_CGROUP2, "no-cgroup2",                                            \
+	  "a hostNetwork pod is told apart by its cgroup v2, and there is none")\
+	X(NO_TRANSPORT, "no-transport",                                        \
+	  "neither an RDMA device nor shared memory is usable in the pod")     \
+	X(NO_ADDRESS, "no-address",                                            \
+	  "none of the pod's addresses is in its namespace")                   \
+	X(ADDRESS_CONFLICT, "address-conflict",                                \
+	  "another pod created at the same time claims the same address")      \
+	X(POD_MAP_FULL, "pod-map-full",                                        \
+	  "the map of armed pods is full")
+
+#define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)
+
+#define SMC_REASON_ENUM(id, label, sentence) SMC_REASON_##id,
+enum smc_reason { SMC_REASONS(SMC_REASON_ENUM) SMC_REASON_MAX };
+#undef SMC_REASON_ENUM

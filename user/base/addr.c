@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const __u8 v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+int addr_parse(const char *text, struct smc_addr *out)
+{
+	struct smc_addr a;
+
+	memcpy(a.ip, v4_prefix, sizeof(v4_prefix));
+	if (inet_pton(AF_INET, text, a.ip + 12) != 1 &&
+	    inet_pton(AF_INET6, text, a.ip) != 1)
+		return -EINVAL;
+	*out = a;
+	return 0;
+}
+
+bool addr_is_v4(const struct smc_addr *addr)
+{
+	return !memcmp(addr->ip, v4_prefix, sizeof(v4_prefix));
+}
+
+const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN])
+{
+	if (addr_is_v4(addr))
+		inet_ntop(AF_INET, addr->ip + 12, text, ADDR_STRLEN);
+	else
+		inet_ntop(AF_INET6, addr->ip, text, ADDR_STRLEN);
+	return text;
+}
+
+static bool v4_usable(const __u8 *ip)
+{
+	bool link_local = ip[0] == 169 && ip[1] == 254;
+
+	return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && !link_local;
+}
+
+bool addr_usable(const struct smc_addr *addr)
+{
+	static const struct smc_addr unspecified, loopback = {.ip[15] = 1};
+	bool link_local;
+
+	if (addr_is_v4(addr))
+		return v4_usable(addr->ip + 12);
+	link_local = addr->ip[0] == 0xfe && (addr->ip[1] & 0xc0) == 0x80;
+	return addr_cmp(addr, &unspecified) && addr_cmp(addr, &loopback) &&
+	       addr->ip[0] != 0xff && !link_local;
+}
+
+int addr_cmp(const struct smc_addr *a, const struct smc_addr *b)
+{
+	return memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+static bool cidr_is_clean(const struct cidr *c)
+{
+	for (unsigned int bit = c->prefixlen; bit < 128; bit++)
+		if (c->addr.ip[bit / 8] & (0x80 >> (bit % 8)))
+			return false;
+	return true;
+}
+
+int cidr_parse(const char *text, struct cidr *out)
+{
+	const char *slash = strchr(text, '/');
+	unsigned long len, max;
+	char addr[ADDR_STRLEN];
+	struct cidr c;
+	char *end;
+
+	if (!slash || (size_t)(slash - text) >= sizeof(addr) ||
+	    slash[1] < '0' || slash[1] > '9')
+		return -EINVAL;
+	memcpy(addr, text, slash - text);
+	addr[slash - text] = '\0';
+	if (addr_parse(addr, &c.addr))
+		return -EINVAL;
+	/* What was typed decides, so that ::ffff:0:0/96 means what it says. */
+	max = strchr(addr, ':') ? 128 : 32;
+	len = strtoul(slash + 1, &end, 10);
+	if (*end || len > max)
+		return -EINVAL;
+	c.prefixlen = len + (128 - max);
+	if (!cidr_is_clean(&c))
+		return -EINVAL;
+	*out = c;
+	return 0;
+}
+
+const char *cidr_format(const struct cidr *cidr, char text[ADDR_STRLEN])
+{
+	bool v4 = addr_is_v4(&cidr->addr) && cidr->prefixlen >= 96;
+	char addr[ADDR_STRLEN];
+
+	if (v4)
+		addr_format(&cidr->addr, addr);
+	else
+		inet_ntop(AF_INET6, cidr->addr.ip, addr, sizeof(addr));
+	snprintf(text, ADDR_STRLEN, "%.43s/%u", addr,
+		 v4 ? cidr->prefixlen - 96 : cidr->prefixlen);
+	return text;
+}

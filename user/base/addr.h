@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses as the ABI has them: 16 bytes, IPv4 mapped. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <smcmesh/abi.h>
+
+#define ADDR_STRLEN 48 /* "ffff:...:255.255.255.255/128" and the NUL */
+
+struct cidr {
+	struct smc_addr addr;	/* bits below the prefix are zero */
+	unsigned int prefixlen; /* of 128: an IPv4 /16 is 112 */
+};
+
+/* addr_parse - "10.0.0.1" or "fd00::1" to @out. Return: 0 or -EINVAL. */
+int addr_parse(const char *text, struct smc_addr *out);
+
+/* addr_format - Text of @addr, IPv4 without the mapping. Return: @text. */
+const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN]);
+
+/* addr_is_v4 - Is it an IPv4 address, mapped? */
+bool addr_is_v4(const struct smc_addr *addr);
+
+/* addr_usable - May it be an endpoint's at all: not unspecified, loopback,
+ * link-local or multicast (of either family)? */
+bool addr_usable(const struct smc_addr *addr);
+
+/* addr_cmp - Order of memcmp(), for qsort() and bsearch(). */
+int addr_cmp(const struct smc_addr *a, const struct smc_addr *b);
+
+/* cidr_parse - "10.0.0.0/8" or "fd00::/8". Return: 0, or -EINVAL, also where
+ * bits are set below the prefix. */
+int cidr_parse(const char *text, struct cidr *out);
+
+/* cidr_format - Text of @cidr, IPv4 with its own prefix length. Return: @text.
+ */
+const char *cidr_format(const struct cidr *cidr, char text[ADDR_STRLEN]);

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/fault.h"
+
+#ifdef SMCMESH_FAULTS
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fault_point(const char *name)
+{
+	static unsigned long passed;
+	const char *want = getenv("SMCMESH_FAULT");
+	const char *colon = want ? strchr(want, ':') : NULL;
+	size_t len = !want ? 0 : colon ? (size_t)(colon - want) : strlen(want);
+
+	if (!want || strlen(name) != len || strncmp(want, name, len))
+		return;
+	if (++passed == (colon ? strtoul(colon + 1, NULL, 10) : 1))
+		raise(SIGKILL);
+}
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log lines on stderr: one sentence, then key=value. No time stamps and no
+ * colour; journald and the container runtime add their own.
+ */
+#pragma once
+
+enum log_level { LOG_ERR = 0, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* log_level_set - Drop lines of a higher level than @level from now on. */
+void log_level_set(enum log_level level);
+
+/*
+ * log_at - Print one line if @level is wanted.
+ * @err: 0, or a negative errno whose text is appended after ": ".
+ *
+ * Return: @err, so that `return log_err(err, "pin %s", path);` works. errno is
+ * left as it was.
+ */
+int log_at(enum log_level level, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#define log_err(err, ...) log_at(LOG_ERR, (err), __VA_ARGS__)
+#define log_warn(err, ...) log_at(LOG_WARN, (err), __VA_ARGS__)
+#define log_info(...) ((void)log_at(LOG_INFO, 0, __VA_ARGS__))
+#define log_debug(...) ((void)log_at(LOG_DEBUG, 0, __VA_ARGS__))

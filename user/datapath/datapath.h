@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The BPF side: probe the kernel, load the object, pin and attach it, write
+ * its maps, take it away again. Everything is below BPFFS/smcmesh: maps under
+ * their names, links under links/.
+ *
+ * A restart adopts: pinned maps are re-used, a new program is attached before
+ * the old one goes. A dead agent leaves everything working.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/buf.h"
+#include "datapath/features.h"
+#include "mesh/plan.h"
+
+struct datapath;
+
+struct datapath_options {
+	const char *bpffs;  /* default /sys/fs/bpf */
+	const char *cgroup; /* cgroup v2 mount to attach to; NULL: find it */
+	const char *proc;   /* default /proc */
+};
+
+/*
+ * datapath_open - Probe, load, pin, attach all that this kernel can do.
+ * A kernel without SMC is no error: datapath_host() then says what is
+ * possible. The selector is registered here, under a new generation's name.
+ *
+ * Return: 0; -EPROTO: pins of another ABI version (said how to get out, the
+ * datapath untouched); another negative errno, logged: no capability, no
+ * bpffs. Free with datapath_close(), which detaches nothing.
+ */
+int datapath_open(const struct datapath_options *opt, struct datapath **out);
+void datapath_close(struct datapath *dp);
+
+/* datapath_features - Every probe's answer (see features.h). */
+const struct features *datapath_features(const struct datapath *dp);
+
+bool datapath_has_converter(const struct datapath *dp);
+bool datapath_has_selector(const struct datapath *dp);
+const char *datapath_converter(const struct datapath *dp); /* or "none" */
+const char *datapath_selector(const struct datapath *dp);  /* or "none" */
+
+/* datapath_ctrl_name - The name to write into net.smc.hs_ctrl of a namespace;
+ * NULL where there is no selector. */
+const char *datapath_ctrl_name(const struct datapath *dp);
+
+/* datapath_retire_selectors - Unregister our older generations, after every
+ * armed namespace was switched to datapath_ctrl_name(). */
+int datapath_retire_selectors(struct datapath *dp);
+
+/* What datapath_apply() did, for log and metrics. */
+struct datapath_changes {
+	unsigned int added, changed, removed;
+	unsigned int full; /* rows that found their map full, left out */
+};
+
+/*
+ * datapath_apply - Make the maps hold @plan: reads what is there, applies the
+ * difference. Order: what takes away first (switch off, exclusions, endpoints
+ * that went), arming last. BPF's own SMC_POD_REFUSED flag is kept.
+ * A full map leaves its oldest content and the other maps unaffected.
+ *
+ * Return: 0, or the first negative errno (the rest was still done).
+ */
+int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
+		   const struct smc_config *config,
+		   struct datapath_changes *did);
+
+/* Iterate over pinned maps as they are in the kernel. @fn returning non-zero
+ * stops and is returned. Work without a loaded object, on pins alone. */
+typedef int (*datapath_pod_fn)(__u64 key, const struct smc_pod *v, void *arg);
+typedef int (*datapath_endpoint_fn)(const struct smc_addr *key,
+				    const struct smc_endpoint *v, void *arg);
+typedef int (*datapath_flow_fn)(__u64 cookie, const struct smc_flow *v,
+				void *arg);
+/* @value: summed over the CPUs. */
+typedef int (*datapath_counter_fn)(const struct smc_counter_key *key,
+				   __u64 value, void *arg);
+int datapath_each_netns(struct datapath *dp, datapath_pod_fn fn, void *arg);
+int datapath_each_cgroup(struct datapath *dp, datapath_pod_fn fn, void *arg);
+int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
+			   void *arg);
+int datapath_each_flow(struct datapath *dp, datapath_flow_fn fn, void *arg);
+int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
+			  void *arg);
+
+/* datapath_forget_pod - Delete the counters of a pod number that is gone. */
+int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
+
+/* datapath_events_fd - The ring buffer's epoll fd for the loop, or -1; on
+ * POLLIN call datapath_events_read(). */
+int datapath_events_fd(const struct datapath *dp);
+typedef void (*datapath_event_fn)(const struct smc_event *e, void *arg);
+int datapath_events_read(struct datapath *dp, datapath_event_fn fn, void *arg);
+
+/*
+ * datapath_check - Is everything still attached and pinned as we made it?
+ * Heals what is missing (re-pin, re-attach). Return: number of repairs, or a
+ * negative errno.
+ */
+int datapath_check(struct datapath *dp);
+
+/*
+ * datapath_remove - `smcmesh cleanup`'s BPF part: links, struct_ops maps of
+ * ours (every generation, found by name), map pins, the directory. What is not
+ * ours is left. @said: one line for each thing removed or left, and why.
+ * @keep_selector: namespaces still hold SMC sockets: leave the newest ctrl
+ * registered and what its verdict reads.
+ * Return: 0, or the first negative errno.
+ */
+int datapath_remove(const struct datapath_options *opt, bool keep_selector,
+		    struct buf *said);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What this kernel can do: one table, each row probed by trying the thing,
+ * never by a version number. Read by the loader, by doctor, by the metrics.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* X(ID, label, what it is, what is lost without it, how to get it) */
+#define FEATURES(X)                                                            \
+	X(BTF, "btf", "kernel type information (/sys/kernel/btf/vmlinux)",     \
+	  "no BPF program of ours can be loaded",                              \
+	  "use a kernel built with CONFIG_DEBUG_INFO_BTF")                     \
+	X(BPFFS, "bpffs", "a mounted BPF file system",                         \
+	  "nothing can be pinned, so nothing would survive the agent",         \
+	  "mount -t bpf bpf /sys/fs/bpf")                                      \
+	X(CGROUP2, "cgroup2", "a mounted cgroup v2 hierarchy",                 \
+	  "flows are not recorded and hostNetwork pods cannot be told apart",  \
+	  "mount -t cgroup2 none /sys/fs/cgroup/unified")                      \
+	X(CAPABILITIES, "capabilities",                                        \
+	  "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN",             \
+	  "BPF programs cannot be loaded or pod namespaces not entered",       \
+	  "run the agent as root or with these capabilities")                  \
+	X(IPPROTO_SMC, "ipproto_smc", "sockets of protocol IPPROTO_SMC",       \
+	  "there is nothing to convert TCP sockets to",                        \
+	  "use Linux >= 6.11 with CONFIG_SMC, and modprobe smc")               \
+	X(SOCKPROTO, "sockproto", "the hook fmod_ret/update_socket_protocol",  \
+	  "TCP sockets cannot be converted by BPF",                            \
+	  "use Linux >= 6.6 with CONFIG_MPTCP")                                \
+	X(HS_CTRL, "hs_ctrl", "BPF struct_ops smc_hs_ctrl",                    \
+	  "handshakes cannot be selected by BPF",                              \
+	  "use Linux >= 6.19 with CONFIG_SMC_HS_CTRL_BPF")                     \
+	X(LSM_CONNECT, "lsm_connect", "BPF on security_socket_connect",        \
+	  "a second connect() during a non-blocking one may fail",             \
+	  "use a kernel with CONFIG_SECURITY_NETWORK")                         \
+	X(SMC_TRACE, "smc_trace", "BPF on the kernel's SMC functions",         \
+	  "fall-back reasons are not recorded",                                \
+	  "use a kernel with CONFIG_SMC and BTF for it")                       \
+	X(SMC_DIAG, "smc_diag", "socket diagnosis of SMC",                     \
+	  "cleanup cannot tell whether SMC sockets are open",                  \
+	  "modprobe smc_diag")                                                 \
+	X(LOOPBACK, "smcd_loopback", "the loopback device for SMC-D",          \
+	  "no shared memory between pods of this node",                        \
+	  "use a kernel with CONFIG_DIBS_LO (or CONFIG_SMC_LO)")               \
+	X(RDMA, "rdma", "an RDMA device", "no SMC-R between nodes",            \
+	  "add an RDMA NIC, or soft RoCE: rdma link add rxe0 type rxe netdev " \
+	  "eth0")
+
+#define FEATURE_ENUM(id, label, what, loss, how) FEATURE_##id,
+enum feature { FEATURES(FEATURE_ENUM) FEATURE_MAX };
+#undef FEATURE_ENUM
+
+enum feature_state {
+	FEATURE_UNKNOWN = 0, /* could not be tried: see detail */
+	FEATURE_MISSING,
+	FEATURE_PRESENT,
+};
+
+struct feature_result {
+	enum feature_state state;
+	char detail[96]; /* "" or what was seen: a path, an errno's text */
+};
+
+struct features {
+	struct feature_result v[FEATURE_MAX];
+};
+
+struct feature_text {
+	const char *label, *what, *loss, *how;
+};
+
+/* feature_text - The row of @f in the table. */
+const struct feature_text *feature_text(enum feature f);
+
+/* features_probe - Try them all. Makes nothing that outlives the call. */
+struct datapath_options;
+void features_probe(const struct datapath_options *opt, struct features *out);
+
+static inline bool feature_present(const struct features *fs, enum feature f)
+{
+	return fs->v[f].state == FEATURE_PRESENT;
+}

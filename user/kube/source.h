@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the world comes from: `--source file:PATH` (and kube, its sibling).
+ * A source keeps the last good world and says when there is a newer one.
+ */
+#pragma once
+
+#include <uv.h>
+#include "mesh/model.h"
+
+struct source;
+
+struct source_events {
+	/* A new good world is there: source_world(). Called from the loop. */
+	void (*changed)(void *arg);
+	/* The state of the source changed: source_problem(). */
+	void (*trouble)(void *arg);
+	void *arg;
+};
+
+/*
+ * source_open - Start watching.
+ * @spec: "file:PATH". Anything else: -EINVAL, with a log line that says what
+ *        is expected.
+ * The file may be missing: that is trouble, not an error.
+ * Return: 0 or a negative errno. Free with source_close() (asynchronous: the
+ * memory goes when the loop has closed the handles).
+ */
+int source_open(uv_loop_t *loop, const char *spec,
+		const struct source_events *events, struct source **out);
+void source_close(struct source *s);
+
+/* source_world - The last good world, NULL before the first. Stays valid and
+ * unchanged until the next `changed`. */
+const struct mesh_world *source_world(const struct source *s);
+
+/* source_problem - NULL, or the sentence about what is wrong now (missing
+ * file, broken JSON with line and column): the last good world stays. */
+const char *source_problem(const struct source *s);
+
+/* source_notes - Lines about objects left out of the last good world, or "". */
+const char *source_notes(const struct source *s);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the mesh is made of, as a source (user/kube) found it. Plain values:
+ * no JSON, no file descriptors, no kernel state.
+ *
+ * Ownership: every pointer below belongs to the struct that holds it; a world
+ * is freed whole by mesh_world_free().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/addr.h"
+
+#define MESH_UEID_MAX 32
+#define MESH_DEFAULT_UEID "SMCMESH"
+#define MESH_DEFAULT_MARK 0x100
+#define MESH_DEFAULT_MARK_MASK 0xff00
+#define MESH_DEFAULT_PROXY_UID 1337
+
+enum mesh_switch { MESH_UNSET = 0, MESH_OFF, MESH_ON };
+
+struct mesh_ports {
+	__u16 *v; /* sorted, no doubles */
+	size_t n;
+};
+
+struct mesh_addrs {
+	struct smc_addr *v;
+	size_t n;
+};
+
+/* SmcMesh/default and ASMMeshConfig/default. */
+struct mesh_config {
+	enum mesh_switch enabled;     /* SmcMesh.spec.enabled */
+	enum mesh_switch asm_enabled; /* ASMMeshConfig.spec.smcEnabled */
+	struct cidr *exclude_cidrs;
+	size_t n_exclude_cidrs;
+	struct mesh_ports exclude_ports; /* both directions, every pod */
+	char ueid[MESH_UEID_MAX + 1];	 /* never empty: the default else */
+	__u32 mark, mark_mask;
+};
+
+struct mesh_pod {
+	char *ns, *name, *uid;
+	char *node;	   /* "" while not scheduled */
+	char *netns_path;  /* file source only: smcmesh.io/netns; else NULL */
+	long long created; /* seconds since 1970, metadata.creationTimestamp */
+	bool ended;	   /* phase Succeeded or Failed: owns no address */
+	bool host_network;
+	enum mesh_switch enabled; /* the annotation */
+	char *problem; /* NULL, or a sentence: annotation, value, expected */
+	struct mesh_addrs addrs;       /* status.podIPs */
+	struct mesh_ports exclude_in;  /* smcmesh.io/exclude-inbound-ports */
+	struct mesh_ports exclude_out; /* smcmesh.io/exclude-outbound-ports */
+	bool sidecar;		       /* has an istio-style proxy container */
+	__u32 proxy_uid;	       /* as seen in the pod's user namespace */
+};
+
+/* One entry of SmcNode.status.endpoints. */
+struct mesh_endpoint {
+	struct smc_addr addr;
+	__u32 transports; /* enum smc_transport bits */
+	char *ns, *pod, *uid;
+	long long created;
+	struct mesh_ports ports; /* hostNetwork: only these */
+};
+
+struct mesh_node {
+	char *name;
+	char *boot_id; /* NULL: not said */
+	bool ready;    /* condition Ready is not "False" */
+	__u32 transports;
+	char **ueids;
+	size_t n_ueids;
+	struct mesh_endpoint *endpoints;
+	size_t n_endpoints;
+};
+
+struct mesh_world {
+	struct mesh_config config;
+	struct mesh_pod *pods;
+	size_t n_pods;
+	struct mesh_node *nodes;
+	size_t n_nodes;
+};
+
+/* mesh_world_init - An empty world with the defaults of the configuration. */
+void mesh_world_init(struct mesh_world *w);
+
+/* mesh_world_free - Free all that @w holds; safe on a zeroed struct. */
+void mesh_world_free(struct mesh_world *w);
+
+/* mesh_enabled - Is the mesh switch on? SmcMesh wins where it says something,
+ * then ASMMeshConfig; neither: off. */
+bool mesh_enabled(const struct mesh_config *c);
+
+/*
+ * mesh_switch_parse - An annotation's value: "true" or "false", nothing else.
+ * Return: 0, or -EINVAL with *@out untouched.
+ */
+int mesh_switch_parse(const char *text, enum mesh_switch *out);
+
+/*
+ * mesh_ports_parse - "3306,5432" (blanks allowed) to a sorted list.
+ * @bad: on failure the text of the first part that is not a port, up to 31
+ *       characters.
+ * Return: 0, -EINVAL or -ENOMEM; *@out untouched on failure.
+ */
+int mesh_ports_parse(const char *text, struct mesh_ports *out, char bad[32]);
+
+/* mesh_ports_has - Is @port in @p? */
+bool mesh_ports_has(const struct mesh_ports *p, __u16 port);

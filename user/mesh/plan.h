@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decisions: what this node should arm, whom it may offer SMC to, and what
+ * it may publish. Pure functions of (world, host, what was seen); run twice
+ * they give the same.
+ *
+ * A reconcile goes: mesh_want() says which pods of this node should be armed;
+ * the agent lets user/node prepare each (selector set and read back, trial
+ * socket, owner rule) and notes what it saw; mesh_plan() then gives the
+ * content of every map. Nothing is published that was not seen verified.
+ */
+#pragma once
+
+#include <smcmesh/abi.h>
+#include <smcmesh/reasons.h>
+#include "mesh/model.h"
+
+/* What this node's kernel can do (from user/datapath's probes). */
+struct mesh_host {
+	const char *node; /* own name */
+	bool converter;	  /* one was attached */
+	bool selector;	  /* one was registered */
+	bool cgroup2;	  /* --cgroup is a cgroup v2 */
+	__u32 transports; /* of the node */
+};
+
+/* mesh_want's answer for one pod of this node. */
+struct mesh_want {
+	const struct mesh_pod *pod; /* into the world */
+	bool arm;		    /* prepare and arm it */
+	enum smc_reason reason;	    /* why not; SMC_REASON_NONE if arm */
+};
+
+struct mesh_wants {
+	struct mesh_want *v; /* pods of this node, in the world's order */
+	size_t n;
+};
+
+/*
+ * mesh_want - Which pods of host->node should be armed.
+ * Return: 0 or -ENOMEM. Free with mesh_wants_free().
+ */
+int mesh_want(const struct mesh_world *w, const struct mesh_host *host,
+	      struct mesh_wants *out);
+void mesh_wants_free(struct mesh_wants *wants);
+
+/* What user/node saw of one wanted pod. */
+struct mesh_seen {
+	const char *pod_uid;
+	bool verified;		/* selector read back, trial socket made */
+	enum smc_reason reason; /* why not verified */
+	__u32 pod_id; /* this node's number, given by the agent, never 0 */
+	__u64 netns_cookie;	 /* 0: none */
+	__u64 cgroup_id;	 /* hostNetwork: 0: none */
+	__u32 transports;	 /* that this namespace can use */
+	__u32 convert_uid;	 /* init user namespace, or SMC_UID_ANY */
+	struct mesh_addrs addrs; /* found in the namespace */
+};
+
+/* ---- the plan ------------------------------------------------------------ */
+
+struct plan_pod { /* one per pod of this node, in the world's order */
+	const struct mesh_pod *pod;
+	bool armed;
+	enum smc_reason reason;
+	__u32 pod_id;
+	__u64 netns_cookie, cgroup_id; /* one of them, if armed */
+	struct smc_pod value;	       /* of smc_netns or smc_cgroup */
+	struct mesh_addrs published;   /* of this pod, usable and unclaimed */
+};
+
+struct plan_endpoint { /* a row of smc_endpoint, and where it comes from */
+	struct smc_addr addr;
+	struct smc_endpoint value;
+	const char *node, *ns, *pod, *uid; /* into the world */
+	long long created;
+};
+
+struct plan_port {
+	struct smc_port_key key;
+	struct smc_port value;
+};
+
+struct mesh_plan {
+	bool enabled;
+	struct plan_pod *pods;
+	size_t n_pods;
+	struct plan_endpoint *endpoints; /* sorted by address, no doubles */
+	size_t n_endpoints;
+	struct cidr *cidrs;
+	size_t n_cidrs;
+	struct plan_port *ports;
+	size_t n_ports;
+	char **warnings; /* sentences: conflicts, pods with a problem */
+	size_t n_warnings;
+};
+
+/*
+ * mesh_plan - What every map should hold, from what is wanted and was seen.
+ * @seen: by pod UID, any order; a wanted pod that is missing in it is not
+ *        armed, reason SMC_REASON_NO_NETNS.
+ *
+ * The rules: docs in plan.c. Endpoints are the armed pods of this node and
+ * what the SmcNodes of the fabric publish; without an SmcNode of its node, an
+ * annotated running pod of another node counts as published with this node's
+ * own transports. smcd is kept only for pods of this node. Two claims on one
+ * address: the later created wins; equal: neither, and a warning.
+ *
+ * Return: 0 or -ENOMEM. The plan points into @w; free with mesh_plan_free().
+ */
+int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
+	      const struct mesh_seen *seen, size_t n_seen,
+	      struct mesh_plan *out);
+void mesh_plan_free(struct mesh_plan *plan);
