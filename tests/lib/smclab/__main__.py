@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m smclab shell|run: a VM by hand."""
+import argparse
+import os
+import sys
+import termios
+import threading
+import tty
+
+from . import LabError, Vm
+
+
+def shell(vm):
+    """An interactive shell on a terminal of the VM, until it ends."""
+    def show(data):
+        os.write(1, data)
+
+    size = os.get_terminal_size() if sys.stdout.isatty() else (80, 24)
+    proc = vm.spawn(f"stty cols {size[0]} rows {size[1]}; "
+                    "exec bash --norc -i", cwd="/src", pty=True,
+                    env={"TERM": os.environ.get("TERM", "dumb"),
+                         "PS1": rf"{vm.name}:\w# "})
+    proc.on_output = show
+
+    def feed():
+        while proc.alive:
+            data = os.read(0, 4096)
+            proc.stdin(data if data else b"\x04")
+            if not data:
+                return
+
+    saved = termios.tcgetattr(0) if sys.stdin.isatty() else None
+    try:
+        if saved:
+            tty.setraw(0)
+        threading.Thread(target=feed, daemon=True).start()
+        while proc.alive:
+            proc._done.wait(1)
+    finally:
+        if saved:
+            termios.tcsetattr(0, termios.TCSADRAIN, saved)
+    return proc.rc
+
+
+def main():
+    p = argparse.ArgumentParser(prog="smclab", description=__doc__)
+    p.add_argument("--mem", type=int, default=1024, help="MiB")
+    p.add_argument("--cpus", type=int, default=1)
+    p.add_argument("--icount", action="store_true",
+                   help="virtual time follows executed instructions")
+    sub = p.add_subparsers(dest="verb", required=True)
+    sub.add_parser("shell", help="an interactive shell in a VM")
+    run = sub.add_parser("run", help="one command in a VM")
+    run.add_argument("cmd")
+    run.add_argument("--timeout", type=float, default=600)
+    args = p.parse_args()
+    try:
+        with Vm("lab", mem=args.mem, cpus=args.cpus, icount=args.icount) as vm:
+            if args.verb == "shell":
+                return shell(vm)
+            r = vm.run(args.cmd, check=False, timeout=args.timeout)
+            sys.stdout.write(r.out)
+            sys.stderr.write(r.err)
+            return r.rc if r.rc >= 0 else 128 - r.rc
+    except (LabError, FileNotFoundError) as e:
+        print(f"smclab: {e}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

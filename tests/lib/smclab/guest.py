@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent inside a VM: process 1 of the guest, executes the driver's commands.
+
+It speaks JSON lines over a virtio-serial port (the other end is machine.py).
+Driver to guest:  {"op": "spawn", "id", "argv", "cwd", "env", "cgroup", "pty"}
+                  {"op": "stdin", "id", "data"|null}   null closes it
+                  {"op": "signal", "id", "sig"}        to the process group
+                  {"op": "write", "id", "path", "data", "mode"}
+                  {"op": "read", "id", "path"}
+                  {"op": "poweroff"}
+Guest to driver:  {"ev": "hello"}, {"ev": "out"|"err", "id", "data"},
+                  {"ev": "exit", "id", "rc"}, {"ev": "done", "id", "data"|"error"}
+Data is base64. When the driver goes away the port reads as closed and the
+guest powers itself off: a killed driver leaves no VM behind.
+"""
+import base64
+import ctypes
+import fcntl
+import glob
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import threading
+
+CHUNK = 32768
+RB_POWER_OFF = 0x4321FEDC
+
+
+def power_off():
+    os.sync()
+    ctypes.CDLL(None).reboot(ctypes.c_int(RB_POWER_OFF))
+
+
+def reap_for(child):
+    """Process 1's duty: collect orphans until the agent itself ends."""
+    while True:
+        try:
+            pid, _ = os.wait()
+        except ChildProcessError:
+            return
+        if pid == child:
+            return
+
+
+def open_port():
+    for name in glob.glob("/sys/class/virtio-ports/*/name"):
+        with open(name, encoding="ascii") as f:
+            if f.read().strip() == "smclab":
+                dev = os.path.basename(os.path.dirname(name))
+                return os.open("/dev/" + dev, os.O_RDWR | os.O_CLOEXEC)
+    raise SystemExit("smclab: the virtio port named smclab is missing")
+
+
+class Agent:
+    def __init__(self, port):
+        self.port = port
+        self.lock = threading.Lock()
+        self.procs = {}
+
+    def send(self, **msg):
+        line = json.dumps(msg).encode() + b"\n"
+        with self.lock:
+            while line:
+                line = line[os.write(self.port, line):]
+
+    def send_data(self, ev, ident, data):
+        self.send(ev=ev, id=ident, data=base64.b64encode(data).decode())
+
+    def pump(self, fd, ev, ident):
+        """Copy one output of a program to the driver until it is closed."""
+        while True:
+            try:
+                data = os.read(fd, CHUNK)
+            except OSError:    # a pty whose last user has gone says EIO
+                data = b""
+            if not data:
+                os.close(fd)
+                return
+            self.send_data(ev, ident, data)
+
+    def start(self, msg):
+        """Start the program; return (process, stdin fd, [(fd, stream)])."""
+        cgroup = msg.get("cgroup")
+        terminal = msg.get("pty")
+
+        def child():
+            if cgroup:
+                path = os.path.join("/sys/fs/cgroup", cgroup.lstrip("/"))
+                with open(path + "/cgroup.procs", "w", encoding="ascii") as f:
+                    f.write("0")
+            if terminal:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        env = dict(os.environ, **msg.get("env", {}))
+        common = {"cwd": msg.get("cwd", "/"), "env": env, "preexec_fn": child,
+                  "start_new_session": True}
+        if terminal:
+            master, slave = pty.openpty()
+            proc = subprocess.Popen(msg["argv"], stdin=slave, stdout=slave,
+                                    stderr=slave, **common)
+            os.close(slave)
+            return proc, os.dup(master), [(master, "out")]
+        # plain pipes of our own: Popen's file objects would buffer
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+        try:
+            proc = subprocess.Popen(msg["argv"], stdin=pipes[0][0],
+                                    stdout=pipes[1][1], stderr=pipes[2][1],
+                                    **common)
+        finally:
+            for fd in (pipes[0][0], pipes[1][1], pipes[2][1]):
+                os.close(fd)
+        return proc, pipes[0][1], [(pipes[1][0], "out"), (pipes[2][0], "err")]
+
+    def spawn(self, msg):
+        ident = msg["id"]
+        try:
+            proc, stdin, outputs = self.start(msg)
+        except (OSError, subprocess.SubprocessError) as e:
+            self.send_data("err", ident, f"smclab: {e}\n".encode())
+            self.send(ev="exit", id=ident, rc=127)
+            return
+        self.procs[ident] = [proc, stdin]
+        threads = [threading.Thread(target=self.pump, args=(fd, ev, ident))
+                   for fd, ev in outputs]
+        for t in threads:
+            t.start()
+        threading.Thread(target=self.finish, args=(ident, proc, threads)).start()
+
+    def finish(self, ident, proc, threads):
+        rc = proc.wait()
+        # A daemon left behind may hold the outputs open: report the exit after
+        # a moment all the same, its later output still arrives.
+        for t in threads:
+            t.join(0.5)
+        _, stdin = self.procs.pop(ident)
+        if stdin is not None:
+            os.close(stdin)
+        self.send(ev="exit", id=ident, rc=rc)
+
+    def stdin(self, msg):
+        entry = self.procs.get(msg["id"])
+        if not entry or entry[1] is None:
+            return
+        if msg["data"] is None:
+            fd, entry[1] = entry[1], None
+            os.close(fd)
+            return
+        data = base64.b64decode(msg["data"])
+        try:
+            while data:
+                data = data[os.write(entry[1], data):]
+        except BrokenPipeError:
+            pass
+
+    def signal(self, msg):
+        entry = self.procs.get(msg["id"])
+        if entry:
+            try:
+                os.killpg(entry[0].pid, msg["sig"])
+            except ProcessLookupError:
+                pass
+
+    def write(self, msg):
+        """Replace a file in one step, as an editor or kubectl would."""
+        path, tmp = msg["path"], msg["path"] + ".smclab-new"
+        try:
+            os.makedirs(os.path.dirname(path) or "/", exist_ok=True)
+            with open(tmp, "wb") as f:
+                f.write(base64.b64decode(msg["data"]))
+                os.fchmod(f.fileno(), msg.get("mode", 0o644))
+            os.rename(tmp, path)
+            self.send(ev="done", id=msg["id"], data="")
+        except OSError as e:
+            self.send(ev="done", id=msg["id"], error=str(e))
+
+    def read(self, msg):
+        try:
+            with open(msg["path"], "rb") as f:
+                self.send_data("done", msg["id"], f.read())
+        except OSError as e:
+            self.send(ev="done", id=msg["id"], error=str(e))
+
+    def serve(self):
+        self.send(ev="hello")
+        ops = {"spawn": self.spawn, "stdin": self.stdin, "signal": self.signal,
+               "write": self.write, "read": self.read}
+        with os.fdopen(os.dup(self.port), "rb", 0) as f:
+            pending = b""
+            while True:
+                data = f.read(65536)
+                if not data:
+                    return
+                *lines, pending = (pending + data).split(b"\n")
+                for line in lines:
+                    msg = json.loads(line)
+                    if msg["op"] == "poweroff":
+                        return
+                    ops[msg["op"]](msg)
+
+
+def main():
+    os.environ.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+                           "/sbin:/bin", HOME="/root", LC_ALL="C.UTF-8")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    child = os.fork()
+    if child:
+        reap_for(child)
+        power_off()
+    try:
+        Agent(open_port()).serve()
+    finally:
+        sys.stdout.flush()
+        os._exit(0)    # threads may still wait for programs: process 1 ends all
+
+
+if __name__ == "__main__":
+    main()
