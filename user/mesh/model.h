@@ -63,6 +63,7 @@ struct mesh_endpoint {
 	__u32 transports; /* enum smc_transport bits */
 	char *ns, *pod, *uid;
 	long long created;
+	bool host_network;	 /* `ports` is there, be it empty */
 	struct mesh_ports ports; /* hostNetwork: only these */
 };
 
@@ -108,6 +109,12 @@ int mesh_switch_parse(const char *text, enum mesh_switch *out);
  * Return: 0, -EINVAL or -ENOMEM; *@out untouched on failure.
  */
 int mesh_ports_parse(const char *text, struct mesh_ports *out, char bad[32]);
+
+/*
+ * mesh_ports_set - A copy of the @n ports at @v, sorted and without doubles;
+ * what was in @out is freed. Return: 0, or -ENOMEM with *@out untouched.
+ */
+int mesh_ports_set(struct mesh_ports *out, const __u16 *v, size_t n);
 
 /* mesh_ports_has - Is @port in @p? */
 bool mesh_ports_has(const struct mesh_ports *p, __u16 port);

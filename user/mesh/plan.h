@@ -22,6 +22,9 @@ struct mesh_host {
 	bool selector;	  /* one was registered */
 	bool cgroup2;	  /* --cgroup is a cgroup v2 */
 	__u32 transports; /* of the node */
+	/* The host's own namespace, 0: not known. No pod is ever armed by it:
+	 * that would convert every program of the machine. */
+	__u64 netns_cookie;
 };
 
 /* mesh_want's answer for one pod of this node. */
@@ -76,6 +79,14 @@ struct plan_endpoint { /* a row of smc_endpoint, and where it comes from */
 	long long created;
 };
 
+/* A row of smc_cgroup with SMC_POD_DENY: a hostNetwork pod that is not armed
+ * (any more, or left the world) while its cgroup, and so perhaps SMC sockets of
+ * it, are still there. */
+struct plan_denied {
+	__u64 cgroup_id;
+	struct smc_pod value;
+};
+
 struct plan_port {
 	struct smc_port_key key;
 	struct smc_port value;
@@ -85,15 +96,23 @@ struct mesh_plan {
 	bool enabled;
 	struct plan_pod *pods;
 	size_t n_pods;
+	struct plan_denied *denied; /* sorted by cgroup_id, no doubles */
+	size_t n_denied;
 	struct plan_endpoint *endpoints; /* sorted by address, no doubles */
 	size_t n_endpoints;
 	struct cidr *cidrs;
 	size_t n_cidrs;
-	struct plan_port *ports;
+	struct plan_port *ports; /* sorted by pod_id, port; no doubles */
 	size_t n_ports;
 	char **warnings; /* sentences: conflicts, pods with a problem */
 	size_t n_warnings;
 };
+
+/* mesh_node_id - The number of a node (smc_config.node_id and
+ * smc_endpoint.node_id): a hash of its name, never 0, the same on every node
+ * and after every restart. Two names may share one: it tells nodes apart for
+ * pacing and display, never whether an endpoint is on this node. */
+__u32 mesh_node_id(const char *name);
 
 /*
  * mesh_plan - What every map should hold, from what is wanted and was seen.
