@@ -358,7 +358,7 @@ class Vm:
         ident = self._register(waiter)
         self.send(id=ident, **msg)
         if not waiter.done.wait(30):
-            raise LabError(f"{self.name}: no answer to {msg['op']} {msg['path']}")
+            raise LabError(f"{self.name}: no answer to {msg}"[:300])
         if waiter.msg is None:
             self.check_alive()
             raise LabError(f"{self.name}: stopped during {msg['op']}")
@@ -374,6 +374,11 @@ class Vm:
 
     def read(self, path):
         return self._transfer(op="read", path=path).decode(errors="replace")
+
+    def call(self, module, func, *args, netns=None):
+        """What a judge's function returns, asked in that namespace."""
+        return json.loads(self._transfer(op="call", module=module, func=func,
+                                         args=args, netns=netns))
 
     def console_tail(self, lines=40):
         try:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""smcmesh in a VM: start it, feed it, ask it."""
+import json
+import re
+import signal
+
+from . import manifest
+from .machine import wait_for
+
+SOCKET = "/run/smcmesh/agent.sock"
+LISTEN = "127.0.0.1:9469"
+METRIC = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+class Agent:
+    """`smcmesh agent --source file:...` in @vm.
+
+    objects: the List to start with (see manifest.py); None: no file yet.
+    binary:  another build of it, e.g. /build/faults/smcmesh.
+    """
+
+    def __init__(self, vm, objects=(), node=None, binary="/build/smcmesh",
+                 args=(), env=None, path="/run/smclab/mesh.json"):
+        self.vm, self.path, self.binary = vm, path, binary
+        self.node = node or vm.name
+        self.args, self.env = list(args), env
+        self.proc = None
+        if objects is not None:
+            self.set(*objects)
+
+    def start(self, wait=True, env=None):
+        argv = [self.binary, "agent", "--source", "file:" + self.path, "--node",
+                self.node, "--listen", LISTEN, *self.args]
+        self.proc = self.vm.spawn(argv, env={**(self.env or {}), **(env or {})})
+        if wait:
+            self.wait_ready()
+        return self
+
+    def stop(self, sig=signal.SIGTERM):
+        return self.proc.kill(sig) if self.proc else None
+
+    def set(self, *objects):
+        """Replace the List; the agent notices by itself."""
+        self.vm.write(self.path, manifest.text(*objects))
+
+    def cli(self, *args, check=True, **kw):
+        return self.vm.run([self.binary, *args], check=check, **kw)
+
+    def http(self, path, unix=True):
+        where = (["--unix-socket", SOCKET, "http://agent" + path] if unix else
+                 [f"http://{LISTEN}{path}"])
+        return self.vm.run(["curl", "-sS", "--fail", "--max-time", "10", *where])
+
+    def get(self, path):
+        """JSON from the control socket, e.g. get("/v1/status")."""
+        return json.loads(self.http(path).out)
+
+    def ready(self):
+        if self.proc and not self.proc.alive:
+            raise RuntimeError(f"the agent has ended, rc {self.proc.rc}:\n"
+                               f"{self.proc.output[-4000:]}")
+        return self.http("/readyz", unix=False).rc == 0
+
+    def wait_ready(self, timeout=60):
+        try:
+            wait_for(self.ready, timeout, "the agent to be ready", 0.2)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\nagent: {self.proc.output[-4000:]}") from e
+
+    def metrics(self):
+        """{(name, ((label, value), ...)): number}"""
+        out = {}
+        for line in self.http("/metrics", unix=False).out.splitlines():
+            m = METRIC.match(line)
+            if m:
+                labels = tuple(sorted(LABEL.findall(m.group(2) or "")))
+                out[m.group(1), labels] = float(m.group(3))
+        return out
+
+    def metric(self, name, **labels):
+        """The sum of a metric over all samples that carry these labels."""
+        want = set(labels.items())
+        found = [v for (n, ls), v in self.metrics().items()
+                 if n == name and want <= set(ls)]
+        if not found:
+            raise LookupError(f"no sample of {name} with {labels}")
+        return sum(found)
+
+    def map(self, name):
+        """A pinned map as bpftool reads it."""
+        cmd = f"bpftool -j map dump pinned /sys/fs/bpf/smcmesh/{name}"
+        return self.vm.run(cmd).json()

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel says each connection of this network namespace is.
+
+Run it in the guest, in the namespace asked about (ip netns exec). It prints a
+JSON list, one object for a connection's end:
+
+  mode         smcd, smcr: the data goes that way. tcp: an SMC socket that fell
+               back. plain: a TCP socket that never was one.
+  local, remote, local_port, remote_port
+  reason, peer_reason   why it fell back (SMC_CLC_DECL_*), 0 otherwise
+  device       smcr: the RDMA device
+  inode, uid
+
+The kernel names a mode for sockets that failed or listen as well, so only
+state 1 (SMC_ACTIVE) is an answer; --all prints the others too. It fills no
+addresses for IPPROTO_SMC sockets (net/smc/smc_diag.c looks for protocol 0 and
+1): they are taken from the inner TCP socket, which has the same ports.
+"""
+import ipaddress
+import json
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import netlink    # noqa: E402  (runs as a script in the guest, not as a package)
+
+AF_SMC, AF_INET, AF_INET6 = 43, 2, 10
+SOCK_DIAG_BY_FAMILY = 20
+IPPROTO_TCP = 6
+TCP_ESTABLISHED = 1
+SMC_ACTIVE = 1
+SMC_DIAG_LGRINFO, SMC_DIAG_FALLBACK = 2, 5
+MODES = {0: "smcr", 1: "tcp", 2: "smcd"}
+SOCKID = struct.Struct("!HH16s16s")    # ports, source, destination
+
+
+def address(raw, family):
+    if family == AF_INET:
+        return str(ipaddress.IPv4Address(raw[:4]))
+    ip = ipaddress.IPv6Address(raw)
+    return str(ip.ipv4_mapped or ip)
+
+
+def tcp_sockets(nl):
+    """Established TCP sockets: (lport, rport) -> [(local, remote, inode, uid)]."""
+    found = {}
+    for family in (AF_INET, AF_INET6):
+        body = struct.pack("=BBBBI48x", family, IPPROTO_TCP, 0, 0,
+                           1 << TCP_ESTABLISHED)
+        for p in nl.request(SOCK_DIAG_BY_FAMILY, netlink.NLM_F_DUMP, body):
+            lport, rport, src, dst = SOCKID.unpack_from(p, 4)
+            # inet_diag_msg: expires, rqueue, wqueue, uid, inode after the id
+            uid, inode = struct.unpack_from("=II", p, 52 + 12)
+            found.setdefault((lport, rport), []).append(
+                (address(src, p[0]), address(dst, p[0]), inode, uid))
+    return found
+
+
+def smc_sockets(nl):
+    """Rows for the SMC sockets, in any state, addresses not filled in."""
+    rows = []
+    ext = 1 << (SMC_DIAG_LGRINFO - 1)
+    body = struct.pack("=B2xB48x", AF_SMC, ext)
+    for p in nl.request(SOCK_DIAG_BY_FAMILY, netlink.NLM_F_DUMP, body):
+        lport, rport, _, _ = SOCKID.unpack_from(p, 4)
+        uid, inode = struct.unpack_from("=IQ", p, 52)
+        row = {"mode": MODES.get(p[2], str(p[2])), "state": p[1],
+               "local_port": lport, "remote_port": rport, "local": None,
+               "remote": None, "reason": 0, "peer_reason": 0, "device": None,
+               "inode": inode, "uid": uid}
+        for kind, data in netlink.attrs(p[64:]):
+            if kind == SMC_DIAG_FALLBACK:
+                row["reason"], row["peer_reason"] = struct.unpack("=II", data)
+            elif kind == SMC_DIAG_LGRINFO:
+                row["device"] = data[1:65].split(b"\0")[0].decode()
+        rows.append(row)
+    return rows
+
+
+def dump(every=False):
+    nl = netlink.Netlink(netlink.NETLINK_SOCK_DIAG)
+    try:
+        rows = smc_sockets(nl)
+    except FileNotFoundError:    # no SMC, or no SMC_DIAG, in this kernel
+        rows = []
+    tcp = tcp_sockets(nl)
+    for row in rows:
+        inner = tcp.pop((row["local_port"], row["remote_port"]), None)
+        if inner:
+            row["local"], row["remote"] = inner[0][:2]
+    if not every:
+        rows = [r for r in rows if r["state"] == SMC_ACTIVE]
+    for (lport, rport), socks in tcp.items():
+        for local, remote, inode, uid in socks:
+            rows.append({"mode": "plain", "state": TCP_ESTABLISHED,
+                         "local_port": lport, "remote_port": rport,
+                         "local": local, "remote": remote, "reason": 0,
+                         "peer_reason": 0, "device": None, "inode": inode,
+                         "uid": uid})
+    return rows
+
+
+if __name__ == "__main__":
+    print(json.dumps(dump("--all" in sys.argv[1:])))

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The kernel's own SMC tables, over generic netlink; runs in the guest.
+
+  smcnl.py ueid [add|del NAME]   user-defined EIDs of this kernel
+  smcnl.py pnet                  pnet entries of this namespace
+  smcnl.py fback                 fall-back reasons of this namespace
+
+Prints JSON.
+"""
+import json
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import netlink    # noqa: E402  (runs as a script in the guest, not as a package)
+
+DUMP = netlink.NLM_F_DUMP
+GET_FBACK_STATS, DUMP_UEID, ADD_UEID, DEL_UEID = 8, 9, 10, 11
+EID_LEN = 32    # EIDs are padded with blanks to exactly this (smc_clc.c)
+
+
+def text(data):
+    return data.split(b"\0")[0].decode().rstrip()
+
+
+def smc(cmd, flags=DUMP, payload=b""):
+    return netlink.Genl("SMC_GEN_NETLINK").call(cmd, flags, payload)
+
+
+def ueid(verb=None, name=None):
+    if verb:
+        smc(ADD_UEID if verb == "add" else DEL_UEID, netlink.NLM_F_ACK,
+            netlink.attr(1, name.encode().ljust(EID_LEN) + b"\0"))
+    return [text(v) for msg in smc(DUMP_UEID) for k, v in msg if k == 1]
+
+
+def pnet():
+    rows = []
+    for msg in netlink.Genl("SMC_PNETID").call(1, DUMP):
+        got = dict(msg)
+        rows.append({"name": text(got[1]), "eth": text(got.get(2, b"")),
+                     "ib": text(got.get(3, b"")),
+                     "port": got[4][0] if 4 in got else None})
+    return rows
+
+
+def fback():
+    rows = []
+    for msg in smc(GET_FBACK_STATS):
+        for _, nest in msg:
+            got = dict(netlink.attrs(nest))
+            if 5 not in got:
+                continue
+            rows.append({"server": got[1][0] == 1,
+                         "reason": struct.unpack("=I", got[4])[0],
+                         "count": struct.unpack("=H", got[5])[0]})
+    return rows
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in ("ueid", "pnet", "fback"):
+        sys.exit(__doc__)
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))
