@@ -1,0 +1,3 @@
+module smcmesh.io/tests/goecho
+
+go 1.24
