@@ -92,6 +92,11 @@ void mesh_world_init(struct mesh_world *w);
 /* mesh_world_free - Free all that @w holds; safe on a zeroed struct. */
 void mesh_world_free(struct mesh_world *w);
 
+/* Free what one of its members holds, and zero it: for builders of a world. */
+void mesh_pod_free(struct mesh_pod *p);
+void mesh_endpoint_free(struct mesh_endpoint *e);
+void mesh_node_free(struct mesh_node *n);
+
 /* mesh_enabled - Is the mesh switch on? SmcMesh wins where it says something,
  * then ASMMeshConfig; neither: off. */
 bool mesh_enabled(const struct mesh_config *c);

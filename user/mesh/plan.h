@@ -53,8 +53,13 @@ struct mesh_seen {
 	bool verified;		/* selector read back, trial socket made */
 	enum smc_reason reason; /* why not verified */
 	__u32 pod_id; /* this node's number, given by the agent, never 0 */
-	__u64 netns_cookie;	 /* 0: none */
-	__u64 cgroup_id;	 /* hostNetwork: 0: none */
+	__u64 netns_cookie; /* 0: none */
+	__u64 cgroup_id;    /* hostNetwork: 0: none */
+	/* hostNetwork: cgroup_id has an entry of ours in smc_cgroup already
+	 * (read back from the map), and the cgroup still exists. If the pod is
+	 * not armed any more the plan keeps denying there: plan->denied. Such
+	 * a row may belong to a pod that has left the world. */
+	bool was_armed;
 	__u32 transports;	 /* that this namespace can use */
 	__u32 convert_uid;	 /* init user namespace, or SMC_UID_ANY */
 	struct mesh_addrs addrs; /* found in the namespace */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Arrays that grow one by one, with no field for their room. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/*
+ * array_room - Room for one more element behind the @n there are. The room is
+ * always the next power of two, so it is full exactly when @n is 0 or a power
+ * of two: an array is grown by this function from its first element on, or not
+ * at all.
+ *
+ * Return: the array, perhaps moved; NULL without memory, @v is then untouched.
+ */
+static inline void *array_room(void *v, size_t n, size_t size)
+{
+	if (n & (n - 1))
+		return v;
+	if (n > SIZE_MAX / 2)
+		return NULL;
+	return reallocarray(v, n ? 2 * n : 1, size);
+}
+
+/*
+ * array_push - Append one zeroed element.
+ * @v: an lvalue, pointer to the first element. @n: an lvalue, their number.
+ * Return: the new element, or NULL without memory (both untouched).
+ */
+#define array_push(v, n)                                               \
+	({                                                             \
+		__typeof__(v) _new = NULL;                             \
+		__typeof__(v) _v = array_room((v), (n), sizeof(*(v))); \
+		if (_v) {                                              \
+			(v) = _v;                                      \
+			_new = &_v[(n)++];                             \
+			*_new = (__typeof__(*(v))){0};                 \
+		}                                                      \
+		_new;                                                  \
+	})

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Who owns which address.
+ *
+ * Every pod that has not ended and every endpoint that an SmcNode lists claims
+ * its addresses, whether it may be offered SMC or not: a pod without the
+ * annotation that got the address of an older, annotated one must not be taken
+ * for it. A claim publishes if it would make the address an endpoint. Then, for
+ * each address:
+ *
+ * - What a hostNetwork pod claims is the address of its node. All of them on
+ *   one node are one claimant, and other pods lose against it: as endpoint a
+ *   node's address is answered only, never offered to as a pod's would be.
+ * - The claimant created last has it. Two created at the same second: neither,
+ *   and it is said if one of them publishes.
+ * - Then it is an endpoint if its owner publishes it.
+ *
+ * A claimant is known by (node, UID): an SmcNode may list a pod that the world
+ * knows too, and is not its rival. What an SmcNode of ours says is not read:
+ * this node knows its own pods better. A node that is not ready, or shares no
+ * UEID with us, publishes nothing, but its pods own their addresses.
+ *
+ * Cost: one sort of all claims, O(n log n).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/when.h"
+#include "mesh/parts.h"
+
+struct claim {
+	struct smc_addr addr;
+	const char *node, *ns, *pod, *uid; /* into the world */
+	long long created;
+	size_t seq; /* makes the order total */
+	size_t own; /* index into plan.pods, or NOT_OWN */
+	__u32 transports;
+	bool host;
+	bool publishes;
+};
+#define NOT_OWN SIZE_MAX
+
+struct claims {
+	struct claim *v;
+	size_t n;
+};
+
+static void claims_free(struct claims *c)
+{
+	free(c->v);
+}
+
+/* ---- collecting -----------------------------------------------------------
+ */
+
+static int add_claim(struct claims *claims, const struct claim *like,
+		     const struct smc_addr *addr)
+{
+	struct claim *c = array_push(claims->v, claims->n);
+
+	if (!c)
+		return -ENOMEM;
+	*c = *like;
+	c->addr = *addr;
+	c->seq = claims->n;
+	return 0;
+}
+
+static struct claim pod_claim(const struct mesh_pod *pod)
+{
+	return (struct claim){
+		.node = pod->node,
+		.ns = pod->ns,
+		.pod = pod->name,
+		.uid = pod->uid,
+		.created = pod->created,
+		.own = NOT_OWN,
+		.host = pod->host_network,
+	};
+}
+
+static bool addrs_have(const struct mesh_addrs *addrs,
+		       const struct smc_addr *addr)
+{
+	for (size_t i = 0; i < addrs->n; i++)
+		if (!addr_cmp(&addrs->v[i], addr))
+			return true;
+	return false;
+}
+
+/* A pod of this node publishes what was found in its own namespace. */
+static int claim_own(struct draft *d, size_t own, struct claims *claims)
+{
+	const struct plan_pod *p = &d->plan.pods[own];
+	const struct mesh_seen *seen = d->own[own].seen;
+	struct claim claim = pod_claim(p->pod);
+	int err = 0;
+
+	if (p->pod->ended)
+		return 0;
+	claim.own = own;
+	claim.transports = p->value.transports;
+	for (size_t i = 0; i < p->pod->addrs.n && !err; i++) {
+		const struct smc_addr *addr = &p->pod->addrs.v[i];
+
+		claim.publishes = p->armed && addrs_have(&seen->addrs, addr);
+		if (addr_usable(addr))
+			err = add_claim(claims, &claim, addr);
+	}
+	return err;
+}
+
+/*
+ * A pod of another node. If that node has no SmcNode (file source: several
+ * machines share one file), the annotation alone publishes, with the transports
+ * of our own node that reach another one.
+ */
+static int claim_other(struct draft *d, const struct mesh_pod *pod,
+		       bool node_known, struct claims *claims)
+{
+	struct claim claim = pod_claim(pod);
+	int err = 0;
+
+	if (pod->ended)
+		return 0;
+	claim.publishes = !node_known && *pod->node && !pod->problem &&
+			  pod->enabled == MESH_ON;
+	claim.transports = d->host->transports & SMC_TRANSPORT_SMCR;
+	for (size_t i = 0; i < pod->addrs.n && !err; i++)
+		if (addr_usable(&pod->addrs.v[i]))
+			err = add_claim(claims, &claim, &pod->addrs.v[i]);
+	return err;
+}
+
+/* A fabric is who shares a UEID: without one SMCv2 is declined. */
+static bool same_fabric(const struct mesh_config *c,
+			const struct mesh_node *node)
+{
+	for (size_t i = 0; i < node->n_ueids; i++)
+		if (!strcmp(node->ueids[i], c->ueid))
+			return true;
+	return false;
+}
+
+static int str_ptr_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A set of strings that the world owns; sorted before it is asked. */
+struct names {
+	const char **v;
+	size_t n;
+};
+
+static void names_free(struct names *s)
+{
+	free(s->v);
+}
+
+static int names_add(struct names *s, const char *name)
+{
+	const char **slot = array_push(s->v, s->n);
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = name;
+	return 0;
+}
+
+static void names_sort(struct names *s)
+{
+	if (s->n)
+		qsort(s->v, s->n, sizeof(*s->v), str_ptr_cmp);
+}
+
+static bool names_have(const struct names *s, const char *name)
+{
+	return s->n && bsearch(&name, s->v, s->n, sizeof(*s->v), str_ptr_cmp);
+}
+
+static int claim_node(struct draft *d, const struct mesh_node *node,
+		      const struct names *ended, struct claims *claims)
+{
+	bool publishes = node->ready && same_fabric(&d->world->config, node);
+	int err = 0;
+
+	for (size_t i = 0; i < node->n_endpoints && !err; i++) {
+		const struct mesh_endpoint *e = &node->endpoints[i];
+		struct claim claim = {
+			.node = node->name,
+			.ns = e->ns,
+			.pod = e->pod,
+			.uid = e->uid,
+			.created = e->created,
+			.own = NOT_OWN,
+			.host = e->host_network,
+			.publishes = publishes,
+			.transports = e->transports & node->transports &
+				      SMC_TRANSPORT_SMCR,
+		};
+
+		if (addr_usable(&e->addr) && !names_have(ended, e->uid))
+			err = add_claim(claims, &claim, &e->addr);
+	}
+	return err;
+}
+
+static int collect(struct draft *d, struct claims *claims)
+{
+	_cleanup_(names_free) struct names nodes = {0};
+	_cleanup_(names_free) struct names ended = {0};
+	const struct mesh_world *w = d->world;
+	int err = 0;
+
+	for (size_t i = 0; i < w->n_nodes && !err; i++)
+		err = names_add(&nodes, w->nodes[i].name);
+	for (size_t i = 0; i < w->n_pods && !err; i++)
+		if (w->pods[i].ended)
+			err = names_add(&ended, w->pods[i].uid);
+	names_sort(&nodes);
+	names_sort(&ended);
+	for (size_t i = 0; i < d->plan.n_pods && !err; i++)
+		err = claim_own(d, i, claims);
+	for (size_t i = 0; i < w->n_pods && !err; i++)
+		if (strcmp(w->pods[i].node, d->host->node))
+			err = claim_other(d, &w->pods[i],
+					  names_have(&nodes, w->pods[i].node),
+					  claims);
+	for (size_t i = 0; i < w->n_nodes && !err; i++)
+		if (strcmp(w->nodes[i].name, d->host->node))
+			err = claim_node(d, &w->nodes[i], &ended, claims);
+	return err;
+}
+
+/* ---- settling -------------------------------------------------------------
+ */
+
+/* Who claims; claims of one claimant compare equal. */
+static int claimant_cmp(const struct claim *a, const struct claim *b)
+{
+	int order;
+
+	if (a->host != b->host)
+		return a->host ? -1 : 1;
+	order = strcmp(a->node, b->node);
+	if (order || a->host)
+		return order;
+	return strcmp(a->uid, b->uid);
+}
+
+static int claim_cmp(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+	int order = addr_cmp(&x->addr, &y->addr);
+
+	if (!order)
+		order = claimant_cmp(x, y);
+	if (!order)
+		order = (x->seq > y->seq) - (x->seq < y->seq);
+	return order;
+}
+
+/* The claims of one claimant on one address. */
+struct bid {
+	struct claim *v;
+	size_t n;
+	const struct claim *face; /* a publishing one, latest; or NULL */
+	long long created;
+	__u32 transports; /* that all the publishing ones have */
+};
+
+static struct bid take_bid(struct claim *v, const struct claim *end)
+{
+	struct bid bid = {.v = v, .created = v->created, .transports = ~0U};
+
+	for (; v < end && !claimant_cmp(bid.v, v); v++, bid.n++) {
+		if (v->created > bid.created)
+			bid.created = v->created;
+		if (!v->publishes)
+			continue;
+		bid.transports &= v->transports;
+		if (!bid.face || v->created > bid.face->created)
+			bid.face = v;
+	}
+	return bid;
+}
+
+static int warn_tie(struct draft *d, const struct bid *a, const struct bid *b)
+{
+	char addr[ADDR_STRLEN], when[WHEN_STRLEN];
+
+	return draft_warn(d,
+			  "address %s is claimed by pod %s/%s on node %s and "
+			  "by pod %s/%s on node %s, both created at %s: it is "
+			  "no endpoint",
+			  addr_format(&a->v->addr, addr), a->v->ns, a->v->pod,
+			  a->v->node, b->v->ns, b->v->pod, b->v->node,
+			  when_format(a->created, when));
+}
+
+static int warn_node_address(struct draft *d, const struct claim *host,
+			     const struct claim *pod)
+{
+	char addr[ADDR_STRLEN];
+
+	return draft_warn(d,
+			  "address %s of pod %s/%s is the address of node %s: "
+			  "it is not the pod's",
+			  addr_format(&pod->addr, addr), pod->ns, pod->pod,
+			  host->node);
+}
+
+/* Make @won an endpoint, and published where it is of this node. */
+static int add_endpoint(struct draft *d, const struct bid *won)
+{
+	struct mesh_plan *plan = &d->plan;
+	struct plan_endpoint *e =
+		array_push(plan->endpoints, plan->n_endpoints);
+
+	if (!e)
+		return -ENOMEM;
+	e->addr = won->face->addr;
+	e->value.transports = won->transports;
+	e->value.node_id = mesh_node_id(won->face->node);
+	e->value.flags = won->face->host ? SMC_ENDPOINT_ANSWER_ONLY : 0;
+	e->node = won->face->node;
+	e->ns = won->face->ns;
+	e->pod = won->face->pod;
+	e->uid = won->face->uid;
+	e->created = won->face->created;
+	for (size_t i = 0; i < won->n; i++) {
+		struct mesh_addrs *published;
+		struct smc_addr *addr;
+
+		if (!won->v[i].publishes || won->v[i].own == NOT_OWN)
+			continue;
+		published = &plan->pods[won->v[i].own].published;
+		addr = array_push(published->v, published->n);
+		if (!addr)
+			return -ENOMEM;
+		*addr = e->addr;
+	}
+	return 0;
+}
+
+static void mark_lost(struct draft *d, struct claim *v, const struct claim *end)
+{
+	for (; v < end; v++)
+		if (v->own != NOT_OWN && v->publishes)
+			d->own[v->own].lost = true;
+}
+
+/* Settle one address: the claims from @v up to @end. */
+static int settle(struct draft *d, struct claim *v, const struct claim *end)
+{
+	struct bid best = take_bid(v, end), tied = {0}, bid;
+	struct claim *start = v;
+	bool publishing = best.face;
+	int err = 0;
+
+	for (v += best.n; v < end && !err; v += bid.n) {
+		bid = take_bid(v, end);
+		if (best.v->host && !bid.v->host) {
+			if (bid.face)
+				err = warn_node_address(d, best.v, bid.face);
+		} else if (bid.created > best.created) {
+			best = bid;
+			tied.n = 0;
+			publishing = bid.face;
+		} else if (bid.created == best.created) {
+			tied = bid;
+			publishing = publishing || bid.face;
+		}
+	}
+	if (err)
+		return err;
+	if (tied.n) {
+		mark_lost(d, start, end);
+		return publishing ? warn_tie(d, &best, &tied) : 0;
+	}
+	mark_lost(d, start, best.v);
+	mark_lost(d, best.v + best.n, end);
+	return best.face ? add_endpoint(d, &best) : 0;
+}
+
+int draft_endpoints(struct draft *d)
+{
+	_cleanup_(claims_free) struct claims claims = {0};
+	struct claim *v, *next, *end;
+	int err = collect(d, &claims);
+
+	if (err || !claims.n)
+		return err;
+	v = claims.v;
+	end = v + claims.n;
+	qsort(v, claims.n, sizeof(*v), claim_cmp);
+	for (; v < end && !err; v = next) {
+		next = v + 1;
+		while (next < end && !addr_cmp(&v->addr, &next->addr))
+			next++;
+		err = settle(d, v, next);
+	}
+	return err;
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mesh/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+void mesh_world_init(struct mesh_world *w)
+{
+	memset(w, 0, sizeof(*w));
+	strcpy(w->config.ueid, MESH_DEFAULT_UEID);
+	w->config.mark = MESH_DEFAULT_MARK;
+	w->config.mark_mask = MESH_DEFAULT_MARK_MASK;
+}
+
+void mesh_pod_free(struct mesh_pod *p)
+{
+	free(p->ns);
+	free(p->name);
+	free(p->uid);
+	free(p->node);
+	free(p->netns_path);
+	free(p->problem);
+	free(p->addrs.v);
+	free(p->exclude_in.v);
+	free(p->exclude_out.v);
+	memset(p, 0, sizeof(*p));
+}
+
+void mesh_endpoint_free(struct mesh_endpoint *e)
+{
+	free(e->ns);
+	free(e->pod);
+	free(e->uid);
+	free(e->ports.v);
+	memset(e, 0, sizeof(*e));
+}
+
+void mesh_node_free(struct mesh_node *n)
+{
+	for (size_t i = 0; i < n->n_endpoints; i++)
+		mesh_endpoint_free(&n->endpoints[i]);
+	for (size_t i = 0; i < n->n_ueids; i++)
+		free(n->ueids[i]);
+	free(n->endpoints);
+	free(n->ueids);
+	free(n->name);
+	free(n->boot_id);
+	memset(n, 0, sizeof(*n));
+}
+
+void mesh_world_free(struct mesh_world *w)
+{
+	for (size_t i = 0; i < w->n_pods; i++)
+		mesh_pod_free(&w->pods[i]);
+	for (size_t i = 0; i < w->n_nodes; i++)
+		mesh_node_free(&w->nodes[i]);
+	free(w->pods);
+	free(w->nodes);
+	free(w->config.exclude_cidrs);
+	free(w->config.exclude_ports.v);
+	memset(w, 0, sizeof(*w));
+}
+
+bool mesh_enabled(const struct mesh_config *c)
+{
+	if (c->enabled != MESH_UNSET)
+		return c->enabled == MESH_ON;
+	return c->asm_enabled == MESH_ON;
+}
+
+int mesh_switch_parse(const char *text, enum mesh_switch *out)
+{
+	if (!strcmp(text, "true"))
+		*out = MESH_ON;
+	else if (!strcmp(text, "false"))
+		*out = MESH_OFF;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/* ---- ports ----------------------------------------------------------------
+ */
+
+static int port_cmp(const void *a, const void *b)
+{
+	return (int)*(const __u16 *)a - (int)*(const __u16 *)b;
+}
+
+int mesh_ports_set(struct mesh_ports *out, const __u16 *v, size_t n)
+{
+	__u16 *copy = NULL;
+	size_t kept = 0;
+
+	if (n) {
+		copy = reallocarray(NULL, n, sizeof(*copy));
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, v, n * sizeof(*copy));
+		qsort(copy, n, sizeof(*copy), port_cmp);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!i || copy[i] != copy[i - 1])
+			copy[kept++] = copy[i];
+	free(out->v);
+	out->v = copy;
+	out->n = kept;
+	return 0;
+}
+
+bool mesh_ports_has(const struct mesh_ports *p, __u16 port)
+{
+	return p->n && bsearch(&port, p->v, p->n, sizeof(port), port_cmp);
+}
+
+static const char blanks[] = " \t\r\n";
+
+/* One part, up to its comma or the end: 0 or -EINVAL. */
+static int port_parse(const char *text, size_t len, __u16 *out)
+{
+	unsigned long port = 0;
+
+	if (!len)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		port = 10 * port + (text[i] - '0');
+		if (port > 65535)
+			return -EINVAL;
+	}
+	if (!port)
+		return -EINVAL;
+	*out = port;
+	return 0;
+}
+
+/* Cut the next part out of *@text, without the blanks around it. */
+static const char *next_part(const char **text, size_t *len)
+{
+	const char *start = *text + strspn(*text, blanks);
+	const char *end = start + strcspn(start, ",");
+
+	*text = *end ? end + 1 : NULL;
+	while (end > start && strchr(blanks, end[-1]))
+		end--;
+	*len = end - start;
+	return start;
+}
+
+int mesh_ports_parse(const char *text, struct mesh_ports *out, char bad[32])
+{
+	__u16 *v = NULL, *slot, port;
+	const char *part;
+	size_t len, n = 0;
+	int err = 0;
+
+	/* Nothing but blanks is an empty list; an empty part of one is not. */
+	if (!text[strspn(text, blanks)])
+		return mesh_ports_set(out, NULL, 0);
+	while (text && !err) {
+		part = next_part(&text, &len);
+		err = port_parse(part, len, &port);
+		if (err) {
+			len = len < 31 ? len : 31;
+			memcpy(bad, part, len);
+			bad[len] = '\0';
+			break;
+		}
+		slot = array_push(v, n);
+		if (slot)
+			*slot = port;
+		else
+			err = -ENOMEM;
+	}
+	if (!err)
+		err = mesh_ports_set(out, v, n);
+	free(v);
+	return err;
+}

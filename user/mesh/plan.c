@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From what is wanted and what was seen to what every map should hold.
+ *
+ * 1. judge: a pod of this node is armed if mesh_want() wants it and its
+ *    namespace was seen verified, with a transport, and with at least one of
+ *    the addresses that the API says. (A pod that has no address in the API yet
+ *    is armed at once: kubelet often says the address after the program has
+ *    opened its sockets.)
+ * 2. one pod for each namespace and cgroup.
+ * 3. endpoints.c: who owns which address. A pod that lost all that it would
+ *    have published is not armed after all: it is not who it seems to be.
+ * 4. A cgroup of a hostNetwork pod that was armed and is not now goes on
+ *    denying: without an entry its SMC sockets would pass untouched, that is,
+ *    offer to anyone.
+ * 5. exclusions.c.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "mesh/parts.h"
+
+__u32 mesh_node_id(const char *name)
+{
+	__u32 hash = 2166136261U; /* FNV-1a */
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619U;
+	return hash ? hash : 1;
+}
+
+int draft_warn(struct draft *d, const char *fmt, ...)
+{
+	struct mesh_plan *plan = &d->plan;
+	char *text = NULL, **slot;
+	va_list ap;
+	int len;
+
+	if (plan->n_warnings > MESH_WARNINGS_MAX)
+		return 0;
+	slot = array_push(plan->warnings, plan->n_warnings);
+	if (!slot)
+		return -ENOMEM;
+	if (plan->n_warnings > MESH_WARNINGS_MAX) {
+		*slot = strdup("there are more warnings than these");
+		return *slot ? 0 : -ENOMEM;
+	}
+	va_start(ap, fmt);
+	len = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	*slot = len < 0 ? NULL : text;
+	return *slot ? 0 : -ENOMEM;
+}
+
+/* ---- 1. judge -------------------------------------------------------------
+ */
+
+static bool shares_address(const struct mesh_addrs *said,
+			   const struct mesh_addrs *found)
+{
+	for (size_t i = 0; i < said->n; i++)
+		for (size_t k = 0; k < found->n; k++)
+			if (!addr_cmp(&said->v[i], &found->v[k]) &&
+			    addr_usable(&said->v[i]))
+				return true;
+	return false;
+}
+
+static enum smc_reason why_not_armed(const struct mesh_host *host,
+				     const struct mesh_pod *pod,
+				     const struct mesh_seen *seen)
+{
+	if (!seen || !seen->pod_id)
+		return SMC_REASON_NO_NETNS;
+	if (!seen->verified)
+		return seen->reason ? seen->reason : SMC_REASON_NO_NETNS;
+	if (pod->host_network && !seen->cgroup_id)
+		return SMC_REASON_NO_CGROUP2;
+	if (!pod->host_network &&
+	    (!seen->netns_cookie || seen->netns_cookie == host->netns_cookie))
+		return SMC_REASON_NO_NETNS;
+	/* Converting every UID would take the application's sockets past the
+	 * proxy. */
+	if (pod->sidecar && seen->convert_uid == SMC_UID_ANY)
+		return SMC_REASON_OWNER_RULE;
+	if (!seen->transports)
+		return SMC_REASON_NO_TRANSPORT;
+	if (pod->addrs.n && !shares_address(&pod->addrs, &seen->addrs))
+		return SMC_REASON_NO_ADDRESS;
+	return SMC_REASON_NONE;
+}
+
+static void arm(struct plan_pod *p, const struct mesh_seen *seen)
+{
+	p->armed = true;
+	if (p->pod->host_network)
+		p->cgroup_id = seen->cgroup_id;
+	else
+		p->netns_cookie = seen->netns_cookie;
+	p->value = (struct smc_pod){
+		.pod_id = seen->pod_id,
+		.flags = p->pod->sidecar ? SMC_POD_SIDECAR : 0,
+		.transports = seen->transports,
+		.uid = p->pod->sidecar ? seen->convert_uid : SMC_UID_ANY,
+	};
+}
+
+static void disarm(struct plan_pod *p, enum smc_reason reason)
+{
+	p->armed = false;
+	p->reason = reason;
+	p->netns_cookie = 0;
+	p->cgroup_id = 0;
+	memset(&p->value, 0, sizeof(p->value));
+}
+
+static const char *seen_uid(const struct mesh_seen *seen)
+{
+	return seen->pod_uid ? seen->pod_uid : "";
+}
+
+static int seen_cmp(const void *a, const void *b)
+{
+	const struct mesh_seen *const *x = a, *const *y = b;
+
+	return strcmp(seen_uid(*x), seen_uid(*y));
+}
+
+static const struct mesh_seen *find_seen(const struct mesh_seen **by_uid,
+					 size_t n, char *uid)
+{
+	const struct mesh_seen key = {.pod_uid = uid}, *pkey = &key, **found;
+
+	if (!n || !*uid)
+		return NULL;
+	found = bsearch(&pkey, by_uid, n, sizeof(*by_uid), seen_cmp);
+	return found ? *found : NULL;
+}
+
+static int judge(struct draft *d, const struct mesh_wants *wants,
+		 const struct mesh_seen *seen, size_t n_seen)
+{
+	_free_ const struct mesh_seen **by_uid = NULL;
+
+	if (!wants->n)
+		return 0;
+	d->plan.pods = calloc(wants->n, sizeof(*d->plan.pods));
+	d->own = calloc(wants->n, sizeof(*d->own));
+	by_uid = calloc(n_seen + 1, sizeof(*by_uid));
+	if (!d->plan.pods || !d->own || !by_uid)
+		return -ENOMEM;
+	d->plan.n_pods = wants->n;
+	for (size_t i = 0; i < n_seen; i++)
+		by_uid[i] = &seen[i];
+	qsort(by_uid, n_seen, sizeof(*by_uid), seen_cmp);
+	for (size_t i = 0; i < wants->n; i++) {
+		const struct mesh_want *want = &wants->v[i];
+		struct plan_pod *p = &d->plan.pods[i];
+		const struct mesh_seen *s =
+			find_seen(by_uid, n_seen, want->pod->uid);
+
+		d->own[i].seen = s;
+		p->pod = want->pod;
+		p->pod_id = s ? s->pod_id : 0;
+		p->reason = want->reason;
+		if (want->arm)
+			p->reason = why_not_armed(d->host, want->pod, s);
+		if (p->reason == SMC_REASON_NONE)
+			arm(p, s);
+	}
+	return 0;
+}
+
+/* ---- 2. one pod for each namespace and cgroup -----------------------------
+ */
+
+static int place_cmp(const void *a, const void *b)
+{
+	const struct plan_pod *x = *(struct plan_pod *const *)a;
+	const struct plan_pod *y = *(struct plan_pod *const *)b;
+
+	if (x->netns_cookie != y->netns_cookie)
+		return x->netns_cookie < y->netns_cookie ? -1 : 1;
+	if (x->cgroup_id != y->cgroup_id)
+		return x->cgroup_id < y->cgroup_id ? -1 : 1;
+	if (x->pod->created != y->pod->created)
+		return x->pod->created > y->pod->created ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+static bool same_place(const struct plan_pod *a, const struct plan_pod *b)
+{
+	return a->netns_cookie == b->netns_cookie &&
+	       a->cgroup_id == b->cgroup_id;
+}
+
+/* Armed pods at one place, the latest first: it alone stays armed, or none if
+ * another is as new. */
+static int settle_place(struct draft *d, struct plan_pod **v, size_t n)
+{
+	bool tie = n > 1 && v[0]->pod->created == v[1]->pod->created;
+	int err = 0;
+
+	for (size_t i = 1; i < n && !err; i++) {
+		err = draft_warn(d,
+				 "pods %s/%s and %s/%s were found in one %s: "
+				 "%s armed",
+				 v[0]->pod->ns, v[0]->pod->name, v[i]->pod->ns,
+				 v[i]->pod->name,
+				 v[i]->cgroup_id ? "cgroup"
+						 : "network namespace",
+				 tie ? "neither is" : "only the first is");
+		disarm(v[i], SMC_REASON_NO_NETNS);
+	}
+	if (tie)
+		disarm(v[0], SMC_REASON_NO_NETNS);
+	return err;
+}
+
+static int draft_places(struct draft *d)
+{
+	struct mesh_plan *plan = &d->plan;
+	_free_ struct plan_pod **v = calloc(plan->n_pods + 1, sizeof(*v));
+	size_t n = 0, next;
+	int err = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_pods; i++)
+		if (plan->pods[i].armed)
+			v[n++] = &plan->pods[i];
+	qsort(v, n, sizeof(*v), place_cmp);
+	for (size_t i = 0; i < n && !err; i = next) {
+		for (next = i + 1; next < n && same_place(v[i], v[next]);)
+			next++;
+		err = settle_place(d, v + i, next - i);
+	}
+	return err;
+}
+
+/* ---- 3. pods that lost their addresses ------------------------------------
+ */
+
+static void disarm_losers(struct draft *d)
+{
+	for (size_t i = 0; i < d->plan.n_pods; i++) {
+		struct plan_pod *p = &d->plan.pods[i];
+
+		if (p->armed && d->own[i].lost && !p->published.n)
+			disarm(p, SMC_REASON_ADDRESS_CONFLICT);
+	}
+}
+
+/* ---- 4. cgroups that go on denying ----------------------------------------
+ */
+
+static int denied_cmp(const void *a, const void *b)
+{
+	const struct plan_denied *x = a, *y = b;
+
+	if (x->cgroup_id != y->cgroup_id)
+		return x->cgroup_id < y->cgroup_id ? -1 : 1;
+	return (x->value.pod_id > y->value.pod_id) -
+	       (x->value.pod_id < y->value.pod_id);
+}
+
+static int u64_cmp(const void *a, const void *b)
+{
+	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void sort_denied(struct mesh_plan *plan)
+{
+	struct plan_denied *v = plan->denied;
+	size_t kept = 0;
+
+	if (!plan->n_denied)
+		return;
+	qsort(v, plan->n_denied, sizeof(*v), denied_cmp);
+	for (size_t i = 0; i < plan->n_denied; i++)
+		if (!i || v[i].cgroup_id != v[i - 1].cgroup_id)
+			v[kept++] = v[i];
+	plan->n_denied = kept;
+}
+
+static int draft_denied(struct draft *d, const struct mesh_seen *seen,
+			size_t n_seen)
+{
+	struct mesh_plan *plan = &d->plan;
+	_free_ __u64 *armed = calloc(plan->n_pods + 1, sizeof(*armed));
+	size_t n_armed = 0;
+
+	if (!armed)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_pods; i++)
+		if (plan->pods[i].cgroup_id)
+			armed[n_armed++] = plan->pods[i].cgroup_id;
+	qsort(armed, n_armed, sizeof(*armed), u64_cmp);
+	for (size_t i = 0; i < n_seen; i++) {
+		struct plan_denied *row;
+		__u64 id = seen[i].cgroup_id;
+
+		if (!seen[i].was_armed || !id ||
+		    bsearch(&id, armed, n_armed, sizeof(id), u64_cmp))
+			continue;
+		row = array_push(plan->denied, plan->n_denied);
+		if (!row)
+			return -ENOMEM;
+		row->cgroup_id = id;
+		row->value.pod_id = seen[i].pod_id;
+		row->value.flags = SMC_POD_DENY;
+		row->value.uid = SMC_UID_ANY;
+	}
+	sort_denied(plan);
+	return 0;
+}
+
+/* ---- all of it ------------------------------------------------------------
+ */
+
+static int warn_problems(struct draft *d)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < d->plan.n_pods && !err; i++) {
+		const struct plan_pod *p = &d->plan.pods[i];
+
+		if (p->reason == SMC_REASON_BAD_ANNOTATION)
+			err = draft_warn(d, "pod %s/%s is not enabled: %s",
+					 p->pod->ns, p->pod->name,
+					 p->pod->problem);
+	}
+	return err;
+}
+
+static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
+{
+	_cleanup_(mesh_wants_free) struct mesh_wants wants = {0};
+	int err = mesh_want(d->world, d->host, &wants);
+
+	if (!err)
+		err = judge(d, &wants, seen, n_seen);
+	if (!err)
+		err = warn_problems(d);
+	if (!err)
+		err = draft_places(d);
+	if (!err && d->plan.enabled)
+		err = draft_endpoints(d);
+	if (err)
+		return err;
+	disarm_losers(d);
+	err = draft_denied(d, seen, n_seen);
+	return err ? err : draft_exclusions(d);
+}
+
+int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
+	      const struct mesh_seen *seen, size_t n_seen,
+	      struct mesh_plan *out)
+{
+	struct draft d = {.world = w, .host = host};
+	int err;
+
+	d.plan.enabled = mesh_enabled(&w->config);
+	err = make(&d, seen, n_seen);
+	free(d.own);
+	if (err)
+		mesh_plan_free(&d.plan);
+	else
+		*out = d.plan;
+	return err;
+}
+
+void mesh_plan_free(struct mesh_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_pods; i++)
+		free(plan->pods[i].published.v);
+	for (size_t i = 0; i < plan->n_warnings; i++)
+		free(plan->warnings[i]);
+	free(plan->pods);
+	free(plan->denied);
+	free(plan->endpoints);
+	free(plan->cidrs);
+	free(plan->ports);
+	free(plan->warnings);
+	memset(plan, 0, sizeof(*plan));
+}

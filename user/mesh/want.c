@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which pods of this node should be armed: what can be told from the world and
+ * the node alone, before anyone has looked into the pod's namespace.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "mesh/plan.h"
+
+/* What belongs to the pod is said before what belongs to the node: a user can
+ * change the first. */
+static enum smc_reason why_not(const struct mesh_world *w,
+			       const struct mesh_host *host,
+			       const struct mesh_pod *pod)
+{
+	if (pod->ended)
+		return SMC_REASON_POD_ENDED;
+	if (pod->problem)
+		return SMC_REASON_BAD_ANNOTATION;
+	if (pod->enabled != MESH_ON)
+		return SMC_REASON_NOT_ANNOTATED;
+	if (!mesh_enabled(&w->config))
+		return SMC_REASON_MESH_OFF;
+	if (!host->converter)
+		return SMC_REASON_NO_CONVERTER;
+	if (!host->selector)
+		return SMC_REASON_NO_SELECTOR;
+	if (pod->host_network && !host->cgroup2)
+		return SMC_REASON_NO_CGROUP2;
+	return SMC_REASON_NONE;
+}
+
+int mesh_want(const struct mesh_world *w, const struct mesh_host *host,
+	      struct mesh_wants *out)
+{
+	struct mesh_wants wants = {0};
+	struct mesh_want *want;
+
+	for (size_t i = 0; i < w->n_pods; i++) {
+		const struct mesh_pod *pod = &w->pods[i];
+
+		if (strcmp(pod->node, host->node))
+			continue;
+		want = array_push(wants.v, wants.n);
+		if (!want) {
+			mesh_wants_free(&wants);
+			return -ENOMEM;
+		}
+		want->pod = pod;
+		want->reason = why_not(w, host, pod);
+		want->arm = want->reason == SMC_REASON_NONE;
+	}
+	*out = wants;
+	return 0;
+}
+
+void mesh_wants_free(struct mesh_wants *wants)
+{
+	free(wants->v);
+	memset(wants, 0, sizeof(*wants));
+}
