@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the test kernel; tests/kernel/build makes one when there is none."""
-import glob
+"""Finds the test kernel, and has one built where there is none."""
+import functools
 import os
+import subprocess
 
 from . import paths
 
-
-def candidates():
-    """Kernel images in the order of preference."""
-    given = os.environ.get("SMCMESH_KERNEL")
-    if given:
-        return [given]
-    found = sorted(glob.glob(os.path.join(paths.cache(), "kernel-*/bzImage")),
-                   key=os.path.getmtime, reverse=True)
-    beside = os.path.join(os.path.dirname(paths.TREE), "shared/kernels")
-    return found + sorted(glob.glob(beside + "/*/bzImage"))
+FIND = os.path.join(paths.TREE, "tests/kernel/find")
+BUILD = os.path.join(paths.TREE, "tests/kernel/build")
 
 
+@functools.cache
 def find():
-    for path in candidates():
-        if os.path.exists(path):
-            return path
-    raise FileNotFoundError("there is no test kernel: `make kernel` builds one")
+    env = dict(os.environ, SMCMESH_CACHE=paths.cache())
+    subprocess.run([BUILD], check=True, env=env)
+    return subprocess.run([FIND], check=True, env=env, text=True,
+                          stdout=subprocess.PIPE).stdout.strip()

@@ -18,7 +18,8 @@ from . import paths
 from .machine import LabError
 
 SOURCES = os.path.join(paths.TREE, "tests/progs")
-CFLAGS = ["-D_GNU_SOURCE", "-O2", "-g", "-static", "-Wall", "-Wextra", "-pthread"]
+CFLAGS = ["-D_GNU_SOURCE", "-O2", "-g", "-static", "-Wall", "-Wextra", "-Werror",
+          "-pthread", "-I../../include"]
 # musl-gcc looks at musl's own headers only; <linux/...> are the kernel's
 KERNEL_HEADERS = ["-idirafter", "/usr/include",
                   "-idirafter", "/usr/include/x86_64-linux-gnu"]
@@ -33,7 +34,7 @@ def _command(name, out):
                 name[:-2] + ".c", "-o", out]
     base, musl = (name[:-5], True) if name.endswith(".musl") else (name, False)
     return (["musl-gcc", *KERNEL_HEADERS] if musl else ["cc"]) + \
-        CFLAGS + ["-o", out, base + ".c", "prog.c"]
+        CFLAGS + ["-o", out, base + ".c", "prog.c", "tap.c"]
 
 
 def _newest(cwd):

@@ -1,7 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the root file system that the VMs share."""
+"""The root file system that the VMs share, made once by mmdebstrap.
+
+Servers and load programs live in it and not on the user's machine: nothing is
+started or removed there. It is kept in the cache under a hash of this recipe,
+shared read-only; every VM writes to an overlay of its own.
+"""
+import fcntl
+import hashlib
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from . import paths
+
+PACKAGES = """
+python3 bash procps kmod psmisc
+iproute2 ethtool nftables iptables tcpdump bpftool iputils-ping
+rdma-core ibverbs-providers ibverbs-utils
+libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+nginx-light redis-server redis-tools haproxy memcached
+wrk apache2-utils sockperf qperf iperf3 curl netcat-openbsd
+strace
+""".split()
+
+# libraries that are too old or absent there: release -> {package: suite}
+NEWER = {"bookworm": {"libbpf1": "bookworm-backports", "libyyjson0": "trixie"}}
+
+# one program of a package that would bring a service along
+PROMTOOL = r"""
+cd "$1/tmp"
+chroot "$1" sh -c 'cd /tmp && apt-get -q download prometheus'
+dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C "$1" ./usr/bin/promtool
+rm prometheus_*.deb
+"""
+EXCLUDE = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*",
+           "/usr/share/info/*"]
+
+
+def _codename():
+    with open("/etc/os-release", encoding="utf-8") as f:
+        fields = dict(line.rstrip().split("=", 1) for line in f if "=" in line)
+    return fields.get("VERSION_CODENAME", "").strip('"')
+
+
+def _key():
+    recipe = repr((PACKAGES, NEWER.get(_codename()), PROMTOOL, EXCLUDE))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
+
+
+def path():
+    return os.path.join(paths.cache(), f"root-{_codename()}-{_key()}")
 
 
 def find():
-    return os.environ.get("SMCMESH_ROOT") or "/"
+    """The root to share: $SMCMESH_ROOT, or the cached one, made if need be."""
+    given = os.environ.get("SMCMESH_ROOT")
+    if given:
+        return given
+    if not os.path.isdir(path()):
+        build()
+    return path()
+
+
+def _sources(codename):
+    """(apt source lines, apt preferences) for the private root."""
+    newer = NEWER.get(codename, {})
+    suites = [codename, *dict.fromkeys(newer.values())]
+    lines = subprocess.run([os.path.join(paths.TREE, "tests/lib/archive"),
+                            *suites], check=True, stdout=subprocess.PIPE,
+                           text=True).stdout
+    pins = "".join(f"Package: *\nPin: release n={s}\nPin-Priority: 50\n\n"
+                   for s in suites[1:])
+    pins += "".join(f"Package: {p}\nPin: release n={s}\nPin-Priority: 990\n\n"
+                    for p, s in newer.items())
+    return lines, pins
+
+
+def _apt_options():
+    """This machine's own ways through the network, for the apt in the root."""
+    dump = subprocess.run(["apt-config", "dump"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-",
+              "Acquire::Retries")
+    return [f"--aptopt={line.rstrip(';')}" for line in dump.splitlines()
+            if line.startswith(wanted) and not line.endswith('"";')]
+
+
+def _mmdebstrap(target, work):
+    codename = _codename()
+    lines, pins = _sources(codename)
+    prefs = os.path.join(work, "smclab")
+    with open(prefs, "w", encoding="ascii") as f:
+        f.write(pins)
+    hook = os.path.join(work, "promtool")
+    with open(hook, "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\nset -e\n" + PROMTOOL)
+    os.chmod(hook, 0o755)
+    argv = ["mmdebstrap", "--variant=important", "--format=directory",
+            "--include=" + ",".join(PACKAGES), "--skip=cleanup/apt/lists",
+            '--aptopt=APT::Install-Recommends "false"', *_apt_options(),
+            *[f"--dpkgopt=path-exclude={p}" for p in EXCLUDE],
+            f"--setup-hook=copy-in {prefs} /etc/apt/preferences.d",
+            f"--customize-hook={hook}",
+            "--customize-hook=rm -rf \"$1\"/var/lib/apt/lists/*",
+            codename, target, "-"]
+    subprocess.run(argv, input=lines, text=True, check=True, stdout=sys.stderr)
+
+
+def build():
+    """Make the root in the cache; a second caller waits for the first."""
+    with open(os.path.join(paths.cache(), "root.lock"), "w",
+              encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        target = path()
+        if os.path.isdir(target):
+            return
+        if os.geteuid() != 0:
+            raise PermissionError("the lab's root file system is not there yet,"
+                                  " and making it needs root: sudo make root")
+        print(f"  ROOT    {target} (about 300 MB, a minute or two)",
+              file=sys.stderr, flush=True)
+        shutil.rmtree(target + ".new", ignore_errors=True)
+        with tempfile.TemporaryDirectory() as work:
+            try:
+                _mmdebstrap(target + ".new", work)
+            except (OSError, subprocess.CalledProcessError) as e:
+                shutil.rmtree(target + ".new", ignore_errors=True)
+                raise RuntimeError(f"making the lab's root failed: {e}") from e
+        os.rename(target + ".new", target)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections held open, and what the kernel says each of their ends is.
+
+    with held(a, b.v4, 7000) as h:
+        assert h.ends(b) == [("smcd", "smcd")]
+
+An end is smcd, smcr (data goes that way), tcp (an SMC socket that is TCP),
+plain (a TCP socket that never was anything else) or none (not there).
+"""
+import contextlib
+import json
+import time
+
+from . import progs
+from .machine import wait_for
+
+SMC = ("smcd", "smcr")
+
+
+def end(rows, local_port, remote_port):
+    """The mode of one end in @rows of Pod.diag()."""
+    found = {r["mode"] for r in rows if r["local_port"] == local_port
+             and r["remote_port"] == remote_port}
+    return "+".join(sorted(found)) or "none"
+
+
+class Held:
+    """The open connections of one client program."""
+
+    def __init__(self, client, proc, lines):
+        self.client, self.proc, self.lines = client, proc, lines
+
+    def ports(self):
+        """[(client's port, server's port)]"""
+        return [(x["local"][1], x["remote"][1]) for x in self.lines]
+
+    def client_ends(self):
+        rows = self.client.diag()
+        return [end(rows, c, s) for c, s in self.ports()]
+
+    def ends(self, server):
+        """[(client's end, server's end)], sorted, one for each connection."""
+        rows = server.diag()
+        return sorted(zip(self.client_ends(),
+                          [end(rows, s, c) for c, s in self.ports()]))
+
+    def protocols(self):
+        """SO_PROTOCOL of the client's sockets: 6, 256 (SMC) or 262 (MPTCP)."""
+        return sorted(x["protocol"] for x in self.lines)
+
+    def close(self):
+        if self.proc.alive:
+            self.proc.stdin(None)
+        result = self.proc.wait()
+        assert result.rc == 0, self.proc.output
+
+
+def at(address, port):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+@contextlib.contextmanager
+def held_by(pod, argv, timeout=30, **where):
+    """Run a program in the pod that holds connections as `hold` does."""
+    proc = pod.spawn(argv, **where)
+
+    def all_there():
+        assert proc.alive, f"{proc.cmd}: exit {proc.rc}: {proc.output}"
+        return '"held"' in proc.out
+
+    try:
+        wait_for(all_there, timeout, f"the connections of {proc.cmd}")
+        lines = [json.loads(x) for x in proc.out.splitlines()]
+        h = Held(pod, proc, [x for x in lines if "local" in x])
+        yield h
+        h.close()
+    finally:
+        if proc.alive:
+            proc.kill(9)
+
+
+def held(client, address, port, count=1, protocol=None, source=None, prog="hold",
+         **where):
+    """Connections of a plain client in @client that stay open in the block."""
+    argv = [progs.path(prog), "--count", str(count)]
+    if protocol:
+        argv += ["--protocol", protocol]
+    if source:
+        argv += ["--from", source]
+    return held_by(client, [*argv, at(address, port)], **where)
+
+
+def ends(client, server, port=7000, address=None, **kw):
+    """Both ends of a new connection, e.g. ("smcd", "smcd"); see Held.ends()."""
+    with held(client, address or server.v4 or server.v6, port, **kw) as h:
+        found = set(h.ends(server))
+    assert len(found) == 1, f"connections differ: {found}"
+    return found.pop()
+
+
+def become(fn, expected, timeout=10):
+    """Wait until fn() gives @expected: a change of the List takes a moment.
+
+    Connections that fail meanwhile are failures, never "not yet".
+    """
+    stop = time.monotonic() + timeout
+    while True:
+        last = fn()    # not through wait_for(), which forgives exceptions
+        if last == expected:
+            return
+        if time.monotonic() > stop:
+            raise AssertionError(
+                f"expected {expected}, still {last} after {timeout:g} s")
+
+
+def serve(pod, *ports, prog="echod", native=False, address="0.0.0.0", **where):
+    """An echo server in the pod; native: it asks for SMC by itself."""
+    argv = [progs.path(prog)] + (["--smc"] if native else [])
+    proc = pod.spawn(argv + [at(address, p) for p in ports], **where)
+
+    def up():
+        assert proc.alive, f"{proc.cmd}: exit {proc.rc}: {proc.output}"
+        return "ready" in proc.out
+
+    wait_for(up, 20, f"{proc.cmd} to listen")
+    return proc
