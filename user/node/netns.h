@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Work inside a pod's network namespace. Each call forks a short-lived helper
- * that enters the namespace, does the one thing and answers over a pipe; the
- * agent itself never changes namespace and keeps none open. A helper that does
- * not answer within a few seconds is killed, and the call fails with
- * -ETIMEDOUT.
+ * that enters the namespace, does the one thing and answers over a pipe
+ * (helper.h); the agent itself never changes namespace and keeps none open. A
+ * helper that does not answer within a few seconds is killed, and the call
+ * fails with -ETIMEDOUT.
+ *
+ * Every call fails with -ENOENT where there is no such path, and with -EINVAL
+ * where it is not a network namespace.
  */
 #pragma once
 
@@ -13,11 +16,15 @@
 #include <linux/types.h>
 #include <smcmesh/reasons.h>
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "mesh/model.h"
+#include "node/diag.h"
+#include "node/smc.h"
 
 /* Where a namespace is found. */
 struct netns_ref {
 	const char *path; /* /run/netns/NAME or /proc/PID/ns/net */
+	const char *proc; /* the agent's --proc; NULL: /proc */
 };
 
 struct netns_sidecar {
@@ -31,6 +38,7 @@ struct netns_facts {
 	enum smc_reason reason; /* why not */
 	int err;		/* 0 or the negative errno behind the reason */
 	char detail[128];	/* e.g. the foreign hs_ctrl's name, or "" */
+	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl as it is now, or "" */
 	__u64 cookie, inode, dev;
 	__u32 transports;  /* SMC_TRANSPORT_* usable in this namespace */
 	__u32 convert_uid; /* proxy's UID in the init user namespace, or ANY */
@@ -41,48 +49,70 @@ struct netns_facts {
  * netns_prepare - Make a namespace safe to arm, and look at it, in this
  * order: the sidecar rule where wanted; @ctrl into its net.smc.hs_ctrl unless
  * something foreign is there, and read back; a trial IPPROTO_SMC socket.
- * Idempotent; called again it verifies and heals.
- * @ctrl: datapath_ctrl_name().
+ * Idempotent; called again it verifies and heals. What comes after a step that
+ * failed is not done.
+ * @ctrl: datapath_ctrl_name(); NULL: SMC_REASON_NO_SELECTOR.
+ * @sidecar: NULL: not wanted.
+ *
  * Return: 0 with @out filled (also where not verified: out->reason), or a
  * negative errno: no such namespace (-ENOENT), no answer. Free with
  * netns_facts_free().
  */
 int netns_prepare(const struct netns_ref *ref, const char *ctrl,
-		  const struct netns_sidecar *sidecar, struct netns_facts *out);
+		  const struct netns_sidecar *sidecar,
+		  struct netns_facts *out) must_check;
 void netns_facts_free(struct netns_facts *f);
 
-/* netns_look - The same facts, changing nothing. */
-int netns_look(const struct netns_ref *ref, struct netns_facts *out);
+/*
+ * netns_look - The same facts, changing nothing: verified if a selector of
+ * ours (any generation) is there and a trial socket could be made. No sidecar:
+ * convert_uid is SMC_UID_ANY.
+ */
+int netns_look(const struct netns_ref *ref, struct netns_facts *out) must_check;
 
-/* TCP listeners that are not SMC sockets: opened before arming. */
-struct netns_listener {
-	struct smc_addr addr;
-	__u16 port;
-};
-
-/* netns_late_listeners - Allocates *@out. Return: count or negative errno. */
+/* netns_late_listeners - TCP listeners that are not SMC sockets: opened before
+ * arming. Allocates *@out, see diag_late_listeners(). Return: count or negative
+ * errno. */
 int netns_late_listeners(const struct netns_ref *ref,
-			 struct netns_listener **out);
+			 struct netns_listener **out) must_check;
 
-/* netns_smc_sockets - How many SMC sockets live there. Return: count or
+/* netns_smc_list - Its SMC sockets. Allocates *@out, see diag_smc_list().
+ * Return: count or negative errno. */
+int netns_smc_list(const struct netns_ref *ref,
+		   struct diag_smc **out) must_check;
+
+/* netns_smc_sockets - How many SMC sockets live there: 0 where the kernel has
+ * no SMC; -ENOENT where it has, but no diagnosis of it. Return: count or
  * negative errno. */
-int netns_smc_sockets(const struct netns_ref *ref);
+int netns_smc_sockets(const struct netns_ref *ref) must_check;
 
-/* What netns_release() undoes. */
+/* netns_fallbacks - Its fall-back counters, see smc_fallbacks(). */
+int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
+		    unsigned int room) must_check;
+
+/* What netns_release() undid. */
 struct netns_released {
-	bool selector; /* net.smc.hs_ctrl was ours and is empty now */
-	bool rule;     /* our nftables table is gone */
-	int smc_sockets;
-	bool kept; /* SMC sockets live there and !force: selector stays */
+	bool selector;	 /* net.smc.hs_ctrl was ours and is empty now */
+	bool rule;	 /* our nftables table is gone */
+	int smc_sockets; /* or a negative errno: not known, taken for some */
+	bool kept;	 /* SMC sockets live there and !force: selector stays */
 };
-
-/* netns_release - `cleanup` in one namespace: what is not ours stays. */
-int netns_release(const struct netns_ref *ref, bool force,
-		  struct netns_released *out);
 
 /*
- * netns_each - Every network namespace that can be found: /run/netns, and
- * each process' below @proc, each once (by inode).
+ * netns_release - `cleanup` in one namespace: what is not ours stays. Where the
+ * selector is kept, so is the rule: converted sockets still need it.
+ * Return: 0, or the first negative errno; @out then says what was done before.
+ */
+int netns_release(const struct netns_ref *ref, bool force,
+		  struct netns_released *out) must_check;
+
+/*
+ * netns_each - Every network namespace that can be found: mounted in
+ * /run/netns, and each process' below @proc, each once.
+ * A namespace that only an open descriptor or one thread of a process keeps
+ * alive is not found.
+ * @fn: returns 0 to go on.
+ * Return: 0, what @fn returned if not 0, or a negative errno.
  */
 typedef int (*netns_fn)(const char *path, __u64 inode, void *arg);
-int netns_each(const char *proc, netns_fn fn, void *arg);
+int netns_each(const char *proc, netns_fn fn, void *arg) must_check;

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel's SMC over generic netlink: UEIDs (one table per host), devices,
- * statistics. Wire format: include/uapi/linux/smc.h of the kernel; attribute
- * numbers in smc_nl.h.
+ * statistics. Wire format: include/uapi/linux/smc.h of the kernel.
+ *
+ * Every call fails with -ENOENT where the kernel has no SMC. Asking may make
+ * the kernel load the smc module, as opening a socket does.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <linux/types.h>
+#include "base/cleanup.h"
+#include "node/rdma.h"
 
 #define SMC_UEID_LEN 32
 
@@ -16,38 +20,46 @@ struct smc_ueids {
 	unsigned int n;
 };
 
-/* smc_ueid_list - Return: 0 or negative errno (-ENOENT: no SMC here). */
-int smc_ueid_list(struct smc_ueids *out);
+/* smc_ueid_list - Return: 0 or negative errno. */
+int smc_ueid_list(struct smc_ueids *out) must_check;
 
-/* smc_ueid_valid - 1 to 32 of A-Z 0-9 . -, the first alphanumeric. */
+/* smc_ueid_has - Is @ueid among them? */
+bool smc_ueid_has(const struct smc_ueids *list, const char *ueid);
+
+/* smc_ueid_valid - 1 to 32 of A-Z 0-9 . -, the first alphanumeric
+ * (smc_clc_ueid_valid() in the kernel's net/smc/smc_clc.c). */
 bool smc_ueid_valid(const char *ueid);
 
 /* smc_ueid_add - Return: 1 added, 0 was there, -ERANGE: the kernel's table of
  * four is full, -EINVAL, or another errno. */
-int smc_ueid_add(const char *ueid);
+int smc_ueid_add(const char *ueid) must_check;
 
 /* smc_ueid_remove - Return: 1 removed, 0 was not there, or errno. */
-int smc_ueid_remove(const char *ueid);
+int smc_ueid_remove(const char *ueid) must_check;
 
-/* smc_loopback_present - Has SMC-D a loopback device? 1, 0 or errno. */
-int smc_loopback_present(void);
-
-/* An RDMA device as seen in the caller's network namespace. */
-struct rdma_device {
-	char name[64], netdev[16];
-	unsigned int port;
-	bool active;
+struct smc_sys_info {
+	__u8 version, release; /* of SMC: 2, 1 is "SMC v2.1" */
+	bool smcd_v2;	       /* an SMC-D device that can SMC-Dv2 exists */
+	bool smcr_v2;	       /* the code can SMC-Rv2 */
 };
 
-/* rdma_list - Over RDMA netlink, which honours namespaces (the device dump of
- * SMC's own netlink does not). Return: count or errno (-ENOENT: no RDMA). */
-int rdma_list(struct rdma_device *out, unsigned int room);
+/* smc_sys_info - What the kernel's SMC says of itself. Return: 0 or errno. */
+int smc_sys_info(struct smc_sys_info *out) must_check;
 
-/* smc_fallback_stats: struct and call for /metrics: kernel counters of the
- * caller's namespace, u16 per code there (they wrap). */
+/* smc_loopback_present - Has SMC-D a loopback device? 1, 0 or errno. */
+int smc_loopback_present(void) must_check;
+
+/* A row of the kernel's fall-back counters: u16 there (they wrap), at most 36
+ * codes for each side. */
 struct smc_fallback {
-	__u32 code;
+	__u32 code; /* SMC_CLC_DECL_* of the kernel's net/smc/smc_clc.h */
 	__u16 count;
 	bool server;
 };
-int smc_fallbacks(struct smc_fallback *out, unsigned int room);
+
+/*
+ * smc_fallbacks - The counters of the caller's network namespace.
+ * @room: places in @out; rows beyond are left out. 72 are always enough.
+ * Return: rows written, or negative errno.
+ */
+int smc_fallbacks(struct smc_fallback *out, unsigned int room) must_check;

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * nodectl COMMAND [ARGUMENT...]: calls one function of user/node and prints
+ * what it returned as one JSON object, for tests in Python. `result` is the
+ * function's own return value. Exit code 2: wrong usage.
+ */
+#include <signal.h>
+#include <string.h>
+#include <yyjson.h>
+#include "node/cgroup.h"
+#include "node/helper.h"
+#include "node/netns.h"
+#include "node/sidecar.h"
+#include "node/uidmap.h"
+
+static yyjson_mut_doc *doc;
+static yyjson_mut_val *root;
+
+static void put(const char *key, long long value)
+{
+	yyjson_mut_obj_add_sint(doc, root, key, value);
+}
+
+static void put_str(const char *key, const char *value)
+{
+	yyjson_mut_obj_add_strcpy(doc, root, key, value);
+}
+
+static __u32 number(const char *text)
+{
+	return strtoul(text, NULL, 0);
+}
+
+static void put_addrs(const struct mesh_addrs *addrs)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "addrs");
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < addrs->n; i++)
+		yyjson_mut_arr_add_strcpy(doc, list,
+					  addr_format(&addrs->v[i], text));
+}
+
+static const char *const reasons[] = {
+#define LABEL(id, label, sentence) label,
+	SMC_REASONS(LABEL)};
+
+static int put_facts(int result, struct netns_facts *f)
+{
+	put("result", result);
+	if (result)
+		return 0;
+	yyjson_mut_obj_add_bool(doc, root, "verified", f->verified);
+	put_str("reason", reasons[f->reason]);
+	put("err", f->err);
+	put_str("detail", f->detail);
+	put_str("ctrl", f->ctrl);
+	put("cookie", f->cookie);
+	put("inode", f->inode);
+	put("transports", f->transports);
+	put("convert_uid", f->convert_uid);
+	put_addrs(&f->addrs);
+	netns_facts_free(f);
+	return 0;
+}
+
+/* NETNS CTRL [UID MARK MASK]; CTRL "-": none */
+static int do_prepare(char **a, int n)
+{
+	struct netns_ref ref = {.path = a[0]};
+	struct netns_sidecar sidecar = {.wanted = n > 2};
+	struct netns_facts facts;
+
+	if (n > 2) {
+		sidecar.proxy_uid = number(a[2]);
+		sidecar.mark = number(a[3]);
+		sidecar.mark_mask = number(a[4]);
+	}
+	return put_facts(netns_prepare(&ref, strcmp(a[1], "-") ? a[1] : NULL,
+				       &sidecar, &facts),
+			 &facts);
+}
+
+static int do_look(char **a, int n)
+{
+	struct netns_ref ref = {.path = a[0]};
+	struct netns_facts facts;
+
+	return put_facts(netns_look(&ref, &facts), &facts);
+}
+
+static int do_late(char **a, int n)
+{
+	struct netns_ref ref = {.path = a[0]};
+	_free_ struct netns_listener *v = NULL;
+	int got = netns_late_listeners(&ref, &v);
+	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "listeners");
+	char text[ADDR_STRLEN];
+
+	put("result", got);
+	for (int i = 0; i < got; i++) {
+		yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
+
+		yyjson_mut_obj_add_strcpy(doc, row, "addr",
+					  addr_format(&v[i].addr, text));
+		yyjson_mut_obj_add_int(doc, row, "port", v[i].port);
+		yyjson_mut_obj_add_uint(doc, row, "uid", v[i].uid);
+	}
+	return 0;
+}
+
+static int do_smc(char **a, int n)
+{
+	static const char *const modes[] = {"smcr", "tcp", "smcd"};
+	struct netns_ref ref = {.path = a[0]};
+	_free_ struct diag_smc *v = NULL;
+	int got = netns_smc_list(&ref, &v);
+	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "sockets");
+
+	put("result", got);
+	for (int i = 0; i < got; i++) {
+		yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
+
+		yyjson_mut_obj_add_int(doc, row, "local_port", v[i].local_port);
+		yyjson_mut_obj_add_int(doc, row, "remote_port",
+				       v[i].remote_port);
+		yyjson_mut_obj_add_int(doc, row, "state", v[i].state);
+		yyjson_mut_obj_add_str(doc, row, "mode", modes[v[i].mode % 3]);
+		yyjson_mut_obj_add_uint(doc, row, "fallback", v[i].fallback);
+		yyjson_mut_obj_add_uint(doc, row, "inode", v[i].inode);
+	}
+	return 0;
+}
+
+static int do_count(char **a, int n)
+{
+	struct netns_ref ref = {.path = a[0]};
+
+	put("result", netns_smc_sockets(&ref));
+	return 0;
+}
+
+static int do_fallbacks(char **a, int n)
+{
+	struct netns_ref ref = {.path = a[0]};
+	struct smc_fallback v[72];
+	int got = netns_fallbacks(&ref, v, array_size(v));
+	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "fallbacks");
+
+	put("result", got);
+	for (int i = 0; i < got; i++) {
+		yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
+
+		yyjson_mut_obj_add_uint(doc, row, "code", v[i].code);
+		yyjson_mut_obj_add_int(doc, row, "count", v[i].count);
+		yyjson_mut_obj_add_bool(doc, row, "server", v[i].server);
+	}
+	return 0;
+}
+
+/* NETNS [force] */
+static int do_release(char **a, int n)
+{
+	struct netns_ref ref = {.path = a[0]};
+	struct netns_released r;
+
+	put("result", netns_release(&ref, n > 1, &r));
+	yyjson_mut_obj_add_bool(doc, root, "selector", r.selector);
+	yyjson_mut_obj_add_bool(doc, root, "rule", r.rule);
+	yyjson_mut_obj_add_bool(doc, root, "kept", r.kept);
+	put("smc_sockets", r.smc_sockets);
+	return 0;
+}
+
+static int put_netns(const char *path, __u64 inode, void *arg)
+{
+	yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, arg);
+
+	yyjson_mut_obj_add_strcpy(doc, row, "path", path);
+	yyjson_mut_obj_add_uint(doc, row, "inode", inode);
+	return 0;
+}
+
+static int do_each(char **a, int n)
+{
+	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "netns");
+
+	put("result", netns_each(n ? a[0] : NULL, put_netns, rows));
+	return 0;
+}
+
+/* list | add UEID | del UEID */
+static int do_ueid(char **a, int n)
+{
+	struct smc_ueids list = {};
+	yyjson_mut_val *rows;
+
+	if (n == 1) {
+		put("result", smc_ueid_list(&list));
+		rows = yyjson_mut_obj_add_arr(doc, root, "ueids");
+		for (unsigned int i = 0; i < list.n; i++)
+			yyjson_mut_arr_add_strcpy(doc, rows, list.v[i]);
+	} else if (!strcmp(a[0], "add")) {
+		put("result", smc_ueid_add(a[1]));
+	} else {
+		put("result", smc_ueid_remove(a[1]));
+	}
+	return 0;
+}
+
+static int do_devices(char **a, int n)
+{
+	struct smc_sys_info info = {};
+	struct rdma_device dev[16];
+	int got = rdma_list(dev, array_size(dev));
+	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "rdma");
+	char text[ADDR_STRLEN];
+
+	put("result", smc_sys_info(&info));
+	put("version", info.version);
+	yyjson_mut_obj_add_bool(doc, root, "smcd_v2", info.smcd_v2);
+	put("loopback", smc_loopback_present());
+	put("rdma_result", got);
+	for (int i = 0; i < got; i++) {
+		yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
+
+		yyjson_mut_obj_add_strcpy(doc, row, "name", dev[i].name);
+		yyjson_mut_obj_add_strcpy(doc, row, "netdev", dev[i].netdev);
+		yyjson_mut_obj_add_bool(doc, row, "active", dev[i].active);
+		yyjson_mut_obj_add_bool(doc, row, "usable",
+					rdma_usable(&dev[i]));
+		yyjson_mut_obj_add_strcpy(doc, row, "subnet",
+					  cidr_format(&dev[i].subnet, text));
+	}
+	return 0;
+}
+
+/* MARK MASK, in the caller's namespace */
+static int do_sidecar(char **a, int n)
+{
+	char detail[128] = "";
+
+	put("result",
+	    sidecar_ensure(number(a[0]), number(a[1]), detail, sizeof(detail)));
+	put_str("detail", detail);
+	return 0;
+}
+
+static int do_unsidecar(char **a, int n)
+{
+	put("result", sidecar_remove());
+	return 0;
+}
+
+static int hang(const void *arg, struct buf *answer)
+{
+	while (pause())
+		;
+	return 0;
+}
+
+static int crash(const void *arg, struct buf *answer)
+{
+	raise(SIGKILL);
+	return 0;
+}
+
+static int big(const void *arg, struct buf *answer)
+{
+	for (int i = 0; i < 100000; i++)
+		buf_printf(answer, "%07d\n", i);
+	return 42;
+}
+
+/* hang|crash|big NETNS MS */
+static int do_helper(char **a, int n)
+{
+	helper_fn fn = *a[0] == 'h' ? hang : *a[0] == 'c' ? crash : big;
+	_buf_ struct buf answer = {};
+
+	put("result", helper_run(a[1], fn, NULL, number(a[2]), &answer));
+	put("len", answer.len);
+	return 0;
+}
+
+/* PROC ROOT UID */
+static int do_pod(char **a, int n)
+{
+	char path[CGROUP_PATH_MAX] = "";
+	__u64 id = 0;
+
+	put("result", cgroup_find_pod(a[1], a[2], path));
+	put_str("cgroup", path);
+	put("id_result", *path ? cgroup_id(path, &id) : -1);
+	put("id", id);
+	*path = '\0';
+	put("netns_result", cgroup_pod_netns(a[0], a[1], a[2], path));
+	put_str("netns", path);
+	return 0;
+}
+
+/* NETNS UID */
+static int do_uid(char **a, int n)
+{
+	__u32 uid = 0;
+
+	put("result", uidmap_to_host("/proc", a[0], number(a[1]), &uid));
+	put("uid", uid);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int min, max;
+	int (*run)(char **argv, int argc);
+} commands[] = {
+	{"prepare", 2, 5, do_prepare}, {"look", 1, 1, do_look},
+	{"late", 1, 1, do_late},       {"smc", 1, 1, do_smc},
+	{"count", 1, 1, do_count},     {"fallbacks", 1, 1, do_fallbacks},
+	{"release", 1, 2, do_release}, {"each", 0, 1, do_each},
+	{"ueid", 1, 2, do_ueid},       {"devices", 0, 0, do_devices},
+	{"sidecar", 2, 2, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
+	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
+	{"uid", 2, 2, do_uid},
+};
+
+static int run(char **argv, int argc)
+{
+	for (size_t i = 0; i < array_size(commands); i++) {
+		if (strcmp(commands[i].name, argv[0]))
+			continue;
+		if (argc - 1 < commands[i].min || argc - 1 > commands[i].max)
+			return 2;
+		return commands[i].run(argv + 1, argc - 1);
+	}
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	_free_ char *text = NULL;
+	int rc;
+
+	doc = yyjson_mut_doc_new(NULL);
+	root = yyjson_mut_obj(doc);
+	yyjson_mut_doc_set_root(doc, root);
+	rc = argc > 1 ? run(argv + 1, argc - 1) : 2;
+	text = yyjson_mut_write(doc, 0, NULL);
+	if (rc)
+		fprintf(stderr, "nodectl: wrong usage, see the source\n");
+	else
+		puts(text);
+	yyjson_mut_doc_free(doc);
+	return rc;
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/cgroup.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include "node/proc.h"
+
+/* kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice,
+ * and three more for a kubelet that itself runs in a container's cgroup. */
+#define POD_DEPTH 6
+/* A pod's containers, their init's and systemd's own levels. */
+#define PROCS_DEPTH 8
+
+bool cgroup_is_v2(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+static int mount_of_table(const char *proc, char path[CGROUP_PATH_MAX])
+{
+	char table[PATH_MAX], room[8192];
+	_fclose_ FILE *f = NULL;
+	struct mntent m;
+
+	snprintf(table, sizeof(table), "%s/self/mounts", proc);
+	f = fopen(table, "re");
+	if (!f)
+		return -errno;
+	while (getmntent_r(f, &m, room, sizeof(room))) {
+		if (strcmp(m.mnt_type, "cgroup2"))
+			continue;
+		if (strlen(m.mnt_dir) >= CGROUP_PATH_MAX)
+			return -ENAMETOOLONG;
+		strcpy(path, m.mnt_dir);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX])
+{
+	static const char *const usual[] = {"/sys/fs/cgroup",
+					    "/sys/fs/cgroup/unified"};
+
+	for (size_t i = 0; i < array_size(usual); i++) {
+		if (cgroup_is_v2(usual[i])) {
+			strcpy(path, usual[i]);
+			return 0;
+		}
+	}
+	return mount_of_table(proc, path);
+}
+
+/* ---- the directory ------------------------------------------------------- */
+
+static bool same_but_dashes(const char *text, const char *uid, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text[i] != (uid[i] == '-' ? '_' : uid[i]))
+			return false;
+	return true;
+}
+
+bool cgroup_name_is_pod(const char *name, const char *uid)
+{
+	static const char pod[] = "-pod", slice[] = ".slice";
+	size_t n = strlen(name), u = strlen(uid);
+	size_t tail = strlen(pod) + u + strlen(slice);
+
+	if (!u)
+		return false;
+	if (!strncmp(name, "pod", 3) && !strcmp(name + 3, uid))
+		return true;
+	if (n <= tail || strcmp(name + n - strlen(slice), slice))
+		return false;
+	name += n - tail;
+	return !strncmp(name, pod, strlen(pod)) &&
+	       same_but_dashes(name + strlen(pod), uid, u);
+}
+
+/*
+ * A pod's directory, whosever: nothing below it is another pod's. UIDs are 32
+ * hexadecimal digits, static pods' without the dashes.
+ */
+static bool is_some_pod(const char *name)
+{
+	const char *uid = strncmp(name, "pod", 3) ? strstr(name, "-pod") : name;
+
+	if (!uid)
+		return false;
+	uid += *uid == '-' ? 4 : 3;
+	return strspn(uid, "0123456789abcdef-_") >= 32;
+}
+
+/* Append "/@name" to @path, in place. Return: 0 or -ENAMETOOLONG. */
+static int push_name(char path[CGROUP_PATH_MAX], const char *name)
+{
+	size_t len = strlen(path);
+
+	if (len + strlen(name) + 2 > CGROUP_PATH_MAX)
+		return -ENAMETOOLONG;
+	path[len] = '/';
+	strcpy(path + len + 1, name);
+	return 0;
+}
+
+static bool is_directory(const struct dirent *d)
+{
+	return d->d_type == DT_DIR && strcmp(d->d_name, ".") &&
+	       strcmp(d->d_name, "..");
+}
+
+typedef int (*dir_fn)(char path[CGROUP_PATH_MAX], const char *name, int depth,
+		      void *arg);
+
+/*
+ * Call @fn for each directory in @path, with that directory's path, until it
+ * returns other than -ENOENT: then @path stays what it was for that call.
+ */
+static int each_directory(char path[CGROUP_PATH_MAX], int depth, dir_fn fn,
+			  void *arg)
+{
+	_closedir_ DIR *dir = opendir(path);
+	size_t len = strlen(path);
+	struct dirent *d;
+	int err = -ENOENT;
+
+	if (!dir)
+		return -errno; /* -ENOENT: it went meanwhile */
+	while (err == -ENOENT && (d = readdir(dir))) {
+		if (!is_directory(d))
+			continue;
+		path[len] = '\0';
+		if (!push_name(path, d->d_name))
+			err = fn(path, d->d_name, depth, arg);
+	}
+	if (err == -ENOENT)
+		path[len] = '\0';
+	return err;
+}
+
+static int find_below(char path[CGROUP_PATH_MAX], const char *name, int depth,
+		      void *uid)
+{
+	if (cgroup_name_is_pod(name, uid))
+		return 0;
+	if (depth == POD_DEPTH || is_some_pod(name))
+		return -ENOENT;
+	/* What cannot be looked into is not the end of the search. */
+	return each_directory(path, depth + 1, find_below, uid) ? -ENOENT : 0;
+}
+
+int cgroup_find_pod(const char *root, const char *uid,
+		    char path[CGROUP_PATH_MAX])
+{
+	char at[CGROUP_PATH_MAX];
+	int err;
+
+	if (strlen(root) >= sizeof(at))
+		return -ENAMETOOLONG;
+	strcpy(at, root);
+	err = each_directory(at, 1, find_below, (void *)uid);
+	if (!err)
+		strcpy(path, at);
+	return err;
+}
+
+int cgroup_id(const char *path, __u64 *out)
+{
+	struct {
+		struct file_handle head;
+		__u64 id;
+	} handle = {.head.handle_bytes = sizeof(handle.id)};
+	struct stat st;
+	int mount;
+
+	/* kernfs hands out exactly the 64-bit id. */
+	if (!name_to_handle_at(AT_FDCWD, path, &handle.head, &mount, 0) &&
+	    handle.head.handle_bytes == sizeof(handle.id)) {
+		memcpy(out, handle.head.f_handle, sizeof(*out));
+		return 0;
+	}
+	/* Not allowed by a seccomp profile, or not kernfs: on 64-bit kernels
+	 * since 5.5 the inode number is the id. */
+	if (stat(path, &st))
+		return -errno;
+	*out = st.st_ino;
+	return 0;
+}
+
+/* ---- the namespace ------------------------------------------------------- */
+
+struct netns_search {
+	const char *proc, *uid;
+	struct ns_id host;
+	bool host_known;
+	pid_t pid; /* the best so far, 0: none */
+	long long start;
+};
+
+static void consider(struct netns_search *s, pid_t pid)
+{
+	long long start = proc_start(s->proc, pid);
+	struct ns_id net;
+
+	if (start < 0 || proc_ns(s->proc, pid, "net", &net))
+		return;
+	if (s->host_known && ns_same(&net, &s->host))
+		return;
+	if (s->pid && start >= s->start)
+		return;
+	s->pid = pid;
+	s->start = start;
+}
+
+static void consider_procs(const char *dir, struct netns_search *s)
+{
+	char path[CGROUP_PATH_MAX + 16];
+	_fclose_ FILE *f = NULL;
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	f = fopen(path, "re");
+	/* A process outside of our pid namespace reads 0. */
+	while (f && fscanf(f, "%d", &pid) == 1)
+		if (pid > 0)
+			consider(s, pid);
+}
+
+static int consider_dir(char path[CGROUP_PATH_MAX], const char *name, int depth,
+			void *arg)
+{
+	consider_procs(path, arg);
+	if (depth < PROCS_DEPTH)
+		each_directory(path, depth + 1, consider_dir, arg);
+	return -ENOENT; /* go on */
+}
+
+/* Does a path of PROC/PID/cgroup have a part that is the pod's? */
+static bool cgroup_line_is_pod(char *line, const char *uid)
+{
+	char *save = NULL;
+
+	for (char *part = strtok_r(line, "/\n", &save); part;
+	     part = strtok_r(NULL, "/\n", &save))
+		if (cgroup_name_is_pod(part, uid))
+			return true;
+	return false;
+}
+
+static int consider_by_cgroup(pid_t pid, void *arg)
+{
+	struct netns_search *s = arg;
+	char path[PATH_MAX], line[CGROUP_PATH_MAX];
+	_fclose_ FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "%s/%d/cgroup", s->proc, pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (cgroup_line_is_pod(line, s->uid)) {
+			consider(s, pid);
+			break;
+		}
+	}
+	return 0;
+}
+
+int cgroup_pod_netns(const char *proc, const char *root, const char *uid,
+		     char path[CGROUP_PATH_MAX])
+{
+	struct netns_search s = {.proc = proc, .uid = uid};
+	char dir[CGROUP_PATH_MAX];
+	int err = root ? cgroup_find_pod(root, uid, dir) : -ENOENT;
+
+	s.host_known = !proc_ns(proc, 1, "net", &s.host);
+	if (!err) {
+		consider_procs(dir, &s);
+		each_directory(dir, 1, consider_dir, &s);
+	} else if (err != -ENOENT) {
+		return err;
+	}
+	if (!s.pid) {
+		err = proc_each(proc, consider_by_cgroup, &s);
+		if (err)
+			return err;
+	}
+	if (!s.pid)
+		return -ENOENT;
+	snprintf(path, CGROUP_PATH_MAX, "%s/%d/ns/net", proc, s.pid);
+	return 0;
+}

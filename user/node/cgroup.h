@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pods by their cgroups: which directory of the cgroup v2 tree is a pod's, its
+ * id, its processes and through these its network namespace.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+#include "base/cleanup.h"
+
+#define CGROUP_PATH_MAX 4096
+
+/*
+ * cgroup_find_mount - Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1
+ * controllers (a hybrid host) /sys/fs/cgroup/unified, or what @proc's mount
+ * table says.
+ * Return: 0, -ENOENT: nowhere, or another errno. A path written to @path.
+ */
+int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX]) must_check;
+
+/* cgroup_is_v2 - Is @path in a cgroup v2 file system? */
+bool cgroup_is_v2(const char *path);
+
+/*
+ * cgroup_name_is_pod - Is @name the last part of pod @uid's cgroup path, as
+ * kubelet's drivers name it: "pod<uid>" (cgroupfs) or
+ * "...-pod<uid, with _ for ->.slice" (systemd)?
+ */
+bool cgroup_name_is_pod(const char *name, const char *uid);
+
+/*
+ * cgroup_find_pod - The directory of pod @uid below @root.
+ * Return: 0; -ENOENT: there is none (yet), also on a hybrid host whose kubelet
+ * uses v1 only; or another errno.
+ */
+int cgroup_find_pod(const char *root, const char *uid,
+		    char path[CGROUP_PATH_MAX]) must_check;
+
+/*
+ * cgroup_id - The 64-bit id of a directory, as bpf_get_current_cgroup_id() and
+ * the kernel's cgroup->kn->id have it. Return: 0 or a negative errno.
+ */
+int cgroup_id(const char *path, __u64 *out) must_check;
+
+/*
+ * cgroup_pod_netns - The network namespace of pod @uid: PROC/PID/ns/net of its
+ * oldest process that is not in the host's own namespace.
+ *
+ * The oldest, because it is the sandbox's or the first container's: one that
+ * unshared a namespace of its own is younger than its parent. Not the host's
+ * (that of PROC/1), because a process that the runtime is starting is in the
+ * pod's cgroup before it is in its namespace.
+ *
+ * @root: the cgroup v2 mount, or NULL. Where the pod has no directory there,
+ *        each process' PROC/PID/cgroup is searched for the UID, which also
+ *        finds it in v1 hierarchies.
+ * Return: 0 with the path in @path; -ENOENT: no such process (yet); or errno.
+ */
+int cgroup_pod_netns(const char *proc, const char *root, const char *uid,
+		     char path[CGROUP_PATH_MAX]) must_check;

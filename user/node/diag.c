@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/diag.h"
+
+#include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/smc_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include "base/array.h"
+#include "node/nl.h"
+#include "node/proc.h"
+
+static __u64 cookie_of(const struct inet_diag_sockid *id)
+{
+	return id->idiag_cookie[0] | (__u64)id->idiag_cookie[1] << 32;
+}
+
+/* ---- SMC ----------------------------------------------------------------- */
+
+struct smc_list {
+	struct diag_smc *v;
+	size_t n;
+};
+
+static void take_fallback(const struct nlattr *a, struct diag_smc *row)
+{
+	struct smc_diag_fallback f;
+
+	if (!a || mnl_attr_get_payload_len(a) < sizeof(f))
+		return;
+	memcpy(&f, mnl_attr_get_payload(a), sizeof(f));
+	row->fallback = f.reason;
+	row->peer_diagnosis = f.peer_diagnosis;
+}
+
+static int take_smc(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *tb[SMC_DIAG_MAX + 1];
+	const struct smc_diag_msg *m = mnl_nlmsg_get_payload(h);
+	struct smc_list *list = arg;
+	struct diag_smc *row;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return MNL_CB_OK;
+	row = array_push(list->v, list->n);
+	if (!row) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	row->local_port = ntohs(m->id.idiag_sport);
+	row->remote_port = ntohs(m->id.idiag_dport);
+	row->state = m->diag_state;
+	row->mode = m->diag_mode;
+	row->uid = m->diag_uid;
+	row->inode = m->diag_inode;
+	row->cookie = cookie_of(&m->id);
+	nl_attrs(h, sizeof(*m), tb, SMC_DIAG_MAX);
+	take_fallback(tb[SMC_DIAG_FALLBACK], row);
+	return MNL_CB_OK;
+}
+
+int diag_smc_list(struct diag_smc **out)
+{
+	struct smc_list list = {};
+	struct smc_diag_req *req;
+	struct nl_request r;
+	int err;
+
+	nl_init(&r, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
+	req->diag_family = AF_SMC;
+	req->diag_ext = 1 << (SMC_DIAG_FALLBACK - 1);
+	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_smc, &list);
+	if (err) {
+		free(list.v);
+		return err;
+	}
+	*out = list.v;
+	return list.n;
+}
+
+/* ---- TCP listeners ------------------------------------------------------- */
+
+struct listeners {
+	struct netns_listener *v;
+	size_t n;
+};
+
+static void take_address(const struct inet_diag_msg *m, struct smc_addr *to)
+{
+	if (m->idiag_family == AF_INET6) {
+		memcpy(to->ip, m->id.idiag_src, sizeof(to->ip));
+		return;
+	}
+	to->ip[10] = to->ip[11] = 0xff;
+	memcpy(to->ip + 12, m->id.idiag_src, 4);
+}
+
+static int take_listener(const struct nlmsghdr *h, void *arg)
+{
+	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+	struct listeners *list = arg;
+	struct netns_listener *l;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return MNL_CB_OK;
+	l = array_push(list->v, list->n);
+	if (!l) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	take_address(m, &l->addr);
+	l->port = ntohs(m->id.idiag_sport);
+	l->uid = m->idiag_uid;
+	l->inode = m->idiag_inode;
+	return MNL_CB_OK;
+}
+
+static int list_tcp(int family, struct listeners *list)
+{
+	struct inet_diag_req_v2 *req;
+	struct nl_request r;
+	int err;
+
+	nl_init(&r, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
+	req->sdiag_family = family;
+	req->sdiag_protocol = IPPROTO_TCP;
+	req->idiag_states = 1 << TCP_LISTEN;
+	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_listener, list);
+	/* A kernel without IPv6. */
+	return err == -ENOENT && family == AF_INET6 ? 0 : err;
+}
+
+static int by_port(const void *a, const void *b)
+{
+	const struct netns_listener *x = a, *y = b;
+
+	if (x->port != y->port)
+		return x->port < y->port ? -1 : 1;
+	return addr_cmp(&x->addr, &y->addr);
+}
+
+static size_t smc_listeners_at(const struct diag_smc *smc, size_t n, __u16 port)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += smc[i].state == DIAG_SMC_LISTEN &&
+			 smc[i].local_port == port;
+	return found;
+}
+
+/* Keep those of @l that a process has open. Return: how many. */
+static size_t keep_held(struct netns_listener *l, size_t n, const char *proc)
+{
+	_free_ unsigned long *inode = calloc(n, sizeof(*inode));
+	_free_ bool *held = calloc(n, sizeof(*held));
+	size_t kept = 0;
+
+	if (!inode || !held)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		inode[i] = l[i].inode;
+	proc_holds_sockets(proc, inode, held, n);
+	for (size_t i = 0; i < n; i++)
+		if (held[i])
+			l[kept++] = l[i];
+	return kept;
+}
+
+/*
+ * The inner TCP socket of an SMC listener is a TCP listener like any other in
+ * the kernel's tables; nothing in the answer tells them apart, and SMC's own
+ * rows have ports, but no addresses. As a rule a port has listeners of one
+ * kind, and then comparing ports is enough. Different addresses, or
+ * SO_REUSEPORT, allow both at one port; then the one that no process has open
+ * is the inner one: only the outer socket has a file.
+ */
+size_t diag_without_smc(struct netns_listener *tcp, size_t n_tcp,
+			const struct diag_smc *smc, size_t n_smc,
+			const char *proc)
+{
+	size_t kept = 0, end;
+
+	qsort(tcp, n_tcp, sizeof(*tcp), by_port);
+	for (size_t i = 0; i < n_tcp; i = end) {
+		size_t inner = smc_listeners_at(smc, n_smc, tcp[i].port), n;
+
+		for (end = i + 1; end < n_tcp; end++)
+			if (tcp[end].port != tcp[i].port)
+				break;
+		n = end - i;
+		if (inner >= n)
+			continue;
+		memmove(&tcp[kept], &tcp[i], n * sizeof(*tcp));
+		kept += inner ? keep_held(&tcp[kept], n, proc) : n;
+	}
+	return kept;
+}
+
+static bool is_local_only(const struct smc_addr *a)
+{
+	static const struct smc_addr loopback6 = {.ip[15] = 1};
+
+	return addr_is_v4(a) ? a->ip[12] == 127 : !addr_cmp(a, &loopback6);
+}
+
+int diag_late_listeners(const char *proc, struct netns_listener **out)
+{
+	_free_ struct netns_listener *tcp = NULL;
+	_free_ struct diag_smc *smc = NULL;
+	struct listeners list = {};
+	size_t n, kept = 0;
+	int err, n_smc;
+
+	err = list_tcp(AF_INET, &list);
+	if (!err)
+		err = list_tcp(AF_INET6, &list);
+	tcp = list.v;
+	if (err)
+		return err;
+	n_smc = diag_smc_list(&smc);
+	if (n_smc < 0 && n_smc != -ENOENT)
+		return n_smc;
+	n = diag_without_smc(tcp, list.n, smc, n_smc < 0 ? 0 : n_smc, proc);
+	for (size_t i = 0; i < n; i++)
+		if (!is_local_only(&tcp[i].addr))
+			tcp[kept++] = tcp[i];
+	*out = take_ptr(tcp);
+	return kept;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets of the caller's network namespace, from the kernel's socket
+ * diagnosis. netns.h has the same for another namespace.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/addr.h"
+#include "base/cleanup.h"
+
+/* smc_diag_msg.diag_state: enum smc_state of the kernel's net/smc/smc.h. */
+enum diag_smc_state {
+	DIAG_SMC_ACTIVE = 1,
+	DIAG_SMC_INIT = 2,
+	DIAG_SMC_CLOSED = 7,
+	DIAG_SMC_LISTEN = 10,
+};
+
+/*
+ * An SMC socket. The kernel fills no addresses for IPPROTO_SMC sockets
+ * (smc_diag_msg_common_fill() tests for AF_SMC's protocols), so there are
+ * none here.
+ */
+struct diag_smc {
+	__u16 local_port, remote_port;
+	__u8 state; /* enum diag_smc_state, or a closing state from 20 on */
+	__u8 mode;  /* SMC_DIAG_MODE_*; means something in state ACTIVE only:
+		     * a socket that is not connected reads SMCR */
+	__u8 _pad[2];
+	__u32 uid;	      /* as the caller's user namespace sees it */
+	__u32 fallback;	      /* SMC_CLC_DECL_*, or 0 */
+	__u32 peer_diagnosis; /* the peer's SMC_CLC_DECL_*, or 0 */
+	__u64 inode;
+	__u64 cookie; /* SO_COOKIE of the outer socket */
+};
+
+/*
+ * diag_smc_list - Every SMC socket. Allocates *@out.
+ * Return: count; -ENOENT: the kernel has no SMC diagnosis; or another errno.
+ */
+int diag_smc_list(struct diag_smc **out) must_check;
+
+/* A TCP listener. */
+struct netns_listener {
+	struct smc_addr addr; /* :: or ::ffff:0.0.0.0: any */
+	__u16 port;
+	__u16 _pad;
+	__u32 uid; /* as the caller's user namespace sees it */
+	__u64 inode;
+};
+
+/*
+ * diag_late_listeners - TCP listeners that are not SMC sockets, can be reached
+ * from outside (not bound to a loopback address), sorted by port.
+ * @proc: asked only where an SMC and a TCP listener share a port.
+ * Return: count in *@out, which it allocates; or negative errno.
+ */
+int diag_late_listeners(const char *proc,
+			struct netns_listener **out) must_check;
+
+/*
+ * diag_without_smc - From the TCP listeners @tcp, drop the inner sockets of
+ * SMC listeners (the pure part of diag_late_listeners()). Sorts @tcp.
+ * Return: how many stay, at the front of @tcp.
+ */
+size_t diag_without_smc(struct netns_listener *tcp, size_t n_tcp,
+			const struct diag_smc *smc, size_t n_smc,
+			const char *proc);

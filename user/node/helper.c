@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/helper.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* What goes over the pipe: this, then @len bytes. */
+struct answer_head {
+	int32_t result; /* of the job */
+	uint32_t len;
+};
+
+/* No namespace has this much to tell; a bound for a helper gone mad. */
+#define ANSWER_MAX (64U << 20)
+
+/* A killed helper that is stuck in the kernel is not waited for, but
+ * remembered and reaped later. */
+#define STUCK_MAX 8
+#define REAP_MS 200
+static pid_t stuck[STUCK_MAX];
+
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* ---- in the helper ------------------------------------------------------- */
+
+/*
+ * The caller's handlers must not run here: an event loop's handler would write
+ * into the pipe that it shares with the caller, which would then act on it.
+ */
+static void signals_to_default(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int enter_netns(const char *path)
+{
+	_close_ int fd = -1;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (setns(fd, CLONE_NEWNET))
+		return -errno;
+	return 0;
+}
+
+static int write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			p += n;
+			len -= n;
+		}
+	}
+	return 0;
+}
+
+static void __attribute__((noreturn))
+helper_main(const char *netns, helper_fn fn, const void *arg, pid_t parent,
+	    int out)
+{
+	struct answer_head head = {};
+	struct buf answer = {};
+
+	signals_to_default();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it died before the line above */
+		_exit(1);
+	/* Nothing of the caller's stays open here: a helper that is stuck must
+	 * not hold its sockets. Kernels before 5.9 have no close_range(). */
+	if (dup2(out, STDERR_FILENO + 1) < 0)
+		_exit(1);
+	out = STDERR_FILENO + 1;
+	syscall(SYS_close_range, out + 1, ~0U, 0);
+
+	head.result = enter_netns(netns);
+	if (!head.result)
+		head.result = fn(arg, &answer);
+	if (answer.err && head.result >= 0)
+		head.result = answer.err;
+	head.len = answer.len;
+	if (!write_all(out, &head, sizeof(head)))
+		write_all(out, answer.data, answer.len);
+	_exit(0);
+}
+
+/* ---- in the caller ------------------------------------------------------- */
+
+static bool has_ended(pid_t pid)
+{
+	pid_t got = waitpid(pid, NULL, WNOHANG);
+
+	return got == pid || (got < 0 && errno == ECHILD);
+}
+
+/* Return: a free place among the stuck, or -EBUSY. */
+static int reap_stuck(void)
+{
+	int place = -EBUSY;
+
+	for (int i = 0; i < STUCK_MAX; i++) {
+		if (stuck[i] && has_ended(stuck[i]))
+			stuck[i] = 0;
+		if (!stuck[i])
+			place = i;
+	}
+	return place;
+}
+
+/*
+ * End the helper, by its number: it is our child and not yet reaped, so the
+ * number is still its own. Killing one that has answered does no harm.
+ */
+static void helper_end(pid_t pid, int place)
+{
+	_close_ int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	kill(pid, SIGKILL);
+	if (pidfd >= 0)
+		poll(&p, 1, REAP_MS);
+	if (!has_ended(pid))
+		stuck[place] = pid;
+}
+
+/* Read to the end of file. Return: 0, -ETIMEDOUT or another errno. */
+static int read_all(int fd, long long deadline, struct buf *raw)
+{
+	char chunk[16384];
+
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		long long left = deadline - now_ms();
+		ssize_t n;
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, left) < 0 && errno != EINTR)
+			return -errno;
+		if (!p.revents)
+			continue;
+		n = read(fd, chunk, sizeof(chunk));
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (!n)
+			return 0;
+		if (n > 0 && buf_add(raw, chunk, n))
+			return raw->err;
+		if (raw->len > ANSWER_MAX)
+			return -EMSGSIZE;
+	}
+}
+
+static int take_answer(const struct buf *raw, struct buf *answer)
+{
+	struct answer_head head;
+	int err;
+
+	if (raw->len < sizeof(head))
+		return -EIO;
+	memcpy(&head, raw->data, sizeof(head));
+	if (raw->len != sizeof(head) + head.len)
+		return -EIO;
+	if (answer && head.len) {
+		err = buf_add(answer, raw->data + sizeof(head), head.len);
+		if (err)
+			return err;
+	}
+	return head.result;
+}
+
+int helper_run(const char *netns, helper_fn fn, const void *arg, int timeout_ms,
+	       struct buf *answer)
+{
+	long long deadline = now_ms() + timeout_ms;
+	_close_ int in = -1, out = -1;
+	pid_t parent = getpid(), pid;
+	_buf_ struct buf raw = {};
+	int ends[2], place, err;
+
+	place = reap_stuck();
+	if (place < 0)
+		return place;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	in = ends[0];
+	out = ends[1];
+	/* A library's exit() in the helper would print what stdout holds. */
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		helper_main(netns, fn, arg, parent, out);
+	close(take_fd(out));
+	err = read_all(in, deadline, &raw);
+	helper_end(pid, place);
+	return err ? err : take_answer(&raw, answer);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One job inside another network namespace, by a process made for it.
+ *
+ * The helper is forked, enters the namespace, runs one function, sends its
+ * answer over a pipe and ends. Whatever the job does (a netlink request that
+ * never answers, a library that calls exit()) cannot hold up or end the caller,
+ * and the caller never is in a namespace that is not its own.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+/* Long enough for an emulated machine, short enough to stop an agent for. */
+#define HELPER_TIMEOUT_MS 3000
+
+/*
+ * helper_fn - The job. Runs in the helper, in the namespace; whatever it
+ * leaves open or allocated dies with it.
+ * @arg: as given to helper_run(): a copy-on-write image of the caller's.
+ * @answer: bytes for the caller.
+ * Return: >= 0, or a negative errno.
+ */
+typedef int (*helper_fn)(const void *arg, struct buf *answer);
+
+/*
+ * helper_run - Run @fn in the network namespace @netns (a path), or in the
+ * caller's own where @netns is NULL.
+ * @answer: appended to only if the helper answered; may be NULL.
+ * @timeout_ms: then the helper is killed.
+ *
+ * Return: what @fn returned; -ENOENT: no such path; -EINVAL: it is not a
+ * network namespace; -ETIMEDOUT; -EIO: the helper ended without an answer;
+ * -EBUSY: too many killed helpers have still not ended; or another errno.
+ */
+int helper_run(const char *netns, helper_fn fn, const void *arg, int timeout_ms,
+	       struct buf *answer) must_check;

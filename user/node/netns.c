@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/netns.h"
+
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "base/array.h"
+#include "node/helper.h"
+#include "node/proc.h"
+#include "node/sidecar.h"
+#include "node/uidmap.h"
+
+#ifndef IPPROTO_SMC
+#define IPPROTO_SMC 256
+#endif
+
+#define RDMA_PORTS_MAX 64
+
+static const char *proc_of(const struct netns_ref *ref)
+{
+	return ref->proc ? ref->proc : PROC_DEFAULT;
+}
+
+/* ---- the selector, in the namespace -------------------------------------- */
+
+/*
+ * /proc/sys/net shows the namespace of the process that opens it, not that of
+ * the mount (net_ctl_header_lookup(), net/sysctl_net.c): a helper inside sees
+ * its own in any procfs, so no fresh one is mounted.
+ */
+static int ctrl_open(const char *proc, int flags)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/sys/net/smc/hs_ctrl", proc);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int ctrl_read(const char *proc, char name[SMC_CTRL_NAME_MAX])
+{
+	_close_ int fd = ctrl_open(proc, O_RDONLY);
+	char text[SMC_CTRL_NAME_MAX + 1]; /* and the line's end */
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	snprintf(name, SMC_CTRL_NAME_MAX, "%.*s", (int)strcspn(text, "\n"),
+		 text);
+	return 0;
+}
+
+/* @name: "" to clear. */
+static int ctrl_write(const char *proc, const char *name)
+{
+	_close_ int fd = ctrl_open(proc, O_WRONLY);
+	char text[SMC_CTRL_NAME_MAX + 1];
+	int len;
+
+	if (fd < 0)
+		return fd;
+	/* An empty write never gets to the kernel's handler: end the line. */
+	len = snprintf(text, sizeof(text), "%s\n", name);
+	if (len >= (int)sizeof(text))
+		return -ENAMETOOLONG;
+	return write(fd, text, len) < 0 ? -errno : 0;
+}
+
+static bool ctrl_is_ours(const char *name)
+{
+	return !strncmp(name, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN);
+}
+
+/* ---- facts, in the namespace --------------------------------------------- */
+
+static int fail(struct netns_facts *f, enum smc_reason reason, int err)
+{
+	f->reason = reason;
+	f->err = err;
+	return err;
+}
+
+static int set_ctrl(struct netns_facts *f, const char *proc, const char *ctrl)
+{
+	int err = ctrl_read(proc, f->ctrl);
+
+	if (err)
+		return fail(f, SMC_REASON_SELECTOR_FAILED, err);
+	if (f->ctrl[0] && !ctrl_is_ours(f->ctrl)) {
+		snprintf(f->detail, sizeof(f->detail), "%s", f->ctrl);
+		return fail(f, SMC_REASON_FOREIGN_SELECTOR, -EEXIST);
+	}
+	/* One write, from ours to ours: an empty name in between would let
+	 * offers through. */
+	if (strcmp(f->ctrl, ctrl)) {
+		err = ctrl_write(proc, ctrl);
+		if (!err)
+			err = ctrl_read(proc, f->ctrl);
+	}
+	if (!err && strcmp(f->ctrl, ctrl))
+		err = -EIO;
+	return err ? fail(f, SMC_REASON_SELECTOR_FAILED, err) : 0;
+}
+
+static int check_ctrl(struct netns_facts *f, const char *proc)
+{
+	int err = ctrl_read(proc, f->ctrl);
+
+	if (err)
+		return fail(f, SMC_REASON_SELECTOR_FAILED, err);
+	if (ctrl_is_ours(f->ctrl))
+		return 0;
+	snprintf(f->detail, sizeof(f->detail), "%s", f->ctrl);
+	if (f->ctrl[0])
+		return fail(f, SMC_REASON_FOREIGN_SELECTOR, -EEXIST);
+	return fail(f, SMC_REASON_SELECTOR_FAILED, -ENODATA);
+}
+
+static int try_socket(struct netns_facts *f)
+{
+	_close_ int fd =
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
+
+	return fd < 0 ? fail(f, SMC_REASON_TRIAL_FAILED, -errno) : 0;
+}
+
+static int note_identity(struct netns_facts *f)
+{
+	_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(f->cookie);
+	struct ns_id id;
+	int err;
+
+	if (fd < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &f->cookie, &len))
+		return -errno;
+	err = ns_of_path("/proc/self/ns/net", &id);
+	f->dev = id.dev;
+	f->inode = id.ino;
+	return err;
+}
+
+/*
+ * Both need a UEID: SMC-Rv2 by its rules, SMC-D because the loopback device
+ * speaks version 2 only and x86 has no system EID.
+ */
+static void note_transports(struct netns_facts *f)
+{
+	struct rdma_device rdma[RDMA_PORTS_MAX];
+	struct smc_ueids ueids;
+	int n;
+
+	if (smc_ueid_list(&ueids) || !ueids.n)
+		return;
+	if (smc_loopback_present() > 0)
+		f->transports |= SMC_TRANSPORT_SMCD;
+	n = rdma_list(rdma, RDMA_PORTS_MAX);
+	for (int i = 0; i < n; i++)
+		if (rdma_usable(&rdma[i]))
+			f->transports |= SMC_TRANSPORT_SMCR;
+}
+
+static bool address_of(const struct sockaddr *sa, struct smc_addr *out)
+{
+	if (!sa)
+		return false;
+	memset(out, 0, sizeof(*out));
+	if (sa->sa_family == AF_INET) {
+		out->ip[10] = out->ip[11] = 0xff;
+		memcpy(out->ip + 12, &((struct sockaddr_in *)sa)->sin_addr, 4);
+	} else if (sa->sa_family == AF_INET6) {
+		memcpy(out->ip, &((struct sockaddr_in6 *)sa)->sin6_addr, 16);
+	} else {
+		return false;
+	}
+	return addr_usable(out);
+}
+
+static int add_addresses(struct buf *to)
+{
+	struct smc_addr addr;
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all))
+		return -errno;
+	for (struct ifaddrs *i = all; i; i = i->ifa_next)
+		if (address_of(i->ifa_addr, &addr))
+			buf_add(to, &addr, sizeof(addr));
+	freeifaddrs(all);
+	return to->err;
+}
+
+struct prepare_job {
+	const char *proc, *ctrl; /* ctrl NULL and look: change nothing */
+	const struct netns_sidecar *sidecar;
+	bool look;
+};
+
+static int make_safe(const struct prepare_job *job, struct netns_facts *f)
+{
+	int err;
+
+	if (job->look)
+		return check_ctrl(f, job->proc);
+	if (!job->ctrl)
+		return fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
+	if (job->sidecar && job->sidecar->wanted) {
+		err = sidecar_ensure(job->sidecar->mark,
+				     job->sidecar->mark_mask, f->detail,
+				     sizeof(f->detail));
+		if (err < 0)
+			return fail(f, SMC_REASON_OWNER_RULE, err);
+	}
+	return set_ctrl(f, job->proc, job->ctrl);
+}
+
+/* The answer: struct netns_facts, then the addresses. */
+static int prepare_in_netns(const void *arg, struct buf *answer)
+{
+	struct netns_facts f = {.convert_uid = SMC_UID_ANY};
+	const struct prepare_job *job = arg;
+	int err;
+
+	err = make_safe(job, &f);
+	if (!err)
+		err = try_socket(&f);
+	f.verified = !err;
+	err = note_identity(&f);
+	if (err)
+		return err;
+	note_transports(&f);
+	buf_add(answer, &f, sizeof(f));
+	return add_addresses(answer);
+}
+
+/* ---- facts, for the agent ------------------------------------------------ */
+
+static int take_facts(const struct buf *answer, struct netns_facts *out)
+{
+	size_t rest = answer->len - sizeof(*out);
+
+	if (answer->len < sizeof(*out) || rest % sizeof(struct smc_addr))
+		return -EIO;
+	memcpy(out, answer->data, sizeof(*out));
+	out->addrs = (struct mesh_addrs){};
+	if (!rest)
+		return 0;
+	out->addrs.v = malloc(rest);
+	if (!out->addrs.v)
+		return -ENOMEM;
+	memcpy(out->addrs.v, answer->data + sizeof(*out), rest);
+	out->addrs.n = rest / sizeof(struct smc_addr);
+	return 0;
+}
+
+static int gather(const struct netns_ref *ref, const struct prepare_job *job,
+		  struct netns_facts *out)
+{
+	_buf_ struct buf answer = {};
+	int err = helper_run(ref->path, prepare_in_netns, job,
+			     HELPER_TIMEOUT_MS, &answer);
+
+	return err ? err : take_facts(&answer, out);
+}
+
+/* A proxy whose UID is not known must not be armed: "any" would convert the
+ * application's sockets, whose connections the sidecar redirects. */
+static void note_proxy_uid(const struct netns_ref *ref, __u32 proxy_uid,
+			   struct netns_facts *f)
+{
+	int err = uidmap_to_host(proc_of(ref), ref->path, proxy_uid,
+				 &f->convert_uid);
+
+	if (!err || !f->verified)
+		return;
+	f->verified = false;
+	snprintf(
+		f->detail, sizeof(f->detail),
+		"UID %u of the proxy is not mapped in the pod's user namespace",
+		proxy_uid);
+	fail(f, SMC_REASON_OWNER_RULE, err);
+}
+
+int netns_prepare(const struct netns_ref *ref, const char *ctrl,
+		  const struct netns_sidecar *sidecar, struct netns_facts *out)
+{
+	struct prepare_job job = {
+		.proc = proc_of(ref), .ctrl = ctrl, .sidecar = sidecar};
+	int err = gather(ref, &job, out);
+
+	if (!err && sidecar && sidecar->wanted)
+		note_proxy_uid(ref, sidecar->proxy_uid, out);
+	return err;
+}
+
+int netns_look(const struct netns_ref *ref, struct netns_facts *out)
+{
+	struct prepare_job job = {.proc = proc_of(ref), .look = true};
+
+	return gather(ref, &job, out);
+}
+
+void netns_facts_free(struct netns_facts *f)
+{
+	free(f->addrs.v);
+	memset(f, 0, sizeof(*f));
+}
+
+/* ---- diagnosis ----------------------------------------------------------- */
+
+/* Hand over @answer as an array of @size. Return: count or negative errno. */
+static int take_rows(struct buf *answer, size_t size, void **out)
+{
+	size_t n = answer->len / size;
+
+	if (answer->len % size)
+		return -EIO;
+	*out = n ? buf_take(answer) : NULL;
+	return n && !*out ? -ENOMEM : (int)n;
+}
+
+static int late_in_netns(const void *proc, struct buf *answer)
+{
+	_free_ struct netns_listener *v = NULL;
+	int n = diag_late_listeners(proc, &v);
+
+	return n < 0 ? n : buf_add(answer, v, n * sizeof(*v));
+}
+
+int netns_late_listeners(const struct netns_ref *ref,
+			 struct netns_listener **out)
+{
+	_buf_ struct buf answer = {};
+	int err = helper_run(ref->path, late_in_netns, proc_of(ref),
+			     HELPER_TIMEOUT_MS, &answer);
+
+	return err ? err : take_rows(&answer, sizeof(**out), (void **)out);
+}
+
+static int list_in_netns(const void *arg, struct buf *answer)
+{
+	_free_ struct diag_smc *v = NULL;
+	int n = diag_smc_list(&v);
+
+	return n < 0 ? n : buf_add(answer, v, n * sizeof(*v));
+}
+
+int netns_smc_list(const struct netns_ref *ref, struct diag_smc **out)
+{
+	_buf_ struct buf answer = {};
+	int err = helper_run(ref->path, list_in_netns, NULL, HELPER_TIMEOUT_MS,
+			     &answer);
+
+	return err ? err : take_rows(&answer, sizeof(**out), (void **)out);
+}
+
+static int fallbacks_in_netns(const void *room, struct buf *answer)
+{
+	unsigned int n = *(const unsigned int *)room;
+	_free_ struct smc_fallback *v = calloc(n, sizeof(*v));
+	int got = v ? smc_fallbacks(v, n) : -ENOMEM;
+
+	return got < 0 ? got : buf_add(answer, v, got * sizeof(*v));
+}
+
+int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
+		    unsigned int room)
+{
+	_buf_ struct buf answer = {};
+	int err = helper_run(ref->path, fallbacks_in_netns, &room,
+			     HELPER_TIMEOUT_MS, &answer);
+
+	if (err)
+		return err;
+	if (answer.len % sizeof(*out) || answer.len / sizeof(*out) > room)
+		return -EIO;
+	memcpy(out, answer.data, answer.len);
+	return answer.len / sizeof(*out);
+}
+
+/* Is SMC in this kernel? Asked so that nothing is loaded by asking. */
+static bool kernel_has_smc(void)
+{
+	_fclose_ FILE *f = fopen("/proc/self/net/protocols", "re");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "SMC ", 4))
+			return true;
+	return false;
+}
+
+static int count_smc(void)
+{
+	_free_ struct diag_smc *v = NULL;
+
+	return kernel_has_smc() ? diag_smc_list(&v) : 0;
+}
+
+static int count_in_netns(const void *arg, struct buf *answer)
+{
+	return count_smc();
+}
+
+int netns_smc_sockets(const struct netns_ref *ref)
+{
+	return helper_run(ref->path, count_in_netns, NULL, HELPER_TIMEOUT_MS,
+			  NULL);
+}
+
+/* ---- release ------------------------------------------------------------- */
+
+struct release_job {
+	const char *proc;
+	bool force;
+};
+
+static int release_rule(struct netns_released *r)
+{
+	int got = sidecar_remove();
+
+	r->rule = got > 0;
+	return got < 0 ? got : 0;
+}
+
+static int release_ctrl(const char *proc, struct netns_released *r)
+{
+	char name[SMC_CTRL_NAME_MAX];
+	int err = ctrl_read(proc, name);
+
+	if (err == -ENOENT) /* a kernel without the sysctl */
+		return 0;
+	if (err || !ctrl_is_ours(name))
+		return err;
+	err = ctrl_write(proc, "");
+	if (!err)
+		err = ctrl_read(proc, name);
+	if (!err && ctrl_is_ours(name))
+		err = -EIO;
+	r->selector = !err;
+	return err;
+}
+
+static bool has_our_ctrl(const char *proc)
+{
+	char name[SMC_CTRL_NAME_MAX];
+
+	return !ctrl_read(proc, name) && ctrl_is_ours(name);
+}
+
+static int release_in_netns(const void *arg, struct buf *answer)
+{
+	const struct release_job *job = arg;
+	struct netns_released r = {.smc_sockets = count_smc()};
+	int err = 0, first = 0;
+
+	r.kept = r.smc_sockets && !job->force && has_our_ctrl(job->proc);
+	if (!r.kept) {
+		first = release_ctrl(job->proc, &r);
+		err = release_rule(&r);
+	}
+	buf_add(answer, &r, sizeof(r));
+	return first ? first : err;
+}
+
+int netns_release(const struct netns_ref *ref, bool force,
+		  struct netns_released *out)
+{
+	struct release_job job = {.proc = proc_of(ref), .force = force};
+	_buf_ struct buf answer = {};
+	int err = helper_run(ref->path, release_in_netns, &job,
+			     HELPER_TIMEOUT_MS, &answer);
+
+	memset(out, 0, sizeof(*out));
+	if (answer.len == sizeof(*out))
+		memcpy(out, answer.data, sizeof(*out));
+	return err;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include "base/array.h"
+#include "node/netns.h"
+#include "node/proc.h"
+
+/* Where `ip netns` and container runtimes mount them. */
+#define NETNS_DIR "/run/netns"
+
+struct each {
+	const char *proc;
+	netns_fn fn;
+	void *arg;
+	struct ns_id *seen;
+	size_t n;
+};
+
+/* Call for the namespace at @path, if it is a new one. */
+static int visit(struct each *e, const char *path)
+{
+	struct ns_id id, *place;
+
+	if (ns_of_path(path, &id)) /* it went */
+		return 0;
+	for (size_t i = 0; i < e->n; i++)
+		if (ns_same(&e->seen[i], &id))
+			return 0;
+	place = array_push(e->seen, e->n);
+	if (!place)
+		return -ENOMEM;
+	*place = id;
+	return e->fn(path, id.ino, e->arg);
+}
+
+static int visit_process(pid_t pid, void *arg)
+{
+	struct each *e = arg;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%d/ns/net", e->proc, pid);
+	return visit(e, path);
+}
+
+/* A file that nothing is mounted on is the rest of a namespace that is gone. */
+static bool is_nsfs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == NSFS_MAGIC;
+}
+
+static int visit_mounted(struct each *e)
+{
+	_closedir_ DIR *dir = opendir(NETNS_DIR);
+	char path[PATH_MAX];
+	struct dirent *d;
+	int err = 0;
+
+	while (!err && dir && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), NETNS_DIR "/%s", d->d_name);
+		if (is_nsfs(path))
+			err = visit(e, path);
+	}
+	return err;
+}
+
+/* Mounted ones first: such a path stays good when a process ends. */
+int netns_each(const char *proc, netns_fn fn, void *arg)
+{
+	struct each e = {
+		.proc = proc ? proc : PROC_DEFAULT, .fn = fn, .arg = arg};
+	int err = visit_mounted(&e);
+
+	if (!err)
+		err = proc_each(e.proc, visit_process, &e);
+	free(e.seen);
+	return err;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/nl.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+/* Dumps come in parts of up to 32 KiB (smc_diag asks for that much). */
+#define ANSWER_ROOM 65536
+#define ANSWER_SECONDS 2
+
+static void cleanup_mnl(struct mnl_socket **nl)
+{
+	int saved = errno;
+
+	if (*nl)
+		mnl_socket_close(*nl);
+	errno = saved;
+}
+
+void nl_init(struct nl_request *r, __u16 type, __u16 flags)
+{
+	memset(r, 0, sizeof(*r));
+	r->head = mnl_nlmsg_put_header(r->room);
+	r->head->nlmsg_type = type;
+	r->head->nlmsg_flags = NLM_F_REQUEST | flags;
+	r->head->nlmsg_seq = 1; /* a socket of ours asks one thing only */
+}
+
+void nl_genl_init(struct nl_request *r, int id, __u8 cmd, __u8 version,
+		  __u16 flags)
+{
+	struct genlmsghdr *g;
+
+	nl_init(r, id, flags);
+	g = mnl_nlmsg_put_extra_header(r->head, sizeof(*g));
+	g->cmd = cmd;
+	g->version = version;
+}
+
+static int nl_open(int bus, struct mnl_socket **out)
+{
+	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+	_cleanup_(cleanup_mnl) struct mnl_socket *nl = NULL;
+	int err;
+
+	nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
+	if (!nl) {
+		err = -errno;
+		return err == -EPROTONOSUPPORT ? -ENOENT : err;
+	}
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID))
+		return -errno;
+	if (setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &limit,
+		       sizeof(limit)))
+		return -errno;
+	*out = take_ptr(nl);
+	return 0;
+}
+
+int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg)
+{
+	_cleanup_(cleanup_mnl) struct mnl_socket *nl = NULL;
+	_free_ char *room = malloc(ANSWER_ROOM);
+	int err = nl_open(bus, &nl);
+	ssize_t n;
+
+	if (err)
+		return err;
+	if (!room)
+		return -ENOMEM;
+	if (mnl_socket_sendto(nl, r->head, r->head->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(nl, room, ANSWER_ROOM);
+		if (n < 0) {
+			err = -errno;
+			return err == -EAGAIN ? -ETIMEDOUT : err;
+		}
+		n = mnl_cb_run(room, n, r->head->nlmsg_seq,
+			       mnl_socket_get_portid(nl), cb, arg);
+		if (n < 0)
+			return -errno;
+	} while (n > MNL_CB_STOP);
+	return 0;
+}
+
+static int take_family_id(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *tb[CTRL_ATTR_MAX + 1];
+
+	nl_attrs(h, sizeof(struct genlmsghdr), tb, CTRL_ATTR_MAX);
+	*(int *)arg = nl_u16(tb[CTRL_ATTR_FAMILY_ID]);
+	return MNL_CB_OK;
+}
+
+int nl_genl_id(const char *family)
+{
+	struct nl_request r;
+	int id = 0, err;
+
+	nl_genl_init(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK);
+	mnl_attr_put_strz(r.head, CTRL_ATTR_FAMILY_NAME, family);
+	err = nl_talk(NETLINK_GENERIC, &r, take_family_id, &id);
+	if (err)
+		return err;
+	return id ? id : -EPROTO;
+}
+
+static void index_attrs(const char *first, size_t len, const struct nlattr **tb,
+			unsigned int max)
+{
+	const struct nlattr *a = (const struct nlattr *)first;
+
+	for (; mnl_attr_ok(a, first + len - (const char *)a);
+	     a = mnl_attr_next(a))
+		if (mnl_attr_get_type(a) <= max)
+			tb[mnl_attr_get_type(a)] = a;
+}
+
+void nl_attrs(const struct nlmsghdr *h, size_t skip, const struct nlattr **tb,
+	      unsigned int max)
+{
+	const char *payload = mnl_nlmsg_get_payload(h);
+	size_t len = mnl_nlmsg_get_payload_len(h);
+
+	skip = MNL_ALIGN(skip);
+	memset(tb, 0, (max + 1) * sizeof(*tb));
+	if (len > skip)
+		index_attrs(payload + skip, len - skip, tb, max);
+}
+
+void nl_nest(const struct nlattr *nest, const struct nlattr **tb,
+	     unsigned int max)
+{
+	memset(tb, 0, (max + 1) * sizeof(*tb));
+	if (nest)
+		index_attrs(mnl_attr_get_payload(nest),
+			    mnl_attr_get_payload_len(nest), tb, max);
+}
+
+static bool holds(const struct nlattr *a, size_t len)
+{
+	return a && mnl_attr_get_payload_len(a) >= len;
+}
+
+__u8 nl_u8(const struct nlattr *a)
+{
+	return holds(a, sizeof(__u8)) ? mnl_attr_get_u8(a) : 0;
+}
+
+__u16 nl_u16(const struct nlattr *a)
+{
+	return holds(a, sizeof(__u16)) ? mnl_attr_get_u16(a) : 0;
+}
+
+__u32 nl_u32(const struct nlattr *a)
+{
+	return holds(a, sizeof(__u32)) ? mnl_attr_get_u32(a) : 0;
+}
+
+void nl_str(const struct nlattr *a, char *to, size_t room)
+{
+	size_t len = a ? mnl_attr_get_payload_len(a) : 0;
+
+	if (len >= room)
+		len = room - 1;
+	if (len)
+		memcpy(to, mnl_attr_get_payload(a), len);
+	to[len] = '\0';
+}

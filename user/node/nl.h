@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Netlink requests with libmnl: one socket per request, in the caller's
+ * network namespace. */
+#pragma once
+
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <linux/types.h>
+#include "base/cleanup.h"
+
+/* A request under construction; room for every request of ours. */
+struct nl_request {
+	char room[512];
+	struct nlmsghdr *head;
+};
+
+/* nl_init - Start a request of message type @type with NLM_F_* @flags. */
+void nl_init(struct nl_request *r, __u16 type, __u16 flags);
+
+/*
+ * nl_talk - Send @r and give every message of the answer to @cb.
+ * @bus: NETLINK_GENERIC, NETLINK_SOCK_DIAG, NETLINK_RDMA...
+ * @cb: may be NULL; returns MNL_CB_OK, or MNL_CB_ERROR with errno set.
+ *
+ * Return: 0; -ENOENT: the kernel has no such bus; -ETIMEDOUT: no answer for
+ * seconds; or the kernel's negative errno.
+ */
+int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg) must_check;
+
+/* nl_genl_id - The number of a generic netlink family. Return: that, -ENOENT
+ * if the kernel has no such family, or another negative errno. */
+int nl_genl_id(const char *family) must_check;
+
+/* nl_genl_init - Start a request of a generic netlink family. */
+void nl_genl_init(struct nl_request *r, int id, __u8 cmd, __u8 version,
+		  __u16 flags);
+
+/*
+ * nl_attrs - Index the attributes of message @h by type: @tb[type], NULL where
+ * there is none.
+ * @skip: bytes of the header between netlink's own and the attributes.
+ * @tb has @max + 1 places; types above @max are skipped.
+ */
+void nl_attrs(const struct nlmsghdr *h, size_t skip, const struct nlattr **tb,
+	      unsigned int max);
+
+/* nl_nest - The same for the content of @nest, which may be NULL. */
+void nl_nest(const struct nlattr *nest, const struct nlattr **tb,
+	     unsigned int max);
+
+/* Values of an attribute that may be missing or too short: then 0 or "". */
+__u8 nl_u8(const struct nlattr *a);
+__u16 nl_u16(const struct nlattr *a);
+__u32 nl_u32(const struct nlattr *a);
+/* nl_str - To @to, always terminated, cut off at @room. */
+void nl_str(const struct nlattr *a, char *to, size_t room);

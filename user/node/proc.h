@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes, as /proc or a copy of its layout shows them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include "base/cleanup.h"
+
+#define PROC_DEFAULT "/proc"
+
+/* Which namespace: what /proc/PID/ns/KIND is. */
+struct ns_id {
+	dev_t dev;
+	ino_t ino;
+};
+
+static inline bool ns_same(const struct ns_id *a, const struct ns_id *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* ns_of_path - Return: 0, or a negative errno. */
+int ns_of_path(const char *path, struct ns_id *out) must_check;
+
+/* proc_ns - Namespace @kind ("net", "user") of process @pid below @proc. */
+int proc_ns(const char *proc, pid_t pid, const char *kind,
+	    struct ns_id *out) must_check;
+
+/*
+ * proc_each - Call @fn for each process below @proc, in no order. One that
+ * ends meanwhile may be called for, too.
+ * Return: 0, what @fn returned if not 0, or a negative errno.
+ */
+typedef int (*proc_fn)(pid_t pid, void *arg);
+int proc_each(const char *proc, proc_fn fn, void *arg);
+
+/* proc_start - When did @pid start? Ticks since boot, to compare by; or a
+ * negative errno. */
+long long proc_start(const char *proc, pid_t pid) must_check;
+
+/*
+ * proc_holds_sockets - Which of these sockets has a process open as a file?
+ * @inode: their inode numbers, @held: one answer for each.
+ * Reads every process' descriptors: for rare questions only. One that may not
+ * be looked into holds nothing.
+ */
+void proc_holds_sockets(const char *proc, const unsigned long *inode,
+			bool *held, size_t n);

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/rdma.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <rdma/rdma_netlink.h>
+#include <string.h>
+#include "node/nl.h"
+
+/* include/rdma/ib_verbs.h of the kernel; not part of its uapi. */
+#define IB_PORT_ACTIVE 4
+
+struct device_id {
+	__u32 index;
+	__u8 node_type;
+};
+
+struct device_ids {
+	struct device_id v[64];
+	unsigned int n;
+};
+
+struct ports {
+	struct rdma_device *v;
+	unsigned int n, room;
+	__u8 node_type; /* of the device being listed */
+};
+
+static int take_device(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *tb[RDMA_NLDEV_ATTR_DEV_NODE_TYPE + 1];
+	struct device_ids *ids = arg;
+
+	nl_attrs(h, 0, tb, RDMA_NLDEV_ATTR_DEV_NODE_TYPE);
+	if (!tb[RDMA_NLDEV_ATTR_DEV_INDEX] || ids->n == array_size(ids->v))
+		return MNL_CB_OK;
+	ids->v[ids->n++] = (struct device_id){
+		.index = nl_u32(tb[RDMA_NLDEV_ATTR_DEV_INDEX]),
+		.node_type = nl_u8(tb[RDMA_NLDEV_ATTR_DEV_NODE_TYPE]),
+	};
+	return MNL_CB_OK;
+}
+
+static int take_port(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *tb[RDMA_NLDEV_ATTR_NDEV_NAME + 1];
+	struct ports *ports = arg;
+	struct rdma_device *d;
+
+	nl_attrs(h, 0, tb, RDMA_NLDEV_ATTR_NDEV_NAME);
+	if (!tb[RDMA_NLDEV_ATTR_PORT_INDEX] || ports->n == ports->room)
+		return MNL_CB_OK;
+	d = &ports->v[ports->n++];
+	memset(d, 0, sizeof(*d));
+	nl_str(tb[RDMA_NLDEV_ATTR_DEV_NAME], d->name, sizeof(d->name));
+	nl_str(tb[RDMA_NLDEV_ATTR_NDEV_NAME], d->netdev, sizeof(d->netdev));
+	d->port = nl_u32(tb[RDMA_NLDEV_ATTR_PORT_INDEX]);
+	d->active = nl_u8(tb[RDMA_NLDEV_ATTR_PORT_STATE]) == IB_PORT_ACTIVE;
+	d->channel_adapter = ports->node_type == RDMA_NODE_IB_CA;
+	return MNL_CB_OK;
+}
+
+static int list_ports(const struct device_id *id, struct ports *ports)
+{
+	struct nl_request r;
+	int err;
+
+	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_PORT_GET),
+		NLM_F_DUMP);
+	mnl_attr_put_u32(r.head, RDMA_NLDEV_ATTR_DEV_INDEX, id->index);
+	ports->node_type = id->node_type;
+	err = nl_talk(NETLINK_RDMA, &r, take_port, ports);
+	/* The kernel's word for a device that went since it was listed. */
+	return err == -EINVAL ? 0 : err;
+}
+
+static void mask_below(struct cidr *c)
+{
+	for (unsigned int bit = c->prefixlen; bit < 128; bit++)
+		c->addr.ip[bit / 8] &= ~(0x80 >> (bit % 8));
+}
+
+/* Return: is @ifa a usable IPv4 address? Then @out is its subnet. */
+static bool ipv4_subnet(const struct ifaddrs *ifa, struct cidr *out)
+{
+	const struct sockaddr_in *a = (void *)ifa->ifa_addr;
+	const struct sockaddr_in *mask = (void *)ifa->ifa_netmask;
+
+	if (!a || !mask || a->sin_family != AF_INET)
+		return false;
+	memset(&out->addr, 0, sizeof(out->addr));
+	out->addr.ip[10] = out->addr.ip[11] = 0xff;
+	memcpy(out->addr.ip + 12, &a->sin_addr, 4);
+	out->prefixlen = 96 + __builtin_popcount(mask->sin_addr.s_addr);
+	if (!addr_usable(&out->addr))
+		return false;
+	mask_below(out);
+	return true;
+}
+
+static void find_subnet(struct rdma_device *d, const struct ifaddrs *all)
+{
+	struct cidr subnet;
+
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		if (strcmp(i->ifa_name, d->netdev) || !ipv4_subnet(i, &subnet))
+			continue;
+		d->subnet = subnet;
+		return;
+	}
+}
+
+static int add_subnets(struct rdma_device *v, unsigned int n)
+{
+	struct ifaddrs *all;
+
+	if (!n)
+		return 0;
+	if (getifaddrs(&all))
+		return -errno;
+	for (unsigned int i = 0; i < n; i++)
+		find_subnet(&v[i], all);
+	freeifaddrs(all);
+	return 0;
+}
+
+int rdma_list(struct rdma_device *out, unsigned int room)
+{
+	struct ports ports = {.v = out, .room = room};
+	struct device_ids ids = {};
+	struct nl_request r;
+	int err;
+
+	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_GET),
+		NLM_F_DUMP);
+	err = nl_talk(NETLINK_RDMA, &r, take_device, &ids);
+	for (unsigned int i = 0; !err && i < ids.n; i++)
+		err = list_ports(&ids.v[i], &ports);
+	if (!err)
+		err = add_subnets(out, ports.n);
+	return err ? err : (int)ports.n;
+}
+
+bool rdma_usable(const struct rdma_device *dev)
+{
+	return dev->active && dev->channel_adapter && dev->netdev[0] &&
+	       dev->subnet.prefixlen;
+}

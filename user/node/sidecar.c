@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/sidecar.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <nftables/libnftables.h>
+#include <string.h>
+#include <yyjson.h>
+#include "base/buf.h"
+#include "node/nl.h"
+
+/* Every rule of ours carries it; by it the table is known to be ours. */
+#define COMMENT "smcmesh"
+#define PRIORITY -110
+
+/* The table's objects as libnftables reads and prints them. What is written is
+ * also what is compared with, so no second description can disagree. */
+#define TABLE_JSON \
+	"{\"table\":{\"family\":\"inet\",\"name\":\"" SIDECAR_TABLE "\"}}"
+#define CHAIN_JSON                                                         \
+	"{\"chain\":{\"family\":\"inet\",\"table\":\"" SIDECAR_TABLE "\"," \
+	"\"name\":\"output\",\"type\":\"nat\",\"hook\":\"output\","        \
+	"\"prio\":%d,\"policy\":\"accept\"}}"
+#define RULE_JSON                                                         \
+	"{\"rule\":{\"family\":\"inet\",\"table\":\"" SIDECAR_TABLE "\"," \
+	"\"chain\":\"output\",\"comment\":\"" COMMENT "\",\"expr\":["     \
+	"{\"match\":{\"op\":\"==\",\"left\":%s,\"right\":%u}},"           \
+	"{\"dnat\":{\"family\":\"%s\",\"addr\":"                          \
+	"{\"payload\":{\"protocol\":\"%s\",\"field\":\"daddr\"}}}}]}}"
+
+static void nft_free(struct nft_ctx **nft)
+{
+	if (*nft)
+		nft_ctx_free(*nft);
+}
+
+static void doc_free(yyjson_doc **doc)
+{
+	yyjson_doc_free(*doc);
+}
+
+#define _nft_ _cleanup_(nft_free)
+#define _doc_ _cleanup_(doc_free)
+
+/* ---- libnftables --------------------------------------------------------- */
+
+/*
+ * Is nf_tables in this kernel? libnftables would say it in words only, and ends
+ * the process where the whole bus is missing. nfnetlink_rcv_msg() answers
+ * EINVAL for a subsystem that it does not have and could not load.
+ */
+static int nft_probe(void)
+{
+	struct nfgenmsg *g;
+	struct nl_request r;
+	int err;
+
+	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_ACK);
+	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
+	g->version = NFNETLINK_V0;
+	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
+	return err == -EINVAL || err == -ENOENT ? -EPROTONOSUPPORT : err;
+}
+
+static int nft_open(struct nft_ctx **out)
+{
+	_nft_ struct nft_ctx *nft = NULL;
+	int err = nft_probe();
+
+	if (err)
+		return err;
+	nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!nft)
+		return -ENOMEM;
+	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON |
+					      NFT_CTX_OUTPUT_NUMERIC_ALL |
+					      NFT_CTX_OUTPUT_STATELESS);
+	if (nft_ctx_buffer_output(nft) || nft_ctx_buffer_error(nft))
+		return -ENOMEM;
+	*out = take_ptr(nft);
+	return 0;
+}
+
+static void first_line(const char *text, char *to, size_t room)
+{
+	snprintf(to, room, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+/*
+ * Run JSON @commands. libnftables says how it failed in words only, so the
+ * errno is @failure and the words go to @detail.
+ */
+static int nft_run(struct nft_ctx *nft, const char *commands, int failure,
+		   char *detail, size_t room)
+{
+	if (!nft_run_cmd_from_buffer(nft, commands))
+		return 0;
+	first_line(nft_ctx_get_error_buffer(nft), detail, room);
+	return failure;
+}
+
+/* Run a list command. *@out: its output, parsed. */
+static int nft_list(struct nft_ctx *nft, const char *what, yyjson_doc **out,
+		    char *detail, size_t room)
+{
+	_buf_ struct buf cmd = {};
+	const char *text;
+	int err;
+
+	if (buf_printf(&cmd, "{\"nftables\":[{\"list\":%s}]}", what))
+		return cmd.err;
+	err = nft_run(nft, cmd.data, -EIO, detail, room);
+	if (err)
+		return err;
+	text = nft_ctx_get_output_buffer(nft);
+	*out = yyjson_read(text, strlen(text), 0);
+	if (!*out) {
+		snprintf(detail, room,
+			 "nftables answered something unreadable");
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* ---- what is there ------------------------------------------------------- */
+
+enum found { ABSENT, OURS, FOREIGN };
+
+static bool has_table(yyjson_val *tables)
+{
+	yyjson_val *item;
+	size_t i, n;
+
+	yyjson_arr_foreach (tables, i, n, item) {
+		yyjson_val *t = yyjson_obj_get(item, "table");
+
+		if (yyjson_equals_str(yyjson_obj_get(t, "name"),
+				      SIDECAR_TABLE) &&
+		    yyjson_equals_str(yyjson_obj_get(t, "family"), "inet"))
+			return true;
+	}
+	return false;
+}
+
+/* Ours: one of its rules says so, or it has none (someone flushed it). */
+static enum found whose(yyjson_val *objects)
+{
+	enum found f = OURS;
+	yyjson_val *item;
+	size_t i, n;
+
+	yyjson_arr_foreach (objects, i, n, item) {
+		yyjson_val *rule = yyjson_obj_get(item, "rule");
+
+		if (!rule)
+			continue;
+		if (yyjson_equals_str(yyjson_obj_get(rule, "comment"), COMMENT))
+			return OURS;
+		f = FOREIGN;
+	}
+	return f;
+}
+
+/* List the table. *@doc: NULL if ABSENT. */
+static int look(struct nft_ctx *nft, enum found *found, yyjson_doc **doc,
+		char *detail, size_t room)
+{
+	_doc_ yyjson_doc *tables = NULL;
+	int err;
+
+	err = nft_list(nft, "{\"tables\":{\"family\":\"inet\"}}", &tables,
+		       detail, room);
+	if (err)
+		return err;
+	*found = ABSENT;
+	if (!has_table(yyjson_obj_get(yyjson_doc_get_root(tables), "nftables")))
+		return 0;
+	err = nft_list(nft, TABLE_JSON, doc, detail, room);
+	if (err)
+		return err;
+	*found = whose(yyjson_obj_get(yyjson_doc_get_root(*doc), "nftables"));
+	return 0;
+}
+
+/* ---- what is wanted ------------------------------------------------------ */
+
+static int add_rule(struct buf *b, const char *family, __u32 mark, __u32 mask)
+{
+	char left[64] = "{\"meta\":{\"key\":\"mark\"}}";
+
+	/* The kernel drops an AND with all ones; say it the way it comes back.
+	 */
+	if (mask != 0xffffffffU)
+		snprintf(left, sizeof(left),
+			 "{\"&\":[{\"meta\":{\"key\":\"mark\"}},%u]}", mask);
+	return buf_printf(b, RULE_JSON, left, mark, family, family);
+}
+
+/* The objects, comma separated, each between @before and @after. */
+static int wanted_objects(struct buf *b, const char *before, const char *after,
+			  __u32 mark, __u32 mask)
+{
+	buf_printf(b, "%s" TABLE_JSON "%s,%s", before, after, before);
+	buf_printf(b, CHAIN_JSON, PRIORITY);
+	buf_printf(b, "%s,%s", after, before);
+	add_rule(b, "ip", mark, mask);
+	buf_printf(b, "%s,%s", after, before);
+	add_rule(b, "ip6", mark, mask);
+	return buf_printf(b, "%s", after);
+}
+
+/* The content of a listed object without what the kernel numbered. */
+static yyjson_mut_val *without_handle(yyjson_mut_doc *scratch, yyjson_val *item)
+{
+	yyjson_mut_val *copy = yyjson_val_mut_copy(scratch, item);
+	yyjson_mut_val *key, *val;
+	size_t i, n;
+
+	yyjson_mut_obj_foreach(copy, i, n, key, val)
+		yyjson_mut_obj_remove_key(val, "handle");
+	return copy;
+}
+
+/* Is what was listed exactly what is wanted, in the same order? */
+static bool same_objects(yyjson_doc *listed, yyjson_doc *wanted)
+{
+	yyjson_val *want = yyjson_arr_get_first(yyjson_doc_get_root(wanted));
+	yyjson_mut_doc *scratch = yyjson_mut_doc_new(NULL);
+	size_t left = yyjson_arr_size(yyjson_doc_get_root(wanted));
+	bool same = scratch;
+	yyjson_val *item;
+	size_t i, n;
+
+	yyjson_arr_foreach (
+		yyjson_obj_get(yyjson_doc_get_root(listed), "nftables"), i, n,
+		item) {
+		if (!same || yyjson_obj_get(item, "metainfo"))
+			continue;
+		same = left &&
+		       yyjson_mut_equals(without_handle(scratch, item),
+					 yyjson_val_mut_copy(scratch, want));
+		if (left && --left)
+			want = unsafe_yyjson_get_next(want);
+	}
+	yyjson_mut_doc_free(scratch);
+	return same && !left;
+}
+
+static int is_right(yyjson_doc *listed, __u32 mark, __u32 mask)
+{
+	_doc_ yyjson_doc *wanted = NULL;
+	_buf_ struct buf b = {};
+
+	buf_printf(&b, "[");
+	wanted_objects(&b, "", "", mark, mask);
+	if (buf_printf(&b, "]"))
+		return b.err;
+	wanted = yyjson_read(b.data, b.len, 0);
+	return wanted ? same_objects(listed, wanted) : -ENOMEM;
+}
+
+/* ---- public -------------------------------------------------------------- */
+
+/* "Add, delete, add" is nftables' way to say: whatever was there, now this. */
+static int replace(struct nft_ctx *nft, __u32 mark, __u32 mask, char *detail,
+		   size_t room)
+{
+	_buf_ struct buf b = {};
+
+	buf_printf(&b, "{\"nftables\":[{\"add\":" TABLE_JSON
+		       "},{\"delete\":" TABLE_JSON "},");
+	wanted_objects(&b, "{\"add\":", "}", mark, mask);
+	if (buf_printf(&b, "]}"))
+		return b.err;
+	return nft_run(nft, b.data, -EOPNOTSUPP, detail, room);
+}
+
+int sidecar_ensure(__u32 mark, __u32 mask, char *detail, size_t room)
+{
+	_doc_ yyjson_doc *before = NULL, *after = NULL;
+	_nft_ struct nft_ctx *nft = NULL;
+	enum found found;
+	int err;
+
+	/* Mask 0 would let every connection of the pod pass the sidecar. */
+	if (!mark || mark & ~mask) {
+		snprintf(detail, room, "mark %#x does not fit mask %#x", mark,
+			 mask);
+		return -EINVAL;
+	}
+	err = nft_open(&nft);
+	if (!err)
+		err = look(nft, &found, &before, detail, room);
+	if (err)
+		return err;
+	if (found == FOREIGN) {
+		snprintf(detail, room,
+			 "a table inet " SIDECAR_TABLE " that is not ours");
+		return -EEXIST;
+	}
+	if (found == OURS) {
+		err = is_right(before, mark, mask);
+		if (err)
+			return err < 0 ? err : 0;
+	}
+	err = replace(nft, mark, mask, detail, room);
+	if (!err)
+		err = look(nft, &found, &after, detail, room);
+	if (err)
+		return err;
+	err = found == OURS ? is_right(after, mark, mask) : 0;
+	if (!err)
+		snprintf(detail, room, "the rule reads back differently");
+	return err ? (err < 0 ? err : 1) : -EIO;
+}
+
+int sidecar_remove(void)
+{
+	_doc_ yyjson_doc *doc = NULL;
+	_nft_ struct nft_ctx *nft = NULL;
+	enum found found;
+	char detail[128];
+	int err;
+
+	err = nft_open(&nft);
+	if (!err)
+		err = look(nft, &found, &doc, detail, sizeof(detail));
+	if (err)
+		return err == -EPROTONOSUPPORT ? 0 : err;
+	if (found != OURS)
+		return 0;
+	err = nft_run(nft, "{\"nftables\":[{\"delete\":" TABLE_JSON "}]}", -EIO,
+		      detail, sizeof(detail));
+	return err ? err : 1;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/smc.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/smc.h>
+#include <string.h>
+#include "node/nl.h"
+
+/* include/linux/dibs.h: what every loopback device calls its fabric. */
+#define DIBS_LOOPBACK_FABRIC "0xffff"
+#define DIBS_CLASS "/sys/class/dibs"
+
+/* @ueid: NULL, or the 33 bytes that the kernel wants to the byte. */
+static int smc_talk(__u8 cmd, __u16 flags, const char *ueid, mnl_cb_t cb,
+		    void *arg)
+{
+	int id = nl_genl_id(SMC_GENL_FAMILY_NAME);
+	struct nl_request r;
+
+	if (id < 0)
+		return id;
+	nl_genl_init(&r, id, cmd, SMC_GENL_FAMILY_VERSION, flags);
+	if (ueid)
+		mnl_attr_put(r.head, SMC_NLA_EID_TABLE_ENTRY, SMC_UEID_LEN + 1,
+			     ueid);
+	return nl_talk(NETLINK_GENERIC, &r, cb, arg);
+}
+
+/* ---- UEIDs --------------------------------------------------------------- */
+
+static void cut_blanks(char *s)
+{
+	size_t len = strlen(s);
+
+	while (len && s[len - 1] == ' ')
+		s[--len] = '\0';
+}
+
+static int take_ueid(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *tb[SMC_NLA_EID_TABLE_MAX + 1];
+	struct smc_ueids *list = arg;
+	char *to;
+
+	nl_attrs(h, sizeof(struct genlmsghdr), tb, SMC_NLA_EID_TABLE_MAX);
+	if (!tb[SMC_NLA_EID_TABLE_ENTRY] || list->n == array_size(list->v))
+		return MNL_CB_OK;
+	to = list->v[list->n++];
+	nl_str(tb[SMC_NLA_EID_TABLE_ENTRY], to, sizeof(list->v[0]));
+	cut_blanks(to);
+	return MNL_CB_OK;
+}
+
+int smc_ueid_list(struct smc_ueids *out)
+{
+	struct smc_ueids list = {};
+	int err = smc_talk(SMC_NETLINK_DUMP_UEID, NLM_F_DUMP, NULL, take_ueid,
+			   &list);
+
+	if (!err)
+		*out = list;
+	return err;
+}
+
+bool smc_ueid_has(const struct smc_ueids *list, const char *ueid)
+{
+	for (unsigned int i = 0; i < list->n; i++)
+		if (!strcmp(list->v[i], ueid))
+			return true;
+	return false;
+}
+
+static bool upper_or_digit(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool smc_ueid_valid(const char *ueid)
+{
+	size_t len = strlen(ueid);
+
+	if (!len || len > SMC_UEID_LEN || !upper_or_digit(ueid[0]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!upper_or_digit(ueid[i]) && ueid[i] != '.' &&
+		    ueid[i] != '-')
+			return false;
+	return true;
+}
+
+static void pad_ueid(const char *ueid, char padded[SMC_UEID_LEN + 1])
+{
+	memset(padded, ' ', SMC_UEID_LEN);
+	memcpy(padded, ueid, strlen(ueid));
+	padded[SMC_UEID_LEN] = '\0';
+}
+
+int smc_ueid_add(const char *ueid)
+{
+	char padded[SMC_UEID_LEN + 1];
+	struct smc_ueids list;
+	int err;
+
+	if (!smc_ueid_valid(ueid))
+		return -EINVAL;
+	/* The kernel tests "full" before "present": look first. */
+	err = smc_ueid_list(&list);
+	if (err)
+		return err;
+	if (smc_ueid_has(&list, ueid))
+		return 0;
+	pad_ueid(ueid, padded);
+	err = smc_talk(SMC_NETLINK_ADD_UEID, NLM_F_ACK, padded, NULL, NULL);
+	if (err == -EEXIST)
+		return 0;
+	return err ? err : 1;
+}
+
+int smc_ueid_remove(const char *ueid)
+{
+	char padded[SMC_UEID_LEN + 1];
+	struct smc_ueids list;
+	int err;
+
+	if (!smc_ueid_valid(ueid))
+		return -EINVAL;
+	/* -ENOENT has two meanings; this settles which one it is below. */
+	err = smc_ueid_list(&list);
+	if (err)
+		return err;
+	if (!smc_ueid_has(&list, ueid))
+		return 0;
+	pad_ueid(ueid, padded);
+	err = smc_talk(SMC_NETLINK_REMOVE_UEID, NLM_F_ACK, padded, NULL, NULL);
+	if (err == -ENOENT)
+		return 0;
+	/* s390 says EAGAIN for "removed, and the SEID is on again". */
+	if (err == -EAGAIN)
+		err = 0;
+	return err ? err : 1;
+}
+
+/* ---- devices ------------------------------------------------------------- */
+
+static int take_sys_info(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *top[SMC_GEN_MAX + 1], *tb[SMC_NLA_SYS_MAX + 1];
+	struct smc_sys_info *info = arg;
+
+	nl_attrs(h, sizeof(struct genlmsghdr), top, SMC_GEN_MAX);
+	nl_nest(top[SMC_GEN_SYS_INFO], tb, SMC_NLA_SYS_MAX);
+	info->version = nl_u8(tb[SMC_NLA_SYS_VER]);
+	info->release = nl_u8(tb[SMC_NLA_SYS_REL]);
+	info->smcd_v2 = nl_u8(tb[SMC_NLA_SYS_IS_ISM_V2]);
+	info->smcr_v2 = nl_u8(tb[SMC_NLA_SYS_IS_SMCR_V2]);
+	return MNL_CB_OK;
+}
+
+int smc_sys_info(struct smc_sys_info *out)
+{
+	struct smc_sys_info info = {};
+	int err = smc_talk(SMC_NETLINK_GET_SYS_INFO, NLM_F_DUMP, NULL,
+			   take_sys_info, &info);
+
+	if (!err)
+		*out = info;
+	return err;
+}
+
+static int count_message(const struct nlmsghdr *h, void *arg)
+{
+	++*(unsigned int *)arg;
+	return MNL_CB_OK;
+}
+
+static bool is_loopback_dibs(int class_fd, const char *device)
+{
+	char path[300], id[16] = "";
+	_close_ int fd = -1;
+
+	if (snprintf(path, sizeof(path), "%s/fabric_id", device) >=
+	    (int)sizeof(path))
+		return false;
+	fd = openat(class_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, id, sizeof(id) - 1) <= 0)
+		return false;
+	return !strncmp(id, DIBS_LOOPBACK_FABRIC, strlen(DIBS_LOOPBACK_FABRIC));
+}
+
+/* Return: 1 or 0, or -ENOENT: no dibs class here. */
+static int dibs_loopback(void)
+{
+	_closedir_ DIR *dir = opendir(DIBS_CLASS);
+	struct dirent *d;
+
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir)))
+		if (is_loopback_dibs(dirfd(dir), d->d_name))
+			return 1;
+	return 0;
+}
+
+/*
+ * The kernel's device dump leaves out the very device that is asked for here
+ * (smc_nl_prep_smcd_dev() skips loopback devices, net/smc/smc_ism.c). Since
+ * dibs (6.18) there is a sysfs class that names it. Before, it is inferred: a
+ * loopback device makes SMC-Dv2 possible (smcd_register_dev()), and where
+ * nothing else that the dump would show does, it is there.
+ */
+int smc_loopback_present(void)
+{
+	struct smc_sys_info info;
+	unsigned int others = 0;
+	int err = smc_sys_info(&info);
+
+	if (err)
+		return err;
+	if (!info.smcd_v2)
+		return 0;
+	err = dibs_loopback();
+	if (err >= 0)
+		return err;
+	err = smc_talk(SMC_NETLINK_GET_DEV_SMCD, NLM_F_DUMP, NULL,
+		       count_message, &others);
+	return err ? err : !others;
+}
+
+/* ---- statistics ---------------------------------------------------------- */
+
+struct fallbacks {
+	struct smc_fallback *v;
+	unsigned int n, room;
+};
+
+static int take_fallback(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *top[SMC_GEN_MAX + 1];
+	const struct nlattr *tb[SMC_NLA_FBACK_STATS_MAX + 1];
+	struct fallbacks *f = arg;
+
+	nl_attrs(h, sizeof(struct genlmsghdr), top, SMC_GEN_MAX);
+	nl_nest(top[SMC_GEN_FBACK_STATS], tb, SMC_NLA_FBACK_STATS_MAX);
+	if (!tb[SMC_NLA_FBACK_STATS_RSN_CODE] || f->n == f->room)
+		return MNL_CB_OK;
+	f->v[f->n++] = (struct smc_fallback){
+		.code = nl_u32(tb[SMC_NLA_FBACK_STATS_RSN_CODE]),
+		.count = nl_u16(tb[SMC_NLA_FBACK_STATS_RSN_CNT]),
+		.server = nl_u8(tb[SMC_NLA_FBACK_STATS_TYPE]),
+	};
+	return MNL_CB_OK;
+}
+
+int smc_fallbacks(struct smc_fallback *out, unsigned int room)
+{
+	struct fallbacks f = {.v = out, .room = room};
+	int err = smc_talk(SMC_NETLINK_GET_FBACK_STATS, NLM_F_DUMP, NULL,
+			   take_fallback, &f);
+
+	return err ? err : (int)f.n;
+}
