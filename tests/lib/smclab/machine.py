@@ -6,12 +6,12 @@ import ctypes
 import itertools
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 import weakref
@@ -19,11 +19,12 @@ import weakref
 from . import initramfs, paths
 
 QEMU = "qemu-system-x86_64"
+COMPLAINT = re.compile(r"(?i)\b(WARNING:|BUG:|Oops|general protection|"
+                       r"refcount_t:|unregister_netdevice: waiting|"
+                       r"blocked for more than|Call Trace|UBSAN|KASAN)")
 BOOT_TIMEOUT = 90.0
 LIFETIME = 1800.0
 PR_SET_PDEATHSIG = 1
-# sun_path ends at 108 bytes, and /tmp may be small: sockets are socketpairs,
-# only the exchange directory and the initramfs live here.
 _LIBC = ctypes.CDLL(None)
 
 
@@ -195,7 +196,7 @@ class Vm:
                  icount=False, root=None, append="", lifetime=LIFETIME):
         self.name = name
         self.log_path = paths.log_file(name + "-console.log")
-        self.tmp = tempfile.mkdtemp(prefix=f"smclab-{name}-")
+        self.tmp = paths.work_dir(name)
         self.exchange = os.path.join(self.tmp, "x")
         os.mkdir(self.exchange)
         self.ids = itertools.count(1)
@@ -203,6 +204,7 @@ class Vm:
         self.hello = threading.Event()
         self.stopping = False
         self.failure = None
+        self.complaints_seen = 0
         self.started = time.monotonic()
         port, guest_port = socket.socketpair()
         self.port = port
@@ -387,6 +389,20 @@ class Vm:
         except OSError as e:
             return str(e)
         return "\n".join(text.replace("\r", "").splitlines()[-lines:])
+
+    def complaints(self):
+        """Warnings of the guest's kernel since the last call, with what
+        follows them; empty when all is well."""
+        with open(self.log_path, "rb") as f:
+            f.seek(self.complaints_seen)
+            text = f.read()
+        whole = text[:text.rfind(b"\n") + 1]
+        self.complaints_seen += len(whole)
+        lines = whole.decode(errors="replace").replace("\r", "").splitlines()
+        for i, line in enumerate(lines):
+            if COMPLAINT.search(line):
+                return "\n".join(lines[i:i + 60])
+        return ""
 
     # ---- the end ------------------------------------------------------------
 

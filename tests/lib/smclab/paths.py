@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things are: the tree, its build directory, the cache, the logs."""
 import os
+import shutil
+import tempfile
 
 TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 
@@ -24,3 +26,14 @@ def log_file(name):
     path = os.path.join(build(), "log")
     os.makedirs(path, exist_ok=True)
     return os.path.join(path, name)
+
+
+def work_dir(name):
+    """A directory for one VM's files. Those of drivers that were killed are
+    removed here, by the process id in their names."""
+    base = os.path.join(build(), "run")
+    os.makedirs(base, exist_ok=True)
+    for old in os.listdir(base):
+        if not os.path.exists("/proc/" + old.split("-")[0]):
+            shutil.rmtree(os.path.join(base, old), ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{os.getpid()}-{name}-", dir=base)

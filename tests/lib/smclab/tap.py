@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pytest plugin that prints TAP: pytest -p no:terminal -p smclab.tap tests/vm.
+
+Without it (`pytest tests/vm`) pytest talks as usual.
+"""
+import os
+import sys
+
+
+class Tap:
+    def __init__(self):
+        # the real standard output: pytest captures the other one in tests
+        self.out = os.fdopen(os.dup(sys.__stdout__.fileno()), "w",
+                             buffering=1, encoding="utf-8")
+        self.count = 0
+        self.seconds = {}
+
+    def line(self, ok, name, directive=""):
+        self.count += 1
+        word = "ok" if ok else "not ok"
+        self.out.write(f"{word} {self.count} - {name}{directive}\n")
+
+    def comment(self, text):
+        for line in str(text).splitlines():
+            self.out.write(f"# {line}\n")
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.line(False, f"{report.nodeid or 'collection'}")
+            self.comment(report.longrepr)
+
+    def pytest_runtest_logreport(self, report):
+        name = report.nodeid.split("/", 1)[-1]
+        spent = self.seconds.get(name, 0) + report.duration
+        self.seconds[name] = spent
+        if report.skipped:
+            reason = getattr(report, "wasxfail", None) or report.longrepr[2]
+            self.line(True, name, " # SKIP " + reason.removeprefix("Skipped: "))
+        elif report.failed:
+            step = "" if report.when == "call" else f" ({report.when})"
+            self.line(False, name + step)
+            self.comment(report.longrepr)
+            for title, text in report.sections:
+                self.comment(f"---- {title}")
+                self.comment(text)
+        elif report.when == "call":
+            self.line(True, name, f" # time={spent:.1f}s")
+
+    def pytest_internalerror(self, excrepr):
+        self.line(False, "pytest itself")
+        self.comment(excrepr)
+
+    def pytest_sessionfinish(self):
+        self.out.write(f"1..{self.count}\n")
+        self.out.flush()
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Tap(), "smclab-tap")
