@@ -219,3 +219,12 @@ int map_del(int fd, const void *key)
 
 	return bpf(BPF_MAP_DELETE_ELEM, &attr);
 }
+
+int map_next(int fd, const void *key, void *next)
+{
+	union bpf_attr attr = {.map_fd = fd,
+			       .key = (uintptr_t)key,
+			       .next_key = (uintptr_t)next};
+
+	return bpf(BPF_MAP_GET_NEXT_KEY, &attr);
+}

@@ -60,3 +60,5 @@ int map_open(const char *pin);
 int map_get(int fd, const void *key, void *value);
 int map_put(int fd, const void *key, const void *value);
 int map_del(int fd, const void *key);
+/* @key NULL: the first one. -ENOENT: no more. */
+int map_next(int fd, const void *key, void *next);
