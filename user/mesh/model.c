@@ -7,12 +7,20 @@
 
 #include "base/array.h"
 
+void mesh_config_reset(struct mesh_config *c)
+{
+	free(c->exclude_cidrs);
+	free(c->exclude_ports.v);
+	memset(c, 0, sizeof(*c));
+	strcpy(c->ueid, MESH_DEFAULT_UEID);
+	c->mark = MESH_DEFAULT_MARK;
+	c->mark_mask = MESH_DEFAULT_MARK_MASK;
+}
+
 void mesh_world_init(struct mesh_world *w)
 {
 	memset(w, 0, sizeof(*w));
-	strcpy(w->config.ueid, MESH_DEFAULT_UEID);
-	w->config.mark = MESH_DEFAULT_MARK;
-	w->config.mark_mask = MESH_DEFAULT_MARK_MASK;
+	mesh_config_reset(&w->config);
 }
 
 void mesh_pod_free(struct mesh_pod *p)

@@ -92,6 +92,9 @@ void mesh_world_init(struct mesh_world *w);
 /* mesh_world_free - Free all that @w holds; safe on a zeroed struct. */
 void mesh_world_free(struct mesh_world *w);
 
+/* mesh_config_reset - The defaults again; frees what @c held. */
+void mesh_config_reset(struct mesh_config *c);
+
 /* Free what one of its members holds, and zero it: for builders of a world. */
 void mesh_pod_free(struct mesh_pod *p);
 void mesh_endpoint_free(struct mesh_endpoint *e);

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A List to a world: finds the objects, lets decode_pod.c and decode_mesh.c
+ * read them, and sees to it that each is there once.
+ *
+ * A list is an object of kind List, or of any kind that ends in List: what
+ * `kubectl get -o json` prints, and what the API itself answers, where the
+ * items of a PodList do not repeat their kind. Lists may hold lists.
+ */
+#include "kube/decode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "kube/objects.h"
+
+/* kubectl never nests; joining files by hand does, once or twice. */
+#define LISTS_MAX_DEPTH 8
+
+struct decoder {
+	struct mesh_world world;
+	struct buf *notes;
+	size_t index; /* of the item, in its list: to name one without a name */
+	bool have_mesh, have_asm;
+};
+
+/* ---- shared by the objects ------------------------------------------------
+ */
+
+int set_str(char **out, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*out);
+	*out = copy;
+	return 0;
+}
+
+int set_uid(char **out, const char *uid, const char *ns, const char *name)
+{
+	_cleanup_(buf_free) struct buf made = {0};
+
+	if (uid)
+		return set_str(out, uid);
+	if (buf_printf(&made, "%s/%s", ns, name))
+		return -ENOMEM;
+	*out = buf_take(&made);
+	return *out ? 0 : -ENOMEM;
+}
+
+static bool name_ok(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz"
+				      "0123456789._-:";
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= 253 && strspn(name, allowed) == len;
+}
+
+int get_name(const struct json_object *o, const char *path, const char **out)
+{
+	const char *name;
+	int got = json_str(o, path, &name);
+
+	if (got <= 0)
+		return got;
+	/* The API says "" for what is not set. */
+	if (!*name)
+		return 0;
+	if (!name_ok(name)) {
+		json_say(o,
+			 "%s is no name: expected at most 253 of "
+			 "A-Z a-z 0-9 . _ - :",
+			 path);
+		return -EINVAL;
+	}
+	*out = name;
+	return 1;
+}
+
+/* ---- the kinds ------------------------------------------------------------
+ */
+
+static int add_pod(struct decoder *d, struct json_object *o)
+{
+	struct mesh_pod pod, *slot;
+	int err = decode_pod(o, &pod);
+
+	if (err)
+		return err;
+	slot = array_push(d->world.pods, d->world.n_pods);
+	if (!slot) {
+		mesh_pod_free(&pod);
+		return -ENOMEM;
+	}
+	*slot = pod;
+	return 0;
+}
+
+static int add_node(struct decoder *d, struct json_object *o)
+{
+	struct mesh_node node, *slot;
+	int err = decode_node(o, &node);
+
+	if (err)
+		return err;
+	slot = array_push(d->world.nodes, d->world.n_nodes);
+	if (!slot) {
+		mesh_node_free(&node);
+		return -ENOMEM;
+	}
+	*slot = node;
+	return 0;
+}
+
+/* Of a configuration only "default" counts, and of two the later. */
+static bool is_default(struct json_object *o, bool *have)
+{
+	struct json_object with = json_with(o, "the later one counts");
+	const char *name;
+
+	if (json_str(o, "metadata.name", &name) <= 0)
+		return false;
+	if (strcmp(name, "default")) {
+		json_say(o, "only the one named default is read");
+		return false;
+	}
+	if (*have)
+		json_say(&with, "it is listed twice");
+	*have = true;
+	return true;
+}
+
+static int add_mesh(struct decoder *d, struct json_object *o)
+{
+	struct mesh_config *c = &d->world.config;
+	enum mesh_switch asm_enabled = c->asm_enabled;
+
+	if (!is_default(o, &d->have_mesh))
+		return 0;
+	mesh_config_reset(c);
+	c->asm_enabled = asm_enabled;
+	return decode_mesh(o, c);
+}
+
+static int add_asm(struct decoder *d, struct json_object *o)
+{
+	if (!is_default(o, &d->have_asm))
+		return 0;
+	d->world.config.asm_enabled = MESH_UNSET;
+	return decode_asm(o, &d->world.config);
+}
+
+static const struct kind {
+	const char *name, *group;
+	int (*add)(struct decoder *d, struct json_object *o);
+} kinds[] = {
+	{"Pod", "", add_pod},
+	{"SmcNode", "smcmesh.io", add_node},
+	{"SmcMesh", "smcmesh.io", add_mesh},
+	{"ASMMeshConfig", "istio.alibabacloud.com", add_asm},
+};
+
+static const struct kind *find_kind(const char *name)
+{
+	for (size_t i = 0; name && i < array_size(kinds); i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	return NULL;
+}
+
+/* The version is not looked at: fields are only ever added. */
+static bool group_matches(const struct kind *kind, const char *api_version)
+{
+	const char *slash = strchr(api_version, '/');
+	size_t len = slash ? (size_t)(slash - api_version) : 0;
+
+	return len == strlen(kind->group) &&
+	       !memcmp(api_version, kind->group, len);
+}
+
+/* "Pod default/web-0", or "Pod (items[3])" if it has no name. */
+static int name_object(struct decoder *d, const struct kind *kind,
+		       yyjson_val *val, struct buf *out)
+{
+	yyjson_val *meta = yyjson_obj_get(val, "metadata");
+	const char *name = json_value_str(yyjson_obj_get(meta, "name"), 253);
+	const char *ns = json_value_str(yyjson_obj_get(meta, "namespace"), 253);
+
+	if (!name || !name_ok(name))
+		return buf_printf(out, "%s (items[%zu])", kind->name, d->index);
+	if (kind->add != add_pod)
+		return buf_printf(out, "%s %s", kind->name, name);
+	return buf_printf(out, "%s %s/%s", kind->name,
+			  ns && name_ok(ns) ? ns : "default", name);
+}
+
+static int add_object(struct decoder *d, const struct kind *kind,
+		      yyjson_val *val)
+{
+	_cleanup_(buf_free) struct buf name = {0};
+	struct json_object o = {.notes = d->notes, .val = val};
+	const char *text = NULL;
+	int got;
+
+	if (name_object(d, kind, val, &name))
+		return -ENOMEM;
+	o.name = name.data;
+	o.consequence = "it is left out";
+	got = get_name(&o, "metadata.name", &text);
+	if (!got)
+		json_note(&o, "metadata.name", NULL, "a name");
+	if (got <= 0)
+		return 0;
+	got = json_str(&o, "apiVersion", &text);
+	if (got > 0 && !group_matches(kind, text))
+		json_say(&o, "it is a %s of apiVersion \"%.100s\", not ours",
+			 kind->name, text);
+	if (got < 0 || (got > 0 && !group_matches(kind, text)))
+		return 0;
+	got = kind->add(d, &o);
+	return got == -EINVAL ? 0 : got;
+}
+
+/* ---- lists ----------------------------------------------------------------
+ */
+
+/* "PodList" is a list of "Pod". Return: length of the item's kind, or -1. */
+static int list_of(const char *kind)
+{
+	size_t len = kind ? strlen(kind) : 0;
+
+	return len >= 4 && !strcmp(kind + len - 4, "List") ? (int)len - 4 : -1;
+}
+
+static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
+		    int depth);
+
+/* @of: the kind if the item does not say it, or "". */
+static int add_item(struct decoder *d, yyjson_val *val, size_t index,
+		    const char *of, int depth)
+{
+	yyjson_val *said = yyjson_obj_get(val, "kind");
+	const char *kind = said ? json_value_str(said, JSON_STR_MAX) : of;
+	struct json_object o = {.notes = d->notes,
+				.val = val,
+				.name = "the List",
+				.array = "items",
+				.consequence = "the item is left out",
+				.index = index};
+	const struct kind *known = find_kind(kind);
+
+	d->index = index;
+	if (!yyjson_is_obj(val)) {
+		json_note(&o, "", val, "an object");
+		return 0;
+	}
+	if (!kind || !*kind) {
+		json_note(&o, "kind", said, "a string");
+		return 0;
+	}
+	if (known)
+		return add_object(d, known, val);
+	if (list_of(kind) < 0)
+		return 0;
+	if (depth == LISTS_MAX_DEPTH) {
+		json_say(&o, "lists are nested more than %d deep", depth);
+		return 0;
+	}
+	return add_list(d, val, kind, depth + 1);
+}
+
+static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
+		    int depth)
+{
+	yyjson_val *items = yyjson_obj_get(list, "items"), *val;
+	struct json_object o = {.notes = d->notes,
+				.val = list,
+				.name = kind,
+				.consequence = "the list is left out"};
+	char of[32] = "";
+	size_t i, n;
+	int len = list_of(kind), err = 0;
+
+	if (len < (int)sizeof(of))
+		memcpy(of, kind, len);
+	/* Go writes an empty list as null where nobody made it an array. */
+	if (!yyjson_is_arr(items) && !yyjson_is_null(items)) {
+		json_note(&o, "items", items, "an array");
+		return 0;
+	}
+	yyjson_arr_foreach (items, i, n, val)
+		if (!err)
+			err = add_item(d, val, i, of, depth);
+	return err;
+}
+
+/* ---- each object once -----------------------------------------------------
+ */
+
+static int pod_name_cmp(const void *a, const void *b)
+{
+	const struct mesh_pod *x = *(struct mesh_pod *const *)a;
+	const struct mesh_pod *y = *(struct mesh_pod *const *)b;
+	int order = strcmp(x->ns, y->ns);
+
+	return order ? order : strcmp(x->name, y->name);
+}
+
+static int pod_uid_cmp(const void *a, const void *b)
+{
+	return strcmp((*(struct mesh_pod *const *)a)->uid,
+		      (*(struct mesh_pod *const *)b)->uid);
+}
+
+static int node_name_cmp(const void *a, const void *b)
+{
+	return strcmp((*(struct mesh_node *const *)a)->name,
+		      (*(struct mesh_node *const *)b)->name);
+}
+
+static void note_double(struct decoder *d, const char *kind, const char *ns,
+			const char *name)
+{
+	struct json_object o = {.notes = d->notes,
+				.name = kind,
+				.consequence = "the later one counts"};
+
+	json_say(&o, "%s%s%s is listed twice, or its UID is", ns ? ns : "",
+		 ns ? "/" : "", name);
+}
+
+struct order {
+	int (*cmp)(const void *a, const void *b); /* of pointers to objects */
+};
+
+/* The place in the world makes the order total, so that the last one wins. */
+static int ordered(const void *a, const void *b, void *order)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+	int by = ((struct order *)order)->cmp(a, b);
+
+	return by ? by : (x > y) - (x < y);
+}
+
+/* Set drop[i] for each of the @n objects of @size at @base that compares equal
+ * to a later one. Return: 0 or -ENOMEM. */
+static int mark_doubles(char *base, size_t n, size_t size, struct order order,
+			bool *drop)
+{
+	_free_ char **v = calloc(n + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		v[i] = base + i * size;
+	qsort_r(v, n, sizeof(*v), ordered, &order);
+	for (size_t i = 1; i < n; i++)
+		if (!order.cmp(&v[i - 1], &v[i]))
+			drop[(v[i - 1] - base) / size] = true;
+	return 0;
+}
+
+static int pods_once(struct decoder *d)
+{
+	struct mesh_world *w = &d->world;
+	_free_ bool *drop = calloc(w->n_pods + 1, sizeof(*drop));
+	struct mesh_pod *v = w->pods;
+	size_t n = w->n_pods, kept = 0;
+
+	if (!drop ||
+	    mark_doubles((char *)v, n, sizeof(*v), (struct order){pod_name_cmp},
+			 drop) ||
+	    mark_doubles((char *)v, n, sizeof(*v), (struct order){pod_uid_cmp},
+			 drop))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!drop[i]) {
+			v[kept++] = v[i];
+			continue;
+		}
+		note_double(d, "Pod", v[i].ns, v[i].name);
+		mesh_pod_free(&v[i]);
+	}
+	w->n_pods = kept;
+	return 0;
+}
+
+static int nodes_once(struct decoder *d)
+{
+	struct mesh_world *w = &d->world;
+	_free_ bool *drop = calloc(w->n_nodes + 1, sizeof(*drop));
+	struct mesh_node *v = w->nodes;
+	size_t n = w->n_nodes, kept = 0;
+
+	if (!drop || mark_doubles((char *)v, n, sizeof(*v),
+				  (struct order){node_name_cmp}, drop))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!drop[i]) {
+			v[kept++] = v[i];
+			continue;
+		}
+		note_double(d, "SmcNode", NULL, v[i].name);
+		mesh_node_free(&v[i]);
+	}
+	w->n_nodes = kept;
+	return 0;
+}
+
+/* ---- the text -------------------------------------------------------------
+ */
+
+static int broken(const char *json, size_t len, const yyjson_read_err *err,
+		  struct buf *error)
+{
+	size_t line = 1, column = 1, chars = 0;
+
+	if (err->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+		return -ENOMEM;
+	yyjson_locate_pos(json, len, err->pos, &line, &column, &chars);
+	buf_printf(error, "broken JSON at line %zu, column %zu: %s",
+		   line ? line : 1, column ? column : 1, err->msg);
+	return -EINVAL;
+}
+
+/* What is no list and no object of ours is refused as a whole: taken for an
+ * empty list it would disarm everything. */
+static int check_root(yyjson_val *root, struct buf *error)
+{
+	static const char expected[] = "expected a Kubernetes List in JSON";
+	const char *kind = json_value_str(yyjson_obj_get(root, "kind"), 253);
+	yyjson_val *items = yyjson_obj_get(root, "items");
+	char found[JSON_RENDER_MAX];
+
+	if (!yyjson_is_obj(root))
+		buf_printf(error, "%s, found %s", expected,
+			   json_render(root, found));
+	else if (!kind)
+		buf_printf(error, "%s, found an object whose kind is %s",
+			   expected,
+			   json_render(yyjson_obj_get(root, "kind"), found));
+	else if (!find_kind(kind) && list_of(kind) < 0)
+		buf_printf(error, "%s, found one %s", expected,
+			   json_render(yyjson_obj_get(root, "kind"), found));
+	else if (!find_kind(kind) && !yyjson_is_arr(items) &&
+		 !yyjson_is_null(items))
+		buf_printf(error, "%s, found a List whose items are %s",
+			   expected, json_render(items, found));
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static void decoder_free(struct decoder *d)
+{
+	mesh_world_free(&d->world);
+}
+
+static void doc_free(yyjson_doc **doc)
+{
+	yyjson_doc_free(*doc);
+}
+
+int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
+		     struct buf *notes, struct buf *error)
+{
+	_cleanup_(decoder_free) struct decoder d = {.notes = notes};
+	_cleanup_(doc_free) yyjson_doc *doc = NULL;
+	yyjson_read_err bad;
+	int err;
+
+	mesh_world_init(&d.world);
+	/* Not YYJSON_READ_INSITU, so the text is only read. */
+	doc = yyjson_read_opts((char *)json, len, 0, NULL, &bad);
+	if (!doc)
+		return broken(json, len, &bad, error);
+	err = check_root(yyjson_doc_get_root(doc), error);
+	if (!err)
+		err = add_item(&d, yyjson_doc_get_root(doc), 0, "", 0);
+	if (!err)
+		err = pods_once(&d);
+	if (!err)
+		err = nodes_once(&d);
+	if (!err)
+		err = notes->err;
+	if (err)
+		return err;
+	*out = d.world;
+	memset(&d.world, 0, sizeof(d.world));
+	return 0;
+}
