@@ -28,6 +28,8 @@
 #define SMC_CTRL_PREFIX "smcmesh_"
 #define SMC_CTRL_PREFIX_LEN 8
 #define SMC_CTRL_NAME_MAX 16 /* the kernel's SMC_HS_CTRL_NAME_MAX */
+/* Where the name lies in bpf_map__initial_value() of the map smcmesh_ctrl. */
+#define SMC_CTRL_NAME_OFFSET 0
 
 /* Transports, a bit set. */
 enum smc_transport {
@@ -52,6 +54,10 @@ enum smc_pod_flag {
 	SMC_POD_SIDECAR = 1, /* only the UID's sockets, and mark their SYNs */
 	SMC_POD_DENY = 2,    /* disarmed, but its SMC sockets may live: deny */
 	SMC_POD_REFUSED = 4, /* set by BPF: the kernel refused a conversion */
+	/* A namespace that armed hostNetwork pods share with others: its row
+	 * of smc_netns only says "judge by smc_cgroup, and let pass whatever
+	 * has no row there". Without this row nothing there is converted. */
+	SMC_POD_SHARED = 8,
 };
 
 #define SMC_UID_ANY 0xffffffffU

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which pod a socket or a task belongs to, and how the kernel's sockets are
+ * read.
+ *
+ * A pod with a namespace of its own is found by the namespace's cookie. Where
+ * that row says SMC_POD_SHARED the cgroup decides: the socket's own, for the
+ * current task of a softirq is anybody's.
+ */
+#pragma once
+
+#include "verdict.bpf.h"
+#include <bpf/bpf_core_read.h>
+
+/* From a pod's container up to kubepods there are five or six cgroups; nested
+ * containers (kind, docker in a pod) double that. */
+#define SMC_CGROUP_DEPTH 16
+
+/* What smc_pod_of_*() found. */
+struct smc_whose {
+	struct smc_pod *pod; /* NULL: none of ours */
+	bool shared; /* in a namespace where those that are not ours pass */
+};
+
+/* smc_pod_of_cgroup - The row of @cg or of its nearest ancestor that has one.
+ */
+static __always_inline struct smc_pod *smc_pod_of_cgroup(struct cgroup *cg)
+{
+	struct cgroup_subsys_state *parent;
+	struct smc_pod *pod;
+	__u64 id;
+
+	for (int i = 0; i < SMC_CGROUP_DEPTH && cg; i++) {
+		id = cg->kn->id;
+		pod = bpf_map_lookup_elem(&smc_cgroup, &id);
+		if (pod)
+			return pod;
+		parent = cg->self.parent;
+		if (!parent)
+			break;
+		cg = parent->cgroup;
+	}
+	return NULL;
+}
+
+/* smc_pod_of - The pod of a namespace, or in a shared one of @cg. */
+static __always_inline struct smc_whose smc_pod_of(__u64 netns_cookie,
+						   struct cgroup *cg)
+{
+	struct smc_whose w = {};
+
+	w.pod = bpf_map_lookup_elem(&smc_netns, &netns_cookie);
+	if (w.pod && w.pod->flags & SMC_POD_SHARED) {
+		w.shared = true;
+		w.pod = smc_pod_of_cgroup(cg);
+	}
+	return w;
+}
+
+static __always_inline struct smc_whose smc_pod_of_sock(const struct sock *sk)
+{
+	return smc_pod_of(sk->__sk_common.skc_net.net->net_cookie,
+			  sk->sk_cgrp_data.cgroup);
+}
+
+/* The fields for IPv6 are filled for IPv4 too, mapped (sk_daddr_set() and
+ * sk_rcv_saddr_set()): one path for both. The address family is no help: an
+ * IPv4 client of a `::` listener has AF_INET6 in its request. */
+static __always_inline void smc_read_ip(__u8 to[16], const struct in6_addr *ip)
+{
+	__u32 *word = (__u32 *)to;
+
+	word[0] = ip->in6_u.u6_addr32[0];
+	word[1] = ip->in6_u.u6_addr32[1];
+	word[2] = ip->in6_u.u6_addr32[2];
+	word[3] = ip->in6_u.u6_addr32[3];
+}
+
+/* smc_read_conn - Both ends of a full socket or of a request. */
+static __always_inline void smc_read_conn(struct smc_conn *c,
+					  const struct sock_common *skc)
+{
+	__builtin_memset(c, 0, sizeof(*c));
+	smc_read_ip(c->remote.ip, &skc->skc_v6_daddr);
+	smc_read_ip(c->local.ip, &skc->skc_v6_rcv_saddr);
+	c->remote.port = bpf_ntohs(skc->skc_dport);
+	c->local.port = skc->skc_num;
+}
+
+/* smc_handshake_of - The key of one handshake (see maps.bpf.h). */
+static __always_inline void smc_handshake_of(struct smc_handshake *h,
+					     const struct smc_conn *c,
+					     const struct sock *sk, __u32 isn,
+					     __u32 role)
+{
+	__builtin_memcpy(&h->remote, &c->remote, sizeof(h->remote));
+	h->isn = isn;
+	h->netns = sk->__sk_common.skc_net.net->net_cookie;
+	h->local_port = c->local.port;
+	h->role = role;
+}

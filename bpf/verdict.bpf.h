@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The verdict: may this connection be SMC? One function, asked by every
+ * enforcement point. It takes plain values (tests/bpf feeds it a table) and
+ * changes nothing.
+ *
+ * Default deny: every way out that is not the last one says bypass and why.
+ */
+#pragma once
+
+#include "maps.bpf.h"
+#include <bpf/bpf_endian.h>
+#include <smcmesh/reasons.h>
+
+/* One TCP connection as this end sees it. */
+struct smc_conn {
+	struct smc_addr_port remote;
+	struct smc_addr_port local;
+};
+
+struct smc_answer {
+	__u32 verdict;	  /* enum smc_verdict */
+	__u32 reason;	  /* enum smc_reason */
+	__u32 transports; /* what both ends have in common, if asked for */
+};
+
+/* Both ends have one address, or an end is 127/8 (a redirect makes that of the
+ * local one) or ::1. */
+static __always_inline bool smc_is_loopback(const struct smc_conn *c)
+{
+	const __u32 *r = (const __u32 *)c->remote.ip;
+	const __u32 *l = (const __u32 *)c->local.ip;
+	const __u32 mapped = bpf_htonl(0xffff);
+
+	if (r[0] == l[0] && r[1] == l[1] && r[2] == l[2] && r[3] == l[3])
+		return true;
+	if (r[0] || r[1])
+		return false;
+	if (r[2] == mapped)
+		return c->remote.ip[12] == 127 || c->local.ip[12] == 127;
+	return !r[2] && r[3] == bpf_htonl(1);
+}
+
+static __always_inline bool smc_port_row(__u32 pod_id, __u16 port, __u32 role)
+{
+	struct smc_port_key key = {.pod_id = pod_id, .port = port};
+	const struct smc_port *p = bpf_map_lookup_elem(&smc_port, &key);
+
+	if (!p)
+		return false;
+	return role == SMC_ROLE_CLIENT ? p->exclude_out : p->exclude_in;
+}
+
+/* A client is judged by the port it dials, a server by its own. */
+static __always_inline bool
+smc_port_excluded(__u32 pod_id, const struct smc_conn *c, __u32 role)
+{
+	__u16 port = role == SMC_ROLE_CLIENT ? c->remote.port : c->local.port;
+
+	return smc_port_row(0, port, role) || smc_port_row(pod_id, port, role);
+}
+
+static __always_inline bool smc_cidr_excluded(const struct smc_conn *c)
+{
+	struct smc_cidr_key key = {.prefixlen = 128};
+	const struct smc_cidr *row;
+
+	__builtin_memcpy(key.ip, c->remote.ip, sizeof(key.ip));
+	row = bpf_map_lookup_elem(&smc_cidr, &key);
+	return row && row->exclude;
+}
+
+static __always_inline bool smc_quarantined(const struct smc_conn *c)
+{
+	const struct smc_quarantine *q;
+
+	q = bpf_map_lookup_elem(&smc_quarantine, &c->remote);
+	return q && q->until_ns > bpf_ktime_get_ns();
+}
+
+/* smc_client_reach - How may @c's remote address:port be offered SMC?
+ * Return: NONE with *@transports set, or why not. */
+static __always_inline __u32 smc_client_reach(const struct smc_conn *c,
+					      const struct smc_endpoint *e,
+					      __u32 *transports)
+{
+	const struct smc_service *s;
+
+	if (e && !(e->flags & SMC_ENDPOINT_ANSWER_ONLY)) {
+		*transports = e->transports;
+		return SMC_REASON_NONE;
+	}
+	s = bpf_map_lookup_elem(&smc_service, &c->remote);
+	if (s && s->transports && s->expires_ns > bpf_ktime_get_ns()) {
+		*transports = s->transports;
+		return SMC_REASON_NONE;
+	}
+	/* A row that no longer holds: of a service whose backends are not all
+	 * endpoints, or of a node's address, which then is none. */
+	return s && !e ? SMC_REASON_MIXED_SERVICE : SMC_REASON_NOT_ENDPOINT;
+}
+
+/* The order is that of design.md: what a person configured comes before what
+ * was found out about the peer. */
+static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
+					      const struct smc_conn *c,
+					      __u32 role, __u32 *transports)
+{
+	const struct smc_config *config;
+	const struct smc_endpoint *e;
+	__u32 zero = 0, reason;
+
+	config = bpf_map_lookup_elem(&smc_config, &zero);
+	if (!config || !config->enabled)
+		return SMC_REASON_MESH_OFF;
+	/* REFUSED: sockets made earlier may live, but the pod is disarmed. A
+	 * SHARED row is no pod. */
+	if (!pod ||
+	    pod->flags & (SMC_POD_DENY | SMC_POD_REFUSED | SMC_POD_SHARED))
+		return SMC_REASON_NOT_ARMED;
+	if (smc_port_excluded(pod->pod_id, c, role))
+		return SMC_REASON_EXCLUDED_PORT;
+	if (smc_cidr_excluded(c))
+		return SMC_REASON_EXCLUDED_CIDR;
+	if (smc_is_loopback(c))
+		return SMC_REASON_LOOPBACK;
+	/* A client's port says nothing about the client. */
+	if (role == SMC_ROLE_CLIENT && smc_quarantined(c))
+		return SMC_REASON_QUARANTINED;
+	e = bpf_map_lookup_elem(&smc_endpoint, c->remote.ip);
+	if (role == SMC_ROLE_CLIENT) {
+		reason = smc_client_reach(c, e, transports);
+		if (reason)
+			return reason;
+	} else {
+		if (!e)
+			return SMC_REASON_NOT_ENDPOINT;
+		*transports = e->transports;
+	}
+	*transports &= pod->transports;
+	return *transports ? SMC_REASON_NONE : SMC_REASON_NO_COMMON_TRANSPORT;
+}
+
+/*
+ * smc_judge - The verdict on one connection.
+ * @pod: the armed pod of this end, or NULL
+ * @c: both ends, as the packet has them
+ * @role: of this end, enum smc_role
+ */
+static __always_inline void smc_judge(const struct smc_pod *pod,
+				      const struct smc_conn *c, __u32 role,
+				      struct smc_answer *answer)
+{
+	__u32 transports = 0;
+
+	answer->reason = smc_judge_reason(pod, c, role, &transports);
+	answer->verdict = answer->reason == SMC_REASON_NONE
+				  ? SMC_VERDICT_ACCELERATE
+				  : SMC_VERDICT_BYPASS;
+	answer->transports = transports;
+}
