@@ -27,7 +27,7 @@ endif
 # FAULTS=1: build the fault points in (base/fault.h); goes to its own directory
 FAULTS ?= 0
 ifeq ($(FAULTS),1)
-BUILD := $(BUILD)/faults
+override BUILD := $(BUILD)/faults
 FAULTDEF := -DSMCMESH_FAULTS
 endif
 
@@ -50,8 +50,8 @@ SKEL := $(BUILD)/smcmesh.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check check-unit check-bpf check-net check-vm check-lab \
-	lint bench shell install clean fmt help
+.PHONY: all faults deps root kernel demo check check-programs check-unit \
+	check-bpf check-net check-vm check-lab lint bench shell install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
 
@@ -96,5 +96,106 @@ $(UNIT_LIB): $(UNIT_OBJ)
 $(BUILD)/unit/test_%: $(BUILD)/unit/tests/unit/test_%.o $(UNIT_LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lcmocka $(LDLIBS)
+
+# ---- the other tiers' programs, the bench's -------------------------------
+BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/bpf/%,$(wildcard tests/bpf/test_*.c))
+NET_PROG := $(patsubst tests/net/%.c,$(BUILD)/net/%,$(wildcard tests/net/*.c))
+BENCH := $(addprefix $(BUILD)/bench/,overhead churn preload.so)
+
+$(BUILD)/bpf/test_%: $(BUILD)/unit/tests/bpf/test_%.o $(UNIT_LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lcmocka $(LDLIBS)
+
+$(BUILD)/net/%: $(BUILD)/unit/tests/net/%.o $(UNIT_LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lcmocka $(LDLIBS)
+
+$(BUILD)/bench/%: tests/bench/%.c | $(SKEL)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(if $(filter overhead,$*),$(LDLIBS),-static)
+
+$(BUILD)/bench/%.so: tests/bench/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
+# ---- what people type ------------------------------------------------------
+export SMCMESH_BUILD := $(abspath $(BUILD))
+SMCLAB := PYTHONPATH=tests/lib PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m smclab
+# a sub-make gets its own jobs unless the caller said how many
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+faults: ## build/faults/smcmesh, with fault points (tests only)
+	$(Q)$(SUBMAKE) FAULTS=1 all
+
+deps: ## install what is missing, by package name; says first what it adds
+	$(Q)tests/deps
+
+kernel: ## find the test kernel, or build it (13 minutes)
+	$(Q)tests/kernel/build
+
+root: ## make the lab's private root file system (2 minutes)
+	$(Q)$(SMCLAB) root
+
+# in this order, also with -j; pkg-config is asked again after deps
+define READY
+	$(Q)tests/deps
+	$(Q)tests/kernel/build
+	$(Q)$(SMCLAB) root
+endef
+
+demo: ## two nodes, real programs, before and after the annotation (as root)
+	$(READY)
+	$(Q)$(SUBMAKE) all
+	$(Q)/usr/bin/python3 tests/demo/run.py
+
+check: ## everything: packages, build with -Werror, lint, all tiers (as root)
+	$(READY)
+	$(Q)$(SUBMAKE) WERROR=1 all faults check-programs
+	$(Q)tests/run
+
+check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG)
+
+check-unit: $(UNIT_BIN) ## unit tests, under 30 s, no root
+	$(Q)tests/run unit
+
+check-bpf: all $(BPF_TEST) ## the BPF programs alone (as root)
+	$(Q)tests/run bpf
+
+check-net: all $(NET_PROG) ## this machine's own kernel (as root)
+	$(Q)tests/run net
+
+check-vm: all faults kernel root ## one virtual machine: a node (as root)
+	$(Q)tests/run vm
+
+check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
+	$(Q)tests/run lab
+
+lint: ## layout, shell, Python, licences, lengths, layers
+	$(Q)tests/run lint
+
+bench: all $(BENCH) kernel root ## overhead and gain, as ratios inside one run (as root)
+	$(Q)/usr/bin/python3 tests/bench/run.py
+
+shell: all kernel root ## a shell in a virtual machine with the lab's root
+	$(Q)$(SMCLAB) shell
+
+fmt: ## lay out the C sources
+	$(Q)clang-format -i $$(git ls-files -co --exclude-standard '*.[ch]' ':!vmlinux')
+
+install: all ## the program and its systemd unit, below DESTDIR/PREFIX
+	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
+	$(Q)install -D -m 644 deploy/systemd/smcmesh.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/smcmesh.service
+
+clean: ## remove the build directory; the cache stays
+	$(Q)rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
+	@echo "  V=1 shows commands; BUILD=dir, PREFIX=dir; SMCMESH_CACHE, SMCMESH_KERNEL"
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

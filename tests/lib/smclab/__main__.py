@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m smclab shell|run: a VM by hand."""
+"""python3 -m smclab shell|run|root: a VM by hand, the root that VMs share."""
 import argparse
 import os
 import sys
@@ -7,7 +7,7 @@ import termios
 import threading
 import tty
 
-from . import LabError, Vm
+from . import LabError, Vm, rootfs
 
 
 def shell(vm):
@@ -50,11 +50,15 @@ def main():
                    help="virtual time follows executed instructions")
     sub = p.add_subparsers(dest="verb", required=True)
     sub.add_parser("shell", help="an interactive shell in a VM")
+    sub.add_parser("root", help="make the shared root if it is not there yet")
     run = sub.add_parser("run", help="one command in a VM")
     run.add_argument("cmd")
     run.add_argument("--timeout", type=float, default=600)
     args = p.parse_args()
     try:
+        if args.verb == "root":
+            print(f"  ROOT    {rootfs.find()}")
+            return 0
         with Vm("lab", mem=args.mem, cpus=args.cpus, icount=args.icount) as vm:
             if args.verb == "shell":
                 return shell(vm)
@@ -62,7 +66,7 @@ def main():
             sys.stdout.write(r.out)
             sys.stderr.write(r.err)
             return r.rc if r.rc >= 0 else 128 - r.rc
-    except (LabError, FileNotFoundError) as e:
+    except (LabError, OSError, RuntimeError) as e:
         print(f"smclab: {e}", file=sys.stderr)
         return 1
 
