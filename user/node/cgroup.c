@@ -15,6 +15,9 @@
 /* A pod's containers, their init's and systemd's own levels. */
 #define PROCS_DEPTH 8
 
+/* enum fid_type of the kernel's include/linux/exportfs.h; not in its uapi. */
+#define FILEID_KERNFS 0xfe
+
 bool cgroup_is_v2(const char *path)
 {
 	struct statfs fs;
@@ -182,7 +185,7 @@ int cgroup_id(const char *path, __u64 *out)
 
 	/* kernfs hands out exactly the 64-bit id. */
 	if (!name_to_handle_at(AT_FDCWD, path, &handle.head, &mount, 0) &&
-	    handle.head.handle_bytes == sizeof(handle.id)) {
+	    handle.head.handle_type == FILEID_KERNFS) {
 		memcpy(out, handle.head.f_handle, sizeof(*out));
 		return 0;
 	}

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: Apache-2.0
+/* user/node on made-up /proc and cgroup trees, and on messages made here. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "node/cgroup.h"
+#include "node/diag.h"
+#include "node/helper.h"
+#include "node/netns.h"
+#include "node/nl.h"
+#include "node/proc.h"
+#include "node/uidmap.h"
+
+#define UID1 "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+#define UID1_ "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
+#define UID2 "11111111-2222-3333-4444-555555555555"
+#define UID2_ "11111111_2222_3333_4444_555555555555"
+#define STATIC_UID "0123456789abcdef0123456789abcdef" /* a static pod's */
+
+/* ---- a directory of the test's own --------------------------------------- */
+
+static char top[] = "/tmp/test_node.XXXXXX";
+
+static const char *at(const char *path)
+{
+	static char room[8][4096];
+	static unsigned int next;
+	char *to = room[next++ % 8];
+
+	snprintf(to, sizeof(room[0]), "%s/%s", top, path);
+	return to;
+}
+
+static void make_dirs(const char *path)
+{
+	char part[4096];
+
+	snprintf(part, sizeof(part), "%s", at(path));
+	for (char *p = part + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		mkdir(part, 0755);
+		*p = '/';
+	}
+	mkdir(part, 0755);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[4096];
+	FILE *f;
+
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 0,
+		 path);
+	make_dirs(dir);
+	f = fopen(at(path), "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* A process: its namespaces are links to files that stand for them. */
+static void make_process(int pid, const char *net, const char *user,
+			 const char *cgroup, long long start)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof(path), "proc/%d/stat", pid);
+	snprintf(text, sizeof(text),
+		 "%d (a ) (b) S 1 %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %lld 0",
+		 pid, pid, pid, start);
+	write_text(path, text);
+	snprintf(path, sizeof(path), "proc/%d/cgroup", pid);
+	write_text(path, cgroup);
+	snprintf(path, sizeof(path), "proc/%d/ns", pid);
+	make_dirs(path);
+	snprintf(path, sizeof(path), "proc/%d/ns/net", pid);
+	assert_return_code(symlink(at(net), at(path)), errno);
+	snprintf(path, sizeof(path), "proc/%d/ns/user", pid);
+	assert_return_code(symlink(at(user), at(path)), errno);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int empty_tree(void **state)
+{
+	nftw(top, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	mkdir(top, 0755);
+	for (int i = 0; i < 3; i++) {
+		static const char *const ns[] = {"ns/host", "ns/pod",
+						 "ns/inner"};
+
+		write_text(ns[i], "");
+	}
+	make_dirs("proc");
+	return 0;
+}
+
+static int make_top(void **state)
+{
+	return mkdtemp(top) ? 0 : -1;
+}
+
+static int remove_top(void **state)
+{
+	return nftw(top, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- cgroups ------------------------------------------------------------- */
+
+static void test_pod_names(void **state)
+{
+	assert_true(cgroup_name_is_pod("pod" UID1, UID1));
+	assert_true(cgroup_name_is_pod("kubepods-pod" UID1_ ".slice", UID1));
+	assert_true(cgroup_name_is_pod(
+		"kubelet-kubepods-besteffort-pod" UID1_ ".slice", UID1));
+	assert_true(cgroup_name_is_pod("pod" STATIC_UID, STATIC_UID));
+
+	assert_false(cgroup_name_is_pod("pod" UID2, UID1));
+	assert_false(cgroup_name_is_pod("kubepods-pod" UID2_ ".slice", UID1));
+	assert_false(cgroup_name_is_pod("kubepods-pod" UID1 ".slice", UID1));
+	assert_false(cgroup_name_is_pod("kubepods-pod" UID1_, UID1));
+	assert_false(cgroup_name_is_pod("pod" UID1 "x", UID1));
+	assert_false(cgroup_name_is_pod("pod", ""));
+	assert_false(cgroup_name_is_pod("", UID1));
+}
+
+static void assert_found(const char *uid, const char *where)
+{
+	char path[CGROUP_PATH_MAX] = "";
+
+	assert_int_equal(cgroup_find_pod(at("cg"), uid, path), 0);
+	assert_string_equal(path, at(where));
+}
+
+static void test_find_pod(void **state)
+{
+	char path[CGROUP_PATH_MAX] = "untouched";
+
+	make_dirs("cg/system.slice/podman.service");
+	make_dirs("cg/kubepods/burstable/pod" UID2 "/c1");
+	make_dirs("cg/kubelet.slice/kubelet-kubepods.slice/"
+		  "kubelet-kubepods-burstable.slice/"
+		  "kubelet-kubepods-burstable-pod" UID1_ ".slice/c2");
+	make_dirs("cg/system.slice/podman.service/kubepods/pod" STATIC_UID);
+	assert_found(UID2, "cg/kubepods/burstable/pod" UID2);
+	assert_found(UID1, "cg/kubelet.slice/kubelet-kubepods.slice/"
+			   "kubelet-kubepods-burstable.slice/"
+			   "kubelet-kubepods-burstable-pod" UID1_ ".slice");
+	assert_found(STATIC_UID, "cg/system.slice/podman.service/kubepods/"
+				 "pod" STATIC_UID);
+
+	*strchr(path, 'd') = 'D';
+	assert_int_equal(cgroup_find_pod(at("cg"), "none", path), -ENOENT);
+	assert_int_equal(cgroup_find_pod(at("nowhere"), UID1, path), -ENOENT);
+	assert_string_equal(path, "untoucheD");
+}
+
+/* What a container makes below its own cgroup is not another pod. */
+static void test_no_pod_in_a_pod(void **state)
+{
+	char path[CGROUP_PATH_MAX];
+
+	make_dirs("cg/kubepods/pod" UID2 "/c1/pod" UID1);
+	assert_int_equal(cgroup_find_pod(at("cg"), UID1, path), -ENOENT);
+}
+
+static void test_cgroup_id(void **state)
+{
+	struct stat st;
+	__u64 id = 0;
+
+	assert_int_equal(cgroup_id(at("nowhere"), &id), -ENOENT);
+	assert_int_equal(cgroup_id(at("proc"), &id), 0);
+	assert_return_code(stat(at("proc"), &st), errno);
+	assert_int_equal(id, st.st_ino); /* no kernfs: the fall-back */
+}
+
+/*
+ * 1 is the host's init; 20 is being started by the runtime and still in the
+ * host's namespace; 30 is the sandbox; 25 came later and unshared its own.
+ */
+static void make_pod_processes(const char *cgroup)
+{
+	make_process(1, "ns/host", "ns/host", "0::/init.scope\n", 1);
+	make_process(20, "ns/host", "ns/host", cgroup, 50);
+	make_process(25, "ns/inner", "ns/host", cgroup, 300);
+	make_process(30, "ns/pod", "ns/host", cgroup, 200);
+	make_process(40, "ns/pod", "ns/host", "0::/user.slice\n", 10);
+}
+
+static void test_pod_netns(void **state)
+{
+	char path[CGROUP_PATH_MAX];
+
+	make_pod_processes("");
+	write_text("cg/kubepods/pod" UID1 "/cgroup.procs", "");
+	write_text("cg/kubepods/pod" UID1 "/c1/cgroup.procs", "0\n20\n25\n");
+	write_text("cg/kubepods/pod" UID1 "/c2/x/cgroup.procs", "30\n99\n");
+	assert_int_equal(cgroup_pod_netns(at("proc"), at("cg"), UID1, path), 0);
+	assert_string_equal(path, at("proc/30/ns/net"));
+}
+
+/* The kubelet uses v1 hierarchies: no directory in the v2 tree. */
+static void test_pod_netns_hybrid(void **state)
+{
+	char path[CGROUP_PATH_MAX];
+
+	make_dirs("cg/user.slice");
+	make_pod_processes("4:memory:/kubepods/pod" UID1 "/c1\n0::/\n");
+	assert_int_equal(cgroup_pod_netns(at("proc"), at("cg"), UID1, path), 0);
+	assert_string_equal(path, at("proc/30/ns/net"));
+	assert_int_equal(cgroup_pod_netns(at("proc"), NULL, UID1, path), 0);
+	assert_string_equal(path, at("proc/30/ns/net"));
+	assert_int_equal(cgroup_pod_netns(at("proc"), at("cg"), UID2, path),
+			 -ENOENT);
+}
+
+/* ---- processes ----------------------------------------------------------- */
+
+static void test_start_time(void **state)
+{
+	make_process(7, "ns/pod", "ns/host", "", 12345);
+	assert_int_equal(proc_start(at("proc"), 7), 12345);
+	assert_int_equal(proc_start(at("proc"), 8), -ENOENT);
+	write_text("proc/9/stat", "9 (x) S 1");
+	assert_int_equal(proc_start(at("proc"), 9), -EINVAL);
+}
+
+static void test_uid_map(void **state)
+{
+	__u32 uid = 7;
+
+	write_text("map", "         0     100000      65536\n"
+			  "     70000       5000          1\n");
+	assert_int_equal(uidmap_translate(at("map"), 1337, &uid), 0);
+	assert_int_equal(uid, 101337);
+	assert_int_equal(uidmap_translate(at("map"), 65535, &uid), 0);
+	assert_int_equal(uid, 165535);
+	assert_int_equal(uidmap_translate(at("map"), 70000, &uid), 0);
+	assert_int_equal(uid, 5000);
+	assert_int_equal(uidmap_translate(at("map"), 65536, &uid), -ERANGE);
+	assert_int_equal(uidmap_translate(at("map"), 70001, &uid), -ERANGE);
+	assert_int_equal(uid, 5000);
+	write_text("map", "         0          0 4294967295\n");
+	assert_int_equal(uidmap_translate(at("map"), 4294967294, &uid), 0);
+	assert_int_equal(uid, 4294967294);
+	assert_int_equal(uidmap_translate(at("nomap"), 1, &uid), -ENOENT);
+}
+
+static void test_uid_of_pod(void **state)
+{
+	__u32 uid = 0;
+
+	/* No process there: as it is. */
+	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 1337, &uid),
+			 0);
+	assert_int_equal(uid, 1337);
+
+	make_process(5, "ns/host", "ns/host", "", 1);
+	make_process(6, "ns/pod", "ns/inner", "", 2);
+	write_text("proc/6/uid_map", "0 100000 65536\n");
+	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 1337, &uid),
+			 0);
+	assert_int_equal(uid, 101337);
+	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 65536, &uid),
+			 -ERANGE);
+
+	/* 6 turns out to be a program's own sandbox in a pod of the host's. */
+	make_process(8, "ns/pod", "ns/host", "", 2);
+	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 1337, &uid),
+			 0);
+	assert_int_equal(uid, 1337);
+	assert_int_equal(uidmap_to_host(at("proc"), at("gone"), 1, &uid),
+			 -ENOENT);
+}
+
+struct netns_seen {
+	int n, stop_at;
+	char last[4096];
+};
+
+static int note_netns(const char *path, __u64 inode, void *arg)
+{
+	struct netns_seen *seen = arg;
+
+	if (strncmp(path, top, strlen(top))) /* one of this machine's */
+		return 0;
+	snprintf(seen->last, sizeof(seen->last), "%s", path);
+	return ++seen->n == seen->stop_at ? -ECANCELED : 0;
+}
+
+static void test_each_netns_once(void **state)
+{
+	struct netns_seen seen = {0};
+
+	make_process(1, "ns/host", "ns/host", "", 1);
+	make_process(2, "ns/pod", "ns/host", "", 1);
+	make_process(3, "ns/pod", "ns/host", "", 1);
+	make_process(4, "ns/gone", "ns/host", "", 1);
+	make_dirs("proc/sys");
+	make_dirs("proc/12x");
+	assert_int_equal(netns_each(at("proc"), note_netns, &seen), 0);
+	assert_int_equal(seen.n, 2);
+
+	seen = (struct netns_seen){.stop_at = 1};
+	assert_int_equal(netns_each(at("proc"), note_netns, &seen), -ECANCELED);
+	assert_int_equal(netns_each(at("no"), note_netns, &seen), -ENOENT);
+}
+
+/* ---- listeners ----------------------------------------------------------- */
+
+static const struct diag_smc smc_at_80 = {.state = DIAG_SMC_LISTEN,
+					  .local_port = 80};
+
+static void test_inner_sockets_are_dropped(void **state)
+{
+	struct diag_smc smc[] = {smc_at_80,
+				 {.state = DIAG_SMC_ACTIVE, .local_port = 90}};
+	struct netns_listener tcp[] = {
+		{.port = 90}, {.port = 80, .inode = 5}, {.port = 22}};
+
+	assert_int_equal(diag_without_smc(tcp, 3, smc, 2, at("proc")), 2);
+	assert_int_equal(tcp[0].port, 22);
+	assert_int_equal(tcp[1].port, 90);
+	assert_int_equal(diag_without_smc(tcp, 0, smc, 2, at("proc")), 0);
+	assert_int_equal(diag_without_smc(tcp, 2, NULL, 0, at("proc")), 2);
+}
+
+/* Two addresses, or SO_REUSEPORT: the one with a file is the application's. */
+static void test_both_kinds_at_one_port(void **state)
+{
+	struct netns_listener tcp[] = {
+		{.addr = addr("10.0.0.2"), .port = 80, .inode = 11},
+		{.addr = addr("10.0.0.1"), .port = 80, .inode = 12},
+		{.addr = addr("10.0.0.1"), .port = 443, .inode = 13},
+	};
+
+	make_dirs("proc/3/fd");
+	assert_return_code(symlink("socket:[10]", at("proc/3/fd/3")), errno);
+	assert_return_code(symlink("socket:[12]", at("proc/3/fd/4")), errno);
+	assert_return_code(symlink("pipe:[11]", at("proc/3/fd/5")), errno);
+	assert_int_equal(diag_without_smc(tcp, 3, &smc_at_80, 1, at("proc")),
+			 2);
+	assert_int_equal(tcp[0].inode, 12);
+	assert_addr(tcp[0].addr, "10.0.0.1");
+	assert_int_equal(tcp[1].inode, 13);
+}
+
+/* ---- netlink ------------------------------------------------------------- */
+
+static void test_attributes(void **state)
+{
+	const struct nlattr *tb[4], *in[3];
+	struct nlattr *nest;
+	struct nl_request r;
+	char text[4];
+
+	nl_init(&r, 77, NLM_F_DUMP);
+	*(__u32 *)mnl_nlmsg_put_extra_header(r.head, 4) = 99;
+	mnl_attr_put_u16(r.head, 1, 0x1234);
+	nest = mnl_attr_nest_start(r.head, 2);
+	mnl_attr_put_strz(r.head, 2, "overlong");
+	mnl_attr_nest_end(r.head, nest);
+	mnl_attr_put_u32(r.head, 1000, 1);
+
+	nl_attrs(r.head, 4, tb, 3);
+	assert_int_equal(nl_u16(tb[1]), 0x1234);
+	assert_int_equal(nl_u32(tb[1]), 0); /* too short for that */
+	assert_null(tb[3]);
+	assert_int_equal(nl_u8(tb[3]), 0);
+	nl_nest(tb[2], in, 2);
+	nl_str(in[2], text, sizeof(text));
+	assert_string_equal(text, "ove");
+	nl_str(in[1], text, sizeof(text));
+	assert_string_equal(text, "");
+	nl_nest(NULL, in, 2);
+	assert_null(in[2]);
+}
+
+/* A message that ends anywhere is read up to there, and no further. */
+static void test_cut_messages(void **state)
+{
+	const struct nlattr *tb[2];
+	struct nl_request r;
+
+	nl_init(&r, 77, 0);
+	mnl_nlmsg_put_extra_header(r.head, sizeof(struct genlmsghdr));
+	mnl_attr_put_strz(r.head, 1, "value");
+	for (__u32 len = r.head->nlmsg_len; len >= sizeof(*r.head); len--) {
+		struct nlmsghdr *exact = malloc(len);
+
+		memcpy(exact, r.head, len);
+		exact->nlmsg_len = len;
+		nl_attrs(exact, sizeof(struct genlmsghdr), tb, 1);
+		assert_int_equal(!!tb[1], len >= r.head->nlmsg_len - 2);
+		free(exact);
+	}
+}
+
+static void test_ueids(void **state)
+{
+	struct smc_ueids list = {.v = {"A", "B"}, .n = 2};
+
+	assert_true(smc_ueid_valid("SMCMESH"));
+	assert_true(smc_ueid_valid("0"));
+	assert_true(smc_ueid_valid("A.B-C.0123456789012345678901234X"));
+	assert_false(smc_ueid_valid("A.B-C.0123456789012345678901234XY"));
+	assert_false(smc_ueid_valid(""));
+	assert_false(smc_ueid_valid("-A"));
+	assert_false(smc_ueid_valid("a"));
+	assert_false(smc_ueid_valid("A B"));
+	assert_false(smc_ueid_valid("A_"));
+	assert_int_equal(smc_ueid_add("no"), -EINVAL);
+	assert_int_equal(smc_ueid_remove("no"), -EINVAL);
+	assert_true(smc_ueid_has(&list, "B"));
+	assert_false(smc_ueid_has(&list, "C"));
+}
+
+static void test_usable_rdma(void **state)
+{
+	const struct rdma_device good = {
+		.netdev = "eth0",
+		.active = true,
+		.channel_adapter = true,
+		.subnet.prefixlen = 112,
+	};
+	struct rdma_device d = good;
+
+	assert_true(rdma_usable(&d));
+	d.active = false; /* no cable */
+	assert_false(rdma_usable(&d));
+	d = good;
+	d.channel_adapter = false; /* iWARP */
+	assert_false(rdma_usable(&d));
+	d = good;
+	d.netdev[0] = '\0'; /* in another namespace */
+	assert_false(rdma_usable(&d));
+	d = good;
+	d.subnet.prefixlen = 0; /* no IPv4 address */
+	assert_false(rdma_usable(&d));
+}
+
+/* ---- the helper, in the namespace that the test is in -------------------- */
+
+static int say_arg(const void *arg, struct buf *answer)
+{
+	buf_printf(answer, "%s", (const char *)arg);
+	return 3;
+}
+
+static int run_for_ever(const void *arg, struct buf *answer)
+{
+	while (pause())
+		;
+	return 0;
+}
+
+static int die_early(const void *arg, struct buf *answer)
+{
+	buf_printf(answer, "half an answer");
+	return raise(SIGKILL);
+}
+
+static int leave(const void *arg, struct buf *answer)
+{
+	exit(0); /* as a library may */
+}
+
+static int say_much(const void *arg, struct buf *answer)
+{
+	for (int i = 0; i < 200000; i++)
+		buf_add(answer, &i, sizeof(i));
+	return 0;
+}
+
+static int refuse(const void *arg, struct buf *answer)
+{
+	return -EXDEV;
+}
+
+/* The caller's descriptors are not the helper's. */
+static int count_open(const void *arg, struct buf *answer)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static int run(helper_fn fn, struct buf *answer)
+{
+	return helper_run(NULL, fn, "hello", 2000, answer);
+}
+
+static void test_helper_answers(void **state)
+{
+	_buf_ struct buf b = {}, much = {};
+	int fd = open("/dev/null", O_RDONLY);
+
+	buf_printf(&b, ">");
+	assert_int_equal(run(say_arg, &b), 3);
+	assert_string_equal(b.data, ">hello");
+	assert_int_equal(run(say_arg, NULL), 3);
+	assert_int_equal(run(refuse, &b), -EXDEV);
+	assert_string_equal(b.data, ">hello");
+	assert_int_equal(run(say_much, &much), 0);
+	assert_int_equal(much.len, 200000 * sizeof(int));
+	assert_int_equal(((int *)much.data)[199999], 199999);
+	assert_int_equal(run(count_open, NULL), 4); /* 0, 1, 2, the pipe */
+	close(fd);
+}
+
+static void test_helper_fails(void **state)
+{
+	_buf_ struct buf b = {};
+
+	assert_int_equal(run(die_early, &b), -EIO);
+	assert_int_equal(run(leave, &b), -EIO);
+	assert_int_equal(helper_run(NULL, run_for_ever, NULL, 50, &b),
+			 -ETIMEDOUT);
+	assert_int_equal(helper_run(at("no"), say_arg, "", 2000, &b), -ENOENT);
+	assert_int_equal(helper_run(at("ns/pod"), say_arg, "", 2000, &b),
+			 -EINVAL);
+	assert_int_equal(b.len, 0);
+	/* Nobody is left behind. */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+#define node_test(f) cmocka_unit_test_setup(f, empty_tree)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		node_test(test_pod_names),
+		node_test(test_find_pod),
+		node_test(test_no_pod_in_a_pod),
+		node_test(test_cgroup_id),
+		node_test(test_pod_netns),
+		node_test(test_pod_netns_hybrid),
+		node_test(test_start_time),
+		node_test(test_uid_map),
+		node_test(test_uid_of_pod),
+		node_test(test_each_netns_once),
+		node_test(test_inner_sockets_are_dropped),
+		node_test(test_both_kinds_at_one_port),
+		node_test(test_attributes),
+		node_test(test_cut_messages),
+		node_test(test_ueids),
+		node_test(test_usable_rdma),
+		node_test(test_helper_answers),
+		node_test(test_helper_fails),
+	};
+
+	return cmocka_run_group_tests(tests, make_top, remove_top);
+}
