@@ -10,9 +10,13 @@ void fault_point(const char *name)
 {
 	static unsigned long passed;
 	const char *want = getenv("SMCMESH_FAULT");
-	const char *colon = want ? strchr(want, ':') : NULL;
-	size_t len = !want ? 0 : colon ? (size_t)(colon - want) : strlen(want);
+	const char *colon = want ? strrchr(want, ':') : NULL;
+	size_t len;
 
+	/* Names have colons of their own, but no part that is a number. */
+	if (colon && (colon[1] < '0' || colon[1] > '9'))
+		colon = NULL;
+	len = !want ? 0 : colon ? (size_t)(colon - want) : strlen(want);
 	if (!want || strlen(name) != len || strncmp(want, name, len))
 		return;
 	if (++passed == (colon ? strtoul(colon + 1, NULL, 10) : 1))

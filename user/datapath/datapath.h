@@ -16,16 +16,26 @@
 
 struct datapath;
 
+#define DATAPATH_BPFFS "/sys/fs/bpf"
+#define DATAPATH_PROC "/proc"
+
 struct datapath_options {
-	const char *bpffs;  /* default /sys/fs/bpf */
+	const char *bpffs;  /* NULL: DATAPATH_BPFFS */
 	const char *cgroup; /* cgroup v2 mount to attach to; NULL: find it */
-	const char *proc;   /* default /proc */
+	const char *proc;   /* NULL: DATAPATH_PROC */
+	/* Load and attach also where nothing can be converted: to measure what
+	 * the hooks cost, and to test them. Nothing is converted by that. */
+	bool idle;
 };
 
 /*
  * datapath_open - Probe, load, pin, attach all that this kernel can do.
- * A kernel without SMC is no error: datapath_host() then says what is
- * possible. The selector is registered here, under a new generation's name.
+ * A kernel without a converter or without a selector is no error: nothing is
+ * loaded then (unless @opt->idle), both are "none", there are no maps, and
+ * every other call does nothing and succeeds. A program that the kernel does
+ * not take is left out, with a line that says what is lost; only without its
+ * selector, or without the guard of refused sockets, nothing is converted.
+ * The selector is registered here, under a new generation's name.
  *
  * Return: 0; -EPROTO: pins of another ABI version (said how to get out, the
  * datapath untouched); another negative errno, logged: no capability, no
@@ -33,6 +43,14 @@ struct datapath_options {
  */
 int datapath_open(const struct datapath_options *opt, struct datapath **out);
 void datapath_close(struct datapath *dp);
+
+/*
+ * datapath_read - Only the pinned maps, as another process made them: for the
+ * datapath_each_*() calls. Loads and changes nothing.
+ * Return: 0; -ENOENT: nothing is pinned there; -EPROTO: of another ABI
+ * version; or a negative errno, logged. Free with datapath_close().
+ */
+int datapath_read(const struct datapath_options *opt, struct datapath **out);
 
 /* datapath_features - Every probe's answer (see features.h). */
 const struct features *datapath_features(const struct datapath *dp);
@@ -42,8 +60,19 @@ bool datapath_has_selector(const struct datapath *dp);
 const char *datapath_converter(const struct datapath *dp); /* or "none" */
 const char *datapath_selector(const struct datapath *dp);  /* or "none" */
 
+/* datapath_cgroup - The cgroup v2 that the flow programs are attached to; NULL
+ * where there is none. */
+const char *datapath_cgroup(const struct datapath *dp);
+
+/* datapath_can_mark - Are both cgroup/connect programs attached? Without them
+ * no SYN is marked, and a sidecar pod must not be armed: its proxy would be
+ * redirected to itself. */
+bool datapath_can_mark(const struct datapath *dp);
+
 /* datapath_ctrl_name - The name to write into net.smc.hs_ctrl of a namespace;
- * NULL where there is no selector. */
+ * NULL where there is no selector. Changes when datapath_check() had to make
+ * a new one: then write it into every armed namespace again. Valid until the
+ * next datapath_check(). */
 const char *datapath_ctrl_name(const struct datapath *dp);
 
 /* datapath_retire_selectors - Unregister our older generations, after every
@@ -58,9 +87,12 @@ struct datapath_changes {
 
 /*
  * datapath_apply - Make the maps hold @plan: reads what is there, applies the
- * difference. Order: what takes away first (switch off, exclusions, endpoints
- * that went), arming last. BPF's own SMC_POD_REFUSED flag is kept.
- * A full map leaves its oldest content and the other maps unaffected.
+ * difference. Order: what takes away first (switch off, disarmed pods, new
+ * exclusions, endpoints that went), arming last. BPF's own SMC_POD_REFUSED
+ * flag is kept while the entry is of the same pod_id.
+ * A full map keeps its oldest content and leaves the other maps unaffected:
+ * counted in did->full, no error.
+ * @config: of it, enabled is taken from @plan and abi_version is ours.
  *
  * Return: 0, or the first negative errno (the rest was still done).
  */
@@ -78,6 +110,7 @@ typedef int (*datapath_flow_fn)(__u64 cookie, const struct smc_flow *v,
 /* @value: summed over the CPUs. */
 typedef int (*datapath_counter_fn)(const struct smc_counter_key *key,
 				   __u64 value, void *arg);
+/* The row of a shared namespace (SMC_POD_SHARED) is no pod, and left out. */
 int datapath_each_netns(struct datapath *dp, datapath_pod_fn fn, void *arg);
 int datapath_each_cgroup(struct datapath *dp, datapath_pod_fn fn, void *arg);
 int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
@@ -93,12 +126,17 @@ int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
  * POLLIN call datapath_events_read(). */
 int datapath_events_fd(const struct datapath *dp);
 typedef void (*datapath_event_fn)(const struct smc_event *e, void *arg);
+
+/* datapath_events_read - Hand over what is in the ring buffer, a bounded
+ * number: POLLIN comes again while there is more. Return: number of events, or
+ * a negative errno. */
 int datapath_events_read(struct datapath *dp, datapath_event_fn fn, void *arg);
 
 /*
- * datapath_check - Is everything still attached and pinned as we made it?
- * Heals what is missing (re-pin, re-attach). Return: number of repairs, or a
- * negative errno.
+ * datapath_check - Is everything still attached, pinned and registered as we
+ * made it? Heals what is missing (re-pin, re-attach, register anew). A pin in
+ * the place of ours that another process made is reported and left.
+ * Return: number of repairs, or a negative errno.
  */
 int datapath_check(struct datapath *dp);
 
@@ -107,8 +145,9 @@ int datapath_check(struct datapath *dp);
  * ours (every generation, found by name), map pins, the directory. What is not
  * ours is left. @said: one line for each thing removed or left, and why.
  * @keep_selector: namespaces still hold SMC sockets: leave the newest ctrl
- * registered and what its verdict reads.
- * Return: 0, or the first negative errno.
+ * registered, with the maps that its verdict reads, switched off: it denies
+ * everything.
+ * No agent may be running. Return: 0, or the first negative errno.
  */
 int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 		    struct buf *said);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* X(ID, label, what it is, what is lost without it, how to get it) */
 #define FEATURES(X)                                                            \
@@ -73,9 +74,14 @@ struct feature_text {
 /* feature_text - The row of @f in the table. */
 const struct feature_text *feature_text(enum feature f);
 
-/* features_probe - Try them all. Makes nothing that outlives the call. */
+/* features_probe - Try them all. Makes nothing that outlives the call, except
+ * that the kernel may load its own modules smc and smc_diag. */
 struct datapath_options;
 void features_probe(const struct datapath_options *opt, struct features *out);
+
+/* features_find_cgroup2 - The first cgroup v2 mount, as the kernel's table of
+ * mounts below @proc has it. Return: 0, -ENOENT or another negative errno. */
+int features_find_cgroup2(const char *proc, char *out, size_t room);
 
 static inline bool feature_present(const struct features *fs, enum feature f)
 {

@@ -321,6 +321,14 @@ static int draft_denied(struct draft *d, const struct mesh_seen *seen,
 	return 0;
 }
 
+static bool has_cgroup_rows(const struct mesh_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_pods; i++)
+		if (plan->pods[i].cgroup_id)
+			return true;
+	return plan->n_denied;
+}
+
 /* ---- all of it ------------------------------------------------------------
  */
 
@@ -356,6 +364,8 @@ static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 		return err;
 	disarm_losers(d);
 	err = draft_denied(d, seen, n_seen);
+	if (has_cgroup_rows(&d->plan))
+		d->plan.shared_netns = d->host->netns_cookie;
 	return err ? err : draft_exclusions(d);
 }
 

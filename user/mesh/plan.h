@@ -99,6 +99,9 @@ struct plan_port {
 
 struct mesh_plan {
 	bool enabled;
+	/* The host's own namespace, where rows of smc_cgroup are to be obeyed
+	 * (SMC_POD_SHARED); 0 where there is no such row. */
+	__u64 shared_netns;
 	struct plan_pod *pods;
 	size_t n_pods;
 	struct plan_denied *denied; /* sorted by cgroup_id, no doubles */

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A plan into the maps: for each map the difference between what it should
+ * hold and what the kernel holds is written, in two passes over all maps. The
+ * first takes away (a verdict may only become stricter by it), the second
+ * gives, and arms last. Where the agent dies in between, the maps hold less
+ * than either plan allows, never more.
+ */
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "datapath/mapio.h"
+#include "datapath/state.h"
+
+/* One map's part of an apply. */
+struct part {
+	enum map_id id;
+	/* An entry of this map denies: putting it takes away, removing gives */
+	bool denies;
+	struct rows want;
+	struct rows_delta delta;
+};
+
+struct apply {
+	struct datapath *dp;
+	struct datapath_changes *did;
+	int err; /* the first one */
+};
+
+static void part_free(struct part *p)
+{
+	rows_free(&p->want);
+	rows_delta_free(&p->delta);
+}
+
+static void note(struct apply *a, int err, const char *what, enum map_id id)
+{
+	if (!err)
+		return;
+	log_warn(err, "%s the map %s", what, map_rows[id].name);
+	if (!a->err)
+		a->err = err;
+}
+
+/* ---- what a plan wants ---- */
+
+static int want_netns(const struct mesh_plan *plan, struct rows *out)
+{
+	const struct smc_pod shared = {.flags = SMC_POD_SHARED,
+				       .uid = SMC_UID_ANY};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < plan->n_pods; i++) {
+		const struct plan_pod *p = &plan->pods[i];
+
+		if (p->armed && p->netns_cookie)
+			err = rows_add(out, &p->netns_cookie, &p->value);
+	}
+	if (!err && plan->shared_netns)
+		err = rows_add(out, &plan->shared_netns, &shared);
+	return err;
+}
+
+static int want_cgroup(const struct mesh_plan *plan, struct rows *out)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < plan->n_pods; i++) {
+		const struct plan_pod *p = &plan->pods[i];
+
+		if (p->armed && !p->netns_cookie && p->cgroup_id)
+			err = rows_add(out, &p->cgroup_id, &p->value);
+	}
+	for (size_t i = 0; !err && i < plan->n_denied; i++)
+		err = rows_add(out, &plan->denied[i].cgroup_id,
+			       &plan->denied[i].value);
+	return err;
+}
+
+static int want_endpoint(const struct mesh_plan *plan, struct rows *out)
+{
+	int err = rows_reserve(out, plan->n_endpoints);
+
+	for (size_t i = 0; !err && i < plan->n_endpoints; i++)
+		err = rows_add(out, &plan->endpoints[i].addr,
+			       &plan->endpoints[i].value);
+	return err;
+}
+
+static int want_cidr(const struct mesh_plan *plan, struct rows *out)
+{
+	const struct smc_cidr value = {.exclude = 1};
+	struct smc_cidr_key key;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < plan->n_cidrs; i++) {
+		key.prefixlen = plan->cidrs[i].prefixlen;
+		memcpy(key.ip, plan->cidrs[i].addr.ip, sizeof(key.ip));
+		err = rows_add(out, &key, &value);
+	}
+	return err;
+}
+
+static int want_port(const struct mesh_plan *plan, struct rows *out)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < plan->n_ports; i++)
+		err = rows_add(out, &plan->ports[i].key, &plan->ports[i].value);
+	return err;
+}
+
+static int (*const wants[MAP_MAX])(const struct mesh_plan *plan,
+				   struct rows *out) = {
+	[MAP_NETNS] = want_netns,	[MAP_CGROUP] = want_cgroup,
+	[MAP_ENDPOINT] = want_endpoint, [MAP_CIDR] = want_cidr,
+	[MAP_PORT] = want_port,
+};
+
+/*
+ * BPF marks a pod for which the kernel refused a socket; the mark is its own,
+ * and stays while the entry is the same pod's. (A mark set between our reading
+ * and our writing of a changed entry is lost, and set again by the next
+ * refused socket.)
+ */
+static void keep_refused(struct rows *want, const struct rows *have)
+{
+	const void *old_bytes;
+	struct smc_pod pod, old;
+
+	for (size_t i = 0; i < want->n; i++) {
+		old_bytes = rows_find(have, rows_key(want, i));
+		if (!old_bytes)
+			continue;
+		memcpy(&old, old_bytes, sizeof(old));
+		memcpy(&pod, rows_value(want, i), sizeof(pod));
+		if (pod.pod_id == old.pod_id)
+			pod.flags |= old.flags & SMC_POD_REFUSED;
+		memcpy(rows_value(want, i), &pod, sizeof(pod));
+	}
+}
+
+/*
+ * A namespace once shared stays so. Its selector stays as long as the
+ * namespace, and without this row it would deny the SMC sockets of programs
+ * there that are none of our business.
+ */
+static int keep_shared(struct rows *want, const struct rows *have)
+{
+	struct smc_pod pod;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < have->n; i++) {
+		memcpy(&pod, rows_value(have, i), sizeof(pod));
+		if (pod.flags & SMC_POD_SHARED)
+			err = rows_add(want, rows_key(have, i), &pod);
+	}
+	return err;
+}
+
+static int keep_flags(struct rows *want, const struct rows *have)
+{
+	int err;
+
+	err = keep_shared(want, have);
+	rows_sort(want);
+	keep_refused(want, have);
+	return err;
+}
+
+/* What is to be done to one map. A map that cannot be read is left alone. */
+static int part_plan(struct datapath *dp, const struct mesh_plan *plan,
+		     struct part *p)
+{
+	const struct rows shape = {.key_size = map_rows[p->id].key_size,
+				   .value_size = map_rows[p->id].value_size};
+	_cleanup_(rows_free) struct rows have = shape;
+	int err;
+
+	p->want = shape;
+	err = wants[p->id](plan, &p->want);
+	if (!err)
+		err = map_read(dp->map_fd[p->id], &have);
+	if (err)
+		return err;
+	rows_sort(&p->want);
+	if (p->id == MAP_NETNS || p->id == MAP_CGROUP)
+		err = keep_flags(&p->want, &have);
+	return err ? err : rows_diff(&p->want, &have, &p->delta);
+}
+
+/* ---- writing ---- */
+
+static void part_put(struct apply *a, const struct part *p,
+		     const struct rows *rows, unsigned int *count)
+{
+	int err = 0;
+
+	if (rows->n)
+		*count += map_write(a->dp->map_fd[p->id], rows, 0, rows->n,
+				    &a->did->full, &err);
+	note(a, err, "write", p->id);
+}
+
+static void part_remove(struct apply *a, const struct part *p)
+{
+	int err = 0;
+
+	if (p->delta.removed.n)
+		a->did->removed += map_delete(a->dp->map_fd[p->id],
+					      &p->delta.removed, &err);
+	note(a, err, "delete from", p->id);
+}
+
+/* The big one: with points at which a test kills us. */
+static void part_put_endpoints(struct apply *a, const struct part *p)
+{
+	static const char *const at[] = {"maps:quarter", "maps:half",
+					 "maps:three-quarters", NULL};
+	const struct rows *rows = &p->delta.added;
+	int err = 0;
+
+	for (size_t i = 0; i < array_size(at); i++) {
+		a->did->added += map_write(a->dp->map_fd[p->id], rows,
+					   rows->n * i / array_size(at),
+					   rows->n * (i + 1) / array_size(at),
+					   &a->did->full, &err);
+		if (at[i])
+			fault_point(at[i]);
+	}
+	note(a, err, "write", p->id);
+}
+
+static void part_take_away(struct apply *a, const struct part *p)
+{
+	/* A changed entry may allow less than before. */
+	part_put(a, p, &p->delta.changed, &a->did->changed);
+	if (p->denies)
+		part_put(a, p, &p->delta.added, &a->did->added);
+	else
+		part_remove(a, p);
+}
+
+static void part_give(struct apply *a, const struct part *p)
+{
+	if (p->denies)
+		part_remove(a, p);
+	else if (p->id == MAP_ENDPOINT)
+		part_put_endpoints(a, p);
+	else
+		part_put(a, p, &p->delta.added, &a->did->added);
+}
+
+static void put_config(struct apply *a, const struct smc_config *c)
+{
+	struct smc_config now;
+	__u32 zero = 0;
+	int fd = a->dp->map_fd[MAP_CONFIG], err;
+
+	err = bpf_map_lookup_elem(fd, &zero, &now);
+	if (!err && !memcmp(&now, c, sizeof(now)))
+		return;
+	if (!err)
+		err = bpf_map_update_elem(fd, &zero, c, BPF_ANY);
+	note(a, err, "write", MAP_CONFIG);
+	a->did->changed += !err;
+}
+
+/* What both the present and the wanted configuration allow. */
+static void narrow_config(struct apply *a, const struct smc_config *want)
+{
+	struct smc_config now;
+	__u32 zero = 0;
+	int err;
+
+	err = bpf_map_lookup_elem(a->dp->map_fd[MAP_CONFIG], &zero, &now);
+	note(a, err, "read", MAP_CONFIG);
+	if (err || (now.enabled <= want->enabled &&
+		    !(now.transports & ~want->transports)))
+		return;
+	now.enabled = now.enabled && want->enabled;
+	now.transports &= want->transports;
+	put_config(a, &now);
+}
+
+int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
+		   const struct smc_config *config,
+		   struct datapath_changes *did)
+{
+	/* In the order of taking away; given in the opposite one, so that pods
+	 * are disarmed first and armed last. */
+	_cleanup_(part_free) struct part netns = {.id = MAP_NETNS};
+	_cleanup_(part_free) struct part cgroup = {.id = MAP_CGROUP};
+	_cleanup_(part_free) struct part port = {MAP_PORT, .denies = true};
+	_cleanup_(part_free) struct part cidr = {MAP_CIDR, .denies = true};
+	_cleanup_(part_free) struct part endpoint = {.id = MAP_ENDPOINT};
+	struct part *const parts[] = {&netns, &cgroup, &port, &cidr, &endpoint};
+	struct apply a = {.dp = dp, .did = did};
+	struct smc_config c = *config;
+
+	memset(did, 0, sizeof(*did));
+	if (!dp->obj)
+		return 0;
+	c.abi_version = SMC_ABI_VERSION;
+	c.enabled = plan->enabled;
+	narrow_config(&a, &c);
+	for (size_t i = 0; i < array_size(parts); i++) {
+		int err = part_plan(dp, plan, parts[i]);
+
+		if (err) /* half a difference is none */
+			rows_delta_free(&parts[i]->delta);
+		note(&a, err, "read", parts[i]->id);
+	}
+	for (size_t i = 0; i < array_size(parts); i++)
+		part_take_away(&a, parts[i]);
+	put_config(&a, &c);
+	for (size_t i = array_size(parts); i--;)
+		part_give(&a, parts[i]);
+	return a.err;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How sockets become SMC: one row per way the kernels know. */
+#pragma once
+
+#include "datapath/state.h"
+
+struct converter {
+	const char *name;
+	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
+	/* Can this kernel do it? */
+	bool (*probe)(const struct features *fs);
+	/* Start converting. Comes last of all that is attached, and only when
+	 * a selector is registered. Return: 0 or a negative errno, logged. */
+	int (*attach)(struct datapath *dp);
+	/* Stop converting; sockets made already stay what they are. Works on
+	 * pins alone. Return: 1 stopped, 0 was not attached, or errno. */
+	int (*detach)(struct datapath *dp);
+};
+
+extern const struct converter converter_sockproto;
+
+/* The first that can be had is taken. NULL ends the table. */
+extern const struct converter *const converters[];

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Probes, one per row of features.h, each trying the thing itself. An answer
+ * that the kernel gives for want of rights is UNKNOWN, never MISSING.
+ */
+#include "datapath/features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/inet_diag.h>
+#include <linux/magic.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <mntent.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "datapath/datapath.h"
+#include "datapath/kbtf.h"
+
+#ifndef IPPROTO_SMC
+#define IPPROTO_SMC 256
+#endif
+#ifndef AF_SMC
+#define AF_SMC 43
+#endif
+
+struct probe {
+	const struct datapath_options *opt;
+	const struct kbtf *kbtf;     /* NULL: the kernel has none */
+	const struct features *seen; /* by the probes that ran before */
+};
+
+/* Answers of a probe: a feature_state and what was seen. */
+__attribute__((format(printf, 3, 4))) static void
+say(struct feature_result *r, enum feature_state state, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->state = state;
+	va_start(ap, fmt);
+	vsnprintf(r->detail, sizeof(r->detail), fmt, ap);
+	va_end(ap);
+}
+
+static void say_errno(struct feature_result *r, int err)
+{
+	bool rights = err == -EPERM || err == -EACCES;
+
+	say(r, rights ? FEATURE_UNKNOWN : FEATURE_MISSING, "%s",
+	    strerror(-err));
+}
+
+static void probe_btf(const struct probe *p, struct feature_result *r)
+{
+	if (p->kbtf)
+		r->state = FEATURE_PRESENT;
+	else
+		say(r, FEATURE_MISSING, "cannot be read");
+}
+
+static void probe_bpffs(const struct probe *p, struct feature_result *r)
+{
+	struct statfs fs;
+
+	if (statfs(p->opt->bpffs, &fs))
+		say(r, FEATURE_MISSING, "%s: %s", p->opt->bpffs,
+		    strerror(errno));
+	else if (fs.f_type != BPF_FS_MAGIC)
+		say(r, FEATURE_MISSING, "%s is no BPF file system",
+		    p->opt->bpffs);
+	else
+		say(r, FEATURE_PRESENT, "%s", p->opt->bpffs);
+}
+
+static bool is_cgroup2(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+int features_find_cgroup2(const char *proc, char *out, size_t room)
+{
+	_fclose_ FILE *f = NULL;
+	char path[256];
+	struct mntent *m;
+
+	snprintf(path, sizeof(path), "%s/self/mounts", proc);
+	f = setmntent(path, "re");
+	if (!f)
+		return -errno;
+	/* Hybrid hosts have it at /sys/fs/cgroup/unified, and containers may
+	 * have it anywhere: the table of mounts knows. */
+	while ((m = getmntent(f))) {
+		if (strcmp(m->mnt_type, "cgroup2") || !is_cgroup2(m->mnt_dir))
+			continue;
+		if (strlen(m->mnt_dir) >= room)
+			return -ENAMETOOLONG;
+		strcpy(out, m->mnt_dir);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static void probe_cgroup2(const struct probe *p, struct feature_result *r)
+{
+	char found[sizeof(r->detail)];
+	int err;
+
+	if (p->opt->cgroup) {
+		if (is_cgroup2(p->opt->cgroup))
+			say(r, FEATURE_PRESENT, "%s", p->opt->cgroup);
+		else
+			say(r, FEATURE_MISSING, "%s is not in a cgroup v2",
+			    p->opt->cgroup);
+		return;
+	}
+	err = features_find_cgroup2(p->opt->proc, found, sizeof(found));
+	if (err)
+		say(r, FEATURE_MISSING, "none is mounted");
+	else
+		say(r, FEATURE_PRESENT, "%s", found);
+}
+
+static void probe_capabilities(const struct probe *p, struct feature_result *r)
+{
+	static const struct {
+		unsigned int cap;
+		const char *name;
+	} need[] = {{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
+		    {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+		    {CAP_BPF, "CAP_BPF"},
+		    {CAP_PERFMON, "CAP_PERFMON"}};
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {};
+	size_t at = 0;
+
+	if (syscall(SYS_capget, &head, data)) {
+		say(r, FEATURE_UNKNOWN, "capget: %s", strerror(errno));
+		return;
+	}
+	r->state = FEATURE_PRESENT;
+	for (size_t i = 0; i < array_size(need); i++) {
+		if (data[need[i].cap / 32].effective & 1U << need[i].cap % 32)
+			continue;
+		r->state = FEATURE_MISSING;
+		at += snprintf(r->detail + at, sizeof(r->detail) - at, "%s%s",
+			       at ? ", " : "without ", need[i].name);
+	}
+}
+
+static void probe_ipproto_smc(const struct probe *p, struct feature_result *r)
+{
+	/* Loads the module, where there is one, by its alias. */
+	_close_ int fd =
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
+
+	if (fd >= 0)
+		r->state = FEATURE_PRESENT;
+	else
+		say_errno(r, -errno);
+}
+
+/* Can a program be loaded that overrides what @func returns? It is not
+ * attached: that would patch a function of the running kernel for a probe. */
+static void try_fmod_ret(const struct probe *p, const char *func,
+			 struct feature_result *r)
+{
+	const struct bpf_insn neutral[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = BPF_MODIFY_RETURN);
+	_close_ int fd = -1;
+	bool in_module;
+	int id;
+
+	if (!p->kbtf) {
+		say(r, FEATURE_UNKNOWN, "needs BTF");
+		return;
+	}
+	id = kbtf_id(p->kbtf, func, BTF_KIND_FUNC, &in_module);
+	if (id < 0 || in_module) {
+		say(r, FEATURE_MISSING, "no function %s", func);
+		return;
+	}
+	opts.attach_btf_id = id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "smcmesh_probe", "GPL",
+			   neutral, array_size(neutral), &opts);
+	if (fd >= 0)
+		r->state = FEATURE_PRESENT;
+	else
+		say_errno(r, fd);
+}
+
+static void probe_sockproto(const struct probe *p, struct feature_result *r)
+{
+	try_fmod_ret(p, "update_socket_protocol", r);
+}
+
+static void probe_lsm_connect(const struct probe *p, struct feature_result *r)
+{
+	try_fmod_ret(p, "security_socket_connect", r);
+}
+
+static void probe_hs_ctrl(const struct probe *p, struct feature_result *r)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/sys/net/smc/hs_ctrl", p->opt->proc);
+	if (!p->kbtf)
+		say(r, FEATURE_UNKNOWN, "needs BTF");
+	else if (kbtf_id(p->kbtf, "bpf_struct_ops_smc_hs_ctrl", BTF_KIND_STRUCT,
+			 NULL) < 0)
+		say(r, FEATURE_MISSING, "no struct_ops smc_hs_ctrl");
+	else if (access(path, F_OK))
+		say(r, FEATURE_MISSING, "no sysctl net.smc.hs_ctrl");
+	else
+		r->state = FEATURE_PRESENT;
+}
+
+static void probe_smc_trace(const struct probe *p, struct feature_result *r)
+{
+	static const char *const hooks[] = {
+		"tp_btf/smc_switch_to_fallback", "fexit/__smc_connect",
+		"fexit/smc_connect_decline_fallback", "fentry/smc_listen_out"};
+
+	if (!p->kbtf) {
+		say(r, FEATURE_UNKNOWN, "needs BTF");
+		return;
+	}
+	r->state = FEATURE_PRESENT;
+	for (size_t i = 0; i < array_size(hooks); i++)
+		if (!kbtf_hook(p->kbtf, hooks[i]))
+			say(r, FEATURE_MISSING, "no %s",
+			    strchr(hooks[i], '/') + 1);
+}
+
+/* Ask socket diagnosis for the SMC sockets of this namespace; the kernel loads
+ * smc_diag for it, where it is a module. Answers 0 or a negative errno. */
+static int ask_smc_diag(void)
+{
+	struct {
+		struct nlmsghdr head;
+		struct {
+			struct sock_diag_req common;
+			__u8 pad[2];
+			struct inet_diag_sockid id;
+		} req; /* struct smc_diag_req */
+	} ask = {.head = {.nlmsg_len = sizeof(ask),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		 .req.common.sdiag_family = AF_SMC};
+	const struct timeval limit = {.tv_sec = 2};
+	union {
+		struct nlmsghdr head;
+		char bytes[8192];
+	} got;
+	const struct nlmsgerr *e;
+	_close_ int fd = -1;
+	ssize_t n;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
+	    send(fd, &ask, sizeof(ask), 0) < 0)
+		return -errno;
+	n = recv(fd, &got, sizeof(got), 0);
+	if (n < 0)
+		return -errno;
+	e = NLMSG_DATA(&got.head);
+	if ((size_t)n < NLMSG_LENGTH(sizeof(*e)) ||
+	    got.head.nlmsg_type != NLMSG_ERROR)
+		return 0;
+	return e->error;
+}
+
+static void probe_smc_diag(const struct probe *p, struct feature_result *r)
+{
+	int err = ask_smc_diag();
+
+	if (err)
+		say_errno(r, err);
+	else
+		r->state = FEATURE_PRESENT;
+}
+
+/* The first entry of a directory in sysfs. */
+static void probe_class(const char *dir, const char *only,
+			struct feature_result *r)
+{
+	_closedir_ DIR *d = opendir(dir);
+	struct dirent *e;
+
+	say(r, FEATURE_MISSING, "%s is %s", dir, d ? "empty" : "not there");
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || (only && strcmp(e->d_name, only)))
+			continue;
+		say(r, FEATURE_PRESENT, "%.64s", e->d_name);
+		return;
+	}
+}
+
+static void probe_loopback(const struct probe *p, struct feature_result *r)
+{
+	/* "lo" of the class dibs (drivers/dibs/dibs_loopback.c). Before there
+	 * was dibs, SMC had one of its own (net/smc/smc_loopback.c) and showed
+	 * it nowhere but in its netlink. */
+	if (feature_present(p->seen, FEATURE_IPPROTO_SMC) &&
+	    access("/sys/class/dibs", F_OK))
+		say(r, FEATURE_UNKNOWN, "no dibs: only SMC's netlink tells");
+	else
+		probe_class("/sys/class/dibs", "lo", r);
+}
+
+static void probe_rdma(const struct probe *p, struct feature_result *r)
+{
+	probe_class("/sys/class/infiniband", NULL, r);
+}
+
+static const struct feature_text texts[] = {
+#define FEATURE_TEXT(id, label, what, loss, how) \
+	[FEATURE_##id] = {label, what, loss, how},
+	FEATURES(FEATURE_TEXT)
+#undef FEATURE_TEXT
+};
+
+static void (*const probes[])(const struct probe *p,
+			      struct feature_result *r) = {
+	[FEATURE_BTF] = probe_btf,
+	[FEATURE_BPFFS] = probe_bpffs,
+	[FEATURE_CGROUP2] = probe_cgroup2,
+	[FEATURE_CAPABILITIES] = probe_capabilities,
+	[FEATURE_IPPROTO_SMC] = probe_ipproto_smc,
+	[FEATURE_SOCKPROTO] = probe_sockproto,
+	[FEATURE_HS_CTRL] = probe_hs_ctrl,
+	[FEATURE_LSM_CONNECT] = probe_lsm_connect,
+	[FEATURE_SMC_TRACE] = probe_smc_trace,
+	[FEATURE_SMC_DIAG] = probe_smc_diag,
+	[FEATURE_LOOPBACK] = probe_loopback,
+	[FEATURE_RDMA] = probe_rdma,
+};
+_Static_assert(array_size(probes) == FEATURE_MAX, "a probe for every row");
+
+const struct feature_text *feature_text(enum feature f)
+{
+	return &texts[f];
+}
+
+void features_probe(const struct datapath_options *opt, struct features *out)
+{
+	const struct datapath_options o = {
+		.bpffs = opt->bpffs ? opt->bpffs : DATAPATH_BPFFS,
+		.cgroup = opt->cgroup,
+		.proc = opt->proc ? opt->proc : DATAPATH_PROC,
+	};
+	struct probe p = {.opt = &o, .seen = out};
+	_kbtf_ struct kbtf *kbtf = NULL;
+
+	memset(out, 0, sizeof(*out));
+	/* libbpf has much to say about what a kernel lacks. */
+	libbpf_set_print(NULL);
+	/* First, because it loads the module, and that brings BTF of its own.
+	 */
+	probe_ipproto_smc(&p, &out->v[FEATURE_IPPROTO_SMC]);
+	kbtf = kbtf_open();
+	p.kbtf = kbtf;
+	for (size_t i = 0; i < FEATURE_MAX; i++)
+		if (i != FEATURE_IPPROTO_SMC)
+			probes[i](&p, &out->v[i]);
+}

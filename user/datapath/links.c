@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Links: each program of ours is attached by one link, pinned under the
+ * program's name, so that it outlives the agent.
+ *
+ * A restart replaces what runs without a gap. A cgroup link is given the new
+ * program (BPF_LINK_UPDATE, atomic). Tracing links have no update: the new one
+ * is attached, takes the pin by rename(), and the old link goes with the pin's
+ * reference; for a moment both programs run, which they must bear. Wherever the
+ * agent dies, each program has been attached at least once; a second link that
+ * is in no pin ends with the process.
+ */
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "datapath/pins.h"
+#include "datapath/state.h"
+
+const struct link_row link_rows[LINKS] = {
+	{"smc_fallback", LINK_TRACING, false,
+	 "why a flow fell back is not recorded"},
+	{"smc_connected", LINK_TRACING, false,
+	 "what became of a client's flow is not recorded"},
+	{"smc_declined", LINK_TRACING, false,
+	 "a peer that breaks handshakes is not quarantined"},
+	{"smc_accepted", LINK_TRACING, false,
+	 "what became of a server's flow is not recorded"},
+	{"flow_connect4", LINK_CGROUP, false,
+	 "IPv4 flows are not recorded, sidecar pods cannot be armed"},
+	{"flow_connect6", LINK_CGROUP, false,
+	 "IPv6 flows are not recorded, sidecar pods cannot be armed"},
+	{"flow_sockops", LINK_CGROUP, false,
+	 "flows are not followed to their end"},
+	{"sock_refused", LINK_TRACING, false, "nothing is converted"},
+	{"connect_guard", LINK_TRACING, false,
+	 "a second connect() during a non-blocking one may fail"},
+	{"sockproto", LINK_TRACING, true, "nothing is converted"},
+};
+
+size_t links_find(const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(link_rows[i].name, name))
+		i++;
+	return i;
+}
+
+static int link_info(int fd, struct bpf_link_info *info)
+{
+	__u32 len = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return bpf_link_get_info_by_fd(fd, info, &len);
+}
+
+/* The cgroup's id is the inode number of its directory. */
+static bool is_on_our_cgroup(const struct datapath *dp, int link_fd)
+{
+	struct bpf_link_info info;
+	struct stat st;
+
+	return !link_info(link_fd, &info) &&
+	       info.type == BPF_LINK_TYPE_CGROUP &&
+	       !fstat(dp->cgroup_fd, &st) && info.cgroup.cgroup_id == st.st_ino;
+}
+
+/* Give the pinned link, if it is where it should be, the new program.
+ * Return: the link's descriptor or a negative errno. */
+static int update_pinned(struct datapath *dp, const char *name, int prog_fd)
+{
+	_close_ int fd = pin_open(dp->link_dir, name, PIN_LINK);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	if (!is_on_our_cgroup(dp, fd))
+		return -ESTALE;
+	err = bpf_link_update(fd, prog_fd, NULL);
+	return err ? err : take_fd(fd);
+}
+
+static int attach_cgroup(struct datapath *dp, const struct bpf_program *prog)
+{
+	return bpf_link_create(bpf_program__fd(prog), dp->cgroup_fd,
+			       bpf_program__expected_attach_type(prog), NULL);
+}
+
+/* libbpf's link object is given up for its descriptor. */
+static int attach_tracing(const struct bpf_program *prog)
+{
+	struct bpf_link *link = bpf_program__attach(prog);
+	int fd;
+
+	if (!link)
+		return -errno;
+	fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		fd = -errno;
+	bpf_link__destroy(link);
+	return fd;
+}
+
+static int attach(struct datapath *dp, const struct link_row *row,
+		  const struct bpf_program *prog)
+{
+	return row->kind == LINK_CGROUP ? attach_cgroup(dp, prog)
+					: attach_tracing(prog);
+}
+
+static int attach_and_pin(struct datapath *dp, size_t i,
+			  const struct bpf_program *prog)
+{
+	const struct link_row *row = &link_rows[i];
+	_close_ int fd = attach(dp, row, prog);
+	int err;
+
+	if (fd < 0)
+		return log_warn(fd, "attach %s; %s", row->name, row->lost);
+	err = pin_put(fd, dp->link_dir, row->name);
+	if (err)
+		return log_warn(err, "pin the link %s/%s; %s", dp->link_dir,
+				row->name, row->lost);
+	cleanup_close(&dp->link_fd[i]);
+	dp->link_fd[i] = take_fd(fd);
+	return 0;
+}
+
+int link_up(struct datapath *dp, size_t i)
+{
+	const struct link_row *row = &link_rows[i];
+	const struct bpf_program *prog;
+	int fd;
+
+	prog = bpf_object__find_program_by_name(dp->obj, row->name);
+	if (!prog || bpf_program__fd(prog) < 0)
+		return -ENOENT; /* said when it was not loaded */
+	if (row->kind == LINK_CGROUP) {
+		fd = update_pinned(dp, row->name, bpf_program__fd(prog));
+		if (fd >= 0) {
+			cleanup_close(&dp->link_fd[i]);
+			dp->link_fd[i] = fd;
+			return 0;
+		}
+	}
+	return attach_and_pin(dp, i, prog);
+}
+
+int link_drop(const char *dir, const char *name)
+{
+	_close_ int fd = pin_open(dir, name, PIN_LINK);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	/* Ends a cgroup link for whoever else holds it, too; the other kinds
+	 * do not know it, and end with their last reference. */
+	bpf_link_detach(fd);
+	return pin_drop(dir, name);
+}
+
+int link_down(struct datapath *dp, size_t i)
+{
+	const char *name = link_rows[i].name;
+
+	cleanup_close(&dp->link_fd[i]);
+	dp->link_fd[i] = -1;
+	return link_pin_is_ours(dp->link_dir, name)
+		       ? link_drop(dp->link_dir, name)
+		       : 0;
+}
+
+/* A cgroup link lets go of its cgroup when that is removed, or when told to by
+ * someone (`bpftool link detach`); other links cannot. */
+static bool is_alive(int fd)
+{
+	struct bpf_link_info info;
+
+	return !link_info(fd, &info) &&
+	       (info.type != BPF_LINK_TYPE_CGROUP || info.cgroup.cgroup_id);
+}
+
+/* Return: 1 repaired, 0 in order, or a negative errno. */
+static int link_check(struct datapath *dp, size_t i)
+{
+	const char *name = link_rows[i].name;
+	const struct bpf_program *prog;
+	int there, err;
+
+	if (!is_alive(dp->link_fd[i])) {
+		prog = bpf_object__find_program_by_name(dp->obj, name);
+		err = attach_and_pin(dp, i, prog);
+		if (!err)
+			log_info("attached %s again: its link had gone", name);
+		return err ? err : 1;
+	}
+	there = pin_is(dp->link_dir, name, dp->link_fd[i]);
+	if (there == 1)
+		return 0;
+	if (!there)
+		return log_warn(-EEXIST, "the pin %s/%s is not of this agent",
+				dp->link_dir, name);
+	if (there != -ENOENT)
+		return there;
+	err = pin_put(dp->link_fd[i], dp->link_dir, name);
+	if (err)
+		return log_warn(err, "pin the link %s again", name);
+	log_info("pinned the link %s again: its pin had gone", name);
+	return 1;
+}
+
+int links_check(struct datapath *dp)
+{
+	int repairs = 0, first = 0, did;
+
+	for (size_t i = 0; i < LINKS; i++) {
+		if (dp->link_fd[i] < 0)
+			continue;
+		did = link_check(dp, i);
+		if (did > 0)
+			repairs += did;
+		else if (did && !first)
+			first = did;
+	}
+	return first ? first : repairs;
+}
+
+static int prog_name_of(int link_fd, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info prog = {};
+	__u32 len = sizeof(prog);
+	struct bpf_link_info info;
+	_close_ int fd = -1;
+	int err;
+
+	err = link_info(link_fd, &info);
+	if (err)
+		return err;
+	fd = bpf_prog_get_fd_by_id(info.prog_id);
+	if (fd < 0)
+		return fd;
+	err = bpf_prog_get_info_by_fd(fd, &prog, &len);
+	if (!err)
+		memcpy(name, prog.name, BPF_OBJ_NAME_LEN);
+	return err;
+}
+
+bool link_pin_is_ours(const char *dir, const char *name)
+{
+	_close_ int fd = pin_open(dir, name, PIN_LINK);
+	char prog[BPF_OBJ_NAME_LEN];
+	size_t len;
+
+	if (fd < 0 || prog_name_of(fd, prog))
+		return false;
+	len = strlen(prog);
+	/* NAME, or NAME_new of an agent that died before the rename. */
+	return !strncmp(name, prog, len) &&
+	       (!name[len] || !strcmp(name + len, "_new"));
+}
+
+static int sweep_one(const char *dir, const char *name, void *arg)
+{
+	struct datapath *dp = arg;
+
+	for (size_t i = 0; i < LINKS; i++)
+		if (dp->link_fd[i] >= 0 && !strcmp(link_rows[i].name, name))
+			return 0;
+	if (!link_pin_is_ours(dir, name))
+		return 0;
+	if (link_drop(dir, name) > 0)
+		log_info("removed the stray link %s/%s", dir, name);
+	return 0;
+}
+
+int links_sweep(struct datapath *dp)
+{
+	return pin_each(dp->link_dir, sweep_one, dp);
+}

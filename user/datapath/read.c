@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the kernel holds, handed out row by row, and the ring of events. */
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "datapath/mapio.h"
+#include "datapath/state.h"
+
+/* Events handed over at once; the loop comes back for more. */
+#define EVENTS_AT_ONCE 1024
+
+static int read_map(struct datapath *dp, enum map_id id, size_t value_size,
+		    struct rows *out)
+{
+	out->key_size = map_rows[id].key_size;
+	out->value_size = value_size;
+	if (dp->map_fd[id] < 0)
+		return 0;
+	return map_read(dp->map_fd[id], out);
+}
+
+static int each_pod(struct datapath *dp, enum map_id id, datapath_pod_fn fn,
+		    void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	struct smc_pod pod;
+	__u64 key;
+	int err;
+
+	err = read_map(dp, id, map_rows[id].value_size, &rows);
+	/* Rows lie packed: copied out, because they may not be aligned. */
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		memcpy(&pod, rows_value(&rows, i), sizeof(pod));
+		if (!(pod.flags & SMC_POD_SHARED))
+			err = fn(key, &pod, arg);
+	}
+	return err;
+}
+
+int datapath_each_netns(struct datapath *dp, datapath_pod_fn fn, void *arg)
+{
+	return each_pod(dp, MAP_NETNS, fn, arg);
+}
+
+int datapath_each_cgroup(struct datapath *dp, datapath_pod_fn fn, void *arg)
+{
+	return each_pod(dp, MAP_CGROUP, fn, arg);
+}
+
+int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
+			   void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	struct smc_endpoint value;
+	struct smc_addr key;
+	int err;
+
+	err = read_map(dp, MAP_ENDPOINT, sizeof(value), &rows);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		memcpy(&value, rows_value(&rows, i), sizeof(value));
+		err = fn(&key, &value, arg);
+	}
+	return err;
+}
+
+int datapath_each_flow(struct datapath *dp, datapath_flow_fn fn, void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	struct smc_flow flow;
+	__u64 cookie;
+	int err;
+
+	err = read_map(dp, MAP_FLOW, sizeof(flow), &rows);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&cookie, rows_key(&rows, i), sizeof(cookie));
+		memcpy(&flow, rows_value(&rows, i), sizeof(flow));
+		err = fn(cookie, &flow, arg);
+	}
+	return err;
+}
+
+/* The kernel hands out one slot per possible CPU, also of those not there. */
+static int read_counters(struct datapath *dp, struct rows *out, int *cpus)
+{
+	*cpus = libbpf_num_possible_cpus();
+	if (*cpus < 0)
+		return *cpus;
+	return read_map(dp, MAP_COUNTER, *cpus * sizeof(__u64), out);
+}
+
+int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
+			  void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	struct smc_counter_key key;
+	__u64 sum, one;
+	int err, cpus;
+
+	err = read_counters(dp, &rows, &cpus);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		const unsigned char *slots = rows_value(&rows, i);
+
+		sum = 0;
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			memcpy(&one, slots + cpu * sizeof(one), sizeof(one));
+			sum += one;
+		}
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		err = fn(&key, sum, arg);
+	}
+	return err;
+}
+
+int datapath_forget_pod(struct datapath *dp, __u32 pod_id)
+{
+	_cleanup_(rows_free) struct rows rows = {}, gone = {};
+	struct smc_counter_key key;
+	int err, cpus;
+
+	err = read_counters(dp, &rows, &cpus);
+	gone.key_size = rows.key_size;
+	gone.value_size = rows.value_size;
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		if (key.pod_id == pod_id)
+			err = rows_add(&gone, &key, rows_value(&rows, i));
+	}
+	if (!err && gone.n)
+		map_delete(dp->map_fd[MAP_COUNTER], &gone, &err);
+	return err;
+}
+
+/* ---- events ---- */
+
+static int on_event(void *arg, void *data, size_t size)
+{
+	struct datapath *dp = arg;
+
+	if (size >= sizeof(struct smc_event))
+		dp->event_fn(data, dp->event_arg);
+	/* The record is consumed also when we stop here. */
+	return ++dp->events_seen < EVENTS_AT_ONCE ? 0 : -EAGAIN;
+}
+
+int events_open(struct datapath *dp)
+{
+	dp->events =
+		ring_buffer__new(dp->map_fd[MAP_EVENT], on_event, dp, NULL);
+	return dp->events ? 0 : log_err(-errno, "map the ring of events");
+}
+
+int datapath_events_fd(const struct datapath *dp)
+{
+	return dp->events ? ring_buffer__epoll_fd(dp->events) : -1;
+}
+
+int datapath_events_read(struct datapath *dp, datapath_event_fn fn, void *arg)
+{
+	int n;
+
+	if (!dp->events)
+		return 0;
+	dp->event_fn = fn;
+	dp->event_arg = arg;
+	dp->events_seen = 0;
+	n = ring_buffer__consume(dp->events);
+	return n < 0 && n != -EAGAIN ? n : dp->events_seen;
+}

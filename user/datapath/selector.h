@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How one handshake is allowed or refused: one row per way the kernels know. */
+#pragma once
+
+#include "base/buf.h"
+#include "datapath/state.h"
+
+struct selector {
+	const char *name;
+	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
+	/* Can this kernel do it? */
+	bool (*probe)(const struct features *fs);
+	/* The programs of the object that are its, NULL-terminated. */
+	const char *const *programs;
+	/* Before the object is loaded: @load it, or leave it out. */
+	int (*prepare)(struct datapath *dp, struct bpf_object *obj, bool load);
+	/* Register what was loaded, beside older generations. Return: 0;
+	 * -EEXIST: the name was taken meanwhile, load again; or errno. */
+	int (*enroll)(struct datapath *dp, struct bpf_object *obj);
+	/* What a namespace must be told to use it; NULL: nothing. */
+	const char *(*name_of)(const struct datapath *dp);
+	/* Return: number of repairs; -ESTALE: gone, load and enroll again; or
+	 * a negative errno. */
+	int (*check)(struct datapath *dp);
+	/* Drop the older generations. Return: number dropped, or errno. */
+	int (*retire)(struct datapath *dp);
+	/* Drop every generation (@keep_newest: but one); works on pins alone.
+	 * Return: 0 or the first negative errno. */
+	int (*remove)(struct datapath *dp, bool keep_newest, struct buf *said);
+};
+
+extern const struct selector selector_hs_ctrl;
+
+/* The first that can be had is taken. NULL ends the table. */
+extern const struct selector *const selectors[];
+
+/* hs_ctrl_pin_is_ours - Is @dir/@name a generation of the selector hs_ctrl? Its
+ * pins alone have another name than their map. */
+bool hs_ctrl_pin_is_ours(const char *dir, const char *name);

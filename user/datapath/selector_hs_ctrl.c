@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * struct_ops smc_hs_ctrl: two BPF programs decide over each SYN and SYN-ACK of
+ * the namespaces that chose them by name (net.smc.hs_ctrl).
+ *
+ * What the kernel makes of it (net/smc/smc_hs_bpf.c, kernel/bpf/
+ * bpf_struct_ops.c): it is registered by writing element 0 of the struct_ops
+ * map, without a link. The registration holds the map, so it lives on without
+ * us and without a pin. Deleting element 0 unregisters; namespaces that use it
+ * go on using it. A map can be registered once only, and its name must be
+ * unique, so every load is a new generation with a name of its own, and an
+ * upgrade is: register the new one, let the namespaces change their name,
+ * retire the old one.
+ *
+ * Generations are found again by map id, never by pin alone: an agent may have
+ * died between the two.
+ */
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "datapath/hs_name.h"
+#include "datapath/pins.h"
+#include "datapath/selector.h"
+
+#define CTRL_MAP "smcmesh_ctrl"
+#define CTRL_STRUCT "smc_hs_ctrl"
+#define CTRL_VALUE "bpf_struct_ops_smc_hs_ctrl" /* the map's value */
+
+/* enum bpf_struct_ops_state of the kernel. */
+#define STATE_INUSE 1
+
+static bool hs_probe(const struct features *fs)
+{
+	return feature_present(fs, FEATURE_HS_CTRL);
+}
+
+/* ---- what is registered ---- */
+
+/* Where things are in the map's value; the kernel's BTF says it. */
+struct layout {
+	__u32 name, state; /* offsets in bytes */
+};
+
+static int layout_read(struct layout *out)
+{
+	_kbtf_ struct kbtf *k = kbtf_open();
+	int data, name, state;
+
+	if (!k)
+		return -EOPNOTSUPP;
+	data = kbtf_member(k, CTRL_VALUE, "data", NULL);
+	name = kbtf_member(k, CTRL_STRUCT, "name", NULL);
+	state = kbtf_member(k, CTRL_VALUE, "common.state", NULL);
+	if (state < 0) /* before there was struct bpf_struct_ops_common_value */
+		state = kbtf_member(k, CTRL_VALUE, "state", NULL);
+	if (data < 0 || name < 0 || state < 0)
+		return -EOPNOTSUPP;
+	*out = (struct layout){.name = data + name, .state = state};
+	return 0;
+}
+
+struct ctrl {
+	int fd; /* of the struct_ops map */
+	__u32 id;
+	unsigned int generation; /* 0: its name is none of ours */
+	char name[SMC_CTRL_NAME_MAX];
+	bool ours;   /* the map has our name, too */
+	bool in_use; /* registered */
+};
+
+struct ctrls {
+	struct ctrl *v;
+	size_t n;
+};
+
+static void ctrls_free(struct ctrls *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		close(c->v[i].fd);
+	free(c->v);
+}
+
+/* Return: 1 @out is a smc_hs_ctrl, 0 it is another map, or errno. */
+static int ctrl_read(int fd, const struct layout *at, struct ctrl *out)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info), zero = 0, state;
+	_free_ unsigned char *value = NULL;
+	int err;
+
+	err = bpf_map_get_info_by_fd(fd, &info, &len);
+	if (err)
+		return err;
+	if (info.type != BPF_MAP_TYPE_STRUCT_OPS ||
+	    info.value_size < at->name + SMC_CTRL_NAME_MAX ||
+	    info.value_size < at->state + sizeof(state))
+		return 0;
+	value = calloc(1, info.value_size);
+	if (!value)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(fd, &zero, value);
+	if (err)
+		return err;
+	memcpy(&state, value + at->state, sizeof(state));
+	memcpy(out->name, value + at->name, SMC_CTRL_NAME_MAX - 1);
+	out->name[SMC_CTRL_NAME_MAX - 1] = '\0';
+	out->id = info.id;
+	out->generation = hs_name_parse(out->name);
+	out->ours = !strcmp(info.name, CTRL_MAP);
+	out->in_use = state == STATE_INUSE;
+	return 1;
+}
+
+/* Every struct_ops map with a name of our kind in it, in the order of ids. */
+static int ctrls_read(struct ctrls *out)
+{
+	struct layout at;
+	__u32 id = 0;
+	int err;
+
+	err = layout_read(&at);
+	while (!err && !bpf_map_get_next_id(id, &id)) {
+		_close_ int fd = bpf_map_get_fd_by_id(id);
+		struct ctrl c = {}, *slot;
+
+		/* It may have gone since; one that cannot be read is none. */
+		if (fd < 0 || ctrl_read(fd, &at, &c) <= 0 || !c.generation)
+			continue;
+		slot = array_push(out->v, out->n);
+		if (!slot)
+			return -ENOMEM;
+		*slot = c;
+		slot->fd = take_fd(fd);
+	}
+	return err;
+}
+
+/* ---- pins ---- */
+
+#define PIN_PREFIX "hs_ctrl_"
+
+static void pin_name(unsigned int generation, char name[32])
+{
+	snprintf(name, 32, PIN_PREFIX "%u", generation);
+}
+
+bool hs_ctrl_pin_is_ours(const char *dir, const char *name)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	_close_ int fd = -1;
+
+	if (strncmp(name, PIN_PREFIX, strlen(PIN_PREFIX)))
+		return false;
+	fd = pin_open(dir, name, PIN_MAP);
+	return fd >= 0 && !bpf_map_get_info_by_fd(fd, &info, &len) &&
+	       info.type == BPF_MAP_TYPE_STRUCT_OPS &&
+	       !strcmp(info.name, CTRL_MAP);
+}
+
+/* ---- load and register ---- */
+
+static int next_generation(unsigned int *out)
+{
+	_cleanup_(ctrls_free) struct ctrls c = {};
+	_free_ unsigned int *v = NULL;
+	int err;
+
+	err = ctrls_read(&c);
+	if (err)
+		return err;
+	v = calloc(c.n + 1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < c.n; i++)
+		v[i] = c.v[i].generation;
+	*out = hs_generation_next(v, c.n);
+	return 0;
+}
+
+static int hs_prepare(struct datapath *dp, struct bpf_object *obj, bool load)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, CTRL_MAP);
+	unsigned int generation = 0;
+	char *value;
+	int err;
+
+	if (!map)
+		return load ? -ENOENT : 0;
+	err = bpf_map__set_autocreate(map, load);
+	if (err || !load)
+		return err;
+	err = next_generation(&generation);
+	if (err)
+		return err;
+	value = bpf_map__initial_value(map, NULL);
+	if (!value)
+		return -EINVAL;
+	hs_name_format(generation, value + SMC_CTRL_NAME_OFFSET);
+	return 0;
+}
+
+static int remember(struct datapath *dp, int map_fd, const char *name)
+{
+	int fd = fcntl(map_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	cleanup_close(&dp->ctrl.map_fd);
+	dp->ctrl.map_fd = fd;
+	dp->ctrl.generation = hs_name_parse(name);
+	memcpy(dp->ctrl.name, name, SMC_CTRL_NAME_MAX);
+	return 0;
+}
+
+static int hs_enroll(struct datapath *dp, struct bpf_object *obj)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, CTRL_MAP);
+	struct bpf_link *link;
+	char pin[32];
+	int err;
+
+	if (!map || bpf_map__fd(map) < 0)
+		return -ENOENT;
+	link = bpf_map__attach_struct_ops(map);
+	if (!link)
+		return -errno;
+	/* Destroying the link would unregister; disconnected, only memory is
+	 * freed. */
+	bpf_link__disconnect(link);
+	bpf_link__destroy(link);
+	err = remember(dp, bpf_map__fd(map),
+		       (char *)bpf_map__initial_value(map, NULL) +
+			       SMC_CTRL_NAME_OFFSET);
+	if (err)
+		return err;
+	pin_name(dp->ctrl.generation, pin);
+	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
+	if (err) /* it is found by its id, too */
+		log_warn(err, "pin the selector %s/%s", dp->dir, pin);
+	return 0;
+}
+
+static const char *hs_name_of(const struct datapath *dp)
+{
+	return dp->ctrl.generation ? dp->ctrl.name : NULL;
+}
+
+/* ---- keep, retire, remove ---- */
+
+static int hs_check(struct datapath *dp)
+{
+	struct ctrl now = {};
+	struct layout at;
+	char pin[32];
+	int err;
+
+	err = layout_read(&at);
+	if (!err)
+		err = ctrl_read(dp->ctrl.map_fd, &at, &now);
+	if (err < 0)
+		return err;
+	if (!now.in_use)
+		return -ESTALE;
+	pin_name(dp->ctrl.generation, pin);
+	err = pin_is(dp->dir, pin, dp->ctrl.map_fd);
+	if (err == 1)
+		return 0;
+	if (err < 0 && err != -ENOENT)
+		return err;
+	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
+	if (err)
+		return log_warn(err, "pin the selector %s again", pin);
+	log_info("pinned the selector %s again: its pin had gone", pin);
+	return 1;
+}
+
+/* Return: 1, or a negative errno. */
+static int drop(struct datapath *dp, const struct ctrl *c)
+{
+	char pin[32];
+	__u32 zero = 0;
+	int err = 0;
+
+	if (c->in_use)
+		err = bpf_map_delete_elem(c->fd, &zero);
+	if (err && err != -ENOENT)
+		return log_warn(err, "unregister the selector %s", c->name);
+	pin_name(c->generation, pin);
+	err = pin_drop(dp->dir, pin);
+	return err < 0 ? log_warn(err, "unpin the selector %s", pin) : 1;
+}
+
+static int hs_retire(struct datapath *dp)
+{
+	_cleanup_(ctrls_free) struct ctrls c = {};
+	int err, did, dropped = 0;
+
+	err = ctrls_read(&c);
+	for (size_t i = 0; !err && i < c.n; i++) {
+		if (!c.v[i].ours || c.v[i].generation >= dp->ctrl.generation)
+			continue;
+		did = drop(dp, &c.v[i]);
+		if (did < 0)
+			err = did;
+		else
+			dropped += did;
+	}
+	return err ? err : dropped;
+}
+
+static const struct ctrl *newest_in_use(const struct ctrls *c)
+{
+	const struct ctrl *newest = NULL;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].ours && c->v[i].in_use &&
+		    (!newest || c->v[i].generation > newest->generation))
+			newest = &c->v[i];
+	return newest;
+}
+
+static int hs_remove(struct datapath *dp, bool keep_newest, struct buf *said)
+{
+	_cleanup_(ctrls_free) struct ctrls c = {};
+	const struct ctrl *kept;
+	int err, did, first = 0;
+
+	err = ctrls_read(&c);
+	if (err) /* a kernel without smc_hs_ctrl has none of ours */
+		return err == -EOPNOTSUPP ? 0 : err;
+	kept = keep_newest ? newest_in_use(&c) : NULL;
+	for (size_t i = 0; i < c.n; i++) {
+		if (!c.v[i].ours || &c.v[i] == kept) {
+			buf_printf(said, "left selector %s: %s\n", c.v[i].name,
+				   c.v[i].ours ? "SMC sockets need it"
+					       : "not made by smcmesh");
+			continue;
+		}
+		did = drop(dp, &c.v[i]);
+		if (did > 0)
+			buf_printf(said, "removed selector %s\n", c.v[i].name);
+		else if (!first)
+			first = did;
+	}
+	return first;
+}
+
+static const char *const hs_programs[] = {"syn_option", "synack_option", NULL};
+
+const struct selector selector_hs_ctrl = {
+	.name = "hs_ctrl",
+	.cannot = NULL,
+	.probe = hs_probe,
+	.programs = hs_programs,
+	.prepare = hs_prepare,
+	.enroll = hs_enroll,
+	.name_of = hs_name_of,
+	.check = hs_check,
+	.retire = hs_retire,
+	.remove = hs_remove,
+};
