@@ -30,6 +30,10 @@ int source_open(uv_loop_t *loop, const char *spec,
 		const struct source_events *events, struct source **out);
 void source_close(struct source *s);
 
+/* source_reread - Look again now, whether or not something seems to have
+ * changed: `changed` or `trouble` follow from the loop as always. */
+void source_reread(struct source *s);
+
 /* source_world - The last good world, NULL before the first. Stays valid and
  * unchanged until the next `changed`. */
 const struct mesh_world *source_world(const struct source *s);
