@@ -11,6 +11,7 @@
  *   --smc            open IPPROTO_SMC sockets ourselves
  *   --hold           keep the connections open until standard input ends
  *   --pace USEC      between two connections of one thread
+ *   --patience SEC   after which a call that hangs is an error (30)
  *
  * Each connection that is not perfect is a line on stderr. The result is one
  * JSON object; "smc" and "tcp" is what the kernel says of each connection.
@@ -31,12 +32,11 @@
 #include <unistd.h>
 #include "prog.h"
 
-#define PATIENCE_S 30
 #define SLOTS 4096 /* latency histogram: one slot per millisecond */
 
 static struct span to, from;
 static bool have_from, again, smc, hold;
-static unsigned long count, threads = 1, pace_us;
+static unsigned long count, threads = 1, pace_us, patience_s = 30;
 static int *held;
 
 static atomic_bool stop;
@@ -55,7 +55,7 @@ static void note(unsigned long i, const char *what, int err)
  */
 static int connect_again(int fd, const struct sockaddr *a, socklen_t len)
 {
-	uint64_t end = now_ns(CLOCK_MONOTONIC) + PATIENCE_S * 1000000000ULL;
+	uint64_t end = now_ns(CLOCK_MONOTONIC) + patience_s * 1000000000ULL;
 
 	for (;;) {
 		if (!connect(fd, a, len) || errno == EISCONN)
@@ -82,7 +82,7 @@ static int open_one(unsigned long i, int *out)
 	if (fd < 0)
 		return -errno;
 	*out = fd;
-	sock_timeout(fd, PATIENCE_S);
+	sock_timeout(fd, patience_s);
 	if (have_from) {
 		int one = 1;
 
@@ -172,11 +172,11 @@ static unsigned long percentile(unsigned int p)
 static void options(int argc, char **argv)
 {
 	static const struct option table[] = {
-		{"to", 1, NULL, 't'},	 {"from", 1, NULL, 'f'},
-		{"count", 1, NULL, 'c'}, {"threads", 1, NULL, 'n'},
-		{"again", 0, NULL, 'a'}, {"smc", 0, NULL, 's'},
-		{"hold", 0, NULL, 'h'},	 {"pace", 1, NULL, 'p'},
-		{NULL, 0, NULL, 0},
+		{"to", 1, NULL, 't'},	    {"from", 1, NULL, 'f'},
+		{"count", 1, NULL, 'c'},    {"threads", 1, NULL, 'n'},
+		{"again", 0, NULL, 'a'},    {"smc", 0, NULL, 's'},
+		{"hold", 0, NULL, 'h'},	    {"pace", 1, NULL, 'p'},
+		{"patience", 1, NULL, 'w'}, {NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -197,6 +197,8 @@ static void options(int argc, char **argv)
 			hold = true;
 		else if (c == 'p')
 			pace_us = number(optarg);
+		else if (c == 'w')
+			patience_s = number(optarg);
 		else
 			exit(2);
 	}
