@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The wiring of the loop. One thread; everything that happens is an event of
+ * one of these:
+ *
+ *   source      a new world, or trouble with it
+ *   events      the datapath's ring buffer: flows, refused conversions
+ *   watch       directories of namespaces
+ *   resync      every few seconds: is all as we left it?
+ *   retry       wanted pods that were not there yet
+ *   http        metrics on TCP, control on a unix socket
+ *   signals     TERM and INT end it, HUP reads the source again
+ *
+ * They note what they saw and mark dirty; `check`, which libuv runs after each
+ * batch, reconciles once.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include "agent/lock.h"
+#include "agent/state.h"
+#include "base/array.h"
+#include "base/fault.h"
+#include "base/log.h"
+
+#define RESYNC_MS 5000
+#define RETRY_FIRST_MS 50
+#define RETRY_LAST_MS 3200
+
+/* ---- dirty ----------------------------------------------------------------
+ */
+
+static void wake_event(uv_idle_t *idle)
+{
+	/* Being active is all it is for: the poll then does not block. */
+}
+
+void agent_dirty(struct agent *a)
+{
+	a->dirty = true;
+	if (!a->stopping)
+		uv_idle_start(&a->wake, wake_event);
+}
+
+static void check_event(uv_check_t *check)
+{
+	struct agent *a = check->data;
+
+	if (!a->dirty || a->stopping)
+		return;
+	a->dirty = false;
+	uv_idle_stop(&a->wake);
+	reconcile(a);
+}
+
+/* ---- sources --------------------------------------------------------------
+ */
+
+static void source_changed(void *arg)
+{
+	struct agent *a = arg;
+
+	a->retry_ms = RETRY_FIRST_MS;
+	agent_dirty(a);
+}
+
+static void source_trouble(void *arg)
+{
+	struct agent *a = arg;
+	const char *problem = source_problem(a->source);
+
+	if (problem)
+		log_warn(0, "%s; what was read before stays in force", problem);
+	else
+		log_info("%s can be read again", a->opt->source);
+}
+
+static void retry_event(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+
+	reconcile_waiting_stale(a);
+	agent_dirty(a);
+}
+
+void agent_retry(struct agent *a)
+{
+	if (a->retry_ms > RETRY_LAST_MS)
+		return;
+	uv_timer_start(&a->retry, retry_event, a->retry_ms, 0);
+	a->retry_ms *= 2;
+}
+
+void agent_hurry(struct agent *a)
+{
+	a->retry_ms = RETRY_FIRST_MS;
+	if (!uv_is_active((uv_handle_t *)&a->retry))
+		agent_retry(a);
+}
+
+static void watch_event(void *arg)
+{
+	struct agent *a = arg;
+
+	/* A namespace may also have been replaced under its name. */
+	pods_stale(&a->pods);
+	agent_hurry(a);
+}
+
+static void resync_event(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+	int repairs = datapath_check(a->dp);
+
+	if (repairs < 0)
+		log_warn(repairs, "check the datapath");
+	else if (repairs > 0)
+		log_warn(
+			0,
+			"put back what was missing of the datapath, repairs=%d",
+			repairs);
+	a->counts.repairs += repairs > 0 ? repairs : 0;
+	http_feed_sweep(a->flows);
+	pods_stale(&a->pods);
+	agent_dirty(a);
+}
+
+static void count_fallback(struct agent *a, const struct smc_flow *f)
+{
+	struct metrics_fallback *row;
+
+	for (size_t i = 0; i < a->n_fallbacks; i++) {
+		row = &a->fallbacks[i];
+		if (row->pod_id == f->pod_id && row->code == f->kernel_code) {
+			row->count++;
+			return;
+		}
+	}
+	row = array_push(a->fallbacks, a->n_fallbacks);
+	if (row)
+		*row = (struct metrics_fallback){f->pod_id, f->kernel_code, 1};
+}
+
+static void refused(struct agent *a, const struct smc_event *e)
+{
+	const struct pod *p = pods_by_id(&a->pods, e->flow.pod_id);
+
+	log_warn(
+		(int)e->flow.kernel_code,
+		"the kernel refused an SMC socket in pod %s/%s: the pod is disarmed, its new sockets are TCP; take its annotation away and put it back to try again",
+		p ? p->ns : "?", p ? p->name : "?");
+	agent_dirty(a);
+}
+
+static void flow_event(const struct smc_event *e, void *arg)
+{
+	struct agent *a = arg;
+
+	if (e->type == SMC_EVENT_REFUSED)
+		refused(a, e);
+	if (e->type == SMC_EVENT_FELL_BACK)
+		count_fallback(a, &e->flow);
+	api_event(a, e);
+}
+
+static void events_event(uv_poll_t *poll, int status, int events)
+{
+	struct agent *a = poll->data;
+	int n = datapath_events_read(a->dp, flow_event, a);
+
+	if (n < 0)
+		log_warn(n, "read flow events");
+}
+
+/* ---- signals --------------------------------------------------------------
+ */
+
+static void signal_event(uv_signal_t *handle, int number)
+{
+	struct agent *a = handle->data;
+
+	if (number == SIGHUP) {
+		log_info("SIGHUP: reading %s again", a->opt->source);
+		source_reread(a->source);
+		pods_stale(&a->pods);
+		agent_dirty(a);
+		return;
+	}
+	log_info("%s: stopping; the datapath stays as it is",
+		 number == SIGINT ? "SIGINT" : "SIGTERM");
+	a->stopping = true;
+	uv_stop(&a->loop);
+}
+
+/* ---- start ----------------------------------------------------------------
+ */
+
+static void handles_init(struct agent *a)
+{
+	uv_idle_init(&a->loop, &a->wake);
+	uv_check_init(&a->loop, &a->check);
+	uv_timer_init(&a->loop, &a->resync);
+	uv_timer_init(&a->loop, &a->retry);
+	uv_signal_init(&a->loop, &a->term);
+	uv_signal_init(&a->loop, &a->intr);
+	uv_signal_init(&a->loop, &a->hup);
+	a->wake.data = a->check.data = a->resync.data = a->retry.data = a;
+	a->term.data = a->intr.data = a->hup.data = a;
+	uv_check_start(&a->check, check_event);
+	uv_timer_start(&a->resync, resync_event, RESYNC_MS, RESYNC_MS);
+	uv_signal_start(&a->term, signal_event, SIGTERM);
+	uv_signal_start(&a->intr, signal_event, SIGINT);
+	uv_signal_start(&a->hup, signal_event, SIGHUP);
+}
+
+static int http_up(struct agent *a)
+{
+	char path[PATH_MAX];
+	int fd, err;
+
+	a->flows = http_feed_new();
+	if (!a->flows)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "%s/%s", a->opt->run, AGENT_SOCKET);
+	fd = http_listen_unix(path);
+	if (fd < 0)
+		return fd;
+	err = http_start(&a->loop, fd, api_routes, a, &a->control);
+	if (err)
+		return err;
+	fd = http_listen_tcp(a->opt->listen, a->listening);
+	if (fd < 0)
+		return fd;
+	return http_start(&a->loop, fd, expose_routes, a, &a->metrics);
+}
+
+/* The host's own namespace, which no pod is ever armed by. */
+static __u64 own_netns_cookie(void)
+{
+	_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	__u64 cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		return 0;
+	return cookie;
+}
+
+static void host_fill(struct agent *a)
+{
+	struct utsname name;
+
+	if (!uname(&name))
+		snprintf(a->kernel, sizeof(a->kernel), "%s", name.release);
+	a->host.node = a->opt->node;
+	a->host.converter = datapath_has_converter(a->dp);
+	a->host.selector = datapath_has_selector(a->dp);
+	a->host.cgroup2 =
+		feature_present(datapath_features(a->dp), FEATURE_CGROUP2);
+	a->host.netns_cookie = own_netns_cookie();
+	if (agent_capable(a))
+		log_info("connections can become SMC, converter=%s selector=%s",
+			 datapath_converter(a->dp), datapath_selector(a->dp));
+	else
+		log_warn(
+			0,
+			"this kernel cannot make connections SMC, converter=%s selector=%s: traffic stays TCP, nothing is changed; smcmesh doctor says what is missing",
+			datapath_converter(a->dp), datapath_selector(a->dp));
+}
+
+static int datapath_up(struct agent *a)
+{
+	const struct datapath_options opt = {.bpffs = a->opt->bpffs,
+					     .cgroup = a->opt->cgroup,
+					     .proc = a->opt->proc};
+	int fd, err;
+
+	err = datapath_open(&opt, &a->dp);
+	if (err)
+		return err;
+	host_fill(a);
+	err = reconcile_adopt(a);
+	if (err)
+		return err;
+	fd = datapath_events_fd(a->dp);
+	if (fd < 0)
+		return 0;
+	err = uv_poll_init(&a->loop, &a->events, fd);
+	if (err)
+		return log_err(err, "watch the ring buffer of flow events");
+	a->events.data = a;
+	a->events_open = true;
+	return uv_poll_start(&a->events, UV_READABLE, events_event);
+}
+
+static int agent_start(struct agent *a)
+{
+	const struct source_events events = {source_changed, source_trouble, a};
+	int err;
+
+	handles_init(a);
+	err = watch_open(&a->loop, watch_event, a, &a->watch) ?:
+	      http_up(a) ?: datapath_up(a);
+	if (err)
+		return err;
+	fault_point("before-source");
+	err = source_open(&a->loop, a->opt->source, &events, &a->source);
+	if (err)
+		return err;
+	log_info("running, node=%s source=%s listen=%s run=%s", a->opt->node,
+		 a->opt->source, a->listening, a->opt->run);
+	return 0;
+}
+
+/* ---- stop -----------------------------------------------------------------
+ */
+
+static void close_rest(uv_handle_t *handle, void *arg)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void agent_stop(struct agent *a)
+{
+	char path[PATH_MAX];
+
+	a->stopping = true;
+	if (a->control) {
+		snprintf(path, sizeof(path), "%s/%s", a->opt->run,
+			 AGENT_SOCKET);
+		unlink(path);
+	}
+	http_stop(a->control);
+	http_stop(a->metrics);
+	if (a->source)
+		source_close(a->source);
+	watch_close(a->watch);
+	uv_walk(&a->loop, close_rest, NULL);
+	uv_run(&a->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&a->loop);
+	http_feed_free(a->flows);
+	datapath_close(a->dp);
+	reconcile_forget(a);
+}
+
+static int lock_or_say(const char *run)
+{
+	pid_t holder = 0;
+	int fd = lock_take(run, &holder);
+
+	if (fd == -EBUSY)
+		return log_err(
+			-EBUSY,
+			"another agent runs here, pid=%d run=%s: this one does nothing",
+			holder, run);
+	return fd < 0 ? log_err(fd, "lock %s/agent.lock", run) : fd;
+}
+
+int agent_run(const struct agent_options *opt)
+{
+	struct agent a = {.opt = opt, .retry_ms = RETRY_FIRST_MS};
+	_close_ int lock = -1;
+	struct timespec now;
+	int err;
+
+	err = run_dir_make(opt->run);
+	if (err)
+		return err;
+	lock = lock_or_say(opt->run);
+	if (lock < 0)
+		return lock;
+	/* A reader of our socket that goes away is no reason to die. */
+	signal(SIGPIPE, SIG_IGN);
+	clock_gettime(CLOCK_REALTIME, &now);
+	a.start_time = now.tv_sec + now.tv_nsec / 1e9;
+	a.start_hrtime = uv_hrtime();
+	err = uv_loop_init(&a.loop);
+	if (err)
+		return log_err(err, "make the event loop");
+	err = agent_start(&a);
+	if (!err)
+		uv_run(&a.loop, UV_RUN_DEFAULT);
+	agent_stop(&a);
+	return err;
+}

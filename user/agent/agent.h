@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon. */
+#pragma once
+
+#include "base/cleanup.h"
+
+#define AGENT_SOCKET "agent.sock" /* in the run directory */
+
+struct agent_options {
+	const char *source; /* "file:PATH" */
+	const char *node;
+	const char *listen; /* "ADDRESS:PORT" */
+	const char *bpffs;
+	const char *cgroup; /* NULL: find it */
+	const char *proc;
+	const char *run;
+};
+
+/*
+ * agent_run - Be the agent until SIGTERM or SIGINT. The datapath stays as it
+ * is afterwards.
+ * Return: 0, or a negative errno; it was logged.
+ */
+must_check int agent_run(const struct agent_options *opt);

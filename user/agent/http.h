@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP on the loop: one server per listening socket, GET and HEAD of a table
+ * of routes, and feeds: answers without an end, to which text is published.
+ * Bounded everywhere: connections, idle time, what a slow reader may have
+ * waiting.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+#include <linux/types.h>
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+struct http;
+struct http_feed;
+struct MHD_Connection;
+
+struct http_reply {
+	unsigned int status;	/* 200 unless the route changes it */
+	const char *type;	/* Content-Type, a static string */
+	struct buf body;	/* owned by the server afterwards */
+	struct http_feed *feed; /* or NULL: instead of the body */
+};
+
+typedef void (*http_route_fn)(struct MHD_Connection *request,
+			      struct http_reply *reply, void *arg);
+
+struct http_route {
+	const char *path;
+	http_route_fn run;
+};
+
+/* http_query - The value of ?key=value, "" for ?key, NULL where it is not
+ * there. Lives as long as the request. */
+const char *http_query(struct MHD_Connection *request, const char *key);
+
+/* http_listen_tcp - "127.0.0.1:9469", "[::1]:9469"; port 0: any free one.
+ * @bound: what it became, as in @where. Return: socket, or a negative errno,
+ * logged. */
+must_check int http_listen_tcp(const char *where, char bound[64]);
+
+/* http_listen_unix - A socket of mode 0600 at @path; one that a dead agent
+ * left is replaced: the caller holds the lock. Return: as above. */
+must_check int http_listen_unix(const char *path);
+
+/*
+ * http_start - Serve @routes on @listen_fd, which is the server's from now on,
+ * also on failure.
+ * @routes: ends with an empty row; @arg goes to each.
+ * Return: 0 or a negative errno, logged.
+ */
+must_check int http_start(uv_loop_t *loop, int listen_fd,
+			  const struct http_route *routes, void *arg,
+			  struct http **out);
+
+/* http_stop - End all connections; memory goes when the loop has closed the
+ * handles. NULL is allowed. */
+void http_stop(struct http *h);
+
+/* http_feed_new - A feed; give it to replies. Free it after http_stop(). */
+struct http_feed *http_feed_new(void);
+void http_feed_free(struct http_feed *feed);
+
+/* http_feed_readers - How many read now. */
+unsigned int http_feed_readers(const struct http_feed *feed);
+
+/*
+ * http_feed_publish - Send @text to every reader. A reader that has too much
+ * waiting does not get it.
+ * Return: number of readers that missed it.
+ */
+unsigned int http_feed_publish(struct http_feed *feed, const char *text,
+			       size_t len);
+
+/* http_feed_sweep - Drop readers that have gone away: a connection that waits
+ * for news is not looked at otherwise. */
+void http_feed_sweep(struct http_feed *feed);

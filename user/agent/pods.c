@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/pods.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/array.h"
+#include "base/log.h"
+#include "node/cgroup.h"
+
+/* A namespace that answered before and does not now (a fork that failed, a
+ * helper killed for being late) stays as it was for so many looks. */
+#define FAILURES_MAX 3
+
+static void pod_free(struct pod *p)
+{
+	if (!p)
+		return;
+	netns_facts_free(&p->facts);
+	free(p->late);
+	free(p->addrs.v);
+	free(p->published.v);
+	free(p->uid);
+	free(p->ns);
+	free(p->name);
+	free(p->netns_path);
+	free(p->problem);
+	free(p);
+}
+
+static void pod_cleanup(struct pod **p)
+{
+	pod_free(*p);
+}
+
+void pods_free(struct pods *pods)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		pod_free(pods->v[i]);
+	free(pods->v);
+	free(pods->adopted);
+	memset(pods, 0, sizeof(*pods));
+}
+
+void pods_avoid(struct pods *pods, __u32 id)
+{
+	if (id > pods->last_id)
+		pods->last_id = id;
+}
+
+int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id)
+{
+	struct pods_adopted *a = array_push(pods->adopted, pods->n_adopted);
+
+	if (!a)
+		return -ENOMEM;
+	*a = (struct pods_adopted){key, id, cgroup};
+	pods_avoid(pods, id);
+	return 0;
+}
+
+struct pod *pods_find(const struct pods *pods, const char *uid)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (!strcmp(pods->v[i]->uid, uid))
+			return pods->v[i];
+	return NULL;
+}
+
+struct pod *pods_by_id(const struct pods *pods, __u32 id)
+{
+	for (size_t i = 0; id && i < pods->n; i++)
+		if (pods->v[i]->id == id)
+			return pods->v[i];
+	return NULL;
+}
+
+/* ---- from the world -------------------------------------------------------
+ */
+
+static int text_set(char **to, const char *from)
+{
+	char *copy = NULL;
+
+	if (!*to && !from)
+		return 0;
+	if (*to && from && !strcmp(*to, from))
+		return 0;
+	if (from) {
+		copy = strdup(from);
+		if (!copy)
+			return -ENOMEM;
+	}
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int addrs_set(struct mesh_addrs *to, const struct mesh_addrs *from)
+{
+	struct smc_addr *v = NULL;
+
+	if (from->n) {
+		v = reallocarray(NULL, from->n, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		memcpy(v, from->v, from->n * sizeof(*v));
+	}
+	free(to->v);
+	to->v = v;
+	to->n = from->n;
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static int pod_update(struct pod *p, const struct mesh_pod *pod)
+{
+	if (!same_text(p->netns_path, pod->netns_path) ||
+	    p->host_network != pod->host_network)
+		p->stale = true;
+	p->host_network = pod->host_network;
+	return text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
+	       text_set(&p->name, pod->name) ?:
+	       text_set(&p->netns_path, pod->netns_path) ?:
+	       text_set(&p->problem, pod->problem) ?:
+	       addrs_set(&p->addrs, &pod->addrs);
+}
+
+struct pod *pods_put(struct pods *pods, const struct mesh_pod *pod)
+{
+	_cleanup_(pod_cleanup) struct pod *fresh = NULL;
+	struct pod *p = pods_find(pods, pod->uid), **place;
+
+	if (p)
+		return pod_update(p, pod) ? NULL : p;
+	fresh = calloc(1, sizeof(*fresh));
+	if (!fresh || pod_update(fresh, pod))
+		return NULL;
+	fresh->stale = true;
+	place = array_push(pods->v, pods->n);
+	if (!place)
+		return NULL;
+	*place = take_ptr(fresh);
+	return *place;
+}
+
+void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
+		void *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		struct pod *p = pods->v[i];
+
+		if (p->mark) {
+			p->mark = false;
+			pods->v[kept++] = p;
+			continue;
+		}
+		gone(p, arg);
+		pod_free(p);
+	}
+	pods->n = kept;
+}
+
+void pods_stale(struct pods *pods)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		pods->v[i]->stale = true;
+}
+
+/* ---- a look into the namespace --------------------------------------------
+ */
+
+static __u32 id_for(struct pods *pods, const struct pod *p)
+{
+	__u64 key = p->host_network ? p->cgroup_id : p->facts.cookie;
+
+	for (size_t i = 0; i < pods->n_adopted; i++) {
+		struct pods_adopted *a = &pods->adopted[i];
+		__u32 id = a->id;
+
+		if (a->key != key || a->cgroup != p->host_network || !id)
+			continue;
+		a->id = 0; /* given once */
+		if (!pods_by_id(pods, id))
+			return id;
+	}
+	return ++pods->last_id;
+}
+
+static void look_failed(struct pod *p, int err)
+{
+	bool gone = err == -ENOENT || err == -EINVAL;
+
+	p->err = err;
+	if (!gone && p->facts.verified && ++p->failures <= FAILURES_MAX)
+		return;
+	netns_facts_free(&p->facts);
+	memset(&p->facts, 0, sizeof(p->facts));
+	free(take_ptr(p->late));
+	p->n_late = 0;
+}
+
+static void look_late(struct pod *p, const struct netns_ref *ref)
+{
+	struct netns_listener *late = NULL;
+	int n = netns_late_listeners(ref, &late);
+
+	if (n < 0)
+		return;
+	free(p->late);
+	p->late = late;
+	p->n_late = n;
+}
+
+static bool same_sidecar(const struct netns_sidecar *a,
+			 const struct netns_sidecar *b)
+{
+	return a->wanted == b->wanted && a->proxy_uid == b->proxy_uid &&
+	       a->mark == b->mark && a->mark_mask == b->mark_mask;
+}
+
+/* A hostNetwork pod is in the host's; where the source does not say another
+ * one's, the pod's processes do. */
+static int find_netns(const struct pod *p, const struct pod_how *how,
+		      char path[CGROUP_PATH_MAX])
+{
+	if (p->host_network) {
+		snprintf(path, CGROUP_PATH_MAX, "%s/1/ns/net", how->proc);
+		return 0;
+	}
+	if (!p->netns_path)
+		return cgroup_pod_netns(how->proc, how->cgroup, p->uid, path);
+	if (strlen(p->netns_path) >= CGROUP_PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(path, p->netns_path);
+	return 0;
+}
+
+/* 0: there is none (yet). */
+static void find_cgroup(struct pod *p, const struct pod_how *how)
+{
+	char path[CGROUP_PATH_MAX];
+
+	p->cgroup_id = 0;
+	if (!p->host_network || !how->cgroup)
+		return;
+	if (cgroup_find_pod(how->cgroup, p->uid, path) ||
+	    cgroup_id(path, &p->cgroup_id))
+		p->cgroup_id = 0;
+}
+
+/* A proxy whose SYNs are not marked would be redirected to itself. */
+static void require_mark(struct netns_facts *f)
+{
+	f->verified = false;
+	f->reason = SMC_REASON_OWNER_RULE;
+	snprintf(f->detail, sizeof(f->detail),
+		 "no cgroup v2 program marks the proxy's connections");
+}
+
+static int look(const struct pod *p, const struct pod_how *how,
+		const struct netns_sidecar *sidecar, const char *path,
+		struct netns_facts *facts)
+{
+	struct netns_ref ref = {.path = path, .proc = how->proc};
+	int err;
+
+	if (sidecar->wanted && !how->can_mark) {
+		err = netns_look(&ref, facts);
+		if (!err)
+			require_mark(facts);
+		return err;
+	}
+	return netns_prepare(&ref, how->ctrl, sidecar, facts);
+}
+
+void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
+	      const struct netns_sidecar *sidecar)
+{
+	struct netns_facts facts = {};
+	char path[CGROUP_PATH_MAX];
+	int err;
+
+	if (!p->stale && same_sidecar(&p->sidecar, sidecar))
+		return;
+	p->stale = false;
+	p->sidecar = *sidecar;
+	err = find_netns(p, how, path);
+	if (!err)
+		err = look(p, how, sidecar, path, &facts);
+	if (err) {
+		log_debug("look into the namespace of pod %s/%s, path=%s: %s",
+			  p->ns, p->name, p->netns_path ?: "(by its processes)",
+			  strerror(-err));
+		look_failed(p, err);
+		return;
+	}
+	netns_facts_free(&p->facts);
+	p->facts = facts;
+	p->err = 0;
+	p->failures = 0;
+	find_cgroup(p, how);
+	if (facts.verified && !p->id && (!p->host_network || p->cgroup_id))
+		p->id = id_for(pods, p);
+	look_late(p, &(struct netns_ref){path, how->proc});
+}
+
+struct mesh_seen pod_seen(const struct pod *p)
+{
+	return (struct mesh_seen){
+		.pod_uid = p->uid,
+		.verified = p->facts.verified,
+		.reason = p->facts.reason ?: SMC_REASON_NO_NETNS,
+		.pod_id = p->id,
+		.netns_cookie = p->facts.cookie,
+		.cgroup_id = p->cgroup_id,
+		.transports = p->facts.transports,
+		.convert_uid = p->facts.convert_uid,
+		.addrs = p->facts.addrs,
+	};
+}
+
+int pod_decided(struct pod *p, const struct plan_pod *plan)
+{
+	p->reason = plan->reason;
+	return addrs_set(&p->published, &plan->published);
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Ready means: the first sync is done and what can be reached is reached. A
+ * pod that cannot be armed for a reason of its own does not make the node
+ * unready; it has the reason. A node that cannot do SMC has reached all there
+ * is to reach.
+ */
+#include <string.h>
+#include "agent/state.h"
+
+bool agent_capable(const struct agent *a)
+{
+	return a->host.converter && a->host.selector;
+}
+
+bool agent_ready(const struct agent *a, struct buf *why)
+{
+	const char *problem = source_problem(a->source);
+
+	if (!source_world(a->source)) {
+		buf_printf(why, "not ready: nothing was read from %s yet%s%s",
+			   a->opt->source, problem ? ": " : "", problem ?: "");
+		return false;
+	}
+	if (a->err) {
+		buf_printf(why, "not ready: the last reconcile failed: %s",
+			   strerror(-a->err));
+		return false;
+	}
+	if (!a->synced) {
+		buf_printf(why, "not ready: the first sync is not done");
+		return false;
+	}
+	if (a->full) {
+		buf_printf(
+			why,
+			"not ready: %u rows found their map full and were left out; that traffic stays TCP",
+			a->full);
+		return false;
+	}
+	if (!agent_capable(a))
+		buf_printf(
+			why,
+			"ready: this kernel cannot make connections SMC (smcmesh doctor says what is missing); traffic stays TCP");
+	else
+		buf_printf(why, "ready: the desired state is reached");
+	return true;
+}

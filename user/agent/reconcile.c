@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One comparison of what should be with what is.
+ *
+ *   world -> UEID -> mesh_want() -> a look into each wanted namespace that is
+ *         due -> mesh_plan() -> datapath_apply() -> read back
+ *
+ * A look puts the selector of this generation into the namespace and verifies
+ * it; only what was verified gets its cookie from the plan. So after the first
+ * reconcile every armed namespace has the new selector, and the older ones may
+ * go. Without a good world nothing at all is applied: an agent that starts
+ * while its source is broken leaves the maps as its predecessor did.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "agent/state.h"
+#include "agent/ueid.h"
+#include "base/array.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "node/cgroup.h"
+#include "node/smc.h"
+#include "telemetry/reason.h"
+
+#define RDMA_MAX 64
+
+/* ---- numbers --------------------------------------------------------------
+ */
+
+static int adopt_netns(__u64 cookie, const struct smc_pod *v, void *arg)
+{
+	struct agent *a = arg;
+
+	return pods_adopt(&a->pods, cookie, false, v->pod_id);
+}
+
+static int adopt_cgroup(__u64 id, const struct smc_pod *v, void *arg)
+{
+	struct agent *a = arg;
+
+	return pods_adopt(&a->pods, id, true, v->pod_id);
+}
+
+static int avoid_counter(const struct smc_counter_key *key, __u64 value,
+			 void *arg)
+{
+	struct agent *a = arg;
+
+	pods_avoid(&a->pods, key->pod_id);
+	return 0;
+}
+
+static int avoid_flow(__u64 cookie, const struct smc_flow *v, void *arg)
+{
+	struct agent *a = arg;
+
+	pods_avoid(&a->pods, v->pod_id);
+	return 0;
+}
+
+int reconcile_adopt(struct agent *a)
+{
+	int err;
+
+	err = datapath_each_netns(a->dp, adopt_netns, a) ?:
+	      datapath_each_cgroup(a->dp, adopt_cgroup, a) ?:
+	      datapath_each_counter(a->dp, avoid_counter, a) ?:
+	      datapath_each_flow(a->dp, avoid_flow, a);
+	if (err)
+		return log_err(err, "read the maps of the agent before");
+	if (a->pods.n_adopted)
+		log_info("adopted armed pods, number=%zu", a->pods.n_adopted);
+	return 0;
+}
+
+/* ---- look -----------------------------------------------------------------
+ */
+
+static struct netns_sidecar sidecar_of(const struct mesh_config *config,
+				       const struct mesh_pod *pod)
+{
+	struct netns_sidecar s = {.wanted = pod->sidecar};
+
+	if (s.wanted) {
+		s.proxy_uid = pod->proxy_uid;
+		s.mark = config->mark;
+		s.mark_mask = config->mark_mask;
+	}
+	return s;
+}
+
+/* The host's devices and those that were seen inside of pods: in exclusive
+ * RDMA mode a device is visible in its own namespace alone. */
+static __u32 node_transports(const struct agent *a)
+{
+	struct rdma_device devices[RDMA_MAX];
+	__u32 transports = 0;
+	int n;
+
+	if (!agent_capable(a))
+		return 0;
+	n = rdma_list(devices, RDMA_MAX);
+	if (smc_loopback_present() == 1)
+		transports |= SMC_TRANSPORT_SMCD;
+	for (int i = 0; i < n; i++)
+		if (rdma_usable(&devices[i]))
+			transports |= SMC_TRANSPORT_SMCR;
+	for (size_t i = 0; i < a->pods.n; i++)
+		if (a->pods.v[i]->facts.verified)
+			transports |= a->pods.v[i]->facts.transports;
+	return transports;
+}
+
+static int look_at_all(struct agent *a, const struct mesh_world *w,
+		       const struct mesh_wants *wants)
+{
+	const struct pod_how how = {.ctrl = datapath_ctrl_name(a->dp),
+				    .proc = a->opt->proc,
+				    .cgroup = a->opt->cgroup};
+
+	for (size_t i = 0; i < a->pods.n; i++)
+		a->pods.v[i]->mark = false;
+	for (size_t i = 0; i < wants->n; i++) {
+		const struct mesh_want *want = &wants->v[i];
+		struct netns_sidecar sidecar;
+		struct pod *p;
+
+		p = pods_put(&a->pods, want->pod);
+		if (!p)
+			return -ENOMEM;
+		p->mark = true;
+		p->wanted = want->arm;
+		if (!want->arm)
+			continue;
+		if (p->netns_path)
+			watch_path(a->watch, p->netns_path);
+		sidecar = sidecar_of(&w->config, want->pod);
+		pod_look(&a->pods, p, &how, &sidecar);
+		fault_point("look");
+	}
+	return 0;
+}
+
+/* ---- plan -----------------------------------------------------------------
+ */
+
+struct seen {
+	const struct agent *agent;
+	struct mesh_seen *v;
+	size_t n;
+};
+
+/* An entry of smc_cgroup as it is: its pod's row is told, or it gets one. */
+static int see_cgroup(__u64 id, const struct smc_pod *v, void *arg)
+{
+	struct seen *seen = arg;
+	const char *root = datapath_cgroup(seen->agent->dp);
+	struct mesh_seen *row;
+
+	for (size_t i = 0; i < seen->n; i++) {
+		if (seen->v[i].cgroup_id != id)
+			continue;
+		seen->v[i].was_armed = true;
+		return 0;
+	}
+	if (root && !cgroup_alive(root, id))
+		return 0;
+	row = array_push(seen->v, seen->n);
+	if (!row)
+		return -ENOMEM;
+	row->pod_id = v->pod_id;
+	row->cgroup_id = id;
+	row->was_armed = true;
+	return 0;
+}
+
+static int plan_make(struct agent *a, const struct mesh_world *w,
+		     struct mesh_plan *plan)
+{
+	struct seen seen = {.agent = a};
+	struct mesh_seen *row;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < a->pods.n; i++) {
+		if (!a->pods.v[i]->mark || !a->pods.v[i]->wanted)
+			continue;
+		row = array_push(seen.v, seen.n);
+		if (row)
+			*row = pod_seen(a->pods.v[i]);
+		else
+			err = -ENOMEM;
+	}
+	err = err ?: datapath_each_cgroup(a->dp, see_cgroup, &seen);
+	a->host.transports = node_transports(a);
+	err = err ?: mesh_plan(w, &a->host, seen.v, seen.n, plan);
+	free(seen.v);
+	return err;
+}
+
+static void names_free(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_names; i++) {
+		free(a->names[i].node);
+		free(a->names[i].ns);
+		free(a->names[i].pod);
+		free(a->names[i].uid);
+	}
+	free(take_ptr(a->names));
+	a->n_names = 0;
+}
+
+static void warnings_free(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_warnings; i++)
+		free(a->warnings[i]);
+	free(take_ptr(a->warnings));
+	a->n_warnings = 0;
+}
+
+static int names_copy(struct agent *a, const struct mesh_plan *plan)
+{
+	names_free(a);
+	for (size_t i = 0; i < plan->n_endpoints; i++) {
+		const struct plan_endpoint *e = &plan->endpoints[i];
+		struct endpoint_name *name = array_push(a->names, a->n_names);
+
+		if (!name)
+			return -ENOMEM;
+		name->addr = e->addr;
+		name->node = strdup(e->node ?: "");
+		name->ns = strdup(e->ns ?: "");
+		name->pod = strdup(e->pod ?: "");
+		name->uid = strdup(e->uid ?: "");
+		if (!name->node || !name->ns || !name->pod || !name->uid)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool warned(const struct agent *a, const char *text)
+{
+	for (size_t i = 0; i < a->n_warnings; i++)
+		if (!strcmp(a->warnings[i], text))
+			return true;
+	return false;
+}
+
+/* Takes the sentences over from the plan; says those that are new. */
+static void warnings_take(struct agent *a, struct mesh_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_warnings; i++)
+		if (!warned(a, plan->warnings[i]))
+			log_warn(0, "%s", plan->warnings[i]);
+	warnings_free(a);
+	a->warnings = take_ptr(plan->warnings);
+	a->n_warnings = plan->n_warnings;
+	plan->n_warnings = 0;
+}
+
+static int plan_keep(struct agent *a, struct mesh_plan *plan)
+{
+	int err;
+
+	for (size_t i = 0; i < plan->n_pods; i++) {
+		struct pod *p = pods_find(&a->pods, plan->pods[i].pod->uid);
+
+		err = p ? pod_decided(p, &plan->pods[i]) : 0;
+		if (err)
+			return err;
+	}
+	warnings_take(a, plan);
+	return names_copy(a, plan);
+}
+
+/* ---- apply ----------------------------------------------------------------
+ */
+
+/* Nothing works on x86 without a UEID, and nothing needs one while the mesh is
+ * off. A failure is degraded, not fatal: handshakes then fall back to TCP. */
+static void ueid_apply(struct agent *a, const struct mesh_config *config)
+{
+	int err;
+
+	if (!a->mesh_enabled || !agent_capable(a))
+		return;
+	err = ueid_ensure(a->opt->run, config->ueid);
+	if (err && (err != a->ueid_err || strcmp(a->ueid, config->ueid)))
+		log_warn(
+			err,
+			"add the UEID %s: SMC handshakes will fall back to TCP%s",
+			config->ueid,
+			err == -ERANGE ? ", the kernel's table of four is full "
+					 "(smcd ueid del removes one)"
+				       : "");
+	strcpy(a->ueid, config->ueid);
+	a->ueid_err = err;
+}
+
+static int apply(struct agent *a, const struct mesh_world *w,
+		 const struct mesh_plan *plan)
+{
+	const struct smc_config config = {
+		.abi_version = SMC_ABI_VERSION,
+		.enabled = plan->enabled,
+		.transports = a->host.transports,
+		.mark = w->config.mark,
+		.mark_mask = w->config.mark_mask,
+		.node_id = mesh_node_id(a->host.node),
+	};
+	struct datapath_changes did = {};
+	int err;
+
+	err = datapath_apply(a->dp, plan, &config, &did);
+	a->full = did.full;
+	a->counts.map_full += did.full;
+	if (did.added || did.changed || did.removed || did.full)
+		log_debug(
+			"maps written, added=%u changed=%u removed=%u full=%u",
+			did.added, did.changed, did.removed, did.full);
+	return err;
+}
+
+/* Every armed namespace has been switched by its look. A selector that had to
+ * be made anew retires what was there before it, too. */
+static void retire(struct agent *a)
+{
+	const char *ctrl = datapath_ctrl_name(a->dp) ?: "";
+	int err;
+
+	if (!strcmp(a->retired_for, ctrl))
+		return;
+	err = datapath_retire_selectors(a->dp);
+	if (err)
+		log_warn(err, "unregister the selectors of earlier agents");
+	else
+		snprintf(a->retired_for, sizeof(a->retired_for), "%s", ctrl);
+}
+
+/* ---- read back ------------------------------------------------------------
+ */
+
+static int read_pod(__u64 key, const struct smc_pod *v, void *arg)
+{
+	struct agent *a = arg;
+	struct pod *p = pods_by_id(&a->pods, v->pod_id);
+
+	if (!p || v->flags & SMC_POD_DENY)
+		return 0;
+	p->kernel = *v;
+	p->armed = !(v->flags & SMC_POD_REFUSED);
+	if (!p->armed)
+		p->reason = SMC_REASON_REFUSED;
+	return 0;
+}
+
+void reconcile_read_back(struct agent *a)
+{
+	int err;
+
+	for (size_t i = 0; i < a->pods.n; i++) {
+		a->pods.v[i]->armed = false;
+		memset(&a->pods.v[i]->kernel, 0, sizeof(struct smc_pod));
+	}
+	err = datapath_each_netns(a->dp, read_pod, a)
+		      ?: datapath_each_cgroup(a->dp, read_pod, a);
+	if (err)
+		log_warn(err, "read the map of armed pods");
+}
+
+struct before {
+	bool armed;
+	enum smc_reason reason;
+};
+
+static void say_change(const struct pod *p, const struct before *was)
+{
+	char text[TRANSPORTS_STRLEN];
+
+	if (p->armed && !was->armed)
+		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
+			 transports_format(p->kernel.transports, text));
+	else if (!p->armed && (was->armed || was->reason != p->reason))
+		log_info("pod %s/%s is not armed: %s%s%s%s", p->ns, p->name,
+			 reason_sentence(p->reason),
+			 *p->facts.detail ? " (" : "", p->facts.detail,
+			 *p->facts.detail ? ")" : "");
+}
+
+/* What the plan says and the kernel does not have is no state of ours. */
+static void read_back_and_say(struct agent *a, const struct before *was,
+			      size_t n_was)
+{
+	static const struct before fresh;
+
+	reconcile_read_back(a);
+	for (size_t i = 0; i < a->pods.n; i++) {
+		struct pod *p = a->pods.v[i];
+
+		if (!p->armed && p->reason == SMC_REASON_NONE)
+			p->reason = a->full ? SMC_REASON_POD_MAP_FULL
+					    : SMC_REASON_NOT_ARMED;
+		say_change(p, i < n_was ? &was[i] : &fresh);
+	}
+}
+
+/* ---- together -------------------------------------------------------------
+ */
+
+static void pod_gone(const struct pod *p, void *arg)
+{
+	struct agent *a = arg;
+	size_t kept = 0;
+	int err;
+
+	log_info("pod %s/%s left the source", p->ns, p->name);
+	for (size_t i = 0; i < a->n_fallbacks; i++)
+		if (a->fallbacks[i].pod_id != p->id)
+			a->fallbacks[kept++] = a->fallbacks[i];
+	a->n_fallbacks = kept;
+	err = p->id ? datapath_forget_pod(a->dp, p->id) : 0;
+	if (err)
+		log_warn(err, "remove the counters of pod %s/%s", p->ns,
+			 p->name);
+}
+
+static bool waits(const struct pod *p)
+{
+	return p->wanted && (!p->armed || p->published.n < p->addrs.n);
+}
+
+static void retry_later(struct agent *a)
+{
+	for (size_t i = 0; i < a->pods.n; i++)
+		if (waits(a->pods.v[i])) {
+			agent_retry(a);
+			return;
+		}
+}
+
+void reconcile_waiting_stale(struct agent *a)
+{
+	for (size_t i = 0; i < a->pods.n; i++)
+		a->pods.v[i]->stale |= waits(a->pods.v[i]);
+}
+
+static int reconcile_world(struct agent *a, const struct mesh_world *w)
+{
+	_cleanup_(mesh_wants_free) struct mesh_wants wants = {};
+	_cleanup_(mesh_plan_free) struct mesh_plan plan = {};
+	_free_ struct before *was = NULL;
+	size_t n_was;
+	int err;
+
+	a->mesh_enabled = mesh_enabled(&w->config);
+	was = calloc(a->pods.n + 1, sizeof(*was));
+	if (!was)
+		return -ENOMEM;
+	n_was = a->pods.n;
+	for (size_t i = 0; i < n_was; i++)
+		was[i] = (struct before){a->pods.v[i]->armed,
+					 a->pods.v[i]->reason};
+	/* Before the looks: a namespace has no transport without a UEID. */
+	ueid_apply(a, &w->config);
+	err = mesh_want(w, &a->host, &wants) ?: look_at_all(a, w, &wants) ?:
+	      plan_make(a, w, &plan);
+	if (err)
+		return err;
+	err = apply(a, w, &plan) ?: plan_keep(a, &plan);
+	read_back_and_say(a, was, n_was);
+	pods_sweep(&a->pods, pod_gone, a);
+	return err;
+}
+
+void reconcile(struct agent *a)
+{
+	const struct mesh_world *w = source_world(a->source);
+	__u64 start = uv_hrtime();
+
+	if (!w)
+		return;
+	a->err = reconcile_world(a, w);
+	a->counts.reconcile_seconds += (uv_hrtime() - start) / 1e9;
+	if (a->err) {
+		a->counts.reconciles_failed++;
+		log_err(a->err,
+			"reconcile: traffic stays as it was, the next one tries again");
+		return;
+	}
+	a->counts.reconciles_ok++;
+	a->synced = true;
+	retire(a);
+	retry_later(a);
+}
+
+void reconcile_forget(struct agent *a)
+{
+	names_free(a);
+	warnings_free(a);
+	pods_free(&a->pods);
+	free(take_ptr(a->fallbacks));
+	a->n_fallbacks = 0;
+}

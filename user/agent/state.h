@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's state, shared by its files and by nobody else.
+ *
+ * Sources of the loop only note what they saw and call agent_dirty(); the
+ * reconcile runs once after each batch of events.
+ */
+#pragma once
+
+#include <uv.h>
+#include "agent/agent.h"
+#include "agent/http.h"
+#include "agent/pods.h"
+#include "agent/watch.h"
+#include "datapath/datapath.h"
+#include "kube/source.h"
+#include "telemetry/metrics.h"
+
+/* What is known of an address beyond the kernel's row. */
+struct endpoint_name {
+	struct smc_addr addr;
+	char *node, *ns, *pod, *uid;
+};
+
+struct agent_counts {
+	__u64 reconciles_ok, reconciles_failed;
+	double reconcile_seconds;
+	__u64 map_full, repairs, stream_dropped;
+};
+
+struct agent {
+	const struct agent_options *opt;
+	uv_loop_t loop;
+	uv_idle_t wake;	  /* active while dirty: poll does not block */
+	uv_check_t check; /* after each batch */
+	uv_timer_t resync, retry;
+	uv_signal_t term, intr, hup;
+	uv_poll_t events;
+	bool events_open; /* the datapath has a ring buffer */
+	bool dirty, stopping;
+
+	struct source *source;
+	struct datapath *dp;
+	struct watch *watch;
+	struct http *metrics, *control;
+	struct http_feed *flows;
+	char listening[64];
+	char kernel[65];
+	double start_time;  /* seconds since 1970 */
+	__u64 start_hrtime; /* uv_hrtime() */
+
+	struct mesh_host host;
+	struct pods pods;
+	struct endpoint_name *names; /* sorted by address */
+	size_t n_names;
+	char **warnings; /* of the last plan */
+	size_t n_warnings;
+	bool mesh_enabled;
+	char ueid[MESH_UEID_MAX + 1];
+	int ueid_err;
+	struct metrics_fallback *fallbacks;
+	size_t n_fallbacks;
+	struct agent_counts counts;
+
+	bool synced; /* one reconcile was done without an error */
+	/* Selectors older than this one are unregistered. */
+	char retired_for[SMC_CTRL_NAME_MAX];
+	int err;	       /* of the last reconcile */
+	unsigned int full;     /* rows left out by the last reconcile */
+	unsigned int retry_ms; /* next delay of agent_retry() */
+};
+
+/* agent_dirty - Have a reconcile after this batch of events. */
+void agent_dirty(struct agent *a);
+
+/* agent_retry - Look again at wanted pods that could not be armed: soon the
+ * first time, then less and less often, and in the end only with the resync. */
+void agent_retry(struct agent *a);
+
+/* agent_hurry - Soon again: something that they may wait for has happened. */
+void agent_hurry(struct agent *a);
+
+/* ---- reconcile.c ----------------------------------------------------------
+ */
+
+/* reconcile_adopt - Before the first one: take over the numbers of what is in
+ * the maps. Return: 0 or a negative errno, logged. */
+must_check int reconcile_adopt(struct agent *a);
+
+/* reconcile - Make the kernel as the source says; nothing without a world. */
+void reconcile(struct agent *a);
+
+/* reconcile_read_back - Refresh each pod's `armed`, `kernel` and `reason` from
+ * the maps. */
+void reconcile_read_back(struct agent *a);
+
+/* reconcile_waiting_stale - Have the next reconcile look again at each wanted
+ * pod that is not armed, or not with all of its addresses. */
+void reconcile_waiting_stale(struct agent *a);
+
+/* reconcile_forget - Free what the two above keep. */
+void reconcile_forget(struct agent *a);
+
+/* ---- ready.c --------------------------------------------------------------
+ */
+
+/* agent_capable - Can connections become SMC here at all? */
+bool agent_capable(const struct agent *a);
+
+/* agent_ready - Is the desired state reached? @why: gets one sentence, either
+ * way. */
+bool agent_ready(const struct agent *a, struct buf *why);
+
+/* ---- api.c, expose.c: the routes ------------------------------------------
+ */
+
+extern const struct http_route api_routes[];
+extern const struct http_route expose_routes[];
+
+/* api_event - A flow event for the readers of the stream. */
+void api_event(struct agent *a, const struct smc_event *e);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client of the control socket. */
+#pragma once
+
+#include <stdbool.h>
+#include <yyjson.h>
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+/*
+ * client_get - GET @path from the agent of @run into @out.
+ * Return: 0, or a negative errno after saying on stderr what is wrong and what
+ * to do; @out is then empty.
+ */
+must_check int client_get(const char *run, const char *path, struct buf *out);
+
+/*
+ * client_follow - GET @path and hand each line to @fn as it comes, without its
+ * newline, until the agent ends the stream.
+ * Return: 0, or a negative errno as above.
+ */
+typedef void (*client_line_fn)(const char *line, size_t len, void *arg);
+must_check int client_follow(const char *run, const char *path,
+			     client_line_fn fn, void *arg);
+
+/*
+ * client_show - What the simple commands do: GET @path; with @json print it as
+ * it is, else hand the parsed document to @print.
+ * Return: an exit status.
+ */
+int client_show(const char *run, const char *path, bool json,
+		void (*print)(yyjson_val *root));
+
+/* json_text - A string member, "" where it is none. */
+const char *json_text(yyjson_val *obj, const char *key);
+
+/* json_join - The strings of an array member, with commas. Return: @out's text,
+ * "" for none. */
+const char *json_join(yyjson_val *obj, const char *key, struct buf *out);

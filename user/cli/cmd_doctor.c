@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What this node can do, asked of the kernel and not of the agent. The answers
+ * are gathered into one JSON document; the tables for people are printed from
+ * it, so that both say the same.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/table.h"
+#include "datapath/datapath.h"
+#include "node/netns.h"
+#include "node/smc.h"
+#include "telemetry/flows.h"
+#include "telemetry/reason.h"
+
+#define RDMA_MAX 64
+
+enum { OUTPUT, BPFFS, CGROUP, PROC };
+
+static const struct cli_option options[] = {
+	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[BPFFS] = CLI_OPTION_BPFFS,
+	[CGROUP] = CLI_OPTION_CGROUP,
+	[PROC] = CLI_OPTION_PROC,
+	{},
+};
+
+struct report {
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *root;
+	const char *proc;
+	bool smc;	/* the kernel has SMC at all */
+	bool capable;	/* converter and selector */
+	bool transport; /* one of the host, at least */
+};
+
+/* ---- gather ---------------------------------------------------------------
+ */
+
+static void gather_features(struct report *r, const struct features *features)
+{
+	static const char *const states[] = {[FEATURE_UNKNOWN] = "unknown",
+					     [FEATURE_MISSING] = "missing",
+					     [FEATURE_PRESENT] = "present"};
+	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
+
+	for (unsigned int f = 0; f < FEATURE_MAX; f++) {
+		const struct feature_text *text = feature_text(f);
+		yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, arr);
+
+		yyjson_mut_obj_add_str(r->doc, o, "feature", text->label);
+		yyjson_mut_obj_add_str(r->doc, o, "state",
+				       states[features->v[f].state]);
+		yyjson_mut_obj_add_str(r->doc, o, "what", text->what);
+		yyjson_mut_obj_add_strcpy(r->doc, o, "detail",
+					  features->v[f].detail);
+		yyjson_mut_obj_add_str(r->doc, o, "loss", text->loss);
+		yyjson_mut_obj_add_str(r->doc, o, "how", text->how);
+	}
+	yyjson_mut_obj_add_val(r->doc, r->root, "features", arr);
+}
+
+static void gather_choice(struct report *r, const struct features *features)
+{
+	const char *converter = features_converter(features);
+	const char *selector = features_selector(features);
+
+	r->smc = feature_present(features, FEATURE_IPPROTO_SMC);
+	r->capable = strcmp(converter, "none") && strcmp(selector, "none");
+	yyjson_mut_obj_add_str(r->doc, r->root, "converter", converter);
+	yyjson_mut_obj_add_str(r->doc, r->root, "selector", selector);
+	yyjson_mut_obj_add_bool(r->doc, r->root, "capable", r->capable);
+}
+
+static void gather_ueids(struct report *r)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
+	struct smc_ueids ueids = {};
+
+	/* Asking a kernel without SMC could load a module. */
+	if (r->smc && !smc_ueid_list(&ueids))
+		for (unsigned int i = 0; i < ueids.n; i++)
+			yyjson_mut_arr_add_strcpy(r->doc, arr, ueids.v[i]);
+	yyjson_mut_obj_add_val(r->doc, r->root, "ueids", arr);
+}
+
+static void gather_rdma(struct report *r)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
+	struct rdma_device v[RDMA_MAX];
+	int n = rdma_list(v, RDMA_MAX);
+
+	for (int i = 0; i < n; i++) {
+		yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, arr);
+
+		yyjson_mut_obj_add_strcpy(r->doc, o, "device", v[i].name);
+		yyjson_mut_obj_add_uint(r->doc, o, "port", v[i].port);
+		yyjson_mut_obj_add_strcpy(r->doc, o, "netdev", v[i].netdev);
+		yyjson_mut_obj_add_bool(r->doc, o, "active", v[i].active);
+		r->transport |= v[i].active;
+	}
+	yyjson_mut_obj_add_val(r->doc, r->root, "rdma", arr);
+}
+
+static void add_namespace(struct report *r, yyjson_mut_val *arr,
+			  const struct netns_ref *ref,
+			  const struct netns_facts *f)
+{
+	yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, arr);
+	bool ours = !strncmp(f->ctrl, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN);
+
+	yyjson_mut_obj_add_strcpy(r->doc, o, "path", ref->path);
+	yyjson_mut_obj_add_uint(r->doc, o, "cookie", f->cookie);
+	yyjson_mut_obj_add_strcpy(r->doc, o, "hs_ctrl", f->ctrl);
+	yyjson_mut_obj_add_bool(r->doc, o, "guarded", ours);
+	yyjson_mut_obj_add_bool(r->doc, o, "foreign", f->ctrl[0] && !ours);
+	yyjson_mut_obj_add_int(r->doc, o, "smc_sockets",
+			       r->smc ? netns_smc_sockets(ref) : 0);
+	yyjson_mut_obj_add_val(r->doc, o, "transports",
+			       json_transports(r->doc, f->transports));
+}
+
+static int gather_namespace(const char *path, __u64 inode, void *arg)
+{
+	struct report *r = arg;
+	struct netns_ref ref = {.path = path, .proc = r->proc};
+	struct netns_facts facts = {};
+
+	if (netns_look(&ref, &facts))
+		return 0; /* gone meanwhile, or not ours to enter */
+	add_namespace(r, yyjson_mut_obj_get(r->root, "namespaces"), &ref,
+		      &facts);
+	netns_facts_free(&facts);
+	return 0;
+}
+
+/* ---- warnings -------------------------------------------------------------
+ */
+
+/* Landlock's TCP rules exist from its ABI 4 on; asked by its own system call,
+ * since securityfs is often not mounted. */
+static bool landlock_has_tcp(void)
+{
+	const unsigned int create_ruleset_version = 1;
+
+	return syscall(__NR_landlock_create_ruleset, NULL, 0,
+		       create_ruleset_version) >= 4;
+}
+
+static bool selinux_enforces(void)
+{
+	_fclose_ FILE *f = fopen("/sys/fs/selinux/enforce", "re");
+
+	return f && fgetc(f) == '1';
+}
+
+static void gather_warnings(struct report *r, const struct features *features)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
+	yyjson_mut_val *ueids = yyjson_mut_obj_get(r->root, "ueids");
+
+	if (r->smc && !yyjson_mut_arr_size(ueids))
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"The kernel has no UEID: on x86 every SMC handshake falls back to TCP without one. The agent adds the configured one when it runs.");
+	if (r->smc)
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"A signal that interrupts a blocking connect() of an SMC socket can break that connection, to any destination: a bug of the kernel's SMC. Programs whose signal handlers run during connect() should not be annotated.");
+	if (r->smc && !feature_present(features, FEATURE_LSM_CONNECT))
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"A second connect() call during a non-blocking one may fail on SMC sockets: the hook that prevents it is missing.");
+	if (r->smc && landlock_has_tcp())
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"Landlock is on, and its TCP rules do not see SMC sockets: programs in annotated pods that confine themselves so are not confined.");
+	if (r->smc && selinux_enforces())
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them. The pod is then disarmed, reason refused.");
+	yyjson_mut_obj_add_val(r->doc, r->root, "warnings", arr);
+}
+
+static void gather_conclusion(struct report *r, const struct features *features)
+{
+	const char *text;
+
+	r->transport |= feature_present(features, FEATURE_LOOPBACK);
+	if (r->capable && r->transport)
+		text = "This node can make TCP connections of annotated pods SMC.";
+	else if (r->capable)
+		text = "This node can select and convert, but the host has neither shared memory nor an active RDMA device: only pods with an RDMA device of their own are accelerated.";
+	else
+		text = "This node cannot make TCP connections SMC: all traffic stays TCP, and the agent changes nothing.";
+	yyjson_mut_obj_add_str(r->doc, r->root, "conclusion", text);
+}
+
+static void gather(struct report *r, const struct datapath_options *opt)
+{
+	struct features features = {};
+	struct utsname name = {};
+
+	features_probe(opt, &features);
+	uname(&name);
+	yyjson_mut_obj_add_strcpy(r->doc, r->root, "kernel", name.release);
+	gather_choice(r, &features);
+	gather_features(r, &features);
+	gather_ueids(r);
+	gather_rdma(r);
+	yyjson_mut_obj_add_arr(r->doc, r->root, "namespaces");
+	if (netns_each(opt->proc, gather_namespace, r))
+		fprintf(stderr,
+			"smcmesh doctor: not every namespace could be looked at; run it as root\n");
+	gather_warnings(r, &features);
+	gather_conclusion(r, &features);
+}
+
+/* ---- print ----------------------------------------------------------------
+ */
+
+static void print_features(yyjson_val *root)
+{
+	static const char *const heads[] = {"FEATURE", "STATE", "WHAT", NULL};
+	_cleanup_(table_free) struct table t = {};
+	yyjson_val *f;
+	size_t i, max;
+
+	table_init(&t, heads);
+	yyjson_arr_foreach (yyjson_obj_get(root, "features"), i, max, f) {
+		const char *detail = json_text(f, "detail");
+
+		table_add(&t, json_text(f, "feature"));
+		table_add(&t, json_text(f, "state"));
+		table_addf(&t, *detail ? "%s: %s" : "%s%s",
+			   json_text(f, "what"), detail);
+	}
+	table_print(&t, stdout);
+}
+
+static void print_missing(yyjson_val *root)
+{
+	bool head = false;
+	yyjson_val *f;
+	size_t i, max;
+
+	yyjson_arr_foreach (yyjson_obj_get(root, "features"), i, max, f) {
+		if (!strcmp(json_text(f, "state"), "present"))
+			continue;
+		if (!head)
+			printf("\nWhat is lost, and how to get it:\n");
+		head = true;
+		printf("  %s: %s\n    %s\n", json_text(f, "feature"),
+		       json_text(f, "loss"), json_text(f, "how"));
+	}
+}
+
+static void print_rdma(yyjson_val *root)
+{
+	_buf_ struct buf ueids = {};
+	yyjson_val *d;
+	size_t i, max;
+
+	printf("\nconverter  %s\nselector   %s\nueids      %s\n",
+	       json_text(root, "converter"), json_text(root, "selector"),
+	       *json_join(root, "ueids", &ueids) ? ueids.data : "-");
+	yyjson_arr_foreach (yyjson_obj_get(root, "rdma"), i, max, d) {
+		printf("rdma       %s/%llu on %s, %s\n", json_text(d, "device"),
+		       (unsigned long long)yyjson_get_uint(
+			       yyjson_obj_get(d, "port")),
+		       json_text(d, "netdev"),
+		       yyjson_get_bool(yyjson_obj_get(d, "active"))
+			       ? "active"
+			       : "not active");
+	}
+}
+
+static const char *selector_word(yyjson_val *ns)
+{
+	const char *ctrl = json_text(ns, "hs_ctrl");
+
+	return *ctrl ? ctrl : "none";
+}
+
+static void print_namespaces(yyjson_val *root)
+{
+	static const char *const heads[] = {"NAMESPACE",   "SELECTOR",
+					    "WHOSE",	   "TRANSPORTS",
+					    "SMC SOCKETS", NULL};
+	_cleanup_(table_free) struct table t = {};
+	yyjson_val *ns;
+	size_t i, max;
+
+	table_init(&t, heads);
+	yyjson_arr_foreach (yyjson_obj_get(root, "namespaces"), i, max, ns) {
+		_buf_ struct buf transports = {};
+		bool ours = yyjson_get_bool(yyjson_obj_get(ns, "guarded"));
+		bool foreign = yyjson_get_bool(yyjson_obj_get(ns, "foreign"));
+		long long n =
+			yyjson_get_sint(yyjson_obj_get(ns, "smc_sockets"));
+
+		table_add(&t, json_text(ns, "path"));
+		table_add(&t, selector_word(ns));
+		table_add(&t, ours ? "ours" : foreign ? "not ours" : "");
+		table_add(&t, json_join(ns, "transports", &transports));
+		table_addf(&t, n < 0 ? "?" : "%lld", n);
+	}
+	if (t.n)
+		putchar('\n');
+	table_print(&t, stdout);
+}
+
+static void print(yyjson_val *root)
+{
+	yyjson_val *w;
+	size_t i, max;
+
+	printf("Linux %s\n\n", json_text(root, "kernel"));
+	print_features(root);
+	print_missing(root);
+	print_rdma(root);
+	print_namespaces(root);
+	yyjson_arr_foreach (yyjson_obj_get(root, "warnings"), i, max, w) {
+		printf("\nWarning: %s\n", yyjson_get_str(w) ?: "");
+	}
+	printf("\n%s\n", json_text(root, "conclusion"));
+}
+
+static int show(yyjson_mut_doc *mut, bool json)
+{
+	_free_ char *text = NULL;
+	yyjson_doc *doc;
+
+	if (json) {
+		text = yyjson_mut_write(mut, YYJSON_WRITE_NEWLINE_AT_END, NULL);
+		if (!text)
+			return EXIT_FAILED;
+		fputs(text, stdout);
+		return EXIT_OK;
+	}
+	doc = yyjson_mut_doc_imut_copy(mut, NULL);
+	if (!doc)
+		return EXIT_FAILED;
+	print(yyjson_doc_get_root(doc));
+	yyjson_doc_free(doc);
+	return EXIT_OK;
+}
+
+static int run(const struct cli_args *args)
+{
+	const struct datapath_options opt = {.bpffs = args->option[BPFFS],
+					     .cgroup = args->option[CGROUP],
+					     .proc = args->option[PROC]};
+	struct report r = {.doc = yyjson_mut_doc_new(NULL), .proc = opt.proc};
+	int ret;
+
+	r.root = yyjson_mut_obj(r.doc);
+	yyjson_mut_doc_set_root(r.doc, r.root);
+	gather(&r, &opt);
+	ret = show(r.doc, wants_json(args->option[OUTPUT]));
+	yyjson_mut_doc_free(r.doc);
+	return ret;
+}
+
+const struct command command_doctor = {
+	.name = "doctor",
+	.help = "what this node's kernel can do, what is missing, how to get it",
+	.more = "Needs no agent. Exits 0 once it has looked, whatever it found; `capable` in\n"
+		"its JSON is the answer for scripts.",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/table.h"
+
+enum { FOLLOW, LIMIT, OUTPUT, RUN };
+
+static const struct cli_option options[] = {
+	[FOLLOW] = {'f', "follow", NULL, NULL,
+		    "print what happens to flows from now on, as it happens"},
+	[LIMIT] = {'n', "limit", "NUMBER", NULL, "only the newest so many"},
+	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[RUN] = CLI_OPTION_RUN,
+	{},
+};
+
+static const char *const heads[] = {"POD",    "ROLE",	 "LOCAL", "REMOTE",
+				    "OPENED", "OUTCOME", NULL};
+
+static void end_text(yyjson_val *f, const char *side, char text[72])
+{
+	char key[24];
+	const char *address;
+
+	snprintf(key, sizeof(key), "%s_address", side);
+	address = json_text(f, key);
+	snprintf(key, sizeof(key), "%s_port", side);
+	snprintf(text, 72, strchr(address, ':') ? "[%s]:%llu" : "%s:%llu",
+		 address,
+		 (unsigned long long)yyjson_get_uint(yyjson_obj_get(f, key)));
+}
+
+static void pod_text(yyjson_val *f, char text[160])
+{
+	const char *name = json_text(f, "pod");
+
+	if (*name)
+		snprintf(text, 160, "%s/%s", json_text(f, "namespace"), name);
+	else
+		snprintf(text, 160, "-");
+}
+
+static void print(yyjson_val *root)
+{
+	_cleanup_(table_free) struct table t = {};
+	char pod[160], end[72];
+	yyjson_val *f;
+	size_t i, max;
+
+	table_init(&t, heads);
+	yyjson_arr_foreach (yyjson_obj_get(root, "flows"), i, max, f) {
+		pod_text(f, pod);
+		table_add(&t, pod);
+		table_add(&t, json_text(f, "role"));
+		end_text(f, "local", end);
+		table_add(&t, end);
+		end_text(f, "remote", end);
+		table_add(&t, end);
+		table_add(&t, json_text(f, "opened"));
+		table_addf(&t, "%s%s", json_text(f, "sentence"),
+			   yyjson_get_bool(yyjson_obj_get(f, "closed"))
+				   ? " (closed)"
+				   : "");
+	}
+	table_print(&t, stdout);
+}
+
+static void print_event(const char *line, size_t len)
+{
+	yyjson_doc *doc = yyjson_read(line, len, 0);
+	yyjson_val *e = yyjson_doc_get_root(doc);
+	char pod[160], local[72], remote[72];
+
+	pod_text(e, pod);
+	end_text(e, "local", local);
+	end_text(e, "remote", remote);
+	printf("%s %-8s %s %s %s -> %s: %s\n", json_text(e, "time"),
+	       json_text(e, "event"), pod, json_text(e, "role"), local, remote,
+	       json_text(e, "sentence"));
+	yyjson_doc_free(doc);
+}
+
+static void follow_line(const char *line, size_t len, void *json)
+{
+	if (*(bool *)json)
+		printf("%.*s\n", (int)len, line);
+	else
+		print_event(line, len);
+	fflush(stdout);
+}
+
+static int run(const struct cli_args *args)
+{
+	bool json = wants_json(args->option[OUTPUT]);
+	const char *limit = args->option[LIMIT];
+	char path[64] = "/v1/flows";
+
+	if (limit && (!*limit || strspn(limit, "0123456789") != strlen(limit) ||
+		      strlen(limit) > 9)) {
+		fprintf(stderr, "smcmesh flows: --limit is a number, not %s\n",
+			limit);
+		return EXIT_USAGE;
+	}
+	if (args->option[FOLLOW])
+		return client_follow(args->option[RUN], "/v1/flows?follow=1",
+				     follow_line, &json)
+			       ? EXIT_FAILED
+			       : EXIT_OK;
+	if (limit)
+		snprintf(path, sizeof(path), "/v1/flows?limit=%s", limit);
+	return client_show(args->option[RUN], path, json, print);
+}
+
+const struct command command_flows = {
+	.name = "flows",
+	.help = "TCP connections of armed pods: what became of each, and why",
+	.more = "Newest first. With -f and -o json each line is one event.",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include "cli/client.h"
+#include "cli/command.h"
+
+enum { OUTPUT, RUN };
+
+static const struct cli_option options[] = {
+	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[RUN] = CLI_OPTION_RUN,
+	{},
+};
+
+static unsigned long long number(yyjson_val *obj, const char *key)
+{
+	return yyjson_get_uint(yyjson_obj_get(obj, key));
+}
+
+static void line(const char *name, const char *value)
+{
+	printf("%-12s %s\n", name, *value ? value : "-");
+}
+
+static void list(const char *name, yyjson_val *obj, const char *key)
+{
+	_buf_ struct buf text = {};
+
+	line(name, json_join(obj, key, &text));
+}
+
+static void sentences(const char *name, yyjson_val *obj, const char *key)
+{
+	yyjson_val *v;
+	size_t i, max;
+
+	yyjson_arr_foreach (yyjson_obj_get(obj, key), i, max, v) {
+		line(name, yyjson_get_str(v) ?: "");
+	}
+}
+
+static void print(yyjson_val *root)
+{
+	yyjson_val *source = yyjson_obj_get(root, "source");
+	yyjson_val *pods = yyjson_obj_get(root, "pods");
+
+	line("node", json_text(root, "node"));
+	printf("%-12s %s, pid %llu, since %s\n", "agent",
+	       json_text(root, "version"), number(root, "pid"),
+	       json_text(root, "started"));
+	line("state", json_text(root, "ready_sentence"));
+	line("mesh", yyjson_get_bool(yyjson_obj_get(root, "mesh_enabled"))
+			     ? "on"
+			     : "off");
+	line("kernel", json_text(root, "kernel"));
+	line("converter", json_text(root, "converter"));
+	line("selector", json_text(root, "selector"));
+	list("transports", root, "transports");
+	list("ueids", root, "ueids");
+	printf("%-12s %llu here, %llu wanted, %llu armed\n", "pods",
+	       number(pods, "here"), number(pods, "wanted"),
+	       number(pods, "armed"));
+	printf("%-12s %llu\n", "endpoints", number(root, "endpoints"));
+	printf("%-12s %s%s%s\n", "source", json_text(source, "from"),
+	       *json_text(source, "problem") ? ": " : "",
+	       json_text(source, "problem"));
+	line("metrics", json_text(root, "listen"));
+	sentences("left out", source, "notes");
+	sentences("warning", root, "warnings");
+}
+
+static int run(const struct cli_args *args)
+{
+	return client_show(args->option[RUN], "/v1/status",
+			   wants_json(args->option[OUTPUT]), print);
+}
+
+const struct command command_status = {
+	.name = "status",
+	.help = "the agent of this node: what it can do, and has done",
+	.options = options,
+	.run = run,
+};

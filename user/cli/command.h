@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A subcommand is one const struct in one file. Usage, --help, getopt and the
+ * man page's test all come from its option table.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CLI_OPTIONS_MAX 12
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct cli_option {
+	char key;	     /* of -k, or 0 */
+	const char *name;    /* of --name */
+	const char *value;   /* what the argument is called, NULL: a flag */
+	const char *initial; /* the value without the option, NULL: none */
+	const char *help;
+};
+
+struct cli_args {
+	/* By the option's place in the table: its argument, "" for a flag that
+	 * was given, `initial` or NULL where it was not. */
+	const char *option[CLI_OPTIONS_MAX];
+};
+
+struct command {
+	const char *name;
+	const char *help;		  /* one line */
+	const char *more;		  /* further lines of --help, or NULL */
+	const struct cli_option *options; /* ends with an empty row */
+	int (*run)(const struct cli_args *args); /* an exit status */
+};
+
+/* Rows that several commands share, so that they say the same. */
+#define CLI_OPTION_OUTPUT                             \
+	{                                             \
+		'o', "output", "table|json", "table", \
+			"how the data is printed"     \
+	}
+#define CLI_OPTION_RUN                                        \
+	{                                                     \
+		0, "run", "DIR", "/run/smcmesh",              \
+			"the agent's directory: socket, lock" \
+	}
+#define CLI_OPTION_BPFFS                                       \
+	{                                                      \
+		0, "bpffs", "DIR", "/sys/fs/bpf",              \
+			"where the BPF file system is mounted" \
+	}
+#define CLI_OPTION_CGROUP                                                    \
+	{                                                                    \
+		0, "cgroup", "DIR", NULL,                                    \
+			"a cgroup v2 mount; without it, the first one found" \
+	}
+#define CLI_OPTION_PROC                                       \
+	{                                                     \
+		0, "proc", "DIR", "/proc",                    \
+			"where the host's processes are seen" \
+	}
+
+/* Every command, ends with NULL; the order is that of the usage. */
+extern const struct command *const commands[];
+
+extern const struct command command_agent, command_status, command_pods,
+	command_endpoints, command_flows, command_doctor, command_cleanup,
+	command_version;
+
+/* command_find - NULL where there is none of that name. */
+const struct command *command_find(const char *name);
+
+/*
+ * command_main - The whole program: find the command, parse, run it.
+ * Return: an exit status.
+ */
+int command_main(int argc, char **argv);
+
+/* wants_json - Was -o json given? Wrong values were refused already. */
+bool wants_json(const char *output);

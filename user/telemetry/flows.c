@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "telemetry/flows.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/addr.h"
+#include "telemetry/fallback.h"
+#include "telemetry/reason.h"
+
+#define NSEC_PER_SEC 1000000000ULL
+
+static __u64 clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+__u64 flow_wall_offset(void)
+{
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+const char *flow_sentence(const struct smc_flow *f,
+			  char text[FLOW_SENTENCE_MAX])
+{
+	const char *why = fallback_sentence(f->kernel_code);
+
+	switch (f->outcome) {
+	case SMC_OUTCOME_PENDING:
+		snprintf(text, FLOW_SENTENCE_MAX, "the handshake is under way");
+		break;
+	case SMC_OUTCOME_SMCR:
+		snprintf(text, FLOW_SENTENCE_MAX, "SMC-R, over RDMA");
+		break;
+	case SMC_OUTCOME_SMCD:
+		snprintf(text, FLOW_SENTENCE_MAX, "SMC-D, over shared memory");
+		break;
+	case SMC_OUTCOME_TCP:
+		snprintf(text, FLOW_SENTENCE_MAX, "TCP: %s",
+			 reason_sentence(f->reason));
+		break;
+	case SMC_OUTCOME_FALLBACK:
+		snprintf(text, FLOW_SENTENCE_MAX,
+			 "fell back to TCP: %s (0x%08x)", why, f->kernel_code);
+		break;
+	case SMC_OUTCOME_FAILED:
+		if (fallback_is_errno(f->kernel_code))
+			snprintf(text, FLOW_SENTENCE_MAX, "failed: %s (%s)",
+				 why,
+				 strerrorname_np(-(int)f->kernel_code)
+					 ?: "unnamed errno");
+		else
+			snprintf(text, FLOW_SENTENCE_MAX, "failed: %s (0x%08x)",
+				 why, f->kernel_code);
+		break;
+	default:
+		snprintf(text, FLOW_SENTENCE_MAX,
+			 "an outcome that this version does not know (%u)",
+			 f->outcome);
+	}
+	return text;
+}
+
+yyjson_mut_val *json_transports(yyjson_mut_doc *doc, __u32 transports)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	if (transports & SMC_TRANSPORT_SMCR)
+		yyjson_mut_arr_add_str(doc, arr, "smcr");
+	if (transports & SMC_TRANSPORT_SMCD)
+		yyjson_mut_arr_add_str(doc, arr, "smcd");
+	return arr;
+}
+
+bool json_add_time(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
+		   __u64 wall_ns)
+{
+	time_t sec = wall_ns / NSEC_PER_SEC;
+	char day[32], text[48];
+	struct tm tm;
+
+	if (!wall_ns || !gmtime_r(&sec, &tm))
+		return true;
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, sizeof(text), "%s.%03uZ", day,
+		 (unsigned int)(wall_ns % NSEC_PER_SEC / 1000000));
+	return yyjson_mut_obj_add_strcpy(doc, obj, key, text);
+}
+
+static bool add_addr(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
+		     const __u8 ip[16])
+{
+	struct smc_addr addr;
+	char text[ADDR_STRLEN];
+
+	memcpy(addr.ip, ip, sizeof(addr.ip));
+	return yyjson_mut_obj_add_strcpy(doc, obj, key,
+					 addr_format(&addr, text));
+}
+
+/* Static strings only where the text lives as long as the program. */
+static bool add_outcome(yyjson_mut_doc *doc, yyjson_mut_val *o,
+			const struct smc_flow *f)
+{
+	char label[FALLBACK_LABEL_MAX], code[16], text[FLOW_SENTENCE_MAX];
+
+	snprintf(code, sizeof(code), "0x%08x", f->kernel_code);
+	return yyjson_mut_obj_add_str(doc, o, "role", role_label(f->role)) &&
+	       yyjson_mut_obj_add_str(doc, o, "verdict",
+				      verdict_label(f->verdict)) &&
+	       yyjson_mut_obj_add_str(doc, o, "reason",
+				      reason_label(f->reason)) &&
+	       yyjson_mut_obj_add_str(doc, o, "outcome",
+				      outcome_label(f->outcome)) &&
+	       yyjson_mut_obj_add_strcpy(doc, o, "kernel_code", code) &&
+	       yyjson_mut_obj_add_strcpy(
+		       doc, o, "kernel_label",
+		       fallback_label(f->kernel_code, label)) &&
+	       yyjson_mut_obj_add_strcpy(doc, o, "sentence",
+					 flow_sentence(f, text)) &&
+	       yyjson_mut_obj_add_val(doc, o, "transports",
+				      json_transports(doc, f->transports)) &&
+	       yyjson_mut_obj_add_bool(doc, o, "closed", f->closed);
+}
+
+static bool add_ends(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		     const struct smc_flow *f)
+{
+	return add_addr(doc, o, "local_address", f->local_ip) &&
+	       yyjson_mut_obj_add_uint(doc, o, "local_port", f->local_port) &&
+	       add_addr(doc, o, "remote_address", f->remote_ip) &&
+	       yyjson_mut_obj_add_uint(doc, o, "remote_port", f->remote_port) &&
+	       yyjson_mut_obj_add_uint(doc, o, "rx_bytes", f->rx_bytes) &&
+	       yyjson_mut_obj_add_uint(doc, o, "tx_bytes", f->tx_bytes);
+}
+
+static bool add_times(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		      const struct smc_flow *f, __u64 offset)
+{
+	return json_add_time(doc, o, "opened",
+			     f->opened_ns ? f->opened_ns + offset : 0) &&
+	       json_add_time(doc, o, "decided",
+			     f->decided_ns ? f->decided_ns + offset : 0) &&
+	       json_add_time(doc, o, "ended",
+			     f->closed_ns ? f->closed_ns + offset : 0);
+}
+
+static bool add_pod(yyjson_mut_doc *doc, yyjson_mut_val *o, __u32 id,
+		    const struct flow_pod *pod)
+{
+	return yyjson_mut_obj_add_strcpy(doc, o, "namespace",
+					 pod->ns ? pod->ns : "") &&
+	       yyjson_mut_obj_add_strcpy(doc, o, "pod",
+					 pod->name ? pod->name : "") &&
+	       yyjson_mut_obj_add_uint(doc, o, "pod_id", id);
+}
+
+static bool add_flow(yyjson_mut_doc *doc, yyjson_mut_val *o, __u64 cookie,
+		     const struct smc_flow *f, const struct flow_pod *pod,
+		     __u64 offset)
+{
+	return yyjson_mut_obj_add_uint(doc, o, "cookie", cookie) &&
+	       add_pod(doc, o, f->pod_id, pod) && add_ends(doc, o, f) &&
+	       add_outcome(doc, o, f) && add_times(doc, o, f, offset) &&
+	       yyjson_mut_obj_add_uint(doc, o, "netns_cookie", f->netns_cookie);
+}
+
+yyjson_mut_val *flow_json(yyjson_mut_doc *doc, __u64 cookie,
+			  const struct smc_flow *f, const struct flow_pod *pod,
+			  __u64 wall_offset)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+
+	return add_flow(doc, o, cookie, f, pod, wall_offset) ? o : NULL;
+}
+
+yyjson_mut_val *flow_event_json(yyjson_mut_doc *doc, const struct smc_event *e,
+				const struct flow_pod *pod, __u64 wall_offset)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+
+	if (!json_add_time(doc, o, "time", e->time_ns + wall_offset) ||
+	    !yyjson_mut_obj_add_str(doc, o, "event", event_label(e->type)))
+		return NULL;
+	return add_flow(doc, o, e->cookie, &e->flow, pod, wall_offset) ? o
+								       : NULL;
+}

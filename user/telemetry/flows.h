@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One flow record of the datapath as JSON and as a sentence. */
+#pragma once
+
+#include <stddef.h>
+#include <yyjson.h>
+#include <smcmesh/abi.h>
+
+#define FLOW_SENTENCE_MAX 256
+
+/* Whose flow it is: the names of smc_flow.pod_id. Both NULL: not known (the
+ * pod is gone). */
+struct flow_pod {
+	const char *ns, *name;
+};
+
+/* flow_wall_offset - What to add to a CLOCK_MONOTONIC time of the datapath to
+ * get nanoseconds since 1970. */
+__u64 flow_wall_offset(void);
+
+/*
+ * flow_sentence - What became of the flow and why, for a person: "SMC-D",
+ * "TCP: the peer is not an endpoint", "fell back to TCP: ... (0x03030008)".
+ * Return: @text.
+ */
+const char *flow_sentence(const struct smc_flow *f,
+			  char text[FLOW_SENTENCE_MAX]);
+
+/*
+ * flow_json - The record as an object of @doc.
+ * @cookie:      the key in smc_flow: the inner TCP socket's cookie
+ * @wall_offset: flow_wall_offset()
+ *
+ * Return: the object, or NULL without memory. Copies what it needs.
+ */
+yyjson_mut_val *flow_json(yyjson_mut_doc *doc, __u64 cookie,
+			  const struct smc_flow *f, const struct flow_pod *pod,
+			  __u64 wall_offset);
+
+/* flow_event_json - The same of a ring buffer event, with "event" and "time"
+ * of the event itself. */
+yyjson_mut_val *flow_event_json(yyjson_mut_doc *doc, const struct smc_event *e,
+				const struct flow_pod *pod, __u64 wall_offset);
+
+/* json_transports - ["smcr", "smcd"] of a bit set. NULL without memory. */
+yyjson_mut_val *json_transports(yyjson_mut_doc *doc, __u32 transports);
+
+/* json_add_time - Add @key: RFC 3339 in UTC with milliseconds; nothing for
+ * @wall_ns 0. Return: false without memory. */
+bool json_add_time(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
+		   __u64 wall_ns);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /metrics: Prometheus text format 0.0.4, and the reference of what is in it.
+ * The caller collects the numbers; here are names, help, labels and escapes.
+ *
+ * Labels are bounded: pods of this node, and the tables of counters.h,
+ * reasons.h and fallback.h. A pod's number that has no name any more counts
+ * under namespace="", pod="".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <smcmesh/abi.h>
+#include <smcmesh/counters.h>
+#include <smcmesh/reasons.h>
+#include "base/buf.h"
+
+/* X(ID, family without "smcmesh_", type, labels for the reference, help) */
+#define METRICS(X)                                                              \
+	X(BUILD_INFO, "build_info", "gauge", "version",                         \
+	  "Always 1; the version is in the label.")                             \
+	X(CAPABILITY, "capability", "gauge", "feature",                         \
+	  "What this node can do: 1 or 0. The feature smc stands for all that " \
+	  "is needed to make connections SMC.")                                 \
+	X(READY, "ready", "gauge", "",                                          \
+	  "1 once the first sync is done and the desired state is reached.")    \
+	X(MESH_ENABLED, "mesh_enabled", "gauge", "", "The mesh switch.")        \
+	X(SOURCE_OK, "source_ok", "gauge", "",                                  \
+	  "1 while the source of pods and configuration can be read.")          \
+	X(SOURCE_NOTES, "source_notes", "gauge", "",                            \
+	  "Objects or values of the source that were left out.")                \
+	X(PODS, "pods", "gauge", "state,reason",                                \
+	  "Pods of this node by whether they are armed, and why not.")          \
+	X(ENDPOINTS, "endpoints", "gauge", "",                                  \
+	  "Addresses to which SMC may be offered, as the datapath holds them.") \
+	X(LATE_LISTENERS, "late_listeners", "gauge", "namespace,pod",           \
+	  "TCP listeners opened before their pod was armed: they stay TCP.")    \
+	X(BYPASSED, "flows_bypassed_total", "counter", "namespace,pod,reason",  \
+	  "Flows of armed pods that stayed TCP by our verdict.")                \
+	X(FALLBACKS, "fallbacks_total", "counter", "namespace,pod,code",        \
+	  "Offered flows that did not become SMC, by the kernel's reason, as "  \
+	  "this agent saw them.")                                               \
+	X(RECONCILES, "reconciles_total", "counter", "result",                  \
+	  "Comparisons of what should be with what is.")                        \
+	X(RECONCILE_SECONDS, "reconcile_duration_seconds", "summary", "",       \
+	  "Time that reconciles took.")                                         \
+	X(MAP_FULL, "map_full_total", "counter", "",                            \
+	  "Rows left out because a map of the datapath was full.")              \
+	X(REPAIRS, "drift_repairs_total", "counter", "",                        \
+	  "Things that someone else had removed or changed, put back.")         \
+	X(STREAM_DROPPED, "flow_stream_dropped_total", "counter", "",           \
+	  "Events that a reader of the flow stream was too slow for.")          \
+	X(START_TIME, "start_time_seconds", "gauge", "",                        \
+	  "When the agent started, seconds since 1970.")
+
+#define METRIC_ENUM(id, name, type, labels, help) METRIC_##id,
+enum metric { METRICS(METRIC_ENUM) METRIC_MAX };
+#undef METRIC_ENUM
+
+struct metrics_pod {
+	__u32 id; /* 0: it has no number */
+	const char *ns, *name;
+	bool armed;
+	enum smc_reason reason;
+	unsigned int late_listeners;
+};
+
+struct metrics_counter {
+	struct smc_counter_key key;
+	__u64 value;
+};
+
+struct metrics_fallback {
+	__u32 pod_id;
+	__u32 code; /* as in struct smc_flow */
+	__u64 count;
+};
+
+struct metrics_feature {
+	const char *label;
+	bool present;
+};
+
+struct metrics {
+	const char *version;
+	const struct metrics_feature *features;
+	size_t n_features;
+	bool ready, mesh_enabled, source_ok;
+	unsigned int source_notes;
+	const struct metrics_pod *pods;
+	size_t n_pods;
+	size_t endpoints;
+	struct metrics_counter *counters; /* put in order by metrics_write() */
+	size_t n_counters;
+	const struct metrics_fallback *fallbacks;
+	size_t n_fallbacks;
+	__u64 reconciles_ok, reconciles_failed;
+	double reconcile_seconds;
+	__u64 map_full, repairs, stream_dropped;
+	double start_time;
+};
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* metrics_write - Append the whole exposition to @out. Return: 0 or -ENOMEM. */
+int metrics_write(struct buf *out, struct metrics *m);
+
+/* metrics_reference - Append the reference as Markdown: every family, every
+ * reason, every code. Return: 0 or -ENOMEM. */
+int metrics_reference(struct buf *out);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words for the ABI's numbers: reasons, roles, outcomes, transports. */
+#pragma once
+
+#include <smcmesh/abi.h>
+#include <smcmesh/reasons.h>
+
+#define TRANSPORTS_STRLEN 12 /* "smcr,smcd" and the NUL */
+
+/* reason_label - E.g. "not-endpoint"; "unknown" for a number not in the
+ * table (a record written by a newer agent). Never NULL. */
+const char *reason_label(__u32 reason);
+
+/* reason_sentence - The row's sentence, never NULL. */
+const char *reason_sentence(__u32 reason);
+
+/* role_label, outcome_label, verdict_label, event_label - "unknown" for a
+ * number that has no name; never NULL. */
+const char *role_label(__u32 role);
+const char *outcome_label(__u32 outcome);
+const char *verdict_label(__u32 verdict);
+const char *event_label(__u32 type);
+
+/* transports_format - "smcr,smcd", or "none". Return: @text. */
+const char *transports_format(__u32 transports, char text[TRANSPORTS_STRLEN]);
