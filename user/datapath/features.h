@@ -87,3 +87,8 @@ static inline bool feature_present(const struct features *fs, enum feature f)
 {
 	return fs->v[f].state == FEATURE_PRESENT;
 }
+
+/* features_converter, features_selector - The name of the one that a datapath
+ * opened with these features would take, or "none". */
+const char *features_converter(const struct features *fs);
+const char *features_selector(const struct features *fs);

@@ -32,6 +32,20 @@ static const struct selector *choose_selector(const struct features *fs)
 	return NULL;
 }
 
+const char *features_converter(const struct features *fs)
+{
+	const struct converter *c = choose_converter(fs);
+
+	return c ? c->name : "none";
+}
+
+const char *features_selector(const struct features *fs)
+{
+	const struct selector *s = choose_selector(fs);
+
+	return s ? s->name : "none";
+}
+
 /* Name one missing feature, and the way to get it. */
 static void say_missing(const struct features *fs, enum feature f)
 {

@@ -197,6 +197,25 @@ int cgroup_id(const char *path, __u64 *out)
 	return 0;
 }
 
+bool cgroup_alive(const char *root, __u64 id)
+{
+	struct {
+		struct file_handle head;
+		__u64 id;
+	} handle = {
+		.head = {.handle_bytes = sizeof(id),
+			 .handle_type = FILEID_KERNFS},
+		.id = id,
+	};
+	_close_ int mount = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_close_ int fd = -1;
+
+	if (mount < 0)
+		return true;
+	fd = open_by_handle_at(mount, &handle.head, O_PATH | O_CLOEXEC);
+	return fd >= 0 || errno != ESTALE;
+}
+
 /* ---- the namespace ------------------------------------------------------- */
 
 struct netns_search {

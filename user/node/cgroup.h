@@ -44,6 +44,10 @@ int cgroup_find_pod(const char *root, const char *uid,
  */
 int cgroup_id(const char *path, __u64 *out) must_check;
 
+/* cgroup_alive - Is there still a cgroup of this id in the hierarchy mounted at
+ * @root? True also where that cannot be told. */
+bool cgroup_alive(const char *root, __u64 id);
+
 /*
  * cgroup_pod_netns - The network namespace of pod @uid: PROC/PID/ns/net of its
  * oldest process that is not in the host's own namespace.
