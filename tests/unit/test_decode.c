@@ -21,7 +21,7 @@ static void decoded_free(struct decoded *d)
 /* A copy of exactly @len bytes, so that ASan sees every read past the end. */
 static struct decoded decode_n(const char *json, size_t len)
 {
-	struct decoded d = { 0 };
+	struct decoded d = {0};
 	char *exact = malloc(len ? len : 1);
 
 	memcpy(exact, json, len);
@@ -41,8 +41,10 @@ static struct decoded decode_items(const char *items)
 	struct decoded d;
 	char *json;
 
-	if (asprintf(&json, "{\"apiVersion\":\"v1\",\"kind\":\"List\","
-			    "\"items\":[%s]}", items) < 0)
+	if (asprintf(&json,
+		     "{\"apiVersion\":\"v1\",\"kind\":\"List\","
+		     "\"items\":[%s]}",
+		     items) < 0)
 		fail();
 	d = decode(json);
 	free(json);
@@ -63,7 +65,8 @@ static struct mesh_pod *only_pod(struct decoded *d)
 	return &d->world.pods[0];
 }
 
-/* ---- the text as a whole -------------------------------------------------- */
+/* ---- the text as a whole --------------------------------------------------
+ */
 
 static void broken_json_has_line_and_column(void **state)
 {
@@ -75,9 +78,15 @@ static void broken_json_has_line_and_column(void **state)
 
 static void nothing_is_broken_json(void **state)
 {
-	static const char *const texts[] = { "", " ", "\n\n", "{", "[", "nul",
-					     "{\"kind\":\"List\",\"items\":[",
-					     "{\"kind\":\"List\"} x", "\xff" };
+	static const char *const texts[] = {"",
+					    " ",
+					    "\n\n",
+					    "{",
+					    "[",
+					    "nul",
+					    "{\"kind\":\"List\",\"items\":[",
+					    "{\"kind\":\"List\"} x",
+					    "\xff"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		_decoded_ struct decoded d = decode(texts[i]);
@@ -92,15 +101,15 @@ static void other_documents_are_refused(void **state)
 	static const struct {
 		const char *json, *error;
 	} cases[] = {
-		{ "[]", "found an array" },
-		{ "\"List\"", "found \"List\"" },
-		{ "7", "found 7" },
-		{ "{}", "kind is missing" },
-		{ "{\"kind\":3}", "kind is 3" },
-		{ "{\"kind\":\"Status\"}", "found one \"Status\"" },
-		{ "{\"kind\":\"List\"}", "items are missing" },
-		{ "{\"kind\":\"List\",\"items\":{}}", "items are an object" },
-		{ "{\"kind\":\"PodList\",\"items\":1}", "items are 1" },
+		{"[]", "found an array"},
+		{"\"List\"", "found \"List\""},
+		{"7", "found 7"},
+		{"{}", "kind is missing"},
+		{"{\"kind\":3}", "kind is 3"},
+		{"{\"kind\":\"Status\"}", "found one \"Status\""},
+		{"{\"kind\":\"List\"}", "items are missing"},
+		{"{\"kind\":\"List\",\"items\":{}}", "items are an object"},
+		{"{\"kind\":\"PodList\",\"items\":1}", "items are 1"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -115,7 +124,7 @@ static void other_documents_are_refused(void **state)
 static void failure_leaves_the_world_alone(void **state)
 {
 	struct mesh_world w;
-	struct buf notes = { 0 }, error = { 0 };
+	struct buf notes = {0}, error = {0};
 
 	memset(&w, 0x5a, sizeof(w));
 	assert_int_equal(kube_decode_list("[", 1, &w, &notes, &error), -EINVAL);
@@ -142,17 +151,20 @@ static void empty_list_is_an_empty_world(void **state)
 	assert_int_equal(d.world.config.mark_mask, 0xff00);
 }
 
-/* ---- lists ---------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------
+ */
 
 #define POD(name) "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"" name "\"}}"
 
 static void lists_nest_and_unknown_kinds_pass(void **state)
 {
-	_decoded_ struct decoded d = decode_items(
-		POD("a") ",{\"kind\":\"Deployment\",\"spec\":3},"
-		"{\"kind\":\"List\",\"items\":[" POD("b") ","
-		"{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":["
-		"{\"metadata\":{\"name\":\"c\"}}]}]}," POD("d"));
+	_decoded_ struct decoded d = decode_items(POD(
+		"a") ",{\"kind\":\"Deployment\",\"spec\":3},"
+		     "{\"kind\":\"List\",\"items\":[" POD(
+			     "b") ","
+				  "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":["
+				  "{\"metadata\":{\"name\":\"c\"}}]}]}," POD(
+					  "d"));
 
 	assert_int_equal(d.err, 0);
 	assert_string_equal(notes(&d), "");
@@ -172,7 +184,7 @@ static void deep_lists_end(void **state)
 {
 	enum { DEPTH = 100000 };
 	static const char open[] = "{\"kind\":\"List\",\"items\":[";
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	for (int i = 0; i < DEPTH; i++)
 		assert_int_equal(buf_add(&b, open, sizeof(open) - 1), 0);
@@ -223,15 +235,16 @@ static void of_doubles_the_later_counts(void **state)
 {
 	_decoded_ struct decoded d = decode_items(
 		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"uid\":\"1\"},"
-		"\"spec\":{\"nodeName\":\"old\"}}," POD("b") ","
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"uid\":\"2\"},"
-		"\"spec\":{\"nodeName\":\"new\"}},"
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c\",\"uid\":\"3\"}},"
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"d\",\"uid\":\"3\"}},"
-		"{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n\"},"
-		"\"status\":{\"bootID\":\"1\"}},"
-		"{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n\"},"
-		"\"status\":{\"bootID\":\"2\"}}");
+		"\"spec\":{\"nodeName\":\"old\"}}," POD(
+			"b") ","
+			     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"uid\":\"2\"},"
+			     "\"spec\":{\"nodeName\":\"new\"}},"
+			     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c\",\"uid\":\"3\"}},"
+			     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"d\",\"uid\":\"3\"}},"
+			     "{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n\"},"
+			     "\"status\":{\"bootID\":\"1\"}},"
+			     "{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n\"},"
+			     "\"status\":{\"bootID\":\"2\"}}");
 
 	assert_int_equal(d.err, 0);
 	assert_int_equal(d.world.n_pods, 3);
@@ -245,7 +258,8 @@ static void of_doubles_the_later_counts(void **state)
 	assert_says(notes(&d), "SmcNode: n is listed twice");
 }
 
-/* ---- Pods ----------------------------------------------------------------- */
+/* ---- Pods -----------------------------------------------------------------
+ */
 
 static void pod_as_the_api_writes_it(void **state)
 {
@@ -313,16 +327,17 @@ static void ended_is_succeeded_or_failed(void **state)
 	static const struct {
 		const char *phase;
 		bool ended;
-	} cases[] = { { "Pending", false }, { "Running", false },
-		      { "Unknown", false }, { "Succeeded", true },
-		      { "Failed", true }, { "failed", false } };
+	} cases[] = {{"Pending", false}, {"Running", false},
+		     {"Unknown", false}, {"Succeeded", true},
+		     {"Failed", true},	 {"failed", false}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char json[200];
 
 		snprintf(json, sizeof(json),
 			 "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
-			 "\"status\":{\"phase\":\"%s\"}}", cases[i].phase);
+			 "\"status\":{\"phase\":\"%s\"}}",
+			 cases[i].phase);
 		_decoded_ struct decoded d = decode(json);
 
 		assert_int_equal(only_pod(&d)->ended, cases[i].ended);
@@ -335,50 +350,48 @@ static void pod_that_is_not_understood_is_left_out(void **state)
 	static const struct {
 		const char *pod, *note;
 	} cases[] = {
-		{ "\"metadata\":{\"name\":3}",
-		  "Pod (items[0]): metadata.name is 3, expected a string" },
-		{ "\"metadata\":{\"name\":\"a b\"}",
-		  "metadata.name is no name" },
-		{ "\"metadata\":{}",
-		  "Pod (items[0]): metadata.name is missing" },
-		{ "\"metadata\":[]", "metadata is an array, expected an object" },
-		{ "\"metadata\":{\"name\":\"a\",\"namespace\":[]}",
-		  "Pod default/a: metadata.namespace is an array, expected a "
-		  "string of at most 1024 bytes; the Pod is left out" },
-		{ "\"metadata\":{\"name\":\"a\",\"namespace\":\"x\",\"uid\":1}",
-		  "Pod x/a: metadata.uid is 1" },
-		{ "\"metadata\":{\"name\":\"a\",\"uid\":\"x\\u0000y\"}",
-		  "metadata.uid is \"x\\x00y\"" },
-		{ "\"metadata\":{\"name\":\"a\",\"creationTimestamp\":\"now\"}",
-		  "metadata.creationTimestamp is \"now\", expected a time like" },
-		{ "\"metadata\":{\"name\":\"a\",\"creationTimestamp\":1e9}",
-		  "metadata.creationTimestamp is 1e+09" },
-		{ "\"metadata\":{\"name\":\"a\"},\"spec\":\"x\"",
-		  "spec is \"x\", expected an object" },
-		{ "\"metadata\":{\"name\":\"a\"},\"spec\":{\"nodeName\":{}}",
-		  "spec.nodeName is an object" },
-		{ "\"metadata\":{\"name\":\"a\"},"
-		  "\"spec\":{\"hostNetwork\":\"yes\"}",
-		  "spec.hostNetwork is \"yes\", expected true or false; the Pod "
-		  "is left out" },
-		{ "\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":{}}",
-		  "spec.containers is an object, expected an array" },
-		{ "\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[7]}",
-		  "spec.containers[0] is 7, expected an object" },
-		{ "\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":["
-		  "{\"name\":\"x\"},{\"name\":7}]}",
-		  "spec.containers[1].name is 7" },
-		{ "\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":["
-		  "{\"name\":\"istio-proxy\",\"securityContext\":"
-		  "{\"runAsUser\":-1}}]}",
-		  "spec.containers[0].securityContext.runAsUser is -1, expected "
-		  "a number from 0 to 4294967294" },
-		{ "\"metadata\":{\"name\":\"a\"},\"status\":{\"phase\":false}",
-		  "status.phase is false" },
+		{"\"metadata\":{\"name\":3}",
+		 "Pod (items[0]): metadata.name is 3, expected a string"},
+		{"\"metadata\":{\"name\":\"a b\"}", "metadata.name is no name"},
+		{"\"metadata\":{}", "Pod (items[0]): metadata.name is missing"},
+		{"\"metadata\":[]", "metadata is an array, expected an object"},
+		{"\"metadata\":{\"name\":\"a\",\"namespace\":[]}",
+		 "Pod default/a: metadata.namespace is an array, expected a "
+		 "string of at most 1024 bytes; the Pod is left out"},
+		{"\"metadata\":{\"name\":\"a\",\"namespace\":\"x\",\"uid\":1}",
+		 "Pod x/a: metadata.uid is 1"},
+		{"\"metadata\":{\"name\":\"a\",\"uid\":\"x\\u0000y\"}",
+		 "metadata.uid is \"x\\x00y\""},
+		{"\"metadata\":{\"name\":\"a\",\"creationTimestamp\":\"now\"}",
+		 "metadata.creationTimestamp is \"now\", expected a time like"},
+		{"\"metadata\":{\"name\":\"a\",\"creationTimestamp\":1e9}",
+		 "metadata.creationTimestamp is 1e+09"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":\"x\"",
+		 "spec is \"x\", expected an object"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"nodeName\":{}}",
+		 "spec.nodeName is an object"},
+		{"\"metadata\":{\"name\":\"a\"},"
+		 "\"spec\":{\"hostNetwork\":\"yes\"}",
+		 "spec.hostNetwork is \"yes\", expected true or false; the Pod "
+		 "is left out"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":{}}",
+		 "spec.containers is an object, expected an array"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[7]}",
+		 "spec.containers[0] is 7, expected an object"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":["
+		 "{\"name\":\"x\"},{\"name\":7}]}",
+		 "spec.containers[1].name is 7"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":["
+		 "{\"name\":\"istio-proxy\",\"securityContext\":"
+		 "{\"runAsUser\":-1}}]}",
+		 "spec.containers[0].securityContext.runAsUser is -1, expected "
+		 "a number from 0 to 4294967294"},
+		{"\"metadata\":{\"name\":\"a\"},\"status\":{\"phase\":false}",
+		 "status.phase is false"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct buf item = { 0 };
+		struct buf item = {0};
 
 		buf_printf(&item, "{\"kind\":\"Pod\",%s}," POD("other"),
 			   cases[i].pod);
@@ -414,22 +427,25 @@ static void bad_addresses_are_left_out_alone(void **state)
 
 static void pod_ip_alone_is_read(void **state)
 {
-	_decoded_ struct decoded d = decode(
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
-		"\"status\":{\"podIP\":\"10.0.0.1\"}}");
+	_decoded_ struct decoded d =
+		decode("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+		       "\"status\":{\"podIP\":\"10.0.0.1\"}}");
 
 	assert_int_equal(only_pod(&d)->addrs.n, 1);
 }
 
-/* ---- annotations ---------------------------------------------------------- */
+/* ---- annotations ----------------------------------------------------------
+ */
 
 static struct decoded decode_annotated(const char *annotations)
 {
 	struct decoded d;
 	char *json;
 
-	if (asprintf(&json, "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
-			    "\"annotations\":{%s}}}", annotations) < 0)
+	if (asprintf(&json,
+		     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+		     "\"annotations\":{%s}}}",
+		     annotations) < 0)
 		fail();
 	d = decode(json);
 	free(json);
@@ -445,13 +461,13 @@ static void annotation_is_true_or_false(void **state)
 		const char *annotations;
 		enum mesh_switch enabled;
 	} cases[] = {
-		{ "", MESH_UNSET },
-		{ ENABLED ":\"true\"", MESH_ON },
-		{ ENABLED ":\"false\"", MESH_OFF },
-		{ ALIAS ":\"true\"", MESH_ON },
-		{ ALIAS ":\"false\"", MESH_OFF },
-		{ ENABLED ":\"true\"," ALIAS ":\"true\"", MESH_ON },
-		{ "\"smc.asm.alibabacloud.com/Enabled\":\"true\"", MESH_UNSET },
+		{"", MESH_UNSET},
+		{ENABLED ":\"true\"", MESH_ON},
+		{ENABLED ":\"false\"", MESH_OFF},
+		{ALIAS ":\"true\"", MESH_ON},
+		{ALIAS ":\"false\"", MESH_OFF},
+		{ENABLED ":\"true\"," ALIAS ":\"true\"", MESH_ON},
+		{"\"smc.asm.alibabacloud.com/Enabled\":\"true\"", MESH_UNSET},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -479,33 +495,33 @@ static void bad_annotation_is_a_problem_of_the_pod(void **state)
 	static const struct {
 		const char *annotations, *problem;
 	} cases[] = {
-		{ ENABLED ":\"yes\"",
-		  "annotation smc.asm.alibabacloud.com/enabled is \"yes\", "
-		  "expected \"true\" or \"false\"" },
-		{ ENABLED ":\"True\"", "is \"True\"" },
-		{ ENABLED ":\"true \"", "is \"true \"" },
-		{ ENABLED ":\"\"", "is \"\"" },
-		{ ENABLED ":true", "is true, expected \"true\" or \"false\"" },
-		{ ENABLED ":\"true\\u0000\"", "is \"true\\x00\"" },
-		{ ENABLED ":null", "is null" },
-		{ ALIAS ":\"1\"", "annotation smcmesh.io/enabled is \"1\"" },
-		{ ENABLED ":\"no\"," ALIAS ":\"true\"",
-		  "smc.asm.alibabacloud.com/enabled is \"no\"" },
-		{ "\"smcmesh.io/exclude-outbound-ports\":\"80,x,y\"",
-		  "annotation smcmesh.io/exclude-outbound-ports is "
-		  "\"80,x,y\", expected ports from 1 to 65535 with commas "
-		  "between (not \"x\")" },
-		{ "\"smcmesh.io/exclude-inbound-ports\":\"0\"",
-		  "annotation smcmesh.io/exclude-inbound-ports is \"0\"" },
-		{ "\"smcmesh.io/exclude-inbound-ports\":80",
-		  "is 80, expected a string of ports" },
-		{ "\"smcmesh.io/netns\":\"netns/a\"",
-		  "is \"netns/a\", expected an absolute path" },
-		{ "\"smcmesh.io/proxy-uid\":\"-1\"",
-		  "is \"-1\", expected a user ID" },
-		{ "\"smcmesh.io/proxy-uid\":\"4294967295\"",
-		  "is \"4294967295\", expected a user ID" },
-		{ "\"smcmesh.io/proxy-uid\":\"\"", "is \"\", expected a user" },
+		{ENABLED ":\"yes\"",
+		 "annotation smc.asm.alibabacloud.com/enabled is \"yes\", "
+		 "expected \"true\" or \"false\""},
+		{ENABLED ":\"True\"", "is \"True\""},
+		{ENABLED ":\"true \"", "is \"true \""},
+		{ENABLED ":\"\"", "is \"\""},
+		{ENABLED ":true", "is true, expected \"true\" or \"false\""},
+		{ENABLED ":\"true\\u0000\"", "is \"true\\x00\""},
+		{ENABLED ":null", "is null"},
+		{ALIAS ":\"1\"", "annotation smcmesh.io/enabled is \"1\""},
+		{ENABLED ":\"no\"," ALIAS ":\"true\"",
+		 "smc.asm.alibabacloud.com/enabled is \"no\""},
+		{"\"smcmesh.io/exclude-outbound-ports\":\"80,x,y\"",
+		 "annotation smcmesh.io/exclude-outbound-ports is "
+		 "\"80,x,y\", expected ports from 1 to 65535 with commas "
+		 "between (not \"x\")"},
+		{"\"smcmesh.io/exclude-inbound-ports\":\"0\"",
+		 "annotation smcmesh.io/exclude-inbound-ports is \"0\""},
+		{"\"smcmesh.io/exclude-inbound-ports\":80",
+		 "is 80, expected a string of ports"},
+		{"\"smcmesh.io/netns\":\"netns/a\"",
+		 "is \"netns/a\", expected an absolute path"},
+		{"\"smcmesh.io/proxy-uid\":\"-1\"",
+		 "is \"-1\", expected a user ID"},
+		{"\"smcmesh.io/proxy-uid\":\"4294967295\"",
+		 "is \"4294967295\", expected a user ID"},
+		{"\"smcmesh.io/proxy-uid\":\"\"", "is \"\", expected a user"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -518,16 +534,17 @@ static void bad_annotation_is_a_problem_of_the_pod(void **state)
 
 static void annotations_of_a_wrong_type_are_none(void **state)
 {
-	_decoded_ struct decoded d = decode(
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
-		"\"annotations\":[\"true\"]}}");
+	_decoded_ struct decoded d =
+		decode("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+		       "\"annotations\":[\"true\"]}}");
 
 	assert_int_equal(d.world.pods[0].enabled, MESH_UNSET);
 	assert_says(notes(&d), "metadata.annotations is an array, expected an "
 			       "object; the Pod is not enabled");
 }
 
-/* ---- sidecars ------------------------------------------------------------- */
+/* ---- sidecars -------------------------------------------------------------
+ */
 
 static void sidecar_is_found_by_its_container(void **state)
 {
@@ -536,29 +553,36 @@ static void sidecar_is_found_by_its_container(void **state)
 		bool sidecar;
 		unsigned int uid;
 	} cases[] = {
-		{ "},\"spec\":{\"containers\":[{\"name\":\"app\"},"
-		  "{\"name\":\"istio-proxy\"}]", true, 1337 },
-		{ "},\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
-		  "\"securityContext\":{\"runAsUser\":0}}]", true, 0 },
-		{ ",\"annotations\":{\"smcmesh.io/proxy-uid\":\"42\"}},"
-		  "\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
-		  "\"securityContext\":{\"runAsUser\":7}}]", true, 42 },
-		{ "},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\","
-		  "\"restartPolicy\":\"Always\",\"securityContext\":"
-		  "{\"runAsUser\":9}}]", true, 9 },
-		{ "},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\"}]",
-		  false, 1337 },
-		{ "},\"spec\":{\"initContainers\":[{\"name\":\"istio-init\"}]",
-		  false, 1337 },
-		{ "},\"spec\":{\"hostNetwork\":true,\"containers\":["
-		  "{\"name\":\"istio-proxy\"}]", false, 1337 },
+		{"},\"spec\":{\"containers\":[{\"name\":\"app\"},"
+		 "{\"name\":\"istio-proxy\"}]",
+		 true, 1337},
+		{"},\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
+		 "\"securityContext\":{\"runAsUser\":0}}]",
+		 true, 0},
+		{",\"annotations\":{\"smcmesh.io/proxy-uid\":\"42\"}},"
+		 "\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
+		 "\"securityContext\":{\"runAsUser\":7}}]",
+		 true, 42},
+		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\","
+		 "\"restartPolicy\":\"Always\",\"securityContext\":"
+		 "{\"runAsUser\":9}}]",
+		 true, 9},
+		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\"}]",
+		 false, 1337},
+		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-init\"}]",
+		 false, 1337},
+		{"},\"spec\":{\"hostNetwork\":true,\"containers\":["
+		 "{\"name\":\"istio-proxy\"}]",
+		 false, 1337},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct buf json = { 0 };
+		struct buf json = {0};
 
-		buf_printf(&json, "{\"kind\":\"Pod\",\"metadata\":{\"name\":"
-				  "\"a\"%s}}", cases[i].pod);
+		buf_printf(&json,
+			   "{\"kind\":\"Pod\",\"metadata\":{\"name\":"
+			   "\"a\"%s}}",
+			   cases[i].pod);
 		_decoded_ struct decoded d = decode(json.data);
 
 		buf_free(&json);
@@ -567,21 +591,23 @@ static void sidecar_is_found_by_its_container(void **state)
 	}
 }
 
-/* ---- SmcMesh, ASMMeshConfig ----------------------------------------------- */
+/* ---- SmcMesh, ASMMeshConfig -----------------------------------------------
+ */
 
-#define MESH(spec) "{\"apiVersion\":\"smcmesh.io/v1alpha1\",\"kind\":"         \
+#define MESH(spec)                                          \
+	"{\"apiVersion\":\"smcmesh.io/v1alpha1\",\"kind\":" \
 	"\"SmcMesh\",\"metadata\":{\"name\":\"default\"},\"spec\":{" spec "}}"
 
 static void mesh_is_read(void **state)
 {
-	_decoded_ struct decoded d = decode_items(
-		MESH("\"enabled\":false,\"excludeCIDRs\":[\"10.9.0.0/16\","
-		     "\"fd00::/8\"],\"excludePorts\":[3306,22,3306],"
-		     "\"ueid\":\"A.B-9\",\"mark\":{\"value\":256,\"mask\":"
-		     "768}") ","
-		"{\"apiVersion\":\"istio.alibabacloud.com/v1beta1\",\"kind\":"
-		"\"ASMMeshConfig\",\"metadata\":{\"name\":\"default\"},"
-		"\"spec\":{\"smcEnabled\":true}}");
+	_decoded_ struct decoded d = decode_items(MESH(
+		"\"enabled\":false,\"excludeCIDRs\":[\"10.9.0.0/16\","
+		"\"fd00::/8\"],\"excludePorts\":[3306,22,3306],"
+		"\"ueid\":\"A.B-9\",\"mark\":{\"value\":256,\"mask\":"
+		"768}") ","
+			"{\"apiVersion\":\"istio.alibabacloud.com/v1beta1\",\"kind\":"
+			"\"ASMMeshConfig\",\"metadata\":{\"name\":\"default\"},"
+			"\"spec\":{\"smcEnabled\":true}}");
 	struct mesh_config *c = &d.world.config;
 
 	assert_int_equal(d.err, 0);
@@ -603,45 +629,48 @@ static void bad_values_of_the_mesh_are_left_out(void **state)
 	static const struct {
 		const char *spec, *note;
 	} cases[] = {
-		{ "\"enabled\":\"true\"", "SmcMesh default: spec.enabled is "
-		  "\"true\", expected true or false; it says nothing" },
-		{ "\"excludeCIDRs\":\"10.0.0.0/8\"",
-		  "spec.excludeCIDRs is \"10.0.0.0/8\", expected an array" },
-		{ "\"excludeCIDRs\":[\"10.9.1.0/16\"]",
-		  "spec.excludeCIDRs[0] is \"10.9.1.0/16\", expected a CIDR "
-		  "like 10.9.0.0/16, with no bits set below the prefix; it is "
-		  "not excluded" },
-		{ "\"excludeCIDRs\":[4]", "spec.excludeCIDRs[0] is 4" },
-		{ "\"excludePorts\":22", "spec.excludePorts is 22" },
-		{ "\"excludePorts\":[0]", "spec.excludePorts[0] is 0" },
-		{ "\"excludePorts\":[65536]", "spec.excludePorts[0] is 65536" },
-		{ "\"excludePorts\":[\"22\"]", "spec.excludePorts[0] is \"22\"" },
-		{ "\"excludePorts\":[-1]", "spec.excludePorts[0] is -1" },
-		{ "\"excludePorts\":[1.5]", "spec.excludePorts[0] is 1.5" },
-		{ "\"ueid\":\"smcmesh\"", "spec.ueid is \"smcmesh\", expected 1 "
-		  "to 32 of A-Z 0-9 . - with A-Z or 0-9 first; the default "
-		  "holds" },
-		{ "\"ueid\":\"\"", "spec.ueid is \"\"" },
-		{ "\"ueid\":\"-A\"", "spec.ueid is \"-A\"" },
-		{ "\"ueid\":\"ABCDEFGHIJABCDEFGHIJABCDEFGHIJABC\"",
-		  "spec.ueid is" },
-		{ "\"ueid\":1", "spec.ueid is 1, expected a string" },
-		{ "\"mark\":5", "spec.mark is 5, expected an object" },
-		{ "\"mark\":{\"value\":0}", "value 0x0 and mask 0xff00" },
-		{ "\"mark\":{\"value\":1}", "value 0x1 and mask 0xff00" },
-		{ "\"mark\":{\"mask\":1}", "value 0x100 and mask 0x1" },
-		{ "\"mark\":{\"value\":\"0x100\"}",
-		  "spec.mark.value is \"0x100\"" },
-		{ "\"mark\":{\"value\":4294967296}",
-		  "spec.mark.value is 4294967296, expected a number from 0 to "
-		  "4294967295" },
+		{"\"enabled\":\"true\"",
+		 "SmcMesh default: spec.enabled is "
+		 "\"true\", expected true or false; it says nothing"},
+		{"\"excludeCIDRs\":\"10.0.0.0/8\"",
+		 "spec.excludeCIDRs is \"10.0.0.0/8\", expected an array"},
+		{"\"excludeCIDRs\":[\"10.9.1.0/16\"]",
+		 "spec.excludeCIDRs[0] is \"10.9.1.0/16\", expected a CIDR "
+		 "like 10.9.0.0/16, with no bits set below the prefix; it is "
+		 "not excluded"},
+		{"\"excludeCIDRs\":[4]", "spec.excludeCIDRs[0] is 4"},
+		{"\"excludePorts\":22", "spec.excludePorts is 22"},
+		{"\"excludePorts\":[0]", "spec.excludePorts[0] is 0"},
+		{"\"excludePorts\":[65536]", "spec.excludePorts[0] is 65536"},
+		{"\"excludePorts\":[\"22\"]", "spec.excludePorts[0] is \"22\""},
+		{"\"excludePorts\":[-1]", "spec.excludePorts[0] is -1"},
+		{"\"excludePorts\":[1.5]", "spec.excludePorts[0] is 1.5"},
+		{"\"ueid\":\"smcmesh\"",
+		 "spec.ueid is \"smcmesh\", expected 1 "
+		 "to 32 of A-Z 0-9 . - with A-Z or 0-9 first; the default "
+		 "holds"},
+		{"\"ueid\":\"\"", "spec.ueid is \"\""},
+		{"\"ueid\":\"-A\"", "spec.ueid is \"-A\""},
+		{"\"ueid\":\"ABCDEFGHIJABCDEFGHIJABCDEFGHIJABC\"",
+		 "spec.ueid is"},
+		{"\"ueid\":1", "spec.ueid is 1, expected a string"},
+		{"\"mark\":5", "spec.mark is 5, expected an object"},
+		{"\"mark\":{\"value\":0}", "value 0x0 and mask 0xff00"},
+		{"\"mark\":{\"value\":1}", "value 0x1 and mask 0xff00"},
+		{"\"mark\":{\"mask\":1}", "value 0x100 and mask 0x1"},
+		{"\"mark\":{\"value\":\"0x100\"}",
+		 "spec.mark.value is \"0x100\""},
+		{"\"mark\":{\"value\":4294967296}",
+		 "spec.mark.value is 4294967296, expected a number from 0 to "
+		 "4294967295"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct buf json = { 0 };
+		struct buf json = {0};
 
-		buf_printf(&json, "{\"kind\":\"SmcMesh\",\"metadata\":{"
-				  "\"name\":\"default\"},\"spec\":{%s}}",
+		buf_printf(&json,
+			   "{\"kind\":\"SmcMesh\",\"metadata\":{"
+			   "\"name\":\"default\"},\"spec\":{%s}}",
 			   cases[i].spec);
 		_decoded_ struct decoded d = decode(json.data);
 		struct mesh_config *c = &d.world.config;
@@ -687,9 +716,8 @@ static void of_two_configurations_the_later_counts(void **state)
 {
 	_decoded_ struct decoded d = decode_items(
 		"{\"kind\":\"ASMMeshConfig\",\"metadata\":{\"name\":"
-		"\"default\"},\"spec\":{\"smcEnabled\":true}},"
-		MESH("\"enabled\":true,\"excludePorts\":[1],\"ueid\":\"A\"") ","
-		MESH("\"excludeCIDRs\":[\"10.0.0.0/8\"]"));
+		"\"default\"},\"spec\":{\"smcEnabled\":true}}," MESH(
+			"\"enabled\":true,\"excludePorts\":[1],\"ueid\":\"A\"") "," MESH("\"excludeCIDRs\":[\"10.0.0.0/8\"]"));
 
 	assert_int_equal(d.world.config.enabled, MESH_UNSET);
 	assert_int_equal(d.world.config.asm_enabled, MESH_ON);
@@ -699,7 +727,8 @@ static void of_two_configurations_the_later_counts(void **state)
 	assert_says(notes(&d), "SmcMesh default: it is listed twice");
 }
 
-/* ---- SmcNode -------------------------------------------------------------- */
+/* ---- SmcNode --------------------------------------------------------------
+ */
 
 static void node_is_read(void **state)
 {
@@ -749,13 +778,13 @@ static void only_a_plain_no_makes_a_node_not_ready(void **state)
 		const char *conditions;
 		bool ready;
 	} cases[] = {
-		{ "[]", true },
-		{ "[{\"type\":\"Ready\",\"status\":\"Unknown\"}]", true },
-		{ "[{\"type\":\"Ready\"}]", true },
-		{ "[{\"type\":\"Ready\",\"status\":\"False\"}]", false },
-		{ "[7,{\"type\":\"Ready\",\"status\":\"False\"}]", false },
-		{ "[{\"type\":\"Ready\",\"status\":false}]", true },
-		{ "{}", true },
+		{"[]", true},
+		{"[{\"type\":\"Ready\",\"status\":\"Unknown\"}]", true},
+		{"[{\"type\":\"Ready\"}]", true},
+		{"[{\"type\":\"Ready\",\"status\":\"False\"}]", false},
+		{"[7,{\"type\":\"Ready\",\"status\":\"False\"}]", false},
+		{"[{\"type\":\"Ready\",\"status\":false}]", true},
+		{"{}", true},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -763,7 +792,8 @@ static void only_a_plain_no_makes_a_node_not_ready(void **state)
 
 		snprintf(json, sizeof(json),
 			 "{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n\"},"
-			 "\"status\":{\"conditions\":%s}}", cases[i].conditions);
+			 "\"status\":{\"conditions\":%s}}",
+			 cases[i].conditions);
 		_decoded_ struct decoded d = decode(json);
 
 		assert_int_equal(d.world.n_nodes, 1);
@@ -799,11 +829,12 @@ static void bad_endpoints_are_left_out_alone(void **state)
 	assert_says(notes(&d), "status.ueids[0] is 7");
 }
 
-/* ---- sizes ---------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------
+ */
 
 static void notes_have_an_end(void **state)
 {
-	struct buf items = { 0 };
+	struct buf items = {0};
 
 	for (int i = 0; i < 20000; i++)
 		buf_printf(&items, "%s%d", i ? "," : "", i);
@@ -817,7 +848,7 @@ static void notes_have_an_end(void **state)
 
 static void huge_values_are_cut_in_notes(void **state)
 {
-	struct buf json = { 0 };
+	struct buf json = {0};
 
 	buf_printf(&json, "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
 			  "\"uid\":\"");

@@ -78,15 +78,15 @@ static void on_trouble(void *arg)
 }
 
 /* Run the loop until @cond holds. */
-#define wait_for(b, cond)                                                      \
-	do {                                                                   \
-		uv_timer_start(&(b)->guard, on_guard, GIVE_UP_MS, 0);          \
-		(b)->gave_up = false;                                          \
-		while (!(cond) && !(b)->gave_up)                               \
-			uv_run(&(b)->loop, UV_RUN_ONCE);                       \
-		uv_timer_stop(&(b)->guard);                                    \
-		if (!(cond))                                                   \
-			fail_msg("never came: %s", #cond);                     \
+#define wait_for(b, cond)                                             \
+	do {                                                          \
+		uv_timer_start(&(b)->guard, on_guard, GIVE_UP_MS, 0); \
+		(b)->gave_up = false;                                 \
+		while (!(cond) && !(b)->gave_up)                      \
+			uv_run(&(b)->loop, UV_RUN_ONCE);              \
+		uv_timer_stop(&(b)->guard);                           \
+		if (!(cond))                                          \
+			fail_msg("never came: %s", #cond);            \
 	} while (0)
 
 static const char *at(struct bench *b, const char *name)
@@ -127,7 +127,7 @@ static void put_pods(struct bench *b, const char *name, int n)
 
 static void open_at(struct bench *b, const char *name)
 {
-	const struct source_events events = { on_changed, on_trouble, b };
+	const struct source_events events = {on_changed, on_trouble, b};
 	char spec[300];
 
 	snprintf(spec, sizeof(spec), "file:%s", at(b, name));
@@ -141,20 +141,21 @@ static size_t pods(struct bench *b)
 	return source_world(b->source) ? source_world(b->source)->n_pods : 99;
 }
 
-/* ---- tests ---------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------
+ */
 
 static void other_specs_are_refused(void **state)
 {
-	static const char *const specs[] = { "", "kube2", "file", "file:",
-					     "/etc/passwd" };
-	const struct source_events events = { on_changed, on_trouble, NULL };
+	static const char *const specs[] = {"", "kube2", "file",
+					    "file:", "/etc/passwd"};
+	const struct source_events events = {on_changed, on_trouble, NULL};
 	struct bench *b = *state;
 
 	/* Each with a line on stderr that says what is expected. */
 	for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++)
-		assert_int_equal(source_open(&b->loop, specs[i], &events,
-					     &b->source),
-				 -EINVAL);
+		assert_int_equal(
+			source_open(&b->loop, specs[i], &events, &b->source),
+			-EINVAL);
 	assert_null(b->source);
 }
 

@@ -95,16 +95,6 @@ static int read_exclude_ports(const struct json_object *o,
 			  &c->exclude_ports);
 }
 
-/* As the kernel checks it: smc_clc_ueid_add() and smc_clc_ueid_valid(). */
-static bool ueid_valid(const char *ueid)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
-	size_t len = strlen(ueid);
-
-	return len >= 1 && len <= MESH_UEID_MAX && *ueid != '.' &&
-	       *ueid != '-' && strspn(ueid, allowed) == len;
-}
-
 static void read_ueid(const struct json_object *o, struct mesh_config *c)
 {
 	struct json_object with = json_with(o, default_stays);
@@ -113,7 +103,7 @@ static void read_ueid(const struct json_object *o, struct mesh_config *c)
 
 	if (json_str(&with, "spec.ueid", &ueid) <= 0)
 		return;
-	if (ueid_valid(ueid)) {
+	if (mesh_ueid_valid(ueid)) {
 		strcpy(c->ueid, ueid);
 		return;
 	}

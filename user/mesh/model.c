@@ -90,6 +90,15 @@ int mesh_switch_parse(const char *text, enum mesh_switch *out)
 	return 0;
 }
 
+bool mesh_ueid_valid(const char *ueid)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+	size_t len = strlen(ueid);
+
+	return len >= 1 && len <= MESH_UEID_MAX && *ueid != '.' &&
+	       *ueid != '-' && strspn(ueid, allowed) == len;
+}
+
 /* ---- ports ----------------------------------------------------------------
  */
 

@@ -110,6 +110,10 @@ bool mesh_enabled(const struct mesh_config *c);
  */
 int mesh_switch_parse(const char *text, enum mesh_switch *out);
 
+/* mesh_ueid_valid - 1 to 32 of A-Z 0-9 . -, the first alphanumeric: what the
+ * kernel takes (smc_clc_ueid_valid() in net/smc/smc_clc.c). */
+bool mesh_ueid_valid(const char *ueid);
+
 /*
  * mesh_ports_parse - "3306,5432" (blanks allowed) to a sorted list.
  * @bad: on failure the text of the first part that is not a port, up to 31
