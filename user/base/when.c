@@ -109,9 +109,7 @@ const char *when_format(long long seconds, char text[WHEN_STRLEN])
 	struct tm tm;
 
 	if (gmtime_r(&t, &tm))
-		snprintf(text, WHEN_STRLEN, "%04lld-%02d-%02dT%02d:%02d:%02dZ",
-			 tm.tm_year + 1900LL, tm.tm_mon + 1, tm.tm_mday,
-			 tm.tm_hour, tm.tm_min, tm.tm_sec);
+		strftime(text, WHEN_STRLEN, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	else
 		snprintf(text, WHEN_STRLEN, "%lld", seconds);
 	return text;
