@@ -34,8 +34,7 @@
 #define RETRY_FIRST_MS 50
 #define RETRY_LAST_MS 3200
 
-/* ---- dirty ----------------------------------------------------------------
- */
+/* ---- dirty ------------------------------------------------------------- */
 
 static void wake_event(uv_idle_t *idle)
 {
@@ -60,8 +59,7 @@ static void check_event(uv_check_t *check)
 	reconcile(a);
 }
 
-/* ---- sources --------------------------------------------------------------
- */
+/* ---- sources ----------------------------------------------------------- */
 
 static void source_changed(void *arg)
 {
@@ -179,8 +177,7 @@ static void events_event(uv_poll_t *poll, int status, int events)
 		log_warn(n, "read flow events");
 }
 
-/* ---- signals --------------------------------------------------------------
- */
+/* ---- signals ----------------------------------------------------------- */
 
 static void signal_event(uv_signal_t *handle, int number)
 {
@@ -199,8 +196,7 @@ static void signal_event(uv_signal_t *handle, int number)
 	uv_stop(&a->loop);
 }
 
-/* ---- start ----------------------------------------------------------------
- */
+/* ---- start ------------------------------------------------------------- */
 
 static void handles_init(struct agent *a)
 {
@@ -320,8 +316,7 @@ static int agent_start(struct agent *a)
 	return 0;
 }
 
-/* ---- stop -----------------------------------------------------------------
- */
+/* ---- stop -------------------------------------------------------------- */
 
 static void close_rest(uv_handle_t *handle, void *arg)
 {
@@ -357,11 +352,12 @@ static int lock_or_say(const char *run)
 	pid_t holder = 0;
 	int fd = lock_take(run, &holder);
 
-	if (fd == -EBUSY)
-		return log_err(
-			-EBUSY,
-			"another agent runs here, pid=%d run=%s: this one does nothing",
-			holder, run);
+	if (fd == -EBUSY) {
+		log_at(LOG_ERR, 0,
+		       "another agent runs here, pid=%d run=%s: this one does nothing",
+		       holder, run);
+		return fd;
+	}
 	return fd < 0 ? log_err(fd, "lock %s/agent.lock", run) : fd;
 }
 

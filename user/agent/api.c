@@ -66,8 +66,7 @@ static yyjson_mut_val *addrs_json(yyjson_mut_doc *doc,
 	return arr;
 }
 
-/* ---- /v1/status -----------------------------------------------------------
- */
+/* ---- /v1/status -------------------------------------------------------- */
 
 /* @lines: each an element. */
 static yyjson_mut_val *lines_json(yyjson_mut_doc *doc, const char *lines)
@@ -182,8 +181,7 @@ static void get_status(struct MHD_Connection *request, struct http_reply *reply,
 	reply_doc(reply, doc, err);
 }
 
-/* ---- /v1/pods -------------------------------------------------------------
- */
+/* ---- /v1/pods ---------------------------------------------------------- */
 
 static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 {
@@ -264,8 +262,7 @@ static void get_pods(struct MHD_Connection *request, struct http_reply *reply,
 	reply_doc(reply, doc, 0);
 }
 
-/* ---- /v1/endpoints --------------------------------------------------------
- */
+/* ---- /v1/endpoints ----------------------------------------------------- */
 
 struct rows {
 	const struct agent *agent;
@@ -327,8 +324,7 @@ static void get_endpoints(struct MHD_Connection *request,
 	reply_doc(reply, doc, err);
 }
 
-/* ---- /v1/flows ------------------------------------------------------------
- */
+/* ---- /v1/flows --------------------------------------------------------- */
 
 static struct flow_pod flow_pod_of(const struct agent *a, __u32 id)
 {

@@ -49,8 +49,7 @@ struct http_feed {
 	bool ended;
 };
 
-/* ---- feeds ----------------------------------------------------------------
- */
+/* ---- feeds ------------------------------------------------------------- */
 
 struct http_feed *http_feed_new(void)
 {
@@ -164,8 +163,7 @@ static struct MHD_Response *feed_response(struct http_feed *feed,
 	return response;
 }
 
-/* ---- requests -------------------------------------------------------------
- */
+/* ---- requests ---------------------------------------------------------- */
 
 const char *http_query(struct MHD_Connection *request, const char *key)
 {
@@ -263,8 +261,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
 	return ret;
 }
 
-/* ---- the loop -------------------------------------------------------------
- */
+/* ---- the loop ---------------------------------------------------------- */
 
 static void timer_event(uv_timer_t *timer);
 
@@ -363,8 +360,7 @@ int http_start(uv_loop_t *loop, int listen_fd, const struct http_route *routes,
 	return 0;
 }
 
-/* ---- listening sockets ----------------------------------------------------
- */
+/* ---- listening sockets ------------------------------------------------- */
 
 static int split_host_port(const char *where, char host[64], char port[8])
 {

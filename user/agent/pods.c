@@ -74,8 +74,7 @@ struct pod *pods_by_id(const struct pods *pods, __u32 id)
 	return NULL;
 }
 
-/* ---- from the world -------------------------------------------------------
- */
+/* ---- from the world ---------------------------------------------------- */
 
 static int text_set(char **to, const char *from)
 {
@@ -172,8 +171,7 @@ void pods_stale(struct pods *pods)
 		pods->v[i]->stale = true;
 }
 
-/* ---- a look into the namespace --------------------------------------------
- */
+/* ---- a look into the namespace ----------------------------------------- */
 
 static __u32 id_for(struct pods *pods, const struct pod *p)
 {

@@ -25,8 +25,7 @@
 
 #define RDMA_MAX 64
 
-/* ---- numbers --------------------------------------------------------------
- */
+/* ---- numbers ----------------------------------------------------------- */
 
 static int adopt_netns(__u64 cookie, const struct smc_pod *v, void *arg)
 {
@@ -74,8 +73,7 @@ int reconcile_adopt(struct agent *a)
 	return 0;
 }
 
-/* ---- look -----------------------------------------------------------------
- */
+/* ---- look -------------------------------------------------------------- */
 
 static struct netns_sidecar sidecar_of(const struct mesh_config *config,
 				       const struct mesh_pod *pod)
@@ -142,8 +140,7 @@ static int look_at_all(struct agent *a, const struct mesh_world *w,
 	return 0;
 }
 
-/* ---- plan -----------------------------------------------------------------
- */
+/* ---- plan -------------------------------------------------------------- */
 
 struct seen {
 	const struct agent *agent;
@@ -273,8 +270,7 @@ static int plan_keep(struct agent *a, struct mesh_plan *plan)
 	return names_copy(a, plan);
 }
 
-/* ---- apply ----------------------------------------------------------------
- */
+/* ---- apply ------------------------------------------------------------- */
 
 /* Nothing works on x86 without a UEID, and nothing needs one while the mesh is
  * off. A failure is degraded, not fatal: handshakes then fall back to TCP. */
@@ -337,8 +333,7 @@ static void retire(struct agent *a)
 		snprintf(a->retired_for, sizeof(a->retired_for), "%s", ctrl);
 }
 
-/* ---- read back ------------------------------------------------------------
- */
+/* ---- read back --------------------------------------------------------- */
 
 static int read_pod(__u64 key, const struct smc_pod *v, void *arg)
 {
@@ -404,8 +399,7 @@ static void read_back_and_say(struct agent *a, const struct before *was,
 	}
 }
 
-/* ---- together -------------------------------------------------------------
- */
+/* ---- together ---------------------------------------------------------- */
 
 static void pod_gone(const struct pod *p, void *arg)
 {

@@ -80,8 +80,7 @@ void agent_retry(struct agent *a);
 /* agent_hurry - Soon again: something that they may wait for has happened. */
 void agent_hurry(struct agent *a);
 
-/* ---- reconcile.c ----------------------------------------------------------
- */
+/* ---- reconcile.c ------------------------------------------------------- */
 
 /* reconcile_adopt - Before the first one: take over the numbers of what is in
  * the maps. Return: 0 or a negative errno, logged. */
@@ -101,8 +100,7 @@ void reconcile_waiting_stale(struct agent *a);
 /* reconcile_forget - Free what the two above keep. */
 void reconcile_forget(struct agent *a);
 
-/* ---- ready.c --------------------------------------------------------------
- */
+/* ---- ready.c ----------------------------------------------------------- */
 
 /* agent_capable - Can connections become SMC here at all? */
 bool agent_capable(const struct agent *a);
@@ -111,8 +109,7 @@ bool agent_capable(const struct agent *a);
  * way. */
 bool agent_ready(const struct agent *a, struct buf *why);
 
-/* ---- api.c, expose.c: the routes ------------------------------------------
- */
+/* ---- api.c, expose.c: the routes --------------------------------------- */
 
 extern const struct http_route api_routes[];
 extern const struct http_route expose_routes[];

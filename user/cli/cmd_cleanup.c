@@ -38,7 +38,8 @@ struct cleanup {
 	const char *run;
 	bool force;
 	unsigned int namespaces, kept;
-	int err; /* the first that something ended with */
+	struct buf said; /* of the namespaces */
+	int err;	 /* the first that something ended with */
 };
 
 static void note(struct cleanup *c, int err)
@@ -55,10 +56,9 @@ static void failed(struct cleanup *c, int err, const char *what)
 	note(c, err);
 }
 
-/* ---- namespaces -----------------------------------------------------------
- */
+/* ---- namespaces -------------------------------------------------------- */
 
-static void say_released(const struct cleanup *c, const char *path,
+static void say_released(struct buf *said, const char *path,
 			 const struct netns_released *r)
 {
 	char sockets[64];
@@ -71,15 +71,21 @@ static void say_released(const struct cleanup *c, const char *path,
 		snprintf(sockets, sizeof(sockets), "%d SMC socket%s open",
 			 r->smc_sockets, r->smc_sockets == 1 ? " is" : "s are");
 	if (r->selector && r->smc_sockets)
-		printf("cleared net.smc.hs_ctrl in %s, where %s: these may now offer SMC to anyone, and answer anyone\n",
-		       path, sockets);
+		buf_printf(
+			said,
+			"cleared net.smc.hs_ctrl in %s, where %s: these may now offer SMC to anyone, and answer anyone\n",
+			path, sockets);
 	else if (r->selector)
-		printf("cleared net.smc.hs_ctrl in %s\n", path);
+		buf_printf(said, "cleared net.smc.hs_ctrl in %s\n", path);
 	if (r->rule)
-		printf("removed the nftables table inet smcmesh in %s\n", path);
+		buf_printf(said,
+			   "removed the nftables table inet smcmesh in %s\n",
+			   path);
 	if (r->kept)
-		printf("kept the selector in %s, denying, because %s there\n",
-		       path, sockets);
+		buf_printf(
+			said,
+			"kept the selector in %s, denying, because %s there\n",
+			path, sockets);
 }
 
 static int release(const char *path, __u64 inode, void *arg)
@@ -91,15 +97,14 @@ static int release(const char *path, __u64 inode, void *arg)
 
 	if (err == -ENOENT) /* it has gone meanwhile, and all in it */
 		return 0;
-	say_released(c, path, &r);
+	say_released(&c->said, path, &r);
 	failed(c, err, path);
 	c->kept += r.kept;
 	c->namespaces++;
 	return 0;
 }
 
-/* ---- the rest -------------------------------------------------------------
- */
+/* ---- the rest ---------------------------------------------------------- */
 
 static void print_said(const struct buf *said)
 {
@@ -137,9 +142,11 @@ static void remove_all(struct cleanup *c)
 	       "go through the namespaces");
 	if (c->kept) {
 		print_said(&first);
+		print_said(&c->said);
 		return;
 	}
 	print_removed(&first);
+	print_said(&c->said);
 	remove_datapath(c, false, &second);
 	print_said(&second);
 }
@@ -170,8 +177,7 @@ static void remove_run(struct cleanup *c)
 		failed(c, -errno, c->run);
 }
 
-/* ---- the proof ------------------------------------------------------------
- */
+/* ---- the proof --------------------------------------------------------- */
 
 static int look(const char *path, __u64 inode, void *arg)
 {
@@ -253,6 +259,7 @@ static int run(const struct cli_args *args)
 	remove_run(&c);
 	if (!c.kept)
 		prove(&c);
+	buf_free(&c.said);
 	return conclude(&c);
 }
 

@@ -40,8 +40,7 @@ struct report {
 	bool transport; /* one of the host, at least */
 };
 
-/* ---- gather ---------------------------------------------------------------
- */
+/* ---- gather ------------------------------------------------------------ */
 
 static void gather_features(struct report *r, const struct features *features)
 {
@@ -140,8 +139,7 @@ static int gather_namespace(const char *path, __u64 inode, void *arg)
 	return 0;
 }
 
-/* ---- warnings -------------------------------------------------------------
- */
+/* ---- warnings ---------------------------------------------------------- */
 
 /* Landlock's TCP rules exist from its ABI 4 on; asked by its own system call,
  * since securityfs is often not mounted. */
@@ -222,8 +220,7 @@ static void gather(struct report *r, const struct datapath_options *opt)
 	gather_conclusion(r, &features);
 }
 
-/* ---- print ----------------------------------------------------------------
- */
+/* ---- print ------------------------------------------------------------- */
 
 static void print_features(yyjson_val *root)
 {

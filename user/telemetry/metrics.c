@@ -90,8 +90,7 @@ static void add_pod_labels(struct buf *out, const struct metrics_pod *pod)
 	add_label(out, ',', "pod", pod->name);
 }
 
-/* ---- the agent's own ------------------------------------------------------
- */
+/* ---- the agent's own --------------------------------------------------- */
 
 static void add_about(struct buf *out, const struct metrics *m)
 {
@@ -205,8 +204,7 @@ static void add_fallbacks(struct buf *out, const struct metrics *m)
 	}
 }
 
-/* ---- the datapath's counters ----------------------------------------------
- */
+/* ---- the datapath's counters ------------------------------------------- */
 
 static int counter_cmp(const void *a, const void *b)
 {
@@ -321,8 +319,7 @@ int metrics_write(struct buf *out, struct metrics *m)
 	return out->err;
 }
 
-/* ---- the reference --------------------------------------------------------
- */
+/* ---- the reference ----------------------------------------------------- */
 
 /* The keys of `role="client",outcome="smcr"`, after the pod's. */
 static void add_keys(struct buf *out, const char *labels)
