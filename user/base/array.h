@@ -18,7 +18,7 @@ static inline void *array_room(void *v, size_t n, size_t size)
 {
 	if (n & (n - 1))
 		return v;
-	if (n > SIZE_MAX / 2)
+	if (n > PTRDIFF_MAX / 2 / size)
 		return NULL;
 	return reallocarray(v, n ? 2 * n : 1, size);
 }

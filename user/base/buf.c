@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,11 @@ static int buf_grow(struct buf *b, size_t more)
 
 	if (b->err)
 		return b->err;
+	/* Doubling would pass over it and never end. */
+	if (more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
+		b->err = -ENOMEM;
+		return b->err;
+	}
 	while (room < b->len + more + 1)
 		room *= 2;
 	if (room == b->room)

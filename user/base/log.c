@@ -20,6 +20,18 @@ void log_level_set(enum log_level level)
 	threshold = level;
 }
 
+/* What is logged may come from others (names, paths, the kernel's strings): it
+ * must neither start a line of its own nor reach a terminal as control codes.
+ */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if (*text == '\n' || *text == '\t')
+			*text = ' ';
+		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
 int log_at(enum log_level level, int err, const char *fmt, ...)
 {
 	int saved = errno;
@@ -31,6 +43,7 @@ int log_at(enum log_level level, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	make_plain(line);
 	/* One write per line: lines of helper processes must not mix. */
 	if (err)
 		fprintf(stderr, "%s: %s: %s\n", level_name[level], line,

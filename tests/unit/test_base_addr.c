@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* base/addr: addresses and prefixes as text and as 16 bytes. */
+#include "unit.h"
+
+static void addresses_go_and_come_back(void **state)
+{
+	static const struct {
+		const char *text, *back;
+		bool v4;
+	} cases[] = {
+		{"10.0.0.1", "10.0.0.1", true},
+		{"0.0.0.0", "0.0.0.0", true},
+		{"255.255.255.255", "255.255.255.255", true},
+		{"::ffff:10.0.0.1", "10.0.0.1", true},
+		{"::FFFF:0a00:0001", "10.0.0.1", true},
+		{"fd00::1", "fd00::1", false},
+		{"FD00:0:0::0001", "fd00::1", false},
+		{"::", "::", false},
+		{"::1", "::1", false},
+		{"::10.0.0.1", "::10.0.0.1", false}, /* not mapped */
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct smc_addr a = addr(cases[i].text);
+
+		assert_addr(a, cases[i].back);
+		assert_int_equal(addr_is_v4(&a), cases[i].v4);
+	}
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",	     " ",	  "10.0.0",	 "10.0.0.256",
+		"10.0.0.1 ", " 10.0.0.1", "10.0.0.1/32", "010.0.0.1",
+		"1.2.3.4.5", "fd00:::1",  "fd00::1%e",	 "[::1]",
+		"0x7f.1",    "localhost", ":",		 "12345::"};
+	struct smc_addr before, a;
+
+	memset(&a, 0x5a, sizeof(a));
+	before = a;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		if (addr_parse(texts[i], &a) != -EINVAL)
+			fail_msg("\"%s\" was taken", texts[i]);
+		assert_memory_equal(&a, &before, sizeof(a));
+	}
+}
+
+static void some_addresses_are_never_usable(void **state)
+{
+	static const struct {
+		const char *text;
+		bool usable;
+	} cases[] = {
+		{"10.244.1.10", true},
+		{"192.168.0.1", true},
+		{"100.64.0.1", true},
+		{"223.255.255.255", true},
+		{"169.253.255.255", true},
+		{"169.255.0.0", true},
+		{"fd00::1", true},
+		{"2001:db8::1", true},
+		{"fec0::1", true},
+		{"::2", true},
+		{"0.0.0.0", false},
+		{"0.1.2.3", false},
+		{"127.0.0.1", false},
+		{"127.255.255.255", false},
+		{"169.254.0.0", false},
+		{"169.254.255.255", false},
+		{"224.0.0.1", false},
+		{"239.255.255.255", false},
+		{"240.0.0.1", false},
+		{"255.255.255.255", false},
+		{"::", false},
+		{"::1", false},
+		{"fe80::1", false},
+		{"febf:ffff::1", false},
+		{"ff02::1", false},
+		{"ff00::", false},
+		{"::ffff:127.0.0.1", false},
+		{"::ffff:10.0.0.1", true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct smc_addr a = addr(cases[i].text);
+
+		if (addr_usable(&a) != cases[i].usable)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
+static void order_is_that_of_the_bytes(void **state)
+{
+	struct smc_addr a = addr("10.0.0.1"), b = addr("10.0.0.2"),
+			c = addr("::1"), d = addr("fd00::");
+
+	assert_int_equal(addr_cmp(&a, &a), 0);
+	assert_true(addr_cmp(&a, &b) < 0);
+	assert_true(addr_cmp(&b, &a) > 0);
+	assert_true(addr_cmp(&c, &a) < 0);
+	assert_true(addr_cmp(&d, &a) > 0);
+}
+
+static void prefixes_go_and_come_back(void **state)
+{
+	static const struct {
+		const char *text, *back;
+		unsigned int len; /* of 128 */
+	} cases[] = {
+		{"10.0.0.0/8", "10.0.0.0/8", 104},
+		{"0.0.0.0/0", "0.0.0.0/0", 96},
+		{"10.0.0.1/32", "10.0.0.1/32", 128},
+		{"fd00::/8", "fd00::/8", 8},
+		{"::/0", "::/0", 0},
+		{"::1/128", "::1/128", 128},
+		{"::ffff:0:0/96", "0.0.0.0/0", 96},
+		{"::ffff:10.0.0.0/104", "10.0.0.0/8", 104},
+		/* Reaches beyond IPv4, so it is shown as what it is. */
+		{"::fffe:0:0/95", "::fffe:0:0/95", 95},
+		{"::ffff:0:0/128", "0.0.0.0/32", 128},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
+		 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", 128},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[ADDR_STRLEN];
+		struct cidr c;
+
+		assert_int_equal(cidr_parse(cases[i].text, &c), 0);
+		assert_int_equal(c.prefixlen, cases[i].len);
+		assert_string_equal(cidr_format(&c, text), cases[i].back);
+	}
+}
+
+static void what_is_no_prefix_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"/",
+		"10.0.0.0",
+		"10.0.0.0/",
+		"10.0.0.0/33",
+		"10.0.0.0/-1",
+		"10.0.0.0/+8",
+		"10.0.0.0/ 8",
+		"10.0.0.0/8 ",
+		"10.0.0.0/8/8",
+		"10.0.0.0/8x",
+		"10.0.0.0/255.0.0.0",
+		"10.0.0.1/8",
+		"fd00::/129",
+		"fd00::1/64",
+		"0.0.0.1/0",
+		"::1/0",
+		"10.0.0.0/99999999999999999999",
+		"10.0.0.0/4294967304",
+		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/8",
+	};
+	struct cidr before, c;
+
+	memset(&c, 0x5a, sizeof(c));
+	before = c;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		if (cidr_parse(texts[i], &c) != -EINVAL)
+			fail_msg("\"%s\" was taken", texts[i]);
+		assert_memory_equal(&c, &before, sizeof(c));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_go_and_come_back),
+		cmocka_unit_test(what_is_no_address_is_refused),
+		cmocka_unit_test(some_addresses_are_never_usable),
+		cmocka_unit_test(order_is_that_of_the_bytes),
+		cmocka_unit_test(prefixes_go_and_come_back),
+		cmocka_unit_test(what_is_no_prefix_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("base/addr", tests, NULL, NULL);
+}

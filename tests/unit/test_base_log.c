@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/* base/log: what a line looks like, and that each is one write. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* stderr goes into a datagram socket: each write() is one message there. */
+struct tap {
+	int reader, saved;
+};
+
+static int setup(void **state)
+{
+	struct tap *t = calloc(1, sizeof(*t));
+	int ends[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+	t->saved = dup(STDERR_FILENO);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	close(ends[1]);
+	t->reader = ends[0];
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct tap *t = *state;
+
+	dup2(t->saved, STDERR_FILENO);
+	close(t->saved);
+	close(t->reader);
+	free(t);
+	log_level_set(LOG_INFO);
+	return 0;
+}
+
+/* The next write, "" if there is none. */
+static const char *next(struct tap *t)
+{
+	static char text[4096];
+	ssize_t n = recv(t->reader, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void line_says_level_and_error(void **state)
+{
+	struct tap *t = *state;
+
+	assert_int_equal(log_err(-ENOENT, "open %s", "x"), -ENOENT);
+	assert_string_equal(next(t),
+			    "error: open x: No such file or directory\n");
+	assert_int_equal(log_warn(0, "odd, n=%d", 3), 0);
+	assert_string_equal(next(t), "warning: odd, n=3\n");
+	log_info("hello");
+	assert_string_equal(next(t), "info: hello\n");
+	assert_string_equal(next(t), "");
+}
+
+static void level_is_respected(void **state)
+{
+	struct tap *t = *state;
+
+	log_debug("not yet");
+	assert_string_equal(next(t), "");
+	log_level_set(LOG_DEBUG);
+	log_debug("now");
+	assert_string_equal(next(t), "debug: now\n");
+	log_level_set(LOG_ERR);
+	assert_int_equal(log_warn(-EPERM, "dropped"), -EPERM);
+	assert_string_equal(next(t), "");
+	log_err(0, "kept");
+	assert_string_equal(next(t), "error: kept\n");
+}
+
+/* Lines of helper processes on the same stderr must not mix. */
+static void long_line_is_one_write_with_its_end(void **state)
+{
+	struct tap *t = *state;
+	char text[3000];
+	const char *got;
+
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	log_err(-EIO, "%s", text);
+	got = next(t);
+	assert_in_range(strlen(got), 1000, 1100);
+	assert_says(got, "aaaa");
+	assert_string_equal(got + strlen(got) - 21, ": Input/output error\n");
+	assert_string_equal(next(t), "");
+}
+
+static void line_is_one_line(void **state)
+{
+	struct tap *t = *state;
+
+	log_err(0, "two\nlines and \x1b[31mcolour\x7f");
+	assert_string_equal(next(t), "error: two lines and ?[31mcolour?\n");
+}
+
+static void errno_is_left_alone(void **state)
+{
+	struct tap *t = *state;
+
+	errno = EXDEV;
+	log_err(-EIO, "x");
+	assert_int_equal(errno, EXDEV);
+	log_debug("dropped");
+	assert_int_equal(errno, EXDEV);
+	next(t);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(line_says_level_and_error),
+		TEST(level_is_respected),
+		TEST(long_line_is_one_write_with_its_end),
+		TEST(line_is_one_line),
+		TEST(errno_is_left_alone),
+	};
+
+	return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);
+}
