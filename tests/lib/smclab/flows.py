@@ -24,6 +24,12 @@ def end(rows, local_port, remote_port):
     return "+".join(sorted(found)) or "none"
 
 
+def still_runs(proc):
+    """Not an AssertionError, which wait_for() takes for "not yet"."""
+    if not proc.alive:
+        raise RuntimeError(f"{proc.cmd}: exit {proc.rc}: {proc.output}")
+
+
 class Held:
     """The open connections of one client program."""
 
@@ -65,7 +71,7 @@ def held_by(pod, argv, timeout=30, **where):
     proc = pod.spawn(argv, **where)
 
     def all_there():
-        assert proc.alive, f"{proc.cmd}: exit {proc.rc}: {proc.output}"
+        still_runs(proc)
         return '"held"' in proc.out
 
     try:
@@ -119,7 +125,7 @@ def serve(pod, *ports, prog="echod", native=False, address="0.0.0.0", **where):
     proc = pod.spawn(argv + [at(address, p) for p in ports], **where)
 
     def up():
-        assert proc.alive, f"{proc.cmd}: exit {proc.rc}: {proc.output}"
+        still_runs(proc)
         return "ready" in proc.out
 
     wait_for(up, 20, f"{proc.cmd} to listen")
