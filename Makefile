@@ -111,6 +111,12 @@ $(BUILD)/net/%: $(BUILD)/unit/tests/net/%.o $(UNIT_LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lcmocka $(LDLIBS)
 
+# without sanitizers: the lab's root has no libasan
+$(BUILD)/nodectl: $(BUILD)/tests/net/nodectl.o \
+		$(filter $(BUILD)/user/node/% $(BUILD)/user/base/%,$(USER_OBJ))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
 $(BUILD)/bench/%: tests/bench/%.c | $(SKEL)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -156,7 +162,7 @@ check: ## everything: packages, build with -Werror, lint, all tiers (as root)
 	$(Q)$(SUBMAKE) WERROR=1 all faults check-programs
 	$(Q)tests/run
 
-check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG)
+check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG) $(BUILD)/nodectl
 
 check-unit: $(UNIT_BIN) ## unit tests, under 30 s, no root
 	$(Q)tests/run unit
@@ -167,7 +173,7 @@ check-bpf: all $(BPF_TEST) ## the BPF programs alone (as root)
 check-net: all $(NET_PROG) ## this machine's own kernel (as root)
 	$(Q)tests/run net
 
-check-vm: all faults kernel root ## one virtual machine: a node (as root)
+check-vm: all faults $(BUILD)/nodectl kernel root ## one virtual machine: a node (as root)
 	$(Q)tests/run vm
 
 check-lab: all faults kernel root ## two virtual machines: two nodes (as root)

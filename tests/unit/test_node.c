@@ -335,7 +335,7 @@ static void test_inner_sockets_are_dropped(void **state)
 	assert_int_equal(diag_without_smc(tcp, 3, smc, 2, at("proc")), 2);
 	assert_int_equal(tcp[0].port, 22);
 	assert_int_equal(tcp[1].port, 90);
-	assert_int_equal(diag_without_smc(tcp, 0, smc, 2, at("proc")), 0);
+	assert_int_equal(diag_without_smc(NULL, 0, smc, 2, at("proc")), 0);
 	assert_int_equal(diag_without_smc(tcp, 2, NULL, 0, at("proc")), 2);
 }
 

@@ -185,6 +185,8 @@ size_t diag_without_smc(struct netns_listener *tcp, size_t n_tcp,
 {
 	size_t kept = 0, end;
 
+	if (!n_tcp)
+		return 0;
 	qsort(tcp, n_tcp, sizeof(*tcp), by_port);
 	for (size_t i = 0; i < n_tcp; i = end) {
 		size_t inner = smc_listeners_at(smc, n_smc, tcp[i].port), n;

@@ -382,7 +382,8 @@ int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
 		return err;
 	if (answer.len % sizeof(*out) || answer.len / sizeof(*out) > room)
 		return -EIO;
-	memcpy(out, answer.data, answer.len);
+	if (answer.len)
+		memcpy(out, answer.data, answer.len);
 	return answer.len / sizeof(*out);
 }
 

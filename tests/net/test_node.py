@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""user/node on this machine's own kernel, in namespaces made for each test.
+
+What needs SMC is in tests/vm/test_node.py. tests/net/nodectl.c calls one
+function and prints what it returned.
+"""
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import shlex
+import socket
+import subprocess
+import time
+
+import pytest
+
+from smclab import istio, paths, wait_for
+
+NODECTL = os.path.join(paths.build(), "net/nodectl")
+MARK, MASK = "0x100", "0xff00"
+CLONE_NEWNET = 0x40000000
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def nodectl(*args, netns=None):
+    argv = [NODECTL, *map(str, args)]
+    if netns:
+        argv = ["ip", "netns", "exec", netns.name, *argv]
+    done = subprocess.run(argv, check=True, text=True, timeout=60,
+                          stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def setns(file):
+    """os.setns(), which Python has from 3.12 on."""
+    if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+class Netns:
+    """A network namespace, with what istio.py needs of a pod."""
+
+    def __init__(self, name):
+        self.name, self.path = name, f"/run/netns/{name}"
+        subprocess.run(["ip", "netns", "add", name], check=True)
+
+    def argv(self, cmd):
+        cmd = ["sh", "-ec", cmd] if isinstance(cmd, str) else list(cmd)
+        return ["ip", "netns", "exec", self.name, *cmd]
+
+    def run(self, cmd, check=True, stdin=None):
+        done = subprocess.run(self.argv(cmd), text=True, input=stdin,
+                              capture_output=True, timeout=60, check=False)
+        done.rc, done.out = done.returncode, done.stdout
+        assert not check or done.rc == 0, done.stderr
+        return done
+
+    @contextlib.contextmanager
+    def socket(self, *args):
+        """A socket of that namespace in this process."""
+        with open("/proc/self/ns/net", "rb") as home, \
+                open(self.path, "rb") as there:
+            setns(there)
+            try:
+                s = socket.socket(*args)
+            finally:
+                setns(home)
+        with s:
+            yield s
+
+    def spawn(self, cmd):
+        return subprocess.Popen(self.argv(cmd), text=True,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+@pytest.fixture
+def netns(request):
+    """Makes namespaces named after the test, and always removes them."""
+    made = []
+
+    def make(suffix=""):
+        # names of interfaces derive from it: short, and one per test run
+        n = Netns(f"node{os.getpid() % 10000}{request.node.name[5:12]}{suffix}"
+                  .replace("[", "-").replace("]", ""))
+        made.append(n)
+        return n
+
+    yield make
+    for n in made:
+        subprocess.run(["ip", "netns", "del", n.name], check=False)
+
+
+# ---- the helper --------------------------------------------------------------
+
+def test_deadline(netns):
+    n = netns()
+    start = time.monotonic()
+    assert nodectl("helper", "hang", n.path, 300)["result"] == -errno.ETIMEDOUT
+    assert 0.3 <= time.monotonic() - start < 2
+    assert nodectl("helper", "crash", n.path, 3000) == {
+        "result": -errno.EIO, "len": 0}
+    assert nodectl("helper", "big", n.path, 3000) == {
+        "result": 42, "len": 800000}
+
+
+def test_helper_ends_with_its_caller(netns):
+    caller = subprocess.Popen([NODECTL, "helper", "hang", netns().path,
+                               "60000"])
+    children = f"/proc/{caller.pid}/task/{caller.pid}/children"
+
+    def child():
+        with open(children, encoding="ascii") as f:
+            return f.read().split()
+
+    try:
+        pid = int(wait_for(child, 10, "the helper")[0])
+    finally:
+        caller.kill()
+        caller.wait()
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 10, "its end")
+
+
+def test_no_such_namespace(tmp_path):
+    assert nodectl("look", "/run/netns/nobody") == {"result": -errno.ENOENT}
+    file = tmp_path / "file"
+    file.write_text("")
+    assert nodectl("look", file) == {"result": -errno.EINVAL}
+    # a namespace, but of another kind
+    assert nodectl("look", "/proc/self/ns/uts") == {"result": -errno.EINVAL}
+
+
+# ---- facts -------------------------------------------------------------------
+
+def test_facts(netns):
+    n = netns()
+    n.run("ip link set lo up; ip link add v0 type veth peer name v1;"
+          "ip link set v0 up; ip link set v1 up;"
+          "ip addr add 10.1.2.3/16 dev v0; ip addr add 169.254.1.1/16 dev v0;"
+          "ip -6 addr add fd00:1::3/64 dev v0 nodad; ip addr add 127.0.0.9/8 dev lo")
+    got = nodectl("look", n.path)
+    # fe80::, loopback and 169.254 are nobody's endpoints
+    assert sorted(got["addrs"]) == ["10.1.2.3", "fd00:1::3"]
+    assert got["inode"] == os.stat(n.path).st_ino
+    with n.socket() as s:
+        cookie = s.getsockopt(socket.SOL_SOCKET, 71, 8)    # SO_NETNS_COOKIE
+    assert got["cookie"] == int.from_bytes(cookie, "little")
+    other = nodectl("look", netns("b").path)
+    assert other["addrs"] == []
+    assert other["cookie"] != got["cookie"]
+
+
+@pytest.mark.skipif(os.path.exists("/proc/sys/net/smc"),
+                    reason="this kernel has SMC")
+def test_kernel_without_smc(netns):
+    n = netns()
+    got = nodectl("prepare", n.path, "smcmesh_1")
+    assert (got["verified"], got["reason"]) == (False, "selector-failed")
+    assert got["err"] == -errno.ENOENT
+    assert got["transports"] == 0
+    assert nodectl("prepare", n.path, "-")["reason"] == "no-selector"
+    assert nodectl("count", n.path) == {"result": 0}
+    assert nodectl("ueid", "list")["result"] == -errno.ENOENT
+    assert nodectl("ueid", "add", "X")["result"] == -errno.ENOENT
+    devices = nodectl("devices")
+    assert devices["loopback"] == -errno.ENOENT
+    assert nodectl("release", n.path) == {
+        "result": 0, "selector": False, "rule": False, "kept": False,
+        "smc_sockets": 0}
+
+
+def test_late_listeners(netns):
+    n = netns()
+    n.run("ip link set lo up")
+    v4, v6 = socket.AF_INET, socket.AF_INET6
+    with contextlib.ExitStack() as stack:
+        for family, address in ((v4, ("0.0.0.0", 80)), (v6, ("::", 81)),
+                                (v4, ("127.0.0.1", 82)), (v6, ("::1", 83))):
+            s = stack.enter_context(n.socket(family, socket.SOCK_STREAM))
+            s.bind(address)
+            s.listen()
+        # bound, not listening
+        s = stack.enter_context(n.socket(v4, socket.SOCK_STREAM))
+        s.bind(("0.0.0.0", 84))
+        got = nodectl("late", n.path)
+    assert got == {"result": 2, "listeners": [
+        {"addr": "0.0.0.0", "port": 80, "uid": 0},
+        {"addr": "::", "port": 81, "uid": 0}]}
+    assert nodectl("late", n.path) == {"result": 0, "listeners": []}
+
+
+def test_each_once(netns):
+    n = netns()
+    alone = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; read x"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    ghost = n.path + "-ghost"
+    with open(ghost, "w", encoding="ascii"):    # unmounted: no namespace
+        pass
+    try:
+        alone.stdout.readline()
+        inside = n.spawn("echo; read x")
+        inside.stdout.readline()
+        got = nodectl("each")
+        inside.communicate("\n")
+        alone_ino = os.stat(f"/proc/{alone.pid}/ns/net").st_ino
+    finally:
+        alone.communicate(b"\n")
+        os.unlink(ghost)
+    assert got["result"] == 0
+    inodes = [x["inode"] for x in got["netns"]]
+    assert len(inodes) == len(set(inodes))
+    by_inode = {x["inode"]: x["path"] for x in got["netns"]}
+    assert by_inode[os.stat(n.path).st_ino] == n.path
+    assert by_inode[alone_ino].startswith("/proc/")
+    assert os.stat("/proc/self/ns/net").st_ino in inodes
+    assert ghost not in by_inode.values()
+
+
+# ---- UIDs --------------------------------------------------------------------
+
+@contextlib.contextmanager
+def user_namespace(argv, mapping):
+    """A process that unshared as @argv says, its UIDs mapped by @mapping."""
+    p = subprocess.Popen([*argv, "sh", "-c", "echo; read x"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        p.stdout.readline()
+        with open(f"/proc/{p.pid}/uid_map", "w", encoding="ascii") as f:
+            f.write(mapping)
+        yield p
+    finally:
+        p.communicate(b"\n")
+
+
+def test_proxy_uid(netns):
+    n = netns()
+    assert nodectl("uid", n.path, 1337) == {"result": 0, "uid": 1337}
+    enter = ["nsenter", f"--net={n.path}", "unshare", "--user"]
+    with user_namespace(enter, "0 200000 65536"):
+        assert nodectl("uid", n.path, 1337) == {"result": 0, "uid": 201337}
+        assert nodectl("uid", n.path, 65536)["result"] == -errno.ERANGE
+        # with a process of the host's beside it, that one is a sandbox
+        p = n.spawn("echo; read x")
+        p.stdout.readline()
+        assert nodectl("uid", n.path, 1337) == {"result": 0, "uid": 1337}
+        p.communicate("\n")
+
+
+def test_proxy_uid_of_the_owner():
+    """As container runtimes do it: the pod's user namespace owns its network
+    namespace, and its map counts, whatever is made inside."""
+    with user_namespace(["unshare", "--user", "--net"], "0 300000 65536") as p:
+        path = f"/proc/{p.pid}/ns/net"
+        assert nodectl("uid", path, 1337) == {"result": 0, "uid": 301337}
+        with subprocess.Popen(["nsenter", f"--net={path}", "sh", "-c",
+                               "echo; read x"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as visitor:
+            visitor.stdout.readline()
+            assert nodectl("uid", path, 1337)["uid"] == 301337
+            visitor.communicate(b"\n")
+        # a helper gets in there, too
+        assert nodectl("look", path)["inode"] == os.stat(path).st_ino
+
+
+# ---- the sidecar's rule ------------------------------------------------------
+
+def ruleset(n):
+    return n.run("nft -nn list ruleset").out
+
+
+def sidecar(n, mark=MARK, mask=MASK):
+    return nodectl("sidecar", mark, mask, netns=n)["result"]
+
+
+def test_rule_is_made_once(netns):
+    n = netns()
+    n.run("nft add table inet other")
+    assert sidecar(n) == 1
+    made = ruleset(n)
+    assert "type nat hook output priority -110" in made
+    for family in ("ip", "ip6"):
+        assert ("meta mark & 0x0000ff00 == 0x00000100 "
+                f"dnat {family} to {family} daddr") in made
+    assert sidecar(n) == 0
+    assert ruleset(n) == made
+    assert nodectl("unsidecar", netns=n)["result"] == 1
+    assert nodectl("unsidecar", netns=n)["result"] == 0
+    assert ruleset(n).split() == "table inet other { }".split()
+
+
+@pytest.mark.parametrize("harm", [
+    "nft flush chain inet smcmesh output",
+    "nft add rule inet smcmesh output accept",
+    "nft insert rule inet smcmesh output tcp dport 1 drop",
+    "nft add chain inet smcmesh more",
+    "nft delete rule inet smcmesh output handle 3",
+    "nft delete table inet smcmesh",
+    "nft 'add set inet smcmesh s { type ipv4_addr; }'",
+    "nft 'chain inet smcmesh output { policy drop; }'",
+    "nft 'replace rule inet smcmesh output handle 2 meta mark 7 accept'"])
+def test_altered_rule_is_put_right(netns, harm):
+    n = netns()
+    assert sidecar(n) == 1
+    before = ruleset(n)
+    n.run(harm)
+    assert ruleset(n) != before
+    assert sidecar(n) == 1
+    assert ruleset(n) == before
+    assert sidecar(n) == 0
+
+
+def test_another_mark(netns):
+    n = netns()
+    assert sidecar(n) == 1
+    assert sidecar(n, "0x7", "0xffffffff") == 1
+    assert "0x00000100" not in ruleset(n)
+    assert sidecar(n, "0x7", "0xffffffff") == 0
+    # a mark that matches nothing, or everything
+    for mark, mask in (("0x1", "0x2"), ("0", "0"), ("0", "0xff")):
+        assert sidecar(n, mark, mask) == -errno.EINVAL
+    assert sidecar(n, "0x7", "0xffffffff") == 0
+
+
+def test_foreign_table(netns):
+    n = netns()
+    n.run("nft add table inet smcmesh; nft add chain inet smcmesh theirs;"
+          "nft add rule inet smcmesh theirs accept")
+    before = ruleset(n)
+    got = nodectl("prepare", n.path, "smcmesh_1", 1337, MARK, MASK)
+    assert (got["reason"], got["err"]) == ("owner-rule", -errno.EEXIST)
+    assert "not ours" in got["detail"]
+    assert not nodectl("release", n.path)["rule"]
+    assert ruleset(n) == before
+
+
+def test_released(netns):
+    n = netns()
+    nodectl("prepare", n.path, "smcmesh_1", 1337, MARK, MASK)
+    assert "smcmesh" in ruleset(n)
+    assert nodectl("release", n.path)["rule"]
+    assert ruleset(n) == ""
+
+
+# What the kernel does with an SMC socket's SYN, without SMC: a TCP socket that
+# is not the proxy's, with the mark that our BPF programs put on the SYN. The
+# rules see the same: a packet whose owner is not 1337.
+#
+#	pod: eth0 10.9.0.1, fd09::1 ------ peer: eth0 10.9.0.2, fd09::2
+#	listens: 15001 (the sidecar)             listens: 8080 (the server)
+
+LISTEN = """
+import socket, sys
+s = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6,
+                         dualstack_ipv6=True)
+print(flush=True)
+while True:
+    c, _ = s.accept()
+    c.sendall(sys.argv[2].encode())
+    c.close()
+"""
+
+
+def has(kind):
+    if kind == "nftables":
+        return True
+    return subprocess.run(["unshare", "-n", "sh", "-c",
+                           "iptables-legacy -t nat -S && ip6tables-legacy -t nat -S"],
+                          capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def pair(netns):
+    pod, peer = netns("a"), netns("b")
+    pod.run("ip link set lo up; ip link add eth0 type veth peer name eth0 netns "
+            + shlex.quote(peer.name))
+    for n, last in ((pod, 1), (peer, 2)):
+        n.run(f"ip link set eth0 up; ip addr add 10.9.0.{last}/24 dev eth0;"
+              f"ip -6 addr add fd09::{last}/64 dev eth0 nodad")
+    servers = []
+    try:
+        for n, port, word in ((pod, istio.OUT, "sidecar"), (peer, 8080, "peer")):
+            p = n.spawn(["python3", "-c", LISTEN, str(port), word])
+            servers.append(p)
+            p.stdout.readline()
+        yield pod
+    finally:
+        for p in servers:
+            p.kill()
+            p.communicate()
+
+
+def reach(pod, address, mark=None):
+    """Who answers when the pod dials @address:8080?"""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with pod.socket(family, socket.SOCK_STREAM) as s:
+        s.settimeout(10)
+        if mark:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        s.connect((address, 8080))
+        return s.recv(100).decode()
+
+
+@pytest.mark.parametrize("kind", istio.RULES)
+def test_marked_connections_pass(netns, kind):
+    if not has(kind):
+        pytest.skip(f"no {kind} in this kernel")
+    with pair(netns) as pod:
+        for address in ("10.9.0.2", "fd09::2"):
+            assert reach(pod, address, 0x100) == "peer"    # no rules yet
+        istio.install(pod, kind)
+        for address in ("10.9.0.2", "fd09::2"):
+            assert reach(pod, address, 0x100) == "sidecar"    # the trouble
+        assert sidecar(pod) == 1
+        for address in ("10.9.0.2", "fd09::2"):
+            assert reach(pod, address, 0x100) == "peer"
+            assert reach(pod, address) == "sidecar"
+            assert reach(pod, address, 0x4200) == "sidecar"
+            assert reach(pod, address, 0x42) == "sidecar"
+            assert reach(pod, address, 0x142) == "peer"
+        assert nodectl("unsidecar", netns=pod)["result"] == 1
+        assert reach(pod, "10.9.0.2", 0x100) == "sidecar"
+
+
+def test_rule_before_theirs(netns):
+    """Ours first, theirs later: priority decides, not age."""
+    with pair(netns) as pod:
+        assert sidecar(pod) == 1
+        for kind in filter(has, istio.RULES):
+            istio.RULES[kind](pod)
+        for address in ("10.9.0.2", "fd09::2"):
+            assert reach(pod, address, 0x100) == "peer"
+            assert reach(pod, address) == "sidecar"
