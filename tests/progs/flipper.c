@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * flipper: change endpoints between a lost SYN (or SYN-ACK) and its repeat.
+ * flipper: change endpoints between a SYN (or SYN-ACK) and its repeat.
  *
  *   --map PIN            smc_endpoint
- *   --lose syn|synack    what the network loses once per connection (a rule of
- *                        the test's does that)
+ *   --repeats syn|synack what is sent twice, because the network loses it or
+ *                        its answer once per connection (the test sees to that)
  *   --flip from|to|both  whose addresses change: the server's selector asks
  *                        about the client's, and the other way round
  *   --was yes|no         what they are at first: endpoints or not
@@ -16,12 +16,13 @@
  *                        selector remembers nothing?
  *
  * Every pair has addresses of its own, so every pair is a flip. They flip when
- * the tap has seen the packet to be lost of every pair; its repeat comes a
- * second after it. That it was so is checked pair by pair with the time stamps
- * of the tap ("between").
+ * the tap has seen that packet of every pair; its repeat comes a second after
+ * it. That it was so is checked pair by pair with the time stamps of the tap
+ * ("between").
  *
- * Prints one JSON object, keeps the connections open until standard input
- * ends, then puts back the rows that were there.
+ * Prints one JSON object and keeps the connections open until standard input
+ * ends. All addresses are made endpoints at first and left as they are at the
+ * end: the agent must be at rest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,8 +51,7 @@ struct seen {
 };
 
 struct pair {
-	struct smc_endpoint row[2]; /* as the agent made them, by enum end */
-	struct seen seen[2];	    /* by enum kind */
+	struct seen seen[2]; /* by enum kind */
 	pthread_t thread;
 	int fd, err;
 	const char *stage;
@@ -60,7 +60,7 @@ struct pair {
 static struct span from, to;
 static struct pair *pairs;
 static unsigned int n, port = 20000;
-static enum kind lose;
+static enum kind repeats;
 static bool flips[2], was_yes, again; /* flips: by enum end */
 static const char *pin, *memory_pin;
 
@@ -69,13 +69,14 @@ static const char *pin, *memory_pin;
 
 static void set_end(int map, enum end end, bool yes)
 {
+	static const struct smc_endpoint row = {
+		.transports = SMC_TRANSPORT_SMCD, .node_id = 1};
 	struct smc_addr key;
 	int err;
 
 	for (unsigned int i = 0; i < n; i++) {
 		span_ip(end == FROM ? &from : &to, i, key.ip);
-		err = yes ? map_put(map, &key, &pairs[i].row[end])
-			  : map_del(map, &key);
+		err = yes ? map_put(map, &key, &row) : map_del(map, &key);
 		if (err && err != -ENOENT) {
 			errno = -err;
 			die("change endpoint %u", i);
@@ -88,20 +89,6 @@ static void set_all(int map, bool yes)
 	for (enum end end = FROM; end <= TO; end++)
 		if (flips[end])
 			set_end(map, end, yes);
-}
-
-static void remember_all(int map)
-{
-	struct smc_addr key;
-
-	for (unsigned int i = 0; i < n; i++) {
-		for (enum end end = FROM; end <= TO; end++) {
-			span_ip(end == FROM ? &from : &to, i, key.ip);
-			errno = -map_get(map, &key, &pairs[i].row[end]);
-			if (errno)
-				die("address %u is not an endpoint", i);
-		}
-	}
 }
 
 static void forget(void)
@@ -172,7 +159,7 @@ static void *client(void *arg)
  */
 
 /* Note SYNs sent and SYN-ACKs received; return how many pairs show their first
- * packet of the kind that is lost. */
+ * packet of the kind that is repeated. */
 static unsigned int read_tap(int tap)
 {
 	unsigned int fresh = 0, i;
@@ -187,7 +174,7 @@ static unsigned int read_tap(int tap)
 		if (!seen->first_ns) {
 			seen->first_ns = s.wall_ns;
 			seen->smc = s.smc;
-			fresh += lose == (s.ack ? SYNACK : SYN);
+			fresh += repeats == (s.ack ? SYNACK : SYN);
 			continue;
 		}
 		if (!seen->repeat_ns)
@@ -220,12 +207,12 @@ static void report(uint64_t start_ns, uint64_t end_ns)
 
 	for (unsigned int i = 0; i < n; i++) {
 		struct pair *p = &pairs[i];
-		struct seen *lost = &p->seen[lose];
+		struct seen *twice = &p->seen[repeats];
 
-		first += lost->smc;
+		first += twice->smc;
 		wavered += p->seen[SYN].wavered || p->seen[SYNACK].wavered;
 		between +=
-			lost->first_ns < start_ns && end_ns < lost->repeat_ns;
+			twice->first_ns < start_ns && end_ns < twice->repeat_ns;
 		if (p->err) {
 			fprintf(stderr, "pair %u: %s: %s\n", i, p->stage,
 				strerror(-p->err));
@@ -263,7 +250,7 @@ static void option(int c)
 	else if (c == 'x')
 		memory_pin = optarg;
 	else if (c == 'l')
-		lose = choice(optarg, kinds);
+		repeats = choice(optarg, kinds);
 	else if (c == 'w')
 		was_yes = choice(optarg, answers);
 	else if (c == 'f')
@@ -285,7 +272,7 @@ static void option(int c)
 static void options(int argc, char **argv)
 {
 	static const struct option table[] = {
-		{"map", 1, NULL, 'm'},	 {"lose", 1, NULL, 'l'},
+		{"map", 1, NULL, 'm'},	 {"repeats", 1, NULL, 'l'},
 		{"was", 1, NULL, 'w'},	 {"from", 1, NULL, 'f'},
 		{"to", 1, NULL, 't'},	 {"port", 1, NULL, 'p'},
 		{"again", 0, NULL, 'a'}, {"forget", 1, NULL, 'x'},
@@ -312,7 +299,8 @@ int main(int argc, char **argv)
 	map = map_open(pin);
 	if (!pairs || map < 0)
 		die("%s", pin);
-	remember_all(map);
+	set_end(map, FROM, true);
+	set_end(map, TO, true);
 	set_all(map, was_yes);
 	tap = tap_open();
 	for (unsigned int i = 0; i < n; i++)
@@ -330,6 +318,5 @@ int main(int argc, char **argv)
 	report(start, end);
 	while (read(STDIN_FILENO, &c, 1) > 0)
 		;
-	set_all(map, true);
 	return 0;
 }
