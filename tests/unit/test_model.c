@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mesh/model: the switch, ports, UEIDs. */
+#include "unit.h"
+
+#include "mesh/model.h"
+
+static void smcmesh_wins_over_asm(void **state)
+{
+	static const struct {
+		enum mesh_switch mesh, asm_mesh;
+		bool on;
+	} cases[] = {
+		{MESH_UNSET, MESH_UNSET, false}, {MESH_UNSET, MESH_OFF, false},
+		{MESH_UNSET, MESH_ON, true},	 {MESH_OFF, MESH_UNSET, false},
+		{MESH_OFF, MESH_OFF, false},	 {MESH_OFF, MESH_ON, false},
+		{MESH_ON, MESH_UNSET, true},	 {MESH_ON, MESH_OFF, true},
+		{MESH_ON, MESH_ON, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct mesh_config c = {.enabled = cases[i].mesh,
+					.asm_enabled = cases[i].asm_mesh};
+
+		assert_int_equal(mesh_enabled(&c), cases[i].on);
+	}
+}
+
+static void switch_is_true_or_false_only(void **state)
+{
+	static const char *const bad[] = {"",  "True",	"TRUE",	 "yes",
+					  "1", " true", "true ", "truefalse"};
+	enum mesh_switch s = MESH_UNSET;
+
+	assert_int_equal(mesh_switch_parse("true", &s), 0);
+	assert_int_equal(s, MESH_ON);
+	assert_int_equal(mesh_switch_parse("false", &s), 0);
+	assert_int_equal(s, MESH_OFF);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(mesh_switch_parse(bad[i], &s), -EINVAL);
+		assert_int_equal(s, MESH_OFF);
+	}
+}
+
+static void ports_are_sorted_and_once(void **state)
+{
+	struct mesh_ports p = {0};
+	char bad[32] = "";
+
+	assert_int_equal(
+		mesh_ports_parse(" 5432,80 ,\t65535, 80,1,00022", &p, bad), 0);
+	assert_int_equal(p.n, 5);
+	assert_int_equal(p.v[0], 1);
+	assert_int_equal(p.v[1], 22);
+	assert_int_equal(p.v[2], 80);
+	assert_int_equal(p.v[3], 5432);
+	assert_int_equal(p.v[4], 65535);
+	assert_true(mesh_ports_has(&p, 22));
+	assert_true(mesh_ports_has(&p, 65535));
+	assert_false(mesh_ports_has(&p, 23));
+	/* Again, into what is in use; nothing but blanks is no port. */
+	assert_int_equal(mesh_ports_parse(" \t", &p, bad), 0);
+	assert_int_equal(p.n, 0);
+	assert_false(mesh_ports_has(&p, 1));
+	free(p.v);
+}
+
+static void first_bad_port_is_named(void **state)
+{
+	static const struct {
+		const char *text, *bad;
+	} cases[] = {
+		{"0", "0"},
+		{"65536", "65536"},
+		{"-1", "-1"},
+		{"80,", ""},
+		{",80", ""},
+		{"80,,81", ""},
+		{",", ""},
+		{"80;81", "80;81"},
+		{"1,x,y", "x"},
+		{"1 2", "1 2"},
+		{"+80", "+80"},
+		{"80-90", "80-90"},
+		{"http", "http"},
+		{"99999999999999999999", "99999999999999999999"},
+		{"0123456789012345678901234567890123456789",
+		 "0123456789012345678901234567890"},
+	};
+	struct mesh_ports p = {0};
+	char bad[32];
+
+	assert_int_equal(mesh_ports_parse("7", &p, bad), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(mesh_ports_parse(cases[i].text, &p, bad),
+				 -EINVAL);
+		assert_string_equal(bad, cases[i].bad);
+		/* Untouched. */
+		assert_int_equal(p.n, 1);
+		assert_int_equal(p.v[0], 7);
+	}
+	free(p.v);
+}
+
+static void every_port_can_be_listed(void **state)
+{
+	char *text = malloc(65535 * 6 + 1), *end = text, bad[32];
+	struct mesh_ports p = {0};
+
+	for (int port = 65535; port; port--)
+		end += sprintf(end, "%d,", port);
+	end[-1] = '\0';
+	assert_int_equal(mesh_ports_parse(text, &p, bad), 0);
+	assert_int_equal(p.n, 65535);
+	for (int port = 1; port < 65536; port++)
+		assert_int_equal(p.v[port - 1], port);
+	free(text);
+	free(p.v);
+}
+
+static void ueid_is_what_the_kernel_takes(void **state)
+{
+	static const struct {
+		const char *ueid;
+		bool valid;
+	} cases[] = {
+		{"SMCMESH", true},
+		{"0", true},
+		{"A.-.", true},
+		{"ABCDEFGHIJABCDEFGHIJABCDEFGHIJAB", true},
+		{"ABCDEFGHIJABCDEFGHIJABCDEFGHIJABC", false},
+		{"", false},
+		{"smc", false},
+		{".A", false},
+		{"-A", false},
+		{"A B", false},
+		{" A", false},
+		{"A_B", false},
+		{"\xc4", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(mesh_ueid_valid(cases[i].ueid),
+				 cases[i].valid);
+	assert_true(mesh_ueid_valid(MESH_DEFAULT_UEID));
+}
+
+static void world_is_freed_whole(void **state)
+{
+	struct mesh_world w = {0};
+
+	mesh_world_free(&w);
+	mesh_world_init(&w);
+	assert_string_equal(w.config.ueid, MESH_DEFAULT_UEID);
+	w.pods = calloc(2, sizeof(*w.pods));
+	w.n_pods = 2;
+	w.pods[1].name = strdup("x");
+	w.pods[1].addrs.v = malloc(16);
+	w.nodes = calloc(1, sizeof(*w.nodes));
+	w.n_nodes = 1;
+	w.nodes[0].endpoints = calloc(1, sizeof(*w.nodes[0].endpoints));
+	w.nodes[0].n_endpoints = 1;
+	w.nodes[0].endpoints[0].uid = strdup("y");
+	mesh_world_free(&w);
+	assert_null(w.pods);
+	/* What was not freed is LeakSanitizer's to say. */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(smcmesh_wins_over_asm),
+		cmocka_unit_test(switch_is_true_or_false_only),
+		cmocka_unit_test(ports_are_sorted_and_once),
+		cmocka_unit_test(first_bad_port_is_named),
+		cmocka_unit_test(every_port_can_be_listed),
+		cmocka_unit_test(ueid_is_what_the_kernel_takes),
+		cmocka_unit_test(world_is_freed_whole),
+	};
+
+	return cmocka_run_group_tests_name("mesh/model", tests, NULL, NULL);
+}
