@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * libFuzzer's entry: any bytes as a List. What comes out must be a world that
+ * keeps the promises of mesh/model.h, and mesh_plan() must be able to live with
+ * it. `make fuzz` builds and runs it with clang; tests/unit/test_fuzz_corpus.c
+ * feeds it what is in corpus/, with every build.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube/decode.h"
+#include "mesh/plan.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define promise(holds)                                                   \
+	do {                                                             \
+		if (!(holds)) {                                          \
+			fprintf(stderr, "broken promise: %s\n", #holds); \
+			abort();                                         \
+		}                                                        \
+	} while (0)
+
+static void check_ports(const struct mesh_ports *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		promise(p->v[i] && (!i || p->v[i - 1] < p->v[i]));
+}
+
+static void check_pods(const struct mesh_world *w)
+{
+	for (size_t i = 0; i < w->n_pods; i++) {
+		const struct mesh_pod *p = &w->pods[i];
+
+		promise(p->ns && *p->name && *p->uid && p->node);
+		promise(!p->netns_path || *p->netns_path == '/');
+		check_ports(&p->exclude_in);
+		check_ports(&p->exclude_out);
+		for (size_t k = 0; k < i && i < 100; k++)
+			promise(strcmp(p->uid, w->pods[k].uid));
+	}
+}
+
+static void check_world(const struct mesh_world *w)
+{
+	const struct mesh_config *c = &w->config;
+
+	promise(mesh_ueid_valid(c->ueid));
+	promise(c->mark && !(c->mark & ~c->mark_mask));
+	check_ports(&c->exclude_ports);
+	check_pods(w);
+	for (size_t i = 0; i < w->n_nodes; i++) {
+		promise(*w->nodes[i].name);
+		for (size_t k = 0; k < w->nodes[i].n_endpoints; k++) {
+			const struct mesh_endpoint *e =
+				&w->nodes[i].endpoints[k];
+
+			promise(*e->ns && *e->pod && *e->uid);
+			check_ports(&e->ports);
+		}
+	}
+}
+
+static void check_plan(const struct mesh_world *w)
+{
+	const struct mesh_host host = {.node = "n1",
+				       .converter = true,
+				       .selector = true,
+				       .cgroup2 = true,
+				       .transports = SMC_TRANSPORT_SMCR};
+	struct mesh_plan plan;
+
+	promise(!mesh_plan(w, &host, NULL, 0, &plan));
+	for (size_t i = 0; i < plan.n_endpoints; i++)
+		promise(addr_usable(&plan.endpoints[i].addr) &&
+			(!i || addr_cmp(&plan.endpoints[i - 1].addr,
+					&plan.endpoints[i].addr) < 0));
+	mesh_plan_free(&plan);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct buf notes = {0}, error = {0};
+	struct mesh_world w;
+	int err;
+
+	err = kube_decode_list((const char *)data, size, &w, &notes, &error);
+	promise(notes.len < 100000 && error.len < 2000);
+	if (err) {
+		promise(error.len);
+	} else {
+		check_world(&w);
+		check_plan(&w);
+		mesh_world_free(&w);
+	}
+	buf_free(&notes);
+	buf_free(&error);
+	return 0;
+}
