@@ -50,7 +50,7 @@ SKEL := $(BUILD)/smcmesh.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all faults deps root kernel demo check check-programs check-unit \
+.PHONY: all fuzz faults deps root kernel demo check check-programs check-unit \
 	check-bpf check-net check-vm check-lab lint bench shell install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
@@ -190,6 +190,16 @@ shell: all kernel root ## a shell in a virtual machine with the lab's root
 
 fmt: ## lay out the C sources
 	$(Q)clang-format -i $$(git ls-files -co --exclude-standard '*.[ch]' ':!vmlinux')
+
+FUZZ_SECONDS ?= 60
+FUZZ_SRC := tests/fuzz/fuzz_decode.c $(wildcard user/kube/decode*.c) \
+	user/kube/json.c $(wildcard user/mesh/*.c user/base/*.c)
+fuzz: ## damaged Lists into the decoder for FUZZ_SECONDS (needs libclang-rt-dev)
+	@mkdir -p $(BUILD)/fuzz/found
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 $(SAN) -fsanitize=fuzzer $(FUZZ_SRC) \
+		$(shell pkg-config --cflags --libs yyjson) -o $(BUILD)/fuzz/decode
+	$(Q)$(BUILD)/fuzz/decode -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
+		$(BUILD)/fuzz/found tests/fuzz/corpus
 
 install: all ## the program and its systemd unit, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
