@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The pure parts of user/datapath: rows and their difference, the selector's
+ * names, the table of features, and that our tables match the BPF object. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "datapath/hs_name.h"
+#include "datapath/rows.h"
+#include "datapath/selector.h"
+
+/* ---- rows ---- */
+
+static void add(struct rows *r, __u32 key, __u16 value)
+{
+	/* big-endian, so that memcmp() orders as numbers do */
+	__u32 k = __builtin_bswap32(key);
+
+	assert_int_equal(rows_add(r, &k, &value), 0);
+}
+
+static __u32 key_at(const struct rows *r, size_t i)
+{
+	__u32 k;
+
+	memcpy(&k, rows_key(r, i), sizeof(k));
+	return __builtin_bswap32(k);
+}
+
+static __u16 value_at(const struct rows *r, size_t i)
+{
+	__u16 v;
+
+	memcpy(&v, rows_value(r, i), sizeof(v));
+	return v;
+}
+
+#define ROWS                                                           \
+	{                                                              \
+		.key_size = sizeof(__u32), .value_size = sizeof(__u16) \
+	}
+
+static void test_rows_sort(void **state)
+{
+	_cleanup_(rows_free) struct rows r = ROWS;
+
+	for (__u32 i = 0; i < 1000; i++)
+		add(&r, i * 7919 % 1000, i * 7919 % 1000);
+	for (__u32 i = 0; i < 1000; i += 3)
+		add(&r, i, i);
+	rows_sort(&r);
+	assert_int_equal(r.n, 1000);
+	for (__u32 i = 0; i < 1000; i++) {
+		assert_int_equal(key_at(&r, i), i);
+		assert_int_equal(value_at(&r, i), i);
+	}
+}
+
+static void test_rows_sort_few(void **state)
+{
+	_cleanup_(rows_free) struct rows none = ROWS, one = ROWS, same = ROWS;
+
+	rows_sort(&none);
+	assert_int_equal(none.n, 0);
+	add(&one, 5, 6);
+	rows_sort(&one);
+	assert_int_equal(one.n, 1);
+	for (int i = 0; i < 4; i++)
+		add(&same, 5, 6);
+	rows_sort(&same);
+	assert_int_equal(same.n, 1);
+	assert_int_equal(value_at(&same, 0), 6);
+}
+
+static void test_rows_find(void **state)
+{
+	_cleanup_(rows_free) struct rows r = ROWS;
+	__u32 k;
+
+	for (__u32 i = 0; i < 100; i++)
+		add(&r, 2 * i, i);
+	rows_sort(&r);
+	for (__u32 i = 0; i < 201; i++) {
+		const void *v;
+
+		k = __builtin_bswap32(i);
+		v = rows_find(&r, &k);
+		if (i % 2 || i >= 200)
+			assert_null(v);
+		else
+			assert_ptr_equal(v, rows_value(&r, i / 2));
+	}
+}
+
+static void test_diff(void **state)
+{
+	_cleanup_(rows_free) struct rows want = ROWS, have = ROWS;
+	_cleanup_(rows_delta_free) struct rows_delta d = {};
+
+	add(&want, 1, 10); /* new */
+	add(&want, 2, 20); /* the same */
+	add(&want, 4, 41); /* another value */
+	add(&want, 9, 90); /* new, behind all others */
+	add(&have, 0, 1);  /* gone, before all others */
+	add(&have, 2, 20);
+	add(&have, 3, 30); /* gone */
+	add(&have, 4, 40);
+	assert_int_equal(rows_diff(&want, &have, &d), 0);
+	assert_int_equal(d.added.n, 2);
+	assert_int_equal(key_at(&d.added, 0), 1);
+	assert_int_equal(value_at(&d.added, 0), 10);
+	assert_int_equal(key_at(&d.added, 1), 9);
+	assert_int_equal(d.changed.n, 1);
+	assert_int_equal(key_at(&d.changed, 0), 4);
+	assert_int_equal(value_at(&d.changed, 0), 41);
+	assert_int_equal(d.removed.n, 2);
+	assert_int_equal(key_at(&d.removed, 0), 0);
+	assert_int_equal(key_at(&d.removed, 1), 3);
+}
+
+static void test_diff_empty(void **state)
+{
+	_cleanup_(rows_free) struct rows some = ROWS, none = ROWS;
+	_cleanup_(rows_delta_free) struct rows_delta put = {}, cut = {},
+						     same = {};
+
+	for (__u32 i = 0; i < 50; i++)
+		add(&some, i, i);
+	assert_int_equal(rows_diff(&some, &none, &put), 0);
+	assert_int_equal(put.added.n, 50);
+	assert_int_equal(put.changed.n + put.removed.n, 0);
+	assert_int_equal(rows_diff(&none, &some, &cut), 0);
+	assert_int_equal(cut.removed.n, 50);
+	assert_int_equal(cut.changed.n + cut.added.n, 0);
+	assert_int_equal(rows_diff(&some, &some, &same), 0);
+	assert_int_equal(same.added.n + same.changed.n + same.removed.n, 0);
+}
+
+/* ---- names of the selector ---- */
+
+static void test_hs_names(void **state)
+{
+	static const unsigned int some[] = {1, 9, 10, 4711, HS_GENERATION_MAX};
+	char name[SMC_CTRL_NAME_MAX];
+
+	for (size_t i = 0; i < array_size(some); i++) {
+		hs_name_format(some[i], name);
+		assert_int_equal(
+			strncmp(name, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN), 0);
+		assert_true(strlen(name) < SMC_CTRL_NAME_MAX);
+		assert_int_equal(hs_name_parse(name), some[i]);
+	}
+}
+
+static void test_hs_names_of_others(void **state)
+{
+	static const char *const not_ours[] = {
+		"",	      "linkcheck",  "smcmesh",
+		"smcmesh_",   "smcmesh_0",  "smcmesh_01",
+		"smcmesh_1x", "smcmesh_-1", "smcmesh_+1",
+		"smcmesh_ 1", "Smcmesh_1",  "smcmesh_99999999",
+		"smcmesh_1 ", "xsmcmesh_1", "smcmesh_4294967297",
+		"smcmesh_1.0"};
+
+	for (size_t i = 0; i < array_size(not_ours); i++)
+		assert_int_equal(hs_name_parse(not_ours[i]), 0);
+}
+
+static void test_hs_next(void **state)
+{
+	const unsigned int v[] = {3, 1, 7, 2};
+	const unsigned int full[] = {2, HS_GENERATION_MAX, 1, 4};
+
+	assert_int_equal(hs_generation_next(NULL, 0), 1);
+	assert_int_equal(hs_generation_next(v, array_size(v)), 8);
+	assert_int_equal(hs_generation_next(full, array_size(full)), 3);
+}
+
+/* ---- tables ---- */
+
+static void test_feature_texts(void **state)
+{
+	for (int i = 0; i < FEATURE_MAX; i++) {
+		const struct feature_text *t = feature_text(i);
+
+		assert_non_null(t->label);
+		assert_true(*t->label && *t->what && *t->loss && *t->how);
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(t->label,
+						feature_text(j)->label);
+	}
+}
+
+static bool has_row(const char *prog)
+{
+	for (size_t i = 0; i < LINKS; i++)
+		if (!strcmp(link_rows[i].name, prog))
+			return true;
+	for (size_t i = 0; selectors[i]; i++)
+		for (size_t j = 0; selectors[i]->programs[j]; j++)
+			if (!strcmp(selectors[i]->programs[j], prog))
+				return true;
+	return false;
+}
+
+/* A program without a row would never be loaded, and nobody would know. */
+static void test_programs(void **state)
+{
+	_object_ struct bpf_object *obj = object_open();
+	struct bpf_program *prog;
+
+	assert_non_null(obj);
+	bpf_object__for_each_program(prog, obj)
+	{
+		const char *name = bpf_program__name(prog);
+
+		if (!has_row(name))
+			fail_msg("program %s has no row", name);
+		assert_true(strlen(name) < BPF_OBJ_NAME_LEN);
+	}
+	for (size_t i = 0; i < LINKS; i++)
+		if (!bpf_object__find_program_by_name(obj, link_rows[i].name))
+			fail_msg("no program %s", link_rows[i].name);
+}
+
+/* Our sizes are the ABI's, the object's are what the kernel gets. */
+static void test_maps(void **state)
+{
+	_object_ struct bpf_object *obj = object_open();
+	const struct bpf_map *map;
+
+	assert_non_null(obj);
+	for (size_t i = 0; i < MAP_MAX; i++) {
+		map = bpf_object__find_map_by_name(obj, map_rows[i].name);
+		if (!map)
+			fail_msg("no map %s", map_rows[i].name);
+		assert_int_equal(bpf_map__key_size(map), map_rows[i].key_size);
+		assert_int_equal(bpf_map__value_size(map),
+				 map_rows[i].value_size);
+	}
+	/* Pins go by names, and the kernel cuts longer ones. */
+	bpf_object__for_each_map(map, obj)
+	{
+		if (object_is_pinned_map(map))
+			assert_true(strlen(bpf_map__name(map)) <
+				    BPF_OBJ_NAME_LEN);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows_sort),
+		cmocka_unit_test(test_rows_sort_few),
+		cmocka_unit_test(test_rows_find),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_diff_empty),
+		cmocka_unit_test(test_hs_names),
+		cmocka_unit_test(test_hs_names_of_others),
+		cmocka_unit_test(test_hs_next),
+		cmocka_unit_test(test_feature_texts),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_maps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
