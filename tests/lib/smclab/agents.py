@@ -56,6 +56,11 @@ class Agent:
         """JSON from the control socket, e.g. get("/v1/status")."""
         return json.loads(self.http(path).out)
 
+    def pod(self, name):
+        """What /v1/pods says of the pod; {} while it does not know it."""
+        return next((p for p in self.get("/v1/pods")["pods"]
+                     if p["name"] == name), {})
+
     def ready(self):
         if self.proc and not self.proc.alive:
             raise RuntimeError(f"the agent has ended, rc {self.proc.rc}:\n"
