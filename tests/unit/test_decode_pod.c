@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+/* JSON to worlds, Pods: what is read, what is left out, what is said. */
+#include "decoded.h"
+
+/* ---- Pods -----------------------------------------------------------------
+ */
+
+static void pod_as_the_api_writes_it(void **state)
+{
+	_decoded_ struct decoded d = decode_items(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{"
+		"\"name\":\"web-0\",\"namespace\":\"shop\",\"uid\":\"u-1\","
+		"\"creationTimestamp\":\"2025-03-01T12:00:00Z\","
+		"\"deletionTimestamp\":\"2025-03-01T13:00:00Z\","
+		"\"annotations\":{\"smc.asm.alibabacloud.com/enabled\":"
+		"\"true\",\"smcmesh.io/exclude-outbound-ports\":"
+		"\"5432, 3306,5432\",\"smcmesh.io/exclude-inbound-ports\":"
+		"\"22\",\"smcmesh.io/netns\":\"/run/netns/a\",\"x\":1}},"
+		"\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":"
+		"\"nginx\"}]},\"status\":{\"phase\":\"Running\",\"podIPs\":["
+		"{\"ip\":\"10.244.1.10\"},{\"ip\":\"fd00::10\"}]}}");
+	struct mesh_pod *p = only_pod(&d);
+
+	assert_string_equal(p->ns, "shop");
+	assert_string_equal(p->name, "web-0");
+	assert_string_equal(p->uid, "u-1");
+	assert_string_equal(p->node, "n1");
+	assert_string_equal(p->netns_path, "/run/netns/a");
+	assert_int_equal(p->created, 1740830400);
+	assert_false(p->ended);
+	assert_false(p->host_network);
+	assert_false(p->sidecar);
+	assert_int_equal(p->enabled, MESH_ON);
+	assert_null(p->problem);
+	assert_int_equal(p->addrs.n, 2);
+	assert_addr(p->addrs.v[0], "10.244.1.10");
+	assert_addr(p->addrs.v[1], "fd00::10");
+	assert_int_equal(p->exclude_out.n, 2);
+	assert_int_equal(p->exclude_out.v[0], 3306);
+	assert_int_equal(p->exclude_out.v[1], 5432);
+	assert_int_equal(p->exclude_in.n, 1);
+	assert_int_equal(p->exclude_in.v[0], 22);
+}
+
+static void bare_pod_has_defaults(void **state)
+{
+	_decoded_ struct decoded d = decode(POD("a"));
+	struct mesh_pod *p = only_pod(&d);
+
+	assert_string_equal(p->ns, "default");
+	assert_string_equal(p->uid, "default/a");
+	assert_string_equal(p->node, "");
+	assert_null(p->netns_path);
+	assert_int_equal(p->created, 0);
+	assert_int_equal(p->enabled, MESH_UNSET);
+	assert_int_equal(p->addrs.n, 0);
+}
+
+static void null_is_absent(void **state)
+{
+	_decoded_ struct decoded d = decode(
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"uid\":null,"
+		"\"annotations\":null},\"spec\":null,"
+		"\"status\":{\"podIPs\":null,\"phase\":\"\"}}");
+
+	assert_string_equal(only_pod(&d)->uid, "default/a");
+}
+
+static void ended_is_succeeded_or_failed(void **state)
+{
+	static const struct {
+		const char *phase;
+		bool ended;
+	} cases[] = {{"Pending", false}, {"Running", false},
+		     {"Unknown", false}, {"Succeeded", true},
+		     {"Failed", true},	 {"failed", false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char json[200];
+
+		snprintf(json, sizeof(json),
+			 "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+			 "\"status\":{\"phase\":\"%s\"}}",
+			 cases[i].phase);
+		_decoded_ struct decoded d = decode(json);
+
+		assert_int_equal(only_pod(&d)->ended, cases[i].ended);
+	}
+}
+
+/* A field on which safety rests, of a wrong type: without the pod. */
+static void pod_that_is_not_understood_is_left_out(void **state)
+{
+	static const struct {
+		const char *pod, *note;
+	} cases[] = {
+		{"\"metadata\":{\"name\":3}",
+		 "Pod (items[0]): metadata.name is 3, expected a string"},
+		{"\"metadata\":{\"name\":\"a b\"}", "metadata.name is no name"},
+		{"\"metadata\":{}", "Pod (items[0]): metadata.name is missing"},
+		{"\"metadata\":[]", "metadata is an array, expected an object"},
+		{"\"metadata\":{\"name\":\"a\",\"namespace\":[]}",
+		 "Pod default/a: metadata.namespace is an array, expected a "
+		 "string of at most 1024 bytes; the Pod is left out"},
+		{"\"metadata\":{\"name\":\"a\",\"namespace\":\"x\",\"uid\":1}",
+		 "Pod x/a: metadata.uid is 1"},
+		{"\"metadata\":{\"name\":\"a\",\"uid\":\"x\\u0000y\"}",
+		 "metadata.uid is \"x\\x00y\""},
+		{"\"metadata\":{\"name\":\"a\",\"creationTimestamp\":\"now\"}",
+		 "metadata.creationTimestamp is \"now\", expected a time like"},
+		{"\"metadata\":{\"name\":\"a\",\"creationTimestamp\":1e9}",
+		 "metadata.creationTimestamp is 1e+09"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":\"x\"",
+		 "spec is \"x\", expected an object"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"nodeName\":{}}",
+		 "spec.nodeName is an object"},
+		{"\"metadata\":{\"name\":\"a\"},"
+		 "\"spec\":{\"hostNetwork\":\"yes\"}",
+		 "spec.hostNetwork is \"yes\", expected true or false; the Pod "
+		 "is left out"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":{}}",
+		 "spec.containers is an object, expected an array"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[7]}",
+		 "spec.containers[0] is 7, expected an object"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":["
+		 "{\"name\":\"x\"},{\"name\":7}]}",
+		 "spec.containers[1].name is 7"},
+		{"\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":["
+		 "{\"name\":\"istio-proxy\",\"securityContext\":"
+		 "{\"runAsUser\":-1}}]}",
+		 "spec.containers[0].securityContext.runAsUser is -1, expected "
+		 "a number from 0 to 4294967294"},
+		{"\"metadata\":{\"name\":\"a\"},\"status\":{\"phase\":false}",
+		 "status.phase is false"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf item = {0};
+
+		buf_printf(&item, "{\"kind\":\"Pod\",%s}," POD("other"),
+			   cases[i].pod);
+		_decoded_ struct decoded d = decode_items(item.data);
+
+		buf_free(&item);
+		assert_int_equal(d.err, 0);
+		assert_says(notes(&d), cases[i].note);
+		assert_int_equal(d.world.n_pods, 1);
+		assert_string_equal(d.world.pods[0].name, "other");
+	}
+}
+
+static void bad_addresses_are_left_out_alone(void **state)
+{
+	_decoded_ struct decoded d = decode_items(
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{"
+		"\"podIPs\":[{\"ip\":\"10.0.0.256\"},{\"ip\":\"10.0.0.1\"},7,"
+		"{\"ip\":7},{\"ip\":\"\"},{\"ip\":\"::ffff:10.0.0.1\"},{}]}}");
+
+	assert_int_equal(d.err, 0);
+	assert_int_equal(d.world.n_pods, 1);
+	assert_int_equal(d.world.pods[0].addrs.n, 1);
+	assert_addr(d.world.pods[0].addrs.v[0], "10.0.0.1");
+	assert_says(notes(&d),
+		    "Pod default/a: status.podIPs[0].ip is \"10.0.0.256\", "
+		    "expected an IPv4 or IPv6 address; the address is ignored");
+	assert_says(notes(&d), "status.podIPs[2] is 7, expected an object");
+	assert_says(notes(&d), "status.podIPs[3].ip is 7, expected a string");
+	assert_says(notes(&d), "status.podIPs[4].ip is \"\"");
+	assert_says(notes(&d), "address ::ffff:10.0.0.1 is listed twice");
+}
+
+static void pod_ip_alone_is_read(void **state)
+{
+	_decoded_ struct decoded d =
+		decode("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+		       "\"status\":{\"podIP\":\"10.0.0.1\"}}");
+
+	assert_int_equal(only_pod(&d)->addrs.n, 1);
+}
+
+/* ---- annotations ----------------------------------------------------------
+ */
+
+static struct decoded decode_annotated(const char *annotations)
+{
+	struct decoded d;
+	char *json;
+
+	if (asprintf(&json,
+		     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+		     "\"annotations\":{%s}}}",
+		     annotations) < 0)
+		fail();
+	d = decode(json);
+	free(json);
+	return d;
+}
+
+#define ENABLED "\"smc.asm.alibabacloud.com/enabled\""
+#define ALIAS "\"smcmesh.io/enabled\""
+
+static void annotation_is_true_or_false(void **state)
+{
+	static const struct {
+		const char *annotations;
+		enum mesh_switch enabled;
+	} cases[] = {
+		{"", MESH_UNSET},
+		{ENABLED ":\"true\"", MESH_ON},
+		{ENABLED ":\"false\"", MESH_OFF},
+		{ALIAS ":\"true\"", MESH_ON},
+		{ALIAS ":\"false\"", MESH_OFF},
+		{ENABLED ":\"true\"," ALIAS ":\"true\"", MESH_ON},
+		{"\"smc.asm.alibabacloud.com/Enabled\":\"true\"", MESH_UNSET},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_decoded_ struct decoded d =
+			decode_annotated(cases[i].annotations);
+
+		assert_int_equal(only_pod(&d)->enabled, cases[i].enabled);
+		assert_null(only_pod(&d)->problem);
+	}
+}
+
+static void first_annotation_wins_over_its_alias(void **state)
+{
+	_decoded_ struct decoded d =
+		decode_annotated(ALIAS ":\"true\"," ENABLED ":\"false\"");
+
+	assert_int_equal(d.world.pods[0].enabled, MESH_OFF);
+	assert_says(notes(&d), "Pod default/a: the annotations "
+			       "smc.asm.alibabacloud.com/enabled and "
+			       "smcmesh.io/enabled differ; the second is");
+}
+
+static void bad_annotation_is_a_problem_of_the_pod(void **state)
+{
+	static const struct {
+		const char *annotations, *problem;
+	} cases[] = {
+		{ENABLED ":\"yes\"",
+		 "annotation smc.asm.alibabacloud.com/enabled is \"yes\", "
+		 "expected \"true\" or \"false\""},
+		{ENABLED ":\"True\"", "is \"True\""},
+		{ENABLED ":\"true \"", "is \"true \""},
+		{ENABLED ":\"\"", "is \"\""},
+		{ENABLED ":true", "is true, expected \"true\" or \"false\""},
+		{ENABLED ":\"true\\u0000\"", "is \"true\\x00\""},
+		{ENABLED ":null", "is null"},
+		{ALIAS ":\"1\"", "annotation smcmesh.io/enabled is \"1\""},
+		{ENABLED ":\"no\"," ALIAS ":\"true\"",
+		 "smc.asm.alibabacloud.com/enabled is \"no\""},
+		{"\"smcmesh.io/exclude-outbound-ports\":\"80,x,y\"",
+		 "annotation smcmesh.io/exclude-outbound-ports is "
+		 "\"80,x,y\", expected ports from 1 to 65535 with commas "
+		 "between (not \"x\")"},
+		{"\"smcmesh.io/exclude-inbound-ports\":\"0\"",
+		 "annotation smcmesh.io/exclude-inbound-ports is \"0\""},
+		{"\"smcmesh.io/exclude-inbound-ports\":80",
+		 "is 80, expected a string of ports"},
+		{"\"smcmesh.io/netns\":\"netns/a\"",
+		 "is \"netns/a\", expected an absolute path"},
+		{"\"smcmesh.io/proxy-uid\":\"-1\"",
+		 "is \"-1\", expected a user ID"},
+		{"\"smcmesh.io/proxy-uid\":\"4294967295\"",
+		 "is \"4294967295\", expected a user ID"},
+		{"\"smcmesh.io/proxy-uid\":\"\"", "is \"\", expected a user"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_decoded_ struct decoded d =
+			decode_annotated(cases[i].annotations);
+
+		assert_says(only_pod(&d)->problem, cases[i].problem);
+	}
+}
+
+static void annotations_of_a_wrong_type_are_none(void **state)
+{
+	_decoded_ struct decoded d =
+		decode("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+		       "\"annotations\":[\"true\"]}}");
+
+	assert_int_equal(d.world.pods[0].enabled, MESH_UNSET);
+	assert_says(notes(&d), "metadata.annotations is an array, expected an "
+			       "object; the Pod is not enabled");
+}
+
+/* ---- sidecars -------------------------------------------------------------
+ */
+
+static void sidecar_is_found_by_its_container(void **state)
+{
+	static const struct {
+		const char *pod; /* annotations and spec */
+		bool sidecar;
+		unsigned int uid;
+	} cases[] = {
+		{"},\"spec\":{\"containers\":[{\"name\":\"app\"},"
+		 "{\"name\":\"istio-proxy\"}]",
+		 true, 1337},
+		{"},\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
+		 "\"securityContext\":{\"runAsUser\":0}}]",
+		 true, 0},
+		{",\"annotations\":{\"smcmesh.io/proxy-uid\":\"42\"}},"
+		 "\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
+		 "\"securityContext\":{\"runAsUser\":7}}]",
+		 true, 42},
+		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\","
+		 "\"restartPolicy\":\"Always\",\"securityContext\":"
+		 "{\"runAsUser\":9}}]",
+		 true, 9},
+		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\"}]",
+		 false, 1337},
+		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-init\"}]",
+		 false, 1337},
+		{"},\"spec\":{\"hostNetwork\":true,\"containers\":["
+		 "{\"name\":\"istio-proxy\"}]",
+		 false, 1337},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf json = {0};
+
+		buf_printf(&json,
+			   "{\"kind\":\"Pod\",\"metadata\":{\"name\":"
+			   "\"a\"%s}}",
+			   cases[i].pod);
+		_decoded_ struct decoded d = decode(json.data);
+
+		buf_free(&json);
+		assert_int_equal(only_pod(&d)->sidecar, cases[i].sidecar);
+		assert_int_equal(only_pod(&d)->proxy_uid, cases[i].uid);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pod_as_the_api_writes_it),
+		cmocka_unit_test(bare_pod_has_defaults),
+		cmocka_unit_test(null_is_absent),
+		cmocka_unit_test(ended_is_succeeded_or_failed),
+		cmocka_unit_test(pod_that_is_not_understood_is_left_out),
+		cmocka_unit_test(bad_addresses_are_left_out_alone),
+		cmocka_unit_test(pod_ip_alone_is_read),
+		cmocka_unit_test(annotation_is_true_or_false),
+		cmocka_unit_test(first_annotation_wins_over_its_alias),
+		cmocka_unit_test(bad_annotation_is_a_problem_of_the_pod),
+		cmocka_unit_test(annotations_of_a_wrong_type_are_none),
+		cmocka_unit_test(sidecar_is_found_by_its_container),
+	};
+
+	return cmocka_run_group_tests_name("decode/pod", tests, NULL, NULL);
+}
