@@ -69,8 +69,7 @@ static __always_inline __u32 smc_plain_reason(const struct smc_pod *pod,
 	return SMC_REASON_NOT_CONVERTED;
 }
 
-/* ---- cgroup/connect: the mark ----------------------------------------------
- */
+/* ---- cgroup/connect: the mark ---- */
 
 /*
  * An SMC socket's inner socket has no file before it falls back, so the owner
@@ -123,8 +122,7 @@ int flow_connect6(struct bpf_sock_addr *ctx)
 	return smc_mark(ctx);
 }
 
-/* ---- sockops: the records --------------------------------------------------
- */
+/* ---- sockops: the records ---- */
 
 static __always_inline void flow_watch_state(struct bpf_sock_ops *ctx)
 {
@@ -205,9 +203,6 @@ static __always_inline void flow_connected(struct bpf_sock_ops *ctx,
 	__u64 cookie;
 	bool first;
 
-	/* Set by flow_connecting(): spares the others the look-up. */
-	if (!(ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG))
-		return;
 	cookie = bpf_get_socket_cookie(ctx);
 	flow = bpf_map_lookup_elem(&smc_flow, &cookie);
 	if (!flow || flow->role != SMC_ROLE_CLIENT)
@@ -371,27 +366,19 @@ static __always_inline void flow_closed(struct bpf_sock_ops *ctx,
 	smc_emit(SMC_EVENT_CLOSED, cookie, flow);
 }
 
-SEC("sockops")
-int flow_sockops(struct bpf_sock_ops *ctx)
+/* Not inlined, so that the sockets of everyone else do not pay for its stack
+ * and registers. */
+static __noinline int flow_event(struct bpf_sock_ops *ctx)
 {
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = ctx->sk; /* verifier: each read is unchecked */
 	struct tcp_sock *tp;
-	__u32 op = ctx->op;
 
-	/* Five of the dozen things the kernel asks for every socket. */
-	if (op != BPF_SOCK_OPS_TCP_CONNECT_CB &&
-	    op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB &&
-	    op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB &&
-	    op != BPF_SOCK_OPS_STATE_CB && op != BPF_SOCK_OPS_TCP_LISTEN_CB)
-		return 1;
-	sk = ctx->sk; /* verifier: each read of it is a new, unchecked pointer
-		       */
 	if (!sk)
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 1;
-	switch (op) {
+	switch (ctx->op) {
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 		flow_connecting(ctx, tp);
 		break;
@@ -410,8 +397,34 @@ int flow_sockops(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
-/* ---- SMC's own functions: what became of an agreed option ------------------
- */
+/* Called nine times for each TCP connection on this machine, so it is quick to
+ * see that it is none of ours: by the operation, then by a flag that only
+ * watched sockets have, or by the namespace. */
+SEC("sockops")
+int flow_sockops(struct bpf_sock_ops *ctx)
+{
+	__u64 netns;
+
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_STATE_CB:
+		if (!(ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG))
+			return 1;
+		break;
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		netns = bpf_get_netns_cookie(ctx);
+		if (!bpf_map_lookup_elem(&smc_netns, &netns))
+			return 1;
+		break;
+	default:
+		return 1;
+	}
+	return flow_event(ctx);
+}
+
+/* ---- SMC's own functions: what became of an agreed option ---- */
 
 static __always_inline __u8 smc_outcome_of(const struct smc_sock *smc)
 {

@@ -88,11 +88,10 @@ static __always_inline int smc_offer(const struct sock *sk,
 	struct smc_answer a;
 
 	smc_judge(pod, c, SMC_ROLE_CLIENT, &a);
-	if (a.verdict == SMC_VERDICT_ACCELERATE && pod) {
+	if (a.verdict == SMC_VERDICT_ACCELERATE)
 		smc_remember(h, pod->pod_id, &a);
-		if (a.verdict == SMC_VERDICT_ACCELERATE)
-			smc_count(pod->pod_id, SMC_COUNTER_OFFERS);
-	}
+	if (a.verdict == SMC_VERDICT_ACCELERATE)
+		smc_count(pod->pod_id, SMC_COUNTER_OFFERS);
 	smc_note(sk, &a);
 	return a.verdict == SMC_VERDICT_ACCELERATE;
 }
@@ -110,11 +109,10 @@ int BPF_PROG(syn_option, struct tcp_sock *tp)
 	if (smc_repeat(&h, SMC_COUNTER_OFFERS))
 		return 1;
 	w = smc_pod_of_sock(sk);
-	if (!w.pod && w.shared)
-		return 1; /* beside a hostNetwork pod, and not ours */
+	if (!w.pod)
+		return w.shared; /* beside a hostNetwork pod, and not ours */
 	if (tp->total_retrans) {
-		if (w.pod)
-			smc_count(w.pod->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
+		smc_count(w.pod->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
 		return 0;
 	}
 	return smc_offer(sk, w.pod, &c, &h);
@@ -138,11 +136,9 @@ int BPF_PROG(synack_option, const struct tcp_sock *tp,
 	if (smc_repeat(&h, SMC_COUNTER_ANSWERS))
 		return 1;
 	w = smc_pod_of_sock(sk);
-	if (!w.pod && w.shared)
-		return 1;
-	smc_judge(w.pod, &c, SMC_ROLE_SERVER, &a);
 	if (!w.pod)
-		return 0;
+		return w.shared;
+	smc_judge(w.pod, &c, SMC_ROLE_SERVER, &a);
 	if (a.verdict == SMC_VERDICT_ACCELERATE)
 		smc_remember(&h, w.pod->pod_id, &a);
 	smc_count(w.pod->pod_id, a.verdict == SMC_VERDICT_ACCELERATE

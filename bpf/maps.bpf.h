@@ -119,8 +119,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } smc_event SEC(".maps") __weak;
 
-/* ---- between our own programs ---------------------------------------------
- */
+/* ---- between our own programs ---- */
 
 /*
  * One handshake, named by what stays the same from its first packet to its

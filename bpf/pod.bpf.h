@@ -76,13 +76,26 @@ static __always_inline void smc_read_ip(__u8 to[16], const struct in6_addr *ip)
 	word[3] = ip->in6_u.u6_addr32[3];
 }
 
+static __always_inline void smc_map_ip(__u8 to[16], __be32 ip)
+{
+	__u32 *word = (__u32 *)to;
+
+	word[2] = bpf_htonl(0xffff);
+	word[3] = ip;
+}
+
 /* smc_read_conn - Both ends of a full socket or of a request. */
 static __always_inline void smc_read_conn(struct smc_conn *c,
 					  const struct sock_common *skc)
 {
 	__builtin_memset(c, 0, sizeof(*c));
-	smc_read_ip(c->remote.ip, &skc->skc_v6_daddr);
-	smc_read_ip(c->local.ip, &skc->skc_v6_rcv_saddr);
+	if (bpf_core_field_exists(skc->skc_v6_daddr)) {
+		smc_read_ip(c->remote.ip, &skc->skc_v6_daddr);
+		smc_read_ip(c->local.ip, &skc->skc_v6_rcv_saddr);
+	} else { /* a kernel without IPv6 */
+		smc_map_ip(c->remote.ip, skc->skc_daddr);
+		smc_map_ip(c->local.ip, skc->skc_rcv_saddr);
+	}
 	c->remote.port = bpf_ntohs(skc->skc_dport);
 	c->local.port = skc->skc_num;
 }

@@ -227,6 +227,8 @@ int BPF_PROG(connect_guard, struct socket *sock)
 	w = smc_pod_of_sock(sk);
 	if (!w.pod)
 		return 0; /* a program's own SMC socket is left alone */
-	smc_count(w.pod->pod_id, SMC_COUNTER_CONNECTS_DEFERRED);
+	smc_count(w.pod->pod_id, err == -EALREADY
+					 ? SMC_COUNTER_CONNECTS_DEFERRED
+					 : SMC_COUNTER_CONNECTS_ABORTED);
 	return err;
 }

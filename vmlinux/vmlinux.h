@@ -27,8 +27,7 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 
-/* ---- include/uapi: numbers that never change ------------------------------
- */
+/* ---- include/uapi: numbers that never change ---- */
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
@@ -94,8 +93,7 @@ struct bpf_sock_ops {
 	};
 };
 
-/* ---- sockets --------------------------------------------------------------
- */
+/* ---- sockets ---- */
 
 struct in6_addr {
 	union {
@@ -116,6 +114,12 @@ typedef struct {
 } kuid_t;
 
 struct sock_common {
+	union {
+		struct {
+			__be32 skc_daddr;
+			__be32 skc_rcv_saddr;
+		};
+	};
 	union {
 		struct {
 			__be16 skc_dport;
@@ -183,8 +187,7 @@ struct tcp_request_sock {
 	__u32 snt_isn;
 };
 
-/* ---- whose task, which namespace, which cgroup ----------------------------
- */
+/* ---- whose task, which namespace, which cgroup ---- */
 
 struct kernfs_node {
 	__u64 id;
@@ -222,8 +225,7 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
-/* ---- SMC ------------------------------------------------------------------
- */
+/* ---- SMC ---- */
 
 struct smc_link_group {
 	bool is_smcd;

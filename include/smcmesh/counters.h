@@ -54,7 +54,10 @@
 	X(EVENTS_LOST, "events_lost", "",                                      \
 	  "Flow events dropped because the ring buffer was full.")             \
 	X(FLOWS_LOST, "flows_lost", "",                                        \
-	  "Flows that no record could be made for.")
+	  "Flows that no record could be made for.")                           \
+	X(CONNECTS_ABORTED, "connects_aborted", "",                            \
+	  "Restarted connect() calls that a signal had broken, ended before "  \
+	  "SMC's messages went to a TCP peer.")
 
 #define SMC_COUNTER_ENUM(id, metric, labels, sentence) SMC_COUNTER_##id,
 enum smc_counter_id { SMC_COUNTERS(SMC_COUNTER_ENUM) SMC_COUNTER_MAX };
