@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import socket
+import struct
 import subprocess
 import time
 
@@ -24,12 +25,12 @@ CLONE_NEWNET = 0x40000000
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-def nodectl(*args, netns=None):
+def nodectl(*args, netns=None, preexec_fn=None):
     argv = [NODECTL, *map(str, args)]
     if netns:
         argv = ["ip", "netns", "exec", netns.name, *argv]
     done = subprocess.run(argv, check=True, text=True, timeout=60,
-                          stdout=subprocess.PIPE)
+                          stdout=subprocess.PIPE, preexec_fn=preexec_fn)
     return json.loads(done.stdout)
 
 
@@ -296,6 +297,7 @@ def test_rule_is_made_once(netns):
     "nft add chain inet smcmesh more",
     "nft delete rule inet smcmesh output handle 3",
     "nft delete table inet smcmesh",
+    "nft 'add table inet smcmesh { flags dormant; }'",
     "nft 'add set inet smcmesh s { type ipv4_addr; }'",
     "nft 'chain inet smcmesh output { policy drop; }'",
     "nft 'replace rule inet smcmesh output handle 2 meta mark 7 accept'"])
@@ -332,6 +334,37 @@ def test_foreign_table(netns):
     assert "not ours" in got["detail"]
     assert not nodectl("release", n.path)["rule"]
     assert ruleset(n) == before
+
+
+def no_netfilter_netlink():
+    """From here on the process lives on a kernel without that bus: a seccomp
+    filter, socket(AF_NETLINK, any, NETLINK_NETFILTER) is EPROTONOSUPPORT."""
+    ld, jeq, ret = 0x20, 0x15, 0x06    # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_RET|K
+    nr, arg0, arg2 = 0, 16, 32         # in struct seccomp_data
+    code = [(ld, 0, 0, nr), (jeq, 0, 5, 41), (ld, 0, 0, arg0),
+            (jeq, 0, 3, socket.AF_NETLINK), (ld, 0, 0, arg2), (jeq, 0, 1, 12),
+            (ret, 0, 0, 0x50000 | errno.EPROTONOSUPPORT), (ret, 0, 0, 0x7fff0000)]
+    program = ctypes.create_string_buffer(
+        b"".join(struct.pack("=HBBI", *insn) for insn in code))
+    fprog = ctypes.create_string_buffer(
+        struct.pack("@HP", len(code), ctypes.addressof(program)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+    if libc.prctl(38, 1, 0, 0, 0) or \
+            libc.prctl(22, 2, ctypes.addressof(fprog), 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="system call numbers")
+def test_kernel_without_nftables(netns):
+    n = netns()
+    got = nodectl("prepare", n.path, "smcmesh_1", 1337, MARK, MASK,
+                  preexec_fn=no_netfilter_netlink)
+    assert not got["verified"]
+    assert (got["reason"], got["err"]) == ("owner-rule", -errno.EPROTONOSUPPORT)
+    # nothing to take away there is no failure
+    got = nodectl("release", n.path, preexec_fn=no_netfilter_netlink)
+    assert (got["result"], got["rule"]) == (0, False)
 
 
 def test_released(netns):

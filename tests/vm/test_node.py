@@ -141,7 +141,6 @@ def test_devices(node, pods):
 
 
 def test_transports(node, pods, ueid):
-    """What prepare says is what connections then become."""
     a, r1, r2 = pods("a") + pods("r1", "r2", rdma=True)
     assert node.prepare(a)["transports"] == SMCD
     assert node.prepare(r1)["transports"] == SMCD | SMCR

@@ -86,10 +86,8 @@ static void first_line(const char *text, char *to, size_t room)
 	snprintf(to, room, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-/*
- * Run JSON @commands. libnftables says how it failed in words only, so the
- * errno is @failure and the words go to @detail.
- */
+/* libnftables says how it failed in words only: the errno is @failure, the
+ * words go to @detail. */
 static int nft_run(struct nft_ctx *nft, const char *commands, int failure,
 		   char *detail, size_t room)
 {
@@ -99,48 +97,37 @@ static int nft_run(struct nft_ctx *nft, const char *commands, int failure,
 	return failure;
 }
 
-/* Run a list command. *@out: its output, parsed. */
-static int nft_list(struct nft_ctx *nft, const char *what, yyjson_doc **out,
+/* Run a command in nft's own language. *@text: until the next command. */
+static int nft_text(struct nft_ctx *nft, const char *command, const char **text,
 		    char *detail, size_t room)
 {
-	_buf_ struct buf cmd = {};
-	const char *text;
+	unsigned int flags = nft_ctx_output_get_flags(nft);
 	int err;
 
-	if (buf_printf(&cmd, "{\"nftables\":[{\"list\":%s}]}", what))
-		return cmd.err;
-	err = nft_run(nft, cmd.data, -EIO, detail, room);
+	nft_ctx_output_set_flags(nft, flags & ~NFT_CTX_OUTPUT_JSON);
+	err = nft_run(nft, command, -EIO, detail, room);
+	nft_ctx_output_set_flags(nft, flags);
+	*text = nft_ctx_get_output_buffer(nft);
+	return err;
+}
+
+/* Run JSON @commands. *@out: the output; -EPROTO if that is no JSON. */
+static int nft_json(struct nft_ctx *nft, const char *commands, yyjson_doc **out,
+		    char *detail, size_t room)
+{
+	int err = nft_run(nft, commands, -EIO, detail, room);
+	const char *text;
+
 	if (err)
 		return err;
 	text = nft_ctx_get_output_buffer(nft);
 	*out = yyjson_read(text, strlen(text), 0);
-	if (!*out) {
-		snprintf(detail, room,
-			 "nftables answered something unreadable");
-		return -EPROTO;
-	}
-	return 0;
+	return *out ? 0 : -EPROTO;
 }
 
 /* ---- what is there ------------------------------------------------------- */
 
 enum found { ABSENT, OURS, FOREIGN };
-
-static bool has_table(yyjson_val *tables)
-{
-	yyjson_val *item;
-	size_t i, n;
-
-	yyjson_arr_foreach (tables, i, n, item) {
-		yyjson_val *t = yyjson_obj_get(item, "table");
-
-		if (yyjson_equals_str(yyjson_obj_get(t, "name"),
-				      SIDECAR_TABLE) &&
-		    yyjson_equals_str(yyjson_obj_get(t, "family"), "inet"))
-			return true;
-	}
-	return false;
-}
 
 /* Ours: one of its rules says so, or it has none (someone flushed it). */
 static enum found whose(yyjson_val *objects)
@@ -161,24 +148,36 @@ static enum found whose(yyjson_val *objects)
 	return f;
 }
 
-/* List the table. *@doc: NULL if ABSENT. */
+/*
+ * List the table. *@doc: NULL if it is ABSENT, or too odd to be right:
+ * libnftables 1.0.6 prints broken JSON for a table with flags (a dormant one:
+ * it takes a symbol table for the wrong type). Whether it is there and whose it
+ * is can then still be read in its text.
+ */
 static int look(struct nft_ctx *nft, enum found *found, yyjson_doc **doc,
 		char *detail, size_t room)
 {
-	_doc_ yyjson_doc *tables = NULL;
+	const char *text;
 	int err;
 
-	err = nft_list(nft, "{\"tables\":{\"family\":\"inet\"}}", &tables,
-		       detail, room);
+	err = nft_text(nft, "list tables inet", &text, detail, room);
 	if (err)
 		return err;
 	*found = ABSENT;
-	if (!has_table(yyjson_obj_get(yyjson_doc_get_root(tables), "nftables")))
+	if (!strstr(text, "table inet " SIDECAR_TABLE "\n"))
 		return 0;
-	err = nft_list(nft, TABLE_JSON, doc, detail, room);
+	err = nft_json(nft, "{\"nftables\":[{\"list\":" TABLE_JSON "}]}", doc,
+		       detail, room);
+	if (!err)
+		*found = whose(
+			yyjson_obj_get(yyjson_doc_get_root(*doc), "nftables"));
+	if (err != -EPROTO)
+		return err;
+	err = nft_text(nft, "list table inet " SIDECAR_TABLE, &text, detail,
+		       room);
 	if (err)
 		return err;
-	*found = whose(yyjson_obj_get(yyjson_doc_get_root(*doc), "nftables"));
+	*found = strstr(text, "comment \"" COMMENT "\"") ? OURS : FOREIGN;
 	return 0;
 }
 
@@ -275,12 +274,28 @@ static int replace(struct nft_ctx *nft, __u32 mark, __u32 mask, char *detail,
 	return nft_run(nft, b.data, -EOPNOTSUPP, detail, room);
 }
 
+/* Is our table there, and right? Return: 1, 0, -EEXIST: it is not ours. */
+static int check(struct nft_ctx *nft, __u32 mark, __u32 mask, char *detail,
+		 size_t room)
+{
+	_doc_ yyjson_doc *doc = NULL;
+	enum found found;
+	int err = look(nft, &found, &doc, detail, room);
+
+	if (err)
+		return err;
+	if (found == FOREIGN) {
+		snprintf(detail, room,
+			 "a table inet " SIDECAR_TABLE " that is not ours");
+		return -EEXIST;
+	}
+	return doc ? is_right(doc, mark, mask) : 0;
+}
+
 int sidecar_ensure(__u32 mark, __u32 mask, char *detail, size_t room)
 {
-	_doc_ yyjson_doc *before = NULL, *after = NULL;
 	_nft_ struct nft_ctx *nft = NULL;
-	enum found found;
-	int err;
+	int right, err;
 
 	/* Mask 0 would let every connection of the pod pass the sidecar. */
 	if (!mark || mark & ~mask) {
@@ -289,29 +304,19 @@ int sidecar_ensure(__u32 mark, __u32 mask, char *detail, size_t room)
 		return -EINVAL;
 	}
 	err = nft_open(&nft);
-	if (!err)
-		err = look(nft, &found, &before, detail, room);
 	if (err)
 		return err;
-	if (found == FOREIGN) {
-		snprintf(detail, room,
-			 "a table inet " SIDECAR_TABLE " that is not ours");
-		return -EEXIST;
-	}
-	if (found == OURS) {
-		err = is_right(before, mark, mask);
-		if (err)
-			return err < 0 ? err : 0;
-	}
+	right = check(nft, mark, mask, detail, room);
+	if (right)
+		return right < 0 ? right : 0;
 	err = replace(nft, mark, mask, detail, room);
-	if (!err)
-		err = look(nft, &found, &after, detail, room);
 	if (err)
 		return err;
-	err = found == OURS ? is_right(after, mark, mask) : 0;
-	if (!err)
-		snprintf(detail, room, "the rule reads back differently");
-	return err ? (err < 0 ? err : 1) : -EIO;
+	right = check(nft, mark, mask, detail, room);
+	if (right)
+		return right;
+	snprintf(detail, room, "the rule reads back differently");
+	return -EIO;
 }
 
 int sidecar_remove(void)
