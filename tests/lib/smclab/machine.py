@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 
-from . import initramfs, paths
+from . import initramfs, paths, turn
 
 QEMU = "qemu-system-x86_64"
 COMPLAINT = re.compile(r"(?i)\b(WARNING:|BUG:|Oops|general protection|"
@@ -185,7 +185,8 @@ class Vm:
     root:   the directory shared as root (default: see rootfs.py).
 
     The VM starts in the constructor and is waited for in the first use, so
-    several of them boot side by side. Use it as a context manager, or stop() it.
+    several of them boot side by side; where other drivers run VMs already, the
+    constructor waits for its turn (turn.py). Use it as a context manager, or stop() it.
     Start VMs from the main thread: Linux ends a child with PDEATHSIG when the
     thread that made it ends, not the process.
     """
@@ -194,6 +195,7 @@ class Vm:
 
     def __init__(self, name, kernel=None, mem=1024, cpus=1, nics=(),
                  icount=False, root=None, append="", lifetime=LIFETIME):
+        turn.take()
         self.name = name
         self.log_path = paths.log_file(name + "-console.log")
         self.tmp = paths.work_dir(name)
@@ -431,6 +433,8 @@ class Vm:
                     continue
         self.port.close()
         Vm.running.discard(self)
+        if not Vm.running:
+            turn.release()
         shutil.rmtree(self.tmp, ignore_errors=True)
 
     def crash(self):
