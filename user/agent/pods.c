@@ -303,7 +303,7 @@ void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->err = 0;
 	p->failures = 0;
 	find_cgroup(p, how);
-	if (facts.verified && !p->id && (!p->host_network || p->cgroup_id))
+	if (!p->id && (!p->host_network || p->cgroup_id))
 		p->id = id_for(pods, p);
 	look_late(p, &(struct netns_ref){path, how->proc});
 }

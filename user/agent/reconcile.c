@@ -113,9 +113,12 @@ static __u32 node_transports(const struct agent *a)
 static int look_at_all(struct agent *a, const struct mesh_world *w,
 		       const struct mesh_wants *wants)
 {
-	const struct pod_how how = {.ctrl = datapath_ctrl_name(a->dp),
-				    .proc = a->opt->proc,
-				    .cgroup = a->opt->cgroup};
+	const struct pod_how how = {
+		.ctrl = datapath_ctrl_name(a->dp),
+		.proc = a->opt->proc,
+		.cgroup = datapath_cgroup(a->dp),
+		.can_mark = datapath_can_mark(a->dp),
+	};
 
 	for (size_t i = 0; i < a->pods.n; i++)
 		a->pods.v[i]->mark = false;

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The command line's tables: each option is usable and documented, and the man
+ * page says what the tables say, no less and no more.
+ */
+#include "unit.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "cli/command.h"
+#include "cli/table.h"
+#include "telemetry/metrics.h"
+
+/* The programs run in the tree; a build elsewhere says where it is. */
+static char *read_file(const char *name)
+{
+	const char *tree = getenv("SMCMESH_TREE");
+	char path[512], chunk[4096];
+	_fclose_ FILE *f = NULL;
+	struct buf b = {};
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", tree ? tree : ".", name);
+	f = fopen(path, "re");
+	if (!f)
+		fail_msg("%s: %m", path);
+	while ((n = fread(chunk, 1, sizeof(chunk), f)))
+		buf_add(&b, chunk, n);
+	return buf_take(&b);
+}
+
+/* Running text of a man page: without macros, escapes and line ends. */
+static char *plain(char *roff)
+{
+	struct buf b = {};
+	char *line, *rest = roff;
+
+	while ((line = strsep(&rest, "\n"))) {
+		if (!strncmp(line, ".SS", 3))
+			buf_add(&b, "\n", 1);
+		if (*line == '.')
+			line += strcspn(line, " ");
+		for (; *line; line++)
+			if (*line != '\\' && *line != '"')
+				buf_add(&b, line, 1);
+		buf_add(&b, " ", 1);
+	}
+	free(roff);
+	for (char *p = b.data, *q = b.data;; p++) {
+		if (*p == ' ' && q > b.data && q[-1] == ' ')
+			continue;
+		*q++ = *p;
+		if (!*p)
+			break;
+	}
+	return buf_take(&b);
+}
+
+static void option_text(const struct cli_option *o, char *text, size_t room)
+{
+	char key[8] = "", initial[64] = "";
+
+	if (o->key)
+		snprintf(key, sizeof(key), "-%c, ", o->key);
+	if (o->initial)
+		snprintf(initial, sizeof(initial), " (%s)", o->initial);
+	snprintf(text, room, "%s--%s%s%s %s%s ", key, o->name,
+		 o->value ? " " : "", o->value ? o->value : "", o->help,
+		 initial);
+}
+
+/* The section of one command: from its heading to the next. */
+static char *section(const char *man, const char *name)
+{
+	char head[64];
+	const char *start;
+
+	snprintf(head, sizeof(head), "\n smcmesh %s ", name);
+	start = strstr(man, head);
+	if (!start)
+		fail_msg("the man page has no section smcmesh %s", name);
+	return strndup(start, strcspn(start + 1, "\n") + 1);
+}
+
+static void test_man_page_has_every_option(void **state)
+{
+	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
+	char text[256];
+
+	for (const struct command *const *c = commands; *c; c++) {
+		_free_ char *own = section(man, (*c)->name);
+
+		for (const struct cli_option *o = (*c)->options; o->name; o++) {
+			option_text(o, text, sizeof(text));
+			if (!strstr(own, text))
+				fail_msg("smcmesh %s: the man page lacks: %s",
+					 (*c)->name, text);
+		}
+	}
+}
+
+static bool is_option(const char *word, size_t len)
+{
+	if (len == 4 && !strncmp(word, "help", 4))
+		return true;
+	for (const struct command *const *c = commands; *c; c++)
+		for (const struct cli_option *o = (*c)->options; o->name; o++)
+			if (strlen(o->name) == len &&
+			    !strncmp(o->name, word, len))
+				return true;
+	return false;
+}
+
+static void test_man_page_has_no_other_option(void **state)
+{
+	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
+
+	for (char *p = man; (p = strstr(p, " --")); p += 3) {
+		size_t len = strspn(p + 3, "abcdefghijklmnopqrstuvwxyz-");
+
+		/* curl's own, in an example */
+		if (len && strncmp(p + 3, "unix-socket", len) &&
+		    !is_option(p + 3, len))
+			fail_msg("the man page has --%.*s", (int)len, p + 3);
+	}
+}
+
+static char *field(char **row)
+{
+	char *cell = strsep(row, "|");
+
+	while (cell && (*cell == ' ' || *cell == '`'))
+		cell++;
+	for (size_t n = cell ? strlen(cell) : 0;
+	     n && (cell[n - 1] == ' ' || cell[n - 1] == '`');)
+		cell[--n] = '\0';
+	return cell;
+}
+
+/* `smcmesh version --metrics` and the man page come from one table. */
+static void test_man_page_has_the_reference(void **state)
+{
+	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
+	struct buf b = {};
+	char *text, *rest, *row, line[512];
+	int rows = 0;
+
+	assert_int_equal(metrics_reference(&b), 0);
+	text = rest = buf_take(&b);
+	while ((row = strsep(&rest, "\n"))) {
+		char *cells[5] = {};
+		int n = 0;
+
+		if (strncmp(row, "| ", 2) || !strchr(row, '`'))
+			continue;
+		field(&row);
+		while (n < 4 && row && (cells[n] = field(&row)))
+			n++;
+		if (!strncmp(cells[0], "smcmesh_", 8))
+			snprintf(line, sizeof(line), " %s (%s%s%s) %s ",
+				 cells[0], cells[1], *cells[2] ? ": " : "",
+				 cells[2], cells[3]);
+		else if (!strncmp(cells[0], "0x", 2))
+			snprintf(line, sizeof(line), " %s %s %s ", cells[0],
+				 cells[1], cells[2]);
+		else
+			snprintf(line, sizeof(line), " %s %s ", cells[0],
+				 cells[1]);
+		if (!strstr(man, line))
+			fail_msg("the man page lacks: %s", line);
+		rows++;
+	}
+	free(text);
+	assert_true(rows > METRIC_MAX + SMC_REASON_MAX);
+}
+
+static void test_tables_are_sound(void **state)
+{
+	for (const struct command *const *c = commands; *c; c++) {
+		size_t n = 0;
+
+		assert_ptr_equal(command_find((*c)->name), *c);
+		for (; (*c)->options[n].name; n++) {
+			const struct cli_option *o = &(*c)->options[n];
+
+			assert_true(strlen(o->help) > 0);
+			assert_true(o->key != 'h');
+			for (size_t k = 0; k < n; k++) {
+				assert_string_not_equal(o->name,
+							(*c)->options[k].name);
+				assert_true(!o->key ||
+					    o->key != (*c)->options[k].key);
+			}
+		}
+		assert_true(n <= CLI_OPTIONS_MAX);
+	}
+	assert_null(command_find("statu"));
+}
+
+/* ---- parsing, as a user types it ---------------------------------------- */
+
+struct said {
+	int status;
+	char out[8192], err[8192];
+};
+
+static int redirect(int fd, int *saved)
+{
+	char name[] = "/tmp/test_cli.XXXXXX";
+	int tmp = mkstemp(name);
+
+	assert_true(tmp >= 0);
+	unlink(name);
+	*saved = dup(fd);
+	dup2(tmp, fd);
+	return tmp;
+}
+
+static void restore(int fd, int saved, int tmp, char *text, size_t room)
+{
+	ssize_t n = pread(tmp, text, room - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	dup2(saved, fd);
+	close(saved);
+	close(tmp);
+}
+
+static struct said type(char **argv)
+{
+	struct said s;
+	int argc = 0, out, err, saved_out, saved_err;
+
+	while (argv[argc])
+		argc++;
+	fflush(NULL);
+	out = redirect(1, &saved_out);
+	err = redirect(2, &saved_err);
+	s.status = command_main(argc, argv);
+	fflush(NULL);
+	restore(1, saved_out, out, s.out, sizeof(s.out));
+	restore(2, saved_err, err, s.err, sizeof(s.err));
+	return s;
+}
+#define TYPE(...) type((char *[]){"smcmesh", __VA_ARGS__, NULL})
+
+static void test_wrong_usage_is_2(void **state)
+{
+	struct said s = type((char *[]){"smcmesh", NULL});
+
+	assert_int_equal(s.status, 2);
+	assert_string_equal(s.out, "");
+	s = TYPE("stauts");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "no command stauts");
+	s = TYPE("status", "--wat");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "no option --wat");
+	s = TYPE("status", "-o", "xml");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "table|json, not xml");
+	s = TYPE("status", "-o");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "missing");
+	s = TYPE("status", "now");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "takes no now");
+	s = TYPE("flows", "--limit", "ten");
+	assert_int_equal(s.status, 2);
+}
+
+static void test_help_is_0_and_data(void **state)
+{
+	struct said s = TYPE("--help");
+
+	assert_int_equal(s.status, 0);
+	assert_string_equal(s.err, "");
+	for (const struct command *const *c = commands; *c; c++) {
+		assert_says(s.out, (*c)->name);
+		assert_says(s.out, (*c)->help);
+	}
+	s = TYPE("cleanup", "--help");
+	assert_int_equal(s.status, 0);
+	assert_says(s.out, "--force");
+	assert_says(s.out, "--help");
+}
+
+static void test_version(void **state)
+{
+	struct said s = TYPE("version");
+
+	assert_int_equal(s.status, 0);
+	assert_says(s.out, SMCMESH_VERSION);
+	s = TYPE("--version");
+	assert_int_equal(s.status, 0);
+	s = TYPE("version", "-o", "json");
+	assert_says(s.out, "\"abi\":1");
+}
+
+static void test_no_agent_is_1(void **state)
+{
+	struct said s = TYPE("status", "--run", "/nonexistent");
+
+	assert_int_equal(s.status, 1);
+	assert_string_equal(s.out, "");
+	assert_says(s.err, "no agent answers on /nonexistent/agent.sock");
+	s = TYPE("endpoints", "--run", "/nonexistent");
+	assert_says(s.err, "bpftool map dump name smc_endpoint");
+}
+
+static void test_table(void **state)
+{
+	static const char *const heads[] = {"A", "LONG", NULL};
+	_cleanup_(table_free) struct table t = {};
+	char text[256] = "";
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	table_init(&t, heads);
+	table_print(&t, f);
+	assert_int_equal(ftell(f), 0);
+	table_add(&t, "x\033[1my");
+	table_add(&t, NULL);
+	table_addf(&t, "%d", 7);
+	table_add(&t, "end");
+	table_print(&t, f);
+	fclose(f);
+	assert_string_equal(text, "A       LONG\n"
+				  "x?[1my  -\n"
+				  "7       end\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_man_page_has_every_option),
+		cmocka_unit_test(test_man_page_has_no_other_option),
+		cmocka_unit_test(test_man_page_has_the_reference),
+		cmocka_unit_test(test_tables_are_sound),
+		cmocka_unit_test(test_wrong_usage_is_2),
+		cmocka_unit_test(test_help_is_0_and_data),
+		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_no_agent_is_1),
+		cmocka_unit_test(test_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

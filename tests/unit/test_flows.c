@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A flow record in words and in JSON. */
+#include "unit.h"
+
+#include "telemetry/flows.h"
+#include "telemetry/reason.h"
+
+static struct smc_flow flow(__u8 outcome)
+{
+	struct smc_flow f = {
+		.local_port = 40000,
+		.remote_port = 80,
+		.pod_id = 3,
+		.role = SMC_ROLE_CLIENT,
+		.outcome = outcome,
+		.opened_ns = 1500000000,
+	};
+
+	memcpy(f.local_ip, addr("10.0.0.1").ip, 16);
+	memcpy(f.remote_ip, addr("fd00::2").ip, 16);
+	return f;
+}
+
+static void test_sentences(void **state)
+{
+	struct smc_flow f = flow(SMC_OUTCOME_SMCD);
+	char text[FLOW_SENTENCE_MAX];
+
+	assert_says(flow_sentence(&f, text), "SMC-D");
+	f.outcome = SMC_OUTCOME_TCP;
+	f.reason = SMC_REASON_EXCLUDED_PORT;
+	assert_string_equal(flow_sentence(&f, text),
+			    "TCP: the port is excluded");
+	f.outcome = SMC_OUTCOME_FALLBACK;
+	f.kernel_code = 0x03030008;
+	assert_string_equal(flow_sentence(&f, text),
+			    "fell back to TCP: the two hosts share no UEID "
+			    "(0x03030008)");
+	f.outcome = SMC_OUTCOME_FAILED;
+	f.kernel_code = -ETIMEDOUT;
+	assert_says(flow_sentence(&f, text), "(ETIMEDOUT)");
+	f.kernel_code = 0x09990000;
+	assert_says(flow_sentence(&f, text), "(0x09990000)");
+}
+
+/* A record of a newer agent's programs must not be read out of the tables. */
+static void test_numbers_out_of_range(void **state)
+{
+	struct smc_flow f = flow(200);
+	char text[FLOW_SENTENCE_MAX];
+
+	assert_says(flow_sentence(&f, text), "200");
+	f.outcome = SMC_OUTCOME_TCP;
+	f.reason = SMC_REASON_MAX;
+	assert_says(flow_sentence(&f, text), "does not know");
+	assert_string_equal(reason_label(~0U), "unknown");
+	assert_string_equal(role_label(0), "unknown");
+	assert_string_equal(outcome_label(99), "unknown");
+	assert_string_equal(event_label(0), "unknown");
+}
+
+static void test_json(void **state)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	struct smc_flow f = flow(SMC_OUTCOME_SMCR);
+	const struct flow_pod pod = {"ns", "web\"0"};
+	char *text;
+
+	f.transports = SMC_TRANSPORT_SMCR | SMC_TRANSPORT_SMCD;
+	yyjson_mut_doc_set_root(doc,
+				flow_json(doc, 9, &f, &pod, 1000000000000));
+	text = yyjson_mut_write(doc, 0, NULL);
+	assert_says(text, "\"cookie\":9,");
+	assert_says(text, "\"pod\":\"web\\\"0\"");
+	assert_says(text, "\"local_address\":\"10.0.0.1\"");
+	assert_says(text, "\"remote_address\":\"fd00::2\"");
+	assert_says(text, "\"remote_port\":80,");
+	assert_says(text, "\"outcome\":\"smcr\"");
+	assert_says(text, "\"kernel_label\":\"none\"");
+	assert_says(text, "\"transports\":[\"smcr\",\"smcd\"]");
+	assert_says(text, "\"opened\":\"1970-01-01T00:16:41.500Z\"");
+	/* not decided, not closed: no such times */
+	assert_null(strstr(text, "\"decided\""));
+	assert_null(strstr(text, "\"ended\""));
+	free(text);
+	yyjson_mut_doc_free(doc);
+}
+
+static void test_event_of_a_pod_that_is_gone(void **state)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	const struct smc_event e = {.type = SMC_EVENT_CLOSED,
+				    .time_ns = 1,
+				    .flow = flow(SMC_OUTCOME_SMCD)};
+	const struct flow_pod nobody = {};
+	char *text;
+
+	yyjson_mut_doc_set_root(doc, flow_event_json(doc, &e, &nobody, 0));
+	text = yyjson_mut_write(doc, 0, NULL);
+	assert_says(text, "\"event\":\"closed\"");
+	assert_says(text, "\"pod\":\"\"");
+	assert_says(text, "\"pod_id\":3");
+	free(text);
+	yyjson_mut_doc_free(doc);
+}
+
+static void test_transports(void **state)
+{
+	char text[TRANSPORTS_STRLEN];
+
+	assert_string_equal(transports_format(0, text), "none");
+	assert_string_equal(transports_format(SMC_TRANSPORT_SMCD, text),
+			    "smcd");
+	assert_string_equal(transports_format(~0U, text), "smcr,smcd");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_numbers_out_of_range),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_event_of_a_pod_that_is_gone),
+		cmocka_unit_test(test_transports),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
