@@ -106,6 +106,17 @@ $(BUILD)/bpf/test_%: $(BUILD)/unit/tests/bpf/test_%.o $(UNIT_LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lcmocka $(LDLIBS)
 
+# BPF programs that only tests have, each with a skeleton for its test
+$(BUILD)/bpf/tests/%.o: tests/bpf/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -Itests/bpf -MMD -MP -c $< -o $@
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/tests/%.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(BUILD)/unit/tests/bpf/test_verdict.o: $(BUILD)/bpf/verdict.skel.h
+
 $(BUILD)/net/%: $(BUILD)/unit/tests/net/%.o $(UNIT_LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The verdict function, on this machine's own kernel: a table of connections
+ * against maps that are filled once.
+ */
+#include "unit.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bpf/verdict.skel.h"
+#include "verdict_case.h"
+#include <smcmesh/reasons.h>
+
+#define R SMC_TRANSPORT_SMCR
+#define D SMC_TRANSPORT_SMCD
+#define HOUR 3600000000000ULL
+
+#define POD 7
+
+static struct verdict_bpf *skel;
+
+static const char *const reasons[] = {
+#define REASON_LABEL(id, label, sentence) [SMC_REASON_##id] = (label),
+	SMC_REASONS(REASON_LABEL)
+#undef REASON_LABEL
+};
+
+static __u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static struct smc_addr_port at(const char *ip, __u16 port)
+{
+	struct smc_addr a = addr(ip);
+	struct smc_addr_port ap = {.port = port};
+
+	memcpy(ap.ip, a.ip, sizeof(ap.ip));
+	return ap;
+}
+
+static void put(const struct bpf_map *map, const void *key, const void *value)
+{
+	assert_return_code(
+		bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY),
+		errno);
+}
+
+static void config(__u32 enabled)
+{
+	struct smc_config c = {.abi_version = SMC_ABI_VERSION,
+			       .enabled = enabled};
+	__u32 zero = 0;
+
+	put(skel->maps.smc_config, &zero, &c);
+}
+
+static void endpoint(const char *ip, __u32 transports, __u32 flags)
+{
+	struct smc_endpoint e = {
+		.transports = transports, .node_id = 1, .flags = flags};
+	struct smc_addr a = addr(ip);
+
+	put(skel->maps.smc_endpoint, &a, &e);
+}
+
+static void service(const char *ip, __u16 port, __u32 transports, __u64 expires)
+{
+	struct smc_service s = {.transports = transports,
+				.expires_ns = expires};
+	struct smc_addr_port k = at(ip, port);
+
+	put(skel->maps.smc_service, &k, &s);
+}
+
+static void exclude_port(__u32 pod, __u16 port, __u8 in, __u8 out)
+{
+	struct smc_port_key k = {.pod_id = pod, .port = port};
+	struct smc_port v = {.exclude_in = in, .exclude_out = out};
+
+	put(skel->maps.smc_port, &k, &v);
+}
+
+static void exclude_cidr(const char *ip, __u32 prefixlen)
+{
+	struct smc_cidr_key k = {.prefixlen = prefixlen};
+	struct smc_cidr v = {.exclude = 1};
+	struct smc_addr a = addr(ip);
+
+	memcpy(k.ip, a.ip, sizeof(k.ip));
+	put(skel->maps.smc_cidr, &k, &v);
+}
+
+static void quarantine(const char *ip, __u16 port, __u64 until)
+{
+	struct smc_quarantine q = {.until_ns = until, .strikes = 1};
+	struct smc_addr_port k = at(ip, port);
+
+	put(skel->maps.smc_quarantine, &k, &q);
+}
+
+/* The world that the table below is about. */
+static int setup(void **state)
+{
+	__u64 now = now_ns();
+
+	skel = verdict_bpf__open_and_load();
+	if (!skel)
+		return -1;
+	config(1);
+	endpoint("10.1.0.2", R | D, 0);
+	endpoint("10.1.0.3", R, 0);
+	endpoint("10.1.0.4", R | D, SMC_ENDPOINT_ANSWER_ONLY); /* a node */
+	endpoint("10.1.0.9", R | D, 0);	 /* in an excluded CIDR */
+	endpoint("10.1.0.17", R | D, 0); /* beside it */
+	endpoint("fd00::2", D, 0);
+	endpoint("fd00:9::2", D, 0);	 /* in an excluded CIDR */
+	endpoint("127.0.0.1", R | D, 0); /* which the agent never does */
+	endpoint("::1", R | D, 0);
+	endpoint("10.1.0.1", R | D, 0); /* the pod itself */
+	service("10.96.0.1", 80, R, now + HOUR);
+	service("10.96.0.2", 80, R, now - 1);
+	service("10.96.0.3", 80, 0, now + HOUR);
+	service("10.1.0.4", 8080, R | D, now + HOUR);
+	service("10.1.0.4", 8081, R | D, now - 1);
+	service("fd00:96::1", 80, D, now + HOUR);
+	exclude_cidr("10.1.0.8", 96 + 29);
+	exclude_cidr("fd00:9::", 32);
+	exclude_port(0, 3306, 1, 1);
+	exclude_port(POD, 9090, 1, 0);
+	exclude_port(POD, 9091, 0, 1);
+	exclude_port(POD + 1, 9092, 1, 1);
+	quarantine("10.1.0.2", 81, now + HOUR);
+	quarantine("10.1.0.2", 82, now - 1);
+	quarantine("10.96.0.1", 80, now - 1);
+	quarantine("10.1.0.3", 50000, now + HOUR); /* as a client's port */
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	verdict_bpf__destroy(skel);
+	return 0;
+}
+
+#define C SMC_ROLE_CLIENT
+#define S SMC_ROLE_SERVER
+#define NO_POD 0x80000000U /* instead of flags */
+#define V4 "10.1.0.1"
+#define V6 "fd00::1"
+
+static const struct row {
+	const char *what;
+	__u32 role;
+	const char *local;
+	__u16 local_port;
+	const char *remote;
+	__u16 remote_port;
+	__u32 flags, transports; /* of the pod */
+	__u32 reason, common;
+} rows[] = {
+	{"client to an endpoint", C, V4, 50000, "10.1.0.2", 80, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"server, offer by an endpoint", S, V4, 80, "10.1.0.2", 50000, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"IPv4 written as mapped", C, "::ffff:10.1.0.1", 50000,
+	 "::ffff:10.1.0.2", 80, 0, R | D, SMC_REASON_NONE, R | D},
+	{"IPv6", C, V6, 50000, "fd00::2", 80, 0, R | D, SMC_REASON_NONE, D},
+	{"IPv6, server", S, V6, 80, "fd00::2", 50000, 0, R | D, SMC_REASON_NONE,
+	 D},
+	{"one transport in common", C, V4, 50000, "10.1.0.3", 80, 0, R | D,
+	 SMC_REASON_NONE, R},
+	{"no transport in common", C, V4, 50000, "10.1.0.3", 80, 0, D,
+	 SMC_REASON_NO_COMMON_TRANSPORT, 0},
+	{"no transport in common, server", S, V4, 80, "10.1.0.3", 50000, 0, D,
+	 SMC_REASON_NO_COMMON_TRANSPORT, 0},
+	{"a sidecar pod is a pod", C, V4, 50000, "10.1.0.2", 80,
+	 SMC_POD_SIDECAR, D, SMC_REASON_NONE, D},
+
+	{"client to a stranger", C, V4, 50000, "10.1.0.5", 80, 0, R | D,
+	 SMC_REASON_NOT_ENDPOINT, 0},
+	{"offer by a stranger", S, V4, 80, "10.1.0.5", 50000, 0, R | D,
+	 SMC_REASON_NOT_ENDPOINT, 0},
+	{"IPv6 stranger", C, V6, 50000, "fd00::5", 80, 0, R | D,
+	 SMC_REASON_NOT_ENDPOINT, 0},
+	{"not mapped: another address", C, V6, 50000, "::10.1.0.2", 80, 0,
+	 R | D, SMC_REASON_NOT_ENDPOINT, 0},
+
+	{"no pod", C, V4, 50000, "10.1.0.2", 80, NO_POD, 0,
+	 SMC_REASON_NOT_ARMED, 0},
+	{"disarmed pod", C, V4, 50000, "10.1.0.2", 80, SMC_POD_DENY, R | D,
+	 SMC_REASON_NOT_ARMED, 0},
+	{"disarmed pod, server", S, V4, 80, "10.1.0.2", 50000, SMC_POD_DENY,
+	 R | D, SMC_REASON_NOT_ARMED, 0},
+	{"refused pod", S, V4, 80, "10.1.0.2", 50000, SMC_POD_REFUSED, R | D,
+	 SMC_REASON_NOT_ARMED, 0},
+	{"the row of a shared namespace", C, V4, 50000, "10.1.0.2", 80,
+	 SMC_POD_SHARED, R | D, SMC_REASON_NOT_ARMED, 0},
+
+	{"excluded for all, out", C, V4, 50000, "10.1.0.2", 3306, 0, R | D,
+	 SMC_REASON_EXCLUDED_PORT, 0},
+	{"excluded for all, in", S, V4, 3306, "10.1.0.2", 50000, 0, R | D,
+	 SMC_REASON_EXCLUDED_PORT, 0},
+	{"the server's port is not the client's", S, V4, 80, "10.1.0.2", 3306,
+	 0, R | D, SMC_REASON_NONE, R | D},
+	{"the client's port is not the server's", C, V4, 3306, "10.1.0.2", 80,
+	 0, R | D, SMC_REASON_NONE, R | D},
+	{"the pod's, in", S, V4, 9090, "10.1.0.2", 50000, 0, R | D,
+	 SMC_REASON_EXCLUDED_PORT, 0},
+	{"the pod's inbound one, out", C, V4, 50000, "10.1.0.2", 9090, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"the pod's, out", C, V4, 50000, "10.1.0.2", 9091, 0, R | D,
+	 SMC_REASON_EXCLUDED_PORT, 0},
+	{"the pod's outbound one, in", S, V4, 9091, "10.1.0.2", 50000, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"another pod's", C, V4, 50000, "10.1.0.2", 9092, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"exclusion wins over a stranger", C, V4, 50000, "10.1.0.5", 3306, 0,
+	 R | D, SMC_REASON_EXCLUDED_PORT, 0},
+
+	{"excluded CIDR, out", C, V4, 50000, "10.1.0.9", 80, 0, R | D,
+	 SMC_REASON_EXCLUDED_CIDR, 0},
+	{"excluded CIDR, in", S, V4, 80, "10.1.0.9", 50000, 0, R | D,
+	 SMC_REASON_EXCLUDED_CIDR, 0},
+	{"excluded CIDR, a stranger", C, V4, 50000, "10.1.0.15", 80, 0, R | D,
+	 SMC_REASON_EXCLUDED_CIDR, 0},
+	{"beside the CIDR", C, V4, 50000, "10.1.0.17", 80, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"excluded CIDR, IPv6", C, V6, 50000, "fd00:9::2", 80, 0, R | D,
+	 SMC_REASON_EXCLUDED_CIDR, 0},
+	{"an IPv4 CIDR is not IPv6's", C, V6, 50000, "fd00::2", 80, 0, D,
+	 SMC_REASON_NONE, D},
+
+	{"127.0.0.1", C, "127.0.0.1", 50000, "127.0.0.1", 80, 0, R | D,
+	 SMC_REASON_LOOPBACK, 0},
+	{"127.0.0.6 to the own address", C, "127.0.0.6", 50000, V4, 80, 0,
+	 R | D, SMC_REASON_LOOPBACK, 0},
+	{"the own address", S, V4, 80, V4, 50000, 0, R | D, SMC_REASON_LOOPBACK,
+	 0},
+	{"redirected to 127.0.0.1", S, "127.0.0.1", 15001, V4, 50000, 0, R | D,
+	 SMC_REASON_LOOPBACK, 0},
+	{"::1", C, "::1", 50000, "::1", 80, 0, R | D, SMC_REASON_LOOPBACK, 0},
+	{"to ::1", C, V6, 50000, "::1", 80, 0, R | D, SMC_REASON_LOOPBACK, 0},
+
+	{"in quarantine", C, V4, 50000, "10.1.0.2", 81, 0, R | D,
+	 SMC_REASON_QUARANTINED, 0},
+	{"no longer in quarantine", C, V4, 50000, "10.1.0.2", 82, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"quarantine is not for clients", S, V4, 80, "10.1.0.3", 50000, 0, R,
+	 SMC_REASON_NONE, R},
+
+	{"service", C, V4, 50000, "10.96.0.1", 80, 0, R | D, SMC_REASON_NONE,
+	 R},
+	{"IPv6 service", C, V6, 50000, "fd00:96::1", 80, 0, D, SMC_REASON_NONE,
+	 D},
+	{"service, transport", C, V4, 50000, "10.96.0.1", 80, 0, D,
+	 SMC_REASON_NO_COMMON_TRANSPORT, 0},
+	{"service, another port", C, V4, 50000, "10.96.0.1", 81, 0, R | D,
+	 SMC_REASON_NOT_ENDPOINT, 0},
+	{"service, expired", C, V4, 50000, "10.96.0.2", 80, 0, R | D,
+	 SMC_REASON_MIXED_SERVICE, 0},
+	{"service, nothing shared", C, V4, 50000, "10.96.0.3", 80, 0, R | D,
+	 SMC_REASON_MIXED_SERVICE, 0},
+	{"a service offers nothing", S, V4, 80, "10.96.0.1", 80, 0, R | D,
+	 SMC_REASON_NOT_ENDPOINT, 0},
+
+	{"node's address, listed port", C, V4, 50000, "10.1.0.4", 8080, 0,
+	 R | D, SMC_REASON_NONE, R | D},
+	{"node's address, expired port", C, V4, 50000, "10.1.0.4", 8081, 0,
+	 R | D, SMC_REASON_NOT_ENDPOINT, 0},
+	{"node's address, another port", C, V4, 50000, "10.1.0.4", 22, 0, R | D,
+	 SMC_REASON_NOT_ENDPOINT, 0},
+	{"offer by a node's address", S, V4, 80, "10.1.0.4", 50000, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static struct verdict_case judge(const struct row *r)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct verdict_case v = {
+		.pod = {.pod_id = POD,
+			.flags = r->flags & ~NO_POD,
+			.transports = r->transports,
+			.uid = SMC_UID_ANY},
+		.has_pod = !(r->flags & NO_POD),
+		.role = r->role,
+	};
+	char frame[64] = "";
+	__u32 zero = 0;
+
+	v.local = at(r->local, r->local_port);
+	v.remote = at(r->remote, r->remote_port);
+	put(skel->maps.verdict_case, &zero, &v);
+	opts.data_in = frame;
+	opts.data_size_in = sizeof(frame);
+	assert_return_code(bpf_prog_test_run_opts(
+				   bpf_program__fd(skel->progs.verdict), &opts),
+			   errno);
+	assert_int_equal(opts.retval, 0);
+	assert_return_code(
+		bpf_map_lookup_elem(bpf_map__fd(skel->maps.verdict_case), &zero,
+				    &v),
+		errno);
+	return v;
+}
+
+static void test_rows(void **state)
+{
+	bool asked[SMC_REASON_MAX] = {false};
+
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *r = &rows[i];
+		struct verdict_case v = judge(r);
+
+		if (v.reason != r->reason || v.transports != r->common)
+			fail_msg("%s: %s, transports %u; expected %s, %u",
+				 r->what, reasons[v.reason], v.transports,
+				 reasons[r->reason], r->common);
+		assert_int_equal(v.verdict, r->reason ? SMC_VERDICT_BYPASS
+						      : SMC_VERDICT_ACCELERATE);
+		asked[r->reason] = true;
+	}
+	/* Every answer that the function has, but for the switch: below. */
+	for (int i = SMC_REASON_NOT_ARMED; i <= SMC_REASON_MIXED_SERVICE; i++)
+		if (!asked[i])
+			fail_msg("no row expects \"%s\"", reasons[i]);
+}
+
+static void test_switch(void **state)
+{
+	config(0);
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (judge(&rows[i]).reason != SMC_REASON_MESH_OFF)
+			fail_msg("%s: the mesh is off", rows[i].what);
+	config(1);
+}
+
+/* A row that goes takes its verdict along at once. */
+static void test_endpoint_goes(void **state)
+{
+	struct smc_addr a = addr("10.1.0.2");
+
+	assert_int_equal(judge(&rows[0]).reason, SMC_REASON_NONE);
+	assert_return_code(
+		bpf_map_delete_elem(bpf_map__fd(skel->maps.smc_endpoint), &a),
+		errno);
+	assert_int_equal(judge(&rows[0]).reason, SMC_REASON_NOT_ENDPOINT);
+	endpoint("10.1.0.2", R | D, 0);
+	assert_int_equal(judge(&rows[0]).reason, SMC_REASON_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_switch),
+		cmocka_unit_test(test_endpoint_goes),
+	};
+
+	return cmocka_run_group_tests_name("verdict", tests, setup, teardown);
+}
