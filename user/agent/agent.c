@@ -27,7 +27,6 @@
 #include "agent/lock.h"
 #include "agent/state.h"
 #include "base/array.h"
-#include "base/fault.h"
 #include "base/log.h"
 
 #define RESYNC_MS 5000
@@ -280,8 +279,8 @@ static int datapath_up(struct agent *a)
 	int fd, err;
 
 	err = datapath_open(&opt, &a->dp);
-	if (err)
-		return err;
+	if (err) /* -EINVAL is an option's here, not a BPF program's */
+		return err == -EINVAL ? -EIO : err;
 	host_fill(a);
 	err = reconcile_adopt(a);
 	if (err)
@@ -303,12 +302,12 @@ static int agent_start(struct agent *a)
 	int err;
 
 	handles_init(a);
+	/* What may be wrong with the options comes first: then nothing was
+	 * touched. Nothing is served or read before the loop runs. */
 	err = watch_open(&a->loop, watch_event, a, &a->watch) ?:
-	      http_up(a) ?: datapath_up(a);
-	if (err)
-		return err;
-	fault_point("before-source");
-	err = source_open(&a->loop, a->opt->source, &events, &a->source);
+	      http_up(a) ?:
+	      source_open(&a->loop, a->opt->source, &events, &a->source) ?:
+	      datapath_up(a);
 	if (err)
 		return err;
 	log_info("running, node=%s source=%s listen=%s run=%s", a->opt->node,
@@ -354,7 +353,7 @@ static int lock_or_say(const char *run)
 
 	if (fd == -EBUSY) {
 		log_at(LOG_ERR, 0,
-		       "another agent runs here, pid=%d run=%s: this one does nothing",
+		       "another agent already runs here, pid=%d run=%s: this one does nothing",
 		       holder, run);
 		return fd;
 	}

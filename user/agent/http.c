@@ -362,13 +362,22 @@ int http_start(uv_loop_t *loop, int listen_fd, const struct http_route *routes,
 
 /* ---- listening sockets ------------------------------------------------- */
 
+/* getaddrinfo() would take the lower 16 bits of any number. */
+static bool port_ok(const char *port)
+{
+	size_t digits = strspn(port, "0123456789");
+
+	return digits && !port[digits] && digits <= 5 &&
+	       strtoul(port, NULL, 10) <= 65535;
+}
+
 static int split_host_port(const char *where, char host[64], char port[8])
 {
 	const char *colon = strrchr(where, ':');
 	size_t len = colon ? (size_t)(colon - where) : 0;
 	bool brackets = len > 1 && where[0] == '[' && where[len - 1] == ']';
 
-	if (!len || strlen(colon + 1) >= 8 || !colon[1])
+	if (!len || !port_ok(colon + 1))
 		return -EINVAL;
 	if (brackets) {
 		where++;

@@ -38,7 +38,7 @@ const char *http_query(struct MHD_Connection *request, const char *key);
 
 /* http_listen_tcp - "127.0.0.1:9469", "[::1]:9469"; port 0: any free one.
  * @bound: what it became, as in @where. Return: socket, or a negative errno,
- * logged. */
+ * logged; -EINVAL: @where is no such text. */
 must_check int http_listen_tcp(const char *where, char bound[64]);
 
 /* http_listen_unix - A socket of mode 0600 at @path; one that a dead agent

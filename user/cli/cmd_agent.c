@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static int run(const struct cli_args *args)
 		.proc = args->option[PROC],
 		.run = args->option[RUN],
 	};
+	int err;
 
 	if (args->option[VERBOSE])
 		log_level_set(LOG_DEBUG);
@@ -47,7 +49,10 @@ static int run(const struct cli_args *args)
 	}
 	/* A log that a service manager reads is read line by line. */
 	setvbuf(stderr, NULL, _IOLBF, 0);
-	return agent_run(&opt) ? EXIT_FAILED : EXIT_OK;
+	err = agent_run(&opt);
+	if (err == -EINVAL)
+		return EXIT_USAGE;
+	return err ? EXIT_FAILED : EXIT_OK;
 }
 
 const struct command command_agent = {

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent on this machine's own kernel, which cannot do SMC: it runs, says
+so, is ready with capability 0, and changes nothing. Everything here is private:
+run directory, BPF file system, port.
+"""
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from smclab import manifest, paths, wait_for
+
+SMCMESH = os.path.join(paths.build(), "smcmesh")
+NOBODY = 65534
+SAMPLE = re.compile(r"^(smcmesh_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
+
+
+def smcmesh(*args, **kw):
+    return subprocess.run([SMCMESH, *args], text=True, capture_output=True,
+                          timeout=60, check=False, **kw)
+
+
+def capable():
+    return json.loads(smcmesh("doctor", "-o", "json").stdout)["capable"]
+
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(os.geteuid() == 0 and capable(),
+                       reason="this kernel can do SMC: see tests/vm"),
+]
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("agent", timeout=20)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
+
+
+class Agent:
+    def __init__(self, tmp, *args):
+        self.run_dir, self.bpffs = f"{tmp}/run", f"{tmp}/bpf"
+        self.list, self.log = f"{tmp}/pods.json", f"{tmp}/log"
+        self.args = ["--run", self.run_dir, "--bpffs", self.bpffs]
+        self.argv = [SMCMESH, "agent", "--source", f"file:{self.list}",
+                     "--node", "n1", "--listen", "127.0.0.1:0", *self.args,
+                     *args]
+        self.proc = None
+
+    def start(self):
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.proc = subprocess.Popen(self.argv, stderr=log)
+        wait_for(lambda: "info: running," in self.said(), 30, "the agent")
+        return self
+
+    def said(self):
+        with open(self.log, encoding="utf-8") as f:
+            return f.read()
+
+    def set(self, *objects):
+        self.write(manifest.text(*objects))
+
+    def write(self, text):
+        with open(self.list + ".new", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.rename(self.list + ".new", self.list)
+
+    def request(self, path, method="GET", unix=True):
+        """(status, body)"""
+        c = UnixConnection(f"{self.run_dir}/agent.sock")
+        if not unix:
+            host, port = self.get("/v1/status")["listen"].rsplit(":", 1)
+            c = http.client.HTTPConnection(host, int(port), timeout=20)
+        c.request(method, path)
+        r = c.getresponse()
+        body = r.read().decode()
+        c.close()
+        return r.status, body
+
+    def get(self, path):
+        status, body = self.request(path)
+        assert status == 200, body
+        return json.loads(body)
+
+    def pods(self):
+        return {p["name"]: p for p in self.get("/v1/pods")["pods"]}
+
+    def samples(self):
+        status, text = self.request("/metrics", unix=False)
+        assert status == 200, text
+        return {(m[1], m[2] or ""): float(m[3])
+                for m in SAMPLE.finditer(text)}
+
+    def cli(self, *args):
+        return smcmesh(*args, "--run", self.run_dir)
+
+    def stop(self, sig=signal.SIGTERM):
+        self.proc.send_signal(sig)
+        return self.proc.wait(20)
+
+
+def world(**enabled):
+    return [manifest.mesh()] + [
+        manifest.pod(name, "n1", f"10.99.0.{i + 1}", f"/run/netns/no-{name}",
+                     enabled=value)
+        for i, (name, value) in enumerate(enabled.items())]
+
+
+@pytest.fixture
+def agent(tmp_path):
+    a = Agent(tmp_path)
+    os.mkdir(a.bpffs)
+    subprocess.run(["mount", "-t", "bpf", "bpf", a.bpffs], check=True)
+    a.set(*world(a="true", b=None))
+    try:
+        yield a.start()
+    finally:
+        if a.proc.poll() is None:
+            a.proc.kill()
+            a.proc.wait()
+        subprocess.run(["umount", a.bpffs], check=True)
+
+
+def test_ready_with_capability_0(agent):
+    wait_for(lambda: agent.request("/readyz", unix=False)[0] == 200, 10,
+             "ready")
+    assert "cannot make connections SMC" in agent.request("/readyz",
+                                                          unix=False)[1]
+    assert agent.request("/healthz", unix=False) == (200, "alive\n")
+    status = agent.get("/v1/status")
+    assert status["ready"] and status["capability"] == 0, status
+    assert (status["converter"], status["selector"]) == ("none", "none")
+    assert status["pid"] == agent.proc.pid
+    found = agent.samples()
+    assert found["smcmesh_capability", 'feature="smc"'] == 0
+    assert found["smcmesh_ready", ""] == 1
+    assert "cannot make connections SMC" in agent.said()
+
+
+def test_not_ready_before_the_first_sync(tmp_path):
+    a = Agent(tmp_path)
+    a.start()
+    try:
+        status, why = a.request("/readyz", unix=False)
+        assert status == 503 and "nothing was read" in why, why
+        wait_for(lambda: "No such file" in
+                 a.request("/readyz", unix=False)[1], 10, "the problem")
+        a.set(*world(a="true"))
+        wait_for(lambda: a.request("/readyz", unix=False)[0] == 200, 10,
+                 "ready")
+    finally:
+        assert a.stop() == 0
+
+
+def test_pods_say_why(agent):
+    pods = wait_for(agent.pods, 10, "the pods")
+    assert not pods["a"]["armed"] and pods["a"]["reason"] == "no-converter"
+    assert not pods["b"]["armed"] and pods["b"]["reason"] == "not-annotated"
+    found = agent.samples()
+    assert found["smcmesh_pods", 'state="not-armed",reason="no-converter"'] == 1
+    assert found["smcmesh_pods", 'state="armed",reason="none"'] == 0
+    table = agent.cli("pods").stdout
+    assert re.search(r"default +a +no .*cannot make SMC sockets", table), table
+    assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
+
+
+def test_nothing_is_changed(agent):
+    wait_for(agent.pods, 10, "the pods")
+    assert not os.path.exists(f"{agent.bpffs}/smcmesh")
+    assert agent.get("/v1/endpoints") == {"endpoints": []}
+    assert agent.stop() == 0
+    assert not os.path.exists(f"{agent.bpffs}/smcmesh")
+    r = smcmesh("cleanup", *agent.args)
+    assert r.returncode == 0, r.stderr
+    assert "Nothing of smcmesh is left" in r.stdout
+    assert not os.path.exists(agent.run_dir)
+
+
+def test_metrics_are_clean(agent):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is missing")
+    wait_for(agent.pods, 10, "the pods")
+    text = agent.request("/metrics", unix=False)[1]
+    r = subprocess.run([promtool, "check", "metrics"], input=text, text=True,
+                       capture_output=True, check=False)
+    assert r.returncode == 0 and not r.stdout + r.stderr, r.stdout + r.stderr
+
+
+def test_control_socket_is_private(agent):
+    def mode(path):
+        return stat.S_IMODE(os.stat(path).st_mode)
+
+    assert mode(agent.run_dir) == 0o700
+    assert mode(f"{agent.run_dir}/agent.sock") == 0o600
+    r = smcmesh("status", "--run", agent.run_dir, user=NOBODY,
+                group=NOBODY, extra_groups=[])
+    assert r.returncode == 1 and r.stdout == "", r.stdout
+
+
+def test_second_agent_is_refused(agent):
+    r = subprocess.run(agent.argv, text=True, capture_output=True, timeout=30,
+                       check=False)
+    assert r.returncode == 1
+    assert f"pid={agent.proc.pid} " in r.stderr, r.stderr
+    assert agent.get("/v1/status")["pid"] == agent.proc.pid
+
+
+def test_cleanup_is_refused_while_it_runs(agent):
+    r = smcmesh("cleanup", *agent.args)
+    assert r.returncode == 1 and r.stdout == ""
+    assert f"pid {agent.proc.pid}:" in r.stderr, r.stderr
+    assert agent.get("/v1/status")["ready"]
+
+
+def test_killed_agent_is_replaced(agent):
+    """The lock and the socket of a dead one are no obstacle."""
+    assert agent.stop(signal.SIGKILL) == -signal.SIGKILL
+    r = agent.cli("status")
+    assert r.returncode == 1 and "no agent answers" in r.stderr
+    os.truncate(agent.log, 0)
+    agent.start()
+    assert agent.get("/v1/status")["pid"] == agent.proc.pid
+
+
+def test_broken_json_keeps_the_state(agent):
+    wait_for(agent.pods, 10, "the pods")
+
+    def problem():
+        return agent.get("/v1/status")["source"]["problem"]
+
+    agent.write('{"kind": "List",\n "items": [}')
+    wait_for(lambda: "line 2" in problem(), 10, "the problem")
+    assert set(agent.pods()) == {"a", "b"}
+    assert agent.get("/v1/status")["ready"]
+    assert agent.samples()["smcmesh_source_ok", ""] == 0
+    assert "stays in force" in agent.said()
+    os.unlink(agent.list)
+    wait_for(lambda: "No such file" in problem(), 10, "the other problem")
+    assert set(agent.pods()) == {"a", "b"}
+    agent.set(*world(a="true"))
+    wait_for(lambda: set(agent.pods()) == {"a"}, 10, "the new world")
+    assert problem() == "" and agent.samples()["smcmesh_source_ok", ""] == 1
+
+
+def test_annotation_that_is_not_understood(agent):
+    agent.set(*world(a="yes"))
+    pod = wait_for(lambda: (p := agent.pods()["a"])["reason"] ==
+                   "bad-annotation" and p, 10, "the reason")
+    assert "yes" in pod["sentence"] and "true" in pod["sentence"], pod
+
+
+def test_empty_list_forgets(agent):
+    wait_for(agent.pods, 10, "the pods")
+    agent.set()
+    wait_for(lambda: not agent.pods(), 10, "no pods")
+    assert agent.get("/v1/status")["ready"]
+
+
+def test_sighup_reads_again(agent):
+    wait_for(agent.pods, 10, "the pods")
+    before = agent.get("/v1/status")["reconciles"]
+    agent.proc.send_signal(signal.SIGHUP)
+    wait_for(lambda: agent.get("/v1/status")["reconciles"] > before, 4,
+             "another reconcile")
+    assert "SIGHUP" in agent.said()
+
+
+def test_stop_with_readers_of_the_stream(agent):
+    """Their connections are suspended, which libmicrohttpd does not forgive."""
+    clients = [subprocess.Popen([SMCMESH, "flows", "-f", "--run",
+                                 agent.run_dir], stdout=subprocess.PIPE)
+               for _ in range(3)]
+    half = UnixConnection(f"{agent.run_dir}/agent.sock")
+    half.connect()
+    half.sock.sendall(b"GET /v1/fl")    # a request that never ends
+    peers = f"{agent.run_dir}/agent.sock"
+
+    def connected():
+        with open("/proc/net/unix", encoding="utf-8") as f:
+            return sum(line.rstrip().endswith(peers) for line in f) >= 5
+
+    wait_for(connected, 10, "the readers")
+    assert agent.get("/v1/status")["ready"]    # nobody is kept waiting
+    assert agent.stop() == 0
+    for c in clients:
+        assert c.wait(10) == 0 and c.stdout.read() == b""
+        c.stdout.close()
+    half.close()
+    assert not os.path.exists(f"{agent.run_dir}/agent.sock")
+
+
+def test_other_requests(agent):
+    status, body = agent.request("/v2/status")
+    assert status == 404 and "/v1/status" in body
+    assert agent.request("/v1/status", "POST")[0] == 405
+    assert agent.request("/metrics", "DELETE", unix=False)[0] == 405
+    assert agent.request("/v1/status", unix=False)[0] == 404
+    assert agent.request("/metrics")[0] == 404
+    assert agent.get("/v1/flows?limit=3") == {"flows": []}
+
+
+@pytest.mark.parametrize("rc,option,value,says", [
+    (2, "--listen", "nowhere", "expected ADDRESS:PORT"),
+    (2, "--listen", "127.0.0.1:99999", "expected ADDRESS:PORT"),
+    (2, "--listen", "::1:80", "expected ADDRESS:PORT"),
+    (1, "--listen", "192.0.2.1:80", "listen on 192.0.2.1:80"),
+    (2, "--source", "ftp://x", "expected file:PATH"),
+])
+def test_options_that_cannot_be(tmp_path, rc, option, value, says):
+    options = {"--listen": "127.0.0.1:0", "--run": f"{tmp_path}/run",
+               "--source": f"file:{tmp_path}/pods.json", option: value}
+    r = smcmesh("agent", *[x for o in options.items() for x in o])
+    assert r.returncode == rc and says in r.stderr, r
+
+
+def test_without_capabilities(tmp_path):
+    """It says which, and what to do."""
+    os.chmod(tmp_path, 0o777)
+    for parent in list(tmp_path.parents)[:2]:
+        os.chmod(parent, 0o755)
+    r = smcmesh("agent", "--run", f"{tmp_path}/run", "--listen", "127.0.0.1:0",
+                "--source", f"file:{tmp_path}/pods.json", user=NOBODY,
+                group=NOBODY, extra_groups=[])
+    assert r.returncode == 1
+    assert "CAP_BPF" in r.stderr and "run the agent as root" in r.stderr, r
