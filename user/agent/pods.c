@@ -312,8 +312,8 @@ struct mesh_seen pod_seen(const struct pod *p)
 {
 	return (struct mesh_seen){
 		.pod_uid = p->uid,
-		.verified = p->facts.verified,
-		.reason = p->facts.reason ?: SMC_REASON_NO_NETNS,
+		.verified = p->facts.verified && !p->refused,
+		.reason = p->refused ? SMC_REASON_REFUSED : p->facts.reason,
 		.pod_id = p->id,
 		.netns_cookie = p->facts.cookie,
 		.cgroup_id = p->cgroup_id,

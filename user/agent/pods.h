@@ -31,6 +31,9 @@ struct pod {
 
 	/* decided, and read back */
 	bool wanted;
+	/* The kernel refused it a converted socket: not armed again before it
+	 * has been unwanted, i.e. its annotation was taken away. */
+	bool refused;
 	bool armed;		/* has an entry in the kernel */
 	enum smc_reason reason; /* why not */
 	struct smc_pod kernel;	/* that entry */

@@ -132,6 +132,7 @@ static int look_at_all(struct agent *a, const struct mesh_world *w,
 			return -ENOMEM;
 		p->mark = true;
 		p->wanted = want->arm;
+		p->refused &= want->arm;
 		if (!want->arm)
 			continue;
 		if (p->netns_path)
@@ -346,8 +347,9 @@ static int read_pod(__u64 key, const struct smc_pod *v, void *arg)
 	if (!p || v->flags & SMC_POD_DENY)
 		return 0;
 	p->kernel = *v;
-	p->armed = !(v->flags & SMC_POD_REFUSED);
-	if (!p->armed)
+	p->refused |= v->flags & SMC_POD_REFUSED;
+	p->armed = !p->refused;
+	if (p->refused)
 		p->reason = SMC_REASON_REFUSED;
 	return 0;
 }
@@ -423,7 +425,8 @@ static void pod_gone(const struct pod *p, void *arg)
 
 static bool waits(const struct pod *p)
 {
-	return p->wanted && (!p->armed || p->published.n < p->addrs.n);
+	return p->wanted && !p->refused &&
+	       (!p->armed || p->published.n < p->addrs.n);
 }
 
 static void retry_later(struct agent *a)
@@ -457,6 +460,8 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	for (size_t i = 0; i < n_was; i++)
 		was[i] = (struct before){a->pods.v[i]->armed,
 					 a->pods.v[i]->reason};
+	/* BPF may have marked a pod as refused since. */
+	reconcile_read_back(a);
 	/* Before the looks: a namespace has no transport without a UEID. */
 	ueid_apply(a, &w->config);
 	err = mesh_want(w, &a->host, &wants) ?: look_at_all(a, w, &wants) ?:

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's own life in one VM: pods that come late, restarts, what it tells.
+
+    VM n1, agent with --source file:
+    a .10    b .11    late .12      10.244.1.0/16
+    |        |        |
+  --+--------+- br0 --+--
+
+Who is accelerated and why not is in test_matrix.py.
+"""
+import json
+import re
+
+import pytest
+
+from smclab import manifest, topo, wait_for
+from smclab.agents import SOCKET, Agent
+from smclab.flows import become, ends, held, serve
+from smclab.mesh import Mesh
+
+SMCD = ("smcd", "smcd")
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm, self.mesh = vm, Mesh()
+        topo.bridge(vm, "10.244.1.1/16")
+        self.a = self.mesh.add(topo.pod(vm, "a", "10.244.1.10/16"))
+        self.b = self.mesh.add(topo.pod(vm, "b", "10.244.1.11/16"))
+        self.agent = Agent(vm, self.mesh.objects()).start()
+        self.mesh.agents.append(self.agent)
+        self.server = serve(self.b, 7000)
+
+    def ctrl(self, pod):
+        return pod.run("cat /proc/sys/net/smc/hs_ctrl").out.strip()
+
+    def ueids(self):
+        return self.vm.call("smcnl", "ueid")
+
+
+@pytest.fixture(scope="module")
+def lab(vm):
+    return Lab(vm)
+
+
+def test_state_is_the_kernels(lab):
+    """What is shown is what the maps hold."""
+    pods = {p["name"]: p for p in lab.agent.get("/v1/pods")["pods"]}
+    rows = {r["key"]: r["value"] for r in
+            (x["formatted"] for x in lab.agent.map("smc_netns"))}
+    for name in ("a", "b"):
+        assert pods[name]["armed"], pods[name]
+        row = rows[pods[name]["netns_cookie"]]
+        assert row["pod_id"] == pods[name]["pod_id"]
+    assert len(rows) == 2
+    shown = {e["address"] for e in lab.agent.get("/v1/endpoints")["endpoints"]}
+    assert shown == {"10.244.1.10", "10.244.1.11"}
+    assert lab.agent.metric("smcmesh_endpoints") == 2
+    assert lab.agent.metric("smcmesh_capability", feature="smc") == 1
+    # someone takes an endpoint away behind our back: not shown, then healed
+    key = "0 0 0 0 0 0 0 0 0 0 255 255 10 244 1 11"
+    lab.vm.run("bpftool map delete pinned /sys/fs/bpf/smcmesh/smc_endpoint "
+               f"key {key}")
+    become(lambda: len(lab.agent.map("smc_endpoint")), 2, 15)
+
+
+def test_namespace_that_comes_later(lab):
+    """The pod is in the List before its namespace: armed soon after it comes,
+    long before a resync would see it if those were rare."""
+    late = manifest.pod("late", "n1", "10.244.1.12", "/run/netns/late")
+    lab.mesh.extra.append(late)
+    lab.mesh.apply()
+    become(lambda: lab.agent.pod("late").get("reason"), "no-netns")
+    pod = topo.pod(lab.vm, "late", "10.244.1.12/16")
+    wait_for(lambda: lab.agent.pod("late")["armed"], 10, "late to be armed")
+    assert ends(pod, lab.b) == SMCD
+    # the namespace goes while the pod stays in the List
+    lab.vm.run("ip netns del late")
+    become(lambda: lab.agent.pod("late")["reason"], "no-netns", 15)
+    assert len(lab.agent.map("smc_netns")) == 2
+    lab.mesh.extra.remove(late)
+    lab.mesh.apply()
+    become(lambda: lab.agent.pod("late"), {})
+
+
+def test_late_listener_is_named(lab):
+    with lab.mesh.changed(a={"enabled": None}):
+        become(lambda: lab.agent.pod("a")["armed"], False)
+        server = serve(lab.a, 7100)
+    become(lambda: lab.agent.pod("a")["armed"], True)
+    wait_for(lambda: any(x.endswith(":7100") for x in
+                         lab.agent.pod("a")["late_listeners"]), 15, "7100")
+    assert lab.agent.metric("smcmesh_late_listeners", pod="a") >= 1
+    assert "plain TCP" in lab.agent.cli("pods").out
+    server.kill()
+    wait_for(lambda: not lab.agent.pod("a")["late_listeners"], 15, "none")
+
+
+def test_restart_interrupts_nothing(lab):
+    """Numbers, counters and connections outlive the agent; the namespaces get
+    the new generation of the selector, and the old one is unregistered."""
+    ids = {n: lab.agent.pod(n)["pod_id"] for n in "ab"}
+    flows = lab.agent.metric("smcmesh_flows_total", outcome="smcd")
+    old = lab.ctrl(lab.a)
+    with held(lab.a, lab.b.v4, 7000) as before:
+        lab.agent.stop()
+        assert ends(lab.a, lab.b) == SMCD    # nobody is there, and it works
+        lab.agent.start()
+        assert before.ends(lab.b) == [SMCD]
+    assert {n: lab.agent.pod(n)["pod_id"] for n in "ab"} == ids
+    assert lab.agent.metric("smcmesh_flows_total", outcome="smcd") == flows + 4
+    new = lab.ctrl(lab.a)
+    assert new.startswith("smcmesh_") and new != old
+    assert lab.ctrl(lab.b) == new
+    # the old name cannot be chosen any more
+    r = lab.a.run(f"sysctl -w net.smc.hs_ctrl={old}", check=False)
+    assert r.rc != 0 and lab.ctrl(lab.a) == new
+
+
+def test_restart_with_a_broken_source(lab):
+    """Nothing is applied before a good world: all stays as it was."""
+    lab.agent.stop()
+    good = lab.vm.run(f"cat {lab.agent.path}").out
+    lab.vm.write(lab.agent.path, good[:-20])
+    lab.agent.start(wait=False)
+    wait_for(lambda: lab.agent.get("/v1/status")["source"]["problem"], 20,
+             "the problem")
+    assert not lab.agent.ready()
+    assert len(lab.agent.map("smc_endpoint")) == 2
+    assert ends(lab.a, lab.b) == SMCD
+    lab.vm.write(lab.agent.path, good)
+    lab.agent.wait_ready()
+    assert ends(lab.a, lab.b) == SMCD
+
+
+def test_ueid_follows_the_configuration(lab):
+    assert lab.ueids() == ["SMCMESH"]
+    with lab.mesh.changed(spec={"ueid": "OTHER.NAME"}):
+        become(lab.ueids, ["OTHER.NAME"])
+        assert ends(lab.a, lab.b) == SMCD
+        assert lab.agent.get("/v1/status")["ueids"] == ["OTHER.NAME"]
+    become(lab.ueids, ["SMCMESH"])
+    # taken away by someone: put back
+    lab.vm.call("smcnl", "ueid", "del", "SMCMESH")
+    become(lab.ueids, ["SMCMESH"], 15)
+    become(lambda: ends(lab.a, lab.b), SMCD)
+
+
+def test_stream_of_flows(lab):
+    """Lines of JSON as things happen, from the socket and from the client."""
+    raw = lab.vm.spawn(["curl", "-sSN", "--unix-socket", SOCKET,
+                        "http://agent/v1/flows?follow=1"])
+    cli = lab.vm.spawn([lab.agent.binary, "flows", "-f"])
+
+    def connect_until_both_see():
+        assert ends(lab.a, lab.b) == SMCD
+        return '"closed"' in raw.out and "SMC-D" in cli.out
+
+    wait_for(connect_until_both_see, 30, "events")
+    events = [json.loads(x) for x in raw.out.splitlines()]
+    mine = [e for e in events if e["pod"] == "a"]
+    assert {"opened", "upgraded"} <= {e["event"] for e in mine}, mine
+    up = next(e for e in mine if e["event"] == "upgraded")
+    assert up["outcome"] == "smcd" and up["remote_port"] == 7000
+    assert up["remote_address"] == "10.244.1.11"
+    raw.kill()
+    cli.kill()
+    assert lab.agent.get("/v1/status")["ready"]
+
+
+def test_cleared_maps_are_told_by_check(lab):
+    """A link that someone took away is put back and counted."""
+    before = lab.agent.metric("smcmesh_drift_repairs_total")
+    lab.vm.run("rm /sys/fs/bpf/smcmesh/smc_endpoint")
+    wait_for(lambda: lab.agent.metric("smcmesh_drift_repairs_total") > before,
+             20, "the repair")
+    assert len(lab.agent.map("smc_endpoint")) == 2
+
+
+def test_doctor_says_what_is_there(lab):
+    report = lab.agent.cli("doctor", "-o", "json").json()
+    assert report["capable"]
+    assert (report["converter"], report["selector"]) == ("sockproto", "hs_ctrl")
+    assert report["ueids"] == ["SMCMESH"]
+    rows = {n["path"]: n for n in report["namespaces"]}
+    assert rows["/run/netns/a"]["guarded"] and rows["/run/netns/b"]["guarded"]
+    assert any("signal" in w for w in report["warnings"])
+    text = lab.agent.cli("doctor").out
+    assert re.search(r"^hs_ctrl +present", text, re.M)
+    assert text.rstrip().endswith("pods SMC.")
+
+
+def test_metrics_are_clean(lab):
+    text = lab.agent.http("/metrics", unix=False).out
+    r = lab.vm.run("promtool check metrics", stdin=text, check=False)
+    assert r.rc == 0 and not r.out + r.err, r
