@@ -8,6 +8,7 @@
  *   watch       directories of namespaces
  *   resync      every few seconds: is all as we left it?
  *   retry       wanted pods that were not there yet
+ *   more        looks that were left over
  *   http        metrics on TCP, control on a unix socket
  *   signals     TERM and INT end it, HUP reads the source again
  *
@@ -30,6 +31,7 @@
 #include "base/log.h"
 
 #define RESYNC_MS 5000
+#define MORE_MS 100
 #define RETRY_FIRST_MS 50
 #define RETRY_LAST_MS 3200
 
@@ -93,6 +95,16 @@ void agent_retry(struct agent *a)
 		return;
 	uv_timer_start(&a->retry, retry_event, a->retry_ms, 0);
 	a->retry_ms *= 2;
+}
+
+static void more_event(uv_timer_t *timer)
+{
+	agent_dirty(timer->data);
+}
+
+void agent_more(struct agent *a)
+{
+	uv_timer_start(&a->more, more_event, MORE_MS, 0);
 }
 
 void agent_hurry(struct agent *a)
@@ -203,11 +215,12 @@ static void handles_init(struct agent *a)
 	uv_check_init(&a->loop, &a->check);
 	uv_timer_init(&a->loop, &a->resync);
 	uv_timer_init(&a->loop, &a->retry);
+	uv_timer_init(&a->loop, &a->more);
 	uv_signal_init(&a->loop, &a->term);
 	uv_signal_init(&a->loop, &a->intr);
 	uv_signal_init(&a->loop, &a->hup);
 	a->wake.data = a->check.data = a->resync.data = a->retry.data = a;
-	a->term.data = a->intr.data = a->hup.data = a;
+	a->term.data = a->intr.data = a->hup.data = a->more.data = a;
 	uv_check_start(&a->check, check_event);
 	uv_timer_start(&a->resync, resync_event, RESYNC_MS, RESYNC_MS);
 	uv_signal_start(&a->term, signal_event, SIGTERM);

@@ -6,8 +6,8 @@
  *         due -> mesh_plan() -> datapath_apply() -> read back
  *
  * A look puts the selector of this generation into the namespace and verifies
- * it; only what was verified gets its cookie from the plan. So after the first
- * reconcile every armed namespace has the new selector, and the older ones may
+ * it; only what was verified gets its cookie from the plan. So once no look is
+ * left over every armed namespace has the new selector, and the older ones may
  * go. Without a good world nothing at all is applied: an agent that starts
  * while its source is broken leaves the maps as its predecessor did.
  */
@@ -24,6 +24,10 @@
 #include "telemetry/reason.h"
 
 #define RDMA_MAX 64
+
+/* How many namespaces that were good before are looked at again in one go: a
+ * look is a process or two, and meanwhile nobody else is served. */
+#define LOOKS_AGAIN_MAX 16
 
 /* ---- numbers ----------------------------------------------------------- */
 
@@ -110,9 +114,12 @@ static __u32 node_transports(const struct agent *a)
 	return transports;
 }
 
-static int look_at_all(struct agent *a, const struct mesh_world *w,
-		       const struct mesh_wants *wants)
+/* @again: how many more looks at pods that were good are done this time. */
+static void look_at(struct agent *a, const struct mesh_config *config,
+		    const struct mesh_pod *pod, struct pod *p,
+		    unsigned int *again)
 {
+	const struct netns_sidecar sidecar = sidecar_of(config, pod);
 	const struct pod_how how = {
 		.ctrl = datapath_ctrl_name(a->dp),
 		.proc = a->opt->proc,
@@ -120,26 +127,36 @@ static int look_at_all(struct agent *a, const struct mesh_world *w,
 		.can_mark = datapath_can_mark(a->dp),
 	};
 
+	if (p->netns_path)
+		watch_path(a->watch, p->netns_path);
+	if (p->stale && p->armed && !*again) {
+		a->looks_left = true;
+		return;
+	}
+	*again -= p->stale && p->armed;
+	pod_look(&a->pods, p, &how, &sidecar);
+	fault_point("look");
+}
+
+static int look_at_all(struct agent *a, const struct mesh_world *w,
+		       const struct mesh_wants *wants)
+{
+	unsigned int again = LOOKS_AGAIN_MAX;
+
+	a->looks_left = false;
 	for (size_t i = 0; i < a->pods.n; i++)
 		a->pods.v[i]->mark = false;
 	for (size_t i = 0; i < wants->n; i++) {
 		const struct mesh_want *want = &wants->v[i];
-		struct netns_sidecar sidecar;
-		struct pod *p;
+		struct pod *p = pods_put(&a->pods, want->pod);
 
-		p = pods_put(&a->pods, want->pod);
 		if (!p)
 			return -ENOMEM;
 		p->mark = true;
 		p->wanted = want->arm;
 		p->refused &= want->arm;
-		if (!want->arm)
-			continue;
-		if (p->netns_path)
-			watch_path(a->watch, p->netns_path);
-		sidecar = sidecar_of(&w->config, want->pod);
-		pod_look(&a->pods, p, &how, &sidecar);
-		fault_point("look");
+		if (want->arm)
+			look_at(a, &w->config, want->pod, p, &again);
 	}
 	return 0;
 }
@@ -491,7 +508,10 @@ void reconcile(struct agent *a)
 	}
 	a->counts.reconciles_ok++;
 	a->synced = true;
-	retire(a);
+	if (a->looks_left)
+		agent_more(a);
+	else
+		retire(a);
 	retry_later(a);
 }
 

@@ -33,7 +33,7 @@ struct agent {
 	uv_loop_t loop;
 	uv_idle_t wake;	  /* active while dirty: poll does not block */
 	uv_check_t check; /* after each batch */
-	uv_timer_t resync, retry;
+	uv_timer_t resync, retry, more;
 	uv_signal_t term, intr, hup;
 	uv_poll_t events;
 	bool events_open; /* the datapath has a ring buffer */
@@ -62,7 +62,8 @@ struct agent {
 	size_t n_fallbacks;
 	struct agent_counts counts;
 
-	bool synced; /* one reconcile was done without an error */
+	bool looks_left; /* stale pods that the last reconcile put off */
+	bool synced;	 /* one reconcile was done without an error */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err;	       /* of the last reconcile */
@@ -76,6 +77,9 @@ void agent_dirty(struct agent *a);
 /* agent_retry - Look again at wanted pods that could not be armed: soon the
  * first time, then less and less often, and in the end only with the resync. */
 void agent_retry(struct agent *a);
+
+/* agent_more - Reconcile again in a moment: looks were left over. */
+void agent_more(struct agent *a);
 
 /* agent_hurry - Soon again: something that they may wait for has happened. */
 void agent_hurry(struct agent *a);

@@ -30,15 +30,16 @@
 	  "1 while the source of pods and configuration can be read.")          \
 	X(SOURCE_NOTES, "source_notes", "gauge", "",                            \
 	  "Objects or values of the source that were left out.")                \
-	X(PODS, "pods", "gauge", "state, reason",                                \
+	X(PODS, "pods", "gauge", "state, reason",                               \
 	  "Pods of this node by whether they are armed, and why not.")          \
 	X(ENDPOINTS, "endpoints", "gauge", "",                                  \
 	  "Addresses to which SMC may be offered, as the datapath holds them.") \
-	X(LATE_LISTENERS, "late_listeners", "gauge", "namespace, pod",           \
+	X(LATE_LISTENERS, "late_listeners", "gauge", "namespace, pod",          \
 	  "TCP listeners opened before their pod was armed: they stay TCP.")    \
-	X(BYPASSED, "flows_bypassed_total", "counter", "namespace, pod, reason",  \
+	X(BYPASSED, "flows_bypassed_total", "counter",                          \
+	  "namespace, pod, reason",                                             \
 	  "Flows of armed pods that stayed TCP by our verdict.")                \
-	X(FALLBACKS, "fallbacks_total", "counter", "namespace, pod, code",        \
+	X(FALLBACKS, "fallbacks_total", "counter", "namespace, pod, code",      \
 	  "Offered flows that did not become SMC, by the kernel's reason, as "  \
 	  "this agent saw them.")                                               \
 	X(RECONCILES, "reconciles_total", "counter", "result",                  \

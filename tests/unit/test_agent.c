@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the agent keeps: pods and their numbers, the lock, the run directory. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "agent/lock.h"
+#include "agent/pods.h"
+
+static struct mesh_pod world_pod(const char *uid)
+{
+	return (struct mesh_pod){.uid = (char *)uid,
+				 .ns = (char *)"ns",
+				 .name = (char *)uid,
+				 .netns_path = (char *)"/nonexistent/netns"};
+}
+
+static int gone;
+
+static void count_gone(const struct pod *p, void *arg)
+{
+	gone++;
+	assert_string_equal(p->uid, arg);
+}
+
+static void test_pods_come_and_go(void **state)
+{
+	struct pods pods = {};
+	struct mesh_pod a = world_pod("a"), b = world_pod("b");
+	struct pod *p = pods_put(&pods, &a);
+
+	assert_non_null(p);
+	assert_true(p->stale);
+	p->stale = false;
+	assert_ptr_equal(pods_put(&pods, &a), p);
+	assert_false(p->stale); /* nothing changed */
+	a.netns_path = (char *)"/nonexistent/other";
+	assert_ptr_equal(pods_put(&pods, &a), p);
+	assert_true(p->stale);
+	assert_string_equal(p->netns_path, "/nonexistent/other");
+	assert_non_null(pods_put(&pods, &b));
+	assert_int_equal(pods.n, 2);
+	p->mark = true;
+	gone = 0;
+	pods_sweep(&pods, count_gone, "b");
+	assert_int_equal(gone, 1);
+	assert_int_equal(pods.n, 1);
+	assert_false(p->mark);
+	assert_null(pods_find(&pods, "b"));
+	assert_ptr_equal(pods_find(&pods, "a"), p);
+	pods_free(&pods);
+}
+
+/* The world may be freed after each reconcile: nothing points into it. */
+static void test_pods_keep_copies(void **state)
+{
+	struct pods pods = {};
+	char uid[] = "uid", name[] = "name", problem[] = "bad";
+	struct smc_addr v4 = addr("10.0.0.1");
+	struct mesh_pod pod = {.uid = uid,
+			       .ns = name,
+			       .name = name,
+			       .problem = problem,
+			       .addrs = {&v4, 1}};
+	struct pod *p = pods_put(&pods, &pod);
+
+	memset(uid, 'x', 3);
+	memset(name, 'x', 4);
+	memset(problem, 'x', 3);
+	memset(&v4, 0, sizeof(v4));
+	assert_string_equal(p->uid, "uid");
+	assert_string_equal(p->name, "name");
+	assert_string_equal(p->problem, "bad");
+	assert_addr(p->addrs.v[0], "10.0.0.1");
+	pods_free(&pods);
+}
+
+static void test_namespace_that_is_not_there(void **state)
+{
+	const struct pod_how how = {.ctrl = "smcmesh_1", .proc = "/proc"};
+	const struct netns_sidecar none = {};
+	struct mesh_pod a = world_pod("a");
+	struct pods pods = {};
+	struct pod *p = pods_put(&pods, &a);
+	struct mesh_seen seen;
+
+	pod_look(&pods, p, &how, &none);
+	assert_false(p->stale);
+	assert_int_equal(p->err, -ENOENT);
+	seen = pod_seen(p);
+	assert_false(seen.verified);
+	assert_int_equal(seen.netns_cookie, 0);
+	/* No number is given away for nothing. */
+	assert_int_equal(p->id, 0);
+	assert_null(pods_by_id(&pods, 0));
+	pods_free(&pods);
+}
+
+static void test_refused_pod_is_not_seen_verified(void **state)
+{
+	struct pod p = {.uid = (char *)"a", .facts = {.verified = true}};
+
+	assert_true(pod_seen(&p).verified);
+	p.refused = true;
+	assert_false(pod_seen(&p).verified);
+	assert_int_equal(pod_seen(&p).reason, SMC_REASON_REFUSED);
+}
+
+static void test_numbers_are_never_given_twice(void **state)
+{
+	struct pods pods = {};
+
+	assert_int_equal(pods_adopt(&pods, 100, false, 7), 0);
+	assert_int_equal(pods_adopt(&pods, 100, true, 9), 0);
+	pods_avoid(&pods, 5);
+	assert_int_equal(pods.last_id, 9);
+	pods_avoid(&pods, 40);
+	assert_int_equal(pods.last_id, 40);
+	pods_free(&pods);
+}
+
+/* ---- lock and directory ------------------------------------------------- */
+
+static char run[64];
+
+static int make_run(void **state)
+{
+	char dir[] = "/tmp/test_agent.XXXXXX";
+
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(run, sizeof(run), "%s/run", dir);
+	return 0;
+}
+
+static int remove_run(void **state)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/agent.lock", run);
+	unlink(path);
+	rmdir(run);
+	*strrchr(run, '/') = '\0';
+	return rmdir(run);
+}
+
+static void test_run_dir_is_closed_to_others(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(run_dir_make(run), 0);
+	assert_int_equal(chmod(run, 0755), 0);
+	assert_int_equal(run_dir_make(run), 0);
+	assert_int_equal(stat(run, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+}
+
+static void test_lock_names_its_holder(void **state)
+{
+	pid_t holder = 0;
+	int first, second;
+
+	assert_int_equal(lock_take(run, &holder), -ENOENT);
+	assert_int_equal(run_dir_make(run), 0);
+	first = lock_take(run, &holder);
+	assert_true(first >= 0);
+	second = lock_take(run, &holder);
+	assert_int_equal(second, -EBUSY);
+	assert_int_equal(holder, getpid());
+	close(first);
+	first = lock_take(run, &holder);
+	assert_true(first >= 0);
+	close(first);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pods_come_and_go),
+		cmocka_unit_test(test_pods_keep_copies),
+		cmocka_unit_test(test_namespace_that_is_not_there),
+		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
+		cmocka_unit_test(test_numbers_are_never_given_twice),
+		cmocka_unit_test_setup_teardown(
+			test_run_dir_is_closed_to_others, make_run, remove_run),
+		cmocka_unit_test_setup_teardown(test_lock_names_its_holder,
+						make_run, remove_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
