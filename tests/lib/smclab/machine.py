@@ -22,7 +22,7 @@ QEMU = "qemu-system-x86_64"
 COMPLAINT = re.compile(r"(?i)\b(WARNING:|BUG:|Oops|general protection|"
                        r"refcount_t:|unregister_netdevice: waiting|"
                        r"blocked for more than|Call Trace|UBSAN|KASAN)")
-BOOT_TIMEOUT = 90.0
+BOOT_TIMEOUT = 180.0    # two to five seconds on an idle machine
 LIFETIME = 1800.0
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -223,6 +223,7 @@ class Vm:
             raise LabError(f"{QEMU} is missing: make deps installs it") from None
         finally:
             guest_port.close()
+            os.close(self.root_hold)    # QEMU has it now
         Vm.running.add(self)
         threading.Thread(target=self._reader, daemon=True).start()
         self.watchdog = threading.Timer(lifetime, self._expire, (lifetime,))
@@ -233,13 +234,14 @@ class Vm:
         from . import kernel as kernels, rootfs
         initrd = os.path.join(self.tmp, "initrd")
         initramfs.build(initrd)
-        shares = {"root": (root or rootfs.find(), True),
+        root = root or rootfs.find()
+        shares = {"root": (root, True),
                   "src": (paths.TREE, True), "build": (paths.build(), True),
                   "x": (self.exchange, False)}
         cmdline = f"console=ttyS0 panic=-1 mitigations=off smclab.name={self.name} {append}"
         argv = [QEMU, "-accel", "tcg,thread=multi,tb-size=512" if not icount
                 else "tcg,thread=single", "-cpu", "max,la57=off",
-                "-machine", "pc", "-m", str(mem), "-smp", str(cpus),
+                "-machine", "pc,hpet=off", "-m", str(mem), "-smp", str(cpus),
                 "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-serial", "stdio",
                 "-kernel", kernel or kernels.find(), "-initrd", initrd,
@@ -251,7 +253,8 @@ class Vm:
             argv += ["-virtfs", f"local,path={path.replace(',', ',,')},"
                      f"mount_tag={tag},security_model=none,multidevs=remap"
                      + (",readonly=on" if readonly else "")]
-        fds = []
+        self.root_hold = rootfs.hold(root)
+        fds = [self.root_hold]
         for i, end in enumerate(nics):
             # a MAC per VM name and NIC: two VMs on a link must differ
             mac = sum(self.name.encode()) % 251

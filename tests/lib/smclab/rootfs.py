@@ -6,6 +6,7 @@ started or removed there. It is kept in the cache under a hash of this recipe,
 shared read-only; every VM writes to an overlay of its own.
 """
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
@@ -22,7 +23,7 @@ rdma-core ibverbs-providers ibverbs-utils
 libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
 nginx-light redis-server redis-tools haproxy memcached
 wrk apache2-utils sockperf qperf iperf3 curl netcat-openbsd
-strace
+strace libasan8 libubsan1 libcmocka0
 """.split()
 
 # libraries that are too old or absent there: release -> {package: suite}
@@ -37,6 +38,28 @@ rm prometheus_*.deb
 """
 EXCLUDE = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*",
            "/usr/share/info/*"]
+
+
+def hold(root):
+    """A descriptor that keeps @root from being removed while it is open."""
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    return fd
+
+
+def _remove_old():
+    """Roots of earlier recipes that no VM uses."""
+    for old in glob.glob(os.path.join(paths.cache(), "root-*-*")):
+        if old == path():
+            continue
+        fd = os.open(old, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(fd)
 
 
 def _codename():
@@ -130,3 +153,4 @@ def build():
                 shutil.rmtree(target + ".new", ignore_errors=True)
                 raise RuntimeError(f"making the lab's root failed: {e}") from e
         os.rename(target + ".new", target)
+        _remove_old()
