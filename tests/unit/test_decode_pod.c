@@ -149,6 +149,25 @@ static void pod_that_is_not_understood_is_left_out(void **state)
 	}
 }
 
+static void names_have_a_longest(void **state)
+{
+	char name[255];
+
+	for (size_t len = 253; len <= 254; len++) {
+		struct buf json = {0};
+
+		memset(name, 'a', len);
+		name[len] = '\0';
+		buf_printf(&json,
+			   "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"}}",
+			   name);
+		_decoded_ struct decoded d = decode(json.data);
+
+		buf_free(&json);
+		assert_int_equal(d.world.n_pods, len == 253);
+	}
+}
+
 static void bad_addresses_are_left_out_alone(void **state)
 {
 	_decoded_ struct decoded d = decode_items(
@@ -343,6 +362,7 @@ int main(void)
 		cmocka_unit_test(null_is_absent),
 		cmocka_unit_test(ended_is_succeeded_or_failed),
 		cmocka_unit_test(pod_that_is_not_understood_is_left_out),
+		cmocka_unit_test(names_have_a_longest),
 		cmocka_unit_test(bad_addresses_are_left_out_alone),
 		cmocka_unit_test(pod_ip_alone_is_read),
 		cmocka_unit_test(annotation_is_true_or_false),
