@@ -238,10 +238,13 @@ class Vm:
         shares = {"root": (root, True),
                   "src": (paths.TREE, True), "build": (paths.build(), True),
                   "x": (self.exchange, False)}
-        cmdline = f"console=ttyS0 panic=-1 mitigations=off smclab.name={self.name} {append}"
+        # tsc=reliable: on a loaded machine the clock's watchdog would mark it
+        # unstable, and time would go on by a clock that costs an exit each
+        cmdline = ("console=ttyS0 panic=-1 mitigations=off tsc=reliable "
+                   f"smclab.name={self.name} {append}")
         argv = [QEMU, "-accel", "tcg,thread=multi,tb-size=512" if not icount
                 else "tcg,thread=single", "-cpu", "max,la57=off",
-                "-machine", "pc,hpet=off", "-m", str(mem), "-smp", str(cpus),
+                "-machine", "pc", "-m", str(mem), "-smp", str(cpus),
                 "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-serial", "stdio",
                 "-kernel", kernel or kernels.find(), "-initrd", initrd,
