@@ -172,7 +172,7 @@ def test_pods_say_why(agent):
     assert found["smcmesh_pods", 'state="not-armed",reason="no-converter"'] == 1
     assert found["smcmesh_pods", 'state="armed",reason="none"'] == 0
     table = agent.cli("pods").stdout
-    assert re.search(r"default +a +no .*cannot make SMC sockets", table), table
+    assert re.search(r"default +a +no +no-converter .*cannot make SMC", table), table
     assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
 
 

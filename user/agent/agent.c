@@ -315,8 +315,8 @@ static int agent_start(struct agent *a)
 	int err;
 
 	handles_init(a);
-	/* What may be wrong with the options comes first: then nothing was
-	 * touched. Nothing is served or read before the loop runs. */
+	/* The datapath comes last: a port that is taken leaves it untouched.
+	 * Nothing is served or read before the loop runs. */
 	err = watch_open(&a->loop, watch_event, a, &a->watch) ?:
 	      http_up(a) ?:
 	      source_open(&a->loop, a->opt->source, &events, &a->source) ?:
@@ -359,6 +359,15 @@ static void agent_stop(struct agent *a)
 	reconcile_forget(a);
 }
 
+/* The first thing that someone without rights meets. */
+static int say_rights(int err)
+{
+	if (err == -EACCES || err == -EPERM)
+		log_at(LOG_ERR, 0,
+		       "run the agent as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN and a --run directory of its own");
+	return err;
+}
+
 static int lock_or_say(const char *run)
 {
 	pid_t holder = 0;
@@ -380,12 +389,15 @@ int agent_run(const struct agent_options *opt)
 	struct timespec now;
 	int err;
 
-	err = run_dir_make(opt->run);
+	err = source_check(opt->source) ?: http_address_check(opt->listen);
 	if (err)
 		return err;
+	err = run_dir_make(opt->run);
+	if (err)
+		return say_rights(err);
 	lock = lock_or_say(opt->run);
 	if (lock < 0)
-		return lock;
+		return say_rights(lock);
 	/* A reader of our socket that goes away is no reason to die. */
 	signal(SIGPIPE, SIG_IGN);
 	clock_gettime(CLOCK_REALTIME, &now);

@@ -420,20 +420,39 @@ static int bind_and_listen(const struct addrinfo *ai)
 	return take_fd(fd);
 }
 
-int http_listen_tcp(const char *where, char bound[64])
+static int address_parse(const char *where, struct addrinfo **out)
 {
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 				 .ai_socktype = SOCK_STREAM};
 	char host[64], port[8];
-	struct addrinfo *ai;
-	int fd;
 
 	if (split_host_port(where, host, port) ||
-	    getaddrinfo(host, port, &hints, &ai))
+	    getaddrinfo(host, port, &hints, out))
 		return log_err(
 			-EINVAL,
 			"--listen %s: expected ADDRESS:PORT, e.g. 127.0.0.1:9469",
 			where);
+	return 0;
+}
+
+int http_address_check(const char *where)
+{
+	struct addrinfo *ai;
+	int err = address_parse(where, &ai);
+
+	if (!err)
+		freeaddrinfo(ai);
+	return err;
+}
+
+int http_listen_tcp(const char *where, char bound[64])
+{
+	struct addrinfo *ai;
+	int fd, err;
+
+	err = address_parse(where, &ai);
+	if (err)
+		return err;
 	fd = bind_and_listen(ai);
 	freeaddrinfo(ai);
 	if (fd < 0)

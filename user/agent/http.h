@@ -36,6 +36,10 @@ struct http_route {
  * there. Lives as long as the request. */
 const char *http_query(struct MHD_Connection *request, const char *key);
 
+/* http_address_check - Is @where an address and port as http_listen_tcp() wants
+ * them? Return: 0; -EINVAL, logged. */
+must_check int http_address_check(const char *where);
+
 /* http_listen_tcp - "127.0.0.1:9469", "[::1]:9469"; port 0: any free one.
  * @bound: what it became, as in @where. Return: socket, or a negative errno,
  * logged; -EINVAL: @where is no such text. */

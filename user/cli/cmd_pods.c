@@ -11,8 +11,9 @@ static const struct cli_option options[] = {
 	{},
 };
 
-static const char *const heads[] = {"NAMESPACE", "POD", "ARMED", "TRANSPORTS",
-				    "PUBLISHED", "WHY", NULL};
+static const char *const heads[] = {"NAMESPACE", "POD",	       "ARMED",
+				    "REASON",	 "TRANSPORTS", "PUBLISHED",
+				    "WHY",	 NULL};
 
 /* Late listeners are the one thing that an armed pod's user should know. */
 static void add_why(struct table *t, yyjson_val *pod)
@@ -42,6 +43,7 @@ static void print(yyjson_val *root)
 		table_add(&t, yyjson_get_bool(yyjson_obj_get(pod, "armed"))
 				      ? "yes"
 				      : "no");
+		table_add(&t, json_text(pod, "reason"));
 		table_add(&t, json_join(pod, "transports", &transports));
 		table_add(&t, json_join(pod, "published", &published));
 		add_why(&t, pod);
