@@ -16,16 +16,37 @@ static const struct {
 	{"file:", source_file_open},
 };
 
-int source_open(uv_loop_t *loop, const char *spec,
-		const struct source_events *events, struct source **out)
+/* Return: the kind of @spec, or -1; *@rest: what follows its prefix. */
+static int kind_of(const char *spec, const char **rest)
 {
 	for (size_t i = 0; i < array_size(kinds); i++) {
 		size_t len = strlen(kinds[i].prefix);
 
-		if (!strncmp(spec, kinds[i].prefix, len))
-			return kinds[i].open(loop, spec + len, events, out);
+		if (!strncmp(spec, kinds[i].prefix, len) && spec[len]) {
+			*rest = spec + len;
+			return i;
+		}
 	}
+	return -1;
+}
+
+int source_check(const char *spec)
+{
+	const char *rest;
+
+	if (kind_of(spec, &rest) >= 0)
+		return 0;
 	return log_err(-EINVAL, "source \"%s\": expected file:PATH", spec);
+}
+
+int source_open(uv_loop_t *loop, const char *spec,
+		const struct source_events *events, struct source **out)
+{
+	const char *rest;
+	int kind = kind_of(spec, &rest);
+
+	return kind < 0 ? source_check(spec)
+			: kinds[kind].open(loop, rest, events, out);
 }
 
 void source_close(struct source *s)

@@ -18,6 +18,10 @@ struct source_events {
 	void *arg;
 };
 
+/* source_check - Can source_open() take @spec, as far as its text tells?
+ * Return: 0; -EINVAL, with a log line that says what is expected. */
+int source_check(const char *spec);
+
 /*
  * source_open - Start watching.
  * @spec: "file:PATH". Anything else: -EINVAL, with a log line that says what
