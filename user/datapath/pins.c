@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/array.h"
+#include "base/fault.h"
 
 /* The kernel names its descriptors (kernel/bpf/syscall.c): a link is bpf_link
  * to the one who made it and bpf-link to the one who opens its pin. */
@@ -115,9 +116,11 @@ int pin_put(int fd, const char *dir, const char *name)
 	/* One may be left from an agent that died right here. */
 	if (unlink(fresh) && errno != ENOENT)
 		return -errno;
+	fault_point("pin:before");
 	err = bpf_obj_pin(fd, fresh);
 	if (err)
 		return err;
+	fault_point("pin:fresh");
 	if (!rename(fresh, path))
 		return 0;
 	err = -errno;
