@@ -12,6 +12,7 @@
  *   --hold           keep the connections open until standard input ends
  *   --pace USEC      between two connections of one thread
  *   --patience SEC   after which a call that hangs is an error (30)
+ *   --tell N         a line {"so_far": K} after each N connections
  *
  * Each connection that is not perfect is a line on stderr. The result is one
  * JSON object; "smc" and "tcp" is what the kernel says of each connection.
@@ -36,7 +37,7 @@
 
 static struct span to, from;
 static bool have_from, again, smc, hold;
-static unsigned long count, threads = 1, pace_us, patience_s = 30;
+static unsigned long count, threads = 1, pace_us, patience_s = 30, tell;
 static int *held;
 
 static atomic_bool stop;
@@ -121,6 +122,10 @@ static void one(unsigned long i)
 		err = echo_once(fd, i);
 	}
 	account(i, (now_ns(CLOCK_MONOTONIC) - start) / 1000);
+	if (tell && i && i % tell == 0) {
+		printf("{\"so_far\": %lu}\n", i);
+		fflush(stdout);
+	}
 	if (err) {
 		atomic_fetch_add(&n_error, 1);
 		note(i, what, err);
@@ -176,7 +181,8 @@ static void options(int argc, char **argv)
 		{"count", 1, NULL, 'c'},    {"threads", 1, NULL, 'n'},
 		{"again", 0, NULL, 'a'},    {"smc", 0, NULL, 's'},
 		{"hold", 0, NULL, 'h'},	    {"pace", 1, NULL, 'p'},
-		{"patience", 1, NULL, 'w'}, {NULL, 0, NULL, 0},
+		{"patience", 1, NULL, 'w'}, {"tell", 1, NULL, 'l'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -199,6 +205,8 @@ static void options(int argc, char **argv)
 			pace_us = number(optarg);
 		else if (c == 'w')
 			patience_s = number(optarg);
+		else if (c == 'l')
+			tell = number(optarg);
 		else
 			exit(2);
 	}

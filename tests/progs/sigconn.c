@@ -40,7 +40,7 @@ static int finish(int fd)
 	int err = 0;
 	socklen_t len = sizeof(err);
 
-	if (poll(&p, 1, 5000) != 1)
+	if (poll(&p, 1, 2000) != 1)
 		return -EINPROGRESS;
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	return -err;

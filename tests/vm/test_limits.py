@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The three limits of "fail open" that the README names, each as far as it
+goes and no further.
+
+            VM limits
+     c       s        t               p
+   armed   armed    stranger   endpoint by mistake: answers every SYN with the
+    .10     .11      .20       option, then says nothing of SMC; 10.9.0.0/24
+     |       |        |               |
+   --+-------+-- br0 -+---------------+--
+"""
+import signal
+
+import pytest
+
+from smclab import Vm, manifest, progs, topo, wait_for
+from smclab.agents import Agent
+from smclab.crowd import hammer, parrot, ready, result, stop, watch
+from smclab.flows import SMC, ends, held, serve
+from smclab.mesh import Mesh
+
+MAPS = "/sys/fs/bpf/smcmesh/"
+ROUNDS = 3
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm, self.mesh = vm, Mesh()
+        topo.bridge(vm, "10.244.1.1/16")
+        for name, host in zip("cstp", (10, 11, 20, 21)):
+            pod = topo.pod(vm, name, f"10.244.1.{host}/16")
+            setattr(self, name, self.mesh.add(
+                pod, enabled="true" if name in "cs" else None))
+        self.agent = Agent(vm, self.mesh.objects()).start()
+        self.mesh.agents.append(self.agent)
+        self.c.run("ip route add 10.9.0.0/24 via 10.244.1.21")
+        self.server = serve(self.s, 7000)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Vm("limits", mem=1024, cpus=2) as vm:
+        yield Lab(vm)
+
+
+# ---- a signal during a blocking connect() -----------------------------------
+
+def interrupted(pod, to, *flags):
+    """The SYN-ACK comes 100 ms late, while a signal's handler is running."""
+    pod.run("tc qdisc add dev eth0 root netem delay 100ms")
+    try:
+        proc = pod.spawn([progs.path("sigconn"), *flags, str(ROUNDS), to])
+        proc.wait(120)
+    finally:
+        pod.run("tc qdisc del dev eth0 root")
+    told = result(proc)
+    assert told["handled"] == ROUNDS, told
+    return told, proc.err
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-restart"]],
+                         ids=["restart", "eintr"])
+def test_signal_and_plain_tcp(lab, flags):
+    """Control: TCP has none of what follows."""
+    told, talk = interrupted(lab.t, "10.244.1.11:7000", *flags)
+    assert told["ok"] == ROUNDS, (told, talk)
+
+
+def test_signal_and_the_kernels_own_smc(lab):
+    """The bug, without us: connect() is called again after the handler, says
+    "SMC" once more though the server has said no, and SMC's messages go to a
+    program that knows nothing of it."""
+    server = serve(lab.p, 7001)
+    told, talk = interrupted(lab.t, "10.244.1.21:7001", "--smc")
+    assert told["connect_failed"] == ROUNDS, (told, talk)
+    assert stop(server)["clc"] == ROUNDS
+
+
+def test_signal_and_a_converted_socket_to_a_stranger(lab):
+    """What our conversion makes of it: connect() fails, at once and for a
+    reason; not one byte reaches the stranger. This is the limit."""
+    server = serve(lab.t, 7001)
+    with watch(lab.c) as seen:
+        told, talk = interrupted(lab.c, "10.244.1.20:7001")
+    heard = stop(server)
+    assert told["connect_failed"] == ROUNDS, (told, talk)
+    assert talk.count("connection abort") == ROUNDS, talk
+    assert heard["clc"] == 0, heard
+    assert not [p for p in seen.packets if p.sent and p.smc]
+
+
+def test_signal_and_a_converted_socket_to_an_endpoint(lab):
+    """A restarted call towards an endpoint is whole."""
+    told, talk = interrupted(lab.c, "10.244.1.11:7000")
+    assert told["ok"] == ROUNDS, (told, talk)
+
+
+def test_eintr_and_a_converted_socket(lab):
+    """Without SA_RESTART the program waits for its socket and the kernel's SMC
+    never says that it is writable: as with the kernel's own SMC sockets."""
+    for pod, *flags in (lab.c,), (lab.t, "--smc"):
+        told, talk = interrupted(pod, "10.244.1.11:7000", "--no-restart",
+                                 *flags)
+        assert told["stuck"] == ROUNDS, (told, talk)
+
+
+# ---- a peer that agrees and then says nothing --------------------------------
+
+def test_silent_peer_fails_once(lab):
+    """connect() fails as the kernel makes it fail; from then on the peer is not
+    offered SMC, and works."""
+    lab.agent.proc.kill(signal.SIGSTOP, wait=False)    # or it heals the row
+    try:
+        silent = parrot(lab.p, "10.9.0.0/24", "silent")
+        key = " ".join(str(b) for b in [0] * 10 + [255, 255, 10, 9, 0, 7])
+        lab.vm.run(f"bpftool map update pinned {MAPS}smc_endpoint key {key} "
+                   "value 2 0 0 0 1 0 0 0 0 0 0 0 0 0 0 0")
+        first = hammer(lab.c, "10.9.0.7:80", count=1)
+        assert first["errors"] == 1, first
+        assert "connect: Connection timed out" in first["talk"]
+        assert 5000 < first["max_ms"] < 15000, first
+        then = hammer(lab.c, "10.9.0.7:80", count=20)
+        assert then["errors"] == 0 and then["tcp"] == 20, then
+        assert then["max_ms"] < 1000, then
+        told = stop(silent)
+        assert told["offers"] == 1 and told["clc"] == 1, told
+        rows = [r["formatted"] for r in lab.agent.map("smc_quarantine")]
+        assert [r["key"]["port"] for r in rows] == [80], rows
+        assert rows[0]["value"]["strikes"] == 1
+        # the neighbours are as they were
+        assert ends(lab.c, lab.s) == ("smcd", "smcd")
+    finally:
+        lab.agent.proc.kill(signal.SIGCONT, wait=False)
+    assert lab.agent.metric("smcmesh_quarantines_total") == 1
+    flow = [f for f in lab.agent.get("/v1/flows")["flows"]
+            if f["remote_address"] == "10.9.0.7"]
+    assert {f["reason"] for f in flow if f["outcome"] == "tcp"} == \
+        {"quarantined"}, flow
+
+
+# ---- a conversion that the kernel refuses -------------------------------------
+
+def test_refused_conversion_disarms_the_pod_at_once(lab):
+    """The socket() that meets the refusal fails; it is the only one. The rest
+    of the node stays as it is."""
+    before = lab.agent.metric("smcmesh_conversions_refused_total")
+    with held(lab.c, lab.s.v4, 7000) as old:
+        deny = ready(lab.vm.spawn([progs.path("denysmc"),
+                                   f"/sys/fs/cgroup/{lab.c.cgroup}"]), "denysmc")
+        try:
+            told = hammer(lab.c, "10.244.1.11:7000", count=100, threads=1)
+            assert told["errors"] == 1, told
+            assert "connection 0: connect: Operation not permitted" \
+                in told["talk"]
+            assert told["tcp"] == 99, told
+            pod = wait_for(lambda: [p for p in lab.agent.get("/v1/pods")["pods"]
+                                    if p["name"] == "c" and not p["armed"]],
+                           20, "the agent to say so")[0]
+            assert pod["reason"] == "refused", pod
+            wait_for(lambda: "10.244.1.10" not in [
+                e["address"] for e in lab.agent.get("/v1/endpoints")
+                ["endpoints"]], 20, "the pod to be an endpoint no more")
+            assert lab.agent.metric(
+                "smcmesh_conversions_refused_total") == before + 1
+            assert old.ends(lab.s)[0][0] in SMC    # what was, lives on
+        finally:
+            deny.stdin(None)
+            deny.wait()
+
+
+def test_an_own_refused_smc_socket_disarms_nobody(lab):
+    """A program of an armed pod that asks for IPPROTO_SMC itself and is refused
+    has met its own policy, not ours."""
+    deny = ready(lab.vm.spawn([progs.path("denysmc"),
+                               f"/sys/fs/cgroup/{lab.s.cgroup}"]), "denysmc")
+    try:
+        told = hammer(lab.s, "10.244.1.20:9", count=1, smc=True)
+        assert "Operation not permitted" in told["talk"]
+    finally:
+        deny.stdin(None)
+        deny.wait()
+    pod = [p for p in lab.agent.get("/v1/pods")["pods"] if p["name"] == "s"]
+    assert pod[0]["armed"], pod

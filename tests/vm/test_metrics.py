@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/metrics against the test's own counts, and the maps as bpftool shows them.
+
+          VM metrics          c, s armed; t a stranger
+     c       s       t
+    .10     .11     .20, 10.244.4.1+20        10.244.1.0/16
+   --+-------+-- br0-+--
+"""
+import pytest
+
+from smclab import Vm, manifest, topo, wait_for
+from smclab.agents import Agent
+from smclab.crowd import addresses, hammer
+from smclab.flows import serve
+
+SMC_FLOWS, BYPASSED, STRANGE, DENIED, REFUSED = 120, 70, 40, 60, 10
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm = vm
+        topo.bridge(vm, "10.244.1.1/16")
+        self.c, self.s, self.t = (
+            topo.pod(vm, name, f"10.244.1.{host}/16", f"fd00::{host}/64")
+            for name, host in zip("cst", (10, 11, 20)))
+        addresses(self.t, "10.244.4.1", 20)
+        pods = [manifest.of(p) for p in (self.c, self.s)]
+        pods.append(manifest.of(self.t, enabled=None))
+        self.agent = Agent(vm, [manifest.mesh(excludePorts=[7009]),
+                                *pods]).start()
+        self.servers = [serve(self.s, 7000, 7009), serve(self.t, 7000),
+                        serve(self.t, 7001, native=True)]
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Vm("metrics", mem=1024, cpus=2) as vm:
+        yield Lab(vm)
+
+
+def total(samples, name, **labels):
+    """Of all samples that carry these labels; 0 where there is none yet."""
+    return sum(v for (n, found), v in samples.items() if n == "smcmesh_" + name
+               and set(labels.items()) <= set(found))
+
+
+def traffic(lab):
+    """A known amount of each kind."""
+    runs = [
+        hammer(lab.c, "10.244.1.11:7000", count=SMC_FLOWS, threads=4),
+        hammer(lab.c, "10.244.4.1+20:7000", count=BYPASSED, threads=4),
+        hammer(lab.c, "10.244.1.11:7009", count=STRANGE, threads=4),
+        hammer(lab.t, "10.244.1.11:7000", count=DENIED, threads=4, smc=True,
+               **{"from": "10.244.4.1+20"}),
+    ]
+    assert [r["errors"] for r in runs] == [0] * 4, runs
+    assert runs[0]["smc"] == SMC_FLOWS
+    assert [r["tcp"] for r in runs[1:]] == [BYPASSED, STRANGE, DENIED]
+    assert hammer(lab.c, "10.244.1.11:9", count=REFUSED)["errors"] == REFUSED
+
+
+WANTED = {
+    # every connect() of c is a converted socket; nothing of s opens one
+    ("sockets_converted_total", "c"): SMC_FLOWS + BYPASSED + STRANGE + REFUSED,
+    ("sockets_converted_total", "s"): 0,
+    ("offers_total", "c"): SMC_FLOWS + REFUSED,
+    ("offers_total", "s"): 0,
+    ("answers_total", "s"): SMC_FLOWS,
+    ("answers_denied_total", "s"): DENIED,
+    ("conversions_refused_total", "c"): 0,
+    ("quarantines_total", "c"): 0,
+    ("flows_lost_total", "c"): 0,
+    ("flows_lost_total", "s"): 0,
+    ("events_lost_total", "c"): 0,
+}
+
+FLOWS = {
+    ("c", "client", "smcd"): SMC_FLOWS,
+    ("c", "client", "tcp"): BYPASSED + STRANGE,
+    ("c", "client", "fallback"): 0,
+    ("c", "client", "failed"): 0,
+    ("c", "server", "smcd"): 0,
+    ("s", "server", "smcd"): SMC_FLOWS,
+    # the offers of the stranger, and the flows that c did not offer on
+    ("s", "server", "tcp"): DENIED + STRANGE,
+    ("s", "server", "fallback"): 0,
+    ("s", "server", "failed"): 0,
+}
+
+REASONS = {
+    ("c", "not-endpoint"): BYPASSED,
+    ("c", "excluded-port"): STRANGE,
+    ("s", "not-endpoint"): DENIED,
+    ("s", "excluded-port"): STRANGE,
+}
+
+
+def read(lab):
+    now = lab.agent.metrics()
+    got = {key: total(now, key[0], pod=key[1]) for key in WANTED}
+    got.update({key: total(now, "flows_total", pod=key[0], role=key[1],
+                           outcome=key[2]) for key in FLOWS})
+    got.update({key: total(now, "flows_bypassed_total", pod=key[0],
+                           reason=key[1]) for key in REASONS})
+    return got
+
+
+def test_counters_equal_the_tests_own_counts(lab):
+    before = read(lab)
+    traffic(lab)
+    wanted = {**WANTED, **FLOWS, **REASONS}
+
+    def settled():
+        now = read(lab)
+        got = {key: now[key] - before[key] for key in wanted}
+        wrong = {key: (got[key], wanted[key]) for key in wanted
+                 if got[key] != wanted[key]}
+        assert not wrong, f"(counted, wanted): {wrong}"
+        return True
+
+    wait_for(settled, 20, "the counters")
+
+
+def test_promtool_accepts_it(lab):
+    text = lab.agent.http("/metrics", unix=False).out
+    checked = lab.vm.run("promtool check metrics", stdin=text, check=False)
+    assert checked.rc == 0, checked
+    assert not checked.err.strip(), checked.err
+    # it would have said something
+    bad = text.replace("# TYPE smcmesh_offers_total counter",
+                       "# TYPE smcmesh_offers_total gauge")
+    assert bad != text
+    assert lab.vm.run("promtool check metrics", stdin=bad, check=False).rc != 0
+
+
+def test_state_gauges(lab):
+    now = lab.agent.metrics()
+    assert total(now, "capability", feature="smc") == 1
+    assert total(now, "ready") == total(now, "mesh_enabled") == 1
+    assert total(now, "pods", state="armed", reason="none") == 2
+    assert total(now, "pods", state="not-armed", reason="not-annotated") == 1
+    assert total(now, "endpoints") == 4
+
+
+# ---- the maps -------------------------------------------------------------------
+
+PUBLIC = {
+    "smc_config": ({}, {"abi_version", "enabled", "transports", "mark",
+                        "mark_mask", "node_id"}),
+    "smc_netns": ({}, {"pod_id", "flags", "transports", "uid"}),
+    "smc_endpoint": ({"ip"}, {"transports", "node_id", "flags", "_pad"}),
+    "smc_port": ({"pod_id", "port", "_pad"},
+                 {"exclude_in", "exclude_out", "_pad"}),
+    "smc_counter": ({"pod_id", "counter"}, {}),
+    "smc_flow": ({}, {"local_ip", "remote_ip", "local_port", "remote_port",
+                      "pod_id", "role", "verdict", "outcome", "closed",
+                      "reason", "kernel_code", "transports", "opened_ns",
+                      "decided_ns", "closed_ns", "rx_bytes", "tx_bytes",
+                      "netns_cookie"}),
+}
+
+
+def named(rows):
+    return [r["formatted"] for r in rows]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_maps_read_well_in_bpftool(lab, name):
+    """By the names of the ABI, as `bpftool map dump` shows them."""
+    key, value = PUBLIC[name]
+    rows = named(lab.agent.map(name))
+    assert rows, f"{name} is empty"
+    for row in rows:
+        if key:
+            assert set(row["key"]) == key
+        if value:
+            assert set(row["value"]) == value
+
+
+def test_maps_say_what_is(lab):
+    config, = named(lab.agent.map("smc_config"))
+    assert config["value"]["abi_version"] == config["value"]["enabled"] == 1
+    addresses_of = {tuple(r["key"]["ip"]) for r in
+                    named(lab.agent.map("smc_endpoint"))}
+    assert (0,) * 10 + (255, 255, 10, 244, 1, 10) in addresses_of
+    assert len(addresses_of) == 4
+    assert all(r["value"]["transports"] == 2
+               for r in named(lab.agent.map("smc_endpoint")))
+    port, = named(lab.agent.map("smc_port"))
+    assert port["key"] == {"pod_id": 0, "port": 7009, "_pad": 0}
+    ids = {r["value"]["pod_id"] for r in named(lab.agent.map("smc_netns"))}
+    assert len(ids) == 2 and 0 not in ids
+    flows = [r["value"] for r in named(lab.agent.map("smc_flow"))]
+    clients = [f for f in flows if f["role"] == 1 and f["outcome"] == 3]
+    assert len(clients) == SMC_FLOWS
+    for flow in clients:
+        assert flow["remote_ip"][10:] == [255, 255, 10, 244, 1, 11]
+        assert flow["remote_port"] == 7000 and flow["verdict"] == 1
+        assert 0 < flow["opened_ns"] <= flow["decided_ns"] <= flow["closed_ns"]
+
+
+@pytest.mark.parametrize("name", ["smc_cgroup", "smc_service", "smc_cidr",
+                                  "smc_quarantine"])
+def test_empty_maps_are_there(lab, name):
+    assert lab.agent.map(name) == []
