@@ -693,6 +693,17 @@ static void test_full(void **state)
 	remove_all();
 }
 
+/* CPU time, because others use this machine too; on an emulated CPU there is
+ * no limit to keep. */
+static void assert_under_a_second(clock_t start, const char *what)
+{
+	double spent = (double)(clock() - start) / CLOCKS_PER_SEC;
+
+	print_message("# 150,000 endpoints, %s: %.3f s CPU\n", what, spent);
+	if (!getenv("SMCMESH_EMULATED"))
+		assert_true(spent < 1);
+}
+
 static void test_150000(void **state)
 {
 	struct datapath *dp = open_idle();
@@ -702,15 +713,10 @@ static void test_150000(void **state)
 	plan_init(&p, 1, 150000);
 	start = clock();
 	assert_did(apply(dp, &p), 150001, 1, 0, 0);
-	print_message("# 150,000 endpoints: fill %.3f s CPU\n",
-		      (double)(clock() - start) / CLOCKS_PER_SEC);
-	/* with ASan; CPU time, because others use this machine too */
-	assert_true(clock() - start < CLOCKS_PER_SEC);
+	assert_under_a_second(start, "all new");
 	start = clock();
 	assert_did(apply(dp, &p), 0, 0, 0, 0);
-	print_message("# 150,000 endpoints: nothing to do %.3f s CPU\n",
-		      (double)(clock() - start) / CLOCKS_PER_SEC);
-	assert_true(clock() - start < CLOCKS_PER_SEC);
+	assert_under_a_second(start, "nothing to do");
 	p.plan.n_endpoints = 10;
 	assert_did(apply(dp, &p), 0, 0, 149990, 0);
 	assert_int_equal(endpoints_now(dp), 10);

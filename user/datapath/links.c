@@ -20,24 +20,26 @@
 #include "datapath/state.h"
 
 const struct link_row link_rows[LINKS] = {
-	{"smc_fallback", LINK_TRACING, false,
+	{"smc_fallback", LINK_TRACING, FEATURE_MAX, false,
 	 "why a flow fell back is not recorded"},
-	{"smc_connected", LINK_TRACING, false,
+	{"smc_connected", LINK_TRACING, FEATURE_MAX, false,
 	 "what became of a client's flow is not recorded"},
-	{"smc_declined", LINK_TRACING, false,
+	{"smc_declined", LINK_TRACING, FEATURE_MAX, false,
 	 "a peer that breaks handshakes is not quarantined"},
-	{"smc_accepted", LINK_TRACING, false,
+	{"smc_accepted", LINK_TRACING, FEATURE_MAX, false,
 	 "what became of a server's flow is not recorded"},
-	{"flow_connect4", LINK_CGROUP, false,
+	{"flow_connect4", LINK_CGROUP, FEATURE_CGROUP2, false,
 	 "IPv4 flows are not recorded, sidecar pods cannot be armed"},
-	{"flow_connect6", LINK_CGROUP, false,
+	{"flow_connect6", LINK_CGROUP, FEATURE_CGROUP2, false,
 	 "IPv6 flows are not recorded, sidecar pods cannot be armed"},
-	{"flow_sockops", LINK_CGROUP, false,
+	{"flow_sockops", LINK_CGROUP, FEATURE_CGROUP2, false,
 	 "flows are not followed to their end"},
-	{"sock_refused", LINK_TRACING, false, "nothing is converted"},
-	{"connect_guard", LINK_TRACING, false,
+	{"sock_refused", LINK_TRACING, FEATURE_SOCKPROTO, false,
+	 "nothing is converted"},
+	{"connect_guard", LINK_TRACING, FEATURE_LSM_CONNECT, false,
 	 "a second connect() during a non-blocking one may fail"},
-	{"sockproto", LINK_TRACING, true, "nothing is converted"},
+	{"sockproto", LINK_TRACING, FEATURE_SOCKPROTO, true,
+	 "nothing is converted"},
 };
 
 size_t links_find(const char *name)

@@ -171,7 +171,9 @@ static bool is_wanted(const struct load_set *set, const char *prog)
 	return false;
 }
 
-static int prepare_maps(struct datapath *dp, struct bpf_object *obj)
+/* @probe: leave out maps of types that this kernel has not. Programs that use
+ * one are refused then, each by itself, and not the object as a whole. */
+static int prepare_maps(struct datapath *dp, struct bpf_object *obj, bool probe)
 {
 	char path[PATH_MAX];
 	struct bpf_map *map;
@@ -181,9 +183,8 @@ static int prepare_maps(struct datapath *dp, struct bpf_object *obj)
 	{
 		if (!object_is_pinned_map(map))
 			continue;
-		/* Programs that use a map of a type that this kernel has not
-		 * will be refused, each by itself. */
-		if (libbpf_probe_bpf_map_type(bpf_map__type(map), NULL) == 0) {
+		if (probe &&
+		    !libbpf_probe_bpf_map_type(bpf_map__type(map), NULL)) {
 			bpf_map__set_autocreate(map, false);
 			continue;
 		}
@@ -197,7 +198,7 @@ static int prepare_maps(struct datapath *dp, struct bpf_object *obj)
 }
 
 static int prepare(struct datapath *dp, const struct load_set *set,
-		   struct bpf_object *obj)
+		   struct bpf_object *obj, bool probe)
 {
 	struct bpf_program *prog;
 	int err;
@@ -216,11 +217,12 @@ static int prepare(struct datapath *dp, const struct load_set *set,
 			return log_err(err, "prepare the selector %s",
 				       selectors[i]->name);
 	}
-	return prepare_maps(dp, obj);
+	return prepare_maps(dp, obj, probe);
 }
 
+/* @careful: after a failure. @verifier: room for VERIFIER_LOG, or NULL. */
 static int load_once(struct datapath *dp, const struct load_set *set,
-		     char *verifier, struct bpf_object **out)
+		     bool careful, char *verifier, struct bpf_object **out)
 {
 	_object_ struct bpf_object *obj = object_open();
 	struct bpf_program *prog;
@@ -228,7 +230,7 @@ static int load_once(struct datapath *dp, const struct load_set *set,
 
 	if (!obj)
 		return log_err(-errno, "open the BPF object");
-	err = prepare(dp, set, obj);
+	err = prepare(dp, set, obj, careful);
 	if (err)
 		return err;
 	if (verifier)
@@ -261,7 +263,7 @@ static bool loads_alone(struct datapath *dp, const struct load_set *set,
 	_object_ struct bpf_object *obj = NULL;
 	int err;
 
-	err = load_once(dp, set, log, &obj);
+	err = load_once(dp, set, true, log, &obj);
 	if (err)
 		log_warn(err, "%s is not accepted by this kernel: %s%s%s", name,
 			 lost, log && *log ? "; verifier: " : "",
@@ -303,11 +305,11 @@ int object_load(struct datapath *dp, struct load_set *set,
 {
 	int err;
 
-	err = load_once(dp, set, NULL, out);
+	err = load_once(dp, set, false, NULL, out);
 	if (!err)
 		return 0;
 	if (!weed(dp, set))
 		return log_err(err, "load the BPF object");
-	err = load_once(dp, set, NULL, out);
+	err = load_once(dp, set, true, NULL, out);
 	return err ? log_err(err, "load the BPF object") : 0;
 }

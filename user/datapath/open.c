@@ -81,6 +81,24 @@ static int require(const struct features *fs, enum feature f, int err)
 
 /* ---- load ---- */
 
+static bool is_possible(const struct datapath *dp, const struct kbtf *kbtf,
+			const struct link_row *row,
+			const struct bpf_program *prog)
+{
+	const char *hook = bpf_program__section_name(prog);
+
+	if (row->needs != FEATURE_MAX &&
+	    !feature_present(&dp->features, row->needs)) {
+		log_warn(0, "%s: no %s; %s", row->name,
+			 feature_text(row->needs)->what, row->lost);
+		return false;
+	}
+	if (kbtf_hook(kbtf, hook))
+		return true;
+	log_warn(0, "%s: the kernel has no %s; %s", row->name, hook, row->lost);
+	return false;
+}
+
 /* Which of the links make sense here: those whose hook the kernel has. */
 static int choose_links(const struct datapath *dp, struct load_set *set)
 {
@@ -91,22 +109,9 @@ static int choose_links(const struct datapath *dp, struct load_set *set)
 	if (!obj || !kbtf)
 		return log_err(-EOPNOTSUPP, "open the BPF object");
 	for (size_t i = 0; i < LINKS; i++) {
-		const struct link_row *row = &link_rows[i];
-
-		prog = bpf_object__find_program_by_name(obj, row->name);
-		if (!prog)
-			continue;
-		if (row->kind == LINK_CGROUP)
-			set->link[i] = dp->cgroup_fd >= 0;
-		else
-			set->link[i] = kbtf_hook(
-				kbtf, bpf_program__section_name(prog));
-		if (!set->link[i])
-			log_warn(0, "%s: the kernel has no %s; %s", row->name,
-				 row->kind == LINK_CGROUP
-					 ? "cgroup v2"
-					 : bpf_program__section_name(prog),
-				 row->lost);
+		prog = bpf_object__find_program_by_name(obj, link_rows[i].name);
+		set->link[i] =
+			prog && is_possible(dp, kbtf, &link_rows[i], prog);
 	}
 	return 0;
 }

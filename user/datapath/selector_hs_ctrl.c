@@ -40,16 +40,16 @@ static bool hs_probe(const struct features *fs)
 
 /* ---- what is registered ---- */
 
-/* Where things are in the map's value; the kernel's BTF says it. */
-struct layout {
-	__u32 name, state; /* offsets in bytes */
-};
-
-static int layout_read(struct layout *out)
+/* Where name and state are in the map's value; the kernel's BTF says it, once.
+ */
+static int layout_read(struct datapath *dp)
 {
-	_kbtf_ struct kbtf *k = kbtf_open();
+	_kbtf_ struct kbtf *k = NULL;
 	int data, name, state;
 
+	if (dp->ctrl.name_at)
+		return 0;
+	k = kbtf_open();
 	if (!k)
 		return -EOPNOTSUPP;
 	data = kbtf_member(k, CTRL_VALUE, "data", NULL);
@@ -57,9 +57,10 @@ static int layout_read(struct layout *out)
 	state = kbtf_member(k, CTRL_VALUE, "common.state", NULL);
 	if (state < 0) /* before there was struct bpf_struct_ops_common_value */
 		state = kbtf_member(k, CTRL_VALUE, "state", NULL);
-	if (data < 0 || name < 0 || state < 0)
+	if (data <= 0 || name < 0 || state < 0)
 		return -EOPNOTSUPP;
-	*out = (struct layout){.name = data + name, .state = state};
+	dp->ctrl.name_at = data + name;
+	dp->ctrl.state_at = state;
 	return 0;
 }
 
@@ -85,7 +86,7 @@ static void ctrls_free(struct ctrls *c)
 }
 
 /* Return: 1 @out is a smc_hs_ctrl, 0 it is another map, or errno. */
-static int ctrl_read(int fd, const struct layout *at, struct ctrl *out)
+static int ctrl_read(const struct datapath *dp, int fd, struct ctrl *out)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info), zero = 0, state;
@@ -96,8 +97,8 @@ static int ctrl_read(int fd, const struct layout *at, struct ctrl *out)
 	if (err)
 		return err;
 	if (info.type != BPF_MAP_TYPE_STRUCT_OPS ||
-	    info.value_size < at->name + SMC_CTRL_NAME_MAX ||
-	    info.value_size < at->state + sizeof(state))
+	    info.value_size < dp->ctrl.name_at + SMC_CTRL_NAME_MAX ||
+	    info.value_size < dp->ctrl.state_at + sizeof(state))
 		return 0;
 	value = calloc(1, info.value_size);
 	if (!value)
@@ -105,8 +106,8 @@ static int ctrl_read(int fd, const struct layout *at, struct ctrl *out)
 	err = bpf_map_lookup_elem(fd, &zero, value);
 	if (err)
 		return err;
-	memcpy(&state, value + at->state, sizeof(state));
-	memcpy(out->name, value + at->name, SMC_CTRL_NAME_MAX - 1);
+	memcpy(&state, value + dp->ctrl.state_at, sizeof(state));
+	memcpy(out->name, value + dp->ctrl.name_at, SMC_CTRL_NAME_MAX - 1);
 	out->name[SMC_CTRL_NAME_MAX - 1] = '\0';
 	out->id = info.id;
 	out->generation = hs_name_parse(out->name);
@@ -116,19 +117,18 @@ static int ctrl_read(int fd, const struct layout *at, struct ctrl *out)
 }
 
 /* Every struct_ops map with a name of our kind in it, in the order of ids. */
-static int ctrls_read(struct ctrls *out)
+static int ctrls_read(struct datapath *dp, struct ctrls *out)
 {
-	struct layout at;
 	__u32 id = 0;
 	int err;
 
-	err = layout_read(&at);
+	err = layout_read(dp);
 	while (!err && !bpf_map_get_next_id(id, &id)) {
 		_close_ int fd = bpf_map_get_fd_by_id(id);
 		struct ctrl c = {}, *slot;
 
 		/* It may have gone since; one that cannot be read is none. */
-		if (fd < 0 || ctrl_read(fd, &at, &c) <= 0 || !c.generation)
+		if (fd < 0 || ctrl_read(dp, fd, &c) <= 0 || !c.generation)
 			continue;
 		slot = array_push(out->v, out->n);
 		if (!slot)
@@ -164,13 +164,13 @@ bool hs_ctrl_pin_is_ours(const char *dir, const char *name)
 
 /* ---- load and register ---- */
 
-static int next_generation(unsigned int *out)
+static int next_generation(struct datapath *dp, unsigned int *out)
 {
 	_cleanup_(ctrls_free) struct ctrls c = {};
 	_free_ unsigned int *v = NULL;
 	int err;
 
-	err = ctrls_read(&c);
+	err = ctrls_read(dp, &c);
 	if (err)
 		return err;
 	v = calloc(c.n + 1, sizeof(*v));
@@ -194,7 +194,7 @@ static int hs_prepare(struct datapath *dp, struct bpf_object *obj, bool load)
 	err = bpf_map__set_autocreate(map, load);
 	if (err || !load)
 		return err;
-	err = next_generation(&generation);
+	err = next_generation(dp, &generation);
 	if (err)
 		return err;
 	value = bpf_map__initial_value(map, NULL);
@@ -255,13 +255,12 @@ static const char *hs_name_of(const struct datapath *dp)
 static int hs_check(struct datapath *dp)
 {
 	struct ctrl now = {};
-	struct layout at;
 	char pin[32];
 	int err;
 
-	err = layout_read(&at);
+	err = layout_read(dp);
 	if (!err)
-		err = ctrl_read(dp->ctrl.map_fd, &at, &now);
+		err = ctrl_read(dp, dp->ctrl.map_fd, &now);
 	if (err < 0)
 		return err;
 	if (!now.in_use)
@@ -279,20 +278,23 @@ static int hs_check(struct datapath *dp)
 	return 1;
 }
 
-/* Return: 1, or a negative errno. */
+/* Unregister and unpin. Return: 1 something was done, 0 it had been done (the
+ * kernel frees a map some time after its last user), or a negative errno. */
 static int drop(struct datapath *dp, const struct ctrl *c)
 {
 	char pin[32];
 	__u32 zero = 0;
-	int err = 0;
+	int err = 0, unpinned;
 
 	if (c->in_use)
 		err = bpf_map_delete_elem(c->fd, &zero);
 	if (err && err != -ENOENT)
 		return log_warn(err, "unregister the selector %s", c->name);
 	pin_name(c->generation, pin);
-	err = pin_drop(dp->dir, pin);
-	return err < 0 ? log_warn(err, "unpin the selector %s", pin) : 1;
+	unpinned = pin_drop(dp->dir, pin);
+	if (unpinned < 0)
+		return log_warn(unpinned, "unpin the selector %s", pin);
+	return c->in_use || unpinned;
 }
 
 static int hs_retire(struct datapath *dp)
@@ -300,7 +302,7 @@ static int hs_retire(struct datapath *dp)
 	_cleanup_(ctrls_free) struct ctrls c = {};
 	int err, did, dropped = 0;
 
-	err = ctrls_read(&c);
+	err = ctrls_read(dp, &c);
 	for (size_t i = 0; !err && i < c.n; i++) {
 		if (!c.v[i].ours || c.v[i].generation >= dp->ctrl.generation)
 			continue;
@@ -330,7 +332,7 @@ static int hs_remove(struct datapath *dp, bool keep_newest, struct buf *said)
 	const struct ctrl *kept;
 	int err, did, first = 0;
 
-	err = ctrls_read(&c);
+	err = ctrls_read(dp, &c);
 	if (err) /* a kernel without smc_hs_ctrl has none of ours */
 		return err == -EOPNOTSUPP ? 0 : err;
 	kept = keep_newest ? newest_in_use(&c) : NULL;

@@ -44,6 +44,8 @@ enum link_kind {
 struct link_row {
 	const char *name; /* of the program and of the pin */
 	enum link_kind kind;
+	/* Without it not even tried; FEATURE_MAX: the hook alone decides. */
+	enum feature needs;
 	bool converter; /* the converter's own: not attached with the others */
 	const char *lost; /* what is lost without it */
 };
@@ -60,6 +62,9 @@ struct hs_ctrl {
 	unsigned int generation; /* 0: none is registered */
 	char name[SMC_CTRL_NAME_MAX];
 	int map_fd; /* of the struct_ops map; -1: none */
+	/* Where things are in the value of such a map, in bytes; 0: not looked
+	 * up yet (the name is never at 0, the kernel's own header is). */
+	__u32 name_at, state_at;
 };
 
 struct datapath {

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""user/datapath on a kernel with SMC, without an agent: tests/net/dpctl opens,
+fills and removes it, each time as a new process, as restarts do.
+
+        VM n1
+    a           s
+   armed      stranger      (10.244.9.x, SMC-D by the loopback device)
+    |           |
+  --+--- br0 ---+--
+         b armed
+
+Also runs tests/net/test_datapath there: what that leaves out on this machine's
+own kernel (tracing programs, a registered selector) it does in the VM.
+"""
+import json
+
+import pytest
+
+from smclab import topo
+from smclab.flows import ends, held, serve
+
+SMCD, TCP = ("smcd", "smcd"), ("tcp", "tcp")
+DPCTL = "/build/net/dpctl"
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm = vm
+        topo.bridge(vm, "10.244.9.1/16")
+        topo.ueid(vm)
+        for host, name in enumerate("abs", 10):
+            setattr(self, name, topo.pod(vm, name, f"10.244.9.{host}/16"))
+        self.armed = []
+
+    def dpctl(self, *args, rc=0):
+        r = self.vm.run([DPCTL, *map(str, args)], check=False)
+        assert r.rc == rc, (args, r.out, r.err)
+        return json.loads(r.out)
+
+    def cookie(self, pod):
+        ask = ("import socket as s, struct; print(struct.unpack('Q', s.socket()"
+               ".getsockopt(s.SOL_SOCKET, 71, 8))[0])")
+        return int(pod.run(["python3", "-c", ask]).out)
+
+    def select(self, ctrl, *pods):
+        for pod in pods:
+            pod.run(["sh", "-c", f"echo {ctrl} > /proc/sys/net/smc/hs_ctrl"])
+
+    def ctrl(self, pod):
+        return pod.run("cat /proc/sys/net/smc/hs_ctrl").out.strip()
+
+    def open(self):
+        """A new generation, a and b armed and using it."""
+        got = self.dpctl("open", self.cookie(self.a), self.cookie(self.b),
+                         self.a.v4, self.b.v4)
+        self.select(got["ctrl"], self.a, self.b)
+        return got
+
+    def selectors(self):
+        """Names of registered generations, as bpftool reads them."""
+        rows = json.loads(self.vm.run("bpftool -j struct_ops dump").out or "[]")
+        values = [v for row in rows for key, v in row.items()
+                  if key == "bpf_struct_ops_smc_hs_ctrl"]
+        return sorted(v["data"]["name"] for v in values
+                      if str(v.get("common", v)["state"]).endswith("_INUSE"))
+
+    def pins(self):
+        return self.vm.run("find /sys/fs/bpf/smcmesh -type f -printf '%P\\n'",
+                           check=False).out.split()
+
+
+@pytest.fixture(scope="module")
+def lab(vm):
+    return Lab(vm)
+
+
+def test_own_program(vm):
+    """tests/net/test_datapath, with everything this kernel has."""
+    r = vm.run(["env", "SMCMESH_EMULATED=1", "CMOCKA_MESSAGE_OUTPUT=TAP",
+                "ASAN_OPTIONS=detect_leaks=0", "/build/net/test_datapath"],
+               check=False, timeout=900)
+    assert r.rc == 0, r.out + r.err
+    assert "not ok" not in r.out, r.out
+    skipped = [x for x in r.out.splitlines() if "# SKIP" in x]
+    assert len(skipped) <= 2, skipped    # no SMC; not a build with faults
+
+
+def test_first_open(lab):
+    got = lab.open()
+    assert got["converter"] == "sockproto" and got["selector"] == "hs_ctrl"
+    assert got["ctrl"] in lab.selectors()
+    assert "hs_ctrl_" + got["ctrl"].split("_")[1] in lab.pins()
+    assert "links/sockproto" in lab.pins()
+
+
+def test_conversion(lab):
+    """Nobody runs now; what dpctl left converts, selects and records."""
+    server = serve(lab.b, 7000)
+    assert ends(lab.a, lab.b) == SMCD
+    # a stranger's socket is never converted, and b answers none of them
+    assert ends(lab.s, lab.b) == ("plain", "tcp")
+    server.kill()
+    flows = lab.dpctl("flows")["flows"]
+    assert {1, 3} <= {f["outcome"] for f in flows}, flows    # TCP, SMC-D
+    stranger = serve(lab.s, 7001)
+    assert ends(lab.a, lab.s, 7001) == ("tcp", "plain")
+    stranger.kill()
+
+
+def test_generations(lab):
+    """A restart: the next name, the old one stays until it is retired, and
+    connections are SMC before, between and after."""
+    server = serve(lab.b, 7002)
+    old = lab.ctrl(lab.a)
+    with held(lab.a, lab.b.v4, 7002) as h:
+        got = lab.dpctl("open", lab.cookie(lab.a), lab.cookie(lab.b), lab.a.v4,
+                        lab.b.v4)
+        assert got["ctrl"] != old
+        assert {old, got["ctrl"]} <= set(lab.selectors())
+        assert lab.ctrl(lab.a) == old
+        assert ends(lab.a, lab.b, 7002) == SMCD
+        lab.select(got["ctrl"], lab.a, lab.b)
+        assert ends(lab.a, lab.b, 7002) == SMCD
+        renewed = lab.dpctl("renew")
+        assert renewed["retired"] == 0
+        # what a and b use was retired too, and goes on selecting
+        assert lab.selectors() == [renewed["ctrl"]]
+        assert lab.ctrl(lab.a) == got["ctrl"]
+        assert ends(lab.a, lab.b, 7002) == SMCD
+        assert ends(lab.s, lab.b, 7002) == ("plain", "tcp")
+        lab.select(renewed["ctrl"], lab.a, lab.b)
+        assert ends(lab.a, lab.b, 7002) == SMCD
+        assert h.ends(lab.b) == [SMCD]
+    server.kill()
+    assert [p for p in lab.pins() if p.startswith("hs_ctrl_")] == \
+        ["hs_ctrl_" + renewed["ctrl"].split("_")[1]]
+
+
+def test_unregistered_by_someone(lab):
+    """The struct_ops map cannot be registered again: a new one is."""
+    before = lab.selectors()
+    # the one that dpctl has just made is the last
+    got = lab.dpctl("check", "bpftool struct_ops unregister name smcmesh_ctrl "
+                             ">/dev/null")
+    assert got["repairs"] >= 1 and got["repairs_again"] == 0, got
+    assert got["ctrl_after"] != got["ctrl"]
+    assert lab.selectors() == [got["ctrl_after"]], before
+    lab.select(got["ctrl_after"], lab.a, lab.b)
+    server = serve(lab.b, 7003)
+    assert ends(lab.a, lab.b, 7003) == SMCD
+    server.kill()
+
+
+def test_pins_taken_away(lab):
+    got = lab.dpctl("check", "rm -r /sys/fs/bpf/smcmesh")
+    assert got["repairs"] > 15 and got["repairs_again"] == 0, got
+    assert "links/sockproto" in lab.pins()
+    lab.select(got["ctrl"], lab.a, lab.b)
+
+
+def test_remove_keeping_the_selector(lab):
+    """The namespaces' selector stays and denies; nothing is converted."""
+    lab.open()
+    server = serve(lab.b, 7004)
+    with held(lab.a, lab.b.v4, 7004, protocol="smc") as h:
+        assert h.ends(lab.b) == [SMCD]
+        said = lab.dpctl("remove", "keep")["said"]
+        assert "removed converter sockproto" in said
+        assert "left selector smcmesh_" in said
+        assert "left map smc_netns" in said
+        assert len(lab.selectors()) == 1
+        assert not [p for p in lab.pins() if p.startswith("links/")]
+        # plain sockets stay plain, and an SMC socket's offer is refused
+        assert ends(lab.a, lab.b, 7004) == ("plain", "tcp")
+        assert ends(lab.a, lab.b, 7004, protocol="smc") == TCP
+        assert h.ends(lab.b) == [SMCD]
+    server.kill()
+
+
+def test_adopted_after_that(lab):
+    """An agent that comes back takes up the maps that were left."""
+    lab.open()
+    server = serve(lab.b, 7005)
+    assert ends(lab.a, lab.b, 7005) == SMCD
+    server.kill()
+
+
+def test_remove(lab):
+    lab.select("", lab.a, lab.b)
+    said = lab.dpctl("remove")["said"]
+    assert "removed selector smcmesh_" in said
+    assert "left" not in said, said
+    assert lab.selectors() == [] and lab.pins() == []
+    assert lab.vm.run("ls -A /sys/fs/bpf").out.split() in (
+        [], ["maps.debug", "progs.debug"])
+    server = serve(lab.b, 7006)
+    assert ends(lab.a, lab.b, 7006) == ("plain", "plain")
+    server.kill()
+    assert lab.dpctl("remove")["said"] == ""
