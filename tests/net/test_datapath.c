@@ -1034,7 +1034,10 @@ static void test_remove_leaves_others(void **state)
 
 static void test_features(void **state)
 {
+	struct datapath_method methods[8];
+	char top[PATH_MAX];
 	struct features fs;
+	size_t n;
 
 	features_probe(&opt, &fs);
 	assert_true(feature_present(&fs, FEATURE_BTF));
@@ -1047,9 +1050,17 @@ static void test_features(void **state)
 			      : fs.v[i].state == FEATURE_MISSING ? "no"
 								 : "unknown",
 			      fs.v[i].detail);
-	/* a kernel that makes SMC sockets can say which it has */
+	assert_int_equal(features_find_cgroup2("/proc", top, sizeof(top)), 0);
+	assert_true(features_is_cgroup_root(top));
+	assert_false(features_is_cgroup_root(cgroup));
 	if (!feature_present(&fs, FEATURE_IPPROTO_SMC))
 		assert_false(feature_present(&fs, FEATURE_HS_CTRL));
+	n = datapath_methods(&fs, methods, array_size(methods));
+	assert_int_equal(n, 2);
+	assert_string_equal(methods[0].name, "sockproto");
+	assert_string_equal(methods[1].name, "hs_ctrl");
+	assert_int_equal(methods[1].possible,
+			 feature_present(&fs, FEATURE_HS_CTRL));
 	features_probe(&(struct datapath_options){.cgroup = "/proc"}, &fs);
 	assert_int_equal(fs.v[FEATURE_CGROUP2].state, FEATURE_MISSING);
 }

@@ -104,6 +104,25 @@ const char *datapath_selector(const struct datapath *dp)
 	return dp->selector ? dp->selector->name : "none";
 }
 
+size_t datapath_methods(const struct features *fs, struct datapath_method *out,
+			size_t room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; converters[i]; i++, n++)
+		if (n < room)
+			out[n] = (struct datapath_method){
+				"converter", converters[i]->name,
+				converters[i]->cannot,
+				converters[i]->probe(fs)};
+	for (size_t i = 0; selectors[i]; i++, n++)
+		if (n < room)
+			out[n] = (struct datapath_method){
+				"selector", selectors[i]->name,
+				selectors[i]->cannot, selectors[i]->probe(fs)};
+	return n;
+}
+
 const char *datapath_cgroup(const struct datapath *dp)
 {
 	return dp->cgroup;

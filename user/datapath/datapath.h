@@ -60,6 +60,19 @@ bool datapath_has_selector(const struct datapath *dp);
 const char *datapath_converter(const struct datapath *dp); /* or "none" */
 const char *datapath_selector(const struct datapath *dp);  /* or "none" */
 
+/* A converter or selector that we have, and whether this kernel can do it. */
+struct datapath_method {
+	const char *kind; /* "converter" or "selector" */
+	const char *name;
+	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
+	bool possible;
+};
+
+/* datapath_methods - All of them, in the order in which they are tried. Return:
+ * their number; at most @room are written. */
+size_t datapath_methods(const struct features *fs, struct datapath_method *out,
+			size_t room);
+
 /* datapath_cgroup - The cgroup v2 that the flow programs are attached to; NULL
  * where there is none. */
 const char *datapath_cgroup(const struct datapath *dp);

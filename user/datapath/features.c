@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/inet_diag.h>
@@ -54,10 +55,12 @@ say(struct feature_result *r, enum feature_state state, const char *fmt, ...)
 
 static void say_errno(struct feature_result *r, int err)
 {
-	bool rights = err == -EPERM || err == -EACCES;
-
-	say(r, rights ? FEATURE_UNKNOWN : FEATURE_MISSING, "%s",
-	    strerror(-err));
+	if (err == -EPERM || err == -EACCES)
+		say(r, FEATURE_UNKNOWN,
+		    "not permitted: an LSM, lockdown, or "
+		    "a missing capability");
+	else
+		say(r, FEATURE_MISSING, "%s", strerror(-err));
 }
 
 static void probe_btf(const struct probe *p, struct feature_result *r)
@@ -89,6 +92,16 @@ static bool is_cgroup2(const char *path)
 	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
+bool features_is_cgroup_root(const char *path)
+{
+	char file[PATH_MAX];
+
+	/* The root alone has no events (kernel/cgroup/cgroup.c,
+	 * CFTYPE_NOT_ON_ROOT). */
+	snprintf(file, sizeof(file), "%s/cgroup.events", path);
+	return access(file, F_OK) != 0;
+}
+
 int features_find_cgroup2(const char *proc, char *out, size_t room)
 {
 	_fclose_ FILE *f = NULL;
@@ -102,7 +115,8 @@ int features_find_cgroup2(const char *proc, char *out, size_t room)
 	/* Hybrid hosts have it at /sys/fs/cgroup/unified, and containers may
 	 * have it anywhere: the table of mounts knows. */
 	while ((m = getmntent(f))) {
-		if (strcmp(m->mnt_type, "cgroup2") || !is_cgroup2(m->mnt_dir))
+		if (strcmp(m->mnt_type, "cgroup2") || !is_cgroup2(m->mnt_dir) ||
+		    !features_is_cgroup_root(m->mnt_dir))
 			continue;
 		if (strlen(m->mnt_dir) >= room)
 			return -ENAMETOOLONG;
@@ -127,7 +141,7 @@ static void probe_cgroup2(const struct probe *p, struct feature_result *r)
 	}
 	err = features_find_cgroup2(p->opt->proc, found, sizeof(found));
 	if (err)
-		say(r, FEATURE_MISSING, "none is mounted");
+		say(r, FEATURE_MISSING, "its root is not mounted here");
 	else
 		say(r, FEATURE_PRESENT, "%s", found);
 }

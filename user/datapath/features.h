@@ -79,8 +79,14 @@ const struct feature_text *feature_text(enum feature f);
 struct datapath_options;
 void features_probe(const struct datapath_options *opt, struct features *out);
 
-/* features_find_cgroup2 - The first cgroup v2 mount, as the kernel's table of
- * mounts below @proc has it. Return: 0, -ENOENT or another negative errno. */
+/* features_is_cgroup_root - Is it the root of the cgroup v2 hierarchy, not a
+ * part that a cgroup namespace shows? Programs attached to a part do not see
+ * the pods outside it. */
+bool features_is_cgroup_root(const char *path);
+
+/* features_find_cgroup2 - The first mount of the root of the cgroup v2
+ * hierarchy, as the kernel's table of mounts below @proc has it. Return: 0,
+ * -ENOENT or another negative errno. */
 int features_find_cgroup2(const char *proc, char *out, size_t room);
 
 static inline bool feature_present(const struct features *fs, enum feature f)

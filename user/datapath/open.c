@@ -193,18 +193,19 @@ static int load_and_enroll(struct datapath *dp, struct load_set *set,
 
 /* ---- attach ---- */
 
-/* Without the programs that look on, all the same: degraded, and said. */
+/* One that cannot be attached is said there, and does not keep the others. */
 static void attach_links(struct datapath *dp, const struct load_set *set)
 {
+	int attached = 0;
+
 	for (size_t i = 0; i < LINKS; i++) {
 		if (!set->link[i] || link_rows[i].converter)
 			continue;
 		passing(link_rows[i].name);
-		if (link_up(dp, i))
-			log_warn(0, "%s is not attached: %s", link_rows[i].name,
-				 link_rows[i].lost);
+		attached += !link_up(dp, i);
 		passing(link_rows[i].name);
 	}
+	log_debug("attached programs n=%d", attached);
 }
 
 /* An idle datapath has its hooks in place and says that it has none: no pod is
@@ -246,6 +247,11 @@ static int open_cgroup(struct datapath *dp, const char *wanted)
 	dp->cgroup = strdup(wanted ? wanted : found);
 	if (!dp->cgroup)
 		return -ENOMEM;
+	if (!features_is_cgroup_root(dp->cgroup))
+		log_warn(0,
+			 "%s is not the root of the cgroup v2 hierarchy: "
+			 "flows of programs outside it are not seen",
+			 dp->cgroup);
 	dp->cgroup_fd = open(dp->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return dp->cgroup_fd < 0 ? log_err(-errno, "open %s", dp->cgroup) : 0;
 }
