@@ -5,8 +5,10 @@
  *
  * A reader of a feed is a response whose content callback has nothing to give
  * most of the time. It then suspends its connection, and publishing resumes
- * it. libmicrohttpd aborts the process if it is stopped with a suspended
- * connection left, so http_stop() first ends the feeds.
+ * it. Two traps: without a thread of its own libmicrohttpd has nothing that
+ * wakes it after a resume, so a timer of ours runs it; and it aborts the
+ * process if it is stopped with a suspended connection left, so http_stop()
+ * first ends the feeds.
  */
 #include "agent/http.h"
 
@@ -44,6 +46,7 @@ struct reader {
 };
 
 struct http_feed {
+	struct http *server; /* of the readers; NULL before the first */
 	struct reader *readers;
 	unsigned int n;
 	bool ended;
@@ -66,12 +69,15 @@ unsigned int http_feed_readers(const struct http_feed *feed)
 	return feed->n;
 }
 
+static void timer_event(uv_timer_t *timer);
+
 static void reader_resume(struct reader *r)
 {
 	if (!r->suspended)
 		return;
 	r->suspended = false;
 	MHD_resume_connection(r->connection);
+	uv_timer_start(&r->feed->server->timer, timer_event, 0, 0);
 }
 
 unsigned int http_feed_publish(struct http_feed *feed, const char *text,
@@ -203,6 +209,7 @@ static struct MHD_Response *reply_response(struct http *h,
 
 	if (reply->feed) {
 		h->feed = reply->feed;
+		h->feed->server = h;
 		response = feed_response(reply->feed, connection);
 		if (response)
 			return response;
@@ -262,8 +269,6 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
 }
 
 /* ---- the loop ---------------------------------------------------------- */
-
-static void timer_event(uv_timer_t *timer);
 
 static void pump(struct http *h)
 {
