@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things are: the tree, its build directory, the cache, the logs."""
+import glob
 import os
+import re
 import shutil
+import subprocess
 import tempfile
 
 TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
@@ -26,6 +29,21 @@ def log_file(name):
     path = os.path.join(build(), "log")
     os.makedirs(path, exist_ok=True)
     return os.path.join(path, name)
+
+
+def go():
+    """A Go of at least 1.24: the one on the PATH, or the newest of Debian's
+    versioned packages, which are not on it (tests/deps installs one)."""
+    for exe in ["go", *sorted(glob.glob("/usr/lib/go-1.*/bin/go"))[::-1]]:
+        try:
+            out = subprocess.run([exe, "env", "GOVERSION"], check=False,
+                                 text=True, stdout=subprocess.PIPE).stdout
+        except FileNotFoundError:
+            continue
+        m = re.match(r"go1\.(\d+)", out)
+        if m and int(m.group(1)) >= 24:
+            return exe
+    return "go"
 
 
 def work_dir(name):

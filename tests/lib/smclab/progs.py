@@ -28,7 +28,7 @@ GO = {"goecho": "go"}
 
 def _command(name, out):
     if name in GO:
-        return ["go", "build", "-trimpath", "-o", out, "."]
+        return [paths.go(), "build", "-trimpath", "-o", out, "."]
     if name.endswith(".bpf.o"):
         return ["clang", "-g", "-O2", "-target", "bpf", "-Wall", "-c",
                 name[:-2] + ".c", "-o", out]
