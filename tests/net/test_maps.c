@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+/* user/datapath: plans into maps, and what the maps hold back out. See world.h.
+ */
+#include "world.h"
+
+/* ---- maps ---- */
+
+static void test_apply(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct any_plan p _plan_;
+
+	plan_init(&p, 3, 20);
+	p.plan.n_cidrs = 2;
+	p.plan.cidrs = calloc(2, sizeof(*p.plan.cidrs));
+	cidr_parse("10.9.0.0/16", &p.plan.cidrs[0]);
+	cidr_parse("fd00::/8", &p.plan.cidrs[1]);
+	p.plan.n_ports = 1;
+	p.plan.ports = calloc(1, sizeof(*p.plan.ports));
+	p.plan.ports[0].key.port = 3306;
+	p.plan.ports[0].value.exclude_out = 1;
+	/* 3 pods, 20 endpoints, 2 prefixes, 1 port; and the configuration */
+	assert_did(apply(dp, &p), 26, 1, 0, 0);
+	assert_did(apply(dp, &p), 0, 0, 0, 0);
+	assert_int_equal(config_now(dp).transports, SMC_TRANSPORT_SMCD);
+	p.plan.endpoints[4].value.transports = SMC_TRANSPORT_SMCR;
+	p.plan.n_endpoints = 15;
+	p.plan.n_cidrs = 1;
+	p.plan.pods[1].armed = false;
+	assert_did(apply(dp, &p), 0, 1, 7, 0);
+	assert_int_equal(endpoints_now(dp), 15);
+	p.plan.enabled = false;
+	assert_did(apply(dp, &p), 0, 1, 0, 0);
+	assert_int_equal(config_now(dp).enabled, 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+static struct smc_pod row_of(struct datapath *dp, enum map_id map, __u64 key)
+{
+	struct smc_pod v;
+
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[map], &key, &v), 0);
+	return v;
+}
+
+static void test_refused_is_kept(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct any_plan p _plan_;
+	struct smc_pod v;
+	__u64 key;
+
+	plan_init(&p, 1, 0);
+	apply(dp, &p);
+	key = p.plan.pods[0].netns_cookie;
+	v = row_of(dp, MAP_NETNS, key);
+	v.flags |= SMC_POD_REFUSED; /* as BPF does */
+	assert_int_equal(
+		bpf_map_update_elem(dp->map_fd[MAP_NETNS], &key, &v, BPF_ANY),
+		0);
+	assert_did(apply(dp, &p), 0, 0, 0, 0);
+	p.plan.pods[0].value.transports = SMC_TRANSPORT_SMCR;
+	assert_did(apply(dp, &p), 0, 1, 0, 0);
+	v = row_of(dp, MAP_NETNS, key);
+	assert_int_equal(v.flags, SMC_POD_REFUSED);
+	assert_int_equal(v.transports, SMC_TRANSPORT_SMCR);
+	p.plan.pods[0].value.pod_id = 99;
+	assert_did(apply(dp, &p), 0, 1, 0, 0);
+	assert_int_equal(row_of(dp, MAP_NETNS, key).flags, 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+static void test_cgroups(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct any_plan p _plan_;
+	int n = 0;
+
+	plan_init(&p, 1, 0);
+	p.plan.pods[0].netns_cookie = 0;
+	p.plan.pods[0].cgroup_id = 4242;
+	p.plan.shared_netns = 1;
+	assert_did(apply(dp, &p), 2, 1, 0, 0);
+	assert_int_equal(row_of(dp, MAP_NETNS, 1).flags, SMC_POD_SHARED);
+	assert_int_equal(row_of(dp, MAP_CGROUP, 4242).flags, 0);
+	/* no pod, so nobody is told of it */
+	assert_int_equal(datapath_each_netns(dp, count_pod, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(datapath_each_cgroup(dp, count_pod, &n), 0);
+	assert_int_equal(n, 1);
+
+	p.plan.pods[0].armed = false;
+	p.plan.n_denied = 1;
+	p.plan.denied = calloc(1, sizeof(*p.plan.denied));
+	p.plan.denied[0].cgroup_id = 4242;
+	p.plan.denied[0].value = (struct smc_pod){
+		.pod_id = 1, .flags = SMC_POD_DENY, .uid = SMC_UID_ANY};
+	assert_did(apply(dp, &p), 0, 1, 0, 0);
+	assert_int_equal(row_of(dp, MAP_CGROUP, 4242).flags, SMC_POD_DENY);
+
+	p.plan.n_denied = 0;
+	p.plan.shared_netns = 0;
+	assert_did(apply(dp, &p), 0, 0, 1, 0);
+	assert_int_equal(row_of(dp, MAP_NETNS, 1).flags, SMC_POD_SHARED);
+	datapath_close(dp);
+	remove_all();
+}
+
+static void test_full(void **state)
+{
+	struct datapath *dp = open_idle();
+	const struct bpf_map *map =
+		bpf_object__find_map_by_name(dp->obj, "smc_netns");
+	size_t most = bpf_map__max_entries(map);
+	struct any_plan some _plan_, more _plan_;
+	int n = 0;
+
+	plan_init(&some, most - 10, 5);
+	plan_init(&more, most + 7, 5);
+	assert_did(apply(dp, &some), most - 10 + 5, 1, 0, 0);
+	/* the seven with the highest cookies find no room */
+	more.plan.pods[0].value.uid = 1337;
+	assert_did(apply(dp, &more), 10, 1, 0, 7);
+	assert_int_equal(datapath_each_netns(dp, count_pod, &n), 0);
+	assert_int_equal(n, most);
+	for (size_t i = 0; i < most - 10; i++)
+		row_of(dp, MAP_NETNS, some.plan.pods[i].netns_cookie);
+	assert_int_equal(
+		row_of(dp, MAP_NETNS, more.plan.pods[0].netns_cookie).uid,
+		1337);
+	/* again: still no room, nothing else happens */
+	assert_did(apply(dp, &more), 0, 0, 0, 7);
+	assert_did(apply(dp, &some), 0, 1, 10, 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* CPU time, because others use this machine too; on an emulated CPU there is
+ * no limit to keep. */
+static void assert_under_a_second(clock_t start, const char *what)
+{
+	double spent = (double)(clock() - start) / CLOCKS_PER_SEC;
+
+	print_message("# 150,000 endpoints, %s: %.3f s CPU\n", what, spent);
+	if (!getenv("SMCMESH_EMULATED"))
+		assert_true(spent < 1);
+}
+
+static void test_150000(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct any_plan p _plan_;
+	clock_t start;
+
+	plan_init(&p, 1, 150000);
+	start = clock();
+	assert_did(apply(dp, &p), 150001, 1, 0, 0);
+	assert_under_a_second(start, "all new");
+	start = clock();
+	assert_did(apply(dp, &p), 0, 0, 0, 0);
+	assert_under_a_second(start, "nothing to do");
+	p.plan.n_endpoints = 10;
+	assert_did(apply(dp, &p), 0, 0, 149990, 0);
+	assert_int_equal(endpoints_now(dp), 10);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* A map type without batches, and one with crowded buckets. */
+static void test_read_map(void **state)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, no_prealloc,
+		    .map_flags = BPF_F_NO_PREALLOC);
+	static const struct {
+		enum bpf_map_type type;
+		__u32 room;
+		int n;
+	} kinds[] = {{BPF_MAP_TYPE_HASH, 20000, 20000},
+		     {BPF_MAP_TYPE_LRU_HASH, 20000, 10000},
+		     {BPF_MAP_TYPE_LPM_TRIE, 20000, 20000},
+		     {BPF_MAP_TYPE_ARRAY, 300, 300}};
+
+	for (size_t k = 0; k < array_size(kinds); k++) {
+		bool trie = kinds[k].type == BPF_MAP_TYPE_LPM_TRIE;
+		bool array = kinds[k].type == BPF_MAP_TYPE_ARRAY;
+		_cleanup_(rows_free) struct rows r = {.key_size = array ? 4 : 8,
+						      .value_size = 4};
+		unsigned int full = 0;
+		_close_ int fd = -1;
+		int err = 0;
+
+		fd = bpf_map_create(kinds[k].type, "test", r.key_size, 4,
+				    kinds[k].room, trie ? &no_prealloc : NULL);
+		assert_true(fd >= 0);
+		for (__u32 i = 0; i < (__u32)kinds[k].n; i++) {
+			__u32 key[2] = {array ? i : 32, i};
+
+			assert_int_equal(rows_add(&r, key, &i), 0);
+		}
+		assert_int_equal(map_write(fd, &r, 0, r.n, &full, &err), r.n);
+		assert_int_equal(err, 0);
+		r.n = 0;
+		assert_int_equal(map_read(fd, &r), 0);
+		assert_int_equal(r.n, kinds[k].n);
+		for (size_t i = 0; i < r.n; i++)
+			assert_memory_equal((char *)rows_key(&r, i) +
+						    r.key_size - 4,
+					    rows_value(&r, i), 4);
+		if (array)
+			continue;
+		assert_int_equal(map_delete(fd, &r, &err), kinds[k].n);
+		assert_int_equal(err, 0);
+		assert_int_equal(map_delete(fd, &r, &err), 0);
+		assert_int_equal(err, 0);
+		assert_int_equal(map_read(fd, &r), 0);
+		assert_int_equal(r.n, 0);
+	}
+}
+
+struct sums {
+	__u64 by_pod[4];
+	int rows;
+};
+
+static int add_counter(const struct smc_counter_key *key, __u64 value,
+		       void *arg)
+{
+	struct sums *s = arg;
+
+	s->by_pod[key->pod_id] += value;
+	s->rows++;
+	return 0;
+}
+
+static void test_counters(void **state)
+{
+	struct datapath *dp = open_idle();
+	int cpus = libbpf_num_possible_cpus();
+	struct sums s = {};
+	__u64 *slots = calloc(cpus, sizeof(*slots));
+
+	for (__u32 pod = 1; pod <= 3; pod++)
+		for (__u32 c = 0; c < 5; c++) {
+			struct smc_counter_key key = {pod, c};
+
+			for (int i = 0; i < cpus; i++)
+				slots[i] = pod * 100 + i;
+			assert_int_equal(
+				bpf_map_update_elem(dp->map_fd[MAP_COUNTER],
+						    &key, slots, BPF_ANY),
+				0);
+		}
+	free(slots);
+	assert_int_equal(datapath_each_counter(dp, add_counter, &s), 0);
+	assert_int_equal(s.rows, 15);
+	for (__u32 pod = 1; pod <= 3; pod++)
+		assert_int_equal(s.by_pod[pod], 5 * (pod * 100 * cpus +
+						     cpus * (cpus - 1) / 2));
+	assert_int_equal(datapath_forget_pod(dp, 2), 0);
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(datapath_each_counter(dp, add_counter, &s), 0);
+	assert_int_equal(s.rows, 10);
+	assert_int_equal(s.by_pod[2], 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+static int stop_at_third(__u64 key, const struct smc_pod *v, void *arg)
+{
+	return ++*(int *)arg == 3 ? -ECANCELED : 0;
+}
+
+static void test_each_stops(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct any_plan p _plan_;
+	int n = 0;
+
+	plan_init(&p, 10, 0);
+	apply(dp, &p);
+	assert_int_equal(datapath_each_netns(dp, stop_at_third, &n),
+			 -ECANCELED);
+	assert_int_equal(n, 3);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* ---- events: a TCP connection of an armed namespace ---- */
+
+static __u64 own_cookie(void)
+{
+	_close_ int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(__u64);
+	__u64 cookie = 0;
+
+	assert_int_equal(
+		getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len), 0);
+	return cookie;
+}
+
+static void connect_once(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(to);
+	_close_ int listener = socket(AF_INET, SOCK_STREAM, 0);
+	_close_ int client = socket(AF_INET, SOCK_STREAM, 0);
+	_close_ int server = -1;
+
+	assert_int_equal(bind(listener, (void *)&to, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (void *)&to, &len), 0);
+	assert_int_equal(connect(client, (void *)&to, len), 0);
+	server = accept(listener, NULL, NULL);
+	assert_true(server >= 0);
+}
+
+static void on_event(const struct smc_event *e, void *arg)
+{
+	++((int *)arg)[e->type];
+}
+
+static int count_flow(__u64 cookie, const struct smc_flow *v, void *arg)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+static void test_events(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct pollfd p = {.fd = datapath_events_fd(dp), .events = POLLIN};
+	int seen[SMC_EVENT_REFUSED + 1] = {}, flows = 0;
+	struct any_plan plan _plan_;
+
+	plan_init(&plan, 1, 0);
+	plan.plan.pods[0].netns_cookie = own_cookie();
+	apply(dp, &plan);
+	assert_int_equal(datapath_events_read(dp, on_event, seen), 0);
+	/* more than are handed over at once */
+	for (int i = 0; i < 1000; i++)
+		connect_once();
+	while (poll(&p, 1, 0) == 1)
+		assert_in_range(datapath_events_read(dp, on_event, seen), 1,
+				1024);
+	assert_int_equal(seen[SMC_EVENT_OPENED], 2000);
+	assert_int_equal(datapath_each_flow(dp, count_flow, &flows), 0);
+	assert_int_equal(flows, 2000);
+	datapath_close(dp);
+	remove_all();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_apply),    TEST(test_refused_is_kept),
+		TEST(test_cgroups),  TEST(test_full),
+		TEST(test_150000),   TEST(test_read_map),
+		TEST(test_counters), TEST(test_each_stops),
+		TEST(test_events),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
