@@ -29,12 +29,13 @@ strace libasan8 libubsan1 libcmocka0
 # libraries that are too old or absent there: release -> {package: suite}
 NEWER = {"bookworm": {"libbpf1": "bookworm-backports", "libyyjson0": "trixie"}}
 
-# one program of a package that would bring a service along
+# promtool alone: on Debian 12 it is in the package of the service
 PROMTOOL = r"""
 cd "$1/tmp"
-chroot "$1" sh -c 'cd /tmp && apt-get -q download prometheus'
-dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C "$1" ./usr/bin/promtool
-rm prometheus_*.deb
+package=$(chroot "$1" apt-cache pkgnames promtool | grep -x promtool || echo prometheus)
+chroot "$1" sh -c "cd /tmp && apt-get -q download $package"
+dpkg-deb --fsys-tarfile prom*.deb | tar -x -C "$1" ./usr/bin/promtool
+rm prom*.deb
 """
 EXCLUDE = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*",
            "/usr/share/info/*"]
@@ -151,6 +152,8 @@ def build():
                 _mmdebstrap(target + ".new", work)
             except (OSError, subprocess.CalledProcessError) as e:
                 shutil.rmtree(target + ".new", ignore_errors=True)
-                raise RuntimeError(f"making the lab's root failed: {e}") from e
+                code = getattr(e, "returncode", e)
+                raise RuntimeError("making the lab's root failed, see above: "
+                                   f"mmdebstrap: {code}") from e
         os.rename(target + ".new", target)
         _remove_old()
