@@ -98,7 +98,8 @@ $(BUILD)/unit/test_%: $(BUILD)/unit/tests/unit/test_%.o $(UNIT_LIB)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lcmocka $(LDLIBS)
 
 # ---- the other tiers' programs, the bench's -------------------------------
-BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/bpf/%,$(wildcard tests/bpf/test_*.c))
+BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/bpf/%,$(wildcard tests/bpf/test_*.c)) \
+	$(BUILD)/bpf/inspect $(BUILD)/bpf/tests/types.o
 NET_PROG := $(patsubst tests/net/%.c,$(BUILD)/net/%,$(wildcard tests/net/*.c))
 BENCH := $(addprefix $(BUILD)/bench/,overhead churn preload.so)
 
@@ -116,6 +117,19 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/tests/%.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BUILD)/unit/tests/bpf/test_verdict.o: $(BUILD)/bpf/verdict.skel.h
+
+# without sanitizers: it also runs in the lab
+$(BUILD)/bpf/inspect: $(BUILD)/tests/bpf/inspect.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf
+
+# every type of vmlinux.h: the compiler leaves out those that nobody uses
+$(BUILD)/bpf/tests/types.o: vmlinux/vmlinux.h
+	@mkdir -p $(@D)
+	$(Q)awk 'BEGIN { print "#include <vmlinux.h>" } \
+		/^(struct|enum) [a-z0-9_]+ \{/ { print $$1, $$2, "v_" $$2 ";" }' \
+		$< > $(@:.o=.c)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $(@:.o=.c) -o $@
 
 $(BUILD)/net/%: $(BUILD)/unit/tests/net/%.o $(UNIT_LIB)
 	$(call say,LD,$@)
@@ -178,7 +192,7 @@ check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG) $(BUILD)/nodectl
 check-unit: $(UNIT_BIN) ## unit tests, under 30 s, no root
 	$(Q)tests/run unit
 
-check-bpf: all $(BPF_TEST) ## the BPF programs alone (as root)
+check-bpf: all $(BPF_TEST) kernel root ## the BPF programs alone (as root)
 	$(Q)tests/run bpf
 
 check-net: all $(NET_PROG) ## this machine's own kernel (as root)

@@ -28,6 +28,7 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 
 /* ---- include/uapi: numbers that never change ---- */
+/* (the kernel has no names for the enums uapi_*) */
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
@@ -39,7 +40,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
-enum {
+enum uapi_map_flags {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
@@ -47,7 +48,7 @@ enum {
 };
 
 /* struct bpf_sock_ops.op */
-enum {
+enum uapi_sock_ops {
 	BPF_SOCK_OPS_TCP_CONNECT_CB = 3,
 	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
 	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
@@ -55,11 +56,11 @@ enum {
 	BPF_SOCK_OPS_TCP_LISTEN_CB = 11,
 };
 
-enum {
+enum uapi_sock_ops_flags {
 	BPF_SOCK_OPS_STATE_CB_FLAG = 4,
 };
 
-enum {
+enum uapi_tcp_state {
 	BPF_TCP_ESTABLISHED = 1,
 	BPF_TCP_SYN_SENT = 2,
 	BPF_TCP_CLOSE = 7,
