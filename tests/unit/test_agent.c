@@ -76,6 +76,27 @@ static void test_pods_keep_copies(void **state)
 	pods_free(&pods);
 }
 
+static void test_event_concerns_only_its_path(void **state)
+{
+	struct pods pods = {};
+	struct mesh_pod a = world_pod("a"), b = world_pod("b");
+	struct pod *pa, *pb;
+
+	a.netns_path = (char *)"/run/netns/a";
+	b.netns_path = (char *)"/run/netns/ab";
+	pa = pods_put(&pods, &a);
+	pb = pods_put(&pods, &b);
+	pa->stale = pb->stale = false;
+	assert_false(pods_stale_at(&pods, "/run/netns/c"));
+	assert_false(pods_stale_at(&pods, "/run/net"));
+	assert_false(pa->stale || pb->stale);
+	assert_true(pods_stale_at(&pods, "/run/netns/a"));
+	assert_true(pa->stale && !pb->stale);
+	assert_true(pods_stale_at(&pods, "/run/netns"));
+	assert_true(pb->stale);
+	pods_free(&pods);
+}
+
 static void test_namespace_that_is_not_there(void **state)
 {
 	const struct pod_how how = {.ctrl = "smcmesh_1", .proc = "/proc"};
@@ -179,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pods_come_and_go),
 		cmocka_unit_test(test_pods_keep_copies),
+		cmocka_unit_test(test_event_concerns_only_its_path),
 		cmocka_unit_test(test_namespace_that_is_not_there),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
 		cmocka_unit_test(test_numbers_are_never_given_twice),

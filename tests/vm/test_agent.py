@@ -184,7 +184,9 @@ def test_doctor_says_what_is_there(lab):
     assert (report["converter"], report["selector"]) == ("sockproto", "hs_ctrl")
     assert report["ueids"] == ["SMCMESH"]
     rows = {n["path"]: n for n in report["namespaces"]}
-    assert rows["/run/netns/a"]["guarded"] and rows["/run/netns/b"]["guarded"]
+    for name in "ab":
+        assert rows[f"/run/netns/{name}"]["armed"], rows
+        assert rows[f"/run/netns/{name}"]["guarded"], rows
     assert any("signal" in w for w in report["warnings"])
     text = lab.agent.cli("doctor").out
     assert re.search(r"^hs_ctrl +present", text, re.M)

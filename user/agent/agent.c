@@ -62,10 +62,26 @@ static void check_event(uv_check_t *check)
 
 /* ---- sources ----------------------------------------------------------- */
 
+/* Once for each new text, not for each reading of the same file. */
+static void say_notes(struct agent *a)
+{
+	const char *notes = source_notes(a->source), *p = notes;
+
+	if (a->notes && !strcmp(a->notes, notes))
+		return;
+	for (size_t len; *p; p += len + (p[len] == '\n')) {
+		len = strcspn(p, "\n");
+		log_warn(0, "left out: %.*s", (int)len, p);
+	}
+	free(a->notes);
+	a->notes = strdup(notes);
+}
+
 static void source_changed(void *arg)
 {
 	struct agent *a = arg;
 
+	say_notes(a);
 	a->retry_ms = RETRY_FIRST_MS;
 	agent_dirty(a);
 }
@@ -114,13 +130,13 @@ void agent_hurry(struct agent *a)
 		agent_retry(a);
 }
 
-static void watch_event(void *arg)
+/* A namespace came, went, or was replaced under its name. */
+static void watch_event(const char *path, void *arg)
 {
 	struct agent *a = arg;
 
-	/* A namespace may also have been replaced under its name. */
-	pods_stale(&a->pods);
-	agent_hurry(a);
+	if (pods_stale_at(&a->pods, path))
+		agent_hurry(a);
 }
 
 static void resync_event(uv_timer_t *timer)
@@ -357,6 +373,7 @@ static void agent_stop(struct agent *a)
 	http_feed_free(a->flows);
 	datapath_close(a->dp);
 	reconcile_forget(a);
+	free(a->notes);
 }
 
 /* The first thing that someone without rights meets. */

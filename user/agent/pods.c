@@ -171,6 +171,23 @@ void pods_stale(struct pods *pods)
 		pods->v[i]->stale = true;
 }
 
+bool pods_stale_at(struct pods *pods, const char *path)
+{
+	size_t len = strlen(path);
+	bool found = false;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		struct pod *p = pods->v[i];
+
+		if (!p->netns_path || strncmp(p->netns_path, path, len) ||
+		    (p->netns_path[len] && p->netns_path[len] != '/'))
+			continue;
+		p->stale = true;
+		found = true;
+	}
+	return found;
+}
+
 /* ---- a look into the namespace ----------------------------------------- */
 
 static __u32 id_for(struct pods *pods, const struct pod *p)
@@ -261,6 +278,15 @@ static void require_mark(struct netns_facts *f)
 		 "no cgroup v2 program marks the proxy's connections");
 }
 
+/* The host's namespace is left alone for a pod that cannot be told apart. */
+static int no_cgroup(const struct pod_how *how, struct netns_facts *f)
+{
+	f->reason = SMC_REASON_NO_CGROUP2;
+	snprintf(f->detail, sizeof(f->detail), "no cgroup of this pod below %s",
+		 how->cgroup ?: "any mount");
+	return 0;
+}
+
 static int look(const struct pod *p, const struct pod_how *how,
 		const struct netns_sidecar *sidecar, const char *path,
 		struct netns_facts *facts)
@@ -268,6 +294,8 @@ static int look(const struct pod *p, const struct pod_how *how,
 	struct netns_ref ref = {.path = path, .proc = how->proc};
 	int err;
 
+	if (p->host_network && !p->cgroup_id)
+		return no_cgroup(how, facts);
 	if (sidecar->wanted && !how->can_mark) {
 		err = netns_look(&ref, facts);
 		if (!err)
@@ -288,6 +316,7 @@ void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 		return;
 	p->stale = false;
 	p->sidecar = *sidecar;
+	find_cgroup(p, how);
 	err = find_netns(p, how, path);
 	if (!err)
 		err = look(p, how, sidecar, path, &facts);
@@ -302,8 +331,7 @@ void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->facts = facts;
 	p->err = 0;
 	p->failures = 0;
-	find_cgroup(p, how);
-	if (!p->id && (!p->host_network || p->cgroup_id))
+	if (!p->id)
 		p->id = id_for(pods, p);
 	look_late(p, &(struct netns_ref){path, how->proc});
 }

@@ -80,6 +80,10 @@ void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 /* pods_stale - All namespaces are to be looked at again. */
 void pods_stale(struct pods *pods);
 
+/* pods_stale_at - Those of pods whose path is @path or below it. Return: is
+ * there one? */
+bool pods_stale_at(struct pods *pods, const char *path);
+
 /*
  * pod_look - Prepare the pod's namespace if that is due: new, changed, stale.
  * A look that failed for a passing reason keeps the last facts a few times.

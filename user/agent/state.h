@@ -55,6 +55,7 @@ struct agent {
 	size_t n_names;
 	char **warnings; /* of the last plan */
 	size_t n_warnings;
+	char *notes; /* of the source, as last logged */
 	bool mesh_enabled;
 	char ueid[MESH_UEID_MAX + 1];
 	int ueid_err;

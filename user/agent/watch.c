@@ -21,7 +21,7 @@ struct dir {
 
 struct watch {
 	uv_loop_t *loop;
-	void (*fn)(void *arg);
+	watch_fn fn;
 	void *arg;
 	struct dir dirs[WATCH_MAX];
 	unsigned int open; /* handles that the loop still knows */
@@ -42,17 +42,19 @@ static void dir_event(uv_fs_event_t *handle, const char *name, int events,
 		      int status)
 {
 	struct dir *d = handle->data;
+	char path[2 * PATH_MAX];
 	struct stat st;
 
+	snprintf(path, sizeof(path), "%s%s%s", d->path,
+		 name && d->path[1] ? "/" : "", name ? name : "");
 	/* A directory that went away is not watched any more, even if a new
 	 * one has its name. */
 	if (stat(d->path, &st) && !uv_is_closing((uv_handle_t *)handle))
 		uv_close((uv_handle_t *)handle, dir_closed);
-	d->owner->fn(d->owner->arg);
+	d->owner->fn(path, d->owner->arg);
 }
 
-int watch_open(uv_loop_t *loop, void (*fn)(void *arg), void *arg,
-	       struct watch **out)
+int watch_open(uv_loop_t *loop, watch_fn fn, void *arg, struct watch **out)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 

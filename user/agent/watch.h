@@ -12,8 +12,12 @@
 
 struct watch;
 
-/* watch_open - Return: 0 or -ENOMEM. @fn is called from the loop. */
-must_check int watch_open(uv_loop_t *loop, void (*fn)(void *arg), void *arg,
+/* Something happened to @path, or to the whole directory @path. Called from the
+ * loop. */
+typedef void (*watch_fn)(const char *path, void *arg);
+
+/* watch_open - Return: 0 or -ENOMEM. */
+must_check int watch_open(uv_loop_t *loop, watch_fn fn, void *arg,
 			  struct watch **out);
 
 /*

@@ -35,9 +35,10 @@ struct report {
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *root;
 	const char *proc;
-	bool smc;	/* the kernel has SMC at all */
-	bool capable;	/* converter and selector */
-	bool transport; /* one of the host, at least */
+	bool smc;	       /* the kernel has SMC at all */
+	bool capable;	       /* converter and selector */
+	bool transport;	       /* one of the host, at least */
+	struct datapath *maps; /* as they are pinned, or NULL */
 };
 
 /* ---- gather ------------------------------------------------------------ */
@@ -107,6 +108,27 @@ static void gather_rdma(struct report *r)
 	yyjson_mut_obj_add_val(r->doc, r->root, "rdma", arr);
 }
 
+struct wanted {
+	__u64 cookie;
+	bool found;
+};
+
+static int is_wanted(__u64 cookie, const struct smc_pod *v, void *arg)
+{
+	struct wanted *w = arg;
+
+	w->found |= cookie == w->cookie && !(v->flags & SMC_POD_REFUSED);
+	return 0;
+}
+
+static bool is_armed(const struct report *r, __u64 cookie)
+{
+	struct wanted w = {.cookie = cookie};
+
+	return r->maps && !datapath_each_netns(r->maps, is_wanted, &w) &&
+	       w.found;
+}
+
 static void add_namespace(struct report *r, yyjson_mut_val *arr,
 			  const struct netns_ref *ref,
 			  const struct netns_facts *f)
@@ -117,6 +139,7 @@ static void add_namespace(struct report *r, yyjson_mut_val *arr,
 	yyjson_mut_obj_add_strcpy(r->doc, o, "path", ref->path);
 	yyjson_mut_obj_add_uint(r->doc, o, "cookie", f->cookie);
 	yyjson_mut_obj_add_strcpy(r->doc, o, "hs_ctrl", f->ctrl);
+	yyjson_mut_obj_add_bool(r->doc, o, "armed", is_armed(r, f->cookie));
 	yyjson_mut_obj_add_bool(r->doc, o, "guarded", ours);
 	yyjson_mut_obj_add_bool(r->doc, o, "foreign", f->ctrl[0] && !ours);
 	yyjson_mut_obj_add_int(r->doc, o, "smc_sockets",
@@ -287,9 +310,9 @@ static const char *selector_word(yyjson_val *ns)
 
 static void print_namespaces(yyjson_val *root)
 {
-	static const char *const heads[] = {"NAMESPACE",   "SELECTOR",
-					    "WHOSE",	   "TRANSPORTS",
-					    "SMC SOCKETS", NULL};
+	static const char *const heads[] = {
+		"NAMESPACE",  "ARMED",	     "SELECTOR", "WHOSE",
+		"TRANSPORTS", "SMC SOCKETS", NULL};
 	_cleanup_(table_free) struct table t = {};
 	yyjson_val *ns;
 	size_t i, max;
@@ -303,6 +326,9 @@ static void print_namespaces(yyjson_val *root)
 			yyjson_get_sint(yyjson_obj_get(ns, "smc_sockets"));
 
 		table_add(&t, json_text(ns, "path"));
+		table_add(&t, yyjson_get_bool(yyjson_obj_get(ns, "armed"))
+				      ? "yes"
+				      : "no");
 		table_add(&t, selector_word(ns));
 		table_add(&t, ours ? "ours" : foreign ? "not ours" : "");
 		table_add(&t, json_join(ns, "transports", &transports));
@@ -359,7 +385,11 @@ static int run(const struct cli_args *args)
 
 	r.root = yyjson_mut_obj(r.doc);
 	yyjson_mut_doc_set_root(r.doc, r.root);
+	/* Not there, of another version: then nothing is known to be armed. */
+	if (datapath_read(&opt, &r.maps))
+		r.maps = NULL;
 	gather(&r, &opt);
+	datapath_close(r.maps);
 	ret = show(r.doc, wants_json(args->option[OUTPUT]));
 	yyjson_mut_doc_free(r.doc);
 	return ret;
