@@ -13,7 +13,7 @@ import signal
 
 import pytest
 
-from smclab import Vm, manifest, progs, topo, wait_for
+from smclab import Vm, progs, topo, wait_for
 from smclab.agents import Agent
 from smclab.crowd import hammer, parrot, ready, result, stop, watch
 from smclab.flows import SMC, ends, held, serve
