@@ -15,6 +15,7 @@
 
 #define SMC_FLOWS_HELP "TCP connections of armed pods by what became of them."
 
+/* clang-format off */
 #define SMC_COUNTERS(X)                                                        \
 	X(SOCKETS_CONVERTED, "sockets_converted", "",                          \
 	  "Sockets that became SMC sockets when they were opened.")            \
@@ -58,6 +59,7 @@
 	X(CONNECTS_ABORTED, "connects_aborted", "",                            \
 	  "Restarted connect() calls that a signal had broken, ended before "  \
 	  "SMC's messages went to a TCP peer.")
+/* clang-format on */
 
 #define SMC_COUNTER_ENUM(id, metric, labels, sentence) SMC_COUNTER_##id,
 enum smc_counter_id { SMC_COUNTERS(SMC_COUNTER_ENUM) SMC_COUNTER_MAX };

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+/* clang-format off */
 #define SMC_REASONS_FLOW(X)                                                    \
 	X(NONE, "none", "accelerated")                                         \
 	X(MESH_OFF, "mesh-off", "the mesh switch is off")                      \
@@ -37,7 +38,9 @@
 	X(MAP_FULL, "map-full",                                                \
 	  "a map of the datapath is full, so the flow was not offered SMC")    \
 	X(NOT_OFFERED, "not-offered", "the client did not offer SMC")
+/* clang-format on */
 
+/* clang-format off */
 #define SMC_REASONS_POD(X)                                                     \
 	X(NOT_ANNOTATED, "not-annotated",                                      \
 	  "the pod is not annotated smc.asm.alibabacloud.com/enabled: true")   \
@@ -69,6 +72,7 @@
 	  "another pod created at the same time claims the same address")      \
 	X(POD_MAP_FULL, "pod-map-full",                                        \
 	  "the map of armed pods is full")
+/* clang-format on */
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)
 
