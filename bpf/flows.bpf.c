@@ -130,12 +130,12 @@ static __always_inline void flow_watch_state(struct bpf_sock_ops *ctx)
 					       BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-/* flow_judge_plain - The verdict on a socket that is plain TCP: what stands
- * against SMC apart from that, else that. */
+/* flow_judge_plain - The verdict as if the socket were SMC's: a reason that
+ * stands against SMC anyway is the one to tell. */
 static __always_inline void flow_judge_plain(struct smc_flow *flow,
 					     const struct smc_pod *pod,
 					     const struct smc_conn *c,
-					     const struct sock *sk, __u32 role)
+					     __u32 role)
 {
 	struct smc_answer a;
 
@@ -146,7 +146,7 @@ static __always_inline void flow_judge_plain(struct smc_flow *flow,
 }
 
 /* A connect() begins. An SMC socket gets its verdict from syn_option a moment
- * later: until then "not armed", which is what no selector means. */
+ * later: until then "not armed", which is what it is without a selector. */
 static __always_inline void flow_connecting(struct bpf_sock_ops *ctx,
 					    struct tcp_sock *tp)
 {
@@ -165,7 +165,7 @@ static __always_inline void flow_connecting(struct bpf_sock_ops *ctx,
 	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_CLIENT);
 	flow.reason = SMC_REASON_NOT_ARMED;
 	if (!smc_syn_smc(tp)) {
-		flow_judge_plain(&flow, w.pod, &c, sk, SMC_ROLE_CLIENT);
+		flow_judge_plain(&flow, w.pod, &c, SMC_ROLE_CLIENT);
 		early = bpf_map_lookup_elem(&smc_early, &cookie);
 		if (early)
 			flow.kernel_code = *early;
@@ -232,7 +232,7 @@ static __always_inline void flow_judge_accepted(struct smc_flow *flow,
 				       .port = c->local.port};
 	__u32 *listener;
 
-	flow_judge_plain(flow, pod, c, sk, SMC_ROLE_SERVER);
+	flow_judge_plain(flow, pod, c, SMC_ROLE_SERVER);
 	if (flow->verdict == SMC_VERDICT_BYPASS)
 		return;
 	listener = bpf_map_lookup_elem(&smc_listener, &key);
