@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-PLACES = int(os.environ.get("SMCLAB_DRIVERS") or max(1, (os.cpu_count() or 2) // 2))
+PLACES = int(os.environ.get("SMCLAB_DRIVERS") or os.cpu_count() or 1)
 _held = None
 
 
