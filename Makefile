@@ -85,9 +85,10 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_LIB := $(BUILD)/unit/libsmcmesh.a
 UNIT_OBJ := $(patsubst %.c,$(BUILD)/unit/%.o,$(filter-out user/main.c,$(USER_SRC)))
 
+# with the fault points, which do nothing unless $SMCMESH_FAULT names one
 $(BUILD)/unit/%.o: %.c | $(SKEL)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -O1 $(SAN) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) -DSMCMESH_FAULTS -Itests/unit $(CFLAGS) -O1 $(SAN) -MMD -MP -c $< -o $@
 
 $(UNIT_LIB): $(UNIT_OBJ)
 	$(call say,AR,$@)
@@ -198,7 +199,7 @@ check-bpf: all $(BPF_TEST) kernel root ## the BPF programs alone (as root)
 check-net: all $(NET_PROG) ## this machine's own kernel (as root)
 	$(Q)tests/run net
 
-check-vm: all faults $(BUILD)/nodectl kernel root ## one virtual machine: a node (as root)
+check-vm: all faults $(NET_PROG) $(BUILD)/nodectl kernel root ## one virtual machine: a node (as root)
 	$(Q)tests/run vm
 
 check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
