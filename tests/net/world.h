@@ -299,6 +299,9 @@ static inline int teardown(void **state)
 		fprintf(f, "%d\n", getpid());
 		fflush(f);
 	}
+	/* of a test that failed half-way */
+	strcat(strcpy(procs, cgroup), "/sub");
+	rmdir(procs);
 	return rmdir(bpffs) | rmdir(cgroup);
 }
 
