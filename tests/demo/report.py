@@ -32,7 +32,7 @@ def flows(nodes):
     for agent in nodes:
         for f in agent.cli("flows", "-o", "json").json()["flows"]:
             if f["role"] == "client":
-                seen[f["pod"], f"{f['remote']['address']}:{f['remote']['port']}",
+                seen[f["pod"], f"{f['remote_address']}:{f['remote_port']}",
                      f["outcome"], f["sentence"]] += 1
     print(f"{'pod':18}{'to':22}{'flows':>6}  {'became':9}why")
     for (pod, to, outcome, why), n in sorted(seen.items()):

@@ -23,7 +23,7 @@ import loads  # noqa: E402
 import report  # noqa: E402
 
 WRK_SECONDS = int(os.environ.get("DEMO_SECONDS", "4"))
-REDIS_REQUESTS = 4000
+REDIS_REQUESTS = 3000
 STARTED = time.monotonic()
 
 
