@@ -159,6 +159,12 @@ struct ref_claims {
 	size_t n;
 };
 
+/* SMC-R is for IPv4, which the first four of the pool are. */
+static __u32 ref_at(size_t addr, __u32 transports)
+{
+	return addr < 4 ? transports : transports & ~R;
+}
+
 static bool ref_same(const struct ref_claim *a, const struct ref_claim *b)
 {
 	return a->host == b->host && !strcmp(a->node, b->node) &&
@@ -197,8 +203,8 @@ static void ref_claim_pod(struct scene *s, struct ref_claims *c,
 		.publishes =
 			own ? !ref_before(s, p) && ref_found(s, p, &pool[addr])
 			    : annotated && !ref_has_node(s, p->node),
-		.transports = own ? (seen ? seen->transports : 0)
-				  : s->host.transports & R,
+		.transports = ref_at(addr, own ? (seen ? seen->transports : 0)
+					       : s->host.transports & R),
 	};
 }
 
@@ -215,7 +221,7 @@ static void ref_claim_endpoint(struct scene *s, struct ref_claims *c,
 		.host = e->host_network,
 		.created = e->created,
 		.publishes = n->ready && fabric,
-		.transports = e->transports & n->transports & R,
+		.transports = ref_at(addr, e->transports & n->transports & R),
 	};
 }
 

@@ -102,6 +102,21 @@ static void verified_pod_is_armed_and_published(void **state)
 	assert_int_equal(s->plan.n_warnings, 0);
 }
 
+static void native_ipv6_has_no_smcr(void **state)
+{
+	struct scene *s = *state;
+	struct mesh_pod *own = add_pod(s, "n1", "a", "10.0.0.1", "fd00::1");
+
+	add_pod(s, "n2", "b", "10.0.0.2", "fd00::2");
+	s->host.transports = R | D;
+	see(s, own)->transports = R | D;
+	plan(s);
+	assert_int_equal(endpoint(s, "10.0.0.1")->value.transports, R | D);
+	assert_int_equal(endpoint(s, "fd00::1")->value.transports, D);
+	assert_int_equal(endpoint(s, "10.0.0.2")->value.transports, R);
+	assert_int_equal(endpoint(s, "fd00::2")->value.transports, 0);
+}
+
 static void what_was_not_seen_is_not_armed(void **state)
 {
 	struct scene *s = *state;
@@ -436,6 +451,7 @@ int main(void)
 		TEST(what_keeps_a_pod_from_being_wanted),
 		TEST(cgroup2_matters_to_the_host_network_only),
 		TEST(verified_pod_is_armed_and_published),
+		TEST(native_ipv6_has_no_smcr),
 		TEST(what_was_not_seen_is_not_armed),
 		TEST(unwanted_pod_is_not_armed_whatever_was_seen),
 		TEST(only_addresses_in_the_namespace_are_published),

@@ -114,7 +114,8 @@ static void add_endpoint(yyjson_mut_doc *doc, yyjson_mut_val *arr,
 	char addr[ADDR_STRLEN];
 
 	add_str(doc, obj, "address", addr_format(p->addr, addr));
-	add_transports(doc, obj, p->pod->value.transports);
+	add_transports(doc, obj,
+		       mesh_transports_at(p->addr, p->pod->value.transports));
 	add_str(doc, obj, "namespace", pod->ns);
 	add_str(doc, obj, "pod", pod->name);
 	add_str(doc, obj, "uid", pod->uid);

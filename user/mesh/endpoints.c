@@ -55,6 +55,11 @@ static void claims_free(struct claims *c)
 /* ---- collecting -----------------------------------------------------------
  */
 
+__u32 mesh_transports_at(const struct smc_addr *addr, __u32 transports)
+{
+	return addr_is_v4(addr) ? transports : transports & ~SMC_TRANSPORT_SMCR;
+}
+
 static int add_claim(struct claims *claims, const struct claim *like,
 		     const struct smc_addr *addr)
 {
@@ -64,6 +69,7 @@ static int add_claim(struct claims *claims, const struct claim *like,
 		return -ENOMEM;
 	*c = *like;
 	c->addr = *addr;
+	c->transports = mesh_transports_at(addr, like->transports);
 	c->seq = claims->n;
 	return 0;
 }

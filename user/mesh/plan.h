@@ -123,6 +123,13 @@ struct mesh_plan {
 __u32 mesh_node_id(const char *name);
 
 /*
+ * mesh_transports_at - Those of @transports by which @addr itself can be
+ * reached: SMC-Rv2 does not route native IPv6, the kernel takes it out of the
+ * proposal (smc_find_rdma_v2_device_clnt(), net/smc/af_smc.c).
+ */
+__u32 mesh_transports_at(const struct smc_addr *addr, __u32 transports);
+
+/*
  * mesh_plan - What every map should hold, from what is wanted and was seen.
  * @seen: by pod UID, any order; a wanted pod that is missing in it is not
  *        armed, reason SMC_REASON_NO_NETNS.
