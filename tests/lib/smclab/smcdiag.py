@@ -13,7 +13,10 @@ JSON list, one object for a connection's end:
   inode, uid
 
 The kernel names a mode for sockets that failed or listen as well, so only
-state 1 (SMC_ACTIVE) is an answer; --all prints the others too. It fills no
+state 1 (SMC_ACTIVE) is an answer; --all prints the others too. The inner TCP
+socket of a handshake under way is established before the SMC socket is active,
+and on a server even before there is one: neither is an end of anybody's yet,
+and neither is a row here. It fills no
 addresses for IPPROTO_SMC sockets (net/smc/smc_diag.c looks for protocol 0 and
 1): they are taken from the inner TCP socket, which has the same ports.
 """
@@ -79,21 +82,30 @@ def smc_sockets(nl):
     return rows
 
 
+def all_smc(nl):
+    try:
+        return smc_sockets(nl)
+    except FileNotFoundError:    # no SMC, or no SMC_DIAG, in this kernel
+        return []
+
+
 def dump(every=False):
     nl = netlink.Netlink(netlink.NETLINK_SOCK_DIAG)
-    try:
-        rows = smc_sockets(nl)
-    except FileNotFoundError:    # no SMC, or no SMC_DIAG, in this kernel
-        rows = []
+    rows = all_smc(nl)
     tcp = tcp_sockets(nl)
     for row in rows:
         inner = tcp.pop((row["local_port"], row["remote_port"]), None)
         if inner:
             row["local"], row["remote"] = inner[0][:2]
+    # three looks are not one: what became SMC meanwhile was never plain
+    for row in all_smc(nl) if tcp else []:
+        tcp.pop((row["local_port"], row["remote_port"]), None)
     if not every:
         rows = [r for r in rows if r["state"] == SMC_ACTIVE]
     for (lport, rport), socks in tcp.items():
         for local, remote, inode, uid in socks:
+            if not inode:    # not accepted yet, by a program or by SMC
+                continue
             rows.append({"mode": "plain", "state": TCP_ESTABLISHED,
                          "local_port": lport, "remote_port": rport,
                          "local": local, "remote": remote, "reason": 0,
