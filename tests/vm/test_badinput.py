@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people and machines get wrong. Nothing of it may change what works.
+
+           VM n1, agent
+    a         b         c         x
+  armed     armed     armed     not annotated       10.244.1.0/16
+    |         |         |         |
+  --+---------+-- br0 --+---------+--
+
+Every case is a pair: the mistake is named where a person looks for it (status,
+pods, the log), and a and b go on as before in the same moment.
+"""
+import json
+
+import pytest
+
+from smclab import manifest, topo, wait_for
+from smclab.agents import Agent
+from smclab.flows import become, ends, reason, serve
+from smclab.mesh import Mesh
+
+SMCD = ("smcd", "smcd")
+RUN2 = ["--run", "/run/second", "--listen", "127.0.0.1:9470"]
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm, self.mesh = vm, Mesh()
+        topo.bridge(vm, "10.244.1.1/16")
+        for name, host in zip("abcx", (10, 11, 12, 20)):
+            setattr(self, name, self.mesh.add(
+                topo.pod(vm, name, f"10.244.1.{host}/16"),
+                enabled="true" if name in "abc" else None))
+        self.agent = Agent(vm, None)
+        self.mesh.agents.append(self.agent)
+
+    def raw(self, text):
+        self.vm.write(self.agent.path, text)
+
+    def problem(self):
+        return self.agent.get("/v1/status")["source"]["problem"]
+
+    def problem_with(self, *words):
+        wait_for(lambda: all(w in self.problem() for w in words), 10,
+                 f"a problem with {words}")
+        return self.problem()
+
+    def notes(self):
+        return "\n".join(self.agent.get("/v1/status")["source"]["notes"])
+
+    def works(self):
+        assert ends(self.a, self.b) == SMCD
+
+    def good(self):
+        self.mesh.apply()
+        wait_for(lambda: not self.problem(), 10, "the source to be good")
+        become(lambda: ends(self.a, self.b), SMCD)
+
+
+@pytest.fixture(scope="module")
+def lab(vm):
+    return Lab(vm)
+
+
+@pytest.fixture(autouse=True)
+def as_before(request, lab):
+    """Each test starts and ends with the good List."""
+    yield
+    if request.node.name != "test_start_without_a_file":
+        lab.good()
+
+
+# ---- the file -----------------------------------------------------------------
+
+def test_start_without_a_file(lab):
+    """Alive, not ready, and the path is named; the file appears: armed."""
+    lab.agent.start(wait=False)
+    wait_for(lambda: lab.agent.path in lab.problem(), 30, "the problem")
+    assert lab.vm.run("curl -sf http://127.0.0.1:9469/healthz").rc == 0
+    answer = lab.vm.run("curl -s -w '%{http_code}' "
+                        "http://127.0.0.1:9469/readyz").out
+    assert "503" in answer and lab.agent.path in answer, answer
+    lab.mesh.apply()
+    lab.agent.wait_ready()
+    lab.servers = [serve(p, 7000) for p in (lab.a, lab.b, lab.c)]
+    lab.works()
+
+
+def test_broken_json(lab):
+    lab.raw('{"kind": "List",\n "items": [\n  {"kind": "Pod",, }]}\n')
+    said = lab.problem_with("line 3, column 18", lab.agent.path)
+    assert said in lab.agent.proc.err, lab.agent.proc.err
+    lab.works()
+    wait_for(lab.agent.ready, 5, "ready")    # the last good state is in force
+    status = lab.agent.cli("status", check=False)
+    assert "line 3, column 18" in status.out + status.err, status
+
+
+def test_half_a_file(lab):
+    """A writer that does not rename: the first half is there for a while."""
+    text = manifest.text(*lab.mesh.objects())
+    lab.raw(text[:len(text) // 2])
+    lab.problem_with("line ")
+    lab.works()
+    lab.raw(text)
+    wait_for(lambda: not lab.problem(), 10, "the other half")
+
+
+def test_file_goes_and_comes_back(lab):
+    lab.vm.run(["rm", lab.agent.path])
+    lab.problem_with(lab.agent.path)
+    lab.works()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "null", '"List"',
+                                  '{"kind": "List", "items": {"a": 1}}',
+                                  '{"kind": "ConfigMap"}', "\0\0\0"])
+def test_other_things_than_a_list(lab, text):
+    lab.raw(text)
+    wait_for(lab.problem, 10, "a problem")
+    lab.works()
+
+
+# ---- objects ------------------------------------------------------------------
+
+def test_wrong_kinds_and_types(lab):
+    """What is not understood is left out and named; the rest is used."""
+    broken = manifest.pod("broken", "n1", "10.244.1.99", "/run/netns/c")
+    broken["spec"] = "n1"
+    lab.mesh.apply(extra=(
+        {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "k"}},
+        {"kind": 7}, "a string", None, broken))
+    wait_for(lambda: "broken" in lab.notes(), 10, "the notes")
+    notes = lab.notes()
+    assert "spec" in notes and "items[" in notes, notes
+    assert lab.agent.pod("broken") == {}
+    assert "10.244.1.99" not in str(lab.agent.get("/v1/endpoints"))
+    lab.works()
+
+
+@pytest.mark.parametrize("value", ["yes", "True", "1", "", " true", True, 7])
+def test_annotation_that_is_neither_true_nor_false(lab, value):
+    """The pod and the value are named, and it is not enabled."""
+    with lab.mesh.changed(c={"enabled": value}):
+        become(lambda: lab.agent.pod("c")["reason"], "bad-annotation")
+        state = lab.agent.pod("c")
+        shown = value if isinstance(value, str) else json.dumps(value)
+        assert not state["armed"] and shown in state["sentence"], state
+        assert manifest.ENABLED in state["sentence"], state
+        pods = lab.agent.cli("pods").out
+        assert any("c" in line.split()[0] or "c" in line.split()[1]
+                   for line in pods.splitlines() if "bad-annotation" in line
+                   ), pods
+        lab.works()
+    become(lambda: lab.agent.pod("c")["armed"], True)
+
+
+@pytest.mark.parametrize("value", ["http", "80,0", "80;81", "70000", "-1"])
+def test_port_list_that_is_none(lab, value):
+    """Not enabled: an exclusion that cannot be read must not be an offer."""
+    with lab.mesh.changed(c={"annotations": {manifest.OUT_PORTS: value}}):
+        become(lambda: lab.agent.pod("c")["reason"], "bad-annotation")
+        assert manifest.OUT_PORTS in lab.agent.pod("c")["sentence"]
+        assert ends(lab.c, lab.b) == ("plain", "tcp")
+        lab.works()
+    become(lambda: ends(lab.c, lab.b), SMCD)
+
+
+def test_invalid_addresses(lab):
+    """Left out alone; what the pod has of good ones is used."""
+    bad = lab.mesh.objects()
+    for o in bad:
+        if o["metadata"]["name"] == "c":
+            o["status"]["podIPs"] = [{"ip": x} for x in (
+                "10.244.1.999", "", "::1", "169.254.1.1", "224.0.0.1",
+                "127.0.0.1", "fe80::1", "0.0.0.0", 12, lab.c.v4)]
+    lab.agent.set(*bad)
+    wait_for(lambda: "10.244.1.999" in lab.notes(), 10, "the note")
+    found = {e["address"] for e in lab.agent.get("/v1/endpoints")["endpoints"]}
+    assert found == {lab.a.v4, lab.b.v4, lab.c.v4}
+    assert ends(lab.a, lab.c) == SMCD
+    lab.works()
+
+
+def test_address_claimed_twice(lab):
+    """The pod created later owns it. Equal: neither, and it is said."""
+    def twin(created):
+        return manifest.pod("twin", "n2", lab.c.v4, created=created)
+
+    lab.mesh.apply(extra=[twin(manifest.CREATED)])
+    become(lambda: ends(lab.a, lab.c), ("tcp", "tcp"))
+    warnings = "\n".join(lab.agent.get("/v1/status")["warnings"])
+    assert lab.c.v4 in warnings and "twin" in warnings, warnings
+    assert reason(lab.agent, lab.a, 7000) == "not-endpoint"
+    lab.works()
+    # c is the younger: it owns the address
+    lab.mesh.apply(extra=[twin("2024-01-01T00:00:00Z")])
+    become(lambda: ends(lab.a, lab.c), SMCD)
+
+
+def test_pod_that_has_ended_owns_nothing(lab):
+    with lab.mesh.changed(c={"phase": "Succeeded"}):
+        become(lambda: ends(lab.a, lab.c)[0], "tcp")
+        assert lab.agent.pod("c")["reason"] == "pod-ended"
+        lab.works()
+
+
+# ---- namespaces -----------------------------------------------------------------
+
+def test_namespace_that_is_not_there(lab):
+    ghost = manifest.pod("ghost", "n1", "10.244.1.77", "/run/netns/ghost")
+    lab.mesh.apply(extra=[ghost])
+    become(lambda: lab.agent.pod("ghost").get("reason"), "no-netns")
+    assert "10.244.1.77" not in str(lab.agent.get("/v1/endpoints"))
+    lab.works()
+    # it appears, and is armed without being told
+    pod = topo.pod(lab.vm, "ghost", "10.244.1.77/16")
+    wait_for(lambda: lab.agent.pod("ghost")["armed"], 30, "ghost to be armed")
+    assert ends(pod, lab.b) == SMCD
+    # and goes while it is armed
+    topo.delete_pod(pod)
+    become(lambda: lab.agent.pod("ghost")["reason"], "no-netns", 60)
+    lab.works()
+
+
+def test_path_that_is_no_namespace(lab):
+    lab.vm.run("echo no > /run/notns")
+    fake = manifest.pod("fake", "n1", "10.244.1.78", "/run/notns")
+    lab.mesh.apply(extra=[fake])
+    become(lambda: lab.agent.pod("fake").get("reason"), "no-netns")
+    lab.works()
+
+
+# ---- a full map -----------------------------------------------------------------
+
+def test_full_map(lab):
+    """More excluded CIDRs than the map holds: what was there stays, the rest is
+    counted, other maps go on, and the agent is not ready until it fits."""
+    old = [lab.c.v4 + "/32"]
+    lab.mesh.apply(spec={"excludeCIDRs": old})
+    become(lambda: ends(lab.a, lab.c), ("tcp", "tcp"))
+    more = [f"172.{16 + i // 256}.{i % 256}.0/24" for i in range(4200)]
+    lab.mesh.apply(spec={"excludeCIDRs": old + more, "excludePorts": [7001]})
+    wait_for(lambda: lab.agent.metric("smcmesh_map_full_total") >= 105, 30,
+             "the full map to be counted")
+    assert len(lab.agent.map("smc_cidr")) == 4096
+    assert ends(lab.a, lab.c) == ("tcp", "tcp")
+    ports = [r["formatted"]["key"]["port"] for r in lab.agent.map("smc_port")]
+    assert ports == [7001]
+    answer = lab.vm.run("curl -s http://127.0.0.1:9469/readyz").out
+    assert "full" in answer, answer
+    lab.works()
+    lab.mesh.apply()
+    lab.agent.wait_ready(30)
+    assert lab.agent.map("smc_cidr") == []
+    become(lambda: ends(lab.a, lab.c), SMCD)
+
+
+# ---- the machine ------------------------------------------------------------------
+
+def refused(lab, *words, args=(), env=None, prefix=()):
+    """Another agent that must not start: exit 1 and a message with @words."""
+    argv = [*prefix, lab.agent.binary, "agent", "--source",
+            "file:" + lab.agent.path, "--node", "n1", *args]
+    r = lab.vm.run(argv, check=False, timeout=30, env=env)
+    assert r.rc == 1, r
+    for word in words:
+        assert word in r.err, f"{word} is not in: {r.err}"
+    return r.err
+
+
+def test_second_agent(lab):
+    pid = str(lab.agent.get("/v1/status")["pid"])
+    refused(lab, "already", pid)
+    lab.works()
+    assert lab.agent.proc.alive
+
+
+def test_pins_of_another_abi(lab):
+    """Refused with the way out; the datapath stays as it is, and works."""
+    pin = "/sys/fs/bpf/smcmesh/smc_config"
+    raw = lab.vm.run(f"bpftool -j map lookup pinned {pin} key 0 0 0 0").json()
+    value = raw["value"]
+    assert [int(x, 16) for x in value[:4]] == [1, 0, 0, 0], raw
+
+    def set_version(n):
+        new = " ".join([str(n), *(str(int(x, 16)) for x in value[1:])])
+        lab.vm.run(f"bpftool map update pinned {pin} key 0 0 0 0 value {new}")
+
+    lab.agent.stop()
+    set_version(9)
+    before = lab.vm.run("bpftool prog show; find /sys/fs/bpf").out
+    refused(lab, "9", "cleanup")
+    assert lab.vm.run("bpftool prog show; find /sys/fs/bpf").out == before
+    lab.works()
+    set_version(1)
+    lab.agent.start()
+
+
+def test_no_bpffs(lab):
+    lab.agent.stop()
+    lab.vm.run("mkdir -p /run/nobpffs")
+    refused(lab, "/run/nobpffs", args=["--bpffs", "/run/nobpffs", *RUN2])
+    lab.works()
+    lab.agent.start()
+
+
+def test_missing_capabilities(lab):
+    lab.agent.stop()
+    lab.vm.run("install -d -m 700 -o 65534 /run/third")
+    refused(lab, "CAP_", args=["--run", "/run/third", *RUN2[2:]], prefix=[
+        "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    lab.works()
+    lab.agent.start()
+
+
+def test_no_cgroup2(lab):
+    """Flows are not recorded, and it is said; they are SMC all the same."""
+    lab.agent.stop()
+    lab.agent.cli("cleanup", "--force", check=False)
+    lab.vm.run("mkdir -p /run/nocgroup")
+    other = Agent(lab.vm, None, node="n1", path=lab.agent.path,
+                  args=["--cgroup", "/run/nocgroup"])
+    other.start()
+    assert "cgroup" in other.proc.err, other.proc.err
+    for server in lab.servers:
+        server.kill()
+    lab.servers = [serve(p, 7000) for p in (lab.a, lab.b, lab.c)]
+    become(lambda: ends(lab.a, lab.b), SMCD)
+    other.stop()
+    lab.agent.cli("cleanup", "--force", check=False)
+    lab.agent.start()
+
+
+@pytest.mark.parametrize("argv", [
+    ["agent", "--source", "kubernetes"], ["agent", "--source", "file:"],
+    ["agent", "--what"], ["agnet"], [], ["pods", "-o", "yaml"],
+    ["agent", "--listen", "nowhere"]])
+def test_wrong_usage(lab, argv):
+    r = lab.vm.run([lab.agent.binary, *argv], check=False, timeout=20)
+    assert r.rc == 2 and r.err and not r.out, r

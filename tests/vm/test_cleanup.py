@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`smcmesh cleanup` in a used VM: ours goes, everybody else's stays.
+
+                     VM n1, agent
+    a       b        m         f           s
+  armed   armed   sidecar   annotated,   stranger
+    |       |     (rule)    has another    |
+    |       |        |      hs_ctrl        |
+  --+-------+-- br0 -+---------+-----------+--
+
+A picture of the machine is taken before the agent first runs: BPF programs,
+maps, links and struct_ops, /sys/fs/bpf, what is attached to cgroups, the UEIDs,
+and of every namespace net.smc.hs_ctrl and the nftables rules. After the last
+cleanup the picture must be the same, the strangers' things in it included.
+"""
+import json
+import re
+
+import pytest
+
+from smclab import progs, topo, wait_for
+from smclab.agents import Agent
+from smclab.flows import become, ends, held, serve
+from smclab.mesh import Mesh
+
+SMCD = ("smcd", "smcd")
+PODS = {"a": 10, "b": 11, "m": 12, "f": 13, "s": 30}
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm, self.mesh = vm, Mesh()
+        topo.bridge(vm, "10.244.1.1/16")
+        kinds = {"m": {"containers": ("app", "istio-proxy")},
+                 "s": {"enabled": None}}
+        for name, host in PODS.items():
+            pod = topo.pod(vm, name, f"10.244.1.{host}/16")
+            setattr(self, name, self.mesh.add(pod, **kinds.get(name, {})))
+        topo.ueid(vm, "SOMEBODY.ELSE")
+        vm.run(["bpftool", "struct_ops", "register", progs.path("foreign.bpf.o")])
+        self.f.run("sysctl -w net.smc.hs_ctrl=foreign")
+        self.before = self.picture()
+        self.agent = Agent(vm, self.mesh.objects())
+        self.mesh.agents.append(self.agent)
+
+    def ctrl(self, pod):
+        return pod.run("cat /proc/sys/net/smc/hs_ctrl").out.strip()
+
+    def bpf(self, kind):
+        """Names of what bpftool lists, without what it made itself."""
+        rows = json.loads(self.vm.run(f"bpftool -j {kind} show").out or "[]")
+        return sorted(r.get("name") or r.get("type", "?") for r in rows
+                      if "bpftool" not in json.dumps(r.get("pids", "")))
+
+    def picture(self):
+        run = self.vm.run
+        found = {kind: self.bpf(kind) for kind in
+                 ("prog", "map", "link", "struct_ops")}
+        found["bpffs"] = sorted(run("find /sys/fs/bpf").out.split())
+        found["cgroups"] = run("bpftool cgroup tree /sys/fs/cgroup").out
+        found["ueids"] = self.vm.call("smcnl", "ueid")
+        found["run"] = run("find /run/smcmesh", check=False).out.split()
+        # a line for each namespace: the machine's own and the pods'
+        look = "cat /proc/sys/net/smc/hs_ctrl; nft list ruleset"
+        found["netns"] = {p.name: p.run(look).out for p, _ in self.mesh.pods}
+        found["netns"]["host"] = run(look).out
+        return found
+
+    def start(self):
+        self.agent.start()
+        wait_for(lambda: self.agent.pod("b")["armed"], 10, "b to be armed")
+        wait_for(lambda: self.agent.pod("m")["armed"], 10, "m to be armed")
+
+    def cleanup(self, *args, rc=0):
+        r = self.agent.cli("cleanup", *args, check=False)
+        assert r.rc == rc, (r.rc, r.out, r.err)
+        return r.out + r.err
+
+
+@pytest.fixture(scope="module")
+def lab(vm):
+    return Lab(vm)
+
+
+def test_foreign_selector_is_not_overwritten(lab):
+    """f has somebody else's hs_ctrl: not armed, and the reason says so."""
+    lab.start()
+    state = lab.agent.pod("f")
+    assert not state["armed"] and state["reason"] == "foreign-selector", state
+    assert "foreign" in state["sentence"], state
+    assert lab.ctrl(lab.f) == "foreign"
+    assert lab.ctrl(lab.a).startswith("smcmesh_")
+    servers = [serve(lab.b, 7000), serve(lab.f, 7000)]
+    assert ends(lab.a, lab.b) == SMCD
+    assert ends(lab.f, lab.b) == ("plain", "tcp")
+    assert ends(lab.b, lab.f) == ("tcp", "plain")
+    for s in servers:
+        s.kill()
+
+
+def test_foreign_selector_that_goes(lab):
+    """f is armed when the other lets go of it, and let alone when it is back;
+    until then no socket there is converted."""
+    server = serve(lab.b, 7001)
+    lab.f.run("sysctl -w net.smc.hs_ctrl=")
+    wait_for(lambda: lab.agent.pod("f")["armed"], 30, "f to be armed")
+    assert ends(lab.f, lab.b, 7001) == SMCD
+    lab.f.run("sysctl -w net.smc.hs_ctrl=foreign")
+    # at once, before the agent can know: not guarded, so not converted
+    assert ends(lab.f, lab.b, 7001) == ("plain", "tcp")
+    become(lambda: lab.agent.pod("f")["reason"], "foreign-selector", 30)
+    assert lab.ctrl(lab.f) == "foreign"
+    server.kill()
+
+
+def test_cleared_selector_is_healed(lab):
+    """Somebody in the pod clears it: nothing is converted until it is back,
+    and it is back within seconds."""
+    server = serve(lab.b, 7002)
+    lab.a.run("sysctl -w net.smc.hs_ctrl=")
+    assert ends(lab.a, lab.b, 7002) in (("plain", "tcp"), SMCD)
+    wait_for(lambda: lab.ctrl(lab.a).startswith("smcmesh_"), 30, "the selector")
+    become(lambda: ends(lab.a, lab.b, 7002), SMCD)
+    # the same without an agent: it stays plain
+    lab.agent.stop()
+    lab.a.run("sysctl -w net.smc.hs_ctrl=")
+    for _ in range(3):
+        assert ends(lab.a, lab.b, 7002) == ("plain", "tcp")
+    assert ends(lab.s, lab.b, 7002, protocol="smc") == ("tcp", "tcp")
+    server.kill()
+
+
+def test_cleanup_leaves_nothing(lab):
+    said = lab.cleanup()
+    assert lab.picture() == lab.before
+    for what in ("smc_endpoint", "smcmesh_", "SMCMESH", "nft"):
+        assert what in said, f"{what} was removed and not named:\n{said}"
+    assert "SOMEBODY" not in said, said
+
+
+def test_cleanup_of_nothing(lab):
+    lab.cleanup()
+    assert lab.picture() == lab.before
+
+
+def test_open_smc_sockets_keep_the_denying_selector(lab):
+    """A selector taken away would let the sockets that live answer anyone."""
+    lab.start()
+    server = serve(lab.b, 7003)
+    with held(lab.a, lab.b.v4, 7003, count=2) as before:
+        assert before.ends(lab.b) == [SMCD] * 2
+        lab.agent.stop()
+        said = lab.cleanup(rc=1)
+        assert "--force" in said, said
+        for pod in (lab.a, lab.b):
+            assert lab.ctrl(pod).startswith("smcmesh_"), said
+            assert re.search(rf"\b{pod.name}\b.*SMC socket", said), said
+        assert lab.ctrl(lab.m) == "" and lab.ctrl(lab.f) == "foreign"
+        # new sockets are plain, the old ones live, the listener denies
+        assert ends(lab.a, lab.b, 7003) == ("plain", "tcp")
+        assert before.ends(lab.b) == [SMCD] * 2
+        assert ends(lab.s, lab.b, 7003, protocol="smc") == ("tcp", "tcp")
+        # nothing changed: the same answer again
+        lab.cleanup(rc=1)
+        assert ends(lab.s, lab.b, 7003, protocol="smc") == ("tcp", "tcp")
+    server.kill()
+    wait_for(lambda: not lab.b.diag(every=True), 30, "the last socket to go")
+
+
+def test_cleanup_when_the_sockets_are_gone(lab):
+    lab.cleanup()
+    assert lab.picture() == lab.before
+
+
+def test_force(lab):
+    """Everything goes, although sockets live; what they cost is said."""
+    lab.start()
+    server = serve(lab.b, 7004)
+    with held(lab.a, lab.b.v4, 7004) as before:
+        lab.agent.stop()
+        said = lab.cleanup("--force")
+        assert "SMC socket" in said, said
+        assert lab.picture() == lab.before
+        assert before.ends(lab.b) == [SMCD]    # and it still carries data
+    server.kill()
+
+
+def test_agent_after_cleanup(lab):
+    """A cleaned machine can be used again."""
+    lab.start()
+    server = serve(lab.b, 7005)
+    assert ends(lab.a, lab.b, 7005) == SMCD
+    server.kill()
+    lab.agent.stop()
+    wait_for(lambda: not lab.b.diag(every=True), 30, "the last socket to go")
+    lab.cleanup()
+    assert lab.picture() == lab.before
+
+
+def test_foreign_ueid_of_our_name(lab):
+    """The configured UEID was there before us: used, and not taken away."""
+    topo.ueid(lab.vm, "SHARED")
+    before = lab.picture()
+    lab.mesh.spec["ueid"] = "SHARED"
+    lab.mesh.apply()
+    lab.start()
+    server = serve(lab.b, 7006)
+    assert ends(lab.a, lab.b, 7006) == SMCD
+    assert "SMCMESH" not in lab.vm.call("smcnl", "ueid")
+    server.kill()
+    lab.agent.stop()
+    wait_for(lambda: not lab.b.diag(every=True), 30, "the last socket to go")
+    said = lab.cleanup()
+    assert lab.picture() == before, said
