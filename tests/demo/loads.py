@@ -10,7 +10,7 @@ from smclab import wait_for
 
 HTTP, REDIS = 8080, 6379
 CONNECTIONS = 8
-UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 NGINX = """
 daemon off; worker_processes 1; pid /tmp/nginx-{name}.pid;
@@ -64,7 +64,7 @@ class Servers:
 
 
 def milliseconds(text):
-    value, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
+    value, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
     return float(value) * UNITS[unit]
 
 
@@ -73,10 +73,11 @@ def wrk(client, server, seconds):
                     "--latency", f"http://{server.v4}:{HTTP}/"], timeout=90)
     if "Socket errors" in r.out or "Non-2xx" in r.out:
         raise AssertionError(f"wrk had errors:\n{r.out}")
-    find = lambda what: re.search(what, r.out).group(1)  # noqa: E731
-    return Figures(float(find(r"Requests/sec:\s+([\d.]+)")),
-                   milliseconds(find(r"50%\s+(\S+)")),
-                   milliseconds(find(r"99%\s+(\S+)")))
+    find = lambda what: re.search(what, r.out, re.M).group(1)  # noqa: E731
+    # from the line's start: "62.50%" stands elsewhere in the output
+    return Figures(float(find(r"^Requests/sec:\s+([\d.]+)")),
+                   milliseconds(find(r"^\s+50%\s+(\S+)")),
+                   milliseconds(find(r"^\s+99%\s+(\S+)")))
 
 
 def redis(client, server, requests):

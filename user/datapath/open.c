@@ -89,7 +89,7 @@ static bool is_possible(const struct datapath *dp, const struct kbtf *kbtf,
 
 	if (row->needs != FEATURE_MAX &&
 	    !feature_present(&dp->features, row->needs)) {
-		log_warn(0, "%s: no %s; %s", row->name,
+		log_warn(0, "%s: needs %s; %s", row->name,
 			 feature_text(row->needs)->what, row->lost);
 		return false;
 	}
