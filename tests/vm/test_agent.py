@@ -147,6 +147,47 @@ def test_ueid_follows_the_configuration(lab):
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
+class HostPod:
+    """Programs in the machine's own namespace, in a cgroup of theirs or, with
+    None, in nobody's."""
+
+    def __init__(self, vm, cgroup):
+        self.vm, self.cgroup = vm, cgroup
+
+    def spawn(self, cmd, **kw):
+        return self.vm.spawn(cmd, cgroup=self.cgroup, **kw)
+
+    def diag(self, every=False):
+        return topo.diag(self.vm, every=every)
+
+
+def test_host_network_pod_by_its_cgroup(lab):
+    """It shares its namespace with the machine's own programs, which stay as
+    they are; disarmed, its cgroup denies for as long as it is there."""
+    def rows():
+        return [r["formatted"]["value"] for r in lab.agent.map("smc_cgroup")]
+
+    cgroup = "kubepods/poduid-default-h"
+    inside, outside = HostPod(lab.vm, cgroup), HostPod(lab.vm, None)
+    pod = manifest.pod("h", "n1", "10.244.1.1", host_network=True)
+    lab.mesh.extra.append(pod)
+    lab.mesh.apply()
+    become(lambda: lab.agent.pod("h").get("reason"), "no-cgroup2")
+    assert lab.vm.run("cat /proc/sys/net/smc/hs_ctrl").out.strip() == ""
+    lab.vm.run(f"mkdir -p /sys/fs/cgroup/{cgroup}")
+    wait_for(lambda: lab.agent.pod("h")["armed"], 15, "h to be armed")
+    with held(inside, lab.b.v4, 7000) as h:
+        assert h.ends(lab.b) == [SMCD]
+        assert ends(outside, lab.b) == ("plain", "tcp")
+        lab.mesh.extra.remove(pod)
+        lab.mesh.apply()
+        become(lambda: [r["flags"] for r in rows()], [2])
+        assert ends(inside, lab.b) == ("plain", "tcp")
+        assert h.ends(lab.b) == [SMCD]    # what was, lives on
+    lab.vm.run(f"rmdir /sys/fs/cgroup/{cgroup}")
+    become(rows, [], 15)
+
+
 def test_stream_of_flows(lab):
     """Lines of JSON as things happen, from the socket and from the client."""
     raw = lab.vm.spawn(["curl", "-sSN", "--unix-socket", SOCKET,
