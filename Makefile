@@ -227,10 +227,12 @@ fuzz: ## damaged Lists into the decoder for FUZZ_SECONDS (needs libclang-rt-dev)
 	$(Q)$(BUILD)/fuzz/decode -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
 		$(BUILD)/fuzz/found tests/fuzz/corpus
 
-install: all ## the program and its systemd unit, below DESTDIR/PREFIX
+install: all ## the program, its manual and systemd unit, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
 	$(Q)install -D -m 644 deploy/systemd/smcmesh.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/smcmesh.service
+	$(Q)install -D -m 644 user/cli/smcmesh.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man8/smcmesh.8
 
 clean: ## remove the build directory; the cache stays
 	$(Q)rm -rf $(BUILD)

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import stat
@@ -15,7 +14,7 @@ import subprocess
 
 import pytest
 
-from smclab import manifest, paths, wait_for
+from smclab import manifest, paths, rootfs, wait_for
 
 SMCMESH = os.path.join(paths.build(), "smcmesh")
 NOBODY = 65534
@@ -189,9 +188,7 @@ def test_nothing_is_changed(agent):
 
 
 def test_metrics_are_clean(agent):
-    promtool = shutil.which("promtool")
-    if not promtool:
-        pytest.skip("promtool is missing")
+    promtool = os.path.join(rootfs.find(), "usr/bin/promtool")
     wait_for(agent.pods, 10, "the pods")
     text = agent.request("/metrics", unix=False)[1]
     r = subprocess.run([promtool, "check", "metrics"], input=text, text=True,
