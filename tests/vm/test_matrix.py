@@ -204,6 +204,21 @@ def test_disarmed_pod_keeps_its_smc_sockets(lab):
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
+def test_late_listener(lab):
+    """p's server was there before p was annotated: it stays TCP, is named, and
+    is SMC when it is started again. What p opens is SMC at once."""
+    with lab.mesh.changed(p={"enabled": "true"}):
+        become(lambda: ends(lab.p, lab.a), SMCD)
+        assert ends(lab.a, lab.p) == ("tcp", "plain")
+        become(lambda: "0.0.0.0:7000" in lab.agent.pod("p")["late_listeners"],
+               True)
+        lab.servers["p"].kill()
+        lab.servers["p"] = serve(lab.p, *PORTS)
+        assert ends(lab.a, lab.p) == SMCD
+        become(lambda: lab.agent.pod("p")["late_listeners"], [], 60)
+    become(lambda: ends(lab.p, lab.a), ("plain", "tcp"))
+
+
 def test_empty_list_disarms_all(lab):
     try:
         lab.agent.set()
