@@ -139,7 +139,8 @@ $(BUILD)/net/%: $(BUILD)/unit/tests/net/%.o $(UNIT_LIB)
 
 # without sanitizers: the lab's root has no libasan
 $(BUILD)/nodectl: $(BUILD)/tests/net/nodectl.o \
-		$(filter $(BUILD)/user/node/% $(BUILD)/user/base/%,$(USER_OBJ))
+		$(filter $(BUILD)/user/node/% $(BUILD)/user/mesh/% \
+		$(BUILD)/user/base/%,$(USER_OBJ))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 

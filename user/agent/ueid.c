@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include "mesh/model.h"
 #include "node/smc.h"
 
 static void path_of(const char *run, char path[PATH_MAX])
@@ -30,7 +31,7 @@ static int ours_read(const char *run, struct smc_ueids *out)
 		return errno == ENOENT ? 0 : -errno;
 	while (out->n < array_size(out->v) && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
-		if (smc_ueid_valid(line) && !smc_ueid_has(out, line))
+		if (mesh_ueid_valid(line) && !smc_ueid_has(out, line))
 			strcpy(out->v[out->n++], line);
 	}
 	return 0;

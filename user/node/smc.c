@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/smc.h>
 #include <string.h>
+#include "mesh/model.h"
 #include "node/nl.h"
 
 /* include/linux/dibs.h: what every loopback device calls its fabric. */
@@ -71,24 +72,6 @@ bool smc_ueid_has(const struct smc_ueids *list, const char *ueid)
 	return false;
 }
 
-static bool upper_or_digit(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-bool smc_ueid_valid(const char *ueid)
-{
-	size_t len = strlen(ueid);
-
-	if (!len || len > SMC_UEID_LEN || !upper_or_digit(ueid[0]))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!upper_or_digit(ueid[i]) && ueid[i] != '.' &&
-		    ueid[i] != '-')
-			return false;
-	return true;
-}
-
 static void pad_ueid(const char *ueid, char padded[SMC_UEID_LEN + 1])
 {
 	memset(padded, ' ', SMC_UEID_LEN);
@@ -102,7 +85,7 @@ int smc_ueid_add(const char *ueid)
 	struct smc_ueids list;
 	int err;
 
-	if (!smc_ueid_valid(ueid))
+	if (!mesh_ueid_valid(ueid))
 		return -EINVAL;
 	/* The kernel tests "full" before "present": look first. */
 	err = smc_ueid_list(&list);
@@ -123,7 +106,7 @@ int smc_ueid_remove(const char *ueid)
 	struct smc_ueids list;
 	int err;
 
-	if (!smc_ueid_valid(ueid))
+	if (!mesh_ueid_valid(ueid))
 		return -EINVAL;
 	/* -ENOENT has two meanings; this settles which one it is below. */
 	err = smc_ueid_list(&list);

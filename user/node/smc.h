@@ -26,10 +26,6 @@ int smc_ueid_list(struct smc_ueids *out) must_check;
 /* smc_ueid_has - Is @ueid among them? */
 bool smc_ueid_has(const struct smc_ueids *list, const char *ueid);
 
-/* smc_ueid_valid - 1 to 32 of A-Z 0-9 . -, the first alphanumeric
- * (smc_clc_ueid_valid() in the kernel's net/smc/smc_clc.c). */
-bool smc_ueid_valid(const char *ueid);
-
 /* smc_ueid_add - Return: 1 added, 0 was there, -ERANGE: the kernel's table of
  * four is full, -EINVAL, or another errno. */
 int smc_ueid_add(const char *ueid) must_check;
