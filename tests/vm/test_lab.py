@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from smclab import CommandFailed, Vm, paths, topo, wait_for
+from smclab import CommandFailed, LabError, Vm, paths, topo, wait_for
 
 SMC, TCP = 256, 6
 PORT = 8000
@@ -169,7 +169,9 @@ with Vm("orphan") as vm:
 
 def test_no_vm_survives_its_driver():
     """Nor its files, once another VM is started."""
-    env = dict(os.environ, PYTHONPATH=paths.TREE + "/tests/lib")
+    # it must not wait for a turn: that would be this process' turn
+    env = dict(os.environ, PYTHONPATH=paths.TREE + "/tests/lib",
+               SMCLAB_DRIVERS="1000")
     with subprocess.Popen([sys.executable, "-c", DRIVER], env=env, text=True,
                           stdout=subprocess.PIPE) as driver:
         qemu, tmp = driver.stdout.readline().split()
@@ -182,7 +184,11 @@ def test_no_vm_survives_its_driver():
 
 def test_watchdog_ends_a_vm():
     began = time.monotonic()
-    with Vm("late", lifetime=8) as vm:
-        with pytest.raises(Exception, match="ended by the watchdog"):
+    vm = Vm("late", lifetime=8)
+    try:
+        with pytest.raises(LabError, match="ended by the watchdog"):
             vm.run("sleep 1000", timeout=1000)
-    assert time.monotonic() - began < 60
+        assert vm.qemu.wait(10) == -signal.SIGKILL
+    finally:
+        vm.stop()
+    assert 8 <= time.monotonic() - began < 60
