@@ -148,7 +148,8 @@ static __always_inline void flow_judge_plain(struct smc_flow *flow,
 /* A connect() begins. An SMC socket gets its verdict from syn_option a moment
  * later: until then "not armed", which is what it is without a selector. */
 static __always_inline void flow_connecting(struct bpf_sock_ops *ctx,
-					    struct tcp_sock *tp)
+					    struct tcp_sock *tp,
+					    struct smc_pod *row)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct smc_flow flow;
@@ -157,7 +158,7 @@ static __always_inline void flow_connecting(struct bpf_sock_ops *ctx,
 	__u32 *early;
 	__u64 cookie;
 
-	w = smc_pod_of_sock(sk);
+	w = smc_pod_in(row, sk->sk_cgrp_data.cgroup);
 	if (!w.pod)
 		return;
 	cookie = bpf_get_socket_cookie(ctx);
@@ -260,7 +261,8 @@ static __always_inline void flow_answered(struct smc_flow *flow,
 }
 
 static __always_inline void flow_accepted(struct bpf_sock_ops *ctx,
-					  struct tcp_sock *tp)
+					  struct tcp_sock *tp,
+					  struct smc_pod *row)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct smc_flow flow, *made;
@@ -269,7 +271,7 @@ static __always_inline void flow_accepted(struct bpf_sock_ops *ctx,
 	__u64 cookie;
 	int err;
 
-	w = smc_pod_of_sock(sk);
+	w = smc_pod_in(row, sk->sk_cgrp_data.cgroup);
 	if (!w.pod)
 		return;
 	cookie = bpf_get_socket_cookie(ctx);
@@ -300,7 +302,8 @@ static __always_inline void flow_accepted(struct bpf_sock_ops *ctx,
 
 /* Remember whether the newest listener of a port is SMC's. */
 static __always_inline void flow_listening(struct bpf_sock_ops *ctx,
-					   struct tcp_sock *tp)
+					   struct tcp_sock *tp,
+					   struct smc_pod *row)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct smc_listener_key key = {};
@@ -308,7 +311,7 @@ static __always_inline void flow_listening(struct bpf_sock_ops *ctx,
 	struct smc_whose w;
 	__u64 cookie;
 
-	w = smc_pod_of_sock(sk);
+	w = smc_pod_in(row, sk->sk_cgrp_data.cgroup);
 	if (!w.pod)
 		return;
 	key.netns_cookie = sk->__sk_common.skc_net.net->net_cookie;
@@ -346,8 +349,6 @@ static __always_inline void flow_closed(struct bpf_sock_ops *ctx,
 	struct smc_flow *flow;
 	__u64 cookie;
 
-	if (ctx->args[1] != BPF_TCP_CLOSE)
-		return;
 	cookie = bpf_get_socket_cookie(ctx);
 	flow = bpf_map_lookup_elem(&smc_flow, &cookie);
 	if (!flow || flow->closed)
@@ -367,8 +368,8 @@ static __always_inline void flow_closed(struct bpf_sock_ops *ctx,
 }
 
 /* Not inlined, so that the sockets of everyone else do not pay for its stack
- * and registers. */
-static __noinline int flow_event(struct bpf_sock_ops *ctx)
+ * and registers. @row: of smc_netns, where the operation needs it. */
+static __noinline int flow_event(struct bpf_sock_ops *ctx, struct smc_pod *row)
 {
 	struct bpf_sock *sk = ctx->sk; /* verifier: each read is unchecked */
 	struct tcp_sock *tp;
@@ -380,16 +381,16 @@ static __noinline int flow_event(struct bpf_sock_ops *ctx)
 		return 1;
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-		flow_connecting(ctx, tp);
+		flow_connecting(ctx, tp, row);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		flow_connected(ctx, tp);
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		flow_accepted(ctx, tp);
+		flow_accepted(ctx, tp, row);
 		break;
 	case BPF_SOCK_OPS_TCP_LISTEN_CB:
-		flow_listening(ctx, tp);
+		flow_listening(ctx, tp, row);
 		break;
 	default:
 		flow_closed(ctx, tp);
@@ -397,17 +398,21 @@ static __noinline int flow_event(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
-/* Called nine times for each TCP connection on this machine, so it is quick to
- * see that it is none of ours: by the operation, then by a flag that only
- * watched sockets have, or by the namespace. */
+/* Called nine times for each TCP connection on this machine, and for each state
+ * of a watched one, so it is quick to see that there is nothing to do: by the
+ * operation, by a flag that only watched sockets have, by the namespace. */
 SEC("sockops")
 int flow_sockops(struct bpf_sock_ops *ctx)
 {
+	struct smc_pod *row = NULL;
 	__u64 netns;
 
 	switch (ctx->op) {
-	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] != BPF_TCP_CLOSE)
+			return 1;
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		if (!(ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG))
 			return 1;
 		break;
@@ -415,13 +420,14 @@ int flow_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 	case BPF_SOCK_OPS_TCP_LISTEN_CB:
 		netns = bpf_get_netns_cookie(ctx);
-		if (!bpf_map_lookup_elem(&smc_netns, &netns))
+		row = bpf_map_lookup_elem(&smc_netns, &netns);
+		if (!row)
 			return 1;
 		break;
 	default:
 		return 1;
 	}
-	return flow_event(ctx);
+	return flow_event(ctx, row);
 }
 
 /* ---- SMC's own functions: what became of an agreed option ---- */
@@ -502,26 +508,44 @@ static __always_inline bool smc_peer_failed(int code)
 	       code == -EPIPE;
 }
 
-/* smc_strike - Quarantine a peer, for twice as long as the last time. Several
- * connections that fail together are one strike. */
+static __always_inline __u64 smc_sentence(__u32 strikes)
+{
+	__u32 doublings = strikes - 1;
+
+	if (doublings > QUARANTINE_DOUBLINGS)
+		doublings = QUARANTINE_DOUBLINGS;
+	return QUARANTINE_FIRST << doublings;
+}
+
+/* smc_strike - Quarantine a peer, for twice as long as the last time; who did
+ * nothing for the longest time begins anew. Connections that fail together,
+ * and the second generation of this program, are one strike.
+ * Return: true if this was it. */
 static __always_inline bool smc_strike(const struct smc_addr_port *peer,
 				       int code)
 {
-	const __u64 longest = QUARANTINE_FIRST << QUARANTINE_DOUBLINGS;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), until;
 	struct smc_quarantine q = {.strikes = 1, .reason = code};
-	const struct smc_quarantine *old;
+	struct smc_quarantine *old;
 
 	old = bpf_map_lookup_elem(&smc_quarantine, peer);
-	if (old && old->until_ns > now)
+	if (!old) {
+		q.until_ns = now + smc_sentence(1);
+		return !bpf_map_update_elem(&smc_quarantine, peer, &q,
+					    BPF_NOEXIST);
+	}
+	until = old->until_ns;
+	if (until > now)
 		return false;
-	if (old && now - old->until_ns < longest)
+	if (now - until < smc_sentence(-1U))
 		q.strikes = old->strikes + 1;
-	if (q.strikes > QUARANTINE_DOUBLINGS)
-		q.until_ns = now + longest;
-	else
-		q.until_ns = now + (QUARANTINE_FIRST << (q.strikes - 1));
-	return !bpf_map_update_elem(&smc_quarantine, peer, &q, BPF_ANY);
+	q.until_ns = now + smc_sentence(q.strikes);
+	if (__sync_val_compare_and_swap(&old->until_ns, until, q.until_ns) !=
+	    until)
+		return false;
+	old->strikes = q.strikes;
+	old->reason = code;
+	return true;
 }
 
 /* A negative reason is a handshake that can neither go on nor fall back: the

@@ -43,18 +43,24 @@ static __always_inline struct smc_pod *smc_pod_of_cgroup(struct cgroup *cg)
 	return NULL;
 }
 
-/* smc_pod_of - The pod of a namespace, or in a shared one of @cg. */
-static __always_inline struct smc_whose smc_pod_of(__u64 netns_cookie,
+/* smc_pod_in - The pod that @row of smc_netns is, or in a shared namespace the
+ * one of @cg. */
+static __always_inline struct smc_whose smc_pod_in(struct smc_pod *row,
 						   struct cgroup *cg)
 {
-	struct smc_whose w = {};
+	struct smc_whose w = {.pod = row};
 
-	w.pod = bpf_map_lookup_elem(&smc_netns, &netns_cookie);
-	if (w.pod && w.pod->flags & SMC_POD_SHARED) {
+	if (row && row->flags & SMC_POD_SHARED) {
 		w.shared = true;
 		w.pod = smc_pod_of_cgroup(cg);
 	}
 	return w;
+}
+
+static __always_inline struct smc_whose smc_pod_of(__u64 netns_cookie,
+						   struct cgroup *cg)
+{
+	return smc_pod_in(bpf_map_lookup_elem(&smc_netns, &netns_cookie), cg);
 }
 
 static __always_inline struct smc_whose smc_pod_of_sock(const struct sock *sk)
