@@ -208,7 +208,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab():
-    with Vm("capture", mem=2048, cpus=2) as vm:
+    with Vm("capture", mem=2048) as vm:
         yield Lab(vm)
 
 

@@ -112,7 +112,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab():
-    with Vm("flip", mem=1536, cpus=2) as vm:
+    with Vm("flip", mem=1536) as vm:
         lab = Lab(vm)
         yield lab
         lab.agent.proc.kill(signal.SIGCONT, wait=False)

@@ -39,7 +39,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab():
-    with Vm("limits", mem=1024, cpus=2) as vm:
+    with Vm("limits", mem=1024) as vm:
         yield Lab(vm)
 
 

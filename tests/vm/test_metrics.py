@@ -34,7 +34,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab():
-    with Vm("metrics", mem=1024, cpus=2) as vm:
+    with Vm("metrics", mem=1024) as vm:
         yield Lab(vm)
 
 

@@ -46,7 +46,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab():
-    with Vm("nonblock", mem=1536, cpus=2) as vm:
+    with Vm("nonblock", mem=1536) as vm:
         yield Lab(vm)
 
 
