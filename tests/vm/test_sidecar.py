@@ -183,17 +183,25 @@ def test_port_that_is_not_redirected(lab, pair, family):
     assert len(w.carried()) == k
 
 
-def test_proxy_to_its_own_pod(pair, family):
-    """A service may choose the caller's own pod. istio sends that through the
-    proxy's inbound side too, by its UID; an SMC socket's SYN has none."""
+def test_proxy_to_its_own_pod(lab, pair, family):
+    """A limit that the manual page names. A service may choose the caller's own
+    pod; istio leads that through the proxy's inbound side, by the proxy's UID,
+    which the SYN of an SMC socket does not have. So it reaches the application
+    directly, as TCP: no loop, but also not what the plain proxy of the same pod
+    does when the pod is not armed."""
     m, _ = pair
-    n = len(m.carried())
-    with held(m.pod, getattr(m.pod, family), PORT, user=istio.UID) as h:
-        line = one_line(m, n, "in")
-        assert line["to"] == [getattr(m.pod, family), PORT]
-        assert h.client_ends() == ["tcp"]
-        assert smc_ends(m.pod) == 0
-    assert len(m.carried()) == n + 1
+    name, address = m.pod.name, getattr(m.pod, family)
+
+    def led_through():
+        n = len(m.carried())
+        with held(m.pod, address, PORT, user=istio.UID) as h:
+            return h.client_ends(), [x["dir"] for x in m.carried()[n:]]
+
+    assert led_through() == (["tcp"], [])
+    with lab.mesh.changed(**{name: {"enabled": None}}):
+        wait_for(lambda: not lab.agent.pod(name)["armed"], 10, "disarming")
+        assert led_through() == (["plain"], ["in"])
+    wait_for(lambda: lab.agent.pod(name)["armed"], 10, "arming")
 
 
 def test_excluded_outbound_port(lab, pair):
@@ -211,6 +219,34 @@ def test_excluded_outbound_port(lab, pair):
         become(proxys_end, "tcp")
         assert ends(lab.b, w.pod, HEALTH) == SMCD
     become(proxys_end, "smcd")
+
+
+def test_excluded_inbound_port(lab, pair):
+    """Not by the port that the client dialled: after the redirect the kernel
+    only shows the proxy's, 15006, and the manual page says so. The client's own
+    exclusion, and the mesh's, go by the dialled one."""
+    _, w = pair
+
+    def inbound():
+        k = len(w.carried())
+        with held(lab.b, w.pod.v4, PORT) as h:
+            one_line(w, k, "in")
+            return h.client_ends()[0]
+
+    def notes(port):
+        return {"annotations": {manifest.IN_PORTS: str(port)}}
+
+    assert inbound() == "smcd"
+    with lab.mesh.changed(**{w.pod.name: notes(istio.IN)}):
+        become(inbound, "tcp")
+        assert ends(lab.b, w.pod, HEALTH) == SMCD
+    become(inbound, "smcd")
+    with lab.mesh.changed(**{w.pod.name: notes(f"{PORT},{HEALTH}")}):
+        become(lambda: ends(lab.b, w.pod, HEALTH), ("tcp", "tcp"))
+        assert inbound() == "smcd"
+    with lab.mesh.changed(spec={"excludePorts": [PORT]}):
+        become(inbound, "tcp")
+    become(inbound, "smcd")
 
 
 def foreign_table(pod):
