@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL of the agent at every step that it takes, under traffic.
+
+                 VM kill, the agent with fault points (make faults)
+     a  <=======>  b         x  stranger        c      and 100 pods of another
+    .10           .11       .20                .12     node, others for each
+     |             |         |                  |      start: the kills inside
+   --+------------ br0 ------+------------------+--    `maps` have maps to fill
+
+First from nothing: each start dies one step further than the last, on what that
+one left behind; nobody is armed yet, traffic is TCP and must not notice.
+
+Then with everybody armed: each start dies somewhere; in the dead time someone
+takes something away from c; the next start lives, finds everything again and
+puts that back. a, b and x never stop talking: between a and b every connection
+is SMC, between them and x none.
+
+The VM has one CPU: the emulator's second one may go on executing the int3 that
+the kernel puts into its own code for a moment while it attaches a program.
+"""
+import json
+import os
+import signal
+
+import pytest
+
+from smclab import Vm, manifest, paths, topo, wait_for
+from smclab.agents import Agent
+from smclab.crowd import hammer, hammering, stop
+from smclab.flows import serve
+
+# an hour under load: not yet seen through whole, so run on demand
+pytestmark = pytest.mark.skipif(not os.environ.get("SMCMESH_KILL"),
+                                reason="SMCMESH_KILL=1 runs it")
+MAPS = "/sys/fs/bpf/smcmesh/"
+CONNECTIONS = 10000
+SMC_CONNECTIONS = 4000
+FAR = 100
+PEERNOSMC = 0x03010000
+PACE = 10000    # between two connections of a thread, microseconds
+
+LINKS = ["smc_fallback", "smc_connected", "smc_declined", "smc_accepted",
+         "flow_connect4", "flow_connect6", "flow_sockops", "sock_refused",
+         "connect_guard", "sockproto"]
+# Each point is passed before and after its step. What follows one step is what
+# comes before the next.
+ATTACH = ["attach:selector"] + [f"attach:{name}" for name in LINKS] + \
+    ["attach:sockproto:2"]
+# The moments between attach, pin and rename: of the selector (1), of a link in
+# the middle (4), of the converter (8); pinned cgroup links are updated instead.
+PINS = [f"pin:{at}:{n}" for n in (1, 4, 8) for at in ("before", "fresh")]
+MAP_POINTS = ["maps:quarter", "maps:half", "maps:three-quarters"]
+POINTS = ATTACH + PINS + ["before-source", "look:2"] + MAP_POINTS
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm, self.round = vm, 0
+        topo.bridge(vm, "10.244.1.1/16")
+        self.a, self.b, self.c, self.x = (
+            topo.pod(vm, name, f"10.244.1.{host}/16")
+            for name, host in zip("abcx", (10, 11, 12, 20)))
+        self.agent = Agent(vm, None, binary="/build/faults/smcmesh")
+        self.next_list()
+
+    def next_list(self):
+        """The same pods here, and another hundred elsewhere."""
+        self.round += 1
+        first = self.round % 3 * FAR
+        self.agent.set(manifest.mesh(), *map(manifest.of,
+                                             (self.a, self.b, self.c)),
+                       *(manifest.pod(f"far{i}", "elsewhere",
+                                      f"10.77.{i // 100}.{i % 100 + 1}")
+                         for i in range(first, first + FAR)))
+
+    def die_at(self, point):
+        """Start the agent; it ends there, by SIGKILL."""
+        self.next_list()
+        self.agent.start(wait=False, env={"SMCMESH_FAULT": point})
+        got = self.agent.proc.wait(60)
+        assert got.rc == -signal.SIGKILL, (point, got.rc, got.err[-2000:])
+
+    def live(self):
+        """Start it, and wait until everything is as the List says."""
+        self.agent.start()
+        far = {f"10.77.{self.round % 3}.{i + 1}" for i in range(FAR)}
+        want = far | {p.v4 for p in (self.a, self.b, self.c)}
+        wait_for(lambda: self.look().endpoints == want, 20, "the endpoints")
+
+    def look(self):
+        return Look(self)
+
+
+class Look:
+    """What the kernel has, in one go: an emulated machine is slow to start
+    programs."""
+
+    def __init__(self, lab):
+        maps = ["smc_endpoint", "smc_netns", "smc_port"]
+        out = lab.vm.run(
+            "bpftool -j batch file - ;"
+            "for n in a b c; do nsenter --net=/run/netns/$n "
+            "cat /proc/sys/net/smc/hs_ctrl; done;"
+            f"cd {MAPS} && ls . links",
+            stdin="".join(f"map dump pinned {MAPS}{m}\n" for m in maps)).out
+        batch, _, rest = out.partition("\n")
+        # at the end of its input bpftool 7.1 complains of a bad descriptor
+        rows = [[r["formatted"] for r in step["output"]]
+                for step in json.loads(batch) if "output" in step]
+        self.endpoints = {".".join(map(str, r["key"]["ip"][12:]))
+                          for r in rows[0]}
+        self.netns = {r["key"]: r["value"] for r in rows[1]}
+        self.ports = rows[2]
+        *self.ctrls, listing = rest.split("\n", 3)
+        here, links = listing.split("links:\n")
+        self.pins, self.links = set(here.split()), set(links.split())
+
+
+@pytest.fixture(scope="module")
+def lab():
+    path = os.path.join(paths.build(), "faults/smcmesh")
+    assert os.path.exists(path), "make faults builds it"
+    with Vm("kill", mem=1536) as vm:
+        yield Lab(vm)
+
+
+# ---- from nothing ---------------------------------------------------------------
+
+def test_first_start_dies_at_every_step(lab):
+    server = serve(lab.b, 7001)
+    traffic = hammering(lab.a, "10.244.1.11:7001", threads=2, pace=PACE)
+    for point in ATTACH + PINS[:2] + MAP_POINTS:
+        lab.die_at(point)
+    lab.live()
+    told, heard = stop(traffic), stop(server)
+    assert told["errors"] == 0, told
+    assert told["max_ms"] < 1000, told
+    assert told["connections"] > 500, told
+    assert heard["broken"] == 0 and heard["clc"] == 0, heard
+
+
+# ---- armed ------------------------------------------------------------------------
+
+def no_change(lab):
+    pass
+
+
+def take_endpoint(lab):
+    key = " ".join(map(str, [0] * 10 + [255, 255, 10, 244, 1, 12]))
+    lab.vm.run(f"bpftool map delete pinned {MAPS}smc_endpoint key {key}")
+
+
+def add_endpoint(lab):
+    key = " ".join(map(str, [0] * 10 + [255, 255, 10, 66, 6, 6]))
+    lab.vm.run(f"bpftool map update pinned {MAPS}smc_endpoint key {key} "
+               "value 3 0 0 0 1 0 0 0 0 0 0 0 0 0 0 0")
+
+
+def clear_selector(lab):
+    lab.c.run("echo > /proc/sys/net/smc/hs_ctrl")
+    assert not lab.c.run("cat /proc/sys/net/smc/hs_ctrl").out.strip()
+
+
+def disarm(lab):
+    key = " ".join(map(str, lab.cookies["c"].to_bytes(8, "little")))
+    lab.vm.run(f"bpftool map delete pinned {MAPS}smc_netns key {key}")
+
+
+def delete_link_pin(lab):
+    lab.vm.run(f"rm {MAPS}links/smc_accepted")
+
+
+def delete_map_pin(lab):
+    lab.vm.run(f"rm {MAPS}smc_endpoint")
+
+
+def detach_link(lab):
+    for link in lab.vm.run("bpftool -j link").json():
+        if "sock_ops" in link.get("attach_type", ""):
+            lab.vm.run(f"bpftool link detach id {link['id']}")
+            return
+    raise AssertionError("there is no sock_ops link")
+
+
+def exclude_port(lab):
+    """A rule that nobody made, for c's port: a and b do not meet it."""
+    lab.vm.run(f"bpftool map update pinned {MAPS}smc_port key 0 0 0 0 "
+               f"{7002 % 256} {7002 // 256} 0 0 value 1 1 0 0")
+
+
+CHANGES = [no_change, take_endpoint, clear_selector, delete_link_pin,
+           detach_link, add_endpoint, disarm, delete_map_pin, exclude_port]
+
+
+def assert_healed(lab, rows):
+    """Everything is there once more, and only that. @rows: smc_netns as it
+    was, and with it the pods' numbers: counters and flows keep their owner."""
+    now = lab.look()
+    assert set(now.ctrls) == {lab.agent.get("/v1/status")["hs_ctrl"]}, now.ctrls
+    assert now.netns == rows
+    assert now.ports == []
+    assert now.links == set(LINKS)
+    assert now.pins >= {"smc_endpoint", "smc_netns", "smc_answered"}
+    told = [hammer(lab.a, "10.244.1.12:7002", count=3),
+            hammer(lab.c, "10.244.1.11:7000", count=3)]
+    assert [t["smc"] for t in told] == [3, 3], told
+
+
+def client_flows(lab):
+    return lab.agent.metric("smcmesh_flows_total", pod="a", role="client",
+                            outcome="smcd")
+
+
+@pytest.fixture(scope="module")
+def armed(lab):
+    """Everybody armed; servers that are SMC; traffic that does not stop."""
+    if lab.agent.proc is None or not lab.agent.proc.alive:
+        lab.live()
+    lab.cookies = {p["name"]: p["netns_cookie"]
+                   for p in lab.agent.get("/v1/pods")["pods"]}
+    lab.rows = lab.look().netns
+    assert set(lab.rows) == set(map(lab.cookies.get, "abc"))
+    servers = [serve(lab.a, 7000), serve(lab.b, 7000), serve(lab.c, 7002)]
+    native = serve(lab.x, 7000, native=True)
+    between = {"tell": 100, "pace": PACE}
+    traffic = [
+        hammering(lab.a, "10.244.1.11:7000", **between),
+        hammering(lab.b, "10.244.1.10:7000", again=True, **between),
+        hammering(lab.a, "10.244.1.20:7000", **between),
+        hammering(lab.x, "10.244.1.11:7000", smc=True, **between),
+    ]
+    yield servers, native, traffic
+    for proc in [*traffic, *servers, native]:
+        if proc.alive:
+            proc.kill(9)
+
+
+def so_far(traffic):
+    return sum(json.loads(p.out.splitlines()[-1])["so_far"] if p.out else 0
+               for p in traffic)
+
+
+@pytest.mark.parametrize("i", range(len(POINTS)), ids=POINTS)
+def test_killed_and_started_again(lab, armed, i):
+    before = client_flows(lab)
+    lab.agent.stop(signal.SIGKILL)
+    lab.die_at(POINTS[i])
+    change = CHANGES[i % len(CHANGES)]
+    change(lab)
+    lab.live()
+    assert_healed(lab, lab.rows)
+    assert client_flows(lab) >= before, change.__name__
+    assert all(proc.alive for proc in armed[2])
+
+
+def test_traffic_did_not_notice(lab, armed):
+    servers, native, traffic = armed
+    wait_for(lambda: so_far(traffic) >= CONNECTIONS and
+             so_far(traffic[:2]) >= SMC_CONNECTIONS, 300,
+             "the rest of the connections")
+    told = [stop(proc) for proc in traffic]
+    for t in told:
+        assert t["errors"] == 0, t
+        assert t["max_ms"] < 1000, t
+    for t in told[:2]:
+        assert t["smc"] == t["connections"], t
+    for t in told[2:]:
+        assert t["tcp"] == t["connections"], t
+    # the kernel's own statistics: nobody fell back for any other reason than
+    # that one end did not say "SMC"
+    for pod in lab.a, lab.b:
+        assert {row["reason"] for row in pod.smcnl("fback")} <= {PEERNOSMC}
+    for server in servers:
+        heard = stop(server)
+        assert heard["broken"] == heard["clc"] == 0, heard
+    heard = stop(native)
+    assert heard["smc"] == heard["broken"] == heard["clc"] == 0, heard
+
+
+def test_nothing_is_left_of_the_dead(lab, armed):
+    """One of each program, one selector: the earlier generations have gone."""
+    def names():
+        progs = lab.vm.run("bpftool -j prog").json()
+        return [p.get("name") for p in progs]
+
+    def one_of_each():
+        found = names()
+        return all(found.count(n[:15]) == 1
+                   for n in LINKS + ["syn_option", "synack_option"])
+
+    wait_for(one_of_each, 20, "the earlier programs to go")
+    dead = [n for n in lab.vm.run(f"ls {MAPS} {MAPS}links").out.split()
+            if n.endswith("_new")]
+    assert dead == []
