@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The redirect and owner rules that istio puts into a pod's namespace, as its
-documentation shows them: for nftables, for iptables-legacy, and for iptables
-over nftables, which shares the matches with the former two.
+documentation shows them, for nftables and for iptables-legacy.
 
 Outbound: all TCP goes to 15001, except what the proxy's UID (or GID) sends and
 what goes to loopback. Inbound: all TCP goes to 15006, except the proxy's own
@@ -46,7 +45,7 @@ table inet istio-proxy-nat {
 }
 """
 
-IPTABLES = """*nat
+LEGACY = """*nat
 :ISTIO_INBOUND - [0:0]
 :ISTIO_IN_REDIRECT - [0:0]
 :ISTIO_OUTPUT - [0:0]
@@ -78,27 +77,22 @@ def nftables(pod):
     pod.run("nft -f -", stdin=rules)
 
 
-def iptables(pod, kind):
+def legacy(pod):
     keep = "\n".join(f"-A ISTIO_INBOUND -p tcp -m tcp --dport {p} -j RETURN"
                      for p in KEEP)
     for tool, six, lo in (("iptables", "127.0.0.6/32", "127.0.0.1/32"),
                           ("ip6tables", "::6/128", "::1/128")):
-        pod.run(f"{tool}-{kind}-restore", stdin=IPTABLES.format(
+        pod.run(f"{tool}-legacy-restore", stdin=LEGACY.format(
             keep=keep, six=six, lo=lo, UID=UID, IN=IN, OUT=OUT))
 
 
-RULES = {"nftables": nftables,
-         "iptables-legacy": lambda pod: iptables(pod, "legacy"),
-         "iptables-nft": lambda pod: iptables(pod, "nft")}
+def has_legacy(vm):
+    """Has this kernel iptables' own tables?"""
+    return vm.run("iptables-legacy -t nat -S && ip6tables-legacy -t nat -S",
+                  check=False).rc == 0
 
 
-def missing(vm, kind):
-    """What this kernel lacks for that kind of rules, or None."""
-    if kind == "iptables-legacy" and vm.run(
-            "iptables-legacy -t nat -S && ip6tables-legacy -t nat -S",
-            check=False).rc:
-        return "CONFIG_IP_NF_NAT and CONFIG_IP6_NF_NAT (iptables-legacy)"
-    return None
+RULES = {"nftables": nftables, "iptables-legacy": legacy}
 
 
 def install(pod, kind):
