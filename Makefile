@@ -184,6 +184,9 @@ demo: ## two nodes, real programs, before and after the annotation (as root)
 	$(Q)$(SUBMAKE) all
 	$(Q)/usr/bin/python3 tests/demo/run.py
 
+# the tests need a kernel with all of the fragment, the demo takes any
+check check-vm check-lab: export SMCMESH_KERNEL_WHOLE := 1
+
 check: ## everything: packages, build with -Werror, lint, all tiers (as root)
 	$(READY)
 	$(Q)$(SUBMAKE) WERROR=1 all faults check-programs
