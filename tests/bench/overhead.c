@@ -5,7 +5,8 @@
  *
  * On a kernel without SMC the agent attaches nothing, which would measure
  * nothing. So this program attaches the very programs itself (the converter
- * machine-wide, the flow programs at the root cgroup), the mesh switched on and
+ * and its two guards machine-wide, the flow programs at the root cgroup: all
+ * that a plain TCP socket can meet), the mesh switched on and
  * a pod armed that nobody lives in: nothing is ever converted. Attached and
  * detached take turns; each pair gives one difference of medians.
  */
@@ -141,6 +142,8 @@ static struct smcmesh_bpf *try_load(bool converter)
 	bpf_object__for_each_program(prog, skel->obj)
 		bpf_program__set_autoload(prog, false);
 	bpf_program__set_autoload(skel->progs.sockproto, converter);
+	bpf_program__set_autoload(skel->progs.sock_refused, converter);
+	bpf_program__set_autoload(skel->progs.connect_guard, converter);
 	bpf_program__set_autoload(skel->progs.flow_connect4, true);
 	bpf_program__set_autoload(skel->progs.flow_connect6, true);
 	bpf_program__set_autoload(skel->progs.flow_sockops, true);
@@ -173,8 +176,11 @@ static int attach(struct smcmesh_bpf *skel, int cgroup, struct bpf_link **link)
 {
 	int n = 0;
 
-	if (bpf_program__autoload(skel->progs.sockproto))
+	if (bpf_program__autoload(skel->progs.sockproto)) {
+		link[n++] = bpf_program__attach(skel->progs.sock_refused);
+		link[n++] = bpf_program__attach(skel->progs.connect_guard);
 		link[n++] = bpf_program__attach(skel->progs.sockproto);
+	}
 	link[n++] =
 		bpf_program__attach_cgroup(skel->progs.flow_connect4, cgroup);
 	link[n++] =

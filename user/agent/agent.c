@@ -9,6 +9,7 @@
  *   resync      every few seconds: is all as we left it?
  *   retry       wanted pods that were not there yet
  *   more        looks that were left over
+ *   pause       between two readings of the ring buffer
  *   http        metrics on TCP, control on a unix socket
  *   signals     TERM and INT end it, HUP reads the source again
  *
@@ -34,6 +35,7 @@
 #define MORE_MS 100
 #define RETRY_FIRST_MS 50
 #define RETRY_LAST_MS 3200
+#define EVENTS_PAUSE_MS 50
 
 /* ---- dirty ------------------------------------------------------------- */
 
@@ -195,6 +197,22 @@ static void flow_event(const struct smc_event *e, void *arg)
 	api_event(a, e);
 }
 
+/*
+ * A ring that is empty wakes its reader at the next event, which under traffic
+ * would be at each one, on the cost of whoever is connecting there. So after a
+ * read the ring is left alone for a while: what comes then wakes nobody. The
+ * ring holds 7,000 events (bpf/maps.bpf.h), i.e. the pause lasts for a few tens
+ * of thousands of connections in a second.
+ */
+static void events_event(uv_poll_t *poll, int status, int events);
+
+static void events_watch(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+
+	uv_poll_start(&a->events, UV_READABLE, events_event);
+}
+
 static void events_event(uv_poll_t *poll, int status, int events)
 {
 	struct agent *a = poll->data;
@@ -202,6 +220,10 @@ static void events_event(uv_poll_t *poll, int status, int events)
 
 	if (n < 0)
 		log_warn(n, "read flow events");
+	if (n >= DATAPATH_EVENTS_AT_ONCE)
+		return; /* more may be waiting: again in the next round */
+	uv_poll_stop(poll);
+	uv_timer_start(&a->pause, events_watch, EVENTS_PAUSE_MS, 0);
 }
 
 /* ---- signals ----------------------------------------------------------- */
@@ -232,11 +254,13 @@ static void handles_init(struct agent *a)
 	uv_timer_init(&a->loop, &a->resync);
 	uv_timer_init(&a->loop, &a->retry);
 	uv_timer_init(&a->loop, &a->more);
+	uv_timer_init(&a->loop, &a->pause);
 	uv_signal_init(&a->loop, &a->term);
 	uv_signal_init(&a->loop, &a->intr);
 	uv_signal_init(&a->loop, &a->hup);
 	a->wake.data = a->check.data = a->resync.data = a->retry.data = a;
 	a->term.data = a->intr.data = a->hup.data = a->more.data = a;
+	a->pause.data = a;
 	uv_check_start(&a->check, check_event);
 	uv_timer_start(&a->resync, resync_event, RESYNC_MS, RESYNC_MS);
 	uv_signal_start(&a->term, signal_event, SIGTERM);

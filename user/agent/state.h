@@ -33,7 +33,7 @@ struct agent {
 	uv_loop_t loop;
 	uv_idle_t wake;	  /* active while dirty: poll does not block */
 	uv_check_t check; /* after each batch */
-	uv_timer_t resync, retry, more;
+	uv_timer_t resync, retry, more, pause;
 	uv_signal_t term, intr, hup;
 	uv_poll_t events;
 	bool events_open; /* the datapath has a ring buffer */

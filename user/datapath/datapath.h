@@ -143,6 +143,7 @@ typedef void (*datapath_event_fn)(const struct smc_event *e, void *arg);
 /* datapath_events_read - Hand over what is in the ring buffer, a bounded
  * number: POLLIN comes again while there is more. Return: number of events, or
  * a negative errno. */
+#define DATAPATH_EVENTS_AT_ONCE 1024
 int datapath_events_read(struct datapath *dp, datapath_event_fn fn, void *arg);
 
 /*

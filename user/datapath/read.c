@@ -7,9 +7,6 @@
 #include "datapath/mapio.h"
 #include "datapath/state.h"
 
-/* Events handed over at once; the loop comes back for more. */
-#define EVENTS_AT_ONCE 1024
-
 static int read_map(struct datapath *dp, enum map_id id, size_t value_size,
 		    struct rows *out)
 {
@@ -142,7 +139,7 @@ static int on_event(void *arg, void *data, size_t size)
 	if (size >= sizeof(struct smc_event))
 		dp->event_fn(data, dp->event_arg);
 	/* The record is consumed also when we stop here. */
-	return ++dp->events_seen < EVENTS_AT_ONCE ? 0 : -EAGAIN;
+	return ++dp->events_seen < DATAPATH_EVENTS_AT_ONCE ? 0 : -EAGAIN;
 }
 
 int events_open(struct datapath *dp)
