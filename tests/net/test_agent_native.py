@@ -7,10 +7,12 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
@@ -24,6 +26,16 @@ SAMPLE = re.compile(r"^(smcmesh_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
 def smcmesh(*args, **kw):
     return subprocess.run([SMCMESH, *args], text=True, capture_output=True,
                           timeout=60, check=False, **kw)
+
+
+def smcmesh_as_nobody(*args):
+    """A user who may not even enter the directory of this clone (/root)."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as d:
+        os.chmod(d, 0o755)
+        binary = shutil.copy(SMCMESH, d)
+        return subprocess.run([binary, *args], text=True, capture_output=True,
+                              timeout=60, check=False, user=NOBODY,
+                              group=NOBODY, extra_groups=[])
 
 
 def capable():
@@ -202,8 +214,7 @@ def test_control_socket_is_private(agent):
 
     assert mode(agent.run_dir) == 0o700
     assert mode(f"{agent.run_dir}/agent.sock") == 0o600
-    r = smcmesh("status", "--run", agent.run_dir, user=NOBODY,
-                group=NOBODY, extra_groups=[])
+    r = smcmesh_as_nobody("status", "--run", agent.run_dir)
     assert r.returncode == 1 and r.stdout == "", r.stdout
 
 
@@ -323,8 +334,8 @@ def test_without_capabilities(tmp_path):
     os.chmod(tmp_path, 0o777)
     for parent in list(tmp_path.parents)[:2]:
         os.chmod(parent, 0o755)
-    r = smcmesh("agent", "--run", f"{tmp_path}/run", "--listen", "127.0.0.1:0",
-                "--source", f"file:{tmp_path}/pods.json", user=NOBODY,
-                group=NOBODY, extra_groups=[])
+    r = smcmesh_as_nobody("agent", "--run", f"{tmp_path}/run", "--listen",
+                          "127.0.0.1:0", "--source",
+                          f"file:{tmp_path}/pods.json")
     assert r.returncode == 1
     assert "CAP_BPF" in r.stderr and "run the agent as root" in r.stderr, r

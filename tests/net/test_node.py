@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def nodectl(*args, netns=None, preexec_fn=None):
     argv = [NODECTL, *map(str, args)]
     if netns:
-        argv = ["ip", "netns", "exec", netns.name, *argv]
+        argv = netns.argv(argv)
     done = subprocess.run(argv, check=True, text=True, timeout=60,
                           stdout=subprocess.PIPE, preexec_fn=preexec_fn)
     return json.loads(done.stdout)
@@ -49,7 +49,9 @@ class Netns:
 
     def argv(self, cmd):
         cmd = ["sh", "-ec", cmd] if isinstance(cmd, str) else list(cmd)
-        return ["ip", "netns", "exec", self.name, *cmd]
+        # not `ip netns exec`: that needs a / that is a mount point, which a
+        # chroot has not
+        return ["nsenter", f"--net={self.path}", *cmd]
 
     def run(self, cmd, check=True, stdin=None):
         done = subprocess.run(self.argv(cmd), text=True, input=stdin,

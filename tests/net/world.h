@@ -272,7 +272,9 @@ static inline int setup(void **state)
 
 	log_level_set(LOG_WARN);
 	assert_int_equal(unshare(CLONE_NEWNS | CLONE_NEWNET), 0);
-	assert_int_equal(mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	/* in a chroot / is no mount point, and what it has is its maker's */
+	if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		assert_int_equal(errno, EINVAL);
 	assert_non_null(mkdtemp(bpffs));
 	snprintf(dir, sizeof(dir), "%s/%s", bpffs, SMC_PIN_DIR);
 	snprintf(link_dir, sizeof(link_dir), "%s/%s/links", bpffs, SMC_PIN_DIR);

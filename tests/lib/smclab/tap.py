@@ -55,5 +55,11 @@ class Tap:
         self.out.flush()
 
 
+def pytest_addoption(parser):
+    # the terminal's option: without it an assertion with a message of its own
+    # ends in an error of pytest 7
+    parser.addoption("--verbose", action="count", default=0)
+
+
 def pytest_configure(config):
     config.pluginmanager.register(Tap(), "smclab-tap")
