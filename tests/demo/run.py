@@ -16,7 +16,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 
-from smclab import LabError, Link, Vm, wait_for  # noqa: E402
+from smclab import (CommandFailed, LabError, Link, Vm,  # noqa: E402
+                    wait_for)
 from smclab import manifest, topo  # noqa: E402
 from smclab.agents import Agent  # noqa: E402
 import loads  # noqa: E402
@@ -82,9 +83,23 @@ class Demo:
                                  ("two nodes", self.far),
                                  ("not annotated", self.plain)):
                 say(f"  {load}, {path}")
-                out.append((load, path, fn(self.client, server, amount),
+                out.append((load, path, self.load(fn, server, amount),
                             self.mode(server, port)))
         return out
+
+    def load(self, fn, server, amount):
+        """One run of a program; a second one if the first was cut short. An
+        emulated RDMA link breaks when the machine stalls for a second, and
+        takes its connections with it: the kernel's log then says so."""
+        try:
+            return fn(self.client, server, amount)
+        except CommandFailed as e:
+            say("  that failed: " + " ".join(str(e).split())[:200])
+            for vm in self.vms:
+                log = vm.run("dmesg | grep -i smc | tail -n 3").out.strip()
+                say(f"  {vm.name}'s kernel: {log or 'nothing of SMC'}")
+            say("  once more")
+            return fn(self.client, server, amount)
 
     def mode(self, server, port):
         """What the kernel says of a connection from client to @server: one is
