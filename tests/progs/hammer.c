@@ -99,7 +99,8 @@ static int open_one(unsigned long i, int *out)
 	return connect(fd, (void *)&a, len) ? -errno : 0;
 }
 
-static void account(unsigned long i, uint64_t us)
+/* @connect_us: how much of it was socket() and connect(). */
+static void account(unsigned long i, uint64_t us, uint64_t connect_us)
 {
 	unsigned long slot = us / 1000, seen = atomic_load(&max_us);
 
@@ -107,21 +108,24 @@ static void account(unsigned long i, uint64_t us)
 	while (us > seen && !atomic_compare_exchange_weak(&max_us, &seen, us))
 		;
 	if (us > 1000000)
-		fprintf(stderr, "%.3f connection %lu: took %lu ms\n",
-			now_ns(CLOCK_REALTIME) / 1e9, i, us / 1000);
+		fprintf(stderr, "%.3f connection %lu: %lu ms, connect %lu\n",
+			now_ns(CLOCK_REALTIME) / 1e9, i, us / 1000,
+			connect_us / 1000);
 }
 
 static void one(unsigned long i)
 {
 	uint64_t start = now_ns(CLOCK_MONOTONIC);
 	int fd = -1, err = open_one(i, &fd);
+	uint64_t connected = now_ns(CLOCK_MONOTONIC);
 	const char *what = "connect";
 
 	if (!err) {
 		what = "echo";
 		err = echo_once(fd, i);
 	}
-	account(i, (now_ns(CLOCK_MONOTONIC) - start) / 1000);
+	account(i, (now_ns(CLOCK_MONOTONIC) - start) / 1000,
+		(connected - start) / 1000);
 	if (tell && i && i % tell == 0) {
 		printf("{\"so_far\": %lu}\n", i);
 		fflush(stdout);

@@ -105,14 +105,22 @@ int pin_is(const char *dir, const char *name, int fd)
 	return err ? err : a == b;
 }
 
+/* Where a pin is made before it takes its name. */
+static int fresh_path(char fresh[PATH_MAX], const char *dir, const char *name)
+{
+	int len = snprintf(fresh, PATH_MAX, "%s/%s_new", dir, name);
+
+	return len < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 int pin_put(int fd, const char *dir, const char *name)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
 	int err;
 
-	if (pin_path(path, dir, name) ||
-	    snprintf(fresh, sizeof(fresh), "%s/%s_new", dir, name) >= PATH_MAX)
-		return -ENAMETOOLONG;
+	err = pin_path(path, dir, name) ?: fresh_path(fresh, dir, name);
+	if (err)
+		return err;
 	/* One may be left from an agent that died right here. */
 	if (unlink(fresh) && errno != ENOENT)
 		return -errno;
@@ -128,17 +136,26 @@ int pin_put(int fd, const char *dir, const char *name)
 	return err;
 }
 
-int pin_drop(const char *dir, const char *name)
+static int drop_path(const char *path)
 {
-	char path[PATH_MAX];
-	int err;
-
-	err = pin_path(path, dir, name);
-	if (err)
-		return err;
 	if (!unlink(path))
 		return 1;
 	return errno == ENOENT ? 0 : -errno;
+}
+
+int pin_drop(const char *dir, const char *name)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	int err, half, whole;
+
+	err = pin_path(path, dir, name) ?: fresh_path(fresh, dir, name);
+	if (err)
+		return err;
+	half = drop_path(fresh);
+	whole = drop_path(path);
+	if (half < 0 || whole < 0)
+		return half < 0 ? half : whole;
+	return half || whole;
 }
 
 int pin_dir_make(const char *dir)

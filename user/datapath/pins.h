@@ -43,7 +43,8 @@ int must_check pin_is(const char *dir, const char *name, int fd);
  */
 int must_check pin_put(int fd, const char *dir, const char *name);
 
-/* pin_drop - Remove a pin. Return: 1 removed, 0 was not there, or errno. */
+/* pin_drop - Remove a pin, and one half made by an agent that died in
+ * pin_put(). Return: 1 removed, 0 was not there, or errno. */
 int pin_drop(const char *dir, const char *name);
 
 /* pin_dir_make - Make @dir, mode 0700, unless it is there. */
