@@ -236,6 +236,14 @@ def user_namespace(argv, mapping):
         p.communicate(b"\n")
 
 
+# a chroot, or user.max_user_namespaces, may forbid it even to root
+needs_user_namespaces = pytest.mark.skipif(
+    subprocess.run(["unshare", "--user", "true"], check=False,
+                   stderr=subprocess.DEVNULL).returncode != 0,
+    reason="user namespaces cannot be made here")
+
+
+@needs_user_namespaces
 def test_proxy_uid(netns):
     n = netns()
     assert nodectl("uid", n.path, 1337) == {"result": 0, "uid": 1337}
@@ -250,6 +258,7 @@ def test_proxy_uid(netns):
         p.communicate("\n")
 
 
+@needs_user_namespaces
 def test_proxy_uid_of_the_owner():
     """As container runtimes do it: the pod's user namespace owns its network
     namespace, and its map counts, whatever is made inside."""

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum log_level threshold = LOG_INFO;
 
@@ -34,22 +35,23 @@ static void make_plain(char *text)
 
 int log_at(enum log_level level, int err, const char *fmt, ...)
 {
-	int saved = errno;
-	char line[1024];
+	int saved = errno, len;
+	char text[1024], line[1024 + 96];
 	va_list ap;
 
 	if (level > threshold)
 		return err;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	make_plain(line);
-	/* One write per line: lines of helper processes must not mix. */
-	if (err)
-		fprintf(stderr, "%s: %s: %s\n", level_name[level], line,
-			strerror(-err));
-	else
-		fprintf(stderr, "%s: %s\n", level_name[level], line);
+	make_plain(text);
+	len = snprintf(line, sizeof(line), "%s: %s%s%s\n", level_name[level],
+		       text, err ? ": " : "", err ? strerror(-err) : "");
+	if (len >= (int)sizeof(line))
+		len = sizeof(line) - 1;
+	/* One write per line, or the lines of helper processes mix: fprintf()
+	 * to stderr writes in parts of 128 bytes from glibc 2.37 on. */
+	(void)!write(STDERR_FILENO, line, len);
 	errno = saved;
 	return err;
 }
