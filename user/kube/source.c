@@ -77,6 +77,11 @@ const char *source_notes(const struct source *s)
 	return s->notes ? s->notes : "";
 }
 
+struct kube_client *source_client(const struct source *s)
+{
+	return s->ops->client ? s->ops->client(s) : NULL;
+}
+
 static void call(struct source *s, void (*event)(void *arg))
 {
 	if (!s->closed)

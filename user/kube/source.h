@@ -9,6 +9,7 @@
 #include "mesh/model.h"
 
 struct source;
+struct kube_client;
 
 struct source_events {
 	/* A new good world is there: source_world(). Called from the loop. */
@@ -48,3 +49,7 @@ const char *source_problem(const struct source *s);
 
 /* source_notes - Lines about objects left out of the last good world, or "". */
 const char *source_notes(const struct source *s);
+
+/* source_client - The API server's client of the source "kube", which others
+ * may share until source_close(); NULL where the source has none. */
+struct kube_client *source_client(const struct source *s);

@@ -15,6 +15,8 @@ struct source_ops {
 	void (*close)(struct source *s);
 	/* reread - As source_reread(). */
 	void (*reread)(struct source *s);
+	/* client - As source_client(); NULL: it has none. */
+	struct kube_client *(*client)(const struct source *s);
 };
 
 struct source {
