@@ -52,7 +52,7 @@ SKEL := $(BUILD)/smcmesh.skel.h
 .SECONDARY:
 .PHONY: all fuzz faults deps root kernel demo check check-programs check-unit \
 	check-bpf check-net check-vm check-lab check-k8s k8s k8s-stop lint bench \
-	shell install clean fmt help
+	shell image install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
 
@@ -250,6 +250,11 @@ fuzz: ## damaged Lists into the decoder for FUZZ_SECONDS (needs libclang-rt-dev)
 		$(shell pkg-config --cflags --libs yyjson) -o $(BUILD)/fuzz/decode
 	$(Q)$(BUILD)/fuzz/decode -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
 		$(BUILD)/fuzz/found tests/fuzz/corpus
+
+IMAGE ?=
+image: all ## the container image, build/smcmesh.oci.tar; IMAGE=name: another name
+	$(Q)tests/deps image
+	$(Q)deploy/image/build $(BUILD) $(IMAGE)
 
 install: all ## the program, its manual and systemd unit, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
