@@ -24,6 +24,7 @@
 #include "cli/command.h"
 #include "datapath/datapath.h"
 #include "node/netns.h"
+#include "node/whose.h"
 
 /* Between two tries of --then-idle. */
 #define AGAIN_S 5
@@ -79,6 +80,18 @@ static void failed(struct cleanup *c, int err, const char *what)
 
 /* ---- namespaces -------------------------------------------------------- */
 
+/* "/proc/817/ns/net (pod 6f1c...)", as far as it is known. */
+static const char *place(const char *path, char text[PATH_MAX])
+{
+	char uid[KUBEPODS_UID_MAX];
+
+	if (netns_pod_uid(path, uid))
+		snprintf(text, PATH_MAX, "%s", path);
+	else
+		snprintf(text, PATH_MAX, "%s (pod %s)", path, uid);
+	return text;
+}
+
 static void say_released(struct buf *said, const char *path,
 			 const struct netns_released *r)
 {
@@ -115,10 +128,11 @@ static int release(const char *path, __u64 inode, void *arg)
 	struct netns_ref ref = {.path = path, .proc = c->datapath.proc};
 	struct netns_released r;
 	int err = netns_release(&ref, c->force, &r);
+	char text[PATH_MAX];
 
 	if (err == -ENOENT) /* it has gone meanwhile, and all in it */
 		return 0;
-	say_released(&c->said, path, &r);
+	say_released(&c->said, place(path, text), &r);
 	failed(c, err, path);
 	c->kept += r.kept;
 	c->namespaces++;
@@ -227,11 +241,12 @@ static int look(const char *path, __u64 inode, void *arg)
 	struct netns_ref ref = {.path = path, .proc = c->datapath.proc};
 	struct netns_facts facts = {};
 	int err = netns_look(&ref, &facts);
+	char text[PATH_MAX];
 
 	if (!err &&
 	    !strncmp(facts.ctrl, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN)) {
-		buf_printf(&c->out, "left: net.smc.hs_ctrl in %s is %s\n", path,
-			   facts.ctrl);
+		buf_printf(&c->out, "left: net.smc.hs_ctrl in %s is %s\n",
+			   place(path, text), facts.ctrl);
 		note(c, -EBUSY);
 	}
 	c->namespaces++;
