@@ -153,7 +153,7 @@ static void unwatch(struct kubepods *k, int *wd)
 	*wd = -1;
 }
 
-static bool is_followed(const struct kubepods *k, const char *uid)
+bool kubepods_followed(const struct kubepods *k, const char *uid)
 {
 	for (size_t i = 0; i < k->n_follows; i++)
 		if (!strcmp(k->follows[i].uid, uid))
@@ -213,7 +213,7 @@ static void pod_add(struct kubepods *k, const char *path, const char *uid)
 	strcpy(p->uid, uid);
 	p->path = copy;
 	p->wd_dir = p->wd_events = -1;
-	if (is_followed(k, uid))
+	if (kubepods_followed(k, uid))
 		pod_follow(k, p);
 	tell(k, uid);
 }
@@ -333,7 +333,7 @@ void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg)
 	for (unsigned int i = 0; i < k->n_roots && !kubepods_any(k); i++)
 		search_top(k, k->roots[i], 1);
 	for (size_t i = 0; i < k->n_pods; i++)
-		if (is_followed(k, k->pods[i].uid))
+		if (kubepods_followed(k, k->pods[i].uid))
 			pod_follow(k, &k->pods[i]);
 	k->fn = NULL;
 }
@@ -451,7 +451,7 @@ void kubepods_follow(struct kubepods *k, const char *uid)
 {
 	struct follow *f;
 
-	if (strlen(uid) >= KUBEPODS_UID_MAX || is_followed(k, uid))
+	if (strlen(uid) >= KUBEPODS_UID_MAX || kubepods_followed(k, uid))
 		return;
 	f = array_push(k->follows, k->n_follows);
 	if (!f)
@@ -473,6 +473,14 @@ void kubepods_unfollow(struct kubepods *k, const char *uid)
 		unwatch(k, &k->pods[i].wd_dir);
 		unwatch(k, &k->pods[i].wd_events);
 	}
+}
+
+bool kubepods_known(const struct kubepods *k, const char *uid)
+{
+	for (size_t i = 0; i < k->n_pods; i++)
+		if (!strcmp(k->pods[i].uid, uid))
+			return true;
+	return false;
 }
 
 int kubepods_netns(const struct kubepods *k, const char *proc, const char *uid,

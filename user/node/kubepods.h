@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/cleanup.h"
 #include "node/cgroup.h"
@@ -74,6 +75,11 @@ void kubepods_follow(struct kubepods *k, const char *uid);
 
 /* kubepods_unfollow - No more. */
 void kubepods_unfollow(struct kubepods *k, const char *uid);
+
+bool kubepods_followed(const struct kubepods *k, const char *uid);
+
+/* kubepods_known - Has the pod a directory? */
+bool kubepods_known(const struct kubepods *k, const char *uid);
 
 /* kubepods_any - Was a directory of kubelet's seen at all? Where not, the pods
  * are elsewhere, and an answer about one of them means nothing. */
