@@ -106,6 +106,7 @@ struct mesh_service {
 	struct mesh_addrs addrs; /* ClusterIPs; none where it is headless */
 	struct mesh_service_port *ports; /* TCP only */
 	size_t n_ports;
+	struct mesh_ports node_ports; /* taken at every node's addresses */
 };
 
 /* One EndpointSlice: some of the backends of a Service. */
