@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "node/cgroup.h"
+#include "node/listens.h"
 
 /* A namespace that answered before and does not now (a fork that failed, a
  * helper killed for being late) stays as it was for so many looks. */
@@ -17,6 +18,7 @@ static void pod_free(struct pod *p)
 		return;
 	netns_facts_free(&p->facts);
 	free(p->late);
+	free(p->listens.v);
 	free(p->addrs.v);
 	free(p->published.v);
 	free(p->uid);
@@ -124,7 +126,6 @@ static int pod_update(struct pod *p, const struct mesh_pod *pod)
 	return text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
 	       text_set(&p->name, pod->name) ?:
 	       text_set(&p->netns_path, pod->netns_path) ?:
-	       text_set(&p->problem, pod->problem) ?:
 	       addrs_set(&p->addrs, &pod->addrs);
 }
 
@@ -232,6 +233,21 @@ static void look_late(struct pod *p, const struct netns_ref *ref)
 	p->n_late = n;
 }
 
+/* What is not known is not offered to. */
+static void look_listens(struct pod *p, const struct netns_ref *ref,
+			 const char *cgroup)
+{
+	int err = p->cgroup_id ? listens_find(ref, cgroup, &p->listens) : 0;
+
+	if (!err && p->cgroup_id)
+		return;
+	if (err)
+		log_debug("find where pod %s/%s listens: %s", p->ns, p->name,
+			  strerror(-err));
+	free(take_ptr(p->listens.v));
+	p->listens.n = 0;
+}
+
 static bool same_sidecar(const struct netns_sidecar *a,
 			 const struct netns_sidecar *b)
 {
@@ -257,10 +273,9 @@ static int find_netns(const struct pod *p, const struct pod_how *how,
 }
 
 /* 0: there is none (yet). */
-static void find_cgroup(struct pod *p, const struct pod_how *how)
+static void find_cgroup(struct pod *p, const struct pod_how *how,
+			char path[CGROUP_PATH_MAX])
 {
-	char path[CGROUP_PATH_MAX];
-
 	p->cgroup_id = 0;
 	if (!p->host_network || !how->cgroup)
 		return;
@@ -308,15 +323,15 @@ static int look(const struct pod *p, const struct pod_how *how,
 void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar)
 {
+	char path[CGROUP_PATH_MAX], cgroup[CGROUP_PATH_MAX] = "";
 	struct netns_facts facts = {};
-	char path[CGROUP_PATH_MAX];
 	int err;
 
 	if (!p->stale && same_sidecar(&p->sidecar, sidecar))
 		return;
 	p->stale = false;
 	p->sidecar = *sidecar;
-	find_cgroup(p, how);
+	find_cgroup(p, how, cgroup);
 	err = find_netns(p, how, path);
 	if (!err)
 		err = look(p, how, sidecar, path, &facts);
@@ -334,6 +349,7 @@ void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	if (!p->id)
 		p->id = id_for(pods, p);
 	look_late(p, &(struct netns_ref){path, how->proc});
+	look_listens(p, &(struct netns_ref){path, how->proc}, cgroup);
 }
 
 struct mesh_seen pod_seen(const struct pod *p)
@@ -348,11 +364,14 @@ struct mesh_seen pod_seen(const struct pod *p)
 		.transports = p->facts.transports,
 		.convert_uid = p->facts.convert_uid,
 		.addrs = p->facts.addrs,
+		.listens = p->listens,
 	};
 }
 
 int pod_decided(struct pod *p, const struct plan_pod *plan)
 {
+	int err = text_set(&p->problem, plan->says.problem);
+
 	p->reason = plan->reason;
-	return addrs_set(&p->published, &plan->published);
+	return err ?: addrs_set(&p->published, &plan->published);
 }

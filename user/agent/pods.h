@@ -14,7 +14,7 @@
 struct pod {
 	char *uid, *ns, *name;
 	char *netns_path; /* NULL: the source does not say it */
-	char *problem;	  /* of the annotations, or NULL */
+	char *problem;	  /* of the annotations, its own or its Namespace's */
 	__u32 id;	  /* 0: not given yet */
 	bool host_network;
 	struct mesh_addrs addrs; /* status.podIPs */
@@ -28,6 +28,7 @@ struct pod {
 	bool stale;		      /* look again */
 	struct netns_listener *late;
 	unsigned int n_late;
+	struct mesh_ports listens; /* hostNetwork: listens_find() */
 
 	/* decided, and read back */
 	bool wanted;
