@@ -63,6 +63,7 @@ const char *kube_client_server(const struct kube_client *c);
 /* kube_request.content_type of a server-side apply; its path ends in
  * "?fieldManager=smcmesh&force=true". JSON is YAML. */
 #define KUBE_APPLY "application/apply-patch+yaml"
+#define KUBE_JSON_PATCH "application/json-patch+json"
 #define KUBE_MERGE_PATCH "application/merge-patch+json"
 
 struct kube_request {
@@ -100,13 +101,17 @@ must_check int kube_request(struct kube_client *c,
  * NULL is fine. */
 void kube_cancel(struct kube_call *call);
 
+/* kube_retry_after - During `done`: how many seconds the server asks to stay
+ * away (429, 503); 0: it does not. */
+unsigned int kube_retry_after(const struct kube_client *c);
+
 /* kube_escape - Append @text as it may stand in a path or a query value. */
 void kube_escape(struct buf *out, const char *text);
 
 /*
  * kube_say - Append the sentence about a request that did not succeed, from
  * what `done` was given: what was wanted in the words of RBAC, then why.
- *   cannot patch smcnodes/status.smcmesh.io n1: 403, User "..." cannot ...
+ *   cannot patch smcnodes.smcmesh.io/status n1: 403, User "..." cannot ...
  *   cannot list pods: connection refused (https://10.96.0.1:443)
  */
 void kube_say(struct buf *out, const struct kube_client *c, const char *method,

@@ -26,6 +26,7 @@ struct kube_watch_options {
 	const char *what;	    /* "pods", for people */
 	const char *field_selector; /* "spec.nodeName=n1", or NULL */
 	const char *label_selector;
+	bool optional;	    /* a CRD's: it may not be installed */
 	bool metadata_only; /* PartialObjectMetadata instead of whole objects */
 
 	/*

@@ -22,6 +22,7 @@ python3 bash procps kmod psmisc
 iproute2 ethtool nftables iptables tcpdump bpftool iputils-ping
 rdma-core ibverbs-providers ibverbs-utils
 libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+libyaml-0-2
 nginx-light redis-server redis-tools haproxy memcached
 wrk apache2-utils sockperf qperf iperf3 curl netcat-openbsd
 strace libasan8 libubsan1 libcmocka0
