@@ -2,6 +2,8 @@
 /* Which ports of ClusterIPs, and of nodes, may be offered SMC. */
 #include "worlds.h"
 
+#include <time.h>
+
 #define VIP "10.96.0.1"
 
 struct cast { /* a scene and its Services */
@@ -304,6 +306,68 @@ static void what_only_explains_makes_room(void **state)
 	free(ports);
 }
 
+/* 10,000 Services with ten backends each, all of them endpoints. A quadratic
+ * plan takes minutes; time of this process, since others may be busy. */
+static void many_services_are_planned_in_time(void **state)
+{
+	enum { N = 10000, EACH = 10, SECONDS = 20 };
+	struct mesh_endpoint *endpoints = calloc(N, sizeof(*endpoints));
+	struct mesh_service *services = calloc(N, sizeof(*services));
+	struct mesh_slice *slices = calloc(N, sizeof(*slices));
+	struct smc_addr *addrs = calloc(2 * N, sizeof(*addrs));
+	char(*names)[16] = calloc(N, sizeof(*names));
+	struct cast *c = *state;
+	struct mesh_service_port *port = add_port(c, "http", 80);
+	struct mesh_node *node = add_node(c->s, "n2");
+	struct timespec start, end;
+
+	for (int i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%d", i);
+		addrs[i] = addr("10.96.0.0");
+		addrs[N + i] = addr("10.1.0.0");
+		for (int k = 0; k < 2; k++) {
+			addrs[k * N + i].ip[14] = i >> 8;
+			addrs[k * N + i].ip[15] = i;
+		}
+		endpoints[i] = (struct mesh_endpoint){.addr = addrs[N + i],
+						      .transports = R,
+						      .ns = names[i],
+						      .pod = names[i],
+						      .uid = names[i]};
+		services[i] = (struct mesh_service){.ns = (char *)"ns",
+						    .name = names[i],
+						    .addrs = {&addrs[i], 1},
+						    .ports = port,
+						    .n_ports = 1};
+		slices[N - 1 - i] = (struct mesh_slice){
+			.ns = (char *)"ns",
+			.name = names[i],
+			.service = names[i],
+			.ports = port,
+			.n_ports = 1,
+			.backends = {&addrs[N + i], i < N - EACH ? EACH : 1}};
+	}
+	node->endpoints = endpoints;
+	node->n_endpoints = N;
+	c->s->world.services = services;
+	c->s->world.slices = slices;
+	c->s->world.n_services = c->s->world.n_slices = N;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+	assert_int_equal(plan(c->s)->n_services, N);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(c->s->plan.services[i].transports, R);
+	print_message("%ld ms\n",
+		      (end.tv_sec - start.tv_sec) * 1000 +
+			      (end.tv_nsec - start.tv_nsec) / 1000000);
+	assert_in_range(end.tv_sec - start.tv_sec, 0, SECONDS);
+	free(endpoints);
+	free(services);
+	free(slices);
+	free(addrs);
+	free(names);
+}
+
 /* ---- Service addresses are nobody's ---------------------------------------
  */
 
@@ -453,6 +517,7 @@ int main(void)
 		test(two_services_at_one_address),
 		test(mesh_off_no_rows),
 		test(what_only_explains_makes_room),
+		test(many_services_are_planned_in_time),
 		test(a_cluster_ip_is_no_endpoint),
 		test(a_node_is_offered_smc_where_its_pods_listen),
 		test(a_node_port_is_the_proxys),
