@@ -273,17 +273,17 @@ static inline void fake_open(struct fake *f, uv_loop_t *loop)
 	snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%d", f->port);
 }
 
-/* fake_deaf - From now on connections are refused. */
-static inline void fake_deaf(struct fake *f)
+/* fake_die - From now on connections are refused, and those there were end. */
+static inline void fake_die(struct fake *f)
 {
+	while (!LIST_EMPTY(&f->conns))
+		fake_drop(LIST_FIRST(&f->conns));
 	if (!uv_is_closing((uv_handle_t *)&f->tcp))
 		uv_close((uv_handle_t *)&f->tcp, NULL);
 }
 
 static inline void fake_close(struct fake *f)
 {
-	while (!LIST_EMPTY(&f->conns))
-		fake_drop(LIST_FIRST(&f->conns));
-	fake_deaf(f);
+	fake_die(f);
 	uv_close((uv_handle_t *)&f->guard, NULL);
 }

@@ -477,7 +477,7 @@ static void refusals_name_verb_and_resource(void **state)
 static void nobody_there_is_trouble(void **state)
 {
 	open_watch();
-	fake_deaf(&b.api);
+	fake_die(&b.api);
 	wait_for(&b.api, kube_watch_problem(b.watch));
 	assert_says(kube_watch_problem(b.watch),
 		    "cannot watch things: Connection refused (http://127.0");
@@ -511,7 +511,13 @@ static void what_is_not_installed_is_empty(void **state)
 	assert_true(kube_watch_synced(b.watch));
 	assert_null(kube_watch_problem(b.watch));
 	told("= ");
-	/* Installed. */
+	/* Said once. */
+	for (int i = 0; i < 3; i++)
+		fake_reply(wait_now(STREAM), 404, "404 page not found\n");
+	/* Installed: the server needs a moment. */
+	fake_reply_with(wait_now(STREAM), 429, "Retry-After: 1\r\n", "{}");
+	wait_for(&b.api, kube_watch_problem(b.watch));
+	told("");
 	c = stream_two();
 	told("+d/a=1 +d/b=2 = ");
 	/* And gone again: the server ends the watch. */

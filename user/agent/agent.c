@@ -335,7 +335,8 @@ static int agent_start(struct agent *a)
 	 * Nothing is served or read before the loop runs. */
 	err = watch_open(&a->loop, watch_event, a, &a->watch) ?:
 	      http_up(a) ?:
-	      source_open(&a->loop, a->opt->source, &events, &a->source) ?:
+	      source_open(&a->loop, a->opt->source, &a->opt->kube, &events,
+			  &a->source) ?:
 	      datapath_up(a);
 	if (err)
 		return err;

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "kube/client.h"
 
 #define AGENT_SOCKET "agent.sock" /* in the run directory */
 
 struct agent_options {
-	const char *source; /* "file:PATH" */
+	const char *source;	  /* "file:PATH" or "kube" */
+	struct kube_options kube; /* for the latter */
 	const char *node;
 	const char *listen; /* "ADDRESS:PORT" */
 	const char *bpffs;

@@ -57,7 +57,8 @@ struct kube_watch {
 	struct watch_set set;
 	char *version; /* to go on from; NULL: none */
 	unsigned int failures, absent;
-	bool synced, said_absent, closed;
+	bool synced, closed;
+	bool not_there; /* the last answer was a 404 that counted */
 	char *problem;
 };
 
@@ -305,6 +306,18 @@ static void line(struct kube_watch *w, const char *text, size_t len)
 	yyjson_doc_free(doc);
 }
 
+/* The path is there. If it was installed just now there is no need to go on as
+ * slowly as before. */
+static void there(struct kube_watch *w)
+{
+	w->absent = 0;
+	if (!w->not_there)
+		return;
+	log_info("%s: installed now", w->what);
+	w->not_there = false;
+	w->failures = 0;
+}
+
 static void stream_data(struct buf *in, void *arg)
 {
 	struct kube_watch *w = arg;
@@ -312,6 +325,7 @@ static void stream_data(struct buf *in, void *arg)
 	size_t done = 0;
 
 	w->begun = true;
+	there(w);
 	if (w->stage == WATCH) {
 		uv_timer_stop(&w->timer);
 		set_problem(w, NULL);
@@ -378,20 +392,23 @@ static void plain_list(struct kube_watch *w, const char *body, size_t len)
 
 static void absent(struct kube_watch *w, const char *problem)
 {
+	bool news = !w->not_there;
+
 	if (!w->opt.optional || (w->set.n && ++w->absent < ABSENT_TIMES)) {
 		fail(w, STREAM, problem);
 		return;
 	}
-	if (!w->said_absent)
+	if (news)
 		log_info(
 			"%s: not installed here, which is as if there were none; it is looked for again",
 			w->what);
-	w->said_absent = true;
+	w->not_there = true;
 	w->absent = 0;
 	w->set.list++;
 	free(take_ptr(w->version));
 	later(w, STREAM);
-	listed(w);
+	if (news)
+		listed(w);
 }
 
 /* An answer of whatever kind, or none, ended the call. */
@@ -403,6 +420,8 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 
 	kube_say(&problem, w->client, "GET", w->asked, err, status, body, len);
 	text = problem.data ?: "out of memory";
+	if (status && status != 404)
+		there(w);
 	if (status == 404) {
 		absent(w, text);
 	} else if (err || status == 401 || status == 403 || status == 429) {
