@@ -2,6 +2,7 @@
 /* The daemon. */
 #pragma once
 
+#include <stdbool.h>
 #include "base/cleanup.h"
 #include "kube/client.h"
 
@@ -10,6 +11,8 @@
 struct agent_options {
 	const char *source;	  /* "file:PATH" or "kube" */
 	struct kube_options kube; /* for the latter */
+	bool startup_taint;	  /* kube: take it off this node once ready */
+	bool evict_late; /* kube: pods that were late before this agent */
 	const char *node;
 	const char *listen; /* "ADDRESS:PORT" */
 	const char *bpffs;

@@ -19,6 +19,8 @@ enum {
 	CLIENT_KEY,
 	CA,
 	MESH_KUBECONFIG,
+	STARTUP_TAINT,
+	LATE_PODS,
 	BPFFS,
 	CGROUP,
 	PROC,
@@ -49,6 +51,12 @@ static const struct cli_option options[] = {
 	[MESH_KUBECONFIG] =
 		{0, "mesh-kubeconfig", "FILE", NULL,
 		 "kube: another API server, which has the ASMMeshConfig"},
+	[STARTUP_TAINT] =
+		{0, "startup-taint", NULL, NULL,
+		 "kube: take smcmesh.io/agent-not-ready off the node once ready"},
+	[LATE_PODS] =
+		{0, "late-pods", "report|evict", "report",
+		 "kube: what to do with pods armed too late that were there before the agent"},
 	[BPFFS] = CLI_OPTION_BPFFS,
 	[CGROUP] = CLI_OPTION_CGROUP,
 	[PROC] = CLI_OPTION_PROC,
@@ -62,8 +70,8 @@ static bool kube_options_ok(const struct cli_args *args)
 {
 	if (!strcmp(args->option[SOURCE], "kube"))
 		return true;
-	for (int i = KUBECONFIG; i <= MESH_KUBECONFIG; i++) {
-		if (!args->option[i])
+	for (int i = KUBECONFIG; i <= LATE_PODS; i++) {
+		if (args->option[i] == options[i].initial)
 			continue;
 		fprintf(stderr, "smcmesh agent: --%s is for --source kube\n",
 			options[i].name);
@@ -91,6 +99,8 @@ static int run(const struct cli_args *args)
 					args->option[MESH_KUBECONFIG],
 				.node = args->option[NODE] ?: host,
 			},
+		.startup_taint = args->option[STARTUP_TAINT],
+		.evict_late = !strcmp(args->option[LATE_PODS], "evict"),
 		.bpffs = args->option[BPFFS],
 		.cgroup = args->option[CGROUP],
 		.proc = args->option[PROC],

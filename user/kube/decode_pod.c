@@ -20,6 +20,11 @@
 #define ANNOTATION_NETNS "smcmesh.io/netns"
 #define ANNOTATION_PROXY_UID "smcmesh.io/proxy-uid"
 
+/* Kubelet's own, on the object that stands for a static pod. */
+#define ANNOTATION_HASH "kubernetes.io/config.hash"
+#define ANNOTATION_MIRROR "kubernetes.io/config.mirror"
+#define HASH_LEN 32
+
 #define PROXY_CONTAINER "istio-proxy"
 
 /* ---- annotations ----------------------------------------------------------
@@ -54,6 +59,23 @@ static int read_proxy_uid(const struct annotations *a, struct mesh_pod *pod)
 					  "a user ID from 0 to 4294967294");
 	pod->proxy_uid = uid;
 	return 0;
+}
+
+/*
+ * Who may make pods may set these too, and so name another pod's cgroup: only
+ * what has the form of a static pod's is taken, which is no other pod's UID.
+ */
+static int read_hash(const struct annotations *a, struct mesh_pod *pod)
+{
+	bool said;
+	const char *hash = annotation(a, ANNOTATION_HASH, HASH_LEN, &said);
+	const char *mirror = annotation(a, ANNOTATION_MIRROR, HASH_LEN, &said);
+
+	if (!hash || !mirror || strcmp(hash, mirror) ||
+	    strlen(hash) != HASH_LEN ||
+	    strspn(hash, "0123456789abcdef") != HASH_LEN)
+		return 0;
+	return set_str(&pod->cgroup_uid, hash);
 }
 
 /* Enabled, and ports: what a Namespace can say too. */
@@ -91,6 +113,8 @@ static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 	/* Who may make pods may not choose a path of the node's. */
 	if (!err && !o->from_api)
 		err = read_netns(&a, pod);
+	if (!err)
+		err = read_hash(&a, pod);
 	return err ? err : read_proxy_uid(&a, pod);
 }
 
@@ -182,6 +206,30 @@ static int read_identity(const struct json_object *o, struct mesh_pod *pod)
 	return err ? err : set_uid(&pod->uid, uid, ns, name);
 }
 
+/* A Node as the owner: a static pod, which nobody else can start again. */
+static void read_owners(const struct json_object *o, struct mesh_pod *pod)
+{
+	struct json_object with = json_with(o, "it will not be evicted");
+	yyjson_val *list, *val;
+	size_t i, n;
+
+	if (json_arr(&with, "metadata.ownerReferences", &list) <= 0)
+		return;
+	yyjson_arr_foreach (list, i, n, val) {
+		struct json_object e =
+			json_element(o, "metadata.ownerReferences", i, val,
+				     "it will not be evicted");
+		const char *kind = "";
+		bool controller = false;
+
+		if (!yyjson_is_obj(val))
+			json_note(&e, "", val, "an object");
+		else if (json_str(&e, "kind", &kind) >= 0 &&
+			 json_bool(&e, "controller", &controller) >= 0)
+			pod->replaced |= controller && strcmp(kind, "Node");
+	}
+}
+
 static int read_state(const struct json_object *o, struct mesh_pod *pod)
 {
 	const char *node = "", *phase = "";
@@ -192,6 +240,7 @@ static int read_state(const struct json_object *o, struct mesh_pod *pod)
 		return -EINVAL;
 	/* Being deleted is not having ended: it serves until it stops. */
 	pod->ended = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	read_owners(o, pod);
 	return set_str(&pod->node, node);
 }
 

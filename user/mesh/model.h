@@ -43,9 +43,13 @@ struct mesh_config {
 
 struct mesh_pod {
 	char *ns, *name, *uid;
-	char *node;	   /* "" while not scheduled */
-	char *netns_path;  /* file source only: smcmesh.io/netns; else NULL */
+	char *node;	  /* "" while not scheduled */
+	char *netns_path; /* file source only: smcmesh.io/netns; else NULL */
+	/* Of a static pod: its cgroup is named by this hash of its file, not by
+	 * its UID. Else NULL. */
+	char *cgroup_uid;
 	long long created; /* seconds since 1970, metadata.creationTimestamp */
+	bool replaced;	   /* evicted, its controller makes another one */
 	bool ended;	   /* phase Succeeded or Failed: owns no address */
 	bool host_network;
 	enum mesh_switch enabled; /* the annotation */

@@ -16,7 +16,7 @@ static int by_port(const void *a, const void *b)
 	return (int)x->port - (int)y->port;
 }
 
-static bool has(const struct cgroup_ids *ids, __u64 id)
+bool cgroup_ids_has(const struct cgroup_ids *ids, __u64 id)
 {
 	for (size_t i = 0; i < ids->n; i++)
 		if (ids->v[i] == id)
@@ -33,7 +33,7 @@ static bool is_ours(const struct netns_listener *l, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		if (diag_local_only(&l[i]))
 			continue;
-		if (!has(ids, l[i].cgroup))
+		if (!cgroup_ids_has(ids, l[i].cgroup))
 			return false;
 		reachable = true;
 	}
@@ -98,13 +98,12 @@ static int add_id(struct cgroup_ids *ids, const char *path)
 	return 0;
 }
 
-static void ids_free(struct cgroup_ids *ids)
+void cgroup_ids_free(struct cgroup_ids *ids)
 {
 	free(ids->v);
 }
 
-/* The pod's own, its containers', and what these made below. */
-static int find_ids(const char *cgroup, struct cgroup_ids *ids)
+int cgroup_ids_find(const char *cgroup, struct cgroup_ids *ids)
 {
 	char *const paths[] = {(char *)cgroup, NULL};
 	FTS *tree =
@@ -124,9 +123,9 @@ static int find_ids(const char *cgroup, struct cgroup_ids *ids)
 int listens_find(const struct netns_ref *ref, const char *cgroup,
 		 struct mesh_ports *out)
 {
-	_cleanup_(ids_free) struct cgroup_ids ids = {};
+	_cleanup_(cgroup_ids_free) struct cgroup_ids ids = {};
 	_buf_ struct buf answer = {};
-	int err = find_ids(cgroup, &ids);
+	int err = cgroup_ids_find(cgroup, &ids);
 
 	if (!err)
 		err = helper_run(ref->path, ports_in_netns, &ids,

@@ -19,11 +19,20 @@
 int listens_find(const struct netns_ref *ref, const char *cgroup,
 		 struct mesh_ports *out) must_check;
 
-/* The ids of a pod's cgroups. */
+/* The ids of a pod's cgroups: its own, its containers', and what these made
+ * below. */
 struct cgroup_ids {
 	__u64 *v;
 	size_t n;
 };
+
+/* cgroup_ids_find - Those of the directory @cgroup and all below it. Return: 0
+ * or a negative errno. Free with cgroup_ids_free(), also after an error. */
+int cgroup_ids_find(const char *cgroup, struct cgroup_ids *ids) must_check;
+void cgroup_ids_free(struct cgroup_ids *ids);
+
+/* cgroup_ids_has - Is @id among them? */
+bool cgroup_ids_has(const struct cgroup_ids *ids, __u64 id);
 
 /*
  * listens_choose - The decision (the pure part of listens_find()): a port
