@@ -54,6 +54,7 @@ static void open_source(const char *mesh_kubeconfig)
 {
 	const struct kube_options opt = {.server = b.api.url,
 					 .node = "n1",
+					 .linger_ms = 100,
 					 .mesh_kubeconfig = mesh_kubeconfig};
 
 	assert_int_equal(source_open(&b.loop, "kube", &opt, &events, &b.source),
@@ -209,6 +210,29 @@ static void a_first_annotated_pod_need_not_wait(void **state)
 	list(SLICES, SLICE);
 	wait_for(&b.api, world()->n_services == 1);
 	assert_int_equal(world()->n_slices, 1);
+}
+
+static void peers_are_let_go(void **state)
+{
+	struct fake_conn *nodes;
+
+	open_source(NULL);
+	list_basics(pod("a", YES, "Running"));
+	nodes = list(SMCNODES, NODE);
+	list(SERVICES, SERVICE);
+	list(SLICES, SLICE);
+	wait_for(&b.api, world());
+	fake_event(pods, "MODIFIED", pod("a", "", "Running"));
+	wait_for(&b.api, !world()->n_nodes);
+	assert_int_equal(world()->n_services, 0);
+	assert_int_equal(world()->n_slices, 0);
+	assert_int_equal(world()->n_pods, 1);
+	wait_for(&b.api, nodes->gone);
+	assert_false(peers_asked());
+	/* And again. */
+	fake_event(pods, "MODIFIED", pod("a", YES, "Running"));
+	list(SMCNODES, NODE);
+	wait_for(&b.api, world()->n_nodes == 1);
 }
 
 static void a_namespace_may_annotate(void **state)
@@ -438,6 +462,7 @@ int main(void)
 		TEST(only_what_is_needed_is_watched),
 		TEST(nothing_is_shown_before_all_is_known),
 		TEST(a_first_annotated_pod_need_not_wait),
+		TEST(peers_are_let_go),
 		TEST(a_namespace_may_annotate),
 		TEST(pods_come_change_and_go),
 		TEST(bad_objects_are_noted_as_long_as_they_are_there),

@@ -20,6 +20,8 @@
 
 /* Of the body of an answer that says no. */
 #define REFUSAL_MAX (64UL << 10)
+/* Nobody sends us away for longer. */
+#define RETRY_MAX_S 60
 
 /* One of curl's sockets. */
 struct sock {
@@ -114,7 +116,7 @@ static void deliver_end(struct kube_client *c, struct kube_call *call)
 	if (call->err)
 		buf_printf(&body, "%s", call->error);
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &wait);
-	c->retry_after = wait > 3600 ? 3600 : wait;
+	c->retry_after = wait > RETRY_MAX_S ? RETRY_MAX_S : wait;
 	c->fresh = call->err == -ETIMEDOUT;
 
 	void (*done)(int, int, const char *, size_t, void *) = call->done;

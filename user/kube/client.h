@@ -33,8 +33,11 @@ struct kube_options {
 	/* For source_open() only: */
 	const char *mesh_kubeconfig; /* of the server that has ASMMeshConfig */
 	const char *node;	     /* whose pods are watched */
-	/* For tests: NULL is /var/run/secrets/kubernetes.io/serviceaccount. */
+	/* For tests. NULL is /var/run/secrets/kubernetes.io/serviceaccount. 0
+	 * is a minute: so long SmcNodes and Services are still watched after
+	 * the last annotated pod of this node went. */
 	const char *service_account;
+	unsigned int linger_ms;
 };
 
 struct kube_client;
@@ -102,7 +105,7 @@ must_check int kube_request(struct kube_client *c,
 void kube_cancel(struct kube_call *call);
 
 /* kube_retry_after - During `done`: how many seconds the server asks to stay
- * away (429, 503); 0: it does not. */
+ * away (429, 503), at most 60; 0: it does not. */
 unsigned int kube_retry_after(const struct kube_client *c);
 
 /* kube_escape - Append @text as it may stand in a path or a query value. */

@@ -22,8 +22,7 @@
 #include "kube/source_impl.h"
 #include "mesh/plan.h"
 
-/* How long SmcNodes and Services are still watched after the last annotated pod
- * of this node went: another one mostly follows. */
+/* After the last annotated pod of this node went: another mostly follows. */
 #define LINGER_MS 60000
 /* What is over within this is not said. */
 #define PROBLEM_MS 300
@@ -43,6 +42,7 @@ struct watched {
 struct source_kube {
 	struct source base;
 	char *node, *selector;
+	unsigned int linger_ms;
 	struct kube_client *client;
 	struct kube_client *mesh; /* of ASMMeshConfig; may be the same */
 	struct watched of[KINDS];
@@ -408,7 +408,7 @@ static void peers(struct source_kube *s, const struct mesh_world *w)
 	if (any > 0)
 		uv_timer_stop(&s->linger);
 	else if (!any && s->of[KIND_PEER_FIRST].watch && !lingers)
-		uv_timer_start(&s->linger, linger_event, LINGER_MS, 0);
+		uv_timer_start(&s->linger, linger_event, s->linger_ms, 0);
 	for (enum kind k = KIND_PEER_FIRST; any > 0 && k < KINDS; k++)
 		if (!s->of[k].watch && watch(s, k))
 			return; /* logged; the next event tries again */
@@ -518,6 +518,7 @@ int source_kube_open(uv_loop_t *loop, const char *rest,
 	s->base.events = *events;
 	for (enum kind k = 0; k < KINDS; k++)
 		s->of[k].source = s;
+	s->linger_ms = opt->linger_ms ?: LINGER_MS;
 	mesh_config_reset(&s->config);
 	s->flush.data = s->linger.data = s->problem.data = s;
 	s->handles = 3;

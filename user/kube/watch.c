@@ -34,6 +34,9 @@
 #define SETTLED_MS 10000
 /* The server takes no object larger than 1.5 MiB or so. */
 #define EVENT_MAX (32UL << 20)
+/* As if after so many failures at most, where the server says how long to stay
+ * away. */
+#define ASKED_MOST 2
 /* Only so many 404 in a row make what is known go: the server may be starting,
  * or something else may have answered. */
 #define ABSENT_TIMES 3
@@ -97,15 +100,19 @@ static bool later(struct kube_watch *w, enum stage stage)
 	uint64_t lived = uv_now(kube_client_loop(w->client)) - w->since;
 	unsigned int asked = kube_retry_after(w->client) * 1000;
 	bool was_well = w->begun && lived >= SETTLED_MS;
+	unsigned int ms;
 
 	if (was_well)
 		w->failures = 0;
+	w->failures++;
+	/* Who is told when to come back need not guess. It is on top of what is
+	 * asked, for else they all come at once again. */
+	ms = kube_backoff_ms(asked && w->failures > ASKED_MOST ? ASKED_MOST
+							       : w->failures);
 	stop_call(w);
 	w->begun = false;
 	w->stage = stage;
-	/* On top of what is asked, for else they all come at once again. */
-	uv_timer_start(&w->timer, start_event,
-		       asked + kube_backoff_ms(++w->failures), 0);
+	uv_timer_start(&w->timer, start_event, asked + ms, 0);
 	return was_well;
 }
 
@@ -132,7 +139,7 @@ static void fail_say(struct kube_watch *w, enum stage stage, const char *fmt,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	buf_printf(&problem, "cannot %s %s: %s (%s)",
-		   w->stage == WATCH ? "watch" : "list", w->what, text,
+		   w->stage == PLAIN ? "list" : "watch", w->what, text,
 		   kube_client_server(w->client));
 	fail(w, stage, problem.data ?: text);
 }
