@@ -16,7 +16,7 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
-LIBS := libbpf libuv libcurl yyjson libmicrohttpd libmnl libnftables
+LIBS := libbpf libuv libcurl yyjson libmicrohttpd libmnl libnftables yaml-0.1
 WARN := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2 -Wpointer-arith
 # CI and `make check` build with WERROR=1
@@ -51,7 +51,8 @@ SKEL := $(BUILD)/smcmesh.skel.h
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all fuzz faults deps root kernel demo check check-programs check-unit \
-	check-bpf check-net check-vm check-lab lint bench shell install clean fmt help
+	check-bpf check-net check-vm check-lab check-k8s k8s k8s-stop lint bench \
+	shell image install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
 
@@ -209,6 +210,25 @@ check-vm: all faults $(NET_PROG) $(BUILD)/nodectl kernel root ## one virtual mac
 check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
 	$(Q)tests/run lab
 
+# what a cluster needs besides: its programs (15 minutes, once), its nodes' root
+define READY_K8S
+	$(READY)
+	$(Q)tests/k8s/build >/dev/null
+	$(Q)$(SMCLAB) root k8s
+	$(Q)$(SUBMAKE) all
+endef
+
+k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
+	$(READY_K8S)
+	$(Q)$(SMCLAB) k8s start
+
+k8s-stop: ## end what `make k8s` started
+	$(Q)$(SMCLAB) k8s stop
+
+check-k8s: ## tests in a Kubernetes of two virtual machines (as root)
+	$(READY_K8S)
+	$(Q)tests/run k8s
+
 lint: ## layout, shell, Python, licences, lengths, layers
 	$(Q)tests/run lint
 
@@ -231,6 +251,11 @@ fuzz: ## damaged Lists into the decoder for FUZZ_SECONDS (needs libclang-rt-dev)
 	$(Q)$(BUILD)/fuzz/decode -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
 		$(BUILD)/fuzz/found tests/fuzz/corpus
 
+IMAGE ?=
+image: all ## the container image, build/smcmesh.oci.tar; IMAGE=name: another name
+	$(Q)tests/deps image
+	$(Q)deploy/image/build $(BUILD) $(IMAGE)
+
 install: all ## the program, its manual and systemd unit, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
 	$(Q)install -D -m 644 deploy/systemd/smcmesh.service \
@@ -242,7 +267,7 @@ clean: ## remove the build directory; the cache stays
 	$(Q)rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' \
 		$(firstword $(MAKEFILE_LIST))
 	@echo "  V=1 shows commands; BUILD=dir, PREFIX=dir; SMCMESH_CACHE, SMCMESH_KERNEL"
 

@@ -43,6 +43,34 @@ static void check_pods(const struct mesh_world *w)
 	}
 }
 
+static void check_service_ports(const struct mesh_service_port *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		promise(v[i].name && v[i].port);
+}
+
+static void check_services(const struct mesh_world *w)
+{
+	for (size_t i = 0; i < w->n_namespaces; i++) {
+		const struct mesh_namespace *n = &w->namespaces[i];
+
+		promise(*n->name && (n->in.said || !n->in.ports.n));
+		check_ports(&n->in.ports);
+		check_ports(&n->out.ports);
+	}
+	for (size_t i = 0; i < w->n_services; i++) {
+		const struct mesh_service *s = &w->services[i];
+
+		promise(*s->ns && *s->name);
+		check_service_ports(s->ports, s->n_ports);
+		check_ports(&s->node_ports);
+	}
+	for (size_t i = 0; i < w->n_slices; i++) {
+		promise(*w->slices[i].ns && w->slices[i].service);
+		check_service_ports(w->slices[i].ports, w->slices[i].n_ports);
+	}
+}
+
 static void check_world(const struct mesh_world *w)
 {
 	const struct mesh_config *c = &w->config;
@@ -51,6 +79,7 @@ static void check_world(const struct mesh_world *w)
 	promise(c->mark && !(c->mark & ~c->mark_mask));
 	check_ports(&c->exclude_ports);
 	check_pods(w);
+	check_services(w);
 	for (size_t i = 0; i < w->n_nodes; i++) {
 		promise(*w->nodes[i].name);
 		for (size_t k = 0; k < w->nodes[i].n_endpoints; k++) {
@@ -77,6 +106,9 @@ static void check_plan(const struct mesh_world *w)
 		promise(addr_usable(&plan.endpoints[i].addr) &&
 			(!i || addr_cmp(&plan.endpoints[i - 1].addr,
 					&plan.endpoints[i].addr) < 0));
+	for (size_t i = 1; i < plan.n_services; i++)
+		promise(memcmp(plan.services[i - 1].key.ip,
+			       plan.services[i].key.ip, 16) <= 0);
 	mesh_plan_free(&plan);
 }
 

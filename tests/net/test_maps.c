@@ -36,6 +36,60 @@ static void test_apply(void **state)
 	remove_all();
 }
 
+static struct smc_service service_of(struct datapath *dp,
+				     const struct plan_service *row)
+{
+	struct smc_service v = {};
+
+	assert_int_equal(
+		bpf_map_lookup_elem(dp->map_fd[MAP_SERVICE], &row->key, &v), 0);
+	return v;
+}
+
+static __u64 monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* Services expire without an agent; what has aged is renewed, no more. */
+static void test_services(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct plan_service *rows;
+	struct any_plan p _plan_;
+	struct smc_service v;
+	__u64 left;
+
+	plan_init(&p, 0, 0);
+	apply(dp, &p);
+	rows = calloc(2, sizeof(*rows));
+	rows[0].key.port = 80;
+	rows[0].transports = SMC_TRANSPORT_SMCR;
+	rows[1].key.port = 81;
+	p.plan.services = rows;
+	p.plan.n_services = 2;
+	assert_did(apply(dp, &p), 2, 0, 0, 0);
+	assert_did(apply(dp, &p), 0, 0, 0, 0);
+	v = service_of(dp, &rows[0]);
+	left = v.expires_ns - monotonic_ns();
+	assert_int_equal(v.transports, SMC_TRANSPORT_SMCR);
+	assert_in_range(left, 200000000000ULL, 300000000000ULL);
+	assert_int_equal(service_of(dp, &rows[1]).transports, 0);
+	v.expires_ns -= 100000000000ULL; /* as if so long had passed */
+	assert_int_equal(bpf_map_update_elem(dp->map_fd[MAP_SERVICE],
+					     &rows[0].key, &v, BPF_ANY),
+			 0);
+	assert_did(apply(dp, &p), 0, 1, 0, 0);
+	assert_true(service_of(dp, &rows[0]).expires_ns > v.expires_ns);
+	p.plan.n_services = 1;
+	assert_did(apply(dp, &p), 0, 0, 1, 0);
+	datapath_close(dp);
+	remove_all();
+}
+
 static struct smc_pod row_of(struct datapath *dp, enum map_id map, __u64 key)
 {
 	struct smc_pod v;
@@ -355,10 +409,15 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_apply),    TEST(test_refused_is_kept),
-		TEST(test_cgroups),  TEST(test_full),
-		TEST(test_150000),   TEST(test_read_map),
-		TEST(test_counters), TEST(test_each_stops),
+		TEST(test_apply),
+		TEST(test_services),
+		TEST(test_refused_is_kept),
+		TEST(test_cgroups),
+		TEST(test_full),
+		TEST(test_150000),
+		TEST(test_read_map),
+		TEST(test_counters),
+		TEST(test_each_stops),
 		TEST(test_events),
 	};
 

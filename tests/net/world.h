@@ -149,6 +149,7 @@ static inline void any_plan_free(struct any_plan *p)
 	free(p->plan.cidrs);
 	free(p->plan.ports);
 	free(p->plan.denied);
+	free(p->plan.services);
 }
 #define _plan_ _cleanup_(any_plan_free)
 

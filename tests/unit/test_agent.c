@@ -58,13 +58,12 @@ static void test_pods_keep_copies(void **state)
 	struct pods pods = {};
 	char uid[] = "uid", name[] = "name", problem[] = "bad";
 	struct smc_addr v4 = addr("10.0.0.1");
-	struct mesh_pod pod = {.uid = uid,
-			       .ns = name,
-			       .name = name,
-			       .problem = problem,
-			       .addrs = {&v4, 1}};
+	struct mesh_pod pod = {
+		.uid = uid, .ns = name, .name = name, .addrs = {&v4, 1}};
+	struct plan_pod decided = {.pod = &pod, .says.problem = problem};
 	struct pod *p = pods_put(&pods, &pod);
 
+	assert_int_equal(pod_decided(p, &decided), 0);
 	memset(uid, 'x', 3);
 	memset(name, 'x', 4);
 	memset(problem, 'x', 3);

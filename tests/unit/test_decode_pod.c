@@ -301,7 +301,7 @@ static void annotations_of_a_wrong_type_are_none(void **state)
 		decode("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
 		       "\"annotations\":[\"true\"]}}");
 
-	assert_int_equal(d.world.pods[0].enabled, MESH_UNSET);
+	assert_int_equal(d.world.pods[0].enabled, MESH_OFF);
 	assert_says(notes(&d), "metadata.annotations is an array, expected an "
 			       "object; the Pod is not enabled");
 }

@@ -31,8 +31,9 @@ static void get_feed(struct MHD_Connection *request, struct http_reply *reply,
 	reply->feed = s.feed;
 }
 
-static const struct http_route routes[] = {
-	{"/text", get_text}, {"/feed", get_feed}, {}};
+static const struct http_route routes[] = {{.path = "/text", .run = get_text},
+					   {.path = "/feed", .run = get_feed},
+					   {}};
 
 static int up(void **state)
 {

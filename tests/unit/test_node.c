@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* user/node on made-up /proc and cgroup trees, and on messages made here. */
 #include "unit.h"
+#include "tree.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,49 +23,7 @@
 #define UID2_ "11111111_2222_3333_4444_555555555555"
 #define STATIC_UID "0123456789abcdef0123456789abcdef" /* a static pod's */
 
-/* ---- a directory of the test's own --------------------------------------- */
-
-static char top[] = "/tmp/test_node.XXXXXX";
-
-static const char *at(const char *path)
-{
-	static char room[8][4096];
-	static unsigned int next;
-	char *to = room[next++ % 8];
-
-	snprintf(to, sizeof(room[0]), "%s/%s", top, path);
-	return to;
-}
-
-static void make_dirs(const char *path)
-{
-	char part[4096];
-
-	snprintf(part, sizeof(part), "%s", at(path));
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		mkdir(part, 0755);
-		*p = '/';
-	}
-	mkdir(part, 0755);
-}
-
-static void write_text(const char *path, const char *text)
-{
-	const char *slash = strrchr(path, '/');
-	char dir[4096];
-	FILE *f;
-
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 0,
-		 path);
-	make_dirs(dir);
-	f = fopen(at(path), "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
+/* ---- made-up processes --------------------------------------------------- */
 
 /* A process: its namespaces are links to files that stand for them. */
 static void make_process(int pid, const char *net, const char *user,
@@ -88,16 +46,9 @@ static void make_process(int pid, const char *net, const char *user,
 	assert_return_code(symlink(at(user), at(path)), errno);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type,
-			struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static int empty_tree(void **state)
 {
-	nftw(top, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-	mkdir(top, 0755);
+	tree_empty();
 	for (int i = 0; i < 3; i++) {
 		static const char *const ns[] = {"ns/host", "ns/pod",
 						 "ns/inner"};
@@ -106,16 +57,6 @@ static int empty_tree(void **state)
 	}
 	make_dirs("proc");
 	return 0;
-}
-
-static int make_top(void **state)
-{
-	return mkdtemp(top) ? 0 : -1;
-}
-
-static int remove_top(void **state)
-{
-	return nftw(top, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- cgroups ------------------------------------------------------------- */
@@ -296,7 +237,8 @@ static int note_netns(const char *path, __u64 inode, void *arg)
 {
 	struct netns_seen *seen = arg;
 
-	if (strncmp(path, top, strlen(top))) /* one of this machine's */
+	if (strncmp(path, tree_top,
+		    strlen(tree_top))) /* one of this machine's */
 		return 0;
 	snprintf(seen->last, sizeof(seen->last), "%s", path);
 	return ++seen->n == seen->stop_at ? -ECANCELED : 0;
@@ -557,5 +499,5 @@ int main(void)
 		node_test(test_helper_fails),
 	};
 
-	return cmocka_run_group_tests(tests, make_top, remove_top);
+	return cmocka_run_group_tests(tests, tree_make, tree_remove);
 }

@@ -134,7 +134,8 @@ static void open_at(struct bench *b, const char *name)
 	char spec[300];
 
 	snprintf(spec, sizeof(spec), "file:%s", at(b, name));
-	assert_int_equal(source_open(&b->loop, spec, &events, &b->source), 0);
+	assert_int_equal(source_open(&b->loop, spec, NULL, &events, &b->source),
+			 0);
 	/* Events come from the loop only. */
 	assert_int_equal(b->changed + b->troubles, 0);
 }
@@ -149,16 +150,16 @@ static size_t pods(struct bench *b)
 
 static void other_specs_are_refused(void **state)
 {
-	static const char *const specs[] = {"", "kube2", "file",
-					    "file:", "/etc/passwd"};
+	static const char *const specs[] = {
+		"", "kube2", "kube:", "file", "file:", "/etc/passwd"};
 	const struct source_events events = {on_changed, on_trouble, NULL};
 	struct bench *b = *state;
 
 	/* Each with a line on stderr that says what is expected. */
 	for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++)
-		assert_int_equal(
-			source_open(&b->loop, specs[i], &events, &b->source),
-			-EINVAL);
+		assert_int_equal(source_open(&b->loop, specs[i], NULL, &events,
+					     &b->source),
+				 -EINVAL);
 	assert_null(b->source);
 }
 

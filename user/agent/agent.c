@@ -6,6 +6,8 @@
  *   source      a new world, or trouble with it
  *   events      the datapath's ring buffer: flows, refused conversions
  *   watch       directories of namespaces
+ *   starts      pods' cgroups: a pod is about to have a namespace
+ *   cluster     answers of the API server to what it was told
  *   resync      every few seconds: is all as we left it?
  *   retry       wanted pods that were not there yet
  *   more        looks that were left over
@@ -26,10 +28,11 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include "agent/cluster.h"
 #include "agent/lock.h"
-#include "agent/state.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "node/proc.h"
 
 #define RESYNC_MS 5000
 #define MORE_MS 100
@@ -141,6 +144,31 @@ static void watch_event(const char *path, void *arg)
 		agent_hurry(a);
 }
 
+/* Is there more to be found at @netns than what is known of @p? */
+static bool is_news(const struct pod *p, const char *netns)
+{
+	struct ns_id id;
+
+	if (p->host_network)
+		return !p->cgroup_id;
+	if (!netns)
+		return false;
+	/* Its sandbox may have been made anew. */
+	return !p->facts.verified || ns_of_path(netns, &id) ||
+	       id.ino != p->facts.inode || id.dev != p->facts.dev;
+}
+
+static void start_event(const char *uid, const char *netns, void *arg)
+{
+	struct agent *a = arg;
+	struct pod *p = pods_by_cgroup(&a->pods, uid);
+
+	if (!p || !p->wanted || !is_news(p, netns))
+		return;
+	p->stale = true;
+	agent_dirty(a);
+}
+
 static void resync_event(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
@@ -155,6 +183,8 @@ static void resync_event(uv_timer_t *timer)
 			repairs);
 	a->counts.repairs += repairs > 0 ? repairs : 0;
 	http_feed_sweep(a->flows);
+	starts_scan(a->starts);
+	cluster_resync(a);
 	pods_stale(&a->pods);
 	agent_dirty(a);
 }
@@ -359,8 +389,12 @@ static int agent_start(struct agent *a)
 	 * Nothing is served or read before the loop runs. */
 	err = watch_open(&a->loop, watch_event, a, &a->watch) ?:
 	      http_up(a) ?:
-	      source_open(&a->loop, a->opt->source, &events, &a->source) ?:
-	      datapath_up(a);
+	      source_open(&a->loop, a->opt->source, &a->opt->kube, &events,
+			  &a->source) ?:
+	      datapath_up(a) ?:
+	      starts_open(&a->loop, a->opt->proc, datapath_cgroup(a->dp),
+			  start_event, a, &a->starts) ?:
+	      cluster_open(a);
 	if (err)
 		return err;
 	log_info("running, node=%s source=%s listen=%s run=%s", a->opt->node,
@@ -388,8 +422,10 @@ static void agent_stop(struct agent *a)
 	}
 	http_stop(a->control);
 	http_stop(a->metrics);
+	cluster_close(a);
 	if (a->source)
 		source_close(a->source);
+	starts_close(a->starts);
 	watch_close(a->watch);
 	uv_walk(&a->loop, close_rest, NULL);
 	uv_run(&a->loop, UV_RUN_DEFAULT);

@@ -2,12 +2,17 @@
 /* The daemon. */
 #pragma once
 
+#include <stdbool.h>
 #include "base/cleanup.h"
+#include "kube/client.h"
 
 #define AGENT_SOCKET "agent.sock" /* in the run directory */
 
 struct agent_options {
-	const char *source; /* "file:PATH" */
+	const char *source;	  /* "file:PATH" or "kube" */
+	struct kube_options kube; /* for the latter */
+	bool startup_taint;	  /* kube: take it off this node once ready */
+	bool evict_late; /* kube: pods that were late before this agent */
 	const char *node;
 	const char *listen; /* "ADDRESS:PORT" */
 	const char *bpffs;

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
-#include "agent/state.h"
+#include "agent/cluster.h"
+#include "agent/diagnose.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "node/smc.h"
@@ -126,6 +127,20 @@ static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_val(doc, o, "features", f);
 }
 
+/* What the API server has of this node. */
+static yyjson_mut_val *publish_json(const struct agent *a, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	long long age = cluster_age_ms(a->cluster);
+
+	yyjson_mut_obj_add_bool(doc, o, "ok", age >= 0);
+	yyjson_mut_obj_add_strcpy(doc, o, "problem",
+				  cluster_problem(a->cluster) ?: "");
+	if (age >= 0)
+		yyjson_mut_obj_add_real(doc, o, "age_seconds", age / 1e3);
+	return o;
+}
+
 static void status_work(const struct agent *a, yyjson_mut_doc *doc,
 			yyjson_mut_val *o)
 {
@@ -141,6 +156,8 @@ static void status_work(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_val(doc, src, "notes",
 			       lines_json(doc, source_notes(a->source)));
 	yyjson_mut_obj_add_val(doc, o, "source", src);
+	if (a->cluster)
+		yyjson_mut_obj_add_val(doc, o, "publish", publish_json(a, doc));
 	for (size_t i = 0; i < a->pods.n; i++) {
 		armed += a->pods.v[i]->armed;
 		wanted += a->pods.v[i]->wanted;
@@ -244,6 +261,7 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p)
 	if (sidecar)
 		yyjson_mut_obj_add_uint(doc, o, "convert_uid", p->kernel.uid);
 	yyjson_mut_obj_add_val(doc, o, "late_listeners", late_json(doc, p));
+	yyjson_mut_obj_add_uint(doc, o, "late_flows", p->n_late_flows);
 	return o;
 }
 
@@ -271,22 +289,13 @@ struct rows {
 	__u64 wall_offset;
 };
 
-static int name_cmp(const void *addr, const void *name)
-{
-	return addr_cmp(addr, &((const struct endpoint_name *)name)->addr);
-}
-
 static const struct endpoint_name *name_find(const struct agent *a,
 					     const struct smc_addr *addr)
 {
 	static const struct endpoint_name nobody = {
 		.node = "", .ns = "", .pod = "", .uid = ""};
-	const struct endpoint_name *found = NULL;
 
-	if (a->n_names)
-		found = bsearch(addr, a->names, a->n_names, sizeof(*a->names),
-				name_cmp);
-	return found ?: &nobody;
+	return agent_endpoint(a, addr) ?: &nobody;
 }
 
 static int add_endpoint(const struct smc_addr *key,
@@ -362,23 +371,71 @@ static int newest_first(const void *a, const void *b)
 	       (x->flow.opened_ns > y->flow.opened_ns);
 }
 
+static bool is_late(const struct agent *a, __u32 pod_id, __u64 cookie)
+{
+	const struct pod *p = pods_by_id(&a->pods, pod_id);
+
+	for (size_t i = 0; p && i < p->n_late_flows; i++)
+		if (p->late_flows[i].flow.cookie == cookie)
+			return true;
+	return false;
+}
+
+static int add_flow(const struct agent *a, yyjson_mut_doc *doc,
+		    yyjson_mut_val *arr, const struct flow_row *row, bool late)
+{
+	struct flow_pod pod = flow_pod_of(a, row->flow.pod_id);
+	yyjson_mut_val *o = flow_json(doc, row->cookie, &row->flow, &pod,
+				      flow_wall_offset());
+
+	return o && yyjson_mut_obj_add_bool(doc, o, "late", late) &&
+			       yyjson_mut_arr_append(arr, o)
+		       ? 0
+		       : -ENOMEM;
+}
+
+/* Those from before the pod was armed, which BPF has seen nothing of. */
+static int add_unrecorded(const struct agent *a, yyjson_mut_doc *doc,
+			  yyjson_mut_val *arr, const struct pod *p,
+			  size_t *room)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && *room && i < p->n_late_flows; i++) {
+		const struct plain_flow *f = &p->late_flows[i].flow;
+		struct flow_row row = {
+			.cookie = f->cookie,
+			.flow = {.local_port = f->local_port,
+				 .remote_port = f->remote_port,
+				 .pod_id = p->id,
+				 .outcome = SMC_OUTCOME_TCP,
+				 .reason = SMC_REASON_NOT_CONVERTED,
+				 .netns_cookie = p->facts.cookie}};
+
+		if (p->late_flows[i].recorded)
+			continue;
+		memcpy(row.flow.local_ip, f->local.ip, sizeof(f->local.ip));
+		memcpy(row.flow.remote_ip, f->remote.ip, sizeof(f->remote.ip));
+		err = add_flow(a, doc, arr, &row, true);
+		--*room;
+	}
+	return err;
+}
+
 static int add_flows(const struct agent *a, yyjson_mut_doc *doc,
 		     yyjson_mut_val *arr, size_t limit)
 {
-	__u64 offset = flow_wall_offset();
 	struct flow_rows rows = {};
 	int err = datapath_each_flow(a->dp, collect_flow, &rows);
 
 	if (rows.n)
 		qsort(rows.v, rows.n, sizeof(*rows.v), newest_first);
-	for (size_t i = 0; !err && i < rows.n && i < limit; i++) {
-		const struct smc_flow *f = &rows.v[i].flow;
-		struct flow_pod pod = flow_pod_of(a, f->pod_id);
-
-		if (!yyjson_mut_arr_append(arr, flow_json(doc, rows.v[i].cookie,
-							  f, &pod, offset)))
-			err = -ENOMEM;
-	}
+	for (size_t i = 0; !err && i < rows.n && limit; i++, limit--)
+		err = add_flow(
+			a, doc, arr, &rows.v[i],
+			is_late(a, rows.v[i].flow.pod_id, rows.v[i].cookie));
+	for (size_t i = 0; !err && i < a->pods.n; i++)
+		err = add_unrecorded(a, doc, arr, a->pods.v[i], &limit);
 	free(rows.v);
 	return err;
 }
@@ -427,10 +484,80 @@ void api_event(struct agent *a, const struct smc_event *e)
 		a->counts.stream_dropped += http_feed_readers(a->flows);
 }
 
+/* ---- /v1/reopen -------------------------------------------------------- */
+
+static struct pod *pod_asked(const struct agent *a, const char *name)
+{
+	const char *slash = name ? strchr(name, '/') : NULL;
+	_free_ char *ns = slash ? strndup(name, slash - name) : NULL;
+
+	return ns ? pods_by_name(&a->pods, ns, slash + 1) : NULL;
+}
+
+static void refuse(struct http_reply *reply, unsigned int status,
+		   const char *what, const char *why)
+{
+	reply->status = status;
+	buf_printf(&reply->body, "%s: %s\n", what ?: "", why);
+}
+
+static void reply_ended(struct http_reply *reply, const struct pod *p,
+			int ended)
+{
+	yyjson_mut_val *root;
+	_doc_ yyjson_mut_doc *doc = doc_new(&root);
+	_buf_ struct buf name = {};
+
+	buf_printf(&name, "%s/%s", p->ns, p->name);
+	yyjson_mut_obj_add_strcpy(doc, root, "pod", name.data ?: "");
+	yyjson_mut_obj_add_uint(doc, root, "late", p->n_late_flows);
+	yyjson_mut_obj_add_int(doc, root, "ended", ended);
+	reply_doc(reply, doc, 0);
+}
+
+static void post_reopen(struct MHD_Connection *request,
+			struct http_reply *reply, void *arg)
+{
+	const char *name = http_query(request, "pod");
+	struct agent *a = arg;
+	struct pod *p = pod_asked(a, name);
+	int ended = 0;
+
+	if (!p) {
+		refuse(reply, 404, name, "no such pod on this node");
+		return;
+	}
+	/* As it is now: the other end may have become an endpoint just before.
+	 * The pod may leave the source on the way. */
+	p->stale = p->urgent = true;
+	reconcile(a);
+	p = pod_asked(a, name);
+	if (!p || !p->armed) {
+		refuse(reply, 409, name,
+		       "the pod is not armed, new connections would be TCP too");
+		return;
+	}
+	if (p->n_late_flows)
+		ended = diagnose_end(a, p);
+	if (ended < 0) {
+		refuse(reply, 500, "cannot end the late flows",
+		       ended == -EOPNOTSUPP
+			       ? "this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY)"
+			       : strerror(-ended));
+		return;
+	}
+	log_info("pod %s/%s: late flows ended, late=%zu ended=%d", p->ns,
+		 p->name, p->n_late_flows, ended);
+	reply_ended(reply, p, ended);
+	p->stale = true;
+	agent_dirty(a);
+}
+
 const struct http_route api_routes[] = {
-	{"/v1/status", get_status},
-	{"/v1/pods", get_pods},
-	{"/v1/endpoints", get_endpoints},
-	{"/v1/flows", get_flows},
+	{.path = "/v1/status", .run = get_status},
+	{.path = "/v1/pods", .run = get_pods},
+	{.path = "/v1/endpoints", .run = get_endpoints},
+	{.path = "/v1/flows", .run = get_flows},
+	{.path = "/v1/reopen", .run = post_reopen, .post = true},
 	{},
 };

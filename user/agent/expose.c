@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the TCP listener tells: /metrics, /healthz, /readyz. */
 #include <string.h>
-#include "agent/state.h"
+#include "agent/cluster.h"
 #include "base/array.h"
 #include "base/log.h"
 
@@ -57,6 +57,7 @@ static void fill_pods(const struct agent *a, struct metrics_pod *v)
 			.armed = p->armed,
 			.reason = p->armed ? SMC_REASON_NONE : p->reason,
 			.late_listeners = p->n_late,
+			.late_flows = p->n_late_flows,
 		};
 	}
 }
@@ -76,6 +77,9 @@ static int collect(struct agent *a, struct metrics *m,
 		.mesh_enabled = a->mesh_enabled,
 		.source_ok = !source_problem(a->source),
 		.source_notes = count_lines(source_notes(a->source)),
+		.conflicts = a->n_conflicts,
+		.publishes = a->cluster,
+		.published = cluster_published(a->cluster, false),
 		.pods = pods,
 		.n_pods = a->pods.n,
 		.fallbacks = a->fallbacks,
@@ -133,8 +137,8 @@ static void get_readyz(struct MHD_Connection *request, struct http_reply *reply,
 }
 
 const struct http_route expose_routes[] = {
-	{"/metrics", get_metrics},
-	{"/healthz", get_healthz},
-	{"/readyz", get_readyz},
+	{.path = "/metrics", .run = get_metrics},
+	{.path = "/healthz", .run = get_healthz},
+	{.path = "/readyz", .run = get_readyz},
 	{},
 };

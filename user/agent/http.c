@@ -200,6 +200,13 @@ static void reply_not_found(struct http *h, struct http_reply *reply)
 	buf_add(&reply->body, "\n", 1);
 }
 
+static bool method_ok(const struct http_route *route, const char *method)
+{
+	if (route && route->post)
+		return !strcmp(method, "POST");
+	return !strcmp(method, "GET") || !strcmp(method, "HEAD");
+}
+
 static struct MHD_Response *reply_response(struct http *h,
 					   struct http_reply *reply,
 					   struct MHD_Connection *connection)
@@ -250,9 +257,10 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
 		return MHD_YES;
 	}
 	route = route_find(h, url);
-	if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
+	if (!method_ok(route, method)) {
 		reply.status = MHD_HTTP_METHOD_NOT_ALLOWED;
-		buf_printf(&reply.body, "only GET is answered here\n");
+		buf_printf(&reply.body, "only %s is answered here\n",
+			   route && route->post ? "POST" : "GET");
 	} else if (!route) {
 		reply_not_found(h, &reply);
 	} else {

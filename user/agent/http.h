@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP on the loop: one server per listening socket, GET and HEAD of a table
- * of routes, and feeds: answers without an end, to which text is published.
- * Bounded everywhere: connections, idle time, what a slow reader may have
- * waiting.
+ * HTTP on the loop: one server per listening socket, GET and HEAD (of some
+ * POST) of a table of routes, and feeds: answers without an end, to which text
+ * is published. Bounded everywhere: connections, idle time, what a slow reader
+ * may have waiting.
  */
 #pragma once
 
@@ -30,6 +30,7 @@ typedef void (*http_route_fn)(struct MHD_Connection *request,
 struct http_route {
 	const char *path;
 	http_route_fn run;
+	bool post; /* it does something: POST, and nothing else */
 };
 
 /* http_query - The value of ?key=value, "" for ?key, NULL where it is not

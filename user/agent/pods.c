@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "node/cgroup.h"
+#include "node/listens.h"
 
 /* A namespace that answered before and does not now (a fork that failed, a
  * helper killed for being late) stays as it was for so many looks. */
@@ -17,6 +18,10 @@ static void pod_free(struct pod *p)
 		return;
 	netns_facts_free(&p->facts);
 	free(p->late);
+	free(p->late_flows);
+	free(p->where);
+	free(p->cgroup_uid);
+	free(p->listens.v);
 	free(p->addrs.v);
 	free(p->published.v);
 	free(p->uid);
@@ -62,6 +67,24 @@ struct pod *pods_find(const struct pods *pods, const char *uid)
 {
 	for (size_t i = 0; i < pods->n; i++)
 		if (!strcmp(pods->v[i]->uid, uid))
+			return pods->v[i];
+	return NULL;
+}
+
+struct pod *pods_by_cgroup(const struct pods *pods, const char *cgroup_uid)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (!strcmp(pods->v[i]->cgroup_uid, cgroup_uid))
+			return pods->v[i];
+	return NULL;
+}
+
+struct pod *pods_by_name(const struct pods *pods, const char *ns,
+			 const char *name)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (!strcmp(pods->v[i]->ns, ns) &&
+		    !strcmp(pods->v[i]->name, name))
 			return pods->v[i];
 	return NULL;
 }
@@ -121,10 +144,11 @@ static int pod_update(struct pod *p, const struct mesh_pod *pod)
 	    p->host_network != pod->host_network)
 		p->stale = true;
 	p->host_network = pod->host_network;
-	return text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
+	p->replaced = pod->replaced;
+	return text_set(&p->cgroup_uid, pod->cgroup_uid ?: pod->uid) ?:
+	       text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
 	       text_set(&p->name, pod->name) ?:
 	       text_set(&p->netns_path, pod->netns_path) ?:
-	       text_set(&p->problem, pod->problem) ?:
 	       addrs_set(&p->addrs, &pod->addrs);
 }
 
@@ -216,20 +240,22 @@ static void look_failed(struct pod *p, int err)
 		return;
 	netns_facts_free(&p->facts);
 	memset(&p->facts, 0, sizeof(p->facts));
-	free(take_ptr(p->late));
-	p->n_late = 0;
+	pod_forget_late(p);
 }
 
-static void look_late(struct pod *p, const struct netns_ref *ref)
+/* What is not known is not offered to. */
+static void look_listens(struct pod *p, const struct netns_ref *ref,
+			 const char *cgroup)
 {
-	struct netns_listener *late = NULL;
-	int n = netns_late_listeners(ref, &late);
+	int err = p->cgroup_id ? listens_find(ref, cgroup, &p->listens) : 0;
 
-	if (n < 0)
+	if (!err && p->cgroup_id)
 		return;
-	free(p->late);
-	p->late = late;
-	p->n_late = n;
+	if (err)
+		log_debug("find where pod %s/%s listens: %s", p->ns, p->name,
+			  strerror(-err));
+	free(take_ptr(p->listens.v));
+	p->listens.n = 0;
 }
 
 static bool same_sidecar(const struct netns_sidecar *a,
@@ -237,6 +263,19 @@ static bool same_sidecar(const struct netns_sidecar *a,
 {
 	return a->wanted == b->wanted && a->proxy_uid == b->proxy_uid &&
 	       a->mark == b->mark && a->mark_mask == b->mark_mask;
+}
+
+/* Where kubelet's cgroups are known they are right: no process is searched for
+ * that is not in them. */
+static int find_by_cgroup(const struct pod *p, const struct pod_how *how,
+			  char path[CGROUP_PATH_MAX])
+{
+	int err = how->starts ? starts_netns(how->starts, p->cgroup_uid, path)
+			      : -ESRCH;
+
+	return err != -ESRCH ? err
+			     : cgroup_pod_netns(how->proc, how->cgroup,
+						p->cgroup_uid, path);
 }
 
 /* A hostNetwork pod is in the host's; where the source does not say another
@@ -249,7 +288,7 @@ static int find_netns(const struct pod *p, const struct pod_how *how,
 		return 0;
 	}
 	if (!p->netns_path)
-		return cgroup_pod_netns(how->proc, how->cgroup, p->uid, path);
+		return find_by_cgroup(p, how, path);
 	if (strlen(p->netns_path) >= CGROUP_PATH_MAX)
 		return -ENAMETOOLONG;
 	strcpy(path, p->netns_path);
@@ -257,14 +296,13 @@ static int find_netns(const struct pod *p, const struct pod_how *how,
 }
 
 /* 0: there is none (yet). */
-static void find_cgroup(struct pod *p, const struct pod_how *how)
+static void find_cgroup(struct pod *p, const struct pod_how *how,
+			char path[CGROUP_PATH_MAX])
 {
-	char path[CGROUP_PATH_MAX];
-
 	p->cgroup_id = 0;
 	if (!p->host_network || !how->cgroup)
 		return;
-	if (cgroup_find_pod(how->cgroup, p->uid, path) ||
+	if (cgroup_find_pod(how->cgroup, p->cgroup_uid, path) ||
 	    cgroup_id(path, &p->cgroup_id))
 		p->cgroup_id = 0;
 }
@@ -305,27 +343,31 @@ static int look(const struct pod *p, const struct pod_how *how,
 	return netns_prepare(&ref, how->ctrl, sidecar, facts);
 }
 
-void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
+bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar)
 {
+	char path[CGROUP_PATH_MAX], cgroup[CGROUP_PATH_MAX] = "";
 	struct netns_facts facts = {};
-	char path[CGROUP_PATH_MAX];
+	bool found;
 	int err;
 
 	if (!p->stale && same_sidecar(&p->sidecar, sidecar))
-		return;
-	p->stale = false;
+		return false;
+	p->stale = p->urgent = false;
 	p->sidecar = *sidecar;
-	find_cgroup(p, how);
+	find_cgroup(p, how, cgroup);
 	err = find_netns(p, how, path);
+	found = !err;
 	if (!err)
-		err = look(p, how, sidecar, path, &facts);
+		err = look(p, how, sidecar, path, &facts)
+			      ?: text_set(&p->where, path);
 	if (err) {
+		netns_facts_free(&facts);
 		log_debug("look into the namespace of pod %s/%s, path=%s: %s",
 			  p->ns, p->name, p->netns_path ?: "(by its processes)",
 			  strerror(-err));
 		look_failed(p, err);
-		return;
+		return found;
 	}
 	netns_facts_free(&p->facts);
 	p->facts = facts;
@@ -333,7 +375,73 @@ void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->failures = 0;
 	if (!p->id)
 		p->id = id_for(pods, p);
-	look_late(p, &(struct netns_ref){path, how->proc});
+	p->undiagnosed = true;
+	look_listens(p, &(struct netns_ref){path, how->proc}, cgroup);
+	return true;
+}
+
+/* ---- what came too early ----------------------------------------------- */
+
+void pod_forget_late(struct pod *p)
+{
+	free(take_ptr(p->late));
+	p->n_late = 0;
+	free(take_ptr(p->late_flows));
+	p->n_late_flows = 0;
+	p->undiagnosed = false;
+}
+
+/* Return: -ENOENT: it has none (any more). */
+static int own_cgroups(struct pod *p, const struct pod_how *how,
+		       struct cgroup_ids *ids)
+{
+	char cgroup[CGROUP_PATH_MAX];
+
+	find_cgroup(p, how, cgroup);
+	return p->cgroup_id ? cgroup_ids_find(cgroup, ids) : -ENOENT;
+}
+
+static void keep_own(const struct cgroup_ids *ids, struct netns_listener *late,
+		     int *n_late, struct plain_flow *flows, int *n_flows)
+{
+	int kept = 0;
+
+	for (int i = 0; i < *n_late; i++)
+		if (cgroup_ids_has(ids, late[i].cgroup))
+			late[kept++] = late[i];
+	*n_late = kept;
+	kept = 0;
+	for (int i = 0; i < *n_flows; i++)
+		if (cgroup_ids_has(ids, flows[i].cgroup))
+			flows[kept++] = flows[i];
+	*n_flows = kept;
+}
+
+int pod_diagnose(struct pod *p, const struct pod_how *how,
+		 struct plain_flow **flows)
+{
+	_cleanup_(cgroup_ids_free) struct cgroup_ids ids = {};
+	const struct netns_ref ref = {p->where, how->proc};
+	_free_ struct netns_listener *late = NULL;
+	_free_ struct plain_flow *plain = NULL;
+	int n_late, n_plain, err = 0;
+
+	p->undiagnosed = false;
+	n_late = netns_late_listeners(&ref, &late);
+	n_plain = n_late < 0 ? n_late : plain_flows(&ref, &plain);
+	if (n_plain < 0)
+		return n_plain;
+	if (p->host_network) {
+		err = own_cgroups(p, how, &ids);
+		if (err)
+			return err;
+		keep_own(&ids, late, &n_late, plain, &n_plain);
+	}
+	free(p->late);
+	p->late = take_ptr(late);
+	p->n_late = n_late;
+	*flows = take_ptr(plain);
+	return n_plain;
 }
 
 struct mesh_seen pod_seen(const struct pod *p)
@@ -348,11 +456,14 @@ struct mesh_seen pod_seen(const struct pod *p)
 		.transports = p->facts.transports,
 		.convert_uid = p->facts.convert_uid,
 		.addrs = p->facts.addrs,
+		.listens = p->listens,
 	};
 }
 
 int pod_decided(struct pod *p, const struct plan_pod *plan)
 {
+	int err = text_set(&p->problem, plan->says.problem);
+
 	p->reason = plan->reason;
-	return addrs_set(&p->published, &plan->published);
+	return err ?: addrs_set(&p->published, &plan->published);
 }

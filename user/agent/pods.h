@@ -8,15 +8,26 @@
 
 #include <stdbool.h>
 #include "base/cleanup.h"
+#include "agent/starts.h"
 #include "mesh/plan.h"
 #include "node/netns.h"
+#include "node/plain.h"
+
+/* A connection that is TCP only because it is old (mesh/late.h). */
+struct pod_late_flow {
+	struct plain_flow flow;
+	bool recorded; /* has a row in smc_flow */
+};
 
 struct pod {
 	char *uid, *ns, *name;
 	char *netns_path; /* NULL: the source does not say it */
-	char *problem;	  /* of the annotations, or NULL */
+	char *problem;	  /* of the annotations, its own or its Namespace's */
+	char *cgroup_uid; /* as kubelet names its cgroup: kubepods.h */
 	__u32 id;	  /* 0: not given yet */
 	bool host_network;
+	bool replaced;		 /* as in struct mesh_pod */
+	bool before;		 /* it was there before this agent began */
 	struct mesh_addrs addrs; /* status.podIPs */
 
 	/* seen: the last look into the namespace */
@@ -26,8 +37,12 @@ struct pod {
 	int err;		      /* of the last look, 0: facts are good */
 	unsigned int failures;	      /* looks that failed in a row */
 	bool stale;		      /* look again */
+	bool urgent;		      /* and now: somebody waits for it */
+	bool undiagnosed;	      /* pod_diagnose() is due */
+	char *where;		      /* of the last good look: the namespace */
 	struct netns_listener *late;
 	unsigned int n_late;
+	struct mesh_ports listens; /* hostNetwork: listens_find() */
 
 	/* decided, and read back */
 	bool wanted;
@@ -39,6 +54,15 @@ struct pod {
 	struct smc_pod kernel;	/* that entry */
 	struct mesh_addrs published;
 	bool mark; /* for the sweep of those that went */
+
+	/* since when it is armed, CLOCK_MONOTONIC; 0: before this agent */
+	__u64 armed_ns;
+	struct pod_late_flow *late_flows;
+	size_t n_late_flows;
+	bool late_said, conflict_said; /* the Events about these */
+	/* Still armed, though not wanted: until the server has the status of
+	 * this number (0: it is not made yet), or until then (uv_now()). */
+	__u64 hold_number, hold_until; /* hold_until 0: not held */
 };
 
 struct pods {
@@ -70,6 +94,9 @@ struct pod *pods_put(struct pods *pods, const struct mesh_pod *pod);
 
 /* pods_find, pods_by_id - NULL where there is none. */
 struct pod *pods_find(const struct pods *pods, const char *uid);
+struct pod *pods_by_cgroup(const struct pods *pods, const char *cgroup_uid);
+struct pod *pods_by_name(const struct pods *pods, const char *ns,
+			 const char *name);
 struct pod *pods_by_id(const struct pods *pods, __u32 id);
 
 /* pods_sweep - Drop each pod without a mark, after telling @gone; clear the
@@ -93,9 +120,25 @@ struct pod_how {
 	const char *proc;   /* where processes are seen */
 	const char *cgroup; /* cgroup v2 mount, or NULL */
 	bool can_mark;	    /* datapath_can_mark() */
+	const struct starts *starts;
 };
-void pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
+
+/* Return: was work done in a namespace? */
+bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar);
+
+/*
+ * pod_diagnose - What is in the namespace that arming came too late for:
+ * listeners, to @p; and connections, to *@flows, which the caller frees: all
+ * plain ones, which of them are late is not known here.
+ * Of a hostNetwork pod only what its own cgroups opened.
+ * Return: number of @flows, or a negative errno with nothing changed.
+ */
+must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
+			    struct plain_flow **flows);
+
+/* pod_forget_late - It is not armed: nothing of it is late. */
+void pod_forget_late(struct pod *p);
 
 /* pod_seen - What was seen, for mesh_plan(). Points into @p. */
 struct mesh_seen pod_seen(const struct pod *p);

@@ -6,7 +6,7 @@
  * is to reach.
  */
 #include <string.h>
-#include "agent/state.h"
+#include "agent/cluster.h"
 
 bool agent_capable(const struct agent *a)
 {
@@ -22,6 +22,14 @@ bool agent_ready(const struct agent *a, struct buf *why)
 			   a->opt->source, problem ? ": " : "", problem ?: "");
 		return false;
 	}
+	if (!cluster_may_arm(a->cluster)) {
+		problem = cluster_problem(a->cluster);
+		buf_printf(
+			why,
+			"not ready: it is not known yet what an agent before a boot published%s%s",
+			problem ? ": " : "", problem ?: "");
+		return false;
+	}
 	if (a->err) {
 		buf_printf(why, "not ready: the last reconcile failed: %s",
 			   strerror(-a->err));
@@ -29,6 +37,12 @@ bool agent_ready(const struct agent *a, struct buf *why)
 	}
 	if (!a->synced) {
 		buf_printf(why, "not ready: the first sync is not done");
+		return false;
+	}
+	if (!cluster_published(a->cluster, true)) {
+		problem = cluster_problem(a->cluster);
+		buf_printf(why, "not ready: nothing is published yet%s%s",
+			   problem ? ": " : "", problem ?: "");
 		return false;
 	}
 	if (a->full) {

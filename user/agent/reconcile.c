@@ -3,7 +3,8 @@
  * One comparison of what should be with what is.
  *
  *   world -> UEID -> mesh_want() -> a look into each wanted namespace that is
- *         due -> mesh_plan() -> datapath_apply() -> read back
+ *         due -> mesh_plan() -> datapath_apply() -> read back -> socket
+ *         diagnosis -> what the API server is told
  *
  * A look puts the selector of this generation into the namespace and verifies
  * it; only what was verified gets its cookie from the plan. So once no look is
@@ -14,7 +15,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "agent/state.h"
+#include "agent/cluster.h"
+#include "agent/diagnose.h"
 #include "agent/ueid.h"
 #include "base/array.h"
 #include "base/fault.h"
@@ -25,8 +27,10 @@
 
 #define RDMA_MAX 64
 
-/* How many namespaces that were good before are looked at again in one go: a
- * look is a process or two, and meanwhile nobody else is served. */
+/* How many namespaces are looked at in one go: a look is a process or two, and
+ * meanwhile nobody else is served. New ones first, and few: what was verified
+ * is armed before the next are looked at. */
+#define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
 
 /* ---- numbers ----------------------------------------------------------- */
@@ -114,36 +118,46 @@ static __u32 node_transports(const struct agent *a)
 	return transports;
 }
 
-/* @again: how many more looks at pods that were good are done this time. */
-static void look_at(struct agent *a, const struct mesh_config *config,
-		    const struct mesh_pod *pod, struct pod *p,
-		    unsigned int *again)
+static struct pod_how how_to_look(const struct agent *a)
 {
-	const struct netns_sidecar sidecar = sidecar_of(config, pod);
-	const struct pod_how how = {
+	return (struct pod_how){
 		.ctrl = datapath_ctrl_name(a->dp),
 		.proc = a->opt->proc,
 		.cgroup = datapath_cgroup(a->dp),
 		.can_mark = datapath_can_mark(a->dp),
+		.starts = a->starts,
 	};
+}
 
-	if (p->netns_path)
-		watch_path(a->watch, p->netns_path);
-	if (p->stale && p->armed && !*again) {
+/* @room: how many more looks at pods like this one are done this time. */
+static void look_at(struct agent *a, const struct mesh_config *config,
+		    const struct mesh_pod *pod, struct pod *p,
+		    unsigned int *room)
+{
+	const struct netns_sidecar sidecar = sidecar_of(config, pod);
+	const struct pod_how how = how_to_look(a);
+
+	if (p->stale && !p->urgent && !*room) {
 		a->looks_left = true;
+		a->starts_left |= !p->armed;
 		return;
 	}
-	*again -= p->stale && p->armed;
-	pod_look(&a->pods, p, &how, &sidecar);
+	if (pod_look(&a->pods, p, &how, &sidecar) && *room)
+		--*room;
 	fault_point("look");
 }
 
-static int look_at_all(struct agent *a, const struct mesh_world *w,
-		       const struct mesh_wants *wants)
+/* Where its namespace will appear. */
+static void watch_for(struct agent *a, const struct pod *p)
 {
-	unsigned int again = LOOKS_AGAIN_MAX;
+	if (p->netns_path)
+		watch_path(a->watch, p->netns_path);
+	else if (!p->host_network)
+		starts_follow(a->starts, p->cgroup_uid);
+}
 
-	a->looks_left = false;
+static int take_wants(struct agent *a, const struct mesh_wants *wants)
+{
 	for (size_t i = 0; i < a->pods.n; i++)
 		a->pods.v[i]->mark = false;
 	for (size_t i = 0; i < wants->n; i++) {
@@ -155,9 +169,41 @@ static int look_at_all(struct agent *a, const struct mesh_world *w,
 		p->mark = true;
 		p->wanted = want->arm;
 		p->refused &= want->arm;
+		p->before |= !a->synced && want->arm;
 		if (want->arm)
-			look_at(a, &w->config, want->pod, p, &again);
+			watch_for(a, p);
+		else
+			starts_unfollow(a->starts, p->cgroup_uid);
 	}
+	return 0;
+}
+
+static void look_at_those(struct agent *a, const struct mesh_world *w,
+			  const struct mesh_wants *wants, bool armed,
+			  unsigned int *room)
+{
+	for (size_t i = 0; i < wants->n; i++) {
+		const struct mesh_want *want = &wants->v[i];
+		struct pod *p = pods_find(&a->pods, want->pod->uid);
+
+		if (p && want->arm && p->armed == armed)
+			look_at(a, &w->config, want->pod, p, room);
+	}
+}
+
+static int look_at_all(struct agent *a, const struct mesh_world *w,
+		       const struct mesh_wants *wants)
+{
+	unsigned int first = LOOKS_FIRST_MAX, again = LOOKS_AGAIN_MAX;
+	int err = take_wants(a, wants);
+
+	if (err)
+		return err;
+	a->looks_left = a->starts_left = false;
+	look_at_those(a, w, wants, false, &first);
+	if (first < LOOKS_FIRST_MAX)
+		again = 0; /* armed pods can wait, these cannot */
+	look_at_those(a, w, wants, true, &again);
 	return 0;
 }
 
@@ -236,9 +282,45 @@ static void warnings_free(struct agent *a)
 	a->n_warnings = 0;
 }
 
+static int name_cmp(const void *addr, const void *name)
+{
+	return addr_cmp(addr, &((const struct endpoint_name *)name)->addr);
+}
+
+const struct endpoint_name *agent_endpoint(const struct agent *a,
+					   const struct smc_addr *addr)
+{
+	if (!a->n_names)
+		return NULL;
+	return bsearch(addr, a->names, a->n_names, sizeof(*a->names), name_cmp);
+}
+
+__u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr)
+{
+	const struct endpoint_name *name = agent_endpoint(a, addr);
+
+	return name ? name->since_ns : 0;
+}
+
+static __u64 since_of(const struct agent *old, const struct smc_addr *addr)
+{
+	const struct endpoint_name *was = agent_endpoint(old, addr);
+
+	if (was)
+		return was->since_ns;
+	/* What the first plan has may have been there before this agent. */
+	return old->synced ? uv_hrtime() : 0;
+}
+
 static int names_copy(struct agent *a, const struct mesh_plan *plan)
 {
-	names_free(a);
+	_cleanup_(names_free) struct agent old = {
+		.names = take_ptr(a->names),
+		.n_names = a->n_names,
+		.synced = a->synced,
+	};
+
+	a->n_names = 0;
 	for (size_t i = 0; i < plan->n_endpoints; i++) {
 		const struct plan_endpoint *e = &plan->endpoints[i];
 		struct endpoint_name *name = array_push(a->names, a->n_names);
@@ -246,6 +328,7 @@ static int names_copy(struct agent *a, const struct mesh_plan *plan)
 		if (!name)
 			return -ENOMEM;
 		name->addr = e->addr;
+		name->since_ns = since_of(&old, &e->addr);
 		name->node = strdup(e->node ?: "");
 		name->ns = strdup(e->ns ?: "");
 		name->pod = strdup(e->pod ?: "");
@@ -390,10 +473,13 @@ struct before {
 	enum smc_reason reason;
 };
 
-static void say_change(const struct pod *p, const struct before *was)
+static void say_change(struct agent *a, struct pod *p, const struct before *was)
 {
 	char text[TRANSPORTS_STRLEN];
 
+	/* At first: whoever was armed was so by an agent before this one. */
+	if (p->armed != was->armed)
+		p->armed_ns = p->armed && a->synced ? uv_hrtime() : 0;
 	if (p->armed && !was->armed)
 		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
 			 transports_format(p->kernel.transports, text));
@@ -417,7 +503,7 @@ static void read_back_and_say(struct agent *a, const struct before *was,
 		if (!p->armed && p->reason == SMC_REASON_NONE)
 			p->reason = a->full ? SMC_REASON_POD_MAP_FULL
 					    : SMC_REASON_NOT_ARMED;
-		say_change(p, i < n_was ? &was[i] : &fresh);
+		say_change(a, p, i < n_was ? &was[i] : &fresh);
 	}
 }
 
@@ -430,6 +516,7 @@ static void pod_gone(const struct pod *p, void *arg)
 	int err;
 
 	log_info("pod %s/%s left the source", p->ns, p->name);
+	starts_unfollow(a->starts, p->cgroup_uid);
 	for (size_t i = 0; i < a->n_fallbacks; i++)
 		if (a->fallbacks[i].pod_id != p->id)
 			a->fallbacks[kept++] = a->fallbacks[i];
@@ -461,6 +548,16 @@ void reconcile_waiting_stale(struct agent *a)
 		a->pods.v[i]->stale |= waits(a->pods.v[i]);
 }
 
+/* What nobody's first connection waits for. */
+static void afterwards(struct agent *a, const struct mesh_plan *plan)
+{
+	const struct pod_how how = how_to_look(a);
+
+	if (!a->starts_left)
+		a->looks_left |= diagnose(a, plan, &how);
+	cluster_planned(a, plan);
+}
+
 static int reconcile_world(struct agent *a, const struct mesh_world *w)
 {
 	_cleanup_(mesh_wants_free) struct mesh_wants wants = {};
@@ -485,9 +582,12 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	      plan_make(a, w, &plan);
 	if (err)
 		return err;
+	a->looks_left |= cluster_hold(a, &plan);
 	err = apply(a, w, &plan) ?: plan_keep(a, &plan);
 	read_back_and_say(a, was, n_was);
 	pods_sweep(&a->pods, pod_gone, a);
+	a->n_conflicts = plan.n_conflicts;
+	afterwards(a, &plan);
 	return err;
 }
 
@@ -496,7 +596,7 @@ void reconcile(struct agent *a)
 	const struct mesh_world *w = source_world(a->source);
 	__u64 start = uv_hrtime();
 
-	if (!w)
+	if (!w || !cluster_may_arm(a->cluster))
 		return;
 	a->err = reconcile_world(a, w);
 	a->counts.reconcile_seconds += (uv_hrtime() - start) / 1e9;
@@ -508,7 +608,9 @@ void reconcile(struct agent *a)
 	}
 	a->counts.reconciles_ok++;
 	a->synced = true;
-	if (a->looks_left)
+	if (a->starts_left)
+		agent_dirty(a);
+	else if (a->looks_left)
 		agent_more(a);
 	else
 		retire(a);

@@ -11,6 +11,7 @@
 #include "agent/agent.h"
 #include "agent/http.h"
 #include "agent/pods.h"
+#include "agent/starts.h"
 #include "agent/watch.h"
 #include "datapath/datapath.h"
 #include "kube/source.h"
@@ -19,8 +20,11 @@
 /* What is known of an address beyond the kernel's row. */
 struct endpoint_name {
 	struct smc_addr addr;
+	__u64 since_ns; /* CLOCK_MONOTONIC; 0: before this agent */
 	char *node, *ns, *pod, *uid;
 };
+
+struct cluster; /* cluster.h */
 
 struct agent_counts {
 	__u64 reconciles_ok, reconciles_failed;
@@ -40,8 +44,10 @@ struct agent {
 	bool dirty, stopping;
 
 	struct source *source;
+	struct cluster *cluster; /* NULL: a file is the source */
 	struct datapath *dp;
 	struct watch *watch;
+	struct starts *starts;
 	struct http *metrics, *control;
 	struct http_feed *flows;
 	char listening[64];
@@ -63,8 +69,10 @@ struct agent {
 	size_t n_fallbacks;
 	struct agent_counts counts;
 
-	bool looks_left; /* stale pods that the last reconcile put off */
-	bool synced;	 /* one reconcile was done without an error */
+	size_t n_conflicts;
+	bool looks_left;  /* work that the last reconcile put off... */
+	bool starts_left; /* ...and pods that are starting wait for it */
+	bool synced;	  /* one reconcile was done without an error */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err;	       /* of the last reconcile */
@@ -101,6 +109,13 @@ void reconcile_read_back(struct agent *a);
 /* reconcile_waiting_stale - Have the next reconcile look again at each wanted
  * pod that is not armed, or not with all of its addresses. */
 void reconcile_waiting_stale(struct agent *a);
+
+/* agent_endpoint - What is known of an endpoint's address, or NULL. */
+const struct endpoint_name *agent_endpoint(const struct agent *a,
+					   const struct smc_addr *addr);
+
+/* agent_endpoint_since - Since when it is one: struct endpoint_name. */
+__u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr);
 
 /* reconcile_forget - Free what the two above keep. */
 void reconcile_forget(struct agent *a);

@@ -148,3 +148,22 @@ int ueid_forget(const char *run, struct buf *said)
 	err = ours_write(run, &ours);
 	return ret ?: err;
 }
+
+int ueid_left(const char *run, struct buf *said)
+{
+	struct smc_ueids kernel, ours;
+	int n = 0, err = ours_read(run, &ours);
+
+	if (err || !ours.n)
+		return err;
+	err = smc_ueid_list(&kernel);
+	if (err) /* no SMC, no table */
+		return err == -ENOENT ? 0 : err;
+	for (unsigned int i = 0; i < ours.n; i++) {
+		if (!smc_ueid_has(&kernel, ours.v[i]))
+			continue;
+		buf_printf(said, "left: UEID %s\n", ours.v[i]);
+		n++;
+	}
+	return n;
+}

@@ -24,3 +24,10 @@ must_check int ueid_ensure(const char *run, const char *ueid);
  * Return: 0 or the first negative errno.
  */
 must_check int ueid_forget(const char *run, struct buf *said);
+
+/*
+ * ueid_left - Which of those that we added are in the kernel's table?
+ * @said: one line for each.
+ * Return: how many, or a negative errno.
+ */
+must_check int ueid_left(const char *run, struct buf *said);

@@ -21,6 +21,9 @@ int buf_add(struct buf *b, const void *data, size_t len);
 int buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* buf_drop - Take away the first @len bytes, at most all. The room stays. */
+void buf_drop(struct buf *b, size_t len);
+
 /* buf_take - Hand over the text: the caller frees it. NULL if b->err. */
 char *buf_take(struct buf *b);
 

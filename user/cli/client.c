@@ -94,12 +94,13 @@ static void easy_cleanup(CURL **curl)
 	curl_easy_cleanup(*curl);
 }
 
-/* @timeout_ms: 0: none. */
-static int get(const char *run, const char *path, curl_write_callback take,
-	       void *arg, long timeout_ms, const struct buf *body)
+/* @method: NULL: GET. @timeout_ms: 0: none. */
+static int ask(const char *run, const char *method, const char *path,
+	       curl_write_callback take, void *arg, long timeout_ms,
+	       const struct buf *body)
 {
 	_cleanup_(easy_cleanup) CURL *curl = curl_easy_init();
-	char sock[PATH_MAX], url[256];
+	char sock[PATH_MAX], url[1024];
 	CURLcode code;
 	long status = 0;
 
@@ -109,6 +110,8 @@ static int get(const char *run, const char *path, curl_write_callback take,
 	snprintf(url, sizeof(url), "http://agent%s", path);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, sock);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	if (method)
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	/* A proxy of the environment is for other hosts. */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
@@ -121,32 +124,38 @@ static int get(const char *run, const char *path, curl_write_callback take,
 	return say_trouble(code, run, path, status, body ? body->data : NULL);
 }
 
-int client_get(const char *run, const char *path, struct buf *out)
+static int fetch(const char *run, const char *method, const char *path,
+		 struct buf *out)
 {
-	int err = get(run, path, take_all, out, 30000, out);
+	int err = ask(run, method, path, take_all, out, 30000, out);
 
 	if (err)
 		buf_free(out);
 	return err;
 }
 
+int client_get(const char *run, const char *path, struct buf *out)
+{
+	return fetch(run, NULL, path, out);
+}
+
 int client_follow(const char *run, const char *path, client_line_fn fn,
 		  void *arg)
 {
 	struct follow f = {.fn = fn, .arg = arg};
-	int err = get(run, path, take_lines, &f, 0, NULL);
+	int err = ask(run, NULL, path, take_lines, &f, 0, NULL);
 
 	buf_free(&f.text);
 	return err;
 }
 
-int client_show(const char *run, const char *path, bool json,
-		void (*print)(yyjson_val *root))
+static int show(const char *run, const char *method, const char *path,
+		bool json, void (*print)(yyjson_val *root))
 {
 	_buf_ struct buf text = {};
 	yyjson_doc *doc;
 
-	if (client_get(run, path, &text))
+	if (fetch(run, method, path, &text))
 		return EXIT_FAILED;
 	if (json) {
 		fwrite(text.data, 1, text.len, stdout);
@@ -160,6 +169,18 @@ int client_show(const char *run, const char *path, bool json,
 	print(yyjson_doc_get_root(doc));
 	yyjson_doc_free(doc);
 	return EXIT_OK;
+}
+
+int client_show(const char *run, const char *path, bool json,
+		void (*print)(yyjson_val *root))
+{
+	return show(run, NULL, path, json, print);
+}
+
+int client_do(const char *run, const char *path, bool json,
+	      void (*print)(yyjson_val *root))
+{
+	return show(run, "POST", path, json, print);
 }
 
 const char *json_text(yyjson_val *obj, const char *key)

@@ -31,6 +31,10 @@ must_check int client_follow(const char *run, const char *path,
 int client_show(const char *run, const char *path, bool json,
 		void (*print)(yyjson_val *root));
 
+/* client_do - The same of a POST without a body: something is done. */
+int client_do(const char *run, const char *path, bool json,
+	      void (*print)(yyjson_val *root));
+
 /* json_text - A string member, "" where it is none. */
 const char *json_text(yyjson_val *obj, const char *key);
 

@@ -7,9 +7,13 @@
  * kernel would let them offer to, and answer, anyone.
  *
  * It ends by looking for what it should have removed, not by believing itself.
+ * --list is that look alone. --then-idle is for a DaemonSet, whose pods must
+ * not end: it tries until nothing is left, and the look is what makes the pod
+ * Ready.
  */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,12 +24,20 @@
 #include "cli/command.h"
 #include "datapath/datapath.h"
 #include "node/netns.h"
+#include "node/whose.h"
 
-enum { FORCE, BPFFS, CGROUP, PROC, RUN };
+/* Between two tries of --then-idle. */
+#define AGAIN_S 5
+
+enum { FORCE, LIST, THEN_IDLE, BPFFS, CGROUP, PROC, RUN };
 
 static const struct cli_option options[] = {
 	[FORCE] = {0, "force", NULL, NULL,
 		   "clear the selector also where SMC sockets are open"},
+	[LIST] = {0, "list", NULL, NULL,
+		  "change nothing, list what is there; exit 1 if something is"},
+	[THEN_IDLE] = {0, "then-idle", NULL, NULL,
+		       "try until nothing is left, then wait for a signal"},
 	[BPFFS] = CLI_OPTION_BPFFS,
 	[CGROUP] = CLI_OPTION_CGROUP,
 	[PROC] = CLI_OPTION_PROC,
@@ -38,9 +50,18 @@ struct cleanup {
 	const char *run;
 	bool force;
 	unsigned int namespaces, kept;
-	struct buf said; /* of the namespaces */
-	int err;	 /* the first that something ended with */
+	struct buf said;   /* of the namespaces */
+	struct buf out;	   /* for stdout */
+	struct buf errors; /* for stderr */
+	int err;	   /* the first that something ended with */
 };
+
+static void told_free(struct cleanup *c)
+{
+	buf_free(&c->said);
+	buf_free(&c->out);
+	buf_free(&c->errors);
+}
 
 static void note(struct cleanup *c, int err)
 {
@@ -52,11 +73,24 @@ static void failed(struct cleanup *c, int err, const char *what)
 {
 	if (err >= 0)
 		return;
-	fprintf(stderr, "smcmesh cleanup: %s: %s\n", what, strerror(-err));
+	buf_printf(&c->errors, "smcmesh cleanup: %s: %s\n", what,
+		   strerror(-err));
 	note(c, err);
 }
 
 /* ---- namespaces -------------------------------------------------------- */
+
+/* "/proc/817/ns/net (pod 6f1c...)", as far as it is known. */
+static const char *place(const char *path, char text[PATH_MAX])
+{
+	char uid[KUBEPODS_UID_MAX];
+
+	if (netns_pod_uid(path, uid))
+		snprintf(text, PATH_MAX, "%s", path);
+	else
+		snprintf(text, PATH_MAX, "%s (pod %s)", path, uid);
+	return text;
+}
 
 static void say_released(struct buf *said, const char *path,
 			 const struct netns_released *r)
@@ -94,10 +128,11 @@ static int release(const char *path, __u64 inode, void *arg)
 	struct netns_ref ref = {.path = path, .proc = c->datapath.proc};
 	struct netns_released r;
 	int err = netns_release(&ref, c->force, &r);
+	char text[PATH_MAX];
 
 	if (err == -ENOENT) /* it has gone meanwhile, and all in it */
 		return 0;
-	say_released(&c->said, path, &r);
+	say_released(&c->said, place(path, text), &r);
 	failed(c, err, path);
 	c->kept += r.kept;
 	c->namespaces++;
@@ -106,21 +141,21 @@ static int release(const char *path, __u64 inode, void *arg)
 
 /* ---- the rest ---------------------------------------------------------- */
 
-static void print_said(const struct buf *said)
+static void add_said(struct buf *out, const struct buf *said)
 {
 	if (said->data)
-		fputs(said->data, stdout);
+		buf_add(out, said->data, said->len);
 }
 
 /* Lines of what is gone; what was left is for another pass to tell. */
-static void print_removed(const struct buf *said)
+static void add_removed(struct buf *out, const struct buf *said)
 {
 	const char *p = said->data ?: "";
 
 	for (size_t len; *p; p += len + (p[len] == '\n')) {
 		len = strcspn(p, "\n");
 		if (!strncmp(p, "removed", strlen("removed")))
-			printf("%.*s\n", (int)len, p);
+			buf_printf(out, "%.*s\n", (int)len, p);
 	}
 }
 
@@ -141,14 +176,14 @@ static void remove_all(struct cleanup *c)
 	failed(c, netns_each(c->datapath.proc, release, c),
 	       "go through the namespaces");
 	if (c->kept) {
-		print_said(&first);
-		print_said(&c->said);
+		add_said(&c->out, &first);
+		add_said(&c->out, &c->said);
 		return;
 	}
-	print_removed(&first);
-	print_said(&c->said);
+	add_removed(&c->out, &first);
+	add_said(&c->out, &c->said);
 	remove_datapath(c, false, &second);
-	print_said(&second);
+	add_said(&c->out, &second);
 }
 
 static void remove_ueid(struct cleanup *c)
@@ -156,8 +191,27 @@ static void remove_ueid(struct cleanup *c)
 	_buf_ struct buf said = {};
 	int err = ueid_forget(c->run, &said);
 
-	print_said(&said);
+	add_said(&c->out, &said);
 	failed(c, err, "remove our UEID");
+}
+
+/*
+ * In a container the directory is a mount, of the host's directory of the same
+ * name, and cannot be removed by this name: go by the host's root.
+ */
+static void remove_mounted(struct cleanup *c)
+{
+	struct stat here, there;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/1/root%s", c->datapath.proc, c->run);
+	if (!stat(c->run, &here) && !stat(path, &there) &&
+	    here.st_dev == there.st_dev && here.st_ino == there.st_ino &&
+	    !rmdir(path))
+		buf_printf(&c->out, "removed %s\n", c->run);
+	else
+		buf_printf(&c->out, "left %s, empty: it is mounted here\n",
+			   c->run);
 }
 
 /* The lock goes last, while it is held. */
@@ -172,8 +226,10 @@ static void remove_run(struct cleanup *c)
 			failed(c, -errno, path);
 	}
 	if (!rmdir(c->run))
-		printf("removed %s\n", c->run);
-	else if (errno != ENOENT)
+		buf_printf(&c->out, "removed %s\n", c->run);
+	else if (errno == EBUSY && !c->kept)
+		remove_mounted(c);
+	else if (errno != ENOENT && errno != EBUSY)
 		failed(c, -errno, c->run);
 }
 
@@ -185,12 +241,15 @@ static int look(const char *path, __u64 inode, void *arg)
 	struct netns_ref ref = {.path = path, .proc = c->datapath.proc};
 	struct netns_facts facts = {};
 	int err = netns_look(&ref, &facts);
+	char text[PATH_MAX];
 
 	if (!err &&
 	    !strncmp(facts.ctrl, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN)) {
-		printf("left: net.smc.hs_ctrl in %s is %s\n", path, facts.ctrl);
+		buf_printf(&c->out, "left: net.smc.hs_ctrl in %s is %s\n",
+			   place(path, text), facts.ctrl);
 		note(c, -EBUSY);
 	}
+	c->namespaces++;
 	netns_facts_free(&facts);
 	return 0;
 }
@@ -198,69 +257,157 @@ static int look(const char *path, __u64 inode, void *arg)
 static void prove(struct cleanup *c)
 {
 	char pins[PATH_MAX];
+	int ueids;
 
 	snprintf(pins, sizeof(pins), "%s/%s", c->datapath.bpffs, SMC_PIN_DIR);
 	if (!access(pins, F_OK)) {
-		printf("left: %s\n", pins);
+		buf_printf(&c->out, "left: %s\n", pins);
 		note(c, -EBUSY);
 	}
+	ueids = ueid_left(c->run, &c->out);
+	failed(c, ueids, "look for our UEID");
+	if (ueids > 0)
+		note(c, -EBUSY);
+	c->namespaces = 0;
 	failed(c, netns_each(c->datapath.proc, look, c),
 	       "look through the namespaces");
 }
 
-static int conclude(const struct cleanup *c)
+static int conclude(struct cleanup *c)
 {
 	if (c->kept) {
-		printf("Not all is removed: %u namespace%s a denying selector, until the SMC sockets there are closed.\n"
-		       "Their traffic goes on as it is; new connections are TCP. Run cleanup again later, or now with --force.\n",
-		       c->kept, c->kept == 1 ? " keeps" : "s keep");
+		buf_printf(
+			&c->out,
+			"Not all is removed: %u namespace%s a denying selector, until the SMC sockets there are closed.\n"
+			"Their traffic goes on as it is; new connections are TCP. Run cleanup again later, or now with --force.\n",
+			c->kept, c->kept == 1 ? " keeps" : "s keep");
 		return EXIT_FAILED;
 	}
 	if (c->err)
 		return EXIT_FAILED;
-	printf("Nothing of smcmesh is left: no pin below %s, no selector in any of %u namespaces, no UEID of ours.\n",
-	       c->datapath.bpffs, c->namespaces);
+	buf_printf(
+		&c->out,
+		"Nothing of smcmesh is left: no pin below %s, no selector in any of %u namespaces, no UEID of ours.\n",
+		c->datapath.bpffs, c->namespaces);
 	return EXIT_OK;
 }
 
+/* ---- the whole --------------------------------------------------------- */
+
 /* Return: the lock, -1 where nothing can hold one, or -EBUSY. */
-static int lock_or_say(const char *run)
+static int lock_or_say(struct cleanup *c)
 {
 	pid_t holder = 0;
-	int fd = lock_take(run, &holder);
+	int fd = lock_take(c->run, &holder);
 
 	if (fd == -ENOENT)
 		return -1;
 	if (fd == -EBUSY)
-		fprintf(stderr,
+		buf_printf(
+			&c->errors,
 			"smcmesh cleanup: an agent is running, pid %d: stop it first (it would put back what is removed)\n",
 			holder);
 	else if (fd < 0)
-		fprintf(stderr, "smcmesh cleanup: lock %s/agent.lock: %s\n",
-			run, strerror(-fd));
+		buf_printf(&c->errors,
+			   "smcmesh cleanup: lock %s/agent.lock: %s\n", c->run,
+			   strerror(-fd));
 	return fd < 0 ? -EBUSY : fd;
+}
+
+static int clean(struct cleanup *c)
+{
+	_close_ int lock = lock_or_say(c);
+
+	if (lock == -EBUSY)
+		return EXIT_FAILED;
+	remove_all(c);
+	remove_ueid(c);
+	remove_run(c);
+	if (!c->kept)
+		prove(c);
+	return conclude(c);
+}
+
+static int list(struct cleanup *c)
+{
+	prove(c);
+	return conclude(c);
+}
+
+static void print(const struct cleanup *c)
+{
+	fputs(c->out.data ?: "", stdout);
+	fflush(stdout);
+	fputs(c->errors.data ?: "", stderr);
+}
+
+/* Return: did one of the signals that end us come within @seconds (-1: wait
+ * for ever)? They are blocked, so that each try is a whole one. */
+static bool signalled(const sigset_t *signals, int seconds)
+{
+	const struct timespec time = {.tv_sec = seconds};
+	int got;
+
+	do {
+		got = sigtimedwait(signals, NULL, seconds < 0 ? NULL : &time);
+	} while (got < 0 && errno == EINTR);
+	return got > 0;
+}
+
+static bool says_the_same(const struct cleanup *a, const struct cleanup *b)
+{
+	return !strcmp(a->out.data ?: "", b->out.data ?: "") &&
+	       !strcmp(a->errors.data ?: "", b->errors.data ?: "");
+}
+
+/* Each answer is printed once, however often it is given. */
+static int clean_then_idle(const struct cleanup *how)
+{
+	_cleanup_(told_free) struct cleanup last = {};
+	sigset_t signals;
+	int ret = EXIT_FAILED;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	while (ret != EXIT_OK) {
+		struct cleanup c = *how;
+
+		ret = clean(&c);
+		if (!says_the_same(&c, &last))
+			print(&c);
+		told_free(&last);
+		last = c;
+		if (ret != EXIT_OK && signalled(&signals, AGAIN_S))
+			return ret;
+	}
+	signalled(&signals, -1);
+	return EXIT_OK;
 }
 
 static int run(const struct cli_args *args)
 {
-	struct cleanup c = {
+	_cleanup_(told_free) struct cleanup c = {
 		.datapath = {.bpffs = args->option[BPFFS],
 			     .cgroup = args->option[CGROUP],
 			     .proc = args->option[PROC]},
 		.run = args->option[RUN],
 		.force = args->option[FORCE],
 	};
-	_close_ int lock = lock_or_say(c.run);
+	int ret;
 
-	if (lock == -EBUSY)
-		return EXIT_FAILED;
-	remove_all(&c);
-	remove_ueid(&c);
-	remove_run(&c);
-	if (!c.kept)
-		prove(&c);
-	buf_free(&c.said);
-	return conclude(&c);
+	if (args->option[LIST] &&
+	    (args->option[FORCE] || args->option[THEN_IDLE])) {
+		fprintf(stderr,
+			"smcmesh cleanup: --list changes nothing: neither --force nor --then-idle goes with it\n");
+		return EXIT_USAGE;
+	}
+	if (args->option[THEN_IDLE])
+		return clean_then_idle(&c);
+	ret = args->option[LIST] ? list(&c) : clean(&c);
+	print(&c);
+	return ret;
 }
 
 const struct command command_cleanup = {

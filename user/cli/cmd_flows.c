@@ -42,6 +42,15 @@ static void pod_text(yyjson_val *f, char text[160])
 		snprintf(text, 160, "-");
 }
 
+static const char *remark(yyjson_val *f)
+{
+	if (yyjson_get_bool(yyjson_obj_get(f, "closed")))
+		return " (closed)";
+	if (yyjson_get_bool(yyjson_obj_get(f, "late")))
+		return " (late: smcmesh reopen ends it)";
+	return "";
+}
+
 static void print(yyjson_val *root)
 {
 	_cleanup_(table_free) struct table t = {};
@@ -59,10 +68,7 @@ static void print(yyjson_val *root)
 		end_text(f, "remote", end);
 		table_add(&t, end);
 		table_add(&t, json_text(f, "opened"));
-		table_addf(&t, "%s%s", json_text(f, "sentence"),
-			   yyjson_get_bool(yyjson_obj_get(f, "closed"))
-				   ? " (closed)"
-				   : "");
+		table_addf(&t, "%s%s", json_text(f, "sentence"), remark(f));
 	}
 	table_print(&t, stdout);
 }

@@ -15,17 +15,24 @@ static const char *const heads[] = {"NAMESPACE", "POD",	       "ARMED",
 				    "REASON",	 "TRANSPORTS", "PUBLISHED",
 				    "WHY",	 NULL};
 
-/* Late listeners are the one thing that an armed pod's user should know. */
+/* What is late is the one thing that an armed pod's user should know. */
 static void add_why(struct table *t, yyjson_val *pod)
 {
-	_buf_ struct buf late = {};
+	unsigned long long flows =
+		yyjson_get_uint(yyjson_obj_get(pod, "late_flows"));
+	_buf_ struct buf late = {}, text = {};
 
+	buf_printf(&text, "%s", json_text(pod, "sentence"));
 	json_join(pod, "late_listeners", &late);
 	if (late.data)
-		table_addf(t, "%s; opened before that and plain TCP: %s",
-			   json_text(pod, "sentence"), late.data);
-	else
-		table_add(t, json_text(pod, "sentence"));
+		buf_printf(
+			&text,
+			"; opened before that and plain TCP: %s (restart the pod to accelerate it)",
+			late.data);
+	if (flows)
+		buf_printf(&text, "; %llu late flow%s (smcmesh reopen)", flows,
+			   flows == 1 ? "" : "s");
+	table_add(t, text.data ?: "");
 }
 
 static void print(yyjson_val *root)

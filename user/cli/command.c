@@ -7,9 +7,11 @@
 #include "base/cleanup.h"
 
 const struct command *const commands[] = {
-	&command_agent,	    &command_status,  &command_pods,
-	&command_endpoints, &command_flows,   &command_doctor,
-	&command_cleanup,   &command_version, NULL,
+	&command_agent,	  &command_status,
+	&command_pods,	  &command_endpoints,
+	&command_flows,	  &command_reopen,
+	&command_doctor,  &command_cleanup,
+	&command_version, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -54,7 +56,8 @@ static void command_usage(FILE *to, const struct command *c)
 	static const struct cli_option help = {'h', "help", NULL, NULL,
 					       "print this"};
 
-	fprintf(to, "usage: smcmesh %s [OPTION...]\n\n%s\n", c->name, c->help);
+	fprintf(to, "usage: smcmesh %s [OPTION...]%s%s\n\n%s\n", c->name,
+		c->operand ? " " : "", c->operand ?: "", c->help);
 	if (c->more)
 		fprintf(to, "%s\n", c->more);
 	fputc('\n', to);
@@ -159,6 +162,10 @@ static int parse(const struct command *c, int argc, char **argv,
 		}
 		args->option[i] = optarg ?: "";
 	}
+	if (c->operand && optind == argc)
+		return wrong(c, "needs", c->operand);
+	if (c->operand)
+		args->operand = argv[optind++];
 	if (optind < argc)
 		return wrong(c, "takes no", argv[optind]);
 	return 0;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CLI_OPTIONS_MAX 12
+#define CLI_OPTIONS_MAX 24
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -24,13 +24,15 @@ struct cli_args {
 	/* By the option's place in the table: its argument, "" for a flag that
 	 * was given, `initial` or NULL where it was not. */
 	const char *option[CLI_OPTIONS_MAX];
+	const char *operand; /* set where the command wants one */
 };
 
 struct command {
 	const char *name;
-	const char *help;		  /* one line */
-	const char *more;		  /* further lines of --help, or NULL */
-	const struct cli_option *options; /* ends with an empty row */
+	const char *help;    /* one line */
+	const char *more;    /* further lines of --help, or NULL */
+	const char *operand; /* what its one operand is called; NULL: none */
+	const struct cli_option *options;	 /* ends with an empty row */
 	int (*run)(const struct cli_args *args); /* an exit status */
 };
 
@@ -65,8 +67,8 @@ struct command {
 extern const struct command *const commands[];
 
 extern const struct command command_agent, command_status, command_pods,
-	command_endpoints, command_flows, command_doctor, command_cleanup,
-	command_version;
+	command_endpoints, command_flows, command_reopen, command_doctor,
+	command_cleanup, command_version;
 
 /* command_find - NULL where there is none of that name. */
 const struct command *command_find(const char *name);

@@ -8,11 +8,21 @@
  */
 #include <bpf/bpf.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "datapath/mapio.h"
 #include "datapath/state.h"
+
+/*
+ * A Service's row holds for so long after the last apply: without an agent
+ * nobody follows the proxy any more, which may then send connections to
+ * strangers. What has less than RENEW left is written anew, so that not every
+ * apply writes every row.
+ */
+#define SERVICE_TTL_NS (300 * 1000000000ULL)
+#define SERVICE_RENEW_NS (240 * 1000000000ULL)
 
 /* One map's part of an apply. */
 struct part {
@@ -89,6 +99,20 @@ static int want_endpoint(const struct mesh_plan *plan, struct rows *out)
 	return err;
 }
 
+/* When they expire, keep_expiry() says: it knows what is there. */
+static int want_service(const struct mesh_plan *plan, struct rows *out)
+{
+	int err = rows_reserve(out, plan->n_services);
+
+	for (size_t i = 0; !err && i < plan->n_services; i++) {
+		const struct smc_service value = {
+			.transports = plan->services[i].transports};
+
+		err = rows_add(out, &plan->services[i].key, &value);
+	}
+	return err;
+}
+
 static int want_cidr(const struct mesh_plan *plan, struct rows *out)
 {
 	const struct smc_cidr value = {.exclude = 1};
@@ -115,8 +139,8 @@ static int want_port(const struct mesh_plan *plan, struct rows *out)
 static int (*const wants[MAP_MAX])(const struct mesh_plan *plan,
 				   struct rows *out) = {
 	[MAP_NETNS] = want_netns,	[MAP_CGROUP] = want_cgroup,
-	[MAP_ENDPOINT] = want_endpoint, [MAP_CIDR] = want_cidr,
-	[MAP_PORT] = want_port,
+	[MAP_ENDPOINT] = want_endpoint, [MAP_SERVICE] = want_service,
+	[MAP_CIDR] = want_cidr,		[MAP_PORT] = want_port,
 };
 
 /*
@@ -170,6 +194,39 @@ static int keep_flags(struct rows *want, const struct rows *have)
 	return err;
 }
 
+__u64 service_expiry(const struct smc_service *want,
+		     const struct smc_service *have, __u64 now)
+{
+	/* A row that only says why has nothing to lose. */
+	if (!want->transports)
+		return 0;
+	if (have && have->transports == want->transports &&
+	    have->expires_ns > now + SERVICE_RENEW_NS &&
+	    have->expires_ns <= now + SERVICE_TTL_NS)
+		return have->expires_ns;
+	return now + SERVICE_TTL_NS;
+}
+
+static void keep_expiry(struct rows *want, const struct rows *have)
+{
+	struct smc_service service, old;
+	const void *old_bytes;
+	struct timespec now;
+	__u64 ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* as bpf_ktime_get_ns() */
+	ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	for (size_t i = 0; i < want->n; i++) {
+		old_bytes = rows_find(have, rows_key(want, i));
+		if (old_bytes)
+			memcpy(&old, old_bytes, sizeof(old));
+		memcpy(&service, rows_value(want, i), sizeof(service));
+		service.expires_ns =
+			service_expiry(&service, old_bytes ? &old : NULL, ns);
+		memcpy(rows_value(want, i), &service, sizeof(service));
+	}
+}
+
 /* What is to be done to one map. A map that cannot be read is left alone. */
 static int part_plan(struct datapath *dp, const struct mesh_plan *plan,
 		     struct part *p)
@@ -188,6 +245,8 @@ static int part_plan(struct datapath *dp, const struct mesh_plan *plan,
 	rows_sort(&p->want);
 	if (p->id == MAP_NETNS || p->id == MAP_CGROUP)
 		err = keep_flags(&p->want, &have);
+	if (p->id == MAP_SERVICE)
+		keep_expiry(&p->want, &have);
 	return err ? err : rows_diff(&p->want, &have, &p->delta);
 }
 
@@ -295,8 +354,10 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 	_cleanup_(part_free) struct part cgroup = {.id = MAP_CGROUP};
 	_cleanup_(part_free) struct part port = {MAP_PORT, .denies = true};
 	_cleanup_(part_free) struct part cidr = {MAP_CIDR, .denies = true};
+	_cleanup_(part_free) struct part service = {.id = MAP_SERVICE};
 	_cleanup_(part_free) struct part endpoint = {.id = MAP_ENDPOINT};
-	struct part *const parts[] = {&netns, &cgroup, &port, &cidr, &endpoint};
+	struct part *const parts[] = {&netns, &cgroup,	&port,
+				      &cidr,  &service, &endpoint};
 	struct apply a = {.dp = dp, .did = did};
 	struct smc_config c = *config;
 

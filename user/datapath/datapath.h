@@ -129,6 +129,8 @@ int datapath_each_cgroup(struct datapath *dp, datapath_pod_fn fn, void *arg);
 int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 			   void *arg);
 int datapath_each_flow(struct datapath *dp, datapath_flow_fn fn, void *arg);
+/* datapath_flow - One record. Return: 0, or -ENOENT. */
+int datapath_flow(struct datapath *dp, __u64 cookie, struct smc_flow *out);
 int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 			  void *arg);
 

@@ -63,6 +63,14 @@ int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 	return err;
 }
 
+int datapath_flow(struct datapath *dp, __u64 cookie, struct smc_flow *out)
+{
+	if (dp->map_fd[MAP_FLOW] < 0 ||
+	    bpf_map_lookup_elem(dp->map_fd[MAP_FLOW], &cookie, out))
+		return -ENOENT;
+	return 0;
+}
+
 int datapath_each_flow(struct datapath *dp, datapath_flow_fn fn, void *arg)
 {
 	_cleanup_(rows_free) struct rows rows = {};

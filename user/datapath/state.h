@@ -151,6 +151,15 @@ int links_sweep(struct datapath *dp);
  * how we pin, and how we tell our pins from others'. */
 bool link_pin_is_ours(const char *dir, const char *name);
 
+/* ---- apply.c ---- */
+
+/*
+ * service_expiry - Until when a row of smc_service is to hold.
+ * @have: what the map has at its key, or NULL. @now: CLOCK_MONOTONIC, ns.
+ */
+__u64 service_expiry(const struct smc_service *want,
+		     const struct smc_service *have, __u64 now);
+
 /* ---- read.c ---- */
 
 /* events_open - Map the ring buffer. Return: 0 or a negative errno, logged. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A List to a world: finds the objects, lets decode_pod.c and decode_mesh.c
- * read them, and sees to it that each is there once.
+ * A List to a world: finds the objects, lets the other decode_*.c read them,
+ * and sees to it that each is there once.
  *
  * A list is an object of kind List, or of any kind that ends in List: what
  * `kubectl get -o json` prints, and what the API itself answers, where the
@@ -86,37 +86,29 @@ int get_name(const struct json_object *o, const char *path, const char **out)
 /* ---- the kinds ------------------------------------------------------------
  */
 
-static int add_pod(struct decoder *d, struct json_object *o)
-{
-	struct mesh_pod pod, *slot;
-	int err = decode_pod(o, &pod);
-
-	if (err)
-		return err;
-	slot = array_push(d->world.pods, d->world.n_pods);
-	if (!slot) {
-		mesh_pod_free(&pod);
-		return -ENOMEM;
+/* add_TYPE - Decode one, append it to its array of the world. */
+#define ADDER(type, array)                                              \
+	static int add_##type(struct decoder *d, struct json_object *o) \
+	{                                                               \
+		struct mesh_##type made, *slot;                         \
+		int err = decode_##type(o, &made);                      \
+                                                                        \
+		if (err)                                                \
+			return err;                                     \
+		slot = array_push(d->world.array, d->world.n_##array);  \
+		if (!slot) {                                            \
+			mesh_##type##_free(&made);                      \
+			return -ENOMEM;                                 \
+		}                                                       \
+		*slot = made;                                           \
+		return 0;                                               \
 	}
-	*slot = pod;
-	return 0;
-}
-
-static int add_node(struct decoder *d, struct json_object *o)
-{
-	struct mesh_node node, *slot;
-	int err = decode_node(o, &node);
-
-	if (err)
-		return err;
-	slot = array_push(d->world.nodes, d->world.n_nodes);
-	if (!slot) {
-		mesh_node_free(&node);
-		return -ENOMEM;
-	}
-	*slot = node;
-	return 0;
-}
+ADDER(pod, pods)
+ADDER(node, nodes)
+ADDER(namespace, namespaces)
+ADDER(service, services)
+ADDER(slice, slices)
+#undef ADDER
 
 /* Of a configuration only "default" counts, and of two the later. */
 static bool is_default(struct json_object *o, bool *have)
@@ -159,11 +151,15 @@ static int add_asm(struct decoder *d, struct json_object *o)
 static const struct kind {
 	const char *name, *group;
 	int (*add)(struct decoder *d, struct json_object *o);
+	bool namespaced;
 } kinds[] = {
-	{"Pod", "", add_pod},
-	{"SmcNode", "smcmesh.io", add_node},
-	{"SmcMesh", "smcmesh.io", add_mesh},
-	{"ASMMeshConfig", "istio.alibabacloud.com", add_asm},
+	{"Pod", "", add_pod, true},
+	{"Namespace", "", add_namespace, false},
+	{"Service", "", add_service, true},
+	{"EndpointSlice", "discovery.k8s.io", add_slice, true},
+	{"SmcNode", "smcmesh.io", add_node, false},
+	{"SmcMesh", "smcmesh.io", add_mesh, false},
+	{"ASMMeshConfig", "istio.alibabacloud.com", add_asm, false},
 };
 
 static const struct kind *find_kind(const char *name)
@@ -184,19 +180,18 @@ static bool group_matches(const struct kind *kind, const char *api_version)
 	       !memcmp(api_version, kind->group, len);
 }
 
-/* "Pod default/web-0", or "Pod (items[3])" if it has no name. */
-static int name_object(struct decoder *d, const struct kind *kind,
-		       yyjson_val *val, struct buf *out)
+int object_name(const char *kind, bool namespaced, yyjson_val *val,
+		size_t index, struct buf *out)
 {
 	yyjson_val *meta = yyjson_obj_get(val, "metadata");
 	const char *name = json_value_str(yyjson_obj_get(meta, "name"), 253);
 	const char *ns = json_value_str(yyjson_obj_get(meta, "namespace"), 253);
 
 	if (!name || !name_ok(name))
-		return buf_printf(out, "%s (items[%zu])", kind->name, d->index);
-	if (kind->add != add_pod)
-		return buf_printf(out, "%s %s", kind->name, name);
-	return buf_printf(out, "%s %s/%s", kind->name,
+		return buf_printf(out, "%s (items[%zu])", kind, index);
+	if (!namespaced)
+		return buf_printf(out, "%s %s", kind, name);
+	return buf_printf(out, "%s %s/%s", kind,
 			  ns && name_ok(ns) ? ns : "default", name);
 }
 
@@ -208,7 +203,7 @@ static int add_object(struct decoder *d, const struct kind *kind,
 	const char *text = NULL;
 	int got;
 
-	if (name_object(d, kind, val, &name))
+	if (object_name(kind->name, kind->namespaced, val, d->index, &name))
 		return -ENOMEM;
 	o.name = name.data;
 	o.consequence = "it is left out";
@@ -300,119 +295,6 @@ static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
 	return err;
 }
 
-/* ---- each object once -----------------------------------------------------
- */
-
-static int pod_name_cmp(const void *a, const void *b)
-{
-	const struct mesh_pod *x = *(struct mesh_pod *const *)a;
-	const struct mesh_pod *y = *(struct mesh_pod *const *)b;
-	int order = strcmp(x->ns, y->ns);
-
-	return order ? order : strcmp(x->name, y->name);
-}
-
-static int pod_uid_cmp(const void *a, const void *b)
-{
-	return strcmp((*(struct mesh_pod *const *)a)->uid,
-		      (*(struct mesh_pod *const *)b)->uid);
-}
-
-static int node_name_cmp(const void *a, const void *b)
-{
-	return strcmp((*(struct mesh_node *const *)a)->name,
-		      (*(struct mesh_node *const *)b)->name);
-}
-
-static void note_double(struct decoder *d, const char *kind, const char *ns,
-			const char *name)
-{
-	struct json_object o = {.notes = d->notes,
-				.name = kind,
-				.consequence = "the later one counts"};
-
-	json_say(&o, "%s%s%s is listed twice, or its UID is", ns ? ns : "",
-		 ns ? "/" : "", name);
-}
-
-struct order {
-	int (*cmp)(const void *a, const void *b); /* of pointers to objects */
-};
-
-/* The place in the world makes the order total, so that the last one wins. */
-static int ordered(const void *a, const void *b, void *order)
-{
-	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-	int by = ((struct order *)order)->cmp(a, b);
-
-	return by ? by : (x > y) - (x < y);
-}
-
-/* Set drop[i] for each of the @n objects of @size at @base that compares equal
- * to a later one. Return: 0 or -ENOMEM. */
-static int mark_doubles(char *base, size_t n, size_t size, struct order order,
-			bool *drop)
-{
-	_free_ char **v = calloc(n + 1, sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		v[i] = base + i * size;
-	qsort_r(v, n, sizeof(*v), ordered, &order);
-	for (size_t i = 1; i < n; i++)
-		if (!order.cmp(&v[i - 1], &v[i]))
-			drop[(v[i - 1] - base) / size] = true;
-	return 0;
-}
-
-static int pods_once(struct decoder *d)
-{
-	struct mesh_world *w = &d->world;
-	_free_ bool *drop = calloc(w->n_pods + 1, sizeof(*drop));
-	struct mesh_pod *v = w->pods;
-	size_t n = w->n_pods, kept = 0;
-
-	if (!drop ||
-	    mark_doubles((char *)v, n, sizeof(*v), (struct order){pod_name_cmp},
-			 drop) ||
-	    mark_doubles((char *)v, n, sizeof(*v), (struct order){pod_uid_cmp},
-			 drop))
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (!drop[i]) {
-			v[kept++] = v[i];
-			continue;
-		}
-		note_double(d, "Pod", v[i].ns, v[i].name);
-		mesh_pod_free(&v[i]);
-	}
-	w->n_pods = kept;
-	return 0;
-}
-
-static int nodes_once(struct decoder *d)
-{
-	struct mesh_world *w = &d->world;
-	_free_ bool *drop = calloc(w->n_nodes + 1, sizeof(*drop));
-	struct mesh_node *v = w->nodes;
-	size_t n = w->n_nodes, kept = 0;
-
-	if (!drop || mark_doubles((char *)v, n, sizeof(*v),
-				  (struct order){node_name_cmp}, drop))
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (!drop[i]) {
-			v[kept++] = v[i];
-			continue;
-		}
-		note_double(d, "SmcNode", NULL, v[i].name);
-		mesh_node_free(&v[i]);
-	}
-	w->n_nodes = kept;
-	return 0;
-}
-
 /* ---- the text -------------------------------------------------------------
  */
 
@@ -484,9 +366,7 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 	if (!err)
 		err = add_item(&d, yyjson_doc_get_root(doc), 0, "", 0);
 	if (!err)
-		err = pods_once(&d);
-	if (!err)
-		err = nodes_once(&d);
+		err = world_once(&d.world, notes);
 	if (!err)
 		err = notes->err;
 	if (err)

@@ -266,6 +266,14 @@ static int read_ueids(const struct json_object *o, struct mesh_node *node)
 	return 0;
 }
 
+/* A Ready condition was read: since when is it what it is? */
+static void read_since(const struct json_object *o, struct mesh_node *node)
+{
+	struct json_object with = json_with(o, "the time is ignored");
+
+	(void)!json_time(&with, "lastTransitionTime", &node->ready_since);
+}
+
 /* Only a plain "False" takes a node away: its datapath lives on without its
  * agent, so "Unknown" and silence change nothing. */
 static void read_conditions(const struct json_object *o, struct mesh_node *node)
@@ -290,6 +298,7 @@ static void read_conditions(const struct json_object *o, struct mesh_node *node)
 			continue;
 		if (!strcmp(status, "False"))
 			node->ready = false;
+		read_since(&e, node);
 	}
 }
 

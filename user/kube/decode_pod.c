@@ -17,132 +17,105 @@
 /* Dual stack needs two; what is more is noted. */
 #define POD_ADDRS_MAX 16
 
-#define ANNOTATION_ENABLED "smc.asm.alibabacloud.com/enabled"
-#define ANNOTATION_ENABLED_ALIAS "smcmesh.io/enabled"
-#define ANNOTATION_OUT "smcmesh.io/exclude-outbound-ports"
-#define ANNOTATION_IN "smcmesh.io/exclude-inbound-ports"
 #define ANNOTATION_NETNS "smcmesh.io/netns"
 #define ANNOTATION_PROXY_UID "smcmesh.io/proxy-uid"
+
+/* Kubelet's own, on the object that stands for a static pod. */
+#define ANNOTATION_HASH "kubernetes.io/config.hash"
+#define ANNOTATION_MIRROR "kubernetes.io/config.mirror"
+#define HASH_LEN 32
 
 #define PROXY_CONTAINER "istio-proxy"
 
 /* ---- annotations ----------------------------------------------------------
  */
 
-/* The first problem is kept: one is enough to act on. */
-static int problem(struct mesh_pod *pod, const char *key, yyjson_val *val,
-		   const char *expected)
+static int read_netns(const struct annotations *a, struct mesh_pod *pod)
 {
-	char value[JSON_RENDER_MAX];
+	bool said;
+	const char *text = annotation(a, ANNOTATION_NETNS, 4095, &said);
 
-	if (pod->problem)
-		return 0;
-	if (asprintf(&pod->problem, "annotation %s is %s, expected %s", key,
-		     json_render(val, value), expected) < 0) {
-		pod->problem = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static int read_switch(yyjson_val *annotations, const char *key,
-		       struct mesh_pod *pod, enum mesh_switch *out)
-{
-	yyjson_val *val = yyjson_obj_get(annotations, key);
-	const char *text = json_value_str(val, SIZE_MAX);
-
-	if (!val || (text && !mesh_switch_parse(text, out)))
-		return 0;
-	return problem(pod, key, val, "\"true\" or \"false\"");
-}
-
-/* The vendor's annotation wins over our alias where both are there. */
-static int read_enabled(const struct json_object *o, yyjson_val *annotations,
-			struct mesh_pod *pod)
-{
-	struct json_object ignored = json_with(o, "the second is ignored");
-	enum mesh_switch first = MESH_UNSET, alias = MESH_UNSET;
-	int err;
-
-	err = read_switch(annotations, ANNOTATION_ENABLED, pod, &first);
-	if (!err)
-		err = read_switch(annotations, ANNOTATION_ENABLED_ALIAS, pod,
-				  &alias);
-	if (first != MESH_UNSET && alias != MESH_UNSET && first != alias)
-		json_say(&ignored, "the annotations " ANNOTATION_ENABLED
-				   " and " ANNOTATION_ENABLED_ALIAS " differ");
-	pod->enabled = first != MESH_UNSET ? first : alias;
-	return err;
-}
-
-static int read_ports(yyjson_val *annotations, const char *key,
-		      struct mesh_pod *pod, struct mesh_ports *out)
-{
-	yyjson_val *val = yyjson_obj_get(annotations, key);
-	const char *text = json_value_str(val, SIZE_MAX);
-	char bad[32] = "", expected[128];
-	int err;
-
-	if (!val)
-		return 0;
-	err = text ? mesh_ports_parse(text, out, bad) : -EINVAL;
-	if (err != -EINVAL)
-		return err;
-	snprintf(expected, sizeof(expected),
-		 "ports from 1 to 65535 with commas between (not \"%s\")", bad);
-	return problem(pod, key, val,
-		       text ? expected : "a string of ports and commas");
-}
-
-static int read_netns(yyjson_val *annotations, struct mesh_pod *pod)
-{
-	yyjson_val *val = yyjson_obj_get(annotations, ANNOTATION_NETNS);
-	const char *text = json_value_str(val, 4095);
-
-	if (!val)
+	if (!said)
 		return 0;
 	if (!text || *text != '/')
-		return problem(pod, ANNOTATION_NETNS, val, "an absolute path");
+		return annotation_problem(a, &pod->problem, ANNOTATION_NETNS,
+					  "an absolute path");
 	return set_str(&pod->netns_path, text);
 }
 
-static int read_proxy_uid(yyjson_val *annotations, struct mesh_pod *pod)
+static int read_proxy_uid(const struct annotations *a, struct mesh_pod *pod)
 {
-	yyjson_val *val = yyjson_obj_get(annotations, ANNOTATION_PROXY_UID);
-	const char *text = json_value_str(val, 10);
+	bool said;
+	const char *text = annotation(a, ANNOTATION_PROXY_UID, 10, &said);
 	unsigned long long uid = SMC_UID_ANY;
 
-	if (!val)
+	if (!said)
 		return 0;
 	if (text && *text && !text[strspn(text, "0123456789")])
 		uid = strtoull(text, NULL, 10);
 	if (uid >= SMC_UID_ANY)
-		return problem(pod, ANNOTATION_PROXY_UID, val,
-			       "a user ID from 0 to 4294967294");
+		return annotation_problem(a, &pod->problem,
+					  ANNOTATION_PROXY_UID,
+					  "a user ID from 0 to 4294967294");
 	pod->proxy_uid = uid;
 	return 0;
+}
+
+/*
+ * Who may make pods may set these too, and so name another pod's cgroup: only
+ * what has the form of a static pod's is taken, which is no other pod's UID.
+ */
+static int read_hash(const struct annotations *a, struct mesh_pod *pod)
+{
+	bool said;
+	const char *hash = annotation(a, ANNOTATION_HASH, HASH_LEN, &said);
+	const char *mirror = annotation(a, ANNOTATION_MIRROR, HASH_LEN, &said);
+
+	if (!hash || !mirror || strcmp(hash, mirror) ||
+	    strlen(hash) != HASH_LEN ||
+	    strspn(hash, "0123456789abcdef") != HASH_LEN)
+		return 0;
+	return set_str(&pod->cgroup_uid, hash);
+}
+
+/* Enabled, and ports: what a Namespace can say too. */
+static int read_common(const struct json_object *o, const struct annotations *a,
+		       struct mesh_pod *pod)
+{
+	struct mesh_default enabled = {0}, in = {0}, out = {0};
+	int err = annotations_read(o, a, &enabled, &in, &out);
+
+	pod->enabled = enabled.enabled;
+	pod->says_in = in.said;
+	pod->says_out = out.said;
+	pod->exclude_in = in.ports;
+	pod->exclude_out = out.ports;
+	pod->problem = enabled.problem ?: out.problem ?: in.problem;
+	if (enabled.problem)
+		free(out.problem);
+	if (enabled.problem || out.problem)
+		free(in.problem);
+	return err;
 }
 
 static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 {
 	struct json_object with = json_with(o, "the Pod is not enabled");
-	yyjson_val *annotations;
-	int err = json_obj(&with, "metadata.annotations", &annotations);
+	struct annotations a = {.of = ""};
+	int err = json_obj(&with, "metadata.annotations", &a.val);
 
+	/* Nor by its Namespace. */
+	if (err < 0)
+		pod->enabled = MESH_OFF;
 	if (err <= 0)
 		return 0;
-	err = read_enabled(o, annotations, pod);
+	err = read_common(o, &a, pod);
+	/* Who may make pods may not choose a path of the node's. */
+	if (!err && !o->from_api)
+		err = read_netns(&a, pod);
 	if (!err)
-		err = read_ports(annotations, ANNOTATION_OUT, pod,
-				 &pod->exclude_out);
-	if (!err)
-		err = read_ports(annotations, ANNOTATION_IN, pod,
-				 &pod->exclude_in);
-	if (!err)
-		err = read_netns(annotations, pod);
-	if (!err)
-		err = read_proxy_uid(annotations, pod);
-	return err;
+		err = read_hash(&a, pod);
+	return err ? err : read_proxy_uid(&a, pod);
 }
 
 /* ---- containers -----------------------------------------------------------
@@ -233,6 +206,30 @@ static int read_identity(const struct json_object *o, struct mesh_pod *pod)
 	return err ? err : set_uid(&pod->uid, uid, ns, name);
 }
 
+/* A Node as the owner: a static pod, which nobody else can start again. */
+static void read_owners(const struct json_object *o, struct mesh_pod *pod)
+{
+	struct json_object with = json_with(o, "it will not be evicted");
+	yyjson_val *list, *val;
+	size_t i, n;
+
+	if (json_arr(&with, "metadata.ownerReferences", &list) <= 0)
+		return;
+	yyjson_arr_foreach (list, i, n, val) {
+		struct json_object e =
+			json_element(o, "metadata.ownerReferences", i, val,
+				     "it will not be evicted");
+		const char *kind = "";
+		bool controller = false;
+
+		if (!yyjson_is_obj(val))
+			json_note(&e, "", val, "an object");
+		else if (json_str(&e, "kind", &kind) >= 0 &&
+			 json_bool(&e, "controller", &controller) >= 0)
+			pod->replaced |= controller && strcmp(kind, "Node");
+	}
+}
+
 static int read_state(const struct json_object *o, struct mesh_pod *pod)
 {
 	const char *node = "", *phase = "";
@@ -243,6 +240,7 @@ static int read_state(const struct json_object *o, struct mesh_pod *pod)
 		return -EINVAL;
 	/* Being deleted is not having ended: it serves until it stops. */
 	pod->ended = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	read_owners(o, pod);
 	return set_str(&pod->node, node);
 }
 

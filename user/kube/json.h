@@ -28,6 +28,7 @@ struct json_object {
 	const char *consequence; /* "the Pod is left out" */
 	const char *array;	 /* NULL, or it is an element of this path */
 	size_t index;		 /* of that array */
+	bool from_api;		 /* not from a file */
 };
 
 /* json_element - Element @index of @o's array at @path, as an object whose
@@ -44,6 +45,7 @@ static inline struct json_object json_element(const struct json_object *o,
 		.consequence = consequence,
 		.array = path,
 		.index = index,
+		.from_api = o->from_api,
 	};
 }
 

@@ -12,6 +12,10 @@
 
 must_check int decode_pod(struct json_object *o, struct mesh_pod *out);
 must_check int decode_node(struct json_object *o, struct mesh_node *out);
+must_check int decode_namespace(struct json_object *o,
+				struct mesh_namespace *out);
+must_check int decode_service(struct json_object *o, struct mesh_service *out);
+must_check int decode_slice(struct json_object *o, struct mesh_slice *out);
 
 /* These two change only what the object says well; @out is valid before and
  * after. */
@@ -29,3 +33,38 @@ must_check int set_uid(char **out, const char *uid, const char *ns,
  * label: at most 253 of A-Z a-z 0-9 . _ - : */
 must_check int get_name(const struct json_object *o, const char *path,
 			const char **out);
+
+/* object_name - Append "Pod default/web-0" or "SmcNode n1", or "Pod (items[3])"
+ * if @val has no name. Return: 0 or -ENOMEM. */
+must_check int object_name(const char *kind, bool namespaced, yyjson_val *val,
+			   size_t index, struct buf *out);
+
+/* world_once - See to it that each object is in @w once: of two the later
+ * stays, which is noted. Return: 0 or -ENOMEM. */
+must_check int world_once(struct mesh_world *w, struct buf *notes);
+
+/* ---- decode_annotations.c ------------------------------------------------ */
+
+struct annotations {
+	yyjson_val *val; /* metadata.annotations, an object */
+	const char *of;	 /* "" or " of its Namespace", for sentences */
+};
+
+/* annotation - The text of one, NULL if it is no string, or longer than @max.
+ * *@said: is there one at all? */
+const char *annotation(const struct annotations *a, const char *key, size_t max,
+		       bool *said);
+
+/* annotation_problem - Unless *@problem is there already, make it say that
+ * @key has its value and not what was expected. Return: 0 or -ENOMEM. */
+must_check int annotation_problem(const struct annotations *a, char **problem,
+				  const char *key, const char *expected);
+
+/* annotations_read - Those that Pods and Namespaces have in common. What is
+ * not understood is in `problem`. Return: 0; or -ENOMEM: what was read so far
+ * is the caller's all the same. */
+must_check int annotations_read(const struct json_object *o,
+				const struct annotations *a,
+				struct mesh_default *enabled,
+				struct mesh_default *in,
+				struct mesh_default *out);

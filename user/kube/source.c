@@ -10,10 +10,13 @@
 
 static const struct {
 	const char *prefix;
+	bool more; /* something must follow it, else nothing may */
 	int (*open)(uv_loop_t *loop, const char *rest,
+		    const struct kube_options *kube,
 		    const struct source_events *events, struct source **out);
 } kinds[] = {
-	{"file:", source_file_open},
+	{"file:", true, source_file_open},
+	{"kube", false, source_kube_open},
 };
 
 /* Return: the kind of @spec, or -1; *@rest: what follows its prefix. */
@@ -22,7 +25,8 @@ static int kind_of(const char *spec, const char **rest)
 	for (size_t i = 0; i < array_size(kinds); i++) {
 		size_t len = strlen(kinds[i].prefix);
 
-		if (!strncmp(spec, kinds[i].prefix, len) && spec[len]) {
+		if (!strncmp(spec, kinds[i].prefix, len) &&
+		    !spec[len] == !kinds[i].more) {
 			*rest = spec + len;
 			return i;
 		}
@@ -36,17 +40,19 @@ int source_check(const char *spec)
 
 	if (kind_of(spec, &rest) >= 0)
 		return 0;
-	return log_err(-EINVAL, "source \"%s\": expected file:PATH", spec);
+	return log_err(-EINVAL, "source \"%s\": expected file:PATH or kube",
+		       spec);
 }
 
 int source_open(uv_loop_t *loop, const char *spec,
+		const struct kube_options *kube,
 		const struct source_events *events, struct source **out)
 {
 	const char *rest;
 	int kind = kind_of(spec, &rest);
 
 	return kind < 0 ? source_check(spec)
-			: kinds[kind].open(loop, rest, events, out);
+			: kinds[kind].open(loop, rest, kube, events, out);
 }
 
 void source_close(struct source *s)
@@ -77,6 +83,11 @@ const char *source_notes(const struct source *s)
 	return s->notes ? s->notes : "";
 }
 
+struct kube_client *source_client(const struct source *s)
+{
+	return s->ops->client ? s->ops->client(s) : NULL;
+}
+
 static void call(struct source *s, void (*event)(void *arg))
 {
 	if (!s->closed)
@@ -97,6 +108,19 @@ void source_set_problem(struct source *s, const char *problem)
 	free(s->problem);
 	s->problem = copy;
 	call(s, s->events.trouble);
+}
+
+void source_clear_problem(struct source *s)
+{
+	if (!s->problem)
+		return;
+	free(take_ptr(s->problem));
+	call(s, s->events.trouble);
+}
+
+void source_changed(struct source *s)
+{
+	call(s, s->events.changed);
 }
 
 static void set_world(struct source *s, struct mesh_world *world,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the world comes from: `--source file:PATH` (and kube, its sibling).
+ * Where the world comes from: `--source file:PATH` or `--source kube`.
  * A source keeps the last good world and says when there is a newer one.
  */
 #pragma once
@@ -9,6 +9,8 @@
 #include "mesh/model.h"
 
 struct source;
+struct kube_client;
+struct kube_options;
 
 struct source_events {
 	/* A new good world is there: source_world(). Called from the loop. */
@@ -24,13 +26,17 @@ int source_check(const char *spec);
 
 /*
  * source_open - Start watching.
- * @spec: "file:PATH". Anything else: -EINVAL, with a log line that says what
- *        is expected.
- * The file may be missing: that is trouble, not an error.
+ * @spec: "file:PATH" or "kube". Anything else: -EINVAL, with a log line that
+ *        says what is expected.
+ * @kube: for "kube" alone (kube/client.h), `node` must be set; else NULL.
+ *
+ * The file may be missing, the API server away: that is trouble, not an error.
+ * A configuration that is wrong is an error, logged.
  * Return: 0 or a negative errno. Free with source_close() (asynchronous: the
  * memory goes when the loop has closed the handles).
  */
 int source_open(uv_loop_t *loop, const char *spec,
+		const struct kube_options *kube,
 		const struct source_events *events, struct source **out);
 void source_close(struct source *s);
 
@@ -43,8 +49,13 @@ void source_reread(struct source *s);
 const struct mesh_world *source_world(const struct source *s);
 
 /* source_problem - NULL, or the sentence about what is wrong now (missing
- * file, broken JSON with line and column): the last good world stays. */
+ * file, broken JSON with line and column, what the API server refuses): the
+ * last good world stays. */
 const char *source_problem(const struct source *s);
 
 /* source_notes - Lines about objects left out of the last good world, or "". */
 const char *source_notes(const struct source *s);
+
+/* source_client - The API server's client of the source "kube", which others
+ * may share until source_close(); NULL where the source has none. */
+struct kube_client *source_client(const struct source *s);

@@ -302,6 +302,7 @@ static int split_path(struct source_file *f, const char *path)
 }
 
 int source_file_open(uv_loop_t *loop, const char *path,
+		     const struct kube_options *unused,
 		     const struct source_events *events, struct source **out)
 {
 	struct source_file *f;

@@ -15,6 +15,8 @@ struct source_ops {
 	void (*close)(struct source *s);
 	/* reread - As source_reread(). */
 	void (*reread)(struct source *s);
+	/* client - As source_client(); NULL: it has none. */
+	struct kube_client *(*client)(const struct source *s);
 };
 
 struct source {
@@ -28,6 +30,13 @@ struct source {
 
 /* source_file_open - "file:", followed by @path. */
 must_check int source_file_open(uv_loop_t *loop, const char *path,
+				const struct kube_options *unused,
+				const struct source_events *events,
+				struct source **out);
+
+/* source_kube_open - "kube", followed by @rest, which is empty. */
+must_check int source_kube_open(uv_loop_t *loop, const char *rest,
+				const struct kube_options *opt,
 				const struct source_events *events,
 				struct source **out);
 
@@ -42,6 +51,12 @@ void source_decode(struct source *s, const char *where, const char *json,
 /* source_set_problem - A sentence, copied; calls `trouble` if it is another one
  * than before. It goes with the next good world. */
 void source_set_problem(struct source *s, const char *problem);
+
+/* source_clear_problem - All is well again; calls `trouble` if it was not. */
+void source_clear_problem(struct source *s);
+
+/* source_changed - Call `changed`. */
+void source_changed(struct source *s);
 
 /* source_clear - Free what struct source itself holds. */
 void source_clear(struct source *s);

@@ -13,7 +13,7 @@
  *   node's address is answered only, never offered to as a pod's would be.
  * - The claimant created last has it. Two created at the same second: neither,
  *   and it is said if one of them publishes.
- * - Then it is an endpoint if its owner publishes it.
+ * - Then it is an endpoint if its owner publishes it, and no Service has it.
  *
  * A claimant is known by (node, UID): an SmcNode may list a pod that the world
  * knows too, and is not its rival. What an SmcNode of ours says is not read:
@@ -37,6 +37,7 @@ struct claim {
 	size_t seq; /* makes the order total */
 	size_t own; /* index into plan.pods, or NOT_OWN */
 	__u32 transports;
+	const struct mesh_ports *ports; /* of a hostNetwork pod; or NULL */
 	bool host;
 	bool publishes;
 };
@@ -60,11 +61,31 @@ __u32 mesh_transports_at(const struct smc_addr *addr, __u32 transports)
 	return addr_is_v4(addr) ? transports : transports & ~SMC_TRANSPORT_SMCR;
 }
 
-static int add_claim(struct claims *claims, const struct claim *like,
-		     const struct smc_addr *addr)
+/* As an endpoint a ClusterIP would be offered SMC at every port, whoever is
+ * behind it. */
+static int warn_service(struct draft *d, const struct claim *c,
+			const struct smc_addr *addr)
 {
-	struct claim *c = array_push(claims->v, claims->n);
+	char text[ADDR_STRLEN];
 
+	if (c->own != NOT_OWN && c->publishes)
+		d->own[c->own].lost = true;
+	return !c->publishes
+		       ? 0
+		       : draft_warn(d,
+				    "address %s of pod %s/%s is a "
+				    "Service's: it is no endpoint",
+				    addr_format(addr, text), c->ns, c->pod);
+}
+
+static int add_claim(struct draft *d, struct claims *claims,
+		     const struct claim *like, const struct smc_addr *addr)
+{
+	struct claim *c;
+
+	if (draft_is_service(d, addr))
+		return warn_service(d, like, addr);
+	c = array_push(claims->v, claims->n);
 	if (!c)
 		return -ENOMEM;
 	*c = *like;
@@ -108,12 +129,14 @@ static int claim_own(struct draft *d, size_t own, struct claims *claims)
 		return 0;
 	claim.own = own;
 	claim.transports = p->value.transports;
+	if (claim.host && p->armed)
+		claim.ports = &seen->listens;
 	for (size_t i = 0; i < p->pod->addrs.n && !err; i++) {
 		const struct smc_addr *addr = &p->pod->addrs.v[i];
 
 		claim.publishes = p->armed && addrs_have(&seen->addrs, addr);
 		if (addr_usable(addr))
-			err = add_claim(claims, &claim, addr);
+			err = add_claim(d, claims, &claim, addr);
 	}
 	return err;
 }
@@ -126,17 +149,18 @@ static int claim_own(struct draft *d, size_t own, struct claims *claims)
 static int claim_other(struct draft *d, const struct mesh_pod *pod,
 		       bool node_known, struct claims *claims)
 {
+	struct mesh_says says = spaces_says(&d->spaces, pod);
 	struct claim claim = pod_claim(pod);
 	int err = 0;
 
 	if (pod->ended)
 		return 0;
-	claim.publishes = !node_known && *pod->node && !pod->problem &&
-			  pod->enabled == MESH_ON;
+	claim.publishes = !node_known && *pod->node && !says.problem &&
+			  says.enabled == MESH_ON;
 	claim.transports = d->host->transports & SMC_TRANSPORT_SMCR;
 	for (size_t i = 0; i < pod->addrs.n && !err; i++)
 		if (addr_usable(&pod->addrs.v[i]))
-			err = add_claim(claims, &claim, &pod->addrs.v[i]);
+			err = add_claim(d, claims, &claim, &pod->addrs.v[i]);
 	return err;
 }
 
@@ -202,6 +226,7 @@ static int claim_node(struct draft *d, const struct mesh_node *node,
 			.uid = e->uid,
 			.created = e->created,
 			.own = NOT_OWN,
+			.ports = e->host_network ? &e->ports : NULL,
 			.host = e->host_network,
 			.publishes = publishes,
 			.transports = e->transports & node->transports &
@@ -209,7 +234,7 @@ static int claim_node(struct draft *d, const struct mesh_node *node,
 		};
 
 		if (addr_usable(&e->addr) && !names_have(ended, e->uid))
-			err = add_claim(claims, &claim, &e->addr);
+			err = add_claim(d, claims, &claim, &e->addr);
 	}
 	return err;
 }
@@ -294,10 +319,22 @@ static struct bid take_bid(struct claim *v, const struct claim *end)
 	return bid;
 }
 
+static struct plan_claimant claimant(const struct claim *c)
+{
+	return (struct plan_claimant){c->node, c->ns, c->pod, c->uid};
+}
+
 static int warn_tie(struct draft *d, const struct bid *a, const struct bid *b)
 {
+	struct plan_conflict *row =
+		array_push(d->plan.conflicts, d->plan.n_conflicts);
 	char addr[ADDR_STRLEN], when[WHEN_STRLEN];
 
+	if (!row)
+		return -ENOMEM;
+	row->addr = a->v->addr;
+	row->by[0] = claimant(a->v);
+	row->by[1] = claimant(b->v);
 	return draft_warn(d,
 			  "address %s is claimed by pod %s/%s on node %s and "
 			  "by pod %s/%s on node %s, both created at %s: it is "
@@ -319,12 +356,25 @@ static int warn_node_address(struct draft *d, const struct claim *host,
 			  host->node);
 }
 
+static int publish(struct plan_pod *p, const struct claim *c)
+{
+	struct smc_addr *addr = array_push(p->published.v, p->published.n);
+
+	if (!addr)
+		return -ENOMEM;
+	*addr = c->addr;
+	if (!c->ports || p->published.n > 1)
+		return 0;
+	return mesh_ports_set(&p->listens, c->ports->v, c->ports->n);
+}
+
 /* Make @won an endpoint, and published where it is of this node. */
 static int add_endpoint(struct draft *d, const struct bid *won)
 {
 	struct mesh_plan *plan = &d->plan;
 	struct plan_endpoint *e =
 		array_push(plan->endpoints, plan->n_endpoints);
+	int err = 0;
 
 	if (!e)
 		return -ENOMEM;
@@ -337,19 +387,15 @@ static int add_endpoint(struct draft *d, const struct bid *won)
 	e->pod = won->face->pod;
 	e->uid = won->face->uid;
 	e->created = won->face->created;
-	for (size_t i = 0; i < won->n; i++) {
-		struct mesh_addrs *published;
-		struct smc_addr *addr;
+	for (size_t i = 0; i < won->n && !err; i++) {
+		const struct claim *c = &won->v[i];
 
-		if (!won->v[i].publishes || won->v[i].own == NOT_OWN)
-			continue;
-		published = &plan->pods[won->v[i].own].published;
-		addr = array_push(published->v, published->n);
-		if (!addr)
-			return -ENOMEM;
-		*addr = e->addr;
+		if (c->publishes && c->ports)
+			err = draft_listeners(d, e, c->transports, c->ports);
+		if (c->publishes && c->own != NOT_OWN && !err)
+			err = publish(&plan->pods[c->own], c);
 	}
-	return 0;
+	return err;
 }
 
 static void mark_lost(struct draft *d, struct claim *v, const struct claim *end)

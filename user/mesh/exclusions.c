@@ -2,7 +2,8 @@
 /*
  * Exclusions: the mesh's own (SmcMesh) hold for every pod, in both directions,
  * also while the mesh switch is off, so that switching it on cannot open a gap.
- * A pod's own (its annotations) are written as soon as the pod has a number.
+ * A pod's own (its annotations, or its Namespace's) are written as soon as the
+ * pod has a number.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -100,10 +101,10 @@ int draft_exclusions(struct draft *d)
 
 		if (!p->pod_id)
 			continue;
-		err = add_ports(plan, p->pod_id, &p->pod->exclude_in, true,
+		err = add_ports(plan, p->pod_id, p->says.exclude_in, true,
 				false);
 		if (!err)
-			err = add_ports(plan, p->pod_id, &p->pod->exclude_out,
+			err = add_ports(plan, p->pod_id, p->says.exclude_out,
 					false, true);
 	}
 	merge_ports(plan);

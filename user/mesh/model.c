@@ -30,6 +30,7 @@ void mesh_pod_free(struct mesh_pod *p)
 	free(p->uid);
 	free(p->node);
 	free(p->netns_path);
+	free(p->cgroup_uid);
 	free(p->problem);
 	free(p->addrs.v);
 	free(p->exclude_in.v);
@@ -59,14 +60,65 @@ void mesh_node_free(struct mesh_node *n)
 	memset(n, 0, sizeof(*n));
 }
 
+static void default_free(struct mesh_default *d)
+{
+	free(d->problem);
+	free(d->ports.v);
+}
+
+void mesh_namespace_free(struct mesh_namespace *n)
+{
+	free(n->name);
+	default_free(&n->enabled);
+	default_free(&n->in);
+	default_free(&n->out);
+	memset(n, 0, sizeof(*n));
+}
+
+static void service_ports_free(struct mesh_service_port *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(v[i].name);
+	free(v);
+}
+
+void mesh_service_free(struct mesh_service *s)
+{
+	free(s->ns);
+	free(s->name);
+	free(s->addrs.v);
+	service_ports_free(s->ports, s->n_ports);
+	free(s->node_ports.v);
+	memset(s, 0, sizeof(*s));
+}
+
+void mesh_slice_free(struct mesh_slice *s)
+{
+	free(s->ns);
+	free(s->name);
+	free(s->service);
+	free(s->backends.v);
+	service_ports_free(s->ports, s->n_ports);
+	memset(s, 0, sizeof(*s));
+}
+
 void mesh_world_free(struct mesh_world *w)
 {
 	for (size_t i = 0; i < w->n_pods; i++)
 		mesh_pod_free(&w->pods[i]);
 	for (size_t i = 0; i < w->n_nodes; i++)
 		mesh_node_free(&w->nodes[i]);
+	for (size_t i = 0; i < w->n_namespaces; i++)
+		mesh_namespace_free(&w->namespaces[i]);
+	for (size_t i = 0; i < w->n_services; i++)
+		mesh_service_free(&w->services[i]);
+	for (size_t i = 0; i < w->n_slices; i++)
+		mesh_slice_free(&w->slices[i]);
 	free(w->pods);
 	free(w->nodes);
+	free(w->namespaces);
+	free(w->services);
+	free(w->slices);
 	free(w->config.exclude_cidrs);
 	free(w->config.exclude_ports.v);
 	memset(w, 0, sizeof(*w));

@@ -43,9 +43,13 @@ struct mesh_config {
 
 struct mesh_pod {
 	char *ns, *name, *uid;
-	char *node;	   /* "" while not scheduled */
-	char *netns_path;  /* file source only: smcmesh.io/netns; else NULL */
+	char *node;	  /* "" while not scheduled */
+	char *netns_path; /* file source only: smcmesh.io/netns; else NULL */
+	/* Of a static pod: its cgroup is named by this hash of its file, not by
+	 * its UID. Else NULL. */
+	char *cgroup_uid;
 	long long created; /* seconds since 1970, metadata.creationTimestamp */
+	bool replaced;	   /* evicted, its controller makes another one */
 	bool ended;	   /* phase Succeeded or Failed: owns no address */
 	bool host_network;
 	enum mesh_switch enabled; /* the annotation */
@@ -53,8 +57,10 @@ struct mesh_pod {
 	struct mesh_addrs addrs;       /* status.podIPs */
 	struct mesh_ports exclude_in;  /* smcmesh.io/exclude-inbound-ports */
 	struct mesh_ports exclude_out; /* smcmesh.io/exclude-outbound-ports */
-	bool sidecar;		       /* has an istio-style proxy container */
-	__u32 proxy_uid;	       /* as seen in the pod's user namespace */
+	/* It has that annotation, so its Namespace's default does not count. */
+	bool says_in, says_out;
+	bool sidecar;	 /* has an istio-style proxy container */
+	__u32 proxy_uid; /* as seen in the pod's user namespace */
 };
 
 /* One entry of SmcNode.status.endpoints. */
@@ -69,13 +75,54 @@ struct mesh_endpoint {
 
 struct mesh_node {
 	char *name;
-	char *boot_id; /* NULL: not said */
-	bool ready;    /* condition Ready is not "False" */
+	char *boot_id;	       /* NULL: not said */
+	bool ready;	       /* condition Ready is not "False" */
+	long long ready_since; /* its lastTransitionTime, 0: not said */
 	__u32 transports;
 	char **ueids;
 	size_t n_ueids;
 	struct mesh_endpoint *endpoints;
 	size_t n_endpoints;
+};
+
+/* One annotation of a Namespace: the default of its pods. */
+struct mesh_default {
+	bool said;
+	char *problem; /* NULL, or a sentence as of mesh_pod */
+	enum mesh_switch enabled;
+	struct mesh_ports ports;
+};
+
+struct mesh_namespace {
+	char *name;
+	struct mesh_default enabled; /* of it, `enabled` counts */
+	struct mesh_default in, out; /* of these, `ports` */
+};
+
+struct mesh_service_port {
+	char *name; /* "" where it has none */
+	__u16 port;
+};
+
+/* What a proxy on each node turns into an address of one of its backends. */
+struct mesh_service {
+	char *ns, *name;
+	struct mesh_addrs addrs; /* ClusterIPs; none where it is headless */
+	struct mesh_service_port *ports; /* TCP only */
+	size_t n_ports;
+	struct mesh_ports node_ports; /* taken at every node's addresses */
+};
+
+/* One EndpointSlice: some of the backends of a Service. */
+struct mesh_slice {
+	char *ns, *name;
+	char *service; /* of the same namespace; "" if it belongs to none */
+	/* Something in it was not understood, so it may have backends that are
+	 * not listed here: no port of the Service is offered SMC. */
+	bool broken;
+	struct mesh_service_port *ports; /* TCP only; names of the Service's */
+	size_t n_ports;
+	struct mesh_addrs backends; /* ready or serving */
 };
 
 struct mesh_world {
@@ -84,6 +131,13 @@ struct mesh_world {
 	size_t n_pods;
 	struct mesh_node *nodes;
 	size_t n_nodes;
+	/* Of these, any order, each name (in its namespace) once. */
+	struct mesh_namespace *namespaces;
+	size_t n_namespaces;
+	struct mesh_service *services;
+	size_t n_services;
+	struct mesh_slice *slices;
+	size_t n_slices;
 };
 
 /* mesh_world_init - An empty world with the defaults of the configuration. */
@@ -99,6 +153,9 @@ void mesh_config_reset(struct mesh_config *c);
 void mesh_pod_free(struct mesh_pod *p);
 void mesh_endpoint_free(struct mesh_endpoint *e);
 void mesh_node_free(struct mesh_node *n);
+void mesh_namespace_free(struct mesh_namespace *n);
+void mesh_service_free(struct mesh_service *s);
+void mesh_slice_free(struct mesh_slice *s);
 
 /* mesh_enabled - Is the mesh switch on? SmcMesh wins where it says something,
  * then ASMMeshConfig; neither: off. */

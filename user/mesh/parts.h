@@ -5,10 +5,31 @@
 #include "base/cleanup.h"
 #include "mesh/plan.h"
 
+/* The world's Namespaces, by name. */
+struct spaces {
+	const struct mesh_namespace **v;
+	size_t n;
+};
+
+must_check int spaces_make(const struct mesh_world *w, struct spaces *out);
+void spaces_free(struct spaces *s);
+
+/* spaces_says - What holds for @pod. */
+struct mesh_says spaces_says(const struct spaces *s,
+			     const struct mesh_pod *pod);
+
+/* want_in - mesh_want() with the Namespaces at hand. */
+must_check int want_in(const struct mesh_world *w, const struct mesh_host *host,
+		       const struct spaces *spaces, struct mesh_wants *out);
+
 /* A plan in the making. */
 struct draft {
 	const struct mesh_world *world;
 	const struct mesh_host *host;
+	struct spaces spaces;
+	struct smc_addr *service_addrs; /* every ClusterIP, sorted */
+	size_t n_service_addrs;
+	struct mesh_ports node_ports; /* of every Service */
 	struct mesh_plan plan;
 	struct own_pod *own; /* beside plan.pods */
 };
@@ -24,9 +45,27 @@ struct own_pod {
 must_check int draft_warn(struct draft *d, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* draft_service_addrs - Collect the ClusterIPs and the NodePorts. Return: 0 or
+ * -ENOMEM. */
+must_check int draft_service_addrs(struct draft *d);
+
+/* draft_is_service - Is @addr a ClusterIP? */
+bool draft_is_service(const struct draft *d, const struct smc_addr *addr);
+
 /* draft_endpoints - Settle who owns which address: fills plan.endpoints and the
- * pods' `published`, marks own_pod.lost. Return: 0 or -ENOMEM. */
+ * pods' `published`, marks own_pod.lost; the ports of hostNetwork pods go to
+ * plan.services. Return: 0 or -ENOMEM. */
 must_check int draft_endpoints(struct draft *d);
+
+/* draft_listeners - A row of plan.services for each of @ports of a hostNetwork
+ * pod at @e. Return: 0 or -ENOMEM. */
+must_check int draft_listeners(struct draft *d, const struct plan_endpoint *e,
+			       __u32 transports,
+			       const struct mesh_ports *ports);
+
+/* draft_services - The Services' rows beside those, and all of them in order.
+ * After draft_endpoints(). Return: 0 or -ENOMEM. */
+must_check int draft_services(struct draft *d);
 
 /* draft_exclusions - Fill plan.cidrs and plan.ports. Return: 0 or -ENOMEM. */
 must_check int draft_exclusions(struct draft *d);

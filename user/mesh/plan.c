@@ -10,10 +10,12 @@
  * 2. one pod for each namespace and cgroup.
  * 3. endpoints.c: who owns which address. A pod that lost all that it would
  *    have published is not armed after all: it is not who it seems to be.
- * 4. A cgroup of a hostNetwork pod that was armed and is not now goes on
+ * 4. services.c: which Services, and which ports of hostNetwork pods, may be
+ *    offered SMC.
+ * 5. A cgroup of a hostNetwork pod that was armed and is not now goes on
  *    denying: without an entry its SMC sockets would pass untouched, that is,
  *    offer to anyone.
- * 5. exclusions.c.
+ * 6. exclusions.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -165,6 +167,7 @@ static int judge(struct draft *d, const struct mesh_wants *wants,
 
 		d->own[i].seen = s;
 		p->pod = want->pod;
+		p->says = want->says;
 		p->pod_id = s ? s->pod_id : 0;
 		p->reason = want->reason;
 		if (want->arm)
@@ -255,7 +258,7 @@ static void disarm_losers(struct draft *d)
 	}
 }
 
-/* ---- 4. cgroups that go on denying ----------------------------------------
+/* ---- 5. cgroups that go on denying ----------------------------------------
  */
 
 static int denied_cmp(const void *a, const void *b)
@@ -342,7 +345,7 @@ static int warn_problems(struct draft *d)
 		if (p->reason == SMC_REASON_BAD_ANNOTATION)
 			err = draft_warn(d, "pod %s/%s is not enabled: %s",
 					 p->pod->ns, p->pod->name,
-					 p->pod->problem);
+					 p->says.problem);
 	}
 	return err;
 }
@@ -350,16 +353,21 @@ static int warn_problems(struct draft *d)
 static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 {
 	_cleanup_(mesh_wants_free) struct mesh_wants wants = {0};
-	int err = mesh_want(d->world, d->host, &wants);
+	int err = spaces_make(d->world, &d->spaces);
 
+	if (!err)
+		err = want_in(d->world, d->host, &d->spaces, &wants);
 	if (!err)
 		err = judge(d, &wants, seen, n_seen);
 	if (!err)
 		err = warn_problems(d);
 	if (!err)
 		err = draft_places(d);
-	if (!err && d->plan.enabled)
-		err = draft_endpoints(d);
+	if (!err && d->plan.enabled) {
+		err = draft_service_addrs(d);
+		err = err ? err : draft_endpoints(d);
+		err = err ? err : draft_services(d);
+	}
 	if (err)
 		return err;
 	disarm_losers(d);
@@ -379,6 +387,9 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 	d.plan.enabled = mesh_enabled(&w->config);
 	err = make(&d, seen, n_seen);
 	free(d.own);
+	free(d.service_addrs);
+	free(d.node_ports.v);
+	spaces_free(&d.spaces);
 	if (err)
 		mesh_plan_free(&d.plan);
 	else
@@ -386,15 +397,23 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 	return err;
 }
 
+static void free_pod(struct plan_pod *p)
+{
+	free(p->published.v);
+	free(p->listens.v);
+}
+
 void mesh_plan_free(struct mesh_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_pods; i++)
-		free(plan->pods[i].published.v);
+		free_pod(&plan->pods[i]);
 	for (size_t i = 0; i < plan->n_warnings; i++)
 		free(plan->warnings[i]);
 	free(plan->pods);
 	free(plan->denied);
 	free(plan->endpoints);
+	free(plan->services);
+	free(plan->conflicts);
 	free(plan->cidrs);
 	free(plan->ports);
 	free(plan->warnings);

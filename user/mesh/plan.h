@@ -27,11 +27,20 @@ struct mesh_host {
 	__u64 netns_cookie;
 };
 
+/* What holds for a pod: each annotation is its own or, where it has none, its
+ * Namespace's. All points into the world. */
+struct mesh_says {
+	enum mesh_switch enabled;
+	const char *problem; /* NULL, or why it is not enabled */
+	const struct mesh_ports *exclude_in, *exclude_out;
+};
+
 /* mesh_want's answer for one pod of this node. */
 struct mesh_want {
 	const struct mesh_pod *pod; /* into the world */
-	bool arm;		    /* prepare and arm it */
-	enum smc_reason reason;	    /* why not; SMC_REASON_NONE if arm */
+	struct mesh_says says;
+	bool arm;		/* prepare and arm it */
+	enum smc_reason reason; /* why not; SMC_REASON_NONE if arm */
 };
 
 struct mesh_wants {
@@ -63,18 +72,23 @@ struct mesh_seen {
 	__u32 transports;	 /* that this namespace can use */
 	__u32 convert_uid;	 /* init user namespace, or SMC_UID_ANY */
 	struct mesh_addrs addrs; /* found in the namespace */
+	/* hostNetwork: where SMC sockets of its cgroup listen, and nobody
+	 * else's does */
+	struct mesh_ports listens;
 };
 
 /* ---- the plan ------------------------------------------------------------ */
 
 struct plan_pod { /* one per pod of this node, in the world's order */
 	const struct mesh_pod *pod;
+	struct mesh_says says;
 	bool armed;
 	enum smc_reason reason;
 	__u32 pod_id;
 	__u64 netns_cookie, cgroup_id; /* one of them, if armed */
 	struct smc_pod value;	       /* of smc_netns or smc_cgroup */
 	struct mesh_addrs published;   /* of this pod, usable and unclaimed */
+	struct mesh_ports listens;     /* hostNetwork: published with them */
 };
 
 struct plan_endpoint { /* a row of smc_endpoint, and where it comes from */
@@ -90,6 +104,27 @@ struct plan_endpoint { /* a row of smc_endpoint, and where it comes from */
 struct plan_denied {
 	__u64 cgroup_id;
 	struct smc_pod value;
+};
+
+/*
+ * A row of smc_service: a ClusterIP's port, or a hostNetwork pod's. Transports
+ * 0: not offered SMC, reason mixed-service. Its time is the datapath's affair.
+ */
+struct plan_service {
+	struct smc_addr_port key;
+	__u32 transports;
+	/* Whose it is, into the world: of a hostNetwork pod, pod is set. */
+	const char *ns, *service, *pod;
+	/* Where transports is 0: one backend that is to blame, else zero. */
+	struct smc_addr stranger;
+};
+
+/* Two pods, created at the same second, claim an address: neither has it. */
+struct plan_conflict {
+	struct smc_addr addr;
+	struct plan_claimant {
+		const char *node, *ns, *pod, *uid; /* into the world */
+	} by[2];
 };
 
 struct plan_port {
@@ -108,6 +143,10 @@ struct mesh_plan {
 	size_t n_denied;
 	struct plan_endpoint *endpoints; /* sorted by address, no doubles */
 	size_t n_endpoints;
+	struct plan_service *services; /* sorted by address, port; no doubles */
+	size_t n_services;
+	struct plan_conflict *conflicts; /* sorted by address */
+	size_t n_conflicts;
 	struct cidr *cidrs;
 	size_t n_cidrs;
 	struct plan_port *ports; /* sorted by pod_id, port; no doubles */

@@ -8,19 +8,20 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "mesh/plan.h"
+#include "mesh/parts.h"
 
 /* What belongs to the pod is said before what belongs to the node: a user can
  * change the first. */
 static enum smc_reason why_not(const struct mesh_world *w,
 			       const struct mesh_host *host,
-			       const struct mesh_pod *pod)
+			       const struct mesh_pod *pod,
+			       const struct mesh_says *says)
 {
 	if (pod->ended)
 		return SMC_REASON_POD_ENDED;
-	if (pod->problem)
+	if (says->problem)
 		return SMC_REASON_BAD_ANNOTATION;
-	if (pod->enabled != MESH_ON)
+	if (says->enabled != MESH_ON)
 		return SMC_REASON_NOT_ANNOTATED;
 	if (!mesh_enabled(&w->config))
 		return SMC_REASON_MESH_OFF;
@@ -33,8 +34,8 @@ static enum smc_reason why_not(const struct mesh_world *w,
 	return SMC_REASON_NONE;
 }
 
-int mesh_want(const struct mesh_world *w, const struct mesh_host *host,
-	      struct mesh_wants *out)
+int want_in(const struct mesh_world *w, const struct mesh_host *host,
+	    const struct spaces *spaces, struct mesh_wants *out)
 {
 	struct mesh_wants wants = {0};
 	struct mesh_want *want;
@@ -50,11 +51,21 @@ int mesh_want(const struct mesh_world *w, const struct mesh_host *host,
 			return -ENOMEM;
 		}
 		want->pod = pod;
-		want->reason = why_not(w, host, pod);
+		want->says = spaces_says(spaces, pod);
+		want->reason = why_not(w, host, pod, &want->says);
 		want->arm = want->reason == SMC_REASON_NONE;
 	}
 	*out = wants;
 	return 0;
+}
+
+int mesh_want(const struct mesh_world *w, const struct mesh_host *host,
+	      struct mesh_wants *out)
+{
+	_cleanup_(spaces_free) struct spaces spaces = {0};
+	int err = spaces_make(w, &spaces);
+
+	return err ? err : want_in(w, host, &spaces, out);
 }
 
 void mesh_wants_free(struct mesh_wants *wants)

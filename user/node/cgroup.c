@@ -7,6 +7,7 @@
 #include <mntent.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include "node/kubepods.h"
 #include "node/proc.h"
 
 /* kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice,
@@ -25,7 +26,10 @@ bool cgroup_is_v2(const char *path)
 	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-static int mount_of_table(const char *proc, char path[CGROUP_PATH_MAX])
+/* The first mount of file system @type; @option: with this one among its
+ * options, or NULL. */
+static int mount_of_table(const char *proc, const char *type,
+			  const char *option, char path[CGROUP_PATH_MAX])
 {
 	char table[PATH_MAX], room[8192];
 	_fclose_ FILE *f = NULL;
@@ -36,7 +40,8 @@ static int mount_of_table(const char *proc, char path[CGROUP_PATH_MAX])
 	if (!f)
 		return -errno;
 	while (getmntent_r(f, &m, room, sizeof(room))) {
-		if (strcmp(m.mnt_type, "cgroup2"))
+		if (strcmp(m.mnt_type, type) ||
+		    (option && !hasmntopt(&m, option)))
 			continue;
 		if (strlen(m.mnt_dir) >= CGROUP_PATH_MAX)
 			return -ENAMETOOLONG;
@@ -44,6 +49,12 @@ static int mount_of_table(const char *proc, char path[CGROUP_PATH_MAX])
 		return 0;
 	}
 	return -ENOENT;
+}
+
+int cgroup_v1_mount(const char *proc, const char *controller,
+		    char path[CGROUP_PATH_MAX])
+{
+	return mount_of_table(proc, "cgroup", controller, path);
 }
 
 int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX])
@@ -57,7 +68,7 @@ int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX])
 			return 0;
 		}
 	}
-	return mount_of_table(proc, path);
+	return mount_of_table(proc, "cgroup2", NULL, path);
 }
 
 /* ---- the directory ------------------------------------------------------- */
@@ -87,18 +98,12 @@ bool cgroup_name_is_pod(const char *name, const char *uid)
 	       same_but_dashes(name + strlen(pod), uid, u);
 }
 
-/*
- * A pod's directory, whosever: nothing below it is another pod's. UIDs are 32
- * hexadecimal digits, static pods' without the dashes.
- */
+/* A pod's directory, whosever: nothing below it is another pod's. */
 static bool is_some_pod(const char *name)
 {
-	const char *uid = strncmp(name, "pod", 3) ? strstr(name, "-pod") : name;
+	char uid[KUBEPODS_UID_MAX];
 
-	if (!uid)
-		return false;
-	uid += *uid == '-' ? 4 : 3;
-	return strspn(uid, "0123456789abcdef-_") >= 32;
+	return kubepods_parse(name, uid) == KUBEPODS_POD;
 }
 
 /* Append "/@name" to @path, in place. Return: 0 or -ENAMETOOLONG. */
@@ -293,6 +298,34 @@ static int consider_by_cgroup(pid_t pid, void *arg)
 	return 0;
 }
 
+static int found(const struct netns_search *s, char path[CGROUP_PATH_MAX])
+{
+	if (!s->pid)
+		return -ENOENT;
+	snprintf(path, CGROUP_PATH_MAX, "%s/%d/ns/net", s->proc, s->pid);
+	return 0;
+}
+
+static void search_dir(const char *dir, struct netns_search *s)
+{
+	char at[CGROUP_PATH_MAX];
+
+	if (snprintf(at, sizeof(at), "%s", dir) >= (int)sizeof(at))
+		return;
+	consider_procs(at, s);
+	each_directory(at, 1, consider_dir, s);
+}
+
+int cgroup_dir_netns(const char *proc, const char *dir,
+		     char path[CGROUP_PATH_MAX])
+{
+	struct netns_search s = {.proc = proc};
+
+	s.host_known = !proc_ns(proc, 1, "net", &s.host);
+	search_dir(dir, &s);
+	return found(&s, path);
+}
+
 int cgroup_pod_netns(const char *proc, const char *root, const char *uid,
 		     char path[CGROUP_PATH_MAX])
 {
@@ -301,19 +334,14 @@ int cgroup_pod_netns(const char *proc, const char *root, const char *uid,
 	int err = root ? cgroup_find_pod(root, uid, dir) : -ENOENT;
 
 	s.host_known = !proc_ns(proc, 1, "net", &s.host);
-	if (!err) {
-		consider_procs(dir, &s);
-		each_directory(dir, 1, consider_dir, &s);
-	} else if (err != -ENOENT) {
+	if (!err)
+		search_dir(dir, &s);
+	else if (err != -ENOENT)
 		return err;
-	}
 	if (!s.pid) {
 		err = proc_each(proc, consider_by_cgroup, &s);
 		if (err)
 			return err;
 	}
-	if (!s.pid)
-		return -ENOENT;
-	snprintf(path, CGROUP_PATH_MAX, "%s/%d/ns/net", proc, s.pid);
-	return 0;
+	return found(&s, path);
 }

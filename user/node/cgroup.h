@@ -20,6 +20,11 @@
  */
 int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX]) must_check;
 
+/* cgroup_v1_mount - Where @proc's mount table has the v1 hierarchy with
+ * @controller ("pids", "name=systemd"). Return: as above. */
+int cgroup_v1_mount(const char *proc, const char *controller,
+		    char path[CGROUP_PATH_MAX]) must_check;
+
 /* cgroup_is_v2 - Is @path in a cgroup v2 file system? */
 bool cgroup_is_v2(const char *path);
 
@@ -49,13 +54,22 @@ int cgroup_id(const char *path, __u64 *out) must_check;
 bool cgroup_alive(const char *root, __u64 id);
 
 /*
- * cgroup_pod_netns - The network namespace of pod @uid: PROC/PID/ns/net of its
- * oldest process that is not in the host's own namespace.
+ * cgroup_dir_netns - The network namespace of a pod: PROC/PID/ns/net of the
+ * oldest process in its directory @dir, or below it, that is not in the host's
+ * own namespace.
  *
  * The oldest, because it is the sandbox's or the first container's: one that
  * unshared a namespace of its own is younger than its parent. Not the host's
  * (that of PROC/1), because a process that the runtime is starting is in the
  * pod's cgroup before it is in its namespace.
+ *
+ * Return: 0 with the path in @path; -ENOENT: no such process (yet).
+ */
+int cgroup_dir_netns(const char *proc, const char *dir,
+		     char path[CGROUP_PATH_MAX]) must_check;
+
+/*
+ * cgroup_pod_netns - The same of pod @uid, whose directory is searched for.
  *
  * @root: the cgroup v2 mount, or NULL. Where the pod has no directory there,
  *        each process' PROC/PID/cgroup is searched for the UID, which also

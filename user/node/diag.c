@@ -98,6 +98,18 @@ static void take_address(const struct inet_diag_msg *m, struct smc_addr *to)
 	memcpy(to->ip + 12, m->id.idiag_src, 4);
 }
 
+static __u64 cgroup_of(const struct nlmsghdr *h)
+{
+	const struct nlattr *tb[INET_DIAG_CGROUP_ID + 1];
+	const struct nlattr *a;
+
+	nl_attrs(h, sizeof(struct inet_diag_msg), tb, INET_DIAG_CGROUP_ID);
+	a = tb[INET_DIAG_CGROUP_ID];
+	if (!a || mnl_attr_get_payload_len(a) < sizeof(__u64))
+		return 0;
+	return mnl_attr_get_u64(a);
+}
+
 static int take_listener(const struct nlmsghdr *h, void *arg)
 {
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
@@ -115,6 +127,7 @@ static int take_listener(const struct nlmsghdr *h, void *arg)
 	l->port = ntohs(m->id.idiag_sport);
 	l->uid = m->idiag_uid;
 	l->inode = m->idiag_inode;
+	l->cgroup = cgroup_of(h);
 	return MNL_CB_OK;
 }
 
@@ -134,6 +147,22 @@ static int list_tcp(int family, struct listeners *list)
 	return err == -ENOENT && family == AF_INET6 ? 0 : err;
 }
 
+int diag_tcp_listeners(struct netns_listener **out)
+{
+	struct listeners list = {};
+	int err;
+
+	err = list_tcp(AF_INET, &list);
+	if (!err)
+		err = list_tcp(AF_INET6, &list);
+	if (err) {
+		free(list.v);
+		return err;
+	}
+	*out = list.v;
+	return list.n;
+}
+
 static int by_port(const void *a, const void *b)
 {
 	const struct netns_listener *x = a, *y = b;
@@ -143,7 +172,7 @@ static int by_port(const void *a, const void *b)
 	return addr_cmp(&x->addr, &y->addr);
 }
 
-static size_t smc_listeners_at(const struct diag_smc *smc, size_t n, __u16 port)
+size_t diag_smc_listening(const struct diag_smc *smc, size_t n, __u16 port)
 {
 	size_t found = 0;
 
@@ -189,7 +218,7 @@ size_t diag_without_smc(struct netns_listener *tcp, size_t n_tcp,
 		return 0;
 	qsort(tcp, n_tcp, sizeof(*tcp), by_port);
 	for (size_t i = 0; i < n_tcp; i = end) {
-		size_t inner = smc_listeners_at(smc, n_smc, tcp[i].port), n;
+		size_t inner = diag_smc_listening(smc, n_smc, tcp[i].port), n;
 
 		for (end = i + 1; end < n_tcp; end++)
 			if (tcp[end].port != tcp[i].port)
@@ -203,9 +232,10 @@ size_t diag_without_smc(struct netns_listener *tcp, size_t n_tcp,
 	return kept;
 }
 
-static bool is_local_only(const struct smc_addr *a)
+bool diag_local_only(const struct netns_listener *l)
 {
 	static const struct smc_addr loopback6 = {.ip[15] = 1};
+	const struct smc_addr *a = &l->addr;
 
 	return addr_is_v4(a) ? a->ip[12] == 127 : !addr_cmp(a, &loopback6);
 }
@@ -214,22 +244,18 @@ int diag_late_listeners(const char *proc, struct netns_listener **out)
 {
 	_free_ struct netns_listener *tcp = NULL;
 	_free_ struct diag_smc *smc = NULL;
-	struct listeners list = {};
 	size_t n, kept = 0;
-	int err, n_smc;
+	int n_tcp, n_smc;
 
-	err = list_tcp(AF_INET, &list);
-	if (!err)
-		err = list_tcp(AF_INET6, &list);
-	tcp = list.v;
-	if (err)
-		return err;
+	n_tcp = diag_tcp_listeners(&tcp);
+	if (n_tcp < 0)
+		return n_tcp;
 	n_smc = diag_smc_list(&smc);
 	if (n_smc < 0 && n_smc != -ENOENT)
 		return n_smc;
-	n = diag_without_smc(tcp, list.n, smc, n_smc < 0 ? 0 : n_smc, proc);
+	n = diag_without_smc(tcp, n_tcp, smc, n_smc < 0 ? 0 : n_smc, proc);
 	for (size_t i = 0; i < n; i++)
-		if (!is_local_only(&tcp[i].addr))
+		if (!diag_local_only(&tcp[i]))
 			tcp[kept++] = tcp[i];
 	*out = take_ptr(tcp);
 	return kept;

@@ -49,7 +49,20 @@ struct netns_listener {
 	__u16 _pad;
 	__u32 uid; /* as the caller's user namespace sees it */
 	__u64 inode;
+	__u64 cgroup; /* the v2 id of where it was made; 0: not known */
 };
+
+/*
+ * diag_tcp_listeners - Every TCP listener, also the inner sockets of SMC
+ * listeners. Allocates *@out. Return: count or negative errno.
+ */
+int diag_tcp_listeners(struct netns_listener **out) must_check;
+
+/* diag_smc_listening - How many of @smc listen at @port. */
+size_t diag_smc_listening(const struct diag_smc *smc, size_t n, __u16 port);
+
+/* diag_local_only - Is it bound to a loopback address? */
+bool diag_local_only(const struct netns_listener *l);
 
 /*
  * diag_late_listeners - TCP listeners that are not SMC sockets, can be reached

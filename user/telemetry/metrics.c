@@ -156,6 +156,17 @@ static void add_pods(struct buf *out, const struct metrics *m)
 		add_pod_labels(out, &m->pods[i]);
 		buf_printf(out, "} %u\n", m->pods[i].late_listeners);
 	}
+	add_head(out, METRIC_LATE_FLOWS);
+	for (size_t i = 0; i < m->n_pods; i++) {
+		if (!m->pods[i].armed)
+			continue;
+		buf_printf(out, "smcmesh_late_flows");
+		add_pod_labels(out, &m->pods[i]);
+		buf_printf(out, "} %zu\n", m->pods[i].late_flows);
+	}
+	add_count(out, METRIC_CONFLICTS, m->conflicts);
+	if (m->publishes)
+		add_count(out, METRIC_PUBLISHED, m->published);
 }
 
 static int fallback_cmp(const void *a, const void *b)

@@ -36,6 +36,15 @@
 	  "Addresses to which SMC may be offered, as the datapath holds them.") \
 	X(LATE_LISTENERS, "late_listeners", "gauge", "namespace, pod",          \
 	  "TCP listeners opened before their pod was armed: they stay TCP.")    \
+	X(LATE_FLOWS, "late_flows", "gauge", "namespace, pod",                  \
+	  "Connections that are TCP only because they were opened before both " \
+	  "ends were endpoints: smcmesh reopen ends them.")                     \
+	X(CONFLICTS, "address_conflicts", "gauge", "",                          \
+	  "Addresses that two pods created at the same time claim: neither "    \
+	  "has it.")                                                            \
+	X(PUBLISHED, "smcnode_published", "gauge", "",                          \
+	  "1 while the API server has what this node publishes; of source "     \
+	  "kube only.")                                                         \
 	X(BYPASSED, "flows_bypassed_total", "counter",                          \
 	  "namespace, pod, reason",                                             \
 	  "Flows of armed pods that stayed TCP by our verdict.")                \
@@ -65,6 +74,7 @@ struct metrics_pod {
 	bool armed;
 	enum smc_reason reason;
 	unsigned int late_listeners;
+	size_t late_flows;
 };
 
 struct metrics_counter {
@@ -92,6 +102,8 @@ struct metrics {
 	const struct metrics_pod *pods;
 	size_t n_pods;
 	size_t endpoints;
+	size_t conflicts;
+	bool publishes, published; /* does it publish at all; all of it? */
 	struct metrics_counter *counters; /* put in order by metrics_write() */
 	size_t n_counters;
 	const struct metrics_fallback *fallbacks;

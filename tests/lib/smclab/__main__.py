@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m smclab shell|run|root: a VM by hand, the root that VMs share."""
+"""python3 -m smclab shell|run|root|k8s: a VM by hand, the root that VMs share,
+a cluster to play with."""
 import argparse
 import os
 import sys
@@ -50,15 +51,21 @@ def main():
                    help="virtual time follows executed instructions")
     sub = p.add_subparsers(dest="verb", required=True)
     sub.add_parser("shell", help="an interactive shell in a VM")
-    sub.add_parser("root", help="make the shared root if it is not there yet")
+    root = sub.add_parser("root", help="make a shared root if it is not there")
+    root.add_argument("which", nargs="?", default="lab", choices=rootfs.SETS)
+    k8s = sub.add_parser("k8s", help="a cluster that stays: play.py")
+    k8s.add_argument("what", choices=("start", "stop", "run"))
     run = sub.add_parser("run", help="one command in a VM")
     run.add_argument("cmd")
     run.add_argument("--timeout", type=float, default=600)
     args = p.parse_args()
     try:
         if args.verb == "root":
-            print(f"  ROOT    {rootfs.find()}")
+            print(f"  ROOT    {rootfs.find(args.which)}")
             return 0
+        if args.verb == "k8s":
+            from . import play
+            return getattr(play, args.what)()
         with Vm("lab", mem=args.mem, cpus=args.cpus, icount=args.icount) as vm:
             if args.verb == "shell":
                 return shell(vm)

@@ -17,6 +17,7 @@ import time
 import weakref
 
 from . import initramfs, paths, turn
+from .wire import Tap
 
 QEMU = "qemu-system-x86_64"
 COMPLAINT = re.compile(r"(?i)\b(WARNING:|BUG:|Oops|general protection|"
@@ -180,9 +181,10 @@ class Vm:
     name:   its host name, and the name of its log.
     kernel: a bzImage (default: see kernel.py).
     mem:    MiB; half of it is what the overlay and /tmp may hold.
-    nics:   ends of Links; they become eth0, eth1, ... in this order.
+    nics:   ends of Links, or Taps (wire.py); eth0, eth1, ... in this order.
     icount: True: virtual time follows executed instructions.
     root:   the directory shared as root (default: see rootfs.py).
+    shares: further directories, {9p mount tag: path}, read-only.
 
     The VM starts in the constructor and is waited for in the first use, so
     several of them boot side by side; where other drivers run VMs already, the
@@ -194,7 +196,8 @@ class Vm:
     running = weakref.WeakSet()
 
     def __init__(self, name, kernel=None, mem=1024, cpus=1, nics=(),
-                 icount=False, root=None, append="", lifetime=LIFETIME):
+                 icount=False, root=None, append="", lifetime=LIFETIME,
+                 shares=None):
         turn.take()
         self.name = name
         self.log_path = paths.log_file(name + "-console.log")
@@ -210,7 +213,10 @@ class Vm:
         self.started = time.monotonic()
         port, guest_port = socket.socketpair()
         self.port = port
-        argv, fds = self._argv(kernel, mem, cpus, nics, icount, root, append)
+        argv = self._argv(kernel, mem, cpus, icount, append)
+        argv += self._shares(root, shares or {})
+        argv += self._nics(nics)
+        fds = [self.root_hold, *(end.fileno() for end in nics)]
         argv += ["-chardev", f"socket,id=agent,fd={guest_port.fileno()}",
                  "-device", "virtserialport,chardev=agent,name=smclab"]
         try:
@@ -230,18 +236,15 @@ class Vm:
         self.watchdog.daemon = True
         self.watchdog.start()
 
-    def _argv(self, kernel, mem, cpus, nics, icount, root, append):
-        from . import kernel as kernels, rootfs
+    def _argv(self, kernel, mem, cpus, icount, append):
+        from . import kernel as kernels
         initrd = os.path.join(self.tmp, "initrd")
         initramfs.build(initrd)
-        root = root or rootfs.find()
-        shares = {"root": (root, True),
-                  "src": (paths.TREE, True), "build": (paths.build(), True),
-                  "x": (self.exchange, False)}
         # tsc=reliable: on a loaded machine the clock's watchdog would mark it
-        # unstable, and time would go on by a clock that costs an exit each
+        # unstable, and time would go on by a clock that costs an exit each.
+        # no_timer_check: it panics where QEMU gets no processor for a moment
         cmdline = ("console=ttyS0 panic=-1 mitigations=off tsc=reliable "
-                   f"smclab.name={self.name} {append}")
+                   f"no_timer_check smclab.name={self.name} {append}")
         argv = [QEMU, "-accel", "tcg,thread=multi,tb-size=512" if not icount
                 else "tcg,thread=single", "-cpu", "max,la57=off",
                 "-machine", "pc", "-m", str(mem), "-smp", str(cpus),
@@ -252,21 +255,35 @@ class Vm:
                 "-device", "virtio-serial-pci"]
         if icount:
             argv += ["-icount", "shift=0,sleep=off"]
+        return argv
+
+    def _shares(self, root, more):
+        from . import rootfs
+        root = root or rootfs.find()
+        self.root_hold = rootfs.hold(root)
+        shares = {"root": (root, True),
+                  "src": (paths.TREE, True), "build": (paths.build(), True),
+                  "x": (self.exchange, False),
+                  **{tag: (path, True) for tag, path in more.items()}}
+        argv = []
         for tag, (path, readonly) in shares.items():
             argv += ["-virtfs", f"local,path={path.replace(',', ',,')},"
                      f"mount_tag={tag},security_model=none,multidevs=remap"
                      + (",readonly=on" if readonly else "")]
-        self.root_hold = rootfs.hold(root)
-        fds = [self.root_hold]
+        return argv
+
+    def _nics(self, nics):
+        argv = []
         for i, end in enumerate(nics):
             # a MAC per VM name and NIC: two VMs on a link must differ
             mac = sum(self.name.encode()) % 251
-            fds.append(end.fileno())
-            argv += ["-netdev", f"dgram,id=n{i},local.type=fd,"
-                     f"local.str={end.fileno()}",
+            fd = end.fileno()
+            backend = (f"tap,id=n{i},fd={fd},vhost=off" if isinstance(end, Tap)
+                       else f"dgram,id=n{i},local.type=fd,local.str={fd}")
+            argv += ["-netdev", backend,
                      "-device", f"virtio-net-pci,netdev=n{i},"
                      f"mac=52:54:00:{mac:02x}:{len(self.name) % 256:02x}:{i:02x}"]
-        return argv, fds
+        return argv
 
     # ---- the conversation ---------------------------------------------------
 

@@ -3,7 +3,8 @@
 
 Servers and load programs live in it and not on the user's machine: nothing is
 started or removed there. It is kept in the cache under a hash of this recipe,
-shared read-only; every VM writes to an overlay of its own.
+shared read-only; every VM writes to an overlay of its own. There are two: "lab"
+for most tests, and "k8s" with what a node of a cluster needs besides.
 """
 import fcntl
 import glob
@@ -21,13 +22,25 @@ python3 bash procps kmod psmisc
 iproute2 ethtool nftables iptables tcpdump bpftool iputils-ping
 rdma-core ibverbs-providers ibverbs-utils
 libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+libyaml-0-2
 nginx-light redis-server redis-tools haproxy memcached
 wrk apache2-utils sockperf qperf iperf3 curl netcat-openbsd
 strace libasan8 libubsan1 libcmocka0
 """.split()
 
-# libraries that are too old or absent there: release -> {package: suite}
+# a Kubernetes node, and the store of the control plane
+K8S = """
+python3 bash procps kmod iproute2 nftables iptables conntrack iputils-ping
+tcpdump curl bpftool rdma-core ibverbs-providers
+libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+libyaml-0-2
+containerd runc containernetworking-plugins etcd-server
+""".split()
+
+# what is too old or absent there: release -> {package: suite}
 NEWER = {"bookworm": {"libbpf1": "bookworm-backports", "libyyjson0": "trixie"}}
+# etcd 3.4 cannot tell how far a watch is: no streaming lists from the API server
+NEWER_K8S = {"bookworm": {**NEWER["bookworm"], "etcd-server": "trixie"}}
 
 # promtool alone: on Debian 12 it is in the package of the service
 PROMTOOL = r"""
@@ -40,6 +53,10 @@ rm prom*.deb
 EXCLUDE = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*",
            "/usr/share/info/*"]
 
+# name -> (packages, newer, what the last hook does, size for people)
+SETS = {"lab": (PACKAGES, NEWER, PROMTOOL, "300 MB"),
+        "k8s": (K8S, NEWER_K8S, "", "450 MB")}
+
 
 def hold(root):
     """A descriptor that keeps @root from being removed while it is open."""
@@ -50,8 +67,8 @@ def hold(root):
 
 def _remove_old():
     """Roots of earlier recipes that no VM uses."""
-    for old in glob.glob(os.path.join(paths.cache(), "root-*-*")):
-        if old == path():
+    for old in glob.glob(os.path.join(paths.cache(), "*root-*-*")):
+        if old in [path(which) for which in SETS]:
             continue
         fd = os.open(old, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -69,28 +86,35 @@ def _codename():
     return fields.get("VERSION_CODENAME", "").strip('"')
 
 
-def _key():
-    recipe = repr((PACKAGES, NEWER.get(_codename()), PROMTOOL, EXCLUDE))
+def _newer(which):
+    return SETS[which][1].get(_codename(), {})
+
+
+def _key(which):
+    packages, _, hook, _ = SETS[which]
+    recipe = repr((packages, _newer(which) or None, hook, EXCLUDE))
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 
-def path():
-    return os.path.join(paths.cache(), f"root-{_codename()}-{_key()}")
+def path(which="lab"):
+    prefix = "" if which == "lab" else which
+    return os.path.join(paths.cache(),
+                        f"{prefix}root-{_codename()}-{_key(which)}")
 
 
-def find():
+def find(which="lab"):
     """The root to share: $SMCMESH_ROOT, or the cached one, made if need be."""
     given = os.environ.get("SMCMESH_ROOT")
-    if given:
+    if given and which == "lab":
         return given
-    if not os.path.isdir(path()):
-        build()
-    return path()
+    if not os.path.isdir(path(which)):
+        build(which)
+    return path(which)
 
 
-def _sources(codename):
+def _sources(which):
     """(apt source lines, apt preferences) for the private root."""
-    newer = NEWER.get(codename, {})
+    codename, newer = _codename(), _newer(which)
     suites = [codename, *dict.fromkeys(newer.values())]
     lines = subprocess.run([os.path.join(paths.TREE, "tests/lib/archive"),
                             *suites], check=True, stdout=subprocess.PIPE,
@@ -112,44 +136,44 @@ def _apt_options():
             if line.startswith(wanted) and not line.endswith('"";')]
 
 
-def _mmdebstrap(target, work):
-    codename = _codename()
-    lines, pins = _sources(codename)
+def _mmdebstrap(which, target, work):
+    packages, _, last, _ = SETS[which]
+    lines, pins = _sources(which)
     prefs = os.path.join(work, "smclab")
     with open(prefs, "w", encoding="ascii") as f:
         f.write(pins)
-    hook = os.path.join(work, "promtool")
+    hook = os.path.join(work, "last")
     with open(hook, "w", encoding="ascii") as f:
-        f.write("#!/bin/sh\nset -e\n" + PROMTOOL)
+        f.write("#!/bin/sh\nset -e\n" + last)
     os.chmod(hook, 0o755)
     argv = ["mmdebstrap", "--variant=important", "--format=directory",
-            "--include=" + ",".join(PACKAGES), "--skip=cleanup/apt/lists",
+            "--include=" + ",".join(packages), "--skip=cleanup/apt/lists",
             '--aptopt=APT::Install-Recommends "false"', *_apt_options(),
             *[f"--dpkgopt=path-exclude={p}" for p in EXCLUDE],
             f"--setup-hook=copy-in {prefs} /etc/apt/preferences.d",
             f"--customize-hook={hook}",
             "--customize-hook=rm -rf \"$1\"/var/lib/apt/lists/*",
-            codename, target, "-"]
+            _codename(), target, "-"]
     subprocess.run(argv, input=lines, text=True, check=True, stdout=sys.stderr)
 
 
-def build():
+def build(which="lab"):
     """Make the root in the cache; a second caller waits for the first."""
     with open(os.path.join(paths.cache(), "root.lock"), "w",
               encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        target = path()
+        target = path(which)
         if os.path.isdir(target):
             return
         if os.geteuid() != 0:
             raise PermissionError("the lab's root file system is not there yet,"
                                   " and making it needs root: sudo make root")
-        print(f"  ROOT    {target} (about 300 MB, a minute or two)",
+        print(f"  ROOT    {target} (about {SETS[which][3]}, a minute or two)",
               file=sys.stderr, flush=True)
         shutil.rmtree(target + ".new", ignore_errors=True)
         with tempfile.TemporaryDirectory() as work:
             try:
-                _mmdebstrap(target + ".new", work)
+                _mmdebstrap(which, target + ".new", work)
             except (OSError, subprocess.CalledProcessError) as e:
                 shutil.rmtree(target + ".new", ignore_errors=True)
                 code = getattr(e, "returncode", e)

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+/* user/node/kubepods: names of every driver, and directories that come and go
+ * in a tree of the test's own, which inotify watches like any other. */
+#include "unit.h"
+#include "tree.h"
+
+#include <poll.h>
+
+#include "node/kubepods.h"
+
+#define UID1 "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+#define UID1_ "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
+#define UID2 "11111111-2222-3333-4444-555555555555"
+#define UID2_ "11111111_2222_3333_4444_555555555555"
+#define STATIC_UID "0123456789abcdef0123456789abcdef" /* a static pod's */
+
+/* ---- names --------------------------------------------------------------- */
+
+static void assert_pod(const char *name, const char *uid)
+{
+	char got[KUBEPODS_UID_MAX] = "";
+
+	assert_int_equal(kubepods_parse(name, got), KUBEPODS_POD);
+	assert_string_equal(got, uid);
+}
+
+static void assert_what(const char *name, enum kubepods_what what)
+{
+	char got[KUBEPODS_UID_MAX] = "untouched";
+
+	assert_int_equal(kubepods_parse(name, got), what);
+	assert_string_equal(got, "untouched");
+}
+
+static void test_names(void **state)
+{
+	assert_pod("pod" UID1, UID1);
+	assert_pod("pod" STATIC_UID, STATIC_UID);
+	assert_pod("kubepods-pod" UID1_ ".slice", UID1);
+	assert_pod("kubepods-burstable-pod" UID1_ ".slice", UID1);
+	assert_pod("kubelet-kubepods-besteffort-pod" UID2_ ".slice", UID2);
+	assert_pod("my-pods-kubepods-pod" STATIC_UID ".slice", STATIC_UID);
+
+	assert_what("kubepods", KUBEPODS_TOP);
+	assert_what("kubepods.slice", KUBEPODS_TOP);
+	assert_what("kubelet-kubepods.slice", KUBEPODS_TOP);
+	assert_what("burstable", KUBEPODS_LEVEL);
+	assert_what("besteffort", KUBEPODS_LEVEL);
+	assert_what("kubepods-burstable.slice", KUBEPODS_LEVEL);
+	assert_what("kubelet-kubepods-besteffort.slice", KUBEPODS_LEVEL);
+}
+
+static void test_other_names(void **state)
+{
+	static const char *const names[] = {
+		"",
+		".slice",
+		"pod",
+		"podman.service",
+		"pods.slice",
+		"-pod.slice",
+		"kubepods-pod.slice",
+		"notkubepods.slice",
+		"kubepods-burstable",
+		"system.slice",
+		"pod" UID1 "x",
+		"pod0b1c2d3e",
+		"kubepods-pod" UID1_,
+		"kubepods-pod" UID1_ ".scope",
+		"kubepods-pod" UID1_ "-x.slice",
+		"cri-containerd-" STATIC_UID STATIC_UID ".scope",
+		"pod" UID1 UID2, /* longer than any */
+		"pod0B1C2D3E-4F50-6172-8394-A5B6C7D8E9F0",
+	};
+
+	for (size_t i = 0; i < array_size(names); i++)
+		assert_what(names[i], KUBEPODS_OTHER);
+}
+
+/* ---- directories --------------------------------------------------------- */
+
+/* What was told, "uid uid ". */
+struct told {
+	char text[1024];
+};
+
+static void note(const char *uid, void *arg)
+{
+	struct told *t = arg;
+	size_t len = strlen(t->text);
+
+	snprintf(t->text + len, sizeof(t->text) - len, "%s ", uid);
+}
+
+/* All that was told since the last time. inotify's queue is filled by the very
+ * system call that makes the directory: nothing has to be waited for. */
+static const char *told(struct kubepods *k)
+{
+	static struct told t;
+	struct pollfd p = {.fd = kubepods_fd(k), .events = POLLIN};
+
+	t.text[0] = '\0';
+	while (poll(&p, 1, 0) > 0)
+		assert_int_equal(kubepods_read(k, note, &t), 0);
+	return t.text;
+}
+
+static struct kubepods *open_tree(void)
+{
+	struct kubepods *k = NULL;
+
+	assert_int_equal(kubepods_open(at("proc"), at("cg"), &k), 0);
+	assert_non_null(k);
+	return k;
+}
+
+static int start(void **state)
+{
+	tree_empty();
+	make_dirs("proc/self");
+	make_dirs("cg/system.slice");
+	return 0;
+}
+
+static void closing(struct kubepods **k)
+{
+	kubepods_close(*k);
+}
+#define _kubepods_ _cleanup_(closing)
+
+static void test_cgroupfs(void **state)
+{
+	_kubepods_ struct kubepods *k = open_tree();
+
+	assert_false(kubepods_any(k));
+	make_dirs("cg/kubepods");
+	make_dirs("cg/system.slice/pod" UID1);
+	assert_string_equal(told(k), "");
+	assert_true(kubepods_any(k));
+	make_dirs("cg/kubepods/pod" UID1);
+	assert_string_equal(told(k), UID1 " ");
+	make_dirs("cg/kubepods/burstable");
+	make_dirs("cg/kubepods/burstable/pod" UID2 "/c1");
+	make_dirs("cg/kubepods/pod" STATIC_UID);
+	assert_string_equal(told(k), UID2 " " STATIC_UID " ");
+}
+
+static void test_systemd(void **state)
+{
+	_kubepods_ struct kubepods *k = open_tree();
+	struct told t = {};
+
+	make_dirs("cg/kubepods.slice/kubepods-besteffort.slice");
+	assert_string_equal(told(k), "");
+	make_dirs("cg/kubepods.slice/kubepods-besteffort.slice/"
+		  "kubepods-besteffort-pod" UID1_ ".slice");
+	make_dirs("cg/kubepods.slice/kubepods-pod" UID2_ ".slice");
+	assert_string_equal(told(k), UID1 " " UID2 " ");
+	kubepods_scan(k, note, &t);
+	assert_string_equal(t.text, "");
+}
+
+/* Kubelet below other directories, which are not watched: a scan finds it, and
+ * from then on its pods are told of as they come. */
+static void test_nested(void **state)
+{
+	_kubepods_ struct kubepods *k = open_tree();
+	struct told t = {};
+
+#define NESTED                                                \
+	"cg/docker/abc/kubelet.slice/kubelet-kubepods.slice/" \
+	"kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod"
+	make_dirs(NESTED UID1_ ".slice");
+	assert_string_equal(told(k), "");
+	kubepods_scan(k, note, &t);
+	assert_string_equal(t.text, UID1 " ");
+	make_dirs(NESTED UID2_ ".slice");
+	assert_string_equal(told(k), UID2 " ");
+	/* Kubelet makes its top anew. */
+	remove_tree("cg/docker/abc/kubelet.slice/kubelet-kubepods.slice");
+	assert_string_equal(told(k), "");
+	make_dirs(NESTED UID1_ ".slice");
+	assert_string_equal(told(k), UID1 " ");
+}
+
+static void test_there_before(void **state)
+{
+	char path[CGROUP_PATH_MAX];
+	_kubepods_ struct kubepods *k = NULL;
+
+	make_dirs("cg/kubepods/besteffort/pod" UID1);
+	k = open_tree();
+	assert_string_equal(told(k), "");
+	assert_int_equal(kubepods_netns(k, at("proc"), UID1, path), -ENOENT);
+	remove_tree("cg/kubepods/besteffort/pod" UID1);
+	make_dirs("cg/kubepods/besteffort/pod" UID1);
+	assert_string_equal(told(k), UID1 " ");
+}
+
+/* ---- a pod that is followed ---------------------------------------------- */
+
+static void test_follow(void **state)
+{
+	_kubepods_ struct kubepods *k = open_tree();
+
+	make_dirs("cg/kubepods/pod" UID1);
+	make_dirs("cg/kubepods/pod" UID2);
+	kubepods_follow(k, UID1);
+	kubepods_follow(k, UID1);
+	told(k);
+	/* v1: a container's directory; nothing of the other pod's */
+	make_dirs("cg/kubepods/pod" UID1 "/c1");
+	make_dirs("cg/kubepods/pod" UID2 "/c1");
+	assert_string_equal(told(k), UID1 " ");
+	kubepods_unfollow(k, UID1);
+	make_dirs("cg/kubepods/pod" UID1 "/c2");
+	assert_string_equal(told(k), "");
+}
+
+/* v2: the kernel changes cgroup.events when the first process comes. */
+static void test_populated(void **state)
+{
+	_kubepods_ struct kubepods *k = open_tree();
+
+	kubepods_follow(k, UID1); /* before there is anything */
+	make_dirs("cg/kubepods");
+	told(k);
+	write_text("cg/kubepods/pod" UID1 "/cgroup.events", "populated 0\n");
+	assert_string_equal(told(k), UID1 " ");
+	write_text("cg/kubepods/pod" UID1 "/cgroup.events", "populated 1\n");
+	assert_says(told(k), UID1 " ");
+	/* and of the directory that comes after it, under the same name */
+	remove_tree("cg/kubepods/pod" UID1);
+	told(k);
+	write_text("cg/kubepods/pod" UID1 "/cgroup.events", "populated 0\n");
+	assert_says(told(k), UID1 " ");
+	write_text("cg/kubepods/pod" UID1 "/cgroup.events", "populated 1\n");
+	assert_says(told(k), UID1 " ");
+}
+
+/* ---- v1 ------------------------------------------------------------------ */
+
+static void write_mounts(const char *v1)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		 "cgroup2 %s cgroup2 rw 0 0\n"
+		 "cgroup %s/cpu cgroup rw,cpu,cpuacct 0 0\n"
+		 "cgroup %s/memory cgroup rw,memory 0 0\n",
+		 at("cg"), v1, v1);
+	write_text("proc/self/mounts", text);
+}
+
+static void test_hybrid(void **state)
+{
+	_kubepods_ struct kubepods *k = NULL;
+
+	make_dirs("v1/memory");
+	make_dirs("v1/cpu");
+	write_mounts(at("v1"));
+	k = open_tree();
+	make_dirs("v1/memory/kubepods/pod" UID1);
+	make_dirs("v1/cpu/kubepods/pod" UID2); /* one hierarchy is enough */
+	assert_string_equal(told(k), UID1 " ");
+	make_dirs("cg/kubepods/pod" UID2);
+	assert_string_equal(told(k), UID2 " ");
+}
+
+/* ---- many, and none ------------------------------------------------------ */
+
+/* More events than one read takes. */
+static void test_many(void **state)
+{
+	_kubepods_ struct kubepods *k = open_tree();
+	struct told t = {};
+	char path[128];
+	size_t n = 0;
+
+	make_dirs("cg/kubepods");
+	told(k);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path),
+			 "cg/kubepods/pod%08x-0000-0000-0000-000000000000", i);
+		make_dirs(path);
+	}
+	for (struct pollfd p = {.fd = kubepods_fd(k), .events = POLLIN};
+	     poll(&p, 1, 0) > 0;) {
+		t.text[0] = '\0';
+		assert_int_equal(kubepods_read(k, note, &t), 0);
+		n += t.text[0] != '\0';
+	}
+	assert_true(n > 1);
+	t.text[0] = '\0';
+	kubepods_scan(k, note, &t); /* none was missed */
+	assert_string_equal(t.text, "");
+}
+
+static void test_nothing(void **state)
+{
+	_kubepods_ struct kubepods *k = NULL;
+	char path[CGROUP_PATH_MAX];
+
+	assert_int_equal(kubepods_open(at("proc"), NULL, &k), 0);
+	assert_false(kubepods_any(k));
+	assert_int_equal(kubepods_read(k, note, NULL), 0);
+	assert_int_equal(kubepods_netns(k, at("proc"), UID1, path), -ENOENT);
+	kubepods_unfollow(k, UID1);
+	kubepods_close(NULL);
+}
+
+#define tree_test(f) cmocka_unit_test_setup(f, start)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_other_names),
+		tree_test(test_cgroupfs),
+		tree_test(test_systemd),
+		tree_test(test_nested),
+		tree_test(test_there_before),
+		tree_test(test_follow),
+		tree_test(test_populated),
+		tree_test(test_hybrid),
+		tree_test(test_many),
+		tree_test(test_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, tree_make, tree_remove);
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which connections are late, and which are not TCP at all. */
+#include "unit.h"
+
+#include <linux/smc_diag.h>
+
+#include "mesh/late.h"
+#include "node/plain.h"
+
+/* ---- mesh/late ----------------------------------------------------------- */
+
+#define PEER "10.0.0.2"
+#define NODE_ADDR "192.168.0.9"
+#define CLUSTER_IP "10.96.0.7"
+
+static struct plan_endpoint endpoints[2];
+static struct plan_service services[2];
+static struct cidr cidrs[1];
+static struct plan_port ports[2];
+static struct plan_pod pod;
+static struct mesh_plan plan;
+static struct smc_flow record;
+
+static struct smc_addr_port addr_port(const char *text, __u16 port)
+{
+	struct smc_addr_port key = {.port = port};
+	struct smc_addr a = addr(text);
+
+	memcpy(key.ip, a.ip, sizeof(key.ip));
+	return key;
+}
+
+/* An armed pod; an endpoint, a node's address, and a service with backends that
+ * are all endpoints, and one with a stranger. */
+static int make_plan(void **state)
+{
+	endpoints[0] = (struct plan_endpoint){
+		.addr = addr(PEER), .value.transports = SMC_TRANSPORT_SMCR};
+	endpoints[1] = (struct plan_endpoint){
+		.addr = addr(NODE_ADDR),
+		.value = {.transports = SMC_TRANSPORT_SMCR,
+			  .flags = SMC_ENDPOINT_ANSWER_ONLY}};
+	services[0] = (struct plan_service){.key = addr_port(CLUSTER_IP, 80),
+					    .transports = SMC_TRANSPORT_SMCR};
+	services[1] = (struct plan_service){.key = addr_port(CLUSTER_IP, 81)};
+	pod = (struct plan_pod){.armed = true,
+				.pod_id = 7,
+				.value.transports = SMC_TRANSPORT_SMCR |
+						    SMC_TRANSPORT_SMCD};
+	plan = (struct mesh_plan){.enabled = true,
+				  .endpoints = endpoints,
+				  .n_endpoints = 2,
+				  .services = services,
+				  .n_services = 2,
+				  .cidrs = cidrs,
+				  .ports = ports};
+	memset(cidrs, 0, sizeof(cidrs));
+	memset(ports, 0, sizeof(ports));
+	record = (struct smc_flow){.role = SMC_ROLE_CLIENT,
+				   .outcome = SMC_OUTCOME_TCP,
+				   .reason = SMC_REASON_NOT_ENDPOINT,
+				   .opened_ns = 1000};
+	return 0;
+}
+
+static bool would(const char *remote, __u16 port, unsigned int role)
+{
+	struct mesh_flow f = {.remote = addr(remote),
+			      .local_port = 4000,
+			      .remote_port = port};
+
+	return mesh_would_accelerate(&plan, &pod, &f, role);
+}
+
+static void test_would(void **state)
+{
+	assert_true(would(PEER, 80, SMC_ROLE_CLIENT));
+	assert_true(would(PEER, 80, SMC_ROLE_SERVER));
+	assert_true(would(PEER, 80, 0));
+	assert_false(would("10.0.0.3", 80, 0));
+	/* a node's address: its offers are answered, no more */
+	assert_false(would(NODE_ADDR, 80, SMC_ROLE_CLIENT));
+	assert_true(would(NODE_ADDR, 80, SMC_ROLE_SERVER));
+	/* nobody comes from a ClusterIP */
+	assert_true(would(CLUSTER_IP, 80, SMC_ROLE_CLIENT));
+	assert_true(would(CLUSTER_IP, 80, 0));
+	assert_false(would(CLUSTER_IP, 80, SMC_ROLE_SERVER));
+	assert_false(would(CLUSTER_IP, 81, SMC_ROLE_CLIENT));
+	assert_false(would(CLUSTER_IP, 82, SMC_ROLE_CLIENT));
+}
+
+static void test_would_not(void **state)
+{
+	plan.enabled = false;
+	assert_false(would(PEER, 80, 0));
+	plan.enabled = true;
+	pod.armed = false;
+	assert_false(would(PEER, 80, 0));
+	pod.armed = true;
+	pod.value.transports = SMC_TRANSPORT_SMCD;
+	assert_false(would(PEER, 80, 0));
+}
+
+static void test_exclusions(void **state)
+{
+	assert_return_code(cidr_parse("10.0.0.0/30", &cidrs[0]), 0);
+	plan.n_cidrs = 1;
+	assert_false(would(PEER, 80, 0));
+	assert_return_code(cidr_parse("10.0.0.4/30", &cidrs[0]), 0);
+	assert_true(would(PEER, 80, 0));
+	plan.n_ports = 2;
+	ports[0] =
+		(struct plan_port){.key = {.port = 80}, .value.exclude_out = 1};
+	ports[1] = (struct plan_port){.key = {.pod_id = 7, .port = 4000},
+				      .value.exclude_in = 1};
+	assert_false(would(PEER, 80, SMC_ROLE_CLIENT));
+	assert_false(would(PEER, 80, SMC_ROLE_SERVER));
+	ports[1].key.pod_id = 8; /* another pod's */
+	assert_true(would(PEER, 80, SMC_ROLE_SERVER));
+	assert_false(would(PEER, 80, 0));
+	assert_true(would(PEER, 81, 0));
+}
+
+static bool late(const struct smc_flow *r, struct mesh_since since)
+{
+	struct mesh_flow f = {.remote = addr(PEER),
+			      .local_port = 4000,
+			      .remote_port = 80,
+			      .record = r};
+
+	return mesh_flow_late(&plan, &pod, &f, &since);
+}
+
+static const struct mesh_since never, later = {.remote_ns = 2000};
+
+static void test_late(void **state)
+{
+	static const enum smc_reason yes[] = {
+		SMC_REASON_NOT_ENDPOINT, SMC_REASON_NOT_ARMED,
+		SMC_REASON_MESH_OFF, SMC_REASON_MIXED_SERVICE,
+		SMC_REASON_NOT_CONVERTED};
+	static const enum smc_reason no[] = {
+		SMC_REASON_EXCLUDED_PORT, SMC_REASON_EXCLUDED_CIDR,
+		SMC_REASON_OTHER_UID, SMC_REASON_QUARANTINED,
+		SMC_REASON_LOOPBACK};
+
+	assert_true(late(NULL, never)); /* from before the arming */
+	for (size_t i = 0; i < array_size(yes); i++) {
+		record.reason = yes[i];
+		assert_true(late(&record, never));
+	}
+	for (size_t i = 0; i < array_size(no); i++) {
+		record.reason = no[i];
+		assert_false(late(&record, later));
+	}
+}
+
+static void test_outcomes(void **state)
+{
+	for (unsigned int o = 0; o <= SMC_OUTCOME_FAILED; o++) {
+		record.outcome = o;
+		assert_int_equal(late(&record, later), o == SMC_OUTCOME_TCP);
+	}
+	record.outcome = SMC_OUTCOME_TCP;
+	record.closed = 1;
+	assert_false(late(&record, later));
+}
+
+/* A server cannot tell a late client from one that never offers but by time,
+ * and its own late listener is another matter. */
+static void test_server(void **state)
+{
+	record.role = SMC_ROLE_SERVER;
+	record.reason = SMC_REASON_NOT_CONVERTED;
+	assert_false(late(&record, later));
+	record.reason = SMC_REASON_NOT_OFFERED;
+	assert_false(late(&record, never));
+	assert_true(late(&record, later));
+	assert_true(late(&record, (struct mesh_since){.pod_armed_ns = 1001}));
+	assert_false(late(&record, (struct mesh_since){1000, 1000}));
+}
+
+/* ---- node/plain ---------------------------------------------------------- */
+
+static struct plain_flow flow(__u16 local, __u16 remote)
+{
+	return (struct plain_flow){.local_port = local, .remote_port = remote};
+}
+
+static struct diag_smc smc(__u16 local, __u16 remote, __u8 state, __u8 mode)
+{
+	return (struct diag_smc){.local_port = local,
+				 .remote_port = remote,
+				 .state = state,
+				 .mode = mode};
+}
+
+static void test_without_smc(void **state)
+{
+	struct plain_flow v[] = {flow(1, 80), flow(2, 80), flow(3, 80),
+				 flow(80, 1), flow(4, 80), flow(5, 80)};
+	const struct diag_smc rows[] = {
+		smc(1, 80, DIAG_SMC_ACTIVE, SMC_DIAG_MODE_SMCR),
+		smc(2, 80, DIAG_SMC_ACTIVE, SMC_DIAG_MODE_FALLBACK_TCP),
+		smc(4, 80, DIAG_SMC_INIT, 0),
+		smc(80, 0, DIAG_SMC_LISTEN, 0),
+		smc(5, 80, DIAG_SMC_CLOSED, SMC_DIAG_MODE_SMCR),
+	};
+
+	assert_int_equal(plain_without_smc(v, 6, rows, 5), 4);
+	assert_int_equal(v[0].local_port, 2);
+	assert_int_equal(v[1].local_port, 3);
+	assert_int_equal(v[2].local_port, 80);
+	assert_int_equal(v[3].local_port, 5);
+	assert_int_equal(plain_without_smc(v, 4, NULL, 0), 4);
+	assert_int_equal(plain_without_smc(NULL, 0, rows, 5), 0);
+}
+
+#define late_test(f) cmocka_unit_test_setup(f, make_plan)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		late_test(test_would),
+		late_test(test_would_not),
+		late_test(test_exclusions),
+		late_test(test_late),
+		late_test(test_outcomes),
+		late_test(test_server),
+		cmocka_unit_test(test_without_smc),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

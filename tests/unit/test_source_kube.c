@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The kube source: what is watched when, and the world that comes of it. */
+#include "fake_api.h"
+#include "tmpdir.h"
+
+#include "kube/client.h"
+#include "kube/source.h"
+
+static struct bench {
+	struct tmpdir tmp;
+	uv_loop_t loop;
+	struct fake api, mesh_api;
+	struct source *source;
+	unsigned int changed, troubles;
+	bool close_in_changed;
+} b;
+
+static int up(void **state)
+{
+	memset(&b, 0, sizeof(b));
+	tmpdir_make(&b.tmp);
+	uv_loop_init(&b.loop);
+	fake_open(&b.api, &b.loop);
+	fake_open(&b.mesh_api, &b.loop);
+	return 0;
+}
+
+static int down(void **state)
+{
+	source_close(b.source);
+	fake_close(&b.api);
+	fake_close(&b.mesh_api);
+	uv_run(&b.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&b.loop), 0);
+	tmpdir_remove(&b.tmp);
+	return 0;
+}
+
+static void on_changed(void *arg)
+{
+	b.changed++;
+	if (b.close_in_changed)
+		source_close(take_ptr(b.source));
+}
+
+static void on_trouble(void *arg)
+{
+	b.troubles++;
+}
+
+static const struct source_events events = {on_changed, on_trouble, NULL};
+
+static void open_source(const char *mesh_kubeconfig)
+{
+	const struct kube_options opt = {.server = b.api.url,
+					 .node = "n1",
+					 .linger_ms = 100,
+					 .mesh_kubeconfig = mesh_kubeconfig};
+
+	assert_int_equal(source_open(&b.loop, "kube", &opt, &events, &b.source),
+			 0);
+	assert_null(source_world(b.source));
+}
+
+#define PODS "/api/v1/pods?"
+#define NAMESPACES "/api/v1/namespaces?"
+#define SMCMESHES "/smcmesh.io/v1alpha1/smcmeshes?"
+#define ASM "/istio.alibabacloud.com/v1beta1/asmmeshconfigs?"
+#define SMCNODES "/smcmesh.io/v1alpha1/smcnodes?"
+#define SERVICES "/api/v1/services?"
+#define SLICES "/discovery.k8s.io/v1/endpointslices?"
+
+/* The streaming list at @path with these objects (NULL or up to two); it goes
+ * on as a watch. */
+static struct fake_conn *list_at(struct fake *api, const char *path,
+				 const char *one, const char *two)
+{
+	struct fake_conn *c = fake_wait(api, path);
+
+	assert_true(fake_asks(c, "sendInitialEvents=true"));
+	fake_begin(c);
+	if (one)
+		fake_event(c, "ADDED", one);
+	if (two)
+		fake_event(c, "ADDED", two);
+	fake_event(c, "BOOKMARK",
+		   "{\"metadata\":{\"resourceVersion\":\"100\",\"annotations\":"
+		   "{\"k8s.io/initial-events-end\":\"true\"}}}");
+	return c;
+}
+
+static struct fake_conn *list(const char *path, const char *one)
+{
+	return list_at(&b.api, path, one, NULL);
+}
+
+static const char *pod(const char *name, const char *annotations,
+		       const char *phase)
+{
+	static char text[4][512];
+	static unsigned int next;
+	char *t = text[next++ % 4];
+
+	snprintf(t, 512,
+		 "{\"metadata\":{\"namespace\":\"d\",\"name\":\"%s\","
+		 "\"uid\":\"u-%s\",\"resourceVersion\":\"%u\","
+		 "\"annotations\":{%s}},\"spec\":{\"nodeName\":\"n1\"},"
+		 "\"status\":{\"phase\":\"%s\","
+		 "\"podIPs\":[{\"ip\":\"10.244.1.2\"}]}}",
+		 name, name, next, annotations, phase);
+	return t;
+}
+
+#define YES "\"smcmesh.io/enabled\":\"true\""
+#define NODE                                            \
+	"{\"metadata\":{\"name\":\"n2\",\"uid\":\"n\"," \
+	"\"resourceVersion\":\"2\"},\"status\":{\"transports\":[\"smcr\"]}}"
+#define SERVICE                                                            \
+	"{\"metadata\":{\"namespace\":\"d\",\"name\":\"s\",\"uid\":\"s\"," \
+	"\"resourceVersion\":\"2\"},\"spec\":{\"clusterIPs\":"             \
+	"[\"10.96.0.9\"],\"ports\":[{\"port\":80,\"protocol\":\"TCP\"}]}}"
+#define SLICE                                                               \
+	"{\"metadata\":{\"namespace\":\"d\",\"name\":\"s-1\","              \
+	"\"uid\":\"e\",\"resourceVersion\":\"2\",\"labels\":"               \
+	"{\"kubernetes.io/service-name\":\"s\"}},\"addressType\":\"IPv4\"," \
+	"\"ports\":[{\"port\":8080}],\"endpoints\":[{\"addresses\":"        \
+	"[\"10.244.1.2\"]}]}"
+
+static struct fake_conn *pods, *namespaces, *asms;
+
+/* All that is watched always; no CRD is installed. */
+static void list_basics(const char *a_pod)
+{
+	pods = list(PODS, a_pod);
+	namespaces = list(NAMESPACES, NULL);
+	fake_reply(fake_wait(&b.api, SMCMESHES), 404, "");
+	fake_reply(fake_wait(&b.api, ASM), 404, "");
+}
+
+static const struct mesh_world *world(void)
+{
+	return source_world(b.source);
+}
+
+static bool peers_asked(void)
+{
+	return fake_find(&b.api, SMCNODES) || fake_find(&b.api, SERVICES) ||
+	       fake_find(&b.api, SLICES);
+}
+
+/* ---- tests --------------------------------------------------------------- */
+
+static void only_what_is_needed_is_watched(void **state)
+{
+	open_source(NULL);
+	assert_true(fake_asks(fake_wait(&b.api, PODS),
+			      "fieldSelector=spec.nodeName%3Dn1"));
+	assert_true(fake_asks(fake_wait(&b.api, NAMESPACES),
+			      "as=PartialObjectMetadata;"));
+	list_basics(pod("a", "", "Running"));
+	wait_for(&b.api, world());
+	assert_int_equal(world()->n_pods, 1);
+	assert_int_equal(b.changed, 1);
+	assert_null(source_problem(b.source));
+	assert_string_equal(source_notes(b.source), "");
+	assert_non_null(source_client(b.source));
+	/* One that has ended does not count. */
+	fake_event(pods, "ADDED", pod("b", YES, "Succeeded"));
+	wait_for(&b.api, world()->n_pods == 2);
+	for (int i = 0; i < 20; i++)
+		uv_run(&b.loop, UV_RUN_NOWAIT);
+	assert_false(peers_asked());
+}
+
+static void nothing_is_shown_before_all_is_known(void **state)
+{
+	open_source(NULL);
+	list_basics(pod("a", YES, "Running"));
+	list(SMCNODES, NODE);
+	list(SERVICES, SERVICE);
+	fake_wait(&b.api, SLICES);
+	for (int i = 0; i < 20; i++)
+		uv_run(&b.loop, UV_RUN_NOWAIT);
+	assert_null(world());
+	list(SLICES, SLICE);
+	wait_for(&b.api, world());
+	assert_int_equal(b.changed, 1);
+	assert_int_equal(world()->n_pods, 1);
+	assert_int_equal(world()->n_nodes, 1);
+	assert_int_equal(world()->n_services, 1);
+	assert_int_equal(world()->n_slices, 1);
+	assert_string_equal(world()->slices[0].service, "s");
+}
+
+static void a_first_annotated_pod_need_not_wait(void **state)
+{
+	open_source(NULL);
+	list_basics(NULL);
+	wait_for(&b.api, world());
+	fake_event(pods, "ADDED", pod("a", YES, "Running"));
+	wait_for(&b.api, world()->n_pods == 1);
+	assert_int_equal(world()->n_nodes, 0);
+	list(SMCNODES, NODE);
+	wait_for(&b.api, world()->n_nodes == 1);
+	/* Without their backends they would be offered SMC. */
+	list(SERVICES, SERVICE);
+	for (int i = 0; i < 20; i++)
+		uv_run(&b.loop, UV_RUN_NOWAIT);
+	assert_int_equal(world()->n_services, 0);
+	list(SLICES, SLICE);
+	wait_for(&b.api, world()->n_services == 1);
+	assert_int_equal(world()->n_slices, 1);
+}
+
+static void peers_are_let_go(void **state)
+{
+	struct fake_conn *nodes;
+
+	open_source(NULL);
+	list_basics(pod("a", YES, "Running"));
+	nodes = list(SMCNODES, NODE);
+	list(SERVICES, SERVICE);
+	list(SLICES, SLICE);
+	wait_for(&b.api, world());
+	fake_event(pods, "MODIFIED", pod("a", "", "Running"));
+	wait_for(&b.api, !world()->n_nodes);
+	assert_int_equal(world()->n_services, 0);
+	assert_int_equal(world()->n_slices, 0);
+	assert_int_equal(world()->n_pods, 1);
+	wait_for(&b.api, nodes->gone);
+	assert_false(peers_asked());
+	/* And again. */
+	fake_event(pods, "MODIFIED", pod("a", YES, "Running"));
+	list(SMCNODES, NODE);
+	wait_for(&b.api, world()->n_nodes == 1);
+}
+
+static void a_namespace_may_annotate(void **state)
+{
+	open_source(NULL);
+	list_basics(pod("a", "", "Running"));
+	wait_for(&b.api, world());
+	assert_false(peers_asked());
+	fake_event(namespaces, "ADDED",
+		   "{\"kind\":\"PartialObjectMetadata\",\"metadata\":"
+		   "{\"name\":\"d\",\"uid\":\"x\",\"resourceVersion\":\"2\","
+		   "\"annotations\":{" YES "}}}");
+	wait_for(&b.api, world()->n_namespaces == 1);
+	fake_wait(&b.api, SMCNODES);
+}
+
+static void pods_come_change_and_go(void **state)
+{
+	const struct mesh_pod *p;
+
+	open_source(NULL);
+	list_basics(pod("a", "", "Pending"));
+	wait_for(&b.api, world());
+	fake_event(pods, "ADDED", pod("b", "", "Running"));
+	wait_for(&b.api, world()->n_pods == 2);
+	assert_false(world()->pods[0].ended);
+	fake_event(pods, "MODIFIED", pod("a", "", "Failed"));
+	wait_for(&b.api, world()->pods[0].ended);
+	p = &world()->pods[0];
+	assert_string_equal(p->name, "a");
+	assert_string_equal(p->uid, "u-a");
+	assert_addr(p->addrs.v[0], "10.244.1.2");
+	fake_event(pods, "DELETED", pod("a", "", "Failed"));
+	wait_for(&b.api, world()->n_pods == 1);
+	assert_string_equal(world()->pods[0].name, "b");
+}
+
+static void bad_objects_are_noted_as_long_as_they_are_there(void **state)
+{
+	static const char bad[] =
+		"{\"metadata\":{\"namespace\":\"d\",\"name\":\"bad\","
+		"\"uid\":\"z\",\"resourceVersion\":\"9\"},"
+		"\"spec\":{\"nodeName\":[]}}";
+
+	open_source(NULL);
+	list_basics(pod("a", "", "Running"));
+	wait_for(&b.api, world());
+	fake_event(pods, "ADDED", bad);
+	wait_for(&b.api, *source_notes(b.source));
+	assert_says(source_notes(b.source), "Pod d/bad: spec.nodeName is an");
+	assert_int_equal(world()->n_pods, 1);
+	fake_event(pods, "DELETED", bad);
+	wait_for(&b.api, !*source_notes(b.source));
+}
+
+static void the_configuration_comes_and_goes(void **state)
+{
+	struct fake_conn *mesh;
+
+	open_source(NULL);
+	pods = list(PODS, NULL);
+	list(NAMESPACES, NULL);
+	mesh = list(SMCMESHES,
+		    "{\"metadata\":{\"name\":\"default\",\"uid\":\"m\","
+		    "\"resourceVersion\":\"3\"},\"spec\":{\"enabled\":false,"
+		    "\"excludeCIDRs\":[\"10.9.0.0/16\"],"
+		    "\"excludePorts\":[5432,3306]}}");
+	asms = list(ASM, "{\"metadata\":{\"name\":\"default\",\"uid\":\"c\","
+			 "\"resourceVersion\":\"4\"},"
+			 "\"spec\":{\"smcEnabled\":true}}");
+	wait_for(&b.api, world());
+	assert_int_equal(world()->config.enabled, MESH_OFF);
+	assert_int_equal(world()->config.asm_enabled, MESH_ON);
+	assert_int_equal(world()->config.n_exclude_cidrs, 1);
+	assert_int_equal(world()->config.exclude_ports.v[0], 3306);
+	assert_false(mesh_enabled(&world()->config));
+	fake_event(mesh, "DELETED",
+		   "{\"metadata\":{\"name\":\"default\",\"uid\":\"m\","
+		   "\"resourceVersion\":\"5\"}}");
+	wait_for(&b.api, world()->config.enabled == MESH_UNSET);
+	assert_true(mesh_enabled(&world()->config));
+	assert_int_equal(world()->config.n_exclude_cidrs, 0);
+	fake_event(asms, "MODIFIED",
+		   "{\"metadata\":{\"name\":\"default\",\"uid\":\"c\","
+		   "\"resourceVersion\":\"6\"},"
+		   "\"spec\":{\"smcEnabled\":false}}");
+	wait_for(&b.api, !mesh_enabled(&world()->config));
+	/* Others of that kind do not count. */
+	fake_event(mesh, "ADDED",
+		   "{\"metadata\":{\"name\":\"other\",\"uid\":\"o\","
+		   "\"resourceVersion\":\"7\"},\"spec\":{\"enabled\":true}}");
+	wait_for(&b.api, *source_notes(b.source));
+	assert_int_equal(world()->config.enabled, MESH_UNSET);
+	fake_event(mesh, "DELETED",
+		   "{\"metadata\":{\"name\":\"other\",\"uid\":\"o\","
+		   "\"resourceVersion\":\"8\"}}");
+	wait_for(&b.api, !*source_notes(b.source));
+	assert_int_equal(world()->config.asm_enabled, MESH_OFF);
+}
+
+static const char *mesh_kubeconfig(const char *url)
+{
+	char *text;
+	const char *path;
+
+	assert_true(asprintf(&text,
+			     "current-context: a\n"
+			     "contexts: [{name: a, context: {cluster: c}}]\n"
+			     "clusters: [{name: c, cluster: {server: '%s'}}]\n",
+			     url) > 0);
+	path = tmpdir_put(&b.tmp, "mesh", text);
+	free(text);
+	return path;
+}
+
+static void the_mesh_may_have_its_own_server(void **state)
+{
+	open_source(mesh_kubeconfig(b.mesh_api.url));
+	list(PODS, NULL);
+	list(NAMESPACES, NULL);
+	fake_reply(fake_wait(&b.api, SMCMESHES), 404, "");
+	fake_wait(&b.mesh_api, ASM);
+	assert_null(fake_find(&b.api, ASM));
+	assert_null(world());
+	asms = list_at(&b.mesh_api, ASM,
+		       "{\"metadata\":{\"name\":\"default\",\"uid\":\"c\","
+		       "\"resourceVersion\":\"4\"},"
+		       "\"spec\":{\"smcEnabled\":true}}",
+		       NULL);
+	wait_for(&b.api, world());
+	assert_true(mesh_enabled(&world()->config));
+	/* It breaks: the last value stays. */
+	fake_die(&b.mesh_api);
+	wait_for(&b.api, source_problem(b.source));
+	assert_says(source_problem(b.source), "cannot watch asmmeshconfigs.");
+	assert_true(mesh_enabled(&world()->config));
+}
+
+static const char *says(const char *what)
+{
+	const char *problem = source_problem(b.source);
+
+	return problem ? strstr(problem, what) : NULL;
+}
+
+/* Nobody waits for it where its word would not count. */
+static void smcmesh_wins_over_a_server_that_is_away(void **state)
+{
+	open_source(mesh_kubeconfig("http://127.0.0.1:1"));
+	list(PODS, NULL);
+	list(NAMESPACES, NULL);
+	wait_for(&b.api, source_problem(b.source));
+	assert_null(world());
+	list(SMCMESHES, "{\"metadata\":{\"name\":\"default\",\"uid\":\"m\","
+			"\"resourceVersion\":\"3\"},"
+			"\"spec\":{\"enabled\":true}}");
+	wait_for(&b.api, world());
+	assert_true(mesh_enabled(&world()->config));
+	assert_non_null(source_problem(b.source));
+}
+
+static void one_reason_is_said_once(void **state)
+{
+	open_source(NULL);
+	list_basics(pod("a", "", "Running"));
+	wait_for(&b.api, world());
+	fake_die(&b.api);
+	/* In the end all of them were refused. */
+	wait_for(&b.api, says("cannot watch pods, watch namespaces, "
+			      "watch smcmeshes.smcmesh.io, "
+			      "watch asmmeshconfigs.istio.alibabacloud.com: "
+			      "Connection refused (http://"));
+	assert_null(says("; "));
+	/* What was read stays. */
+	assert_int_equal(world()->n_pods, 1);
+}
+
+static void refusals_are_said_and_go(void **state)
+{
+	open_source(NULL);
+	fake_reply(fake_wait(&b.api, NAMESPACES), 403,
+		   "{\"message\":\"namespaces is forbidden\"}");
+	wait_for(&b.api, source_problem(b.source));
+	assert_string_equal(source_problem(b.source),
+			    "cannot watch namespaces: 403, "
+			    "namespaces is forbidden");
+	source_reread(b.source);
+	list_basics(NULL);
+	wait_for(&b.api, world() && !source_problem(b.source));
+	assert_int_equal(b.troubles, 2);
+}
+
+static void changed_may_close(void **state)
+{
+	b.close_in_changed = true;
+	open_source(NULL);
+	list_basics(pod("a", YES, "Running"));
+	list(SMCNODES, NODE);
+	list(SERVICES, NULL);
+	list(SLICES, NULL);
+	wait_for(&b.api, !b.source);
+}
+
+static void wrong_options_are_refused(void **state)
+{
+	const struct kube_options bad[] = {
+		{.server = "http://127.0.0.1:1"}, /* no node */
+		{.server = "ftp://x", .node = "n1"},
+		{.server = "http://127.0.0.1:1",
+		 .node = "n1",
+		 .mesh_kubeconfig = "/nowhere/at/all"},
+	};
+
+	for (size_t i = 0; i < array_size(bad); i++)
+		assert_true(source_open(&b.loop, "kube", &bad[i], &events,
+					&b.source) < 0);
+	assert_int_equal(source_open(&b.loop, "kube", NULL, &events, &b.source),
+			 -EINVAL);
+	assert_null(b.source);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(only_what_is_needed_is_watched),
+		TEST(nothing_is_shown_before_all_is_known),
+		TEST(a_first_annotated_pod_need_not_wait),
+		TEST(peers_are_let_go),
+		TEST(a_namespace_may_annotate),
+		TEST(pods_come_change_and_go),
+		TEST(bad_objects_are_noted_as_long_as_they_are_there),
+		TEST(the_configuration_comes_and_goes),
+		TEST(the_mesh_may_have_its_own_server),
+		TEST(smcmesh_wins_over_a_server_that_is_away),
+		TEST(one_reason_is_said_once),
+		TEST(refusals_are_said_and_go),
+		TEST(changed_may_close),
+		TEST(wrong_options_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

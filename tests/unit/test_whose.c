@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/* user/node/whose: the pod of a process, from its cgroups. */
+#include "unit.h"
+#include "tree.h"
+
+#include "node/whose.h"
+
+#define UID "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+#define UID_ "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
+
+static void assert_whose(const char *table, const char *want)
+{
+	char uid[KUBEPODS_UID_MAX] = "";
+
+	write_text("7/cgroup", table);
+	if (!want) {
+		assert_int_equal(netns_pod_uid(at("7/ns/net"), uid), -ENOENT);
+		return;
+	}
+	assert_int_equal(netns_pod_uid(at("7/ns/net"), uid), 0);
+	assert_string_equal(uid, want);
+}
+
+static void test_pods(void **state)
+{
+	assert_whose("0::/kubepods/burstable/pod" UID "/3f9a\n", UID);
+	assert_whose("0::/kubepods.slice/kubepods-pod" UID_
+		     ".slice/cri-3f9a.scope\n",
+		     UID);
+	/* v1, and the path as a container with a cgroup namespace sees it */
+	assert_whose("12:pids:/user.slice\n"
+		     "3:cpu,cpuacct:/../../pod" UID "/3f9a\n0::/\n",
+		     UID);
+}
+
+static void test_no_pod(void **state)
+{
+	char uid[KUBEPODS_UID_MAX] = "";
+
+	assert_whose("", NULL);
+	assert_whose("0::/system.slice/sshd.service\n", NULL);
+	assert_int_equal(netns_pod_uid(at("8/ns/net"), uid), -ENOENT);
+	assert_int_equal(netns_pod_uid("/run/netns/web", uid), -ENOENT);
+	assert_int_equal(netns_pod_uid("/ns/net", uid), -ENOENT);
+	assert_int_equal(netns_pod_uid("", uid), -ENOENT);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pods),
+		cmocka_unit_test(test_no_pod),
+	};
+
+	return cmocka_run_group_tests(tests, tree_make, tree_remove);
+}

@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cluster.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "agent/errand.h"
+#include "agent/publish.h"
+#include "agent/report.h"
+#include "base/log.h"
+#include "kube/encode.h"
+#include "node/rdma.h"
+#include "node/smc.h"
+
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define TAINT "smcmesh.io/agent-not-ready"
+#define RDMA_MAX 64
+/* How long a pod stays armed for its addresses to be taken back. */
+#define HOLD_MS 2000
+#define TAINT_AGAIN_MS 1000
+#define LATE_NAMED 8
+
+struct cluster {
+	struct agent *a;
+	struct kube_client *client;
+	char boot_id[64];
+	struct publish *publish;
+	struct report *report;
+	struct errand *untaint, *evict;
+	bool untainted, untaint_patch; /* it is the PATCH that was asked */
+	char *evicted; /* UID of the pod that is to go before the next one */
+};
+
+/* ---- the status of our SmcNode ------------------------------------------- */
+
+static bool is_armed(const struct plan_pod *plan, void *arg)
+{
+	struct agent *a = arg;
+	const struct pod *p = pods_find(&a->pods, plan->pod->uid);
+
+	return p && p->armed && !p->hold_until;
+}
+
+struct host_facts {
+	struct smc_ueids ueids;
+	const char *ueid[8];
+	struct rdma_device device[RDMA_MAX];
+	struct kube_rdma rdma[RDMA_MAX];
+	char subnet[RDMA_MAX][ADDR_STRLEN];
+};
+
+static void fill_host(const struct agent *a, struct host_facts *h,
+		      struct kube_smcnode *n)
+{
+	int rdma = agent_capable(a) ? rdma_list(h->device, RDMA_MAX) : 0;
+
+	if (agent_capable(a) && !smc_ueid_list(&h->ueids))
+		n->n_ueids = h->ueids.n;
+	for (size_t i = 0; i < n->n_ueids; i++)
+		h->ueid[i] = h->ueids.v[i];
+	n->ueids = h->ueid;
+	for (int i = 0; i < rdma; i++) {
+		const struct rdma_device *d = &h->device[i];
+
+		h->rdma[i] = (struct kube_rdma){
+			.device = d->name,
+			.netdev = *d->netdev ? d->netdev : NULL,
+			.port = d->port,
+			.subnet =
+				d->subnet.prefixlen
+					? cidr_format(&d->subnet, h->subnet[i])
+					: NULL};
+	}
+	n->rdma = h->rdma;
+	n->n_rdma = rdma > 0 ? rdma : 0;
+}
+
+static int encode(const struct agent *a, const char *boot_id,
+		  const struct mesh_publish *publish, struct buf *out)
+{
+	_free_ struct host_facts *h = calloc(1, sizeof(*h));
+	struct kube_smcnode n = {
+		.name = a->opt->node,
+		.kernel = a->kernel,
+		.boot_id = boot_id,
+		.converter = datapath_converter(a->dp),
+		.selector = datapath_selector(a->dp),
+		.transports = a->host.transports,
+		.publish = publish,
+	};
+
+	if (!h)
+		return -ENOMEM;
+	fill_host(a, h, &n);
+	return kube_encode_smcnode(&n, out);
+}
+
+static int nothing(struct mesh_ready *ready, struct buf *out, void *arg)
+{
+	_cleanup_(mesh_publish_free) struct mesh_publish none = {};
+	struct cluster *c = arg;
+
+	return mesh_publish(&c->a->host, NULL, NULL, NULL, ready, time(NULL),
+			    &none)
+		       ?: encode(c->a, c->boot_id, &none, out);
+}
+
+static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
+{
+	_cleanup_(mesh_publish_free) struct mesh_publish made = {};
+	_buf_ struct buf status = {};
+	struct agent *a = c->a;
+	__u64 number;
+	int err;
+
+	err = mesh_publish(&a->host, plan, is_armed, a,
+			   publish_ready(c->publish), time(NULL), &made)
+		      ?: encode(a, c->boot_id, &made, &status);
+	if (err) {
+		log_err(err, "encode this node's SmcNode");
+		return;
+	}
+	number = publish_set(c->publish, &status, made.n);
+	for (size_t i = 0; i < a->pods.n; i++)
+		if (a->pods.v[i]->hold_until && !a->pods.v[i]->hold_number)
+			a->pods.v[i]->hold_number = number;
+}
+
+static void published(void *arg)
+{
+	struct cluster *c = arg;
+
+	agent_dirty(c->a);
+}
+
+/* ---- the opposite order -------------------------------------------------- */
+
+/* What a person changed may wait for the others; what was found wrong with the
+ * pod may not. */
+static bool may_wait(enum smc_reason reason)
+{
+	return reason == SMC_REASON_NOT_ANNOTATED ||
+	       reason == SMC_REASON_BAD_ANNOTATION ||
+	       reason == SMC_REASON_MESH_OFF;
+}
+
+static bool begin_hold(const struct cluster *c, struct pod *p,
+		       const struct plan_pod *plan)
+{
+	/* A hostNetwork pod's cgroup is denied at once: nobody offers to a
+	 * node's address but at the ports that its own SmcNode lists. */
+	if (p->host_network || !p->armed || p->refused || !p->facts.cookie ||
+	    !p->published.n || !may_wait(plan->reason) ||
+	    !publish_acked(c->publish))
+		return false;
+	p->hold_number = 0;
+	p->hold_until = uv_now(&c->a->loop) + HOLD_MS;
+	return true;
+}
+
+static bool goes_on(const struct cluster *c, const struct pod *p,
+		    const struct plan_pod *plan)
+{
+	if (!p->armed || !may_wait(plan->reason) ||
+	    uv_now(&c->a->loop) >= p->hold_until)
+		return false;
+	return !p->hold_number || publish_acked(c->publish) < p->hold_number;
+}
+
+bool cluster_hold(struct agent *a, struct mesh_plan *plan)
+{
+	bool any = false;
+
+	for (size_t i = 0; a->cluster && i < plan->n_pods; i++) {
+		struct plan_pod *row = &plan->pods[i];
+		struct pod *p = pods_find(&a->pods, row->pod->uid);
+
+		if (!p)
+			continue;
+		if (row->armed ||
+		    !(p->hold_until ? goes_on(a->cluster, p, row)
+				    : begin_hold(a->cluster, p, row))) {
+			p->hold_until = 0;
+			continue;
+		}
+		row->armed = true;
+		row->pod_id = p->id;
+		row->netns_cookie = p->facts.cookie;
+		row->value = p->kernel;
+		any = true;
+	}
+	return any;
+}
+
+/* ---- Events -------------------------------------------------------------- */
+
+static void say(struct cluster *c, const char *ns, const char *pod,
+		const char *uid, const char *reason, const char *message)
+{
+	report_pod(c->report, &(struct kube_event){.ns = ns,
+						   .pod = pod,
+						   .uid = uid,
+						   .node = c->a->opt->node,
+						   .warning = true,
+						   .reason = reason,
+						   .message = message,
+						   .when = time(NULL)});
+}
+
+static void say_late(struct cluster *c, struct pod *p)
+{
+	char addr[ADDR_STRLEN];
+	_buf_ struct buf text = {};
+
+	if (!p->armed || !p->n_late) {
+		p->late_said = false;
+		return;
+	}
+	if (p->late_said)
+		return;
+	p->late_said = true;
+	buf_printf(&text, "opened before the pod was armed, and TCP for good:");
+	for (unsigned int i = 0; i < p->n_late && i < LATE_NAMED; i++)
+		buf_printf(&text,
+			   addr_is_v4(&p->late[i].addr) ? "%s %s:%u"
+							: "%s [%s]:%u",
+			   i ? "," : "", addr_format(&p->late[i].addr, addr),
+			   p->late[i].port);
+	if (p->n_late > LATE_NAMED)
+		buf_printf(&text, " and %u more", p->n_late - LATE_NAMED);
+	buf_printf(&text, "; restart the pod to accelerate it");
+	if (!text.err)
+		say(c, p->ns, p->name, p->uid, "LateListener", text.data);
+}
+
+static void say_conflict(struct cluster *c, const struct plan_conflict *row)
+{
+	char addr[ADDR_STRLEN], text[1024];
+
+	for (int i = 0; i < 2; i++) {
+		const struct plan_claimant *own = &row->by[i];
+		const struct plan_claimant *other = &row->by[!i];
+		struct pod *p = pods_find(&c->a->pods, own->uid);
+
+		if (!p || p->conflict_said)
+			continue;
+		p->conflict_said = true;
+		snprintf(
+			text, sizeof(text),
+			"pod %s/%s on node %s, created at the same time, claims the address %s too: neither is accelerated there",
+			other->ns, other->pod, other->node,
+			addr_format(&row->addr, addr));
+		say(c, p->ns, p->name, p->uid, "AddressConflict", text);
+	}
+}
+
+static bool in_conflict(const struct mesh_plan *plan, const char *uid)
+{
+	for (size_t i = 0; i < plan->n_conflicts; i++)
+		for (int k = 0; k < 2; k++)
+			if (!strcmp(plan->conflicts[i].by[k].uid, uid))
+				return true;
+	return false;
+}
+
+static void say_all(struct cluster *c, const struct mesh_plan *plan)
+{
+	for (size_t i = 0; i < c->a->pods.n; i++) {
+		struct pod *p = c->a->pods.v[i];
+
+		say_late(c, p);
+		p->conflict_said &= in_conflict(plan, p->uid);
+	}
+	for (size_t i = 0; i < plan->n_conflicts; i++)
+		say_conflict(c, &plan->conflicts[i]);
+}
+
+/* ---- late pods that are evicted ------------------------------------------ */
+
+/*
+ * Only pods that were there before this agent, as after a boot: one that is
+ * late although the agent was there would be so again and again. Only those
+ * that somebody makes anew.
+ */
+static bool to_evict(const struct pod *p)
+{
+	return p->armed && p->n_late && p->before && p->replaced;
+}
+
+static bool evict_answered(int status, const char *body, size_t len, void *arg)
+{
+	struct cluster *c = arg;
+
+	/* 404: it is gone; 409: another pod has its name. */
+	if (status == 404 || status == 409)
+		free(take_ptr(c->evicted));
+	/* 429: its disruption budget does not allow it now. */
+	return status < 300 || status == 404 || status == 409;
+}
+
+static void evict(struct cluster *c, const struct pod *p)
+{
+	_buf_ struct buf path = {}, body = {};
+	struct kube_request req = {.method = "POST"};
+
+	buf_printf(&path, "/api/v1/namespaces/");
+	kube_escape(&path, p->ns);
+	buf_printf(&path, "/pods/");
+	kube_escape(&path, p->name);
+	buf_printf(&path, "/eviction");
+	if (path.err || kube_encode_eviction(p->ns, p->name, p->uid, &body))
+		return;
+	req.path = path.data;
+	req.body = body.data;
+	c->evicted = strdup(p->uid);
+	if (!c->evicted || errand_go(c->evict, &req, 0)) {
+		free(take_ptr(c->evicted));
+		return;
+	}
+	log_info("evicting pod %s/%s: its listeners are older than this agent",
+		 p->ns, p->name);
+}
+
+static void evict_next(struct cluster *c)
+{
+	const struct pods *pods = &c->a->pods;
+
+	if (!c->a->opt->evict_late || errand_busy(c->evict))
+		return;
+	if (c->evicted && pods_find(pods, c->evicted))
+		return;
+	free(take_ptr(c->evicted));
+	for (size_t i = 0; i < pods->n; i++) {
+		if (!to_evict(pods->v[i]))
+			continue;
+		evict(c, pods->v[i]);
+		return;
+	}
+}
+
+/* ---- the start-up taint -------------------------------------------------- */
+
+static void untaint_go(struct cluster *c, const char *body, unsigned int delay)
+{
+	_buf_ struct buf path = {};
+	struct kube_request req = {.method = body ? "PATCH" : "GET",
+				   .body = body,
+				   .content_type =
+					   body ? KUBE_JSON_PATCH : NULL};
+
+	buf_printf(&path, "/api/v1/nodes/");
+	kube_escape(&path, c->a->opt->node);
+	req.path = path.data;
+	c->untaint_patch = body;
+	if (path.err || errand_go(c->untaint, &req, delay))
+		c->untainted = false; /* the next reconcile tries again */
+}
+
+static bool untaint_patched(struct cluster *c, int status)
+{
+	/* The taints changed meanwhile: look again. */
+	if (status == 409 || status == 422)
+		untaint_go(c, NULL, TAINT_AGAIN_MS);
+	else if (status < 300)
+		log_info("took the taint " TAINT " off this node");
+	else
+		return false;
+	return true;
+}
+
+static bool untaint_answered(int status, const char *body, size_t len,
+			     void *arg)
+{
+	struct cluster *c = arg;
+	_buf_ struct buf patch = {};
+	int got;
+
+	if (c->untaint_patch)
+		return untaint_patched(c, status);
+	if (status != 200)
+		return false;
+	got = kube_encode_untaint(body, len, TAINT, &patch);
+	if (got < 0)
+		return false;
+	if (got)
+		untaint_go(c, patch.data, 0);
+	return true;
+}
+
+static void untaint(struct cluster *c)
+{
+	_buf_ struct buf why = {};
+
+	if (!c->a->opt->startup_taint || c->untainted ||
+	    !agent_ready(c->a, &why))
+		return;
+	c->untainted = true;
+	untaint_go(c, NULL, 0);
+}
+
+/* ---- for the agent ------------------------------------------------------- */
+
+bool cluster_may_arm(const struct cluster *c)
+{
+	return !c || publish_may_arm(c->publish);
+}
+
+void cluster_planned(struct agent *a, const struct mesh_plan *plan)
+{
+	struct cluster *c = a->cluster;
+
+	if (!c)
+		return;
+	publish_plan(c, plan);
+	say_all(c, plan);
+	evict_next(c);
+	untaint(c);
+}
+
+void cluster_resync(struct agent *a)
+{
+	const struct mesh_world *w = source_world(a->source);
+	const struct mesh_node *own = NULL;
+
+	if (!a->cluster || !w)
+		return;
+	for (size_t i = 0; i < w->n_nodes && !own; i++)
+		if (!strcmp(w->nodes[i].name, a->opt->node))
+			own = &w->nodes[i];
+	publish_check(a->cluster->publish, own);
+}
+
+bool cluster_published(const struct cluster *c, bool ever)
+{
+	return !c || (ever ? publish_acked(c->publish) != 0
+			   : publish_age_ms(c->publish) >= 0);
+}
+
+const char *cluster_problem(const struct cluster *c)
+{
+	return c ? publish_problem(c->publish) : NULL;
+}
+
+long long cluster_age_ms(const struct cluster *c)
+{
+	return c ? publish_age_ms(c->publish) : -1;
+}
+
+/* ---- open, close --------------------------------------------------------- */
+
+static int read_boot_id(char boot_id[64])
+{
+	_fclose_ FILE *f = fopen(BOOT_ID, "re");
+
+	if (!f || fscanf(f, "%63s", boot_id) != 1)
+		return log_err(-EIO, "read %s", BOOT_ID);
+	return 0;
+}
+
+static int parts_open(struct cluster *c)
+{
+	const struct publish_events events = {published, nothing, c};
+	uv_loop_t *loop = &c->a->loop;
+
+	c->report = report_new(loop, c->client);
+	c->evict = errand_new(loop, c->client, evict_answered, c);
+	c->untaint = errand_new(loop, c->client, untaint_answered, c);
+	if (!c->report || !c->evict || !c->untaint)
+		return log_err(-ENOMEM, "talk to the API server");
+	return publish_open(loop, c->client, c->a->opt->node, c->boot_id,
+			    &events, &c->publish);
+}
+
+int cluster_open(struct agent *a)
+{
+	struct kube_client *client = source_client(a->source);
+	struct cluster *c;
+	int err;
+
+	if (!client)
+		return 0;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return log_err(-ENOMEM, "talk to the API server");
+	c->a = a;
+	c->client = client;
+	a->cluster = c;
+	err = read_boot_id(c->boot_id) ?: parts_open(c);
+	return err;
+}
+
+void cluster_close(struct agent *a)
+{
+	struct cluster *c = take_ptr(a->cluster);
+
+	if (!c)
+		return;
+	publish_close(c->publish);
+	report_close(c->report);
+	errand_close(c->evict);
+	errand_close(c->untaint);
+	free(c->evicted);
+	/* publish holds boot_id until its timer is closed, and asks nothing
+	 * more; the others hold nothing of it. */
+	free(c);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events on pods of this node. */
+#pragma once
+
+#include <uv.h>
+#include "kube/client.h"
+#include "kube/encode.h"
+
+struct report;
+
+/* report_new - @client must outlive it. Return: NULL without memory. */
+struct report *report_new(uv_loop_t *loop, struct kube_client *client);
+
+/*
+ * report_pod - Say @e, one after the other, again where the server does not
+ * answer. Too many that wait are dropped, which is logged, and so is what the
+ * server refuses.
+ */
+void report_pod(struct report *r, const struct kube_event *e);
+
+/* report_close - Before the client is closed; NULL is fine. */
+void report_close(struct report *r);

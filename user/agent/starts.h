@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pods that are starting: from the moment their cgroup appears until a process
+ * in it is in a network namespace of its own. kubepods.h tells of the first;
+ * nothing tells of the second (setns() makes no event), so for a short time it
+ * is asked, every millisecond at first.
+ */
+#pragma once
+
+#include <uv.h>
+#include "base/cleanup.h"
+#include "node/cgroup.h"
+
+struct starts;
+
+/*
+ * The pod whose cgroup has this <uid> (kubepods.h): @netns is where its
+ * namespace is found, or NULL: its cgroup is there, no more is known. Called
+ * from the loop, perhaps more than once.
+ */
+typedef void (*starts_fn)(const char *uid, const char *netns, void *arg);
+
+/*
+ * starts_open - Watch.
+ * @proc, @cgroup: as for kubepods_open(), and must outlive it.
+ * Return: 0 or a negative errno, logged.
+ */
+must_check int starts_open(uv_loop_t *loop, const char *proc,
+			   const char *cgroup, starts_fn fn, void *arg,
+			   struct starts **out);
+
+/* starts_follow - @fn is wanted for this pod. Where its cgroup is there already
+ * its namespace is asked for at once. Doing it again does nothing. */
+void starts_follow(struct starts *s, const char *uid);
+void starts_unfollow(struct starts *s, const char *uid);
+
+/* starts_scan - Look for what no event told of. */
+void starts_scan(struct starts *s);
+
+/*
+ * starts_netns - The pod's namespace now.
+ * Return: 0; -ENOENT: none yet; -ESRCH: no cgroup of kubelet's is here at all,
+ * look elsewhere.
+ */
+must_check int starts_netns(const struct starts *s, const char *uid,
+			    char path[CGROUP_PATH_MAX]);
+
+/* starts_close - NULL is fine. Memory goes when the loop has closed the
+ * handles. */
+void starts_close(struct starts *s);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/client.h"
+#include "cli/command.h"
+
+enum { OUTPUT, RUN };
+
+static const struct cli_option options[] = {
+	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[RUN] = CLI_OPTION_RUN,
+	{},
+};
+
+static unsigned long long number(yyjson_val *root, const char *key)
+{
+	return yyjson_get_uint(yyjson_obj_get(root, key));
+}
+
+static void print(yyjson_val *root)
+{
+	unsigned long long late = number(root, "late");
+	unsigned long long ended = number(root, "ended");
+
+	if (!late)
+		printf("%s has no late flow\n", json_text(root, "pod"));
+	else
+		printf("%s: %llu of %llu late flow%s ended\n",
+		       json_text(root, "pod"), ended, late,
+		       late == 1 ? "" : "s");
+}
+
+static int run(const struct cli_args *args)
+{
+	const char *slash = strchr(args->operand, '/');
+	_buf_ struct buf path = {};
+	char *pod;
+
+	if (!slash || slash == args->operand || !slash[1] ||
+	    strchr(slash + 1, '/')) {
+		fprintf(stderr,
+			"smcmesh reopen: expected NAMESPACE/POD, not %s\n",
+			args->operand);
+		return EXIT_USAGE;
+	}
+	pod = curl_easy_escape(NULL, args->operand, 0);
+	buf_printf(&path, "/v1/reopen?pod=%s", pod ?: "");
+	curl_free(pod);
+	if (path.err)
+		return EXIT_FAILED;
+	return client_do(args->option[RUN], path.data,
+			 wants_json(args->option[OUTPUT]), print);
+}
+
+const struct command command_reopen = {
+	.name = "reopen",
+	.help = "end a pod's late flows, so that its program connects anew over SMC",
+	.more = "Late flows are TCP only because they were opened before both ends were\n"
+		"endpoints (smcmesh flows shows them). Both ends' programs see them end\n"
+		"as if they had been reset; whoever connects again gets SMC.",
+	.operand = "NAMESPACE/POD",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/config.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILE_MAX (4L << 20)
+#define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
+
+int small_file_read(const char *path, struct buf *out, struct buf *error)
+{
+	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char part[4096];
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0 && out->len <= FILE_MAX) {
+		n = read(fd, part, sizeof(part));
+		if (n > 0 && buf_add(out, part, n))
+			return -ENOMEM;
+	}
+	if (n < 0) {
+		int err = -errno;
+
+		buf_printf(error, "%s: %s", path, strerror(-err));
+		return err;
+	}
+	if (out->len <= FILE_MAX)
+		return 0;
+	buf_printf(error, "%s: more than %ld bytes", path, FILE_MAX);
+	return -EFBIG;
+}
+
+/* ---- putting it together ------------------------------------------------- */
+
+static int set_text(char **out, const char *text)
+{
+	char *copy;
+
+	if (!text)
+		return 0;
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	free(*out);
+	*out = copy;
+	return 0;
+}
+
+/* A file that an option names, instead of what a kubeconfig says. */
+static int set_pem(struct kube_pem *pem, const char *file)
+{
+	if (file)
+		buf_free(&pem->data);
+	return set_text(&pem->file, file);
+}
+
+static int set_path(char **out, const char *dir, const char *name)
+{
+	_buf_ struct buf path = {0};
+
+	buf_printf(&path, "%s/%s", dir, name);
+	*out = buf_take(&path);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* The pod we run in: kubelet sets both variables and mounts the directory. */
+static int from_pod(const struct kube_options *opt, struct kube_config *out,
+		    struct buf *error)
+{
+	const char *host = getenv("KUBERNETES_SERVICE_HOST");
+	const char *port = getenv("KUBERNETES_SERVICE_PORT");
+	const char *dir = opt->service_account ?: SERVICE_ACCOUNT;
+	_buf_ struct buf url = {0};
+
+	if (!host || !*host || !port || !*port) {
+		buf_printf(
+			error,
+			"where is the API server? This is no pod (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig or --server");
+		return -ENOENT;
+	}
+	buf_printf(&url,
+		   strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s",
+		   host, port);
+	out->server = buf_take(&url);
+	if (!out->server)
+		return -ENOMEM;
+	return set_path(&out->token_file, dir, "token")
+		       ?: set_path(&out->ca.file, dir, "ca.crt");
+}
+
+static int gather(const struct kube_options *opt, struct kube_config *out,
+		  struct buf *error)
+{
+	int err = 0;
+
+	if (opt->kubeconfig)
+		err = kubeconfig_read(opt->kubeconfig, out, error);
+	else if (!opt->server)
+		err = from_pod(opt, out, error);
+	if (err)
+		return err;
+	if (opt->token_file)
+		free(take_ptr(out->token));
+	return set_text(&out->server, opt->server)
+		       ?: set_text(&out->token_file, opt->token_file)
+		       ?: set_pem(&out->ca, opt->ca)
+		       ?: set_pem(&out->cert, opt->client_cert)
+		       ?: set_pem(&out->key, opt->client_key);
+}
+
+/* ---- does it make sense -------------------------------------------------- */
+
+static bool url_has(CURLU *url, CURLUPart part)
+{
+	char *text = NULL;
+	bool has = !curl_url_get(url, part, &text, 0);
+
+	curl_free(text);
+	return has;
+}
+
+static bool is_https(const struct kube_config *c)
+{
+	return !strncasecmp(c->server, "https:", 6);
+}
+
+static bool is_url(const char *server)
+{
+	CURLU *url = curl_url();
+	bool ok = url && !curl_url_set(url, CURLUPART_URL, server, 0) &&
+		  url_has(url, CURLUPART_HOST) &&
+		  !url_has(url, CURLUPART_USER) &&
+		  !url_has(url, CURLUPART_QUERY) &&
+		  !url_has(url, CURLUPART_FRAGMENT);
+
+	curl_url_cleanup(url);
+	return ok && (!strncasecmp(server, "https://", 8) ||
+		      !strncasecmp(server, "http://", 7));
+}
+
+static int check_server(struct kube_config *c, struct buf *error)
+{
+	size_t len;
+
+	if (!c->server) {
+		buf_printf(error,
+			   "the kubeconfig names no server: give --server");
+		return -ENOENT;
+	}
+	if (!is_url(c->server)) {
+		buf_printf(
+			error,
+			"server \"%.200s\": expected https://HOST:PORT, or http://HOST:PORT of a proxy",
+			c->server);
+		return -EINVAL;
+	}
+	len = strlen(c->server);
+	while (len && c->server[len - 1] == '/')
+		c->server[--len] = '\0';
+	if (is_https(c) ||
+	    (!c->token && !c->token_file && !c->cert.file && !c->cert.data.len))
+		return 0;
+	buf_printf(
+		error,
+		"server %s: a token or client certificate is not sent over plain HTTP; an authenticating proxy needs none",
+		c->server);
+	return -EINVAL;
+}
+
+/* A path that is wrong is said at the start, and not once a request fails. */
+static int check_files(const struct kube_config *c, struct buf *error)
+{
+	const char *const files[] = {c->token_file, c->ca.file, c->cert.file,
+				     c->key.file};
+
+	for (size_t i = 0; i < array_size(files); i++) {
+		_buf_ struct buf content = {0};
+		int err = files[i] ? small_file_read(files[i], &content, error)
+				   : 0;
+
+		if (err)
+			return err;
+	}
+	if (!(c->cert.file || c->cert.data.len) ==
+	    !(c->key.file || c->key.data.len))
+		return 0;
+	buf_printf(
+		error,
+		"a client certificate needs its key and the key its certificate: one of them is missing");
+	return -EINVAL;
+}
+
+int kube_config_read(const struct kube_options *opt, struct kube_config *out,
+		     struct buf *error)
+{
+	int err;
+
+	*out = (struct kube_config){0};
+	err = gather(opt, out, error)
+		      ?: check_server(out, error) ?: check_files(out, error);
+	if (err == -ENOMEM && !error->len)
+		buf_printf(error, "out of memory");
+	return err;
+}
+
+static void pem_free(struct kube_pem *pem)
+{
+	free(pem->file);
+	buf_free(&pem->data);
+}
+
+void kube_config_free(struct kube_config *c)
+{
+	free(c->server);
+	free(c->server_name);
+	free(c->proxy);
+	free(c->token_file);
+	free(c->token);
+	pem_free(&c->ca);
+	pem_free(&c->cert);
+	pem_free(&c->key);
+	*c = (struct kube_config){0};
+}

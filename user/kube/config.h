@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the API server is and who we are, out of options, kubeconfig and the
+ * pod we run in. Only user/kube includes this. */
+#pragma once
+
+#include "kube/client.h"
+
+/* A file's path or the content itself; neither: not given. */
+struct kube_pem {
+	char *file;
+	struct buf data;
+};
+
+/* Owns all of it. NULL: not given. */
+struct kube_config {
+	char *server;	   /* "https://HOST:PORT/PREFIX", no slash at the end */
+	char *server_name; /* in its certificate, if not HOST */
+	char *proxy;
+	char *token_file, *token; /* the file wins */
+	struct kube_pem ca, cert, key;
+};
+
+/*
+ * kube_config_read - Put it together and see that it makes sense.
+ * @out: initialised by the callee; free with kube_config_free(), also after a
+ *       failure.
+ * @error: gets a sentence on failure.
+ * Return: 0; -EINVAL: unsupported or senseless; -ENOENT: nothing says where a
+ * server is; another negative errno: a file cannot be read.
+ */
+must_check int kube_config_read(const struct kube_options *opt,
+				struct kube_config *out, struct buf *error);
+void kube_config_free(struct kube_config *c);
+
+/* kubeconfig_read - The current context of the kubeconfig at @path, into
+ * *@out. Return: as above, but it need not say where a server is. */
+must_check int kubeconfig_read(const char *path, struct kube_config *out,
+			       struct buf *error);
+
+/* small_file_read - All of the file at @path, at most 4 MiB. Return: 0 or a
+ * negative errno; @error gets a sentence that names it. */
+must_check int small_file_read(const char *path, struct buf *out,
+			       struct buf *error);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mesh/late.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int endpoint_cmp(const void *addr, const void *row)
+{
+	return addr_cmp(addr, &((const struct plan_endpoint *)row)->addr);
+}
+
+const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
+					       const struct smc_addr *addr)
+{
+	if (!plan->n_endpoints)
+		return NULL;
+	return bsearch(addr, plan->endpoints, plan->n_endpoints,
+		       sizeof(*plan->endpoints), endpoint_cmp);
+}
+
+/* ---- what a new connection would be -------------------------------------- */
+
+static __u32 service_transports(const struct mesh_plan *plan,
+				const struct mesh_flow *f)
+{
+	for (size_t i = 0; i < plan->n_services; i++) {
+		const struct plan_service *s = &plan->services[i];
+
+		if (s->key.port == f->remote_port &&
+		    !memcmp(s->key.ip, f->remote.ip, sizeof(s->key.ip)))
+			return s->transports;
+	}
+	return 0;
+}
+
+static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
+		   unsigned int role)
+{
+	const struct plan_endpoint *e = mesh_endpoint_find(plan, &f->remote);
+	bool offers = e && !(e->value.flags & SMC_ENDPOINT_ANSWER_ONLY);
+
+	if (e && (offers || role != SMC_ROLE_CLIENT))
+		return e->value.transports;
+	return role == SMC_ROLE_SERVER ? 0 : service_transports(plan, f);
+}
+
+static bool in_cidr(const struct cidr *c, const struct smc_addr *a)
+{
+	unsigned int bytes = c->prefixlen / 8, bits = c->prefixlen % 8;
+
+	if (memcmp(c->addr.ip, a->ip, bytes))
+		return false;
+	return !bits || !((c->addr.ip[bytes] ^ a->ip[bytes]) >> (8 - bits));
+}
+
+static bool excluded(const struct mesh_plan *plan, const struct plan_pod *p,
+		     const struct mesh_flow *f, unsigned int role)
+{
+	for (size_t i = 0; i < plan->n_cidrs; i++)
+		if (in_cidr(&plan->cidrs[i], &f->remote))
+			return true;
+	for (size_t i = 0; i < plan->n_ports; i++) {
+		const struct plan_port *row = &plan->ports[i];
+
+		if (row->key.pod_id && row->key.pod_id != p->pod_id)
+			continue;
+		if (role != SMC_ROLE_CLIENT && row->value.exclude_in &&
+		    row->key.port == f->local_port)
+			return true;
+		if (role != SMC_ROLE_SERVER && row->value.exclude_out &&
+		    row->key.port == f->remote_port)
+			return true;
+	}
+	return false;
+}
+
+bool mesh_would_accelerate(const struct mesh_plan *plan,
+			   const struct plan_pod *p, const struct mesh_flow *f,
+			   unsigned int role)
+{
+	return plan->enabled && p->armed && !excluded(plan, p, f, role) &&
+	       reach(plan, f, role) & p->value.transports;
+}
+
+/* ---- late ---------------------------------------------------------------- */
+
+static bool opened_before(const struct smc_flow *record,
+			  const struct mesh_since *since)
+{
+	return record->opened_ns < since->pod_armed_ns ||
+	       record->opened_ns < since->remote_ns;
+}
+
+static bool record_allows(const struct smc_flow *record,
+			  const struct mesh_since *since)
+{
+	if (record->closed || record->outcome != SMC_OUTCOME_TCP)
+		return false;
+	switch (record->reason) {
+	case SMC_REASON_MESH_OFF:
+	case SMC_REASON_NOT_ARMED:
+	case SMC_REASON_NOT_ENDPOINT:
+	case SMC_REASON_NO_COMMON_TRANSPORT:
+	case SMC_REASON_MIXED_SERVICE:
+		return true;
+	case SMC_REASON_NOT_CONVERTED:
+		/* A server's: its listener is late, and stays so. */
+		return record->role == SMC_ROLE_CLIENT;
+	case SMC_REASON_NOT_OFFERED:
+		return opened_before(record, since);
+	default:
+		return false;
+	}
+}
+
+bool mesh_flow_late(const struct mesh_plan *plan, const struct plan_pod *p,
+		    const struct mesh_flow *f, const struct mesh_since *since)
+{
+	if (f->record && !record_allows(f->record, since))
+		return false;
+	return mesh_would_accelerate(plan, p, f,
+				     f->record ? f->record->role : 0);
+}

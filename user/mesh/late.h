@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Late flows: connections that are TCP for no other reason than that they were
+ * opened before both ends were endpoints. They stay TCP for their life; opened
+ * anew, they would be SMC.
+ */
+#pragma once
+
+#include "mesh/plan.h"
+
+/* A TCP connection of a pod of this node. */
+struct mesh_flow {
+	struct smc_addr remote;
+	__u16 local_port, remote_port;
+	/* Our record of it. None: it was opened before the pod was armed. */
+	const struct smc_flow *record;
+};
+
+/* What is remembered of the times, CLOCK_MONOTONIC; 0: before anyone looked. */
+struct mesh_since {
+	__u64 pod_armed_ns; /* the pod of this end */
+	__u64 remote_ns;    /* its remote address is an endpoint */
+};
+
+/*
+ * mesh_would_accelerate - What the verdict would say to a new connection like
+ * this one, as far as the plan tells: not whether the peer is in quarantine.
+ * @p: the pod of this end; @role: enum smc_role, 0: not known, then either.
+ */
+bool mesh_would_accelerate(const struct mesh_plan *plan,
+			   const struct plan_pod *p, const struct mesh_flow *f,
+			   unsigned int role);
+
+/*
+ * mesh_flow_late - Is it a late flow?
+ *
+ * By its record where there is one: what was offered, excluded, or accepted by
+ * a late listener was not late, and a client that never offers (its own
+ * exclusions, io_uring) is none either: there the times must say so.
+ */
+bool mesh_flow_late(const struct mesh_plan *plan, const struct plan_pod *p,
+		    const struct mesh_flow *f, const struct mesh_since *since);
+
+/* mesh_endpoint_find - The row of @addr, or NULL. */
+const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
+					       const struct smc_addr *addr);

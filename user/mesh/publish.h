@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What this node tells the others: the decision about its own SmcNode's
+ * status. Pure, like plan.h.
+ */
+#pragma once
+
+#include "mesh/plan.h"
+
+struct mesh_publish_endpoint { /* one of SmcNode.status.endpoints */
+	struct smc_addr addr;
+	__u32 transports;
+	const struct mesh_pod *pod; /* into the world */
+	const struct mesh_ports
+		*ports; /* hostNetwork, into the plan; or NULL */
+};
+
+/* Since when the condition Ready is what it is. Kept by the caller from one
+ * mesh_publish() to the next; zeroed at the start, or mesh_ready_from(). */
+struct mesh_ready {
+	bool known, ready;
+	long long since; /* seconds since 1970 */
+};
+
+/* mesh_ready_from - What the own SmcNode says; NULL: there is none. */
+struct mesh_ready mesh_ready_from(const struct mesh_node *own);
+
+struct mesh_publish {
+	struct mesh_publish_endpoint *endpoints; /* sorted by address, UID */
+	size_t n;
+	bool ready;	    /* the condition */
+	const char *reason; /* of it, CamelCase; static */
+	char *message;	    /* of it, a sentence */
+	long long since;    /* its lastTransitionTime */
+};
+
+/*
+ * mesh_rebooted - Must an empty list be published before anything is armed? So
+ * it is if the own SmcNode lists endpoints of another boot than this one.
+ * @own: the own SmcNode as the API has it; NULL: there is none.
+ */
+bool mesh_rebooted(const struct mesh_node *own, const char *boot_id);
+
+/*
+ * mesh_publish - What to publish of @plan.
+ * @plan: NULL: no endpoint (before the first plan, after a boot).
+ * @armed: is this pod armed in the kernel, as read back just now? A pod of
+ *         which it says no is not published, whatever the plan wants. NULL: as
+ *         planned.
+ * @ready: brought up to date.
+ * @now: seconds since 1970.
+ *
+ * Return: 0 or -ENOMEM. @out points into plan and world; free with
+ * mesh_publish_free().
+ */
+int mesh_publish(const struct mesh_host *host, const struct mesh_plan *plan,
+		 bool (*armed)(const struct plan_pod *p, void *arg), void *arg,
+		 struct mesh_ready *ready, long long now,
+		 struct mesh_publish *out);
+void mesh_publish_free(struct mesh_publish *p);

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which address:port, beside the endpoints, may be offered SMC.
+ *
+ * - A TCP port of a ClusterIP. Its SYN leaves with that address, and a proxy
+ *   rewrites it to one of the backends, which we cannot foresee: so all of them
+ *   must be endpoints, and the transports are those that all have. A backend
+ *   counts while it is ready or serving, whatever hints and policies say of it;
+ *   and it must not be excluded itself, since the exclusions are asked about
+ *   the ClusterIP only. No backend, no row.
+ * - A port of a node's address at which an SMC socket of an armed hostNetwork
+ *   pod listens, unless it is some Service's NodePort: a proxy comes first.
+ *
+ * What is not so has a row with transports 0: the verdict then says
+ * mixed-service instead of not-endpoint.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "mesh/parts.h"
+
+/* Of smc_service (bpf/maps.bpf.h). */
+#define SERVICES_MAX 65536
+
+/* ---- ClusterIPs -----------------------------------------------------------
+ */
+
+static int addr_order(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
+static int collect_addrs(struct draft *d, const struct mesh_service *s)
+{
+	for (size_t i = 0; i < s->addrs.n; i++) {
+		struct smc_addr *slot =
+			array_push(d->service_addrs, d->n_service_addrs);
+
+		if (!slot)
+			return -ENOMEM;
+		*slot = s->addrs.v[i];
+	}
+	return 0;
+}
+
+static int collect_node_ports(struct draft *d)
+{
+	const struct mesh_world *w = d->world;
+	_free_ __u16 *v = NULL;
+	__u16 *slot;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n_services; i++)
+		for (size_t k = 0; k < w->services[i].node_ports.n; k++) {
+			slot = array_push(v, n);
+			if (!slot)
+				return -ENOMEM;
+			*slot = w->services[i].node_ports.v[k];
+		}
+	return mesh_ports_set(&d->node_ports, v, n);
+}
+
+int draft_service_addrs(struct draft *d)
+{
+	const struct mesh_world *w = d->world;
+	int err = 0;
+
+	for (size_t i = 0; i < w->n_services && !err; i++)
+		err = collect_addrs(d, &w->services[i]);
+	if (!err && d->n_service_addrs)
+		qsort(d->service_addrs, d->n_service_addrs,
+		      sizeof(*d->service_addrs), addr_order);
+	return err ? err : collect_node_ports(d);
+}
+
+bool draft_is_service(const struct draft *d, const struct smc_addr *addr)
+{
+	return d->n_service_addrs &&
+	       bsearch(addr, d->service_addrs, d->n_service_addrs,
+		       sizeof(*addr), addr_order);
+}
+
+/* ---- rows -----------------------------------------------------------------
+ */
+
+static struct smc_addr_port key_of(const struct smc_addr *addr, __u16 port)
+{
+	struct smc_addr_port key = {.port = port};
+
+	memcpy(key.ip, addr->ip, sizeof(key.ip));
+	return key;
+}
+
+static int key_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)
+{
+	int order = memcmp(a->ip, b->ip, sizeof(a->ip));
+
+	return order ? order : (int)a->port - (int)b->port;
+}
+
+/* By key, and where there are two, by transports: the rest is equal then as far
+ * as anyone can tell. */
+static int row_cmp(const void *a, const void *b)
+{
+	const struct plan_service *x = a, *y = b;
+	int order = key_cmp(&x->key, &y->key);
+
+	if (order)
+		return order;
+	return (x->transports > y->transports) -
+	       (x->transports < y->transports);
+}
+
+/* Two rows for one key: what both allow. */
+static void rows_merge(struct mesh_plan *plan)
+{
+	struct plan_service *v = plan->services;
+	size_t kept = 0;
+
+	if (!plan->n_services)
+		return;
+	qsort(v, plan->n_services, sizeof(*v), row_cmp);
+	for (size_t i = 1; i < plan->n_services; i++) {
+		if (key_cmp(&v[kept].key, &v[i].key))
+			v[++kept] = v[i];
+		else
+			v[kept].transports &= v[i].transports;
+	}
+	plan->n_services = kept + 1;
+}
+
+/* Where not all have room, those go that only explain. */
+static void rows_fit(struct mesh_plan *plan)
+{
+	size_t kept = 0;
+
+	if (plan->n_services <= SERVICES_MAX)
+		return;
+	for (size_t i = 0; i < plan->n_services; i++)
+		if (plan->services[i].transports)
+			plan->services[kept++] = plan->services[i];
+	plan->n_services = kept;
+}
+
+int draft_listeners(struct draft *d, const struct plan_endpoint *e,
+		    __u32 transports, const struct mesh_ports *ports)
+{
+	for (size_t i = 0; i < ports->n; i++) {
+		struct plan_service *row;
+
+		if (mesh_ports_has(&d->node_ports, ports->v[i]))
+			continue;
+		row = array_push(d->plan.services, d->plan.n_services);
+		if (!row)
+			return -ENOMEM;
+		row->key = key_of(&e->addr, ports->v[i]);
+		row->transports = transports;
+		row->ns = e->ns;
+		row->pod = e->pod;
+	}
+	return 0;
+}
+
+/* ---- backends -------------------------------------------------------------
+ */
+
+static bool in_cidr(const struct cidr *c, const struct smc_addr *addr)
+{
+	unsigned int bytes = c->prefixlen / 8, bits = c->prefixlen % 8;
+
+	if (memcmp(c->addr.ip, addr->ip, bytes))
+		return false;
+	return !bits || !((c->addr.ip[bytes] ^ addr->ip[bytes]) >> (8 - bits));
+}
+
+static bool excluded(const struct mesh_config *c, const struct smc_addr *addr,
+		     __u16 port)
+{
+	for (size_t i = 0; i < c->n_exclude_cidrs; i++)
+		if (in_cidr(&c->exclude_cidrs[i], addr))
+			return true;
+	return mesh_ports_has(&c->exclude_ports, port);
+}
+
+static int endpoint_order(const void *a, const void *b)
+{
+	return addr_cmp(&((const struct plan_endpoint *)a)->addr,
+			&((const struct plan_endpoint *)b)->addr);
+}
+
+static int row_key_cmp(const void *a, const void *b)
+{
+	return key_cmp(&((const struct plan_service *)a)->key,
+		       &((const struct plan_service *)b)->key);
+}
+
+struct services {
+	struct draft *d;
+	const struct mesh_slice **slices; /* by Service */
+	size_t n_slices;
+	size_t n_listeners; /* rows there are already, in order */
+};
+
+/* How may this backend be offered SMC? 0: it may not. */
+static __u32 backend_transports(const struct services *s,
+				const struct smc_addr *addr, __u16 port)
+{
+	const struct mesh_plan *plan = &s->d->plan;
+	const struct plan_endpoint key = {.addr = *addr}, *e = NULL;
+	const struct plan_service at = {.key = key_of(addr, port)}, *row = NULL;
+
+	if (excluded(&s->d->world->config, addr, port))
+		return 0;
+	if (plan->n_endpoints)
+		e = bsearch(&key, plan->endpoints, plan->n_endpoints,
+			    sizeof(key), endpoint_order);
+	if (!e)
+		return 0;
+	if (!(e->value.flags & SMC_ENDPOINT_ANSWER_ONLY))
+		return e->value.transports;
+	if (s->n_listeners)
+		row = bsearch(&at, plan->services, s->n_listeners, sizeof(at),
+			      row_key_cmp);
+	return row ? row->transports : 0;
+}
+
+/* What all backends of one port of a ClusterIP allow. */
+struct shared {
+	__u32 transports;
+	size_t backends;
+	struct smc_addr stranger;
+};
+
+static void share(const struct services *s, const struct smc_addr *backend,
+		  __u16 port, struct shared *all)
+{
+	__u32 transports = backend_transports(s, backend, port);
+
+	all->backends++;
+	if (!(all->transports & transports) && all->transports)
+		all->stranger = *backend;
+	all->transports &= transports;
+}
+
+/* A proxy stays in the family of the address that was dialled. */
+static void share_slice(const struct services *s,
+			const struct mesh_slice *slice,
+			const struct smc_addr *addr, const char *port,
+			struct shared *all)
+{
+	if (slice->broken) {
+		all->backends++;
+		all->transports = 0;
+	}
+	for (size_t i = 0; i < slice->n_ports; i++) {
+		if (strcmp(slice->ports[i].name, port))
+			continue;
+		for (size_t k = 0; k < slice->backends.n; k++)
+			if (addr_is_v4(&slice->backends.v[k]) ==
+			    addr_is_v4(addr))
+				share(s, &slice->backends.v[k],
+				      slice->ports[i].port, all);
+	}
+}
+
+/* ---- Services -------------------------------------------------------------
+ */
+
+static int slice_cmp(const void *a, const void *b)
+{
+	const struct mesh_slice *const *x = a, *const *y = b;
+	int order = strcmp((*x)->ns, (*y)->ns);
+
+	return order ? order : strcmp((*x)->service, (*y)->service);
+}
+
+static int index_slices(struct services *s)
+{
+	const struct mesh_world *w = s->d->world;
+
+	s->slices = calloc(w->n_slices + 1, sizeof(*s->slices));
+	if (!s->slices)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->n_slices; i++)
+		if (*w->slices[i].service)
+			s->slices[s->n_slices++] = &w->slices[i];
+	qsort(s->slices, s->n_slices, sizeof(*s->slices), slice_cmp);
+	return 0;
+}
+
+/* The slices of @service: the first one; *@n: how many. */
+static const struct mesh_slice **slices_of(const struct services *s,
+					   const struct mesh_service *service,
+					   size_t *n)
+{
+	const struct mesh_slice key = {.ns = service->ns,
+				       .service = service->name};
+	const struct mesh_slice *pkey = &key;
+	size_t lo = 0, hi = s->n_slices, end;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (slice_cmp(&s->slices[mid], &pkey) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (end = lo; end < s->n_slices; end++)
+		if (slice_cmp(&s->slices[end], &pkey))
+			break;
+	*n = end - lo;
+	return s->slices + lo;
+}
+
+static int add_port(struct services *s, const struct mesh_service *service,
+		    const struct smc_addr *addr,
+		    const struct mesh_service_port *port)
+{
+	struct shared all = {.transports = ~0U};
+	const struct mesh_slice **slices;
+	struct plan_service *row;
+	size_t n;
+
+	slices = slices_of(s, service, &n);
+	for (size_t i = 0; i < n; i++)
+		share_slice(s, slices[i], addr, port->name, &all);
+	if (!all.backends)
+		return 0;
+	row = array_push(s->d->plan.services, s->d->plan.n_services);
+	if (!row)
+		return -ENOMEM;
+	row->key = key_of(addr, port->port);
+	row->transports = all.transports;
+	row->ns = service->ns;
+	row->service = service->name;
+	row->stranger = all.stranger;
+	return 0;
+}
+
+static int add_service(struct services *s, const struct mesh_service *service)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < service->addrs.n; i++)
+		for (size_t k = 0; k < service->n_ports && !err; k++)
+			err = add_port(s, service, &service->addrs.v[i],
+				       &service->ports[k]);
+	return err;
+}
+
+int draft_services(struct draft *d)
+{
+	struct services s = {.d = d};
+	int err = index_slices(&s);
+
+	rows_merge(&d->plan);
+	s.n_listeners = d->plan.n_services;
+	for (size_t i = 0; i < d->world->n_services && !err; i++)
+		err = add_service(&s, &d->world->services[i]);
+	free(s.slices);
+	rows_merge(&d->plan);
+	rows_fit(&d->plan);
+	return err;
+}

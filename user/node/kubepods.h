@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cgroups that kubelet makes for pods, as they come: a pod's directory is
+ * there before its first process is, so whoever is told of it has the time in
+ * which the runtime makes the sandbox to be there first.
+ *
+ * Kubelet has two drivers, and the hierarchies may be v2, v1 or both (a hybrid
+ * host, where it uses the v1 ones):
+ *
+ *   cgroupfs   kubepods/pod<uid>
+ *              kubepods/burstable/pod<uid>
+ *   systemd    kubepods.slice/kubepods-pod<uid>.slice
+ *              kubepods.slice/kubepods-burstable.slice/
+ *                      kubepods-burstable-pod<uid>.slice
+ *
+ * with "_" for "-" in systemd's <uid>; below other directories, or with a
+ * prefix, where kubelet has a --cgroup-root or runs in a container itself. A
+ * static pod's <uid> is not its UID in the API but the hash of its file, the
+ * annotation kubernetes.io/config.hash.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/cleanup.h"
+#include "node/cgroup.h"
+
+#define KUBEPODS_UID_MAX 64 /* 36 characters, 32 of a static pod; the NUL */
+
+enum kubepods_what {
+	KUBEPODS_OTHER, /* nothing of kubelet's */
+	KUBEPODS_TOP,	/* holds all pods */
+	KUBEPODS_LEVEL, /* of a quality of service; cgroupfs: below TOP only */
+	KUBEPODS_POD,
+};
+
+/*
+ * kubepods_parse - What is a directory of this name?
+ * @uid: of KUBEPODS_POD its <uid>, with dashes as in the API; else untouched.
+ */
+enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX]);
+
+struct kubepods;
+
+/* Something that may be a start happened to the pod with this <uid>: its
+ * directory came; or, once it is followed, a container's came in it, or it got
+ * its first process. */
+typedef void (*kubepods_fn)(const char *uid, void *arg);
+
+/*
+ * kubepods_open - Watch by inotify.
+ * @proc: where our own mount table is read.
+ * @root: the cgroup v2 mount, or NULL. A v1 hierarchy is found in the table.
+ * Return: 0 (also where there is nothing of kubelet's yet), or a negative
+ * errno. Free with kubepods_close(); NULL is fine there.
+ */
+must_check int kubepods_open(const char *proc, const char *root,
+			     struct kubepods **out);
+void kubepods_close(struct kubepods *k);
+
+/* kubepods_fd - Readable when there is something for kubepods_read(). */
+int kubepods_fd(const struct kubepods *k);
+
+/* kubepods_read - Take what inotify has, a bounded amount, and tell of it.
+ * Return: 0 or a negative errno. */
+must_check int kubepods_read(struct kubepods *k, kubepods_fn fn, void *arg);
+
+/* kubepods_scan - Look for directories that no event told of (a --cgroup-root
+ * that appeared, watches that could not be set), and tell of them. */
+void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg);
+
+/* kubepods_follow - Tell what happens inside of this pod's directories too, for
+ * as long as these exist. Where they do not yet: from when they do. */
+void kubepods_follow(struct kubepods *k, const char *uid);
+
+/* kubepods_unfollow - No more. */
+void kubepods_unfollow(struct kubepods *k, const char *uid);
+
+bool kubepods_followed(const struct kubepods *k, const char *uid);
+
+/* kubepods_known - Has the pod a directory? */
+bool kubepods_known(const struct kubepods *k, const char *uid);
+
+/* kubepods_any - Was a directory of kubelet's seen at all? Where not, the pods
+ * are elsewhere, and an answer about one of them means nothing. */
+bool kubepods_any(const struct kubepods *k);
+
+/*
+ * kubepods_netns - cgroup_dir_netns() of the pod's directories.
+ * Return: 0; -ENOENT: it has none, or no process in them is in a namespace of
+ * the pod's own yet.
+ */
+must_check int kubepods_netns(const struct kubepods *k, const char *proc,
+			      const char *uid, char path[CGROUP_PATH_MAX]);

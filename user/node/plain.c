@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/plain.h"
+
+#include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/smc_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include "base/array.h"
+#include "node/helper.h"
+#include "node/nl.h"
+
+/* One request each, in the time that a helper has. */
+#define END_MAX 4096
+
+/* ---- which are SMC's ----------------------------------------------------- */
+
+static __u32 port_pair(__u16 local, __u16 remote)
+{
+	return (__u32)local << 16 | remote;
+}
+
+static int pair_cmp(const void *a, const void *b)
+{
+	__u32 x = *(const __u32 *)a, y = *(const __u32 *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* After a fall-back the TCP socket is the program's own. */
+static bool has_inner(const struct diag_smc *s)
+{
+	if (s->state == DIAG_SMC_LISTEN || s->state == DIAG_SMC_CLOSED)
+		return false;
+	return s->state != DIAG_SMC_ACTIVE ||
+	       s->mode != SMC_DIAG_MODE_FALLBACK_TCP;
+}
+
+/*
+ * SMC's rows have ports and no addresses, and nothing in a TCP row says that it
+ * is an inner socket. Two connections with the same two ports, one of them SMC,
+ * cannot be told apart: then neither counts as plain.
+ */
+size_t plain_without_smc(struct plain_flow *v, size_t n,
+			 const struct diag_smc *smc, size_t n_smc)
+{
+	_free_ __u32 *pairs = calloc(n_smc + 1, sizeof(*pairs));
+	size_t n_pairs = 0, kept = 0;
+
+	if (!pairs)
+		return 0;
+	for (size_t i = 0; i < n_smc; i++)
+		if (has_inner(&smc[i]))
+			pairs[n_pairs++] = port_pair(smc[i].local_port,
+						     smc[i].remote_port);
+	qsort(pairs, n_pairs, sizeof(*pairs), pair_cmp);
+	for (size_t i = 0; i < n; i++) {
+		__u32 pair = port_pair(v[i].local_port, v[i].remote_port);
+
+		if (!bsearch(&pair, pairs, n_pairs, sizeof(pair), pair_cmp))
+			v[kept++] = v[i];
+	}
+	return kept;
+}
+
+/* ---- the list, in the namespace ------------------------------------------ */
+
+struct flows {
+	struct plain_flow *v;
+	size_t n;
+};
+
+static void take_addr(const struct inet_diag_msg *m, const __be32 *from,
+		      struct smc_addr *to)
+{
+	if (m->idiag_family == AF_INET6) {
+		memcpy(to->ip, from, sizeof(to->ip));
+		return;
+	}
+	to->ip[10] = to->ip[11] = 0xff;
+	memcpy(to->ip + 12, from, 4);
+}
+
+static bool in_here(const struct plain_flow *f)
+{
+	static const struct smc_addr loopback6 = {.ip[15] = 1};
+
+	return !addr_cmp(&f->local, &f->remote) ||
+	       (addr_is_v4(&f->local) ? f->local.ip[12] == 127
+				      : !addr_cmp(&f->local, &loopback6));
+}
+
+static void take_cgroup(const struct nlmsghdr *h, struct plain_flow *f)
+{
+	const struct nlattr *tb[INET_DIAG_CGROUP_ID + 1];
+
+	nl_attrs(h, sizeof(struct inet_diag_msg), tb, INET_DIAG_CGROUP_ID);
+	if (tb[INET_DIAG_CGROUP_ID] &&
+	    mnl_attr_get_payload_len(tb[INET_DIAG_CGROUP_ID]) >=
+		    sizeof(f->cgroup))
+		f->cgroup = mnl_attr_get_u64(tb[INET_DIAG_CGROUP_ID]);
+}
+
+static int take_flow(const struct nlmsghdr *h, void *arg)
+{
+	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+	struct flows *flows = arg;
+	struct plain_flow f = {}, *slot;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) || flows->n == PLAIN_MAX)
+		return MNL_CB_OK;
+	take_addr(m, m->id.idiag_src, &f.local);
+	take_addr(m, m->id.idiag_dst, &f.remote);
+	if (in_here(&f))
+		return MNL_CB_OK;
+	f.local_port = ntohs(m->id.idiag_sport);
+	f.remote_port = ntohs(m->id.idiag_dport);
+	f.bound_if = m->id.idiag_if;
+	f.cookie = m->id.idiag_cookie[0] | (__u64)m->id.idiag_cookie[1] << 32;
+	take_cgroup(h, &f);
+	slot = array_push(flows->v, flows->n);
+	if (!slot) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	*slot = f;
+	return MNL_CB_OK;
+}
+
+static int list_flows(int family, struct flows *flows)
+{
+	struct inet_diag_req_v2 *req;
+	struct nl_request r;
+	int err;
+
+	nl_init(&r, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
+	req->sdiag_family = family;
+	req->sdiag_protocol = IPPROTO_TCP;
+	req->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
+	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_flow, flows);
+	/* A kernel without IPv6. */
+	return err == -ENOENT && family == AF_INET6 ? 0 : err;
+}
+
+static int flows_in_netns(const void *arg, struct buf *answer)
+{
+	_free_ struct diag_smc *smc = NULL;
+	struct flows flows = {};
+	int err, n_smc;
+	size_t n;
+
+	err = list_flows(AF_INET, &flows) ?: list_flows(AF_INET6, &flows);
+	/* After the connections: one that became SMC in between is known. */
+	n_smc = err ?: diag_smc_list(&smc);
+	if (!err && n_smc < 0 && n_smc != -ENOENT)
+		err = n_smc;
+	if (!err) {
+		n = plain_without_smc(flows.v, flows.n, smc,
+				      n_smc < 0 ? 0 : n_smc);
+		err = buf_add(answer, flows.v, n * sizeof(*flows.v));
+	}
+	free(flows.v);
+	return err;
+}
+
+int plain_flows(const struct netns_ref *ref, struct plain_flow **out)
+{
+	_buf_ struct buf answer = {};
+	size_t n;
+	int err = helper_run(ref->path, flows_in_netns, NULL, HELPER_TIMEOUT_MS,
+			     &answer);
+
+	n = answer.len / sizeof(**out);
+	if (err)
+		return err;
+	if (answer.len % sizeof(**out))
+		return -EIO;
+	*out = n ? (void *)buf_take(&answer) : NULL;
+	return n && !*out ? -ENOMEM : (int)n;
+}
+
+/* ---- the end, in the namespace ------------------------------------------- */
+
+/* For the kernel's look-up an IPv4 connection of an IPv6 socket is IPv4. */
+static void put_addr(__be32 *to, const struct smc_addr *from)
+{
+	if (addr_is_v4(from))
+		memcpy(to, from->ip + 12, 4);
+	else
+		memcpy(to, from->ip, sizeof(from->ip));
+}
+
+static int end_one(const struct plain_flow *f)
+{
+	struct inet_diag_req_v2 *req;
+	struct nl_request r;
+
+	nl_init(&r, SOCK_DESTROY, NLM_F_ACK);
+	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
+	req->sdiag_family = addr_is_v4(&f->local) ? AF_INET : AF_INET6;
+	req->sdiag_protocol = IPPROTO_TCP;
+	req->idiag_states = ~0U;
+	put_addr(req->id.idiag_src, &f->local);
+	put_addr(req->id.idiag_dst, &f->remote);
+	req->id.idiag_sport = htons(f->local_port);
+	req->id.idiag_dport = htons(f->remote_port);
+	req->id.idiag_if = f->bound_if;
+	req->id.idiag_cookie[0] = (__u32)f->cookie;
+	req->id.idiag_cookie[1] = f->cookie >> 32;
+	return nl_talk(NETLINK_SOCK_DIAG, &r, NULL, NULL);
+}
+
+struct end_job {
+	const struct plain_flow *v;
+	size_t n;
+};
+
+static int end_in_netns(const void *arg, struct buf *answer)
+{
+	const struct end_job *job = arg;
+	int ended = 0, first = 0;
+
+	for (size_t i = 0; i < job->n; i++) {
+		int err = end_one(&job->v[i]);
+
+		ended += !err;
+		/* ESTALE: another socket has these addresses by now. */
+		if (err && err != -ENOENT && err != -ESTALE && !first)
+			first = err;
+	}
+	return ended || !first ? ended : first;
+}
+
+int plain_end(const struct netns_ref *ref, const struct plain_flow *v, size_t n)
+{
+	int ended = 0;
+
+	while (n) {
+		struct end_job job = {v, n < END_MAX ? n : END_MAX};
+		int got = helper_run(ref->path, end_in_netns, &job,
+				     HELPER_TIMEOUT_MS, NULL);
+
+		if (got < 0)
+			return ended ?: got;
+		ended += got;
+		v += job.n;
+		n -= job.n;
+	}
+	return ended;
+}

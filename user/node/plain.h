@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections of a pod's namespace that are plain TCP, from the kernel's socket
+ * diagnosis, and their end by SOCK_DESTROY. Which of them could be SMC by now
+ * is decided elsewhere (mesh/late.h).
+ */
+#pragma once
+
+#include <stddef.h>
+#include "base/addr.h"
+#include "node/diag.h"
+#include "node/netns.h"
+
+/* More than these are not told of: a pod with so many has them all the same. */
+#define PLAIN_MAX 16384
+
+/* An established TCP connection, as the end in this namespace has it. */
+struct plain_flow {
+	struct smc_addr local, remote;
+	__u16 local_port, remote_port;
+	__u32 bound_if; /* SO_BINDTODEVICE, or 0 */
+	__u64 cookie;	/* SO_COOKIE, as in smc_flow */
+	__u64 cgroup;	/* in which it was opened; 0: not known */
+};
+
+/*
+ * plain_flows - All of them but those between two ends in this namespace.
+ * Allocates *@out. Return: count or negative errno.
+ */
+int plain_flows(const struct netns_ref *ref,
+		struct plain_flow **out) must_check;
+
+/*
+ * plain_end - Have the kernel end these: both ends' programs see an error on
+ * the connection, as if it had been reset. One that is gone already is not
+ * counted; the cookie makes sure that it is no other.
+ * Return: how many were ended; -EOPNOTSUPP: this kernel cannot
+ * (CONFIG_INET_DIAG_DESTROY); or another negative errno.
+ */
+int plain_end(const struct netns_ref *ref, const struct plain_flow *v,
+	      size_t n) must_check;
+
+/*
+ * plain_without_smc - From the connections @v, drop the inner sockets of SMC
+ * connections (the pure part of plain_flows()). Return: how many stay, at the
+ * front of @v.
+ */
+size_t plain_without_smc(struct plain_flow *v, size_t n,
+			 const struct diag_smc *smc, size_t n_smc);
