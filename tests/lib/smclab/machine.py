@@ -24,6 +24,7 @@ COMPLAINT = re.compile(r"(?i)\b(WARNING:|BUG:|Oops|general protection|"
                        r"refcount_t:|unregister_netdevice: waiting|"
                        r"blocked for more than|Call Trace|UBSAN|KASAN)")
 BOOT_TIMEOUT = 180.0    # two to five seconds on an idle machine
+TRANSFER = 120.0        # of a file; megabytes take seconds on a busy one
 LIFETIME = 1800.0
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -384,7 +385,7 @@ class Vm:
         waiter = _Transfer()
         ident = self._register(waiter)
         self.send(id=ident, **msg)
-        if not waiter.done.wait(30):
+        if not waiter.done.wait(TRANSFER):
             raise LabError(f"{self.name}: no answer to {msg}"[:300])
         if waiter.msg is None:
             self.check_alive()
