@@ -7,8 +7,11 @@
 #include "base/log.h"
 #include "mesh/late.h"
 
-/* Two processes each, and meanwhile nobody else is served. */
-#define AT_ONCE 16
+/* It takes two processes for each pod, and meanwhile nobody else is served: on
+ * a node without a free CPU that is seconds. So it gets no more than this part
+ * of the time, and waits longer where it took longer. */
+#define SHARE 10
+#define SECOND 1000000000ULL
 
 /* No connection of it was looked for before the pod was armed, so what has no
  * record is from then; but a late listener's stay late however often they are
@@ -52,8 +55,11 @@ static void diagnose_pod(struct agent *a, struct pod *p,
 			 const struct plan_pod *row, const struct pod_how *how)
 {
 	_free_ struct plain_flow *flows = NULL;
+	__u64 start = uv_hrtime(), end;
 	int n = pod_diagnose(p, how, &flows), err = 0;
 
+	end = uv_hrtime();
+	a->diagnose_after = end + (SHARE - 1) * (end - start);
 	p->urgent = false;
 	if (n < 0) {
 		log_debug("socket diagnosis in pod %s/%s: %s", p->ns, p->name,
@@ -69,8 +75,8 @@ static void diagnose_pod(struct agent *a, struct pod *p,
 bool diagnose(struct agent *a, const struct mesh_plan *plan,
 	      const struct pod_how *how)
 {
-	unsigned int room = AT_ONCE;
 	bool left = false;
+	__u64 now;
 
 	for (size_t i = 0; i < plan->n_pods; i++) {
 		const struct plan_pod *row = &plan->pods[i];
@@ -85,11 +91,12 @@ bool diagnose(struct agent *a, const struct mesh_plan *plan,
 		}
 		if (!p->undiagnosed)
 			continue;
-		if (!room && !p->urgent) {
-			left = true;
+		now = uv_hrtime();
+		if (now < a->diagnose_after && !p->urgent) {
+			/* a longer wait is left to the resync */
+			left |= a->diagnose_after - now < SECOND;
 			continue;
 		}
-		room -= room > 0;
 		diagnose_pod(a, p, plan, row, how);
 	}
 	return left;

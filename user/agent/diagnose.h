@@ -4,8 +4,8 @@
 
 #include "agent/state.h"
 
-/* diagnose - Of each armed pod that was looked at since the last time, a
- * bounded number at once. Return: are some left? */
+/* diagnose - Of each armed pod that was looked at since the last time, as long
+ * as it takes a small part of the time. Return: are some left for soon? */
 bool diagnose(struct agent *a, const struct mesh_plan *plan,
 	      const struct pod_how *how);
 

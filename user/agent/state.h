@@ -70,9 +70,10 @@ struct agent {
 	struct agent_counts counts;
 
 	size_t n_conflicts;
-	bool looks_left;  /* work that the last reconcile put off... */
-	bool starts_left; /* ...and pods that are starting wait for it */
-	bool synced;	  /* one reconcile was done without an error */
+	__u64 diagnose_after; /* uv_hrtime() */
+	bool looks_left;      /* work that the last reconcile put off... */
+	bool starts_left;     /* ...and pods that are starting wait for it */
+	bool synced;	      /* one reconcile was done without an error */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err;	       /* of the last reconcile */
