@@ -23,6 +23,10 @@
 #define BETWEEN_MS 1000
 /* After an answer the watch needs a moment to say the same. */
 #define SETTLED_MS 5000
+/* Where the source does not watch SmcNodes (no pod of this node is annotated)
+ * nobody tells that ours is gone: apply it again this rarely. Applied as it is
+ * it changes nothing, so no other node hears of it. */
+#define UNSEEN_MS (10 * 60 * 1000)
 
 #define SMCNODES "/apis/smcmesh.io/v1alpha1/smcnodes/"
 #define APPLY_QUERY "?fieldManager=" KUBE_FIELD_MANAGER "&force=true"
@@ -330,13 +334,14 @@ void publish_check(struct publish *p, const struct mesh_node *own)
 	    uv_now(p->timer.loop) - p->acked_at < SETTLED_MS)
 		return;
 	p->seen_own |= own != NULL;
-	/* A source that does not watch SmcNodes sees none of them. */
-	if (same || !p->seen_own)
+	if (same ||
+	    (!p->seen_own && uv_now(p->timer.loop) - p->acked_at < UNSEEN_MS))
 		return;
-	log_warn(
-		0,
-		"this node's SmcNode was %s by someone else: publishing it again",
-		own ? "changed" : "removed");
+	if (p->seen_own)
+		log_warn(
+			0,
+			"this node's SmcNode was %s by someone else: publishing it again",
+			own ? "changed" : "removed");
 	p->number++; /* the same text once more */
 	p->step = OWNER;
 	go(p);

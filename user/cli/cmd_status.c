@@ -41,6 +41,7 @@ static void sentences(const char *name, yyjson_val *obj, const char *key)
 static void print(yyjson_val *root)
 {
 	yyjson_val *source = yyjson_obj_get(root, "source");
+	yyjson_val *publish = yyjson_obj_get(root, "publish");
 	yyjson_val *pods = yyjson_obj_get(root, "pods");
 
 	line("node", json_text(root, "node"));
@@ -63,6 +64,13 @@ static void print(yyjson_val *root)
 	printf("%-12s %s%s%s\n", "source", json_text(source, "from"),
 	       *json_text(source, "problem") ? ": " : "",
 	       json_text(source, "problem"));
+	if (publish)
+		line("published",
+		     yyjson_get_bool(yyjson_obj_get(publish, "ok"))
+			     ? "all"
+			     : (*json_text(publish, "problem")
+					? json_text(publish, "problem")
+					: "not yet"));
 	line("metrics", json_text(root, "listen"));
 	sentences("left out", source, "notes");
 	sentences("warning", root, "warnings");

@@ -25,6 +25,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from . import images, paths, rootfs
 from .kubeapi import Api, ApiError
@@ -141,7 +142,8 @@ class Control:
             f"--kubeconfig={pem('controller.conf')}", "--leader-elect=false",
             f"--service-account-private-key-file={pem('sa.key')}",
             f"--root-ca-file={pem('ca.crt')}",
-            "--use-service-account-credentials", f"--cert-dir={pem('run')}"]
+            "--use-service-account-credentials", f"--cert-dir={pem('run')}",
+            "--node-monitor-grace-period=120s"]
         yield "kube-scheduler", [
             f"{self.bin}/kube-scheduler", f"--kubeconfig={pem('scheduler.conf')}",
             "--leader-elect=false", f"--cert-dir={pem('run')}"]
@@ -219,11 +221,15 @@ class Node:
             vm.write(f"/etc/kubernetes/{who}.conf", control.config_of(who), 0o600)
         self._daemon("containerd", ["containerd", "--config",
                                     "/src/tests/k8s/node/containerd.toml"])
-        wait_for(lambda: vm.run("ctr version", check=False).rc == 0, PATIENCE,
+        wait_for(lambda: vm.run("test -S /run/containerd/containerd.sock",
+                                check=False).rc == 0, PATIENCE,
                  f"containerd of {self.name}", 0.5)
         for image in self.cluster.image_files():
             self.load(image)
         self.start_kubelet()
+        # kube-proxy asks for its own Node once, when it starts
+        wait_for(lambda: self.cluster.api.find(f"/api/v1/nodes/{self.name}"),
+                 PATIENCE, f"the Node {self.name}", 0.5)
         self._daemon("kube-proxy", [
             "/k8s/kube-proxy", "--kubeconfig=/etc/kubernetes/proxy.conf",
             "--proxy-mode=nftables", f"--hostname-override={self.name}",
@@ -335,12 +341,13 @@ class Cluster:
         began = time.monotonic()
         for node in self.nodes.values():
             node.power_on()
-        images.write_all(self.images, self.programs, fortio_tags(), [COREDNS])
+        images.write_all(os.path.join(self.images, "smclab.tar"), self.programs,
+                         fortio_tags(), [COREDNS])
         for path in self.extra_images:
             shutil.copy(path, self.images)
         self.control.start()
-        for node in self.nodes.values():
-            node.up()
+        with ThreadPoolExecutor() as side_by_side:
+            list(side_by_side.map(Node.up, self.nodes.values()))
         with open(os.path.join(HERE, "coredns.yaml"), encoding="ascii") as f:
             self.apply(f.read())
         for node in self.nodes.values():
@@ -402,6 +409,20 @@ class Cluster:
             [f"{self.programs}/kubectl", *argv], env=env, text=True,
             stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             cwd=paths.TREE)
+
+    def script(self, *argv, check=True, timeout=PATIENCE):
+        """A program of the tree that calls kubectl, as an administrator."""
+        env = dict(os.environ, KUBECONFIG=self.control.path("admin.conf"),
+                   PATH=f"{self.programs}:{os.environ['PATH']}",
+                   HOME=self.folder)
+        proc = self.wire.popen(argv, env=env, text=True, cwd=paths.TREE,
+                               stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = proc.communicate(timeout=timeout)
+        if check and proc.returncode:
+            raise CommandFailed(f"{argv}: exit {proc.returncode}: "
+                                f"{(out + err)[-4000:]}")
+        return Result(" ".join(argv), proc.returncode, out, err)
 
     def apply(self, what):
         """YAML, or objects as dictionaries."""

@@ -13,7 +13,7 @@ from .machine import LabError
 PAUSE = "localhost/smclab/pause:1"
 # a shell, busybox, and programs of tests/progs in /bin
 TOOLS = "localhost/smclab/tools:1"
-TOOL_PROGRAMS = ("echod", "hold", "hammer")
+TOOL_PROGRAMS = ("echod", "hold", "hammer", "proxy")
 FOLDERS = ("bin", "usr", "usr/bin", "etc", "tmp", "var", "var/lib",
            "var/lib/fortio", "dev", "proc", "sys", "root")
 
@@ -39,23 +39,33 @@ def _layer(files, links):
     return out.getvalue()
 
 
-def write(path, tags, files, entrypoint=(), links=None):
-    """An archive as `docker save` makes it. files: path in the image -> file."""
-    layer = _layer(files, links or {})
-    config = json.dumps({
-        "architecture": "amd64", "os": "linux",
-        "config": {"Env": ["PATH=/bin:/usr/bin"], "WorkingDir": "/",
-                   "Entrypoint": list(entrypoint) or None},
-        "rootfs": {"type": "layers", "diff_ids":
-                   ["sha256:" + hashlib.sha256(layer).hexdigest()]},
-        "history": [{"created_by": "smclab"}]}).encode()
-    name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = json.dumps([{"Config": name, "RepoTags": list(tags),
-                            "Layers": ["layer.tar"]}]).encode()
+class Image:
+    """files: path in the image -> file here; links: path -> target."""
+
+    def __init__(self, tags, files, entrypoint=(), links=None):
+        self.tags, self.layer = list(tags), _layer(files, links or {})
+        self.digest = hashlib.sha256(self.layer).hexdigest()
+        self.config = json.dumps({
+            "architecture": "amd64", "os": "linux",
+            "config": {"Env": ["PATH=/bin:/usr/bin"], "WorkingDir": "/",
+                       "Entrypoint": list(entrypoint) or None},
+            "rootfs": {"type": "layers", "diff_ids": ["sha256:" + self.digest]},
+            "history": [{"created_by": "smclab"}]}).encode()
+
+
+def write(path, images):
+    """One archive with all of them, as `docker save` makes it: each import is
+    a program that starts on an emulated processor."""
+    manifest = []
     with tarfile.open(path, "w") as tar:
-        for entry, data in ((name, config), ("layer.tar", layer),
-                            ("manifest.json", manifest)):
-            _add(tar, entry, data, 0o644)
+        for image in images:
+            name = hashlib.sha256(image.config).hexdigest() + ".json"
+            layer = image.digest + "/layer.tar"
+            _add(tar, name, image.config, 0o644)
+            _add(tar, layer, image.layer, 0o644)
+            manifest.append({"Config": name, "RepoTags": image.tags,
+                             "Layers": [layer]})
+        _add(tar, "manifest.json", json.dumps(manifest).encode(), 0o644)
 
 
 def _busybox():
@@ -67,18 +77,19 @@ def _busybox():
     return exe, {f"bin/{a}": "busybox" for a in applets if a != "busybox"}
 
 
-def write_all(folder, programs, fortio_tags, coredns_tags):
-    """The cluster's own images, NAME.tar each. programs: tests/k8s/build's
-    directory; the tags are what the manifests ask for."""
+def write_all(path, programs, fortio_tags, coredns_tags):
+    """The cluster's own images. programs: the directory that tests/k8s/build
+    made; the tags are what manifests ask for."""
     exe, links = _busybox()
-    write(f"{folder}/pause.tar", [PAUSE], {"bin/busybox": exe},
-          ["/bin/busybox", "sleep", "2147483647"])
     tools = {"bin/busybox": exe}
     for name in TOOL_PROGRAMS:
         tools["bin/" + name] = progs.path(name).replace("/build", paths.build(),
                                                         1)
-    write(f"{folder}/tools.tar", [TOOLS], tools, links=links)
-    write(f"{folder}/fortio.tar", fortio_tags,
-          {"usr/bin/fortio": f"{programs}/fortio"}, ["/usr/bin/fortio"])
-    write(f"{folder}/coredns.tar", coredns_tags,
-          {"bin/coredns": f"{programs}/coredns"}, ["/bin/coredns"])
+    write(path, [
+        Image([PAUSE], {"bin/busybox": exe},
+              ["/bin/busybox", "sleep", "2147483647"]),
+        Image([TOOLS], tools, links=links),
+        Image(fortio_tags, {"usr/bin/fortio": f"{programs}/fortio"},
+              ["/usr/bin/fortio"]),
+        Image(coredns_tags, {"bin/coredns": f"{programs}/coredns"},
+              ["/bin/coredns"])])

@@ -114,3 +114,19 @@ def endpoints():
         ip = ipaddress.IPv6Address(number.to_bytes(16, "little"))
         found.append(str(ip.ipv4_mapped or ip))
     return sorted(found)
+
+
+def pinned():
+    """Everything below the project's directory in bpffs."""
+    return sorted(os.path.join(d, f) for d, _, files in os.walk(PINS)
+                  for f in files)
+
+
+def selectors():
+    """{name of a namespace, or "" for the node's own: its selector}, of those
+    that have one."""
+    found = {"": hs_ctrl()}
+    for name in sorted(os.listdir(NAMES)):
+        enter(os.path.join(NAMES, name))
+        found[name] = hs_ctrl()
+    return {name: ctrl for name, ctrl in found.items() if ctrl}

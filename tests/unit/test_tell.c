@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the agent tells an API server: its SmcNode, and Events. */
+#include "fake_api.h"
+
+#include "agent/publish.h"
+#include "agent/report.h"
+
+#define BOOT "boot-now"
+#define NODE_PATH "GET /api/v1/nodes/n1 "
+#define FIND "GET /apis/smcmesh.io/v1alpha1/smcnodes/n1 "
+#define MAKE                                        \
+	"PATCH /apis/smcmesh.io/v1alpha1/smcnodes/" \
+	"n1?fieldManager=smcmesh&force=true "
+#define STATUS                                         \
+	"PATCH /apis/smcmesh.io/v1alpha1/smcnodes/n1/" \
+	"status?fieldManager=smcmesh&force=true "
+#define NODE \
+	"{\"kind\":\"Node\",\"metadata\":{\"name\":\"n1\",\"uid\":\"u-1\"}}"
+
+static struct bench {
+	uv_loop_t loop;
+	struct fake api;
+	struct kube_client *client;
+	struct publish *publish;
+	struct report *report;
+	unsigned int changes, nothings;
+} b;
+
+static void changed(void *arg)
+{
+	b.changes++;
+}
+
+static int nothing(struct mesh_ready *ready, struct buf *out, void *arg)
+{
+	b.nothings++;
+	return buf_printf(out, "{\"nothing\":1}");
+}
+
+static int up(void **state)
+{
+	memset(&b, 0, sizeof(b));
+	uv_loop_init(&b.loop);
+	fake_open(&b.api, &b.loop);
+	assert_int_equal(
+		kube_client_open(&b.loop,
+				 &(struct kube_options){.server = b.api.url},
+				 &b.client),
+		0);
+	return 0;
+}
+
+static int down(void **state)
+{
+	publish_close(b.publish);
+	report_close(b.report);
+	kube_client_close(b.client);
+	fake_close(&b.api);
+	uv_run(&b.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&b.loop), 0);
+	return 0;
+}
+
+static void open_publish(void)
+{
+	const struct publish_events events = {changed, nothing, NULL};
+
+	assert_int_equal(publish_open(&b.loop, b.client, "n1", BOOT, &events,
+				      &b.publish),
+			 0);
+}
+
+static __u64 set(const char *text)
+{
+	struct buf t = {};
+	__u64 number;
+
+	buf_printf(&t, "%s", text);
+	number = publish_set(b.publish, &t, 1);
+	buf_free(&t);
+	return number;
+}
+
+/* Answer the next request, which must be this one. */
+static void answer(const char *request, int status, const char *body)
+{
+	fake_reply(fake_wait(&b.api, request), status, body);
+}
+
+static const char *own_node(const char *boot, const char *endpoints)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text),
+		 "{\"apiVersion\":\"smcmesh.io/v1alpha1\",\"kind\":\"SmcNode\","
+		 "\"metadata\":{\"name\":\"n1\"},\"status\":{\"bootID\":\"%s\","
+		 "\"endpoints\":[%s]}}",
+		 boot, endpoints);
+	return text;
+}
+
+#define ENDPOINT                                               \
+	"{\"address\":\"10.0.0.1\",\"transports\":[\"smcd\"]," \
+	"\"namespace\":\"d\",\"pod\":\"p\",\"uid\":\"u\","     \
+	"\"created\":\"2025-01-01T00:00:00Z\"}"
+
+/* Everything up to the first status. */
+static void publish_first(const char *status)
+{
+	open_publish();
+	answer(FIND, 404, "{}");
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_int_equal(set(status), 1);
+	answer(NODE_PATH, 200, NODE);
+	assert_true(fake_asks(fake_wait(&b.api, MAKE), "\"uid\":\"u-1\""));
+	answer(MAKE, 201, "{}");
+	assert_true(fake_asks(fake_wait(&b.api, STATUS), status));
+	answer(STATUS, 200, "{}");
+	wait_for(&b.api, publish_acked(b.publish) == 1);
+}
+
+static void test_first(void **state)
+{
+	open_publish();
+	assert_false(publish_may_arm(b.publish));
+	assert_int_equal(publish_age_ms(b.publish), -1);
+	publish_close(b.publish);
+	publish_first("{\"one\":1}");
+	assert_true(publish_age_ms(b.publish) >= 0);
+	assert_null(publish_problem(b.publish));
+	assert_int_equal(b.nothings, 0);
+}
+
+/* The same text is no news; of several texts only the last is sent, and not
+ * within a second of the one before. */
+static void test_rate(void **state)
+{
+	__u64 begin;
+
+	publish_first("{\"one\":1}");
+	begin = uv_now(&b.loop);
+	assert_int_equal(set("{\"one\":1}"), 1);
+	assert_int_equal(set("{\"two\":2}"), 2);
+	assert_int_equal(set("{\"three\":3}"), 3);
+	assert_true(fake_asks(fake_wait(&b.api, STATUS), "{\"three\":3}"));
+	assert_true(uv_now(&b.loop) - begin >= 990);
+	assert_int_equal(publish_acked(b.publish), 1);
+	/* newer while it is under way */
+	assert_int_equal(set("{\"four\":4}"), 4);
+	answer(STATUS, 200, "{}");
+	wait_for(&b.api, publish_acked(b.publish) == 3);
+	assert_int_equal(publish_age_ms(b.publish), -1);
+	assert_true(fake_asks(fake_wait(&b.api, STATUS), "{\"four\":4}"));
+	answer(STATUS, 200, "{}");
+	wait_for(&b.api, publish_acked(b.publish) == 4);
+}
+
+static void test_other_boot(void **state)
+{
+	open_publish();
+	answer(FIND, 200, own_node("boot-before", ENDPOINT));
+	answer(NODE_PATH, 200, NODE);
+	answer(MAKE, 200, "{}");
+	assert_true(fake_asks(fake_wait(&b.api, STATUS), "{\"nothing\":1}"));
+	assert_false(publish_may_arm(b.publish));
+	answer(STATUS, 200, "{}");
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_int_equal(b.nothings, 1);
+}
+
+static void test_same_boot(void **state)
+{
+	open_publish();
+	answer(FIND, 200, own_node(BOOT, ENDPOINT));
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_int_equal(b.nothings, 0);
+}
+
+static void test_other_boot_of_nothing(void **state)
+{
+	open_publish();
+	answer(FIND, 200, own_node("boot-before", ""));
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_int_equal(b.nothings, 0);
+}
+
+/* What cannot be read may list anything. */
+static void test_unreadable(void **state)
+{
+	open_publish();
+	answer(FIND, 200, "{\"kind\":");
+	answer(NODE_PATH, 200, NODE);
+	answer(MAKE, 200, "{}");
+	answer(STATUS, 200, "{}");
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_int_equal(b.nothings, 1);
+}
+
+/* No arming on a guess: it is asked until there is an answer. */
+static void test_trouble(void **state)
+{
+	open_publish();
+	answer(FIND, 403, "{\"message\":\"User x cannot get\"}");
+	wait_for(&b.api, publish_problem(b.publish));
+	assert_says(publish_problem(b.publish), "cannot get smcnodes");
+	assert_says(publish_problem(b.publish), "403");
+	assert_false(publish_may_arm(b.publish));
+	answer(FIND, 404, "{}");
+	wait_for(&b.api, publish_may_arm(b.publish));
+	set("{\"one\":1}");
+	answer(NODE_PATH, 200, NODE);
+	answer(MAKE, 404, "404 page not found");
+	wait_for(&b.api, strstr(publish_problem(b.publish), "CRDs"));
+	answer(MAKE, 201, "{}");
+	answer(STATUS, 200, "{}");
+	wait_for(&b.api, !publish_problem(b.publish));
+	assert_int_equal(publish_acked(b.publish), 1);
+}
+
+/* Taken away between two statuses: made again, for the Node as it is. */
+static void test_removed(void **state)
+{
+	publish_first("{\"one\":1}");
+	set("{\"two\":2}");
+	answer(STATUS, 404, "{}");
+	answer(NODE_PATH, 200, NODE);
+	answer(MAKE, 201, "{}");
+	answer(STATUS, 200, "{}");
+	wait_for(&b.api, publish_acked(b.publish) == 2);
+}
+
+/* The own object as the source sees it: nothing to do while it is as it was
+ * published, or has not been seen yet. */
+static void test_check(void **state)
+{
+	char boot[] = BOOT;
+	struct mesh_endpoint endpoint = {};
+	struct mesh_node own = {
+		.boot_id = boot, .endpoints = &endpoint, .n_endpoints = 1};
+
+	publish_first("{\"one\":1}");
+	publish_check(b.publish, NULL);
+	publish_check(b.publish, &own);
+	own.n_endpoints = 0; /* an older state: the watch lags behind */
+	publish_check(b.publish, &own);
+	uv_run(&b.loop, UV_RUN_NOWAIT);
+	assert_null(fake_find(&b.api, "/api"));
+	assert_true(publish_age_ms(b.publish) >= 0);
+}
+
+/* ---- Events -------------------------------------------------------------- */
+
+static void say(const char *pod)
+{
+	report_pod(b.report, &(struct kube_event){.ns = "a b",
+						  .pod = pod,
+						  .uid = "u",
+						  .node = "n1",
+						  .warning = true,
+						  .reason = "LateListener",
+						  .message = "late",
+						  .when = 1});
+}
+
+#define EVENTS "POST /api/v1/namespaces/a%20b/events "
+
+static void test_events(void **state)
+{
+	b.report = report_new(&b.loop, b.client);
+	assert_non_null(b.report);
+	say("p1");
+	say("p2");
+	say("p3");
+	assert_true(fake_asks(fake_wait(&b.api, EVENTS), "\"p1\""));
+	answer(EVENTS, 503, "{}"); /* again */
+	assert_true(fake_asks(fake_wait(&b.api, EVENTS), "\"p1\""));
+	answer(EVENTS, 409, "{}"); /* an agent before said so */
+	assert_true(fake_asks(fake_wait(&b.api, EVENTS), "\"p2\""));
+	answer(EVENTS, 403, "{}"); /* no use in saying it again */
+	assert_true(fake_asks(fake_wait(&b.api, EVENTS), "\"p3\""));
+	answer(EVENTS, 201, "{}");
+	say("p4");
+	assert_true(fake_asks(fake_wait(&b.api, EVENTS), "\"p4\""));
+}
+
+#define tell_test(f) cmocka_unit_test_setup_teardown(f, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		tell_test(test_first),
+		tell_test(test_rate),
+		tell_test(test_other_boot),
+		tell_test(test_same_boot),
+		tell_test(test_other_boot_of_nothing),
+		tell_test(test_unreadable),
+		tell_test(test_trouble),
+		tell_test(test_removed),
+		tell_test(test_check),
+		tell_test(test_events),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
