@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests in a real Kubernetes: one cluster of two nodes for all of them."""
+import os
+
+import pytest
+
+from smclab import paths
+from smclab.cluster import Cluster
+from smclab.deployed import Deployed
+
+
+# the bare cluster first; what looks back on the whole run, and what takes the
+# mesh away, last
+ORDER = ["test_cluster", "test_guide", "test_changes", "test_sidecar",
+         "test_intime", "test_admission", "test_manifests", "test_strangers",
+         "test_versions", "test_boot", "test_rbac", "test_uninstall"]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: ORDER.index(item.module.__name__))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    image = os.path.join(paths.build(), "smcmesh.oci.tar")
+    with Cluster(extra_images=[image] if os.path.exists(image) else []) as c:
+        yield c
+
+
+@pytest.fixture(scope="session")
+def mesh(cluster):
+    """Deployed and switched on; tests leave it so."""
+    deployed = Deployed(cluster)
+    deployed.deploy()
+    deployed.switch(True)
+    return deployed
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the cluster looks like, with a failure."""
+    outcome = yield
+    report = outcome.get_result()
+    c = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and c:
+        for argv in (["get", "pods", "-A", "-o", "wide"],
+                     ["get", "events", "-A", "--sort-by=.lastTimestamp"]):
+            told = c.kubectl(*argv, check=False)
+            report.sections.append(("kubectl " + " ".join(argv),
+                                    (told.out + told.err)[-5000:]))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes that die and come back."""
+import pytest
+
+from smclab import wait_for, workload
+from smclab.cluster import PATIENCE
+from smclab.deployed import Traffic
+
+
+@pytest.fixture(scope="module")
+def traffic(mesh):
+    """The server is on n2, the node that will die; one more on n1."""
+    near = workload.echo("near", node="n1", enabled="true")
+    mesh.cluster.apply(near)
+    with Traffic(mesh, "far") as t:
+        t.near, = mesh.cluster.wait_pods("app=near", 1)
+        mesh.wait_armed(t.near)
+        yield t
+    mesh.cluster.remove(near)
+
+
+def boot_id(node):
+    return node.vm.read("/proc/sys/kernel/random/boot_id").strip()
+
+
+def test_node_rebooted(cluster, mesh, traffic):
+    """Its pods start anew. Those armed late are said to be; none is silently
+    TCP, and no connection fails."""
+    node = cluster.nodes["n2"]
+    before = boot_id(node)
+    assert mesh.smcnodes()["n2"]["bootID"] == before
+    node.reboot()
+    assert boot_id(node) != before
+    node.wait_ready()
+    mesh.wait_agents()
+    wait_for(lambda: mesh.smcnodes()["n2"]["bootID"] == boot_id(node), PATIENCE,
+             "the SmcNode of this boot", 1)
+    server, = traffic.servers()
+    wait_for(mesh.agrees, PATIENCE, "SmcNodes to equal what is armed", 1)
+    late = [p["name"] for p in mesh.ask("n2", "pods")["pods"]
+            if p["late_listeners"]]
+    if server["metadata"]["name"] in late:
+        assert traffic.all_are("tcp", server["status"]["podIP"])
+    else:
+        mesh.wait_armed(server)
+        assert traffic.all_are("smc", server["status"]["podIP"])
+
+
+def test_node_killed(cluster, mesh, traffic):
+    """The others go on; when its Node is gone so is its SmcNode, and its
+    endpoints leave the others' maps."""
+    node = cluster.nodes["n2"]
+    server, = traffic.servers()
+    lost = server["status"]["podIP"]
+    node.crash()
+    assert traffic.all_are("smc", traffic.near["status"]["podIP"])
+    cluster.kubectl("delete", "node", "n2")
+    wait_for(lambda: "n2" not in mesh.smcnodes(), PATIENCE,
+             "the SmcNode to be collected", 1)
+    wait_for(lambda: lost not in mesh.known_to("n1"), 30,
+             "its endpoints to be forgotten", 0.5)
+    assert traffic.all_are("smc", traffic.near["status"]["podIP"])
+    node.power_on()
+    node.up()
+    node.wait_ready()
+    mesh.wait_agents()
+    server, = traffic.servers()
+    wait_for(lambda: "n2" in mesh.smcnodes(), PATIENCE, "its new SmcNode", 1)
+    wait_for(mesh.agrees, PATIENCE, "SmcNodes to equal what is armed", 1)
+    got = traffic.connect(f"{server['status']['podIP']}")
+    assert got["errors"] == 0, got

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to a cluster, each under live traffic: no connection fails, new
+ones become what they should, and the SmcNodes say what the kernels have."""
+import json
+
+import pytest
+
+from smclab import wait_for, workload
+from smclab.cluster import PATIENCE
+from smclab.deployed import NAMESPACE, Load, Traffic
+from smclab.workload import ECHO_PORT
+
+
+@pytest.fixture(scope="module")
+def traffic(mesh):
+    """A client on n1, a server on n2, both annotated: SMC-R."""
+    with Traffic(mesh, "web") as t:
+        t.become("smc")
+        yield t
+
+
+@pytest.fixture
+def load(mesh, traffic):
+    """New connections all the while, through the Service; none may fail."""
+    with Load(mesh, "load", f"{traffic.ip}:{ECHO_PORT}", node="n1") as running:
+        yield running
+        running.wait_more()
+    assert running.result["errors"] == 0, (running.result, running.talk)
+
+
+def address(pod):
+    return pod["status"]["podIP"]
+
+
+def test_switch_off_and_on(mesh, traffic, load):
+    try:
+        mesh.switch(False)
+        traffic.become("tcp", within=30)
+        mesh.wait_agreement()
+    finally:
+        mesh.switch(True)
+    traffic.become("smc", within=30)
+    mesh.wait_agreement()
+
+
+def test_smcmesh_wins_over_the_guides_object(cluster, mesh, traffic, load):
+    off = {"apiVersion": "smcmesh.io/v1alpha1", "kind": "SmcMesh",
+           "metadata": {"name": "default"}, "spec": {"enabled": False}}
+    try:
+        cluster.apply(off)
+        traffic.become("tcp", within=30)
+    finally:
+        cluster.remove(off)
+    traffic.become("smc", within=30)
+
+
+def test_annotation_removed_and_put_back(mesh, traffic, load):
+    """The guide: the pods restart, so it is a rollout."""
+    server, = traffic.replace(enabled=None)
+    mesh.wait_agreement()
+    assert address(server) not in mesh.published()
+    assert traffic.all_are("tcp")
+    server, = traffic.replace(enabled="true")
+    mesh.wait_armed(server)
+    traffic.become("smc", within=30)
+    mesh.wait_agreement()
+
+
+def test_a_stranger_behind_the_service(cluster, mesh, traffic, load):
+    """Three annotated backends: SMC. One without annotation beside them: the
+    Service is TCP, the others' own addresses are SMC. Gone: SMC again."""
+    servers = traffic.replace(replicas=3)
+    mesh.wait_armed(*servers)
+    traffic.become("smc", within=30)
+    stranger = workload.echo("stranger", node="n2", labels={"app": "web"})
+    try:
+        cluster.apply(stranger)
+        wait_for(lambda: len(cluster.wait_pods("app=web", 4)), PATIENCE,
+                 "the stranger")
+        traffic.become("tcp", within=30)
+        for server in servers:
+            assert traffic.all_are("smc", address(server))
+        flows = mesh.ask("n1", "flows")["flows"]
+        newest = max((f for f in flows if f["remote_address"] == traffic.ip
+                      and f["role"] == "client"), key=lambda f: f["opened"])
+        assert newest["reason"] == "mixed-service", newest
+        mesh.wait_agreement()
+    finally:
+        cluster.remove(stranger)
+    traffic.become("smc", within=30)
+    traffic.replace(replicas=1)
+    mesh.wait_agreement()
+
+
+def take_address(cluster, ip, name, **kw):
+    """A pod on n2 that gets the address which was @ip's: CNI's host-local goes
+    round, so it is told which one it gave last."""
+    head, _, last = ip.rpartition(".")
+    node = cluster.nodes["n2"]
+    node.vm.write("/var/lib/cni/networks/smclab/last_reserved_ip.0",
+                  f"{head}.{int(last) - 1}")
+    cluster.apply(workload.echo(name, node="n2", **kw))
+    pod, = cluster.wait_pods(f"app={name}", 1)
+    assert address(pod) == ip
+    return pod
+
+
+def test_an_address_that_is_used_again(cluster, mesh, traffic):
+    """By a pod without annotation: a stale entry would offer it SMC."""
+    first = workload.echo("first", node="n2", enabled="true")
+    cluster.apply(first)
+    pod, = cluster.wait_pods("app=first", 1)
+    mesh.wait_armed(pod)
+    assert traffic.all_are("smc", address(pod))
+    cluster.remove(first)
+    try:
+        other = take_address(cluster, address(pod), "second")
+        mesh.wait_agreement()
+        assert address(other) not in mesh.published()
+        assert traffic.all_are("tcp", address(other))
+    finally:
+        cluster.remove(workload.echo("second"))
+    try:
+        third = take_address(cluster, address(pod), "third", enabled="true")
+        mesh.wait_armed(third)
+        assert traffic.all_are("smc", address(third))
+        mesh.wait_agreement()
+    finally:
+        cluster.remove(workload.echo("third"))
+
+
+@pytest.fixture
+def steady(mesh, traffic):
+    """As `load`, and all of them must be SMC."""
+    with Load(mesh, "steady", f"{traffic.ip}:{ECHO_PORT}", node="n1") as running:
+        yield running
+        running.wait_more()
+    told = running.result, running.talk
+    assert running.result["errors"] == 0 and running.result["tcp"] == 0, told
+
+
+def test_agent_deleted_under_load(cluster, mesh, steady):
+    """The datapath lives in the kernel: nothing fails, all stays SMC."""
+    for node in ("n1", "n2"):
+        old = mesh.agent(node)["metadata"]
+        cluster.kubectl("-n", NAMESPACE, "delete", "pod", old["name"])
+        mesh.wait_agents()
+        assert mesh.agent(node)["metadata"]["uid"] != old["uid"]
+        steady.wait_more()
+    mesh.wait_agreement()
+
+
+def test_another_image_rolled_out_under_load(cluster, mesh, steady):
+    """The same program by another name: a DaemonSet's rolling update."""
+    container = mesh.daemonset()["spec"]["template"]["spec"]["containers"][0]
+    other = container["image"].rpartition(":")[0] + ":next"
+    for node in cluster.nodes.values():
+        node.vm.run(["ctr", "-n", "k8s.io", "images", "tag", "--force",
+                     container["image"], other], timeout=PATIENCE)
+    for image in (other, container["image"]):
+        name = mesh.daemonset()["metadata"]["name"]
+        cluster.kubectl("-n", NAMESPACE, "set", "image", f"daemonset/{name}",
+                        f"{container['name']}={image}")
+        mesh.wait_agents()
+        steady.wait_more()
+    mesh.wait_agreement()
+
+
+def test_a_second_agent_is_refused(cluster, mesh):
+    """It names the first one's process and exits 1."""
+    status = mesh.ask("n1", "status")
+    told = mesh.cli("n1", "agent", "--source", "kube", "--node", "n1",
+                    check=False)
+    assert told.rc == 1 and str(status["pid"]) in told.err, told
+
+
+def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
+    """Under new connections through the Service; once it is done, at least 95
+    in 100 are SMC, and the rest have a reason."""
+    try:
+        traffic.replace(replicas=20, node=None)
+        cluster.kubectl("rollout", "restart", "deployment/web")
+        cluster.kubectl("rollout", "status", "deployment/web")
+        mesh.wait_armed(*traffic.servers())
+        mesh.wait_agreement()
+        got = traffic.connect(count=200)
+        assert got["errors"] == 0 and got["smc"] >= 190, got
+    finally:
+        traffic.replace(replicas=1)
+
+
+def test_node_drained(cluster, mesh, traffic):
+    """Its pods go, and with them its endpoints; the agent stays."""
+    traffic.replace(node=None)
+    cluster.apply(workload.echo("leaver", node="n2", enabled="true"))
+    leaver, = cluster.wait_pods("app=leaver", 1)
+    mesh.wait_armed(leaver)
+    try:
+        cluster.kubectl("drain", "n2", "--ignore-daemonsets", "--force",
+                        "--delete-emptydir-data")
+        server, = traffic.servers()
+        assert cluster.node_of(server).name == "n1"
+        mesh.wait_armed(server)
+        traffic.become("smc", within=30)
+        assert mesh.published(["n2"]) == set()
+        mesh.wait_agreement()
+    finally:
+        cluster.kubectl("uncordon", "n2")
+    traffic.replace(node="n2")
+    mesh.wait_armed(*traffic.servers())
+
+
+def sockets(cluster, pod):
+    return sorted((r["mode"], r["local_port"]) for r in cluster.diag(pod)
+                  if ECHO_PORT in (r["local_port"], r["remote_port"]))
+
+
+def test_reopen(cluster, mesh, traffic):
+    """A flow older than the endpoints is TCP for its life; it is shown late,
+    and the same client comes back over SMC after `reopen`."""
+    script = ("while :; do (while echo x; do sleep 1; done) | "
+              f"nc {traffic.ip} {ECHO_PORT} >/dev/null; done")
+    keeper = workload.pod("keeper", node="n1", enabled="true",
+                          command=["sh", "-c", script])
+    try:
+        mesh.switch(False)
+        traffic.become("tcp", within=30)
+        cluster.apply(keeper)
+        pod, = cluster.wait_pods("app=keeper", 1)
+        wait_for(lambda: sockets(cluster, pod), PATIENCE, "the connection", 0.5)
+        mesh.switch(True)
+        mesh.wait_armed(pod)
+        traffic.become("smc", within=30)
+        (mode, port), = sockets(cluster, pod)
+        assert mode in ("plain", "tcp"), mode
+        wait_for(lambda: [f for f in mesh.ask("n1", "flows")["flows"]
+                          if f["pod"] == "keeper" and f.get("late")], 30,
+                 "the flow to be shown late", 0.5)
+        mesh.cli("n1", "reopen", "default/keeper")
+        wait_for(lambda: [m for m, p in sockets(cluster, pod) if p != port]
+                 == ["smcr"], PATIENCE, "the client to come back over SMC", 0.5)
+    finally:
+        mesh.switch(True)
+        cluster.remove(keeper)
+
+
+def test_objects_show_as_a_table(cluster, mesh):
+    """`kubectl get smcnodes` is the dashboard."""
+    head, *rows = cluster.kubectl("get", "smcnodes").out.splitlines()
+    for column in ("NAME", "READY", "SMC-R", "SMC-D", "CONVERTER", "SELECTOR",
+                   "ENDPOINTS", "AGE"):
+        assert column in head.split(), head
+    assert sorted(r.split()[0] for r in rows) == sorted(cluster.nodes)
+    owners = [n["metadata"]["ownerReferences"] for n in
+              cluster.api.items("/apis/smcmesh.io/v1alpha1/smcnodes")]
+    assert all(o[0]["kind"] == "Node" for o in owners), json.dumps(owners)
+

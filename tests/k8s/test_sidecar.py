@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods as a mesh's injector makes them: the application and, as UID 1337, a
+proxy to which istio's own rules lead all its connections. What goes between the
+two proxies is SMC, what goes inside of a pod is not."""
+import json
+import subprocess
+
+import pytest
+
+from smclab import istio, wait_for, workload
+from smclab.cluster import PATIENCE
+
+APP, PORT, COUNT = 1000, 8080, 5
+
+
+class Inside:
+    """A pod's namespace as istio.install() wants it."""
+
+    def __init__(self, node, ip):
+        self.vm, self.ns = node.vm, node.namespace_of(ip)
+
+    def run(self, cmd, **kw):
+        return self.vm.run(cmd, netns=self.ns, **kw)
+
+
+def sidecar(name, node):
+    made = workload.pod(name, command=["echod", f"[::]:{PORT}"], node=node,
+                        enabled="true", port=15021)
+    spec = made["spec"]
+    app = spec["containers"][0]
+    app["securityContext"] = {"runAsUser": APP}
+    # what the rules leave alone; a probe of PORT would go through the proxy
+    app["command"].append("[::]:15021")
+    spec["containers"].append({
+        "name": "istio-proxy", "image": app["image"], "command": ["proxy"],
+        "securityContext": {"runAsUser": istio.UID, "runAsGroup": istio.UID}})
+    return made
+
+
+@pytest.fixture(scope="module")
+def pair(cluster, mesh):
+    objects = [sidecar("side-a", "n1"), sidecar("side-b", "n2")]
+    cluster.apply(objects)
+    pods = []
+    for name in ("side-a", "side-b"):
+        pod, = cluster.wait_pods(f"app={name}", 1)
+        pods.append(pod)
+        istio.install(Inside(cluster.node_of(pod), pod["status"]["podIP"]),
+                      "nftables")
+    mesh.wait_armed(*pods)
+    yield pods
+    cluster.remove(objects)
+
+
+def modes(cluster, pod):
+    """Of the connections that are not between the pod and itself."""
+    own = pod["status"]["podIP"]
+    return sorted(r["mode"] for r in cluster.diag(pod)
+                  if r["remote"] not in (own, "127.0.0.1", "127.0.0.6")
+                  and r["local"] not in ("127.0.0.1", "127.0.0.6")
+                  and 15021 not in (r["local_port"], r["remote_port"]))
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_proxy_to_proxy_is_smcr(cluster, pair, way):
+    client, server = pair if way == "there" else pair[::-1]
+    held = cluster.kubectl_start(
+        "exec", "-i", "-c", "app", client["metadata"]["name"], "--", "hold",
+        "--count", str(COUNT), f"{server['status']['podIP']}:{PORT}",
+        stdin=subprocess.PIPE)
+    try:
+        for pod in (client, server):
+            wait_for(lambda p=pod: modes(cluster, p).count("smcr") == COUNT,
+                     PATIENCE, f"{COUNT} SMC-R connections of "
+                     + pod["metadata"]["name"], 0.5)
+        out, err = held.communicate(timeout=PATIENCE)
+    finally:
+        held.kill()
+    assert held.returncode == 0, out + err
+    told = [json.loads(line) for line in out.splitlines()]
+    assert told[-1] == {"held": COUNT}, out
+    # the application's own sockets were left alone
+    assert {x["protocol"] for x in told[:-1]} == {6}, out

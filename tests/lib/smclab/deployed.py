@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mesh in a Cluster, deployed as the README says, and what it is judged by:
+the nodes' kernels on one side, the API server's objects on the other."""
+import json
+
+from . import workload
+from .cluster import PATIENCE
+from .machine import wait_for
+
+NAMESPACE = "smcmesh-system"
+SMCNODES = "/apis/smcmesh.io/v1alpha1/smcnodes"
+SOON = 5.0    # seconds after which objects and kernels agree
+
+
+class Deployed:
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def deploy(self):
+        """The README's first step, until every node says that it is ready."""
+        self.cluster.kubectl("apply", "-k", "deploy/")
+        self.wait_agents()
+
+    def daemonset(self):
+        found = self.cluster.api.items(
+            f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets")
+        assert len(found) == 1, [d["metadata"]["name"] for d in found]
+        return found[0]
+
+    def rolled_out(self):
+        ds = self.daemonset()
+        status, want = ds["status"], len(self.cluster.nodes)
+        return (status.get("observedGeneration") == ds["metadata"]["generation"]
+                and status.get("desiredNumberScheduled") == want
+                and status.get("updatedNumberScheduled") == want
+                and status.get("numberAvailable") == want)
+
+    def wait_agents(self):
+        try:
+            wait_for(self.rolled_out, PATIENCE, "the DaemonSet", 1)
+        except AssertionError as e:
+            told = self.cluster.kubectl("-n", NAMESPACE, "describe", "pods",
+                                        check=False).out
+            logs = "".join(self.log(n) for n in self.cluster.nodes)
+            raise AssertionError(f"{e}\n{told[-4000:]}\n{logs[-4000:]}") from e
+
+    def agent(self, node):
+        """The agent's pod on the node of that name."""
+        found = [p for p in self.cluster.pods("", NAMESPACE)
+                 if p["spec"].get("nodeName") == node]
+        assert len(found) == 1, [p["metadata"]["name"] for p in found]
+        return found[0]
+
+    def log(self, node, lines=80):
+        try:
+            name = self.agent(node)["metadata"]["name"]
+        except AssertionError as e:
+            return str(e)
+        return self.cluster.kubectl("-n", NAMESPACE, "logs", name, "--tail",
+                                    str(lines), check=False).out
+
+    def cli(self, node, *argv, check=True):
+        """smcmesh's command line, in the agent's container on @node."""
+        name = self.agent(node)["metadata"]["name"]
+        return self.cluster.exec(f"{NAMESPACE}/{name}", "smcmesh", *argv,
+                                 check=check)
+
+    def ask(self, node, what):
+        """status, pods, endpoints or flows of an agent, as JSON."""
+        return json.loads(self.cli(node, what, "-o", "json").out)
+
+    def switch(self, on):
+        self.cluster.apply({"apiVersion": "istio.alibabacloud.com/v1beta1",
+                            "kind": "ASMMeshConfig",
+                            "metadata": {"name": "default"},
+                            "spec": {"smcEnabled": on}})
+
+    # ---- published against armed ---------------------------------------------
+
+    def smcnodes(self):
+        return {n["metadata"]["name"]: n.get("status", {})
+                for n in self.cluster.api.items(SMCNODES)}
+
+    def published(self, nodes=None):
+        """{address} of the endpoints that these nodes publish (default: all)."""
+        return {e["address"] for name, status in self.smcnodes().items()
+                if nodes is None or name in nodes
+                for e in status.get("endpoints", [])}
+
+    def agrees(self):
+        """Do the SmcNodes say what the kernels of the running nodes have?"""
+        on = [n.name for n in self.cluster.nodes.values() if not n.vm.stopping]
+        armed, published = self.cluster.armed(), self.published(on)
+        assert armed == published, (f"armed {sorted(armed)}, "
+                                    f"published {sorted(published)}")
+        return True
+
+    def wait_agreement(self, within=SOON):
+        wait_for(self.agrees, within, "SmcNodes to equal what is armed", 0.2)
+
+    def wait_armed(self, *pods):
+        """Until these pods (objects) are armed and known to all nodes."""
+        ips = {p["status"]["podIP"] for p in pods}
+        wait_for(lambda: ips <= self.cluster.armed() and ips <= self.published(),
+                 PATIENCE, f"{sorted(ips)} to be armed and published", 0.5)
+        for node in self.cluster.nodes:
+            wait_for(lambda n=node: ips <= self.known_to(n), PATIENCE,
+                     f"{node} to know {sorted(ips)}", 0.5)
+
+    def known_to(self, node):
+        """{address} of the endpoints in that node's kernel."""
+        return set(self.cluster.nodes[node].vm.call("nodeview", "endpoints"))
+
+    # ---- connections ---------------------------------------------------------
+
+    def modes(self, pod, port):
+        """What the pod's connections from or to @port are, sorted."""
+        return sorted(r["mode"] for r in self.cluster.diag(pod)
+                      if port in (r["local_port"], r["remote_port"]))
+
+
+class Traffic:
+    """An annotated client pod on n1 and an annotated server Deployment on n2
+    behind a Service, which may be asked for connections at any time."""
+
+    def __init__(self, mesh, name, **server):
+        self.mesh, self.cluster, self.name = mesh, mesh.cluster, name
+        self.client_name = name + "-client"
+        server = {"node": "n2", "enabled": "true", **server}
+        self.server = workload.deployment(
+            name, command=workload.ECHO, port=workload.ECHO_PORT, **server)
+        self.objects = [
+            self.server, workload.service(name),
+            workload.idle(self.client_name, node="n1", enabled="true")]
+
+    def start(self):
+        self.cluster.apply(self.objects)
+        self.client, = self.cluster.wait_pods(f"app={self.client_name}", 1)
+        self.ip = self.cluster.api.get(
+            f"/api/v1/namespaces/default/services/{self.name}"
+        )["spec"]["clusterIP"]
+        self.mesh.wait_armed(self.client, *self.servers())
+        return self
+
+    def servers(self):
+        return self.cluster.wait_pods(f"app={self.name}",
+                                      self.server["spec"]["replicas"])
+
+    def replace(self, **kw):
+        """Apply the server's Deployment with these changes; wait for it."""
+        made = workload.deployment(
+            self.name, **{"command": workload.ECHO, "node": "n2",
+                          "port": workload.ECHO_PORT, "enabled": "true", **kw})
+        self.server = made
+        self.cluster.apply(made)
+        self.cluster.kubectl("rollout", "status", f"deployment/{self.name}")
+        return self.servers()
+
+    def connect(self, to=None, count=20, client=None):
+        """Make connections one after another: {"ok", "errors", "smc", "tcp"}.
+        @to: an address, default the Service's."""
+        out = self.cluster.exec(
+            client or self.client_name, "hammer", "--to",
+            f"{to or self.ip}:{workload.ECHO_PORT}", "--count", str(count),
+            check=False)
+        told = [x for x in out.out.splitlines() if x.startswith("{")]
+        assert told, out
+        return {**json.loads(told[-1]), "talk": out.err}
+
+    def all_are(self, what, to=None, count=20):
+        """Were all of these connections "smc" or "tcp"? An error fails at once:
+        connections must never break."""
+        got = self.connect(to, count)
+        if got["errors"]:
+            raise RuntimeError(f"connections failed: {got}")
+        assert got[what] == count, got
+        return True
+
+    def become(self, what, to=None, within=PATIENCE):
+        """Until new connections are all "smc" or "tcp"."""
+        wait_for(lambda: self.all_are(what, to), within,
+                 f"new connections to {to or self.ip} to be {what}", 0.5)
+
+    def stop(self):
+        self.cluster.remove(self.objects)
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *exc):
+        self.stop()
+
+
+class Load:
+    """A pod that makes one connection after another: what became of them? It
+    begins when the pod is armed and known.
+
+        with Load(mesh, "load", "10.96.3.4:7000") as load:
+            ...
+        assert load.result["errors"] == 0
+    """
+
+    def __init__(self, mesh, name, to, **kw):
+        self.mesh, self.cluster, self.name = mesh, mesh.cluster, name
+        self.object = workload.load(name, to, **kw)
+        self.result, self.talk = None, ""
+
+    def lines(self):
+        out = self.cluster.kubectl("logs", self.name).out.splitlines()
+        told = [json.loads(x) for x in out if x.startswith("{")]
+        self.talk = "\n".join(x for x in out if not x.startswith("{"))
+        return told
+
+    def so_far(self):
+        told = [x["so_far"] for x in self.lines() if "so_far" in x]
+        return told[-1] if told else 0
+
+    def wait_more(self, count=50):
+        """Until it made @count further connections, give or take 50."""
+        want = self.so_far() + count
+        wait_for(lambda: self.so_far() >= want, PATIENCE,
+                 f"{self.name} to make {want} connections", 1)
+
+    def start(self):
+        self.cluster.apply(self.object)
+        pod, = self.cluster.wait_pods(f"app={self.name}", 1)
+        self.mesh.wait_armed(pod)
+        self.cluster.exec(self.name, "touch", "/tmp/go")
+        self.wait_more()
+        return self
+
+    def stop(self):
+        """Its result, from the program's own count."""
+        self.cluster.exec(self.name, "kill", "-TERM", "1", check=False)
+        wait_for(lambda: self.cluster.pod(self.name)["status"]["phase"] in
+                 ("Succeeded", "Failed"), PATIENCE, f"{self.name} to end", 1)
+        told = [x for x in self.lines() if "connections" in x]
+        self.cluster.remove(self.object)
+        assert told, f"{self.name} said nothing at its end: {self.talk}"
+        self.result = told[-1]
+        return self.result
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.cluster.remove(self.object)
+            raise
+
+    def __exit__(self, kind, *rest):
+        if kind is None:
+            self.stop()
+        else:
+            self.cluster.remove(self.object)

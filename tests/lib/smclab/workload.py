@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workloads of the cluster's tests, as dictionaries for Cluster.apply()."""
+from .images import TOOLS
+from .manifest import ENABLED
+
+FOREVER = ["sleep", "2147483647"]
+ECHO_PORT = 7000
+ECHO = ["echod", f"0.0.0.0:{ECHO_PORT}"]
+
+
+def template(name, command=None, enabled=None, node=None, labels=None,
+             annotations=None, port=None, image=TOOLS, **spec):
+    """metadata and spec of a pod. enabled: the annotation's text, None: none;
+    port: ready when something listens there."""
+    container = {"name": "app", "image": image}
+    if command:
+        container["command"] = list(command)
+    if port:
+        container["ports"] = [{"containerPort": port}]
+        # exec would cost a process each time, a connection costs nothing here
+        container["readinessProbe"] = {"tcpSocket": {"port": port},
+                                       "periodSeconds": 2, "timeoutSeconds": 30}
+    notes = dict(annotations or {})
+    if enabled is not None:
+        notes[ENABLED] = enabled
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [container],
+            **spec}
+    if node:
+        spec["nodeName"] = node
+    return {"metadata": {"labels": {"app": name, **(labels or {})},
+                         "annotations": notes}, "spec": spec}
+
+
+def pod(name, namespace="default", **kw):
+    made = template(name, **kw)
+    made["metadata"].update(name=name, namespace=namespace)
+    return {"apiVersion": "v1", "kind": "Pod", **made}
+
+
+def deployment(name, replicas=1, namespace="default", **kw):
+    return {"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"replicas": replicas,
+                     "selector": {"matchLabels": {"app": name}},
+                     "template": template(name, **kw)}}
+
+
+def service(name, port=ECHO_PORT, app=None, namespace="default", **spec):
+    return {"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"selector": {"app": app or name},
+                     "ports": [{"port": port, "protocol": "TCP"}], **spec}}
+
+
+def echo(name, **kw):
+    """A pod that listens as its first act."""
+    return pod(name, command=ECHO, port=ECHO_PORT, **kw)
+
+
+def idle(name, **kw):
+    """A pod to run programs in, by exec."""
+    return pod(name, command=FOREVER, **kw)
+
+
+
+def load(name, to, enabled="true", pace_us=20000, **kw):
+    """A pod that makes connections, one after another, from the moment it has
+    /tmp/go until SIGTERM: the hammer of tests/progs."""
+    script = ("while [ ! -e /tmp/go ]; do sleep 1; done; exec hammer "
+              f"--to {to} --count 0 --pace {pace_us} --tell 50")
+    return pod(name, enabled=enabled, restartPolicy="Never",
+               command=["sh", "-c", script], **kw)
