@@ -35,6 +35,8 @@ CONNECTIONS = 10000
 SMC_CONNECTIONS = 4000
 FAR = 100
 PEERNOSMC = 0x03010000
+# a client that waits for a handshake nobody answers does so for CLC_WAIT_TIME
+STUCK = 6000    # milliseconds
 PACE = 40000    # between two connections of a thread, microseconds
 
 LINKS = ["smc_fallback", "smc_connected", "smc_declined", "smc_accepted",
@@ -135,7 +137,7 @@ def test_first_start_dies_at_every_step(lab):
     lab.live()
     told, heard = stop(traffic), stop(server)
     assert told["errors"] == 0, told
-    assert told["max_ms"] < 1000, told
+    assert told["max_ms"] < STUCK, told
     assert told["connections"] > 500, told
     assert heard["broken"] == 0 and heard["clc"] == 0, heard
 
@@ -267,7 +269,7 @@ def test_traffic_did_not_notice(lab, armed):
     told = [stop(proc) for proc in traffic]
     for t in told:
         assert t["errors"] == 0, t
-        assert t["max_ms"] < 1000, (t, lab.starts)
+        assert t["max_ms"] < STUCK, (t, lab.starts)
     for t in told[:2]:
         assert t["smc"] == t["connections"], t
     for t in told[2:]:

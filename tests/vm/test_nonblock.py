@@ -90,11 +90,13 @@ def test_to_strangers(lab, what, to):
 def test_the_kernel_bug_is_real(lab):
     """Control: sockets that ask for SMC themselves, in a namespace that is not
     ours, fail against a TCP server, or hang, when connect() is called again."""
-    for _ in range(10):
-        told = impatient(lab.t, "10.244.1.21:7000", 100, smc=True, patience=2)
-        if told["errors"]:
-            break
-    assert told["errors"], "1,000 connections: has the kernel been mended?"
+    def broken():
+        told = hammer(lab.t, "10.244.1.21:7000", count=100, threads=THREADS,
+                      again=True, smc=True, patience=2)
+        return told["errors"]
+
+    # how often a connect() comes at the wrong moment is a matter of luck
+    assert any(broken() for _ in range(50)), "has the kernel been mended?"
     assert stop(lab.victim)["clc"] > 0
 
 

@@ -26,6 +26,10 @@ COMPLAINT = re.compile(r"(?i)\b(WARNING:|BUG:|Oops|general protection|"
 BOOT_TIMEOUT = 180.0    # two to five seconds on an idle machine
 TRANSFER = 120.0        # of a file; megabytes take seconds on a busy one
 LIFETIME = 1800.0
+# Limits of waiting are written for an idle machine; each is taken this many
+# times. A condition that comes is seen at once, so this costs time only where a
+# test fails anyway.
+SLACK = 4
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -57,6 +61,7 @@ def wait_for(fn, timeout=10.0, what="condition", interval=0.05):
     Exceptions that mean "not yet" (AssertionError, OSError, ValueError,
     LookupError) are remembered and shown when the time is up.
     """
+    timeout *= SLACK
     end = time.monotonic() + timeout
     last = None
     while True:
@@ -125,9 +130,10 @@ class Proc:
 
     def wait(self, timeout=60.0):
         """Its Result; it is killed when the time is up."""
+        timeout *= SLACK
         if not self._done.wait(timeout):
             self.kill(signal.SIGKILL, wait=False)
-            self._done.wait(5)
+            self._done.wait(5 * SLACK)
             raise CommandFailed(f"{self.vm.name}: no end after {timeout:g} s: "
                                 f"{self.cmd}\n{self.output[-4000:]}")
         self.vm.check_alive()
