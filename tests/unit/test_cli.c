@@ -270,6 +270,18 @@ static void test_wrong_usage_is_2(void **state)
 	assert_says(s.err, "takes no now");
 	s = TYPE("flows", "--limit", "ten");
 	assert_int_equal(s.status, 2);
+	s = TYPE("reopen");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "needs NAMESPACE/POD");
+	s = TYPE("reopen", "web-0");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "expected NAMESPACE/POD, not web-0");
+	s = TYPE("reopen", "shop/web-0", "shop/web-1");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "takes no shop/web-1");
+	s = TYPE("agent", "--late-pods", "evict");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "--late-pods is for --source kube");
 }
 
 static void test_help_is_0_and_data(void **state)

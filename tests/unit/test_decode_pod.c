@@ -354,6 +354,85 @@ static void sidecar_is_found_by_its_container(void **state)
 	}
 }
 
+/* Who may make pods must not name another pod's cgroup. */
+static void hash_is_a_static_pods_only(void **state)
+{
+#define HASH "0123456789abcdef0123456789abcdef"
+#define UID "01234567-89ab-cdef-0123-456789abcdef"
+	static const struct {
+		const char *hash, *mirror, *cgroup;
+	} cases[] = {
+		{"\"" HASH "\"", "\"" HASH "\"", HASH},
+		{"\"" HASH "\"", "\"x\"", NULL},
+		{"\"" HASH "\"", "1", NULL},
+		{"\"" UID "\"", "\"" UID "\"", NULL},
+		{"\"" HASH "0\"", "\"" HASH "0\"", NULL},
+		{"\"../" HASH "\"", "\"../" HASH "\"", NULL},
+		{"\"\"", "\"\"", NULL},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct buf json = {0};
+
+		buf_printf(&json,
+			   "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+			   "\"annotations\":{\"kubernetes.io/config.hash\":%s,"
+			   "\"kubernetes.io/config.mirror\":%s}}}",
+			   cases[i].hash, cases[i].mirror);
+		_decoded_ struct decoded d = decode(json.data);
+
+		buf_free(&json);
+		if (cases[i].cgroup)
+			assert_string_equal(only_pod(&d)->cgroup_uid,
+					    cases[i].cgroup);
+		else
+			assert_null(only_pod(&d)->cgroup_uid);
+	}
+}
+
+static void replaced_by_its_controller(void **state)
+{
+	static const struct {
+		const char *owners;
+		bool replaced;
+	} cases[] = {
+		{"{\"kind\":\"ReplicaSet\",\"controller\":true}", true},
+		{"{\"kind\":\"x\"},{\"kind\":\"Job\",\"controller\":true}",
+		 true},
+		{"{\"kind\":\"ReplicaSet\",\"controller\":false}", false},
+		{"{\"kind\":\"ReplicaSet\"}", false},
+		{"{\"kind\":\"Node\",\"controller\":true}", false},
+		{"", false},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct buf json = {0};
+
+		buf_printf(&json,
+			   "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+			   "\"ownerReferences\":[%s]}}",
+			   cases[i].owners);
+		_decoded_ struct decoded d = decode(json.data);
+
+		buf_free(&json);
+		assert_int_equal(only_pod(&d)->replaced, cases[i].replaced);
+	}
+}
+
+static void owners_of_wrong_types_are_none(void **state)
+{
+	_decoded_ struct decoded d = decode(
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+		"\"ownerReferences\":[1,{\"kind\":1,\"controller\":true},"
+		"{\"kind\":\"Job\",\"controller\":\"true\"}]}}");
+
+	assert_int_equal(d.err, 0);
+	assert_int_equal(d.world.n_pods, 1);
+	assert_false(d.world.pods[0].replaced);
+	assert_says(notes(&d), "ownerReferences[0]");
+	assert_says(notes(&d), "will not be evicted");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +449,9 @@ int main(void)
 		cmocka_unit_test(bad_annotation_is_a_problem_of_the_pod),
 		cmocka_unit_test(annotations_of_a_wrong_type_are_none),
 		cmocka_unit_test(sidecar_is_found_by_its_container),
+		cmocka_unit_test(hash_is_a_static_pods_only),
+		cmocka_unit_test(replaced_by_its_controller),
+		cmocka_unit_test(owners_of_wrong_types_are_none),
 	};
 
 	return cmocka_run_group_tests_name("decode/pod", tests, NULL, NULL);

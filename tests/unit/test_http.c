@@ -31,9 +31,11 @@ static void get_feed(struct MHD_Connection *request, struct http_reply *reply,
 	reply->feed = s.feed;
 }
 
-static const struct http_route routes[] = {{.path = "/text", .run = get_text},
-					   {.path = "/feed", .run = get_feed},
-					   {}};
+static const struct http_route routes[] = {
+	{.path = "/text", .run = get_text},
+	{.path = "/do", .run = get_text, .post = true},
+	{.path = "/feed", .run = get_feed},
+	{}};
 
 static int up(void **state)
 {
@@ -126,6 +128,14 @@ static void test_answers(void **state)
 		"POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
 		"abc");
 	expect(fd, "405 Method Not Allowed");
+	close(fd);
+	/* what does something is not done by looking at it */
+	fd = client(GET("/do?name=you"));
+	expect(fd, "only POST");
+	close(fd);
+	fd = client("POST /do?name=you HTTP/1.1\r\nHost: x\r\n"
+		    "Content-Length: 0\r\n\r\n");
+	expect(fd, "hello you");
 	close(fd);
 	assert_int_equal(stat(s.path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);

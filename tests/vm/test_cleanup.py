@@ -130,12 +130,34 @@ def test_cleared_selector_is_healed(lab):
     server.kill()
 
 
+def test_list_changes_nothing(lab):
+    """Also beside a running agent, which goes on as before."""
+    def stays():
+        """Without what the earlier generation leaves to the kernel to free."""
+        return {what: seen for what, seen in lab.picture().items()
+                if what not in ("prog", "map", "struct_ops")}
+
+    lab.start()
+    before = stays()
+    said = lab.cleanup("--list", rc=1)
+    after, armed = stays(), lab.agent.pod("b")["armed"]
+    lab.agent.stop()
+    for what in ("/sys/fs/bpf/smcmesh", "hs_ctrl in /run/netns/b", "SMCMESH"):
+        assert what in said, f"{what} is there and not listed:\n{said}"
+    assert "netns/s " not in said and "SOMEBODY" not in said, said
+    assert after == before and armed
+
+
 def test_cleanup_leaves_nothing(lab):
     said = lab.cleanup()
     assert lab.picture() == lab.before
     for what in ("smc_endpoint", "smcmesh_", "SMCMESH", "nft"):
         assert what in said, f"{what} was removed and not named:\n{said}"
     assert "SOMEBODY" not in said, said
+
+
+def test_list_of_nothing(lab):
+    assert "Nothing of smcmesh is left" in lab.cleanup("--list")
 
 
 def test_cleanup_of_nothing(lab):
@@ -170,6 +192,26 @@ def test_open_smc_sockets_keep_the_denying_selector(lab):
 def test_cleanup_when_the_sockets_are_gone(lab):
     lab.cleanup()
     assert lab.picture() == lab.before
+
+
+def test_then_idle(lab):
+    """What the pods of a DaemonSet do in an uninstall: they go on until the
+    sockets are gone, and then they stay."""
+    lab.start()
+    server = serve(lab.b, 7008)
+    with held(lab.a, lab.b.v4, 7008):
+        lab.agent.stop()
+        idle = lab.vm.spawn([lab.agent.binary, "cleanup", "--then-idle"])
+        wait_for(lambda: "Not all is removed" in idle.out, 30, "its first answer")
+        assert "hs_ctrl" in lab.cleanup("--list", rc=1)
+        assert lab.ctrl(lab.b).startswith("smcmesh_") and idle.alive
+    server.kill()
+    wait_for(lambda: "Nothing of smcmesh is left" in idle.out, 60, "the end")
+    assert lab.picture() == lab.before, idle.output
+    lab.cleanup("--list")
+    assert idle.alive and idle.out.count("Nothing of smcmesh is left") == 1
+    idle.kill()
+    assert idle.rc == 0, idle.output
 
 
 def test_force(lab):

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "mesh/late.h"
 
-/* It takes two processes for each pod, and meanwhile nobody else is served: on
- * a node without a free CPU that is seconds. So it gets no more than this part
- * of the time, and waits longer where it took longer. */
+/* It takes a process for each pod, and meanwhile nobody else is served: on a
+ * node without a free CPU that is seconds. So it gets no more than this part of
+ * the time, and waits longer where it took longer. */
 #define SHARE 10
 #define SECOND 1000000000ULL
 
@@ -54,22 +54,22 @@ static void diagnose_pod(struct agent *a, struct pod *p,
 			 const struct mesh_plan *plan,
 			 const struct plan_pod *row, const struct pod_how *how)
 {
-	_free_ struct plain_flow *flows = NULL;
+	_cleanup_(plain_free) struct plain found = {};
 	__u64 start = uv_hrtime(), end;
-	int n = pod_diagnose(p, how, &flows), err = 0;
+	int err = pod_diagnose(p, how, &found);
 
 	end = uv_hrtime();
 	a->diagnose_after = end + (SHARE - 1) * (end - start);
 	p->urgent = false;
-	if (n < 0) {
+	if (err) {
 		log_debug("socket diagnosis in pod %s/%s: %s", p->ns, p->name,
-			  strerror(-n));
+			  strerror(-err));
 		return;
 	}
 	free(take_ptr(p->late_flows));
 	p->n_late_flows = 0;
-	for (int i = 0; i < n && !err; i++)
-		err = keep_late(a, p, plan, row, &flows[i]);
+	for (size_t i = 0; i < found.n_flows && !err; i++)
+		err = keep_late(a, p, plan, row, &found.flows[i]);
 }
 
 bool diagnose(struct agent *a, const struct mesh_plan *plan,

@@ -401,47 +401,38 @@ static int own_cgroups(struct pod *p, const struct pod_how *how,
 	return p->cgroup_id ? cgroup_ids_find(cgroup, ids) : -ENOENT;
 }
 
-static void keep_own(const struct cgroup_ids *ids, struct netns_listener *late,
-		     int *n_late, struct plain_flow *flows, int *n_flows)
+static void keep_own(const struct cgroup_ids *ids, struct plain *found)
 {
-	int kept = 0;
+	size_t kept = 0;
 
-	for (int i = 0; i < *n_late; i++)
-		if (cgroup_ids_has(ids, late[i].cgroup))
-			late[kept++] = late[i];
-	*n_late = kept;
+	for (size_t i = 0; i < found->n_listeners; i++)
+		if (cgroup_ids_has(ids, found->listeners[i].cgroup))
+			found->listeners[kept++] = found->listeners[i];
+	found->n_listeners = kept;
 	kept = 0;
-	for (int i = 0; i < *n_flows; i++)
-		if (cgroup_ids_has(ids, flows[i].cgroup))
-			flows[kept++] = flows[i];
-	*n_flows = kept;
+	for (size_t i = 0; i < found->n_flows; i++)
+		if (cgroup_ids_has(ids, found->flows[i].cgroup))
+			found->flows[kept++] = found->flows[i];
+	found->n_flows = kept;
 }
 
-int pod_diagnose(struct pod *p, const struct pod_how *how,
-		 struct plain_flow **flows)
+int pod_diagnose(struct pod *p, const struct pod_how *how, struct plain *found)
 {
 	_cleanup_(cgroup_ids_free) struct cgroup_ids ids = {};
 	const struct netns_ref ref = {p->where, how->proc};
-	_free_ struct netns_listener *late = NULL;
-	_free_ struct plain_flow *plain = NULL;
-	int n_late, n_plain, err = 0;
+	int err = p->host_network ? own_cgroups(p, how, &ids) : 0;
 
 	p->undiagnosed = false;
-	n_late = netns_late_listeners(&ref, &late);
-	n_plain = n_late < 0 ? n_late : plain_flows(&ref, &plain);
-	if (n_plain < 0)
-		return n_plain;
-	if (p->host_network) {
-		err = own_cgroups(p, how, &ids);
-		if (err)
-			return err;
-		keep_own(&ids, late, &n_late, plain, &n_plain);
-	}
+	err = err ?: plain_find(&ref, found);
+	if (err)
+		return err;
+	if (p->host_network)
+		keep_own(&ids, found);
 	free(p->late);
-	p->late = take_ptr(late);
-	p->n_late = n_late;
-	*flows = take_ptr(plain);
-	return n_plain;
+	p->n_late = found->n_listeners;
+	p->late = take_ptr(found->listeners);
+	found->n_listeners = 0;
+	return 0;
 }
 
 struct mesh_seen pod_seen(const struct pod *p)

@@ -128,14 +128,13 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar);
 
 /*
- * pod_diagnose - What is in the namespace that arming came too late for:
- * listeners, to @p; and connections, to *@flows, which the caller frees: all
- * plain ones, which of them are late is not known here.
- * Of a hostNetwork pod only what its own cgroups opened.
- * Return: number of @flows, or a negative errno with nothing changed.
+ * pod_diagnose - What is in the namespace that arming came too late for: the
+ * listeners go to @p; the connections stay in @found, which of them are late is
+ * not known here. Of a hostNetwork pod only what its own cgroups opened.
+ * Return: 0, or a negative errno with nothing changed and nothing found.
  */
 must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
-			    struct plain_flow **flows);
+			    struct plain *found);
 
 /* pod_forget_late - It is not armed: nothing of it is late. */
 void pod_forget_late(struct pod *p);

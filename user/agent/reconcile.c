@@ -503,7 +503,8 @@ static void read_back_and_say(struct agent *a, const struct before *was,
 		if (!p->armed && p->reason == SMC_REASON_NONE)
 			p->reason = a->full ? SMC_REASON_POD_MAP_FULL
 					    : SMC_REASON_NOT_ARMED;
-		say_change(a, p, i < n_was ? &was[i] : &fresh);
+		if (p->mark) /* those that left the source are told of below */
+			say_change(a, p, i < n_was ? &was[i] : &fresh);
 	}
 }
 

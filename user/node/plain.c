@@ -11,6 +11,7 @@
 #include "base/array.h"
 #include "node/helper.h"
 #include "node/nl.h"
+#include "node/proc.h"
 
 /* One request each, in the time that a helper has. */
 #define END_MAX 4096
@@ -145,7 +146,20 @@ static int list_flows(int family, struct flows *flows)
 	return err == -ENOENT && family == AF_INET6 ? 0 : err;
 }
 
-static int flows_in_netns(const void *arg, struct buf *answer)
+/* The answer: how many listeners, they, the connections. */
+static int add_listeners(const char *proc, struct buf *answer)
+{
+	_free_ struct netns_listener *late = NULL;
+	int n = diag_late_listeners(proc, &late);
+	__u64 count = n;
+
+	if (n < 0)
+		return n;
+	buf_add(answer, &count, sizeof(count));
+	return buf_add(answer, late, n * sizeof(*late));
+}
+
+static int add_flows(struct buf *answer)
 {
 	_free_ struct diag_smc *smc = NULL;
 	struct flows flows = {};
@@ -166,20 +180,66 @@ static int flows_in_netns(const void *arg, struct buf *answer)
 	return err;
 }
 
-int plain_flows(const struct netns_ref *ref, struct plain_flow **out)
+static int find_in_netns(const void *proc, struct buf *answer)
+{
+	return add_listeners(proc, answer) ?: add_flows(answer);
+}
+
+/* A copy of @len bytes. Return: false without memory. */
+static bool take_rows(const void *from, size_t len, void *to)
+{
+	void *copy = len ? malloc(len) : NULL;
+
+	if (len && !copy)
+		return false;
+	if (len)
+		memcpy(copy, from, len);
+	*(void **)to = copy;
+	return true;
+}
+
+static int take_answer(const struct buf *answer, struct plain *out)
+{
+	size_t listeners, flows;
+	const char *rows;
+	__u64 n;
+
+	if (answer->len < sizeof(n))
+		return -EIO;
+	memcpy(&n, answer->data, sizeof(n));
+	listeners = n * sizeof(*out->listeners);
+	flows = answer->len - sizeof(n) - listeners;
+	if (n > answer->len || answer->len < sizeof(n) + listeners ||
+	    flows % sizeof(*out->flows))
+		return -EIO;
+	rows = answer->data + sizeof(n);
+	if (!take_rows(rows, listeners, &out->listeners))
+		return -ENOMEM;
+	out->n_listeners = n;
+	if (!take_rows(rows + listeners, flows, &out->flows)) {
+		plain_free(out);
+		return -ENOMEM;
+	}
+	out->n_flows = flows / sizeof(*out->flows);
+	return 0;
+}
+
+int plain_find(const struct netns_ref *ref, struct plain *out)
 {
 	_buf_ struct buf answer = {};
-	size_t n;
-	int err = helper_run(ref->path, flows_in_netns, NULL, HELPER_TIMEOUT_MS,
-			     &answer);
+	int err =
+		helper_run(ref->path, find_in_netns, ref->proc ?: PROC_DEFAULT,
+			   HELPER_TIMEOUT_MS, &answer);
 
-	n = answer.len / sizeof(**out);
-	if (err)
-		return err;
-	if (answer.len % sizeof(**out))
-		return -EIO;
-	*out = n ? (void *)buf_take(&answer) : NULL;
-	return n && !*out ? -ENOMEM : (int)n;
+	memset(out, 0, sizeof(*out));
+	return err ? err : take_answer(&answer, out);
+}
+
+void plain_free(struct plain *p)
+{
+	free(p->listeners);
+	free(p->flows);
+	memset(p, 0, sizeof(*p));
 }
 
 /* ---- the end, in the namespace ------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections of a pod's namespace that are plain TCP, from the kernel's socket
- * diagnosis, and their end by SOCK_DESTROY. Which of them could be SMC by now
- * is decided elsewhere (mesh/late.h).
+ * Listeners and connections of a pod's namespace that are plain TCP, from the
+ * kernel's socket diagnosis, and the end of connections by SOCK_DESTROY. Which
+ * of them could be SMC by now is decided elsewhere (mesh/late.h).
  */
 #pragma once
 
@@ -23,12 +23,19 @@ struct plain_flow {
 	__u64 cgroup;	/* in which it was opened; 0: not known */
 };
 
-/*
- * plain_flows - All of them but those between two ends in this namespace.
- * Allocates *@out. Return: count or negative errno.
- */
-int plain_flows(const struct netns_ref *ref,
-		struct plain_flow **out) must_check;
+/* What is plain TCP in a namespace. */
+struct plain {
+	struct netns_listener *listeners; /* diag_late_listeners() */
+	size_t n_listeners;
+	/* All connections but those between two ends in the namespace. */
+	struct plain_flow *flows;
+	size_t n_flows;
+};
+
+/* plain_find - Both, by one helper. Return: 0 or a negative errno, @out is
+ * zeroed then. Free with plain_free(). */
+int plain_find(const struct netns_ref *ref, struct plain *out) must_check;
+void plain_free(struct plain *p);
 
 /*
  * plain_end - Have the kernel end these: both ends' programs see an error on
@@ -42,7 +49,7 @@ int plain_end(const struct netns_ref *ref, const struct plain_flow *v,
 
 /*
  * plain_without_smc - From the connections @v, drop the inner sockets of SMC
- * connections (the pure part of plain_flows()). Return: how many stay, at the
+ * connections (the pure part of plain_find()). Return: how many stay, at the
  * front of @v.
  */
 size_t plain_without_smc(struct plain_flow *v, size_t n,

@@ -20,7 +20,8 @@ from . import initramfs, paths, turn
 from .wire import Tap
 
 QEMU = "qemu-system-x86_64"
-COMPLAINT = re.compile(r"(?i)\b(WARNING:|BUG:|Oops|general protection|"
+# no word's beginning before it: the serial console may print a line into another
+COMPLAINT = re.compile(r"(?i)(WARNING:|(?<!de)BUG:|\bOops|general protection|"
                        r"refcount_t:|unregister_netdevice: waiting|"
                        r"blocked for more than|Call Trace|UBSAN|KASAN)")
 BOOT_TIMEOUT = 180.0    # two to five seconds on an idle machine
