@@ -92,8 +92,16 @@ def lab(vm):
     return Lab(vm)
 
 
+def told(lab):
+    """What `smcmesh endpoints` says of the Service."""
+    line, = [w.split(None, 5) for w in lab.agent.cli("endpoints").out.splitlines()
+             if w.startswith(VIP)]
+    return line
+
+
 def test_all_backends_are_endpoints(lab):
     assert lab.rows() == {f"{VIP}:80": 2}
+    assert told(lab) == [VIP, "80", "smcd", "default", "web", "-"]
     assert lab.through_service(lab.a) == SMCD
     assert lab.through_service(lab.b) == SMCD
 
@@ -104,6 +112,7 @@ def test_a_stranger_joins_and_leaves(lab):
     become(lab.rows, {f"{VIP}:80": 0})
     assert lab.through_service(lab.a) == TCP
     assert reason(lab.agent, lab.c, 80) == "mixed-service"
+    assert told(lab)[2] == "-" and lab.t.v4 in told(lab)[5], told(lab)
     assert lab.through_service(lab.t) == PLAIN
     assert ends(lab.c, lab.a) == SMCD
     lab.backends(lab.a, lab.b)

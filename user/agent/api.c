@@ -320,6 +320,44 @@ static int add_endpoint(const struct smc_addr *key,
 	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
 }
 
+static const char *stranger_text(const struct smc_addr *addr, char *text)
+{
+	static const struct smc_addr none;
+
+	return addr_cmp(addr, &none) ? addr_format(addr, text) : "";
+}
+
+static int add_service(const struct smc_addr_port *key,
+		       const struct smc_service *v, void *arg)
+{
+	static const struct service_name nobody = {
+		.ns = "", .service = "", .pod = ""};
+	struct rows *rows = arg;
+	yyjson_mut_doc *doc = rows->doc;
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	const struct service_name *name =
+		agent_service(rows->agent, key) ?: &nobody;
+	struct smc_addr addr;
+	char text[ADDR_STRLEN];
+	__u64 now = uv_hrtime();
+
+	memcpy(addr.ip, key->ip, sizeof(addr.ip));
+	yyjson_mut_obj_add_strcpy(doc, o, "address", addr_format(&addr, text));
+	yyjson_mut_obj_add_uint(doc, o, "port", key->port);
+	yyjson_mut_obj_add_val(doc, o, "transports",
+			       json_transports(doc, v->transports));
+	yyjson_mut_obj_add_strcpy(doc, o, "namespace", name->ns);
+	yyjson_mut_obj_add_strcpy(doc, o, "service", name->service);
+	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
+	yyjson_mut_obj_add_strcpy(doc, o, "stranger",
+				  stranger_text(&name->stranger, text));
+	/* the rows' clock is CLOCK_MONOTONIC, as libuv's is */
+	yyjson_mut_obj_add_real(
+		doc, o, "expires_in_seconds",
+		v->expires_ns > now ? (v->expires_ns - now) / 1e9 : 0);
+	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
+}
+
 static void get_endpoints(struct MHD_Connection *request,
 			  struct http_reply *reply, void *arg)
 {
@@ -330,6 +368,9 @@ static void get_endpoints(struct MHD_Connection *request,
 	int err = datapath_each_endpoint(a->dp, add_endpoint, &rows);
 
 	yyjson_mut_obj_add_val(doc, root, "endpoints", rows.arr);
+	rows.arr = yyjson_mut_arr(doc);
+	err = err ?: datapath_each_service(a->dp, add_service, &rows);
+	yyjson_mut_obj_add_val(doc, root, "services", rows.arr);
 	reply_doc(reply, doc, err);
 }
 

@@ -262,81 +262,12 @@ static int plan_make(struct agent *a, const struct mesh_world *w,
 	return err;
 }
 
-static void names_free(struct agent *a)
-{
-	for (size_t i = 0; i < a->n_names; i++) {
-		free(a->names[i].node);
-		free(a->names[i].ns);
-		free(a->names[i].pod);
-		free(a->names[i].uid);
-	}
-	free(take_ptr(a->names));
-	a->n_names = 0;
-}
-
 static void warnings_free(struct agent *a)
 {
 	for (size_t i = 0; i < a->n_warnings; i++)
 		free(a->warnings[i]);
 	free(take_ptr(a->warnings));
 	a->n_warnings = 0;
-}
-
-static int name_cmp(const void *addr, const void *name)
-{
-	return addr_cmp(addr, &((const struct endpoint_name *)name)->addr);
-}
-
-const struct endpoint_name *agent_endpoint(const struct agent *a,
-					   const struct smc_addr *addr)
-{
-	if (!a->n_names)
-		return NULL;
-	return bsearch(addr, a->names, a->n_names, sizeof(*a->names), name_cmp);
-}
-
-__u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr)
-{
-	const struct endpoint_name *name = agent_endpoint(a, addr);
-
-	return name ? name->since_ns : 0;
-}
-
-static __u64 since_of(const struct agent *old, const struct smc_addr *addr)
-{
-	const struct endpoint_name *was = agent_endpoint(old, addr);
-
-	if (was)
-		return was->since_ns;
-	/* What the first plan has may have been there before this agent. */
-	return old->synced ? uv_hrtime() : 0;
-}
-
-static int names_copy(struct agent *a, const struct mesh_plan *plan)
-{
-	_cleanup_(names_free) struct agent old = {
-		.names = take_ptr(a->names),
-		.n_names = a->n_names,
-		.synced = a->synced,
-	};
-
-	a->n_names = 0;
-	for (size_t i = 0; i < plan->n_endpoints; i++) {
-		const struct plan_endpoint *e = &plan->endpoints[i];
-		struct endpoint_name *name = array_push(a->names, a->n_names);
-
-		if (!name)
-			return -ENOMEM;
-		name->addr = e->addr;
-		name->since_ns = since_of(&old, &e->addr);
-		name->node = strdup(e->node ?: "");
-		name->ns = strdup(e->ns ?: "");
-		name->pod = strdup(e->pod ?: "");
-		name->uid = strdup(e->uid ?: "");
-		if (!name->node || !name->ns || !name->pod || !name->uid)
-			return -ENOMEM;
-	}
-	return 0;
 }
 
 static bool warned(const struct agent *a, const char *text)
@@ -371,7 +302,7 @@ static int plan_keep(struct agent *a, struct mesh_plan *plan)
 			return err;
 	}
 	warnings_take(a, plan);
-	return names_copy(a, plan);
+	return names_keep(a, plan);
 }
 
 /* ---- apply ------------------------------------------------------------- */
@@ -620,7 +551,7 @@ void reconcile(struct agent *a)
 
 void reconcile_forget(struct agent *a)
 {
-	names_free(a);
+	names_forget(a);
 	warnings_free(a);
 	pods_free(&a->pods);
 	free(take_ptr(a->fallbacks));

@@ -24,6 +24,13 @@ struct endpoint_name {
 	char *node, *ns, *pod, *uid;
 };
 
+/* The same of an address and port that is no endpoint's. */
+struct service_name {
+	struct smc_addr_port key;
+	char *ns, *service, *pod; /* of a hostNetwork pod: pod, else service */
+	struct smc_addr stranger; /* struct plan_service */
+};
+
 struct cluster; /* cluster.h */
 
 struct agent_counts {
@@ -59,6 +66,8 @@ struct agent {
 	struct pods pods;
 	struct endpoint_name *names; /* sorted by address */
 	size_t n_names;
+	struct service_name *services; /* sorted by address, port */
+	size_t n_services;
 	char **warnings; /* of the last plan */
 	size_t n_warnings;
 	char *notes; /* of the source, as last logged */
@@ -111,6 +120,16 @@ void reconcile_read_back(struct agent *a);
  * pod that is not armed, or not with all of its addresses. */
 void reconcile_waiting_stale(struct agent *a);
 
+/* reconcile_forget - Free what it keeps from one to the next. */
+void reconcile_forget(struct agent *a);
+
+/* ---- names.c ----------------------------------------------------------- */
+
+/* names_keep - Copy them from the plan, instead of those of the last one.
+ * Return: 0 or -ENOMEM, some are missing then. */
+must_check int names_keep(struct agent *a, const struct mesh_plan *plan);
+void names_forget(struct agent *a);
+
 /* agent_endpoint - What is known of an endpoint's address, or NULL. */
 const struct endpoint_name *agent_endpoint(const struct agent *a,
 					   const struct smc_addr *addr);
@@ -118,8 +137,9 @@ const struct endpoint_name *agent_endpoint(const struct agent *a,
 /* agent_endpoint_since - Since when it is one: struct endpoint_name. */
 __u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr);
 
-/* reconcile_forget - Free what the two above keep. */
-void reconcile_forget(struct agent *a);
+/* agent_service - What is known of a row of smc_service, or NULL. */
+const struct service_name *agent_service(const struct agent *a,
+					 const struct smc_addr_port *key);
 
 /* ---- ready.c ----------------------------------------------------------- */
 

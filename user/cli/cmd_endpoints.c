@@ -11,16 +11,19 @@ static const struct cli_option options[] = {
 	{},
 };
 
-static const char *const heads[] = {"ADDRESS",	 "TRANSPORTS", "NODE",
-				    "NAMESPACE", "POD",	       NULL};
+static const char *const endpoint_heads[] = {"ADDRESS",	  "TRANSPORTS", "NODE",
+					     "NAMESPACE", "POD",	NULL};
+static const char *const service_heads[] = {
+	"ADDRESS", "PORT",    "TRANSPORTS", "NAMESPACE",
+	"SERVICE", "WHY NOT", NULL};
 
-static void print(yyjson_val *root)
+static void print_endpoints(yyjson_val *root)
 {
 	_cleanup_(table_free) struct table t = {};
 	yyjson_val *e;
 	size_t i, max;
 
-	table_init(&t, heads);
+	table_init(&t, endpoint_heads);
 	yyjson_arr_foreach (yyjson_obj_get(root, "endpoints"), i, max, e) {
 		_buf_ struct buf transports = {};
 
@@ -33,6 +36,55 @@ static void print(yyjson_val *root)
 	table_print(&t, stdout);
 }
 
+static const char *why_not(yyjson_val *service, struct buf *text)
+{
+	const char *stranger = json_text(service, "stranger");
+
+	if (*stranger)
+		buf_printf(
+			text,
+			"its backend %s is no endpoint, or has no transport of the others",
+			stranger);
+	else if (yyjson_get_num(
+			 yyjson_obj_get(service, "expires_in_seconds")) <= 0)
+		buf_printf(text, "expired: the agent is behind");
+	return text->data;
+}
+
+/* A Service's ports, and those of pods in the node's network. */
+static void print_services(yyjson_val *root)
+{
+	_cleanup_(table_free) struct table t = {};
+	yyjson_val *all = yyjson_obj_get(root, "services"), *e;
+	size_t i, max;
+
+	table_init(&t, service_heads);
+	yyjson_arr_foreach (all, i, max, e) {
+		_buf_ struct buf transports = {}, why = {}, name = {};
+		const char *pod = json_text(e, "pod");
+
+		table_add(&t, json_text(e, "address"));
+		table_addf(&t, "%u",
+			   (unsigned int)yyjson_get_uint(
+				   yyjson_obj_get(e, "port")));
+		table_add(&t, json_join(e, "transports", &transports));
+		table_add(&t, json_text(e, "namespace"));
+		buf_printf(&name, "%s%s", *pod ? "pod " : "",
+			   *pod ? pod : json_text(e, "service"));
+		table_add(&t, name.data);
+		table_add(&t, why_not(e, &why));
+	}
+	if (yyjson_arr_size(all))
+		printf("\n");
+	table_print(&t, stdout);
+}
+
+static void print(yyjson_val *root)
+{
+	print_endpoints(root);
+	print_services(root);
+}
+
 static int run(const struct cli_args *args)
 {
 	return client_show(args->option[RUN], "/v1/endpoints",
@@ -41,7 +93,7 @@ static int run(const struct cli_args *args)
 
 const struct command command_endpoints = {
 	.name = "endpoints",
-	.help = "addresses to which SMC may be offered",
+	.help = "addresses, and ports of Services, to which SMC may be offered",
 	.options = options,
 	.run = run,
 };

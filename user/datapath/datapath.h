@@ -118,6 +118,8 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 typedef int (*datapath_pod_fn)(__u64 key, const struct smc_pod *v, void *arg);
 typedef int (*datapath_endpoint_fn)(const struct smc_addr *key,
 				    const struct smc_endpoint *v, void *arg);
+typedef int (*datapath_service_fn)(const struct smc_addr_port *key,
+				   const struct smc_service *v, void *arg);
 typedef int (*datapath_flow_fn)(__u64 cookie, const struct smc_flow *v,
 				void *arg);
 /* @value: summed over the CPUs. */
@@ -128,6 +130,8 @@ int datapath_each_netns(struct datapath *dp, datapath_pod_fn fn, void *arg);
 int datapath_each_cgroup(struct datapath *dp, datapath_pod_fn fn, void *arg);
 int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 			   void *arg);
+int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
+			  void *arg);
 int datapath_each_flow(struct datapath *dp, datapath_flow_fn fn, void *arg);
 /* datapath_flow - One record. Return: 0, or -ENOENT. */
 int datapath_flow(struct datapath *dp, __u64 cookie, struct smc_flow *out);

@@ -63,6 +63,23 @@ int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 	return err;
 }
 
+int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
+			  void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	struct smc_addr_port key;
+	struct smc_service value;
+	int err;
+
+	err = read_map(dp, MAP_SERVICE, sizeof(value), &rows);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		memcpy(&value, rows_value(&rows, i), sizeof(value));
+		err = fn(&key, &value, arg);
+	}
+	return err;
+}
+
 int datapath_flow(struct datapath *dp, __u64 cookie, struct smc_flow *out)
 {
 	if (dp->map_fd[MAP_FLOW] < 0 ||

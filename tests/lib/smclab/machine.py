@@ -208,7 +208,7 @@ class Vm:
                  shares=None):
         turn.take()
         self.name = name
-        self.log_path = paths.log_file(name + "-console.log")
+        self.log_path = paths.console_log(name)
         self.tmp = paths.work_dir(name)
         self.exchange = os.path.join(self.tmp, "x")
         os.mkdir(self.exchange)

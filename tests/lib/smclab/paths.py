@@ -31,6 +31,14 @@ def log_file(name):
     return os.path.join(path, name)
 
 
+def console_log(vm):
+    """TEST-VM-console.log: files of tests run side by side, and call their VMs
+    alike."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").split("::")[0]
+    test = os.path.splitext(os.path.basename(test))[0]
+    return log_file(f"{test}-{vm}-console.log".lstrip("-"))
+
+
 def go():
     """A Go of at least 1.24: the one on the PATH, or the newest of Debian's
     versioned packages, which are not on it (tests/deps installs one)."""
