@@ -13,11 +13,12 @@ from smclab.deployed import Deployed
 # mesh away, last
 ORDER = ["test_cluster", "test_guide", "test_changes", "test_sidecar",
          "test_intime", "test_admission", "test_manifests", "test_strangers",
-         "test_versions", "test_boot", "test_rbac", "test_uninstall"]
+         "test_versions", "test_components", "test_boot", "test_rbac",
+         "test_uninstall"]
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: ORDER.index(item.module.__name__))
+    items.sort(key=lambda item: ORDER.index(item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +33,19 @@ def mesh(cluster):
     """Deployed and switched on; tests leave it so."""
     deployed = Deployed(cluster)
     deployed.deploy()
-    deployed.switch(True)
     return deployed
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """figures(what, value): what was measured, in log/k8s-figures.txt."""
+    path = paths.log_file("k8s-figures.txt")
+    open(path, "w", encoding="ascii").close()
+
+    def add(what, value):
+        with open(path, "a", encoding="ascii") as f:
+            f.write(f"{what}: {value}\n")
+    return add
 
 
 @pytest.hookimpl(hookwrapper=True)

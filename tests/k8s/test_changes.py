@@ -8,6 +8,7 @@ import pytest
 from smclab import wait_for, workload
 from smclab.cluster import PATIENCE
 from smclab.deployed import NAMESPACE, Load, Traffic
+from smclab.manifest import ENABLED
 from smclab.workload import ECHO_PORT
 
 
@@ -19,13 +20,20 @@ def traffic(mesh):
         yield t
 
 
-@pytest.fixture
-def load(mesh, traffic):
-    """New connections all the while, through the Service; none may fail."""
+@pytest.fixture(scope="module")
+def hammer(mesh, traffic):
+    """New connections all the while, through the Service."""
     with Load(mesh, "load", f"{traffic.ip}:{ECHO_PORT}", node="n1") as running:
         yield running
-        running.wait_more()
-    assert running.result["errors"] == 0, (running.result, running.talk)
+
+
+@pytest.fixture
+def load(hammer):
+    """None of them may fail."""
+    before = hammer.wait_more()
+    yield hammer
+    after = hammer.wait_more()
+    assert after["errors"] == before["errors"], hammer.talk[-4000:]
 
 
 def address(pod):
@@ -52,6 +60,33 @@ def test_smcmesh_wins_over_the_guides_object(cluster, mesh, traffic, load):
     finally:
         cluster.remove(off)
     traffic.become("smc", within=30)
+
+
+def test_a_late_listener_is_reported(cluster, mesh, traffic):
+    """A listener older than the pod's arming stays TCP: said by `smcmesh pods`,
+    in metrics, and on the pod by an Event that says what helps."""
+    sleeper = workload.echo("sleeper", node="n2")
+    cluster.apply(sleeper)
+    try:
+        pod, = cluster.wait_pods("app=sleeper", 1)
+        cluster.kubectl("annotate", "pod", "sleeper", f"{ENABLED}=true")
+        mesh.wait_armed(pod)
+        assert traffic.all_are("tcp", address(pod))
+        wait_for(lambda: [len(p["late_listeners"]) for p in mesh.ask("n2", "pods")
+                          ["pods"] if p["name"] == "sleeper"] == [1], 30,
+                 "`smcmesh pods` to show it", 0.5)
+        row, = [x for x in mesh.metrics("n2").splitlines()
+                if x.startswith("smcmesh_late_listeners{") and "sleeper" in x]
+        assert row.endswith(" 1"), row
+        event, = wait_for(lambda: [
+            e for e in cluster.api.items("/api/v1/namespaces/default/events")
+            if e["reason"] == "LateListener" and
+            e["involvedObject"]["uid"] == pod["metadata"]["uid"]], 30,
+            "the Event", 0.5)
+        assert "restart the pod to accelerate it" in event["message"], event
+        mesh.wait_agreement()
+    finally:
+        cluster.remove(sleeper)
 
 
 def test_annotation_removed_and_put_back(mesh, traffic, load):
@@ -130,13 +165,13 @@ def test_an_address_that_is_used_again(cluster, mesh, traffic):
 
 
 @pytest.fixture
-def steady(mesh, traffic):
-    """As `load`, and all of them must be SMC."""
-    with Load(mesh, "steady", f"{traffic.ip}:{ECHO_PORT}", node="n1") as running:
-        yield running
-        running.wait_more()
-    told = running.result, running.talk
-    assert running.result["errors"] == 0 and running.result["tcp"] == 0, told
+def steady(traffic, load):
+    """And all of them must be SMC."""
+    traffic.become("smc", within=30)
+    before = load.wait_more()
+    yield load
+    after = load.wait_more()
+    assert after["tcp"] == before["tcp"], (before, after)
 
 
 def test_agent_deleted_under_load(cluster, mesh, steady):

@@ -3,7 +3,7 @@
 It runs late: see the order in conftest.py."""
 import json
 
-from smclab.deployed import NAMESPACE
+from smclab.deployed import NAMESPACE, Traffic
 
 
 def rules(cluster, account):
@@ -51,7 +51,22 @@ def calls(cluster, account):
     return found
 
 
+def without_streaming_lists(cluster, mesh):
+    """Agents that begin at a server which has no streaming lists, as older ones:
+    they list, what they otherwise only watch."""
+    cluster.control.restart("kube-apiserver", "--feature-gates=WatchList=false")
+    for node in cluster.nodes:
+        cluster.api.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/"
+                           + mesh.agent(node)["metadata"]["name"])
+    mesh.wait_agents()
+
+
 def test_rights_equal_calls(cluster, mesh):
+    # with annotated pods, or they watch no Services
+    with Traffic(mesh, "lists") as traffic:
+        without_streaming_lists(cluster, mesh)
+        traffic.become("smc")
+        mesh.wait_agreement()
     account = mesh.daemonset()["spec"]["template"]["spec"]["serviceAccountName"]
     given, used = rules(cluster, account), calls(cluster, account)
     assert used - given == set(), "calls without the right"

@@ -11,6 +11,7 @@ from smclab.deployed import Load, Traffic
 from smclab.workload import ECHO_PORT
 
 COUNT = 20
+PODS = "/api/v1/namespaces/default/pods/"
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +21,19 @@ def traffic(mesh):
         yield t
 
 
+@pytest.fixture(scope="module")
+def strangers(cluster):
+    """They are there and ready, but have not the Service's label yet."""
+    made = workload.deployment("stranger", COUNT, node="n2", port=ECHO_PORT,
+                               command=workload.ECHO)
+    cluster.apply(made)
+    yield cluster.wait_pods("app=stranger", COUNT)
+    cluster.remove(made)
+
+
 class Watch:
-    """Counts SYNs with the SMC option that arrive in a pod's namespace."""
+    """Counts SYNs that arrive in a pod's namespace, and those with the SMC
+    option."""
 
     def __init__(self, node, ip):
         self.vm, self.file = node.vm, f"/x/{ip}.syn"
@@ -30,41 +42,51 @@ class Watch:
         wait_for(lambda: "ready" in self.proc.out, PATIENCE, "synwatch")
 
     def stop(self):
-        """How many it saw."""
+        """(with the option, all)"""
         self.proc.kill(timeout=PATIENCE)
         told = json.loads(self.proc.out.splitlines()[-1])
         assert told["dropped"] == 0, told
-        return sum(line.split()[1:3] == ["got", "syn"]
-                   and line.split()[-1] == "smc"
-                   for line in self.vm.read(self.file).splitlines())
+        syns = [line.split() for line in self.vm.read(self.file).splitlines()]
+        syns = [s for s in syns if s[1:3] == ["got", "syn"]]
+        return sum(s[-1] == "smc" for s in syns), len(syns)
 
 
-def test_strangers_join(cluster, mesh, traffic, record_property):
-    reached = []
+def join(cluster, pod, joins):
+    """Have it carry the Service's label, or not any more."""
+    cluster.api.merge(PODS + pod["metadata"]["name"], {"metadata": {"labels": {
+        "app": "joined" if joins else "stranger"}}})
+
+
+def since(node, ip, load):
+    """(offers, connections) of those that begin now; None: none came here."""
+    watch = Watch(node, ip)
+    load.wait_more()
+    seen = watch.stop()
+    return seen if seen[1] else None
+
+
+def joins_and_leaves(cluster, traffic, load, pod):
+    """How many offers reached it before it was known."""
+    node, ip = cluster.node_of(pod), pod["status"]["podIP"]
+    watch = Watch(node, ip)
+    join(cluster, pod, True)
+    try:
+        traffic.become("tcp", within=30)
+        early, _ = watch.stop()
+        offers, _ = wait_for(lambda: since(node, ip, load), PATIENCE,
+                             "connections to reach the stranger")
+        assert not offers, f"{pod['metadata']['name']} is still offered SMC"
+    finally:
+        join(cluster, pod, False)
+    traffic.become("smc", within=30)
+    return early
+
+
+def test_strangers_join(cluster, traffic, strangers, mesh, figures):
     with Load(mesh, "joiner", f"{traffic.ip}:{ECHO_PORT}", node="n1",
               pace_us=5000) as load:
-        for i in range(COUNT):
-            name = f"stranger{i}"
-            pod = workload.echo(name, node="n2", labels={"app": "joined"})
-            # ready only when it is watched: no connection comes before
-            pod["spec"]["containers"][0]["readinessProbe"] = {
-                "exec": {"command": ["test", "-e", "/tmp/watched"]},
-                "periodSeconds": 1, "timeoutSeconds": 60}
-            cluster.apply(pod)
-            path = f"/api/v1/namespaces/default/pods/{name}"
-            ip = wait_for(lambda p=path: cluster.api.get(p)["status"].get("podIP"),
-                          PATIENCE, f"{name}'s address", 0.5)
-            watch = Watch(cluster.nodes["n2"], ip)
-            cluster.exec(name, "touch", "/tmp/watched")
-            cluster.wait_pods("app=joined", i + 2)
-            traffic.become("tcp", within=30)
-            reached.append(watch.stop())
-            watch = Watch(cluster.nodes["n2"], ip)
-            load.wait_more()
-            assert watch.stop() == 0, f"{name} is still offered SMC"
-        for i in range(COUNT):
-            cluster.remove(workload.echo(f"stranger{i}"))
-        traffic.become("smc", within=30)
+        reached = [joins_and_leaves(cluster, traffic, load, pod)
+                   for pod in strangers]
+    figures("offers that reached each of 20 strangers before it was known",
+            reached)
     assert load.result["errors"] == 0, (load.result, load.talk)
-    record_property("offers_that_reached_each", reached)
-    print("offers that reached each stranger:", reached)

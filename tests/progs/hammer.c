@@ -12,7 +12,8 @@
  *   --hold           keep the connections open until standard input ends
  *   --pace USEC      between two connections of one thread
  *   --patience SEC   after which a call that hangs is an error (30)
- *   --tell N         a line {"so_far": K} after each N connections
+ *   --tell N         after each N connections a line {"so_far": K, "errors": E,
+ *                    "smc": S, "tcp": T}
  *
  * Each connection that is not perfect is a line on stderr. The result is one
  * JSON object; "smc" and "tcp" is what the kernel says of each connection.
@@ -113,6 +114,14 @@ static void account(unsigned long i, uint64_t us, uint64_t connect_us)
 			connect_us / 1000);
 }
 
+static void tell_so_far(unsigned long i)
+{
+	printf("{\"so_far\": %lu, \"errors\": %lu, \"smc\": %lu, "
+	       "\"tcp\": %lu}\n",
+	       i, n_error, n_smc, n_tcp);
+	fflush(stdout);
+}
+
 static void one(unsigned long i)
 {
 	uint64_t start = now_ns(CLOCK_MONOTONIC);
@@ -126,10 +135,6 @@ static void one(unsigned long i)
 	}
 	account(i, (now_ns(CLOCK_MONOTONIC) - start) / 1000,
 		(connected - start) / 1000);
-	if (tell && i && i % tell == 0) {
-		printf("{\"so_far\": %lu}\n", i);
-		fflush(stdout);
-	}
 	if (err) {
 		atomic_fetch_add(&n_error, 1);
 		note(i, what, err);
@@ -137,6 +142,8 @@ static void one(unsigned long i)
 		atomic_fetch_add(sock_is_smc(fd) ? &n_smc : &n_tcp, 1);
 		atomic_fetch_add(&n_ok, 1);
 	}
+	if (tell && i && i % tell == 0)
+		tell_so_far(i);
 	if (hold && !err)
 		held[i] = fd;
 	else if (fd >= 0)

@@ -2,7 +2,7 @@
 """A real Kubernetes: the control plane beside the driver, nodes as VMs.
 
       driver's network namespace (wire.py)
-        etcd, kube-apiserver, -controller-manager, -scheduler
+        etcd, kube-apiserver, -controller-manager, -scheduler, CoreDNS
         br0 10.244.0.1/16 ---- tap ---- VM n1: 10.244.1.1, pods 10.244.1.10-...
                         \\----- tap ---- VM n2: 10.244.2.1, pods 10.244.2.10-...
 
@@ -38,7 +38,6 @@ HOST = "10.244.0.1"
 SERVER = f"https://{HOST}:6443"
 # an emulated node on a machine with other work: minutes, not seconds
 PATIENCE = float(os.environ.get("SMCLAB_PATIENCE") or 600)
-COREDNS = "localhost/smclab/coredns:1"
 FORTIO = "localhost/smclab/fortio:1"
 
 
@@ -62,18 +61,18 @@ def fortio_tags():
                   for tag in found)
 
 
-def kubeconfig(server, ca, token):
+def kubeconfig(server, ca, user):
     return json.dumps({
         "apiVersion": "v1", "kind": "Config", "current-context": "smclab",
         "clusters": [{"name": "smclab", "cluster": {
             "server": server, "certificate-authority-data": ca}}],
-        "users": [{"name": "smclab", "user": {"token": token}}],
+        "users": [{"name": "smclab", "user": user}],
         "contexts": [{"name": "smclab", "context": {
             "cluster": "smclab", "user": "smclab"}}]}, indent=1)
 
 
 class Control:
-    """etcd and the three programs above it."""
+    """etcd, the three programs above it, and the cluster's DNS."""
 
     USERS = {"admin": ("admin", "system:masters"),
              "controller": ("system:kube-controller-manager", ""),
@@ -105,10 +104,20 @@ class Control:
             with open(self.path(who + ".conf"), "w", encoding="ascii") as f:
                 f.write(self.config_of(who))
 
+    def _base64(self, name):
+        with open(self.path(name), "rb") as f:
+            return base64.b64encode(f.read()).decode()
+
     def config_of(self, who, server=SERVER):
-        with open(self.path("ca.crt"), "rb") as f:
-            ca = base64.b64encode(f.read()).decode()
-        return kubeconfig(server, ca, self.tokens[who])
+        return kubeconfig(server, self._base64("ca.crt"),
+                          {"token": self.tokens[who]})
+
+    def certified(self, user):
+        """A kubeconfig with a client certificate that says who this is."""
+        self.pki.sign(user, "/CN=" + user)
+        return kubeconfig(SERVER, self._base64("ca.crt"), {
+            "client-certificate-data": self._base64(user + ".crt"),
+            "client-key-data": self._base64(user + ".key")})
 
     def _argv(self):
         etcd = os.path.join(rootfs.find("k8s"), "usr/bin/etcd")
@@ -147,6 +156,9 @@ class Control:
         yield "kube-scheduler", [
             f"{self.bin}/kube-scheduler", f"--kubeconfig={pem('scheduler.conf')}",
             "--leader-elect=false", f"--cert-dir={pem('run')}"]
+        yield "coredns", [
+            "env", f"KUBECONFIG={pem('admin.conf')}", f"DNS_ADDRESS={HOST}",
+            f"{self.bin}/coredns", "-conf", f"{HERE}/Corefile"]
 
     def start(self):
         self._credentials()
@@ -176,10 +188,10 @@ class Control:
         """E.g. SIGSTOP: an API server that hangs."""
         self.procs[name].send_signal(sig)
 
-    def restart(self, name):
-        """Start it again after it was stopped or killed."""
+    def restart(self, name, *more):
+        """Start it again after it was stopped or killed, with @more arguments."""
         self.kill(name)
-        self._spawn(name, dict(self._argv())[name])
+        self._spawn(name, [*dict(self._argv())[name], *more])
         if name == "kube-apiserver":
             wait_for(self._ready, PATIENCE, "the API server", 0.5)
 
@@ -342,17 +354,14 @@ class Cluster:
         for node in self.nodes.values():
             node.power_on()
         images.write_all(os.path.join(self.images, "smclab.tar"), self.programs,
-                         fortio_tags(), [COREDNS])
+                         fortio_tags())
         for path in self.extra_images:
             shutil.copy(path, self.images)
         self.control.start()
         with ThreadPoolExecutor() as side_by_side:
             list(side_by_side.map(Node.up, self.nodes.values()))
-        with open(os.path.join(HERE, "coredns.yaml"), encoding="ascii") as f:
-            self.apply(f.read())
         for node in self.nodes.values():
             node.wait_ready()
-        self.wait_pods("k8s-app=kube-dns", 1, "kube-system")
         self.seconds = time.monotonic() - began
         return self
 

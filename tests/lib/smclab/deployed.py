@@ -17,9 +17,10 @@ class Deployed:
         self.cluster = cluster
 
     def deploy(self):
-        """The README's first step, until every node says that it is ready."""
+        """The README's steps, until every node says that it is ready."""
         self.cluster.kubectl("apply", "-k", "deploy/")
         self.wait_agents()
+        self.cluster.kubectl("apply", "-f", "deploy/examples/mesh.yaml")
 
     def daemonset(self):
         found = self.cluster.api.items(
@@ -68,6 +69,14 @@ class Deployed:
     def ask(self, node, what):
         """status, pods, endpoints or flows of an agent, as JSON."""
         return json.loads(self.cli(node, what, "-o", "json").out)
+
+    def metrics(self, node):
+        """What Prometheus would read of that node's agent."""
+        vm = self.cluster.nodes[node]
+        with self.cluster.wire.connect(vm.address, 9469, 30) as s:
+            s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            with s.makefile("r", encoding="utf-8") as f:
+                return f.read()
 
     def switch(self, on):
         self.cluster.apply({"apiVersion": "istio.alibabacloud.com/v1beta1",
@@ -126,9 +135,7 @@ class Traffic:
     def __init__(self, mesh, name, **server):
         self.mesh, self.cluster, self.name = mesh, mesh.cluster, name
         self.client_name = name + "-client"
-        server = {"node": "n2", "enabled": "true", **server}
-        self.server = workload.deployment(
-            name, command=workload.ECHO, port=workload.ECHO_PORT, **server)
+        self.server = self._deployment(**server)
         self.objects = [
             self.server, workload.service(name),
             workload.idle(self.client_name, node="n1", enabled="true")]
@@ -142,17 +149,20 @@ class Traffic:
         self.mesh.wait_armed(self.client, *self.servers())
         return self
 
+    def _deployment(self, **kw):
+        return workload.deployment(
+            self.name, **{"command": workload.ECHO, "node": "n2",
+                          "port": workload.ECHO_PORT, "enabled": "true",
+                          "leaves": True, **kw})
+
     def servers(self):
         return self.cluster.wait_pods(f"app={self.name}",
                                       self.server["spec"]["replicas"])
 
     def replace(self, **kw):
         """Apply the server's Deployment with these changes; wait for it."""
-        made = workload.deployment(
-            self.name, **{"command": workload.ECHO, "node": "n2",
-                          "port": workload.ECHO_PORT, "enabled": "true", **kw})
-        self.server = made
-        self.cluster.apply(made)
+        self.server = self._deployment(**kw)
+        self.cluster.apply(self.server)
         self.cluster.kubectl("rollout", "status", f"deployment/{self.name}")
         return self.servers()
 
@@ -200,7 +210,9 @@ class Load:
     begins when the pod is armed and known.
 
         with Load(mesh, "load", "10.96.3.4:7000") as load:
+            before = load.so_far()
             ...
+            assert load.wait_more()["errors"] == before["errors"], load.talk
         assert load.result["errors"] == 0
     """
 
@@ -216,14 +228,19 @@ class Load:
         return told
 
     def so_far(self):
-        told = [x["so_far"] for x in self.lines() if "so_far" in x]
-        return told[-1] if told else 0
+        """{"so_far", "errors", "smc", "tcp"}: the newest of what it tells after
+        every 50 connections."""
+        told = [x for x in self.lines() if "so_far" in x]
+        return told[-1] if told else dict.fromkeys(
+            ("so_far", "errors", "smc", "tcp"), 0)
 
-    def wait_more(self, count=50):
-        """Until it made @count further connections, give or take 50."""
-        want = self.so_far() + count
-        wait_for(lambda: self.so_far() >= want, PATIENCE,
-                 f"{self.name} to make {want} connections", 1)
+    def wait_more(self, count=100):
+        """Until it made @count further connections, give or take 50, so that
+        some began and ended since. What it tells then."""
+        want = self.so_far()["so_far"] + count
+        wait_for(lambda: self.so_far()["so_far"] >= want, PATIENCE,
+                 f"{self.name} to make {want} connections", 0.5)
+        return self.so_far()
 
     def start(self):
         self.cluster.apply(self.object)

@@ -77,7 +77,7 @@ def _busybox():
     return exe, {f"bin/{a}": "busybox" for a in applets if a != "busybox"}
 
 
-def write_all(path, programs, fortio_tags, coredns_tags):
+def write_all(path, programs, fortio_tags):
     """The cluster's own images. programs: the directory that tests/k8s/build
     made; the tags are what manifests ask for."""
     exe, links = _busybox()
@@ -90,6 +90,4 @@ def write_all(path, programs, fortio_tags, coredns_tags):
               ["/bin/busybox", "sleep", "2147483647"]),
         Image([TOOLS], tools, links=links),
         Image(fortio_tags, {"usr/bin/fortio": f"{programs}/fortio"},
-              ["/usr/bin/fortio"]),
-        Image(coredns_tags, {"bin/coredns": f"{programs}/coredns"},
-              ["/bin/coredns"])])
+              ["/usr/bin/fortio"])])

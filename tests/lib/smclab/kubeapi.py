@@ -2,6 +2,7 @@
 """An API server, asked directly: a kubectl for each question costs a second."""
 import http.client
 import json
+import socket
 import ssl
 
 
@@ -15,6 +16,34 @@ class ApiError(Exception):
             self.message = body.decode(errors="replace")
         self.status = status
         super().__init__(f"{what}: {status}: {self.message}")
+
+
+class Watch:
+    """Iterate over its events; close(), from any thread, ends that."""
+
+    def __init__(self, api, path):
+        raw = api.make(api.host, api.port, None)
+        self.sock = api.tls.wrap_socket(raw, server_hostname=api.host)
+        self.conn = http.client.HTTPConnection(api.host, api.port)
+        self.conn.sock = self.sock
+        self.conn.request("GET", path, headers={
+            "Authorization": "Bearer " + api.token, "Accept": "application/json"})
+        self.answer = self.conn.getresponse()
+        if self.answer.status != 200:
+            raise ApiError(self.answer.status, self.answer.read(), "GET " + path)
+
+    def __iter__(self):
+        try:
+            for line in self.answer:
+                yield json.loads(line)
+        except (OSError, http.client.HTTPException, ValueError):
+            pass    # closed in the middle of something
+
+    def close(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass    # the server was first
 
 
 class Api:
@@ -57,6 +86,10 @@ class Api:
 
     def get(self, path):
         return self.call("GET", path)
+
+    def watch(self, path):
+        """The events of a watch that begins now with all there is."""
+        return Watch(self, path + "&watch=true&allowWatchBookmarks=true")
 
     def find(self, path):
         """As get(); None where there is no such object."""

@@ -5,13 +5,15 @@ from .manifest import ENABLED
 
 FOREVER = ["sleep", "2147483647"]
 ECHO_PORT = 7000
+LEAVES = 5
 ECHO = ["echod", f"0.0.0.0:{ECHO_PORT}"]
 
 
 def template(name, command=None, enabled=None, node=None, labels=None,
-             annotations=None, port=None, image=TOOLS, **spec):
+             annotations=None, port=None, image=TOOLS, leaves=False, **spec):
     """metadata and spec of a pod. enabled: the annotation's text, None: none;
-    port: ready when something listens there."""
+    port: ready when something listens there; leaves: it goes on for a while
+    when it is told to end, as servers behind a Service must."""
     container = {"name": "app", "image": image}
     if command:
         container["command"] = list(command)
@@ -25,6 +27,11 @@ def template(name, command=None, enabled=None, node=None, labels=None,
         notes[ENABLED] = enabled
     spec = {"terminationGracePeriodSeconds": 1, "containers": [container],
             **spec}
+    if leaves:
+        # until no proxy leads there any more: of a server that is asked
+        # meanwhile, through a Service, nothing may fail
+        container["lifecycle"] = {"preStop": {"sleep": {"seconds": LEAVES}}}
+        spec["terminationGracePeriodSeconds"] = LEAVES + 1
     if node:
         spec["nodeName"] = node
     return {"metadata": {"labels": {"app": name, **(labels or {})},
@@ -60,7 +67,6 @@ def echo(name, **kw):
 def idle(name, **kw):
     """A pod to run programs in, by exec."""
     return pod(name, command=FOREVER, **kw)
-
 
 
 def load(name, to, enabled="true", pace_us=20000, **kw):
