@@ -37,7 +37,7 @@ HERE = os.path.join(paths.TREE, "tests/k8s")
 HOST = "10.244.0.1"
 SERVER = f"https://{HOST}:6443"
 # an emulated node on a machine with other work: minutes, not seconds
-PATIENCE = float(os.environ.get("SMCLAB_PATIENCE") or 600)
+PATIENCE = float(os.environ.get("SMCLAB_PATIENCE") or 300)
 FORTIO = "localhost/smclab/fortio:1"
 
 
