@@ -23,11 +23,21 @@ def boot_id(node):
     return node.vm.read("/proc/sys/kernel/random/boot_id").strip()
 
 
+def restarts(pod):
+    return sum(c["restartCount"] for c in pod["status"]["containerStatuses"])
+
+
+def started_anew(traffic, before):
+    """The server's pod, once its status is not that of before the boot."""
+    server, = traffic.servers()
+    return server if restarts(server) > before else None
+
+
 def test_node_rebooted(cluster, mesh, traffic):
     """Its pods start anew. Those armed late are said to be; none is silently
     TCP, and no connection fails."""
     node = cluster.nodes["n2"]
-    before = boot_id(node)
+    before, (server,) = boot_id(node), traffic.servers()
     assert mesh.smcnodes()["n2"]["bootID"] == before
     node.reboot()
     assert boot_id(node) != before
@@ -35,7 +45,8 @@ def test_node_rebooted(cluster, mesh, traffic):
     mesh.wait_agents()
     wait_for(lambda: mesh.smcnodes()["n2"]["bootID"] == boot_id(node), PATIENCE,
              "the SmcNode of this boot", 1)
-    server, = traffic.servers()
+    server = wait_for(lambda: started_anew(traffic, restarts(server)), PATIENCE,
+                      "the server to run again", 1)
     wait_for(mesh.agrees, PATIENCE, "SmcNodes to equal what is armed", 1)
     late = [p["name"] for p in mesh.ask("n2", "pods")["pods"]
             if p["late_listeners"]]

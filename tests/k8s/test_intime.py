@@ -37,11 +37,11 @@ class Spread:
                 self.told.setdefault(ip, (node, time.monotonic()))
 
     def _map(self, node):
-        seen = self.mapped[node]
-        while not self.end.is_set():
+        seen, last = self.mapped[node], False
+        while not last:
+            last = self.end.wait(LOOK_S)
             for ip in self.cluster.nodes[node].vm.call("nodeview", "endpoints"):
                 seen.setdefault(ip, time.monotonic())
-            self.end.wait(LOOK_S)
 
     def stop(self):
         self.end.set()
