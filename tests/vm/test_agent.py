@@ -147,20 +147,6 @@ def test_ueid_follows_the_configuration(lab):
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
-class HostPod:
-    """Programs in the machine's own namespace, in a cgroup of theirs or, with
-    None, in nobody's."""
-
-    def __init__(self, vm, cgroup):
-        self.vm, self.cgroup = vm, cgroup
-
-    def spawn(self, cmd, **kw):
-        return self.vm.spawn(cmd, cgroup=self.cgroup, **kw)
-
-    def diag(self, every=False):
-        return topo.diag(self.vm, every=every)
-
-
 def test_host_network_pod_by_its_cgroup(lab):
     """It shares its namespace with the machine's own programs, which stay as
     they are; disarmed, its cgroup denies for as long as it is there."""
@@ -168,7 +154,7 @@ def test_host_network_pod_by_its_cgroup(lab):
         return [r["formatted"]["value"] for r in lab.agent.map("smc_cgroup")]
 
     cgroup = "kubepods/poduid-default-h"
-    inside, outside = HostPod(lab.vm, cgroup), HostPod(lab.vm, None)
+    inside, outside = topo.HostPod(lab.vm, cgroup), topo.HostPod(lab.vm, None)
     pod = manifest.pod("h", "n1", "10.244.1.1", host_network=True)
     lab.mesh.extra.append(pod)
     lab.mesh.apply()

@@ -157,25 +157,10 @@ def test_rows_expire_without_an_agent(lab):
 
 # ---- the host's network -------------------------------------------------------
 
-class HostPod:
-    """Programs in the machine's own namespace, in a cgroup of theirs or, with
-    None, in nobody's."""
-
-    v4 = GATEWAY
-
-    def __init__(self, vm, cgroup):
-        self.vm, self.cgroup = vm, cgroup
-
-    def spawn(self, cmd, **kw):
-        return self.vm.spawn(cmd, cgroup=self.cgroup, **kw)
-
-    def diag(self, every=False):
-        return topo.diag(self.vm, every=every)
-
-
 def test_host_network_pod_is_offered_smc_where_it_listens(lab):
     cgroup = "kubepods/poduid-default-host"
-    inside, outside = HostPod(lab.vm, cgroup + "/app"), HostPod(lab.vm, None)
+    inside, outside = (topo.HostPod(lab.vm, c, GATEWAY)
+                       for c in (cgroup + "/app", None))
     lab.vm.run(f"mkdir -p /sys/fs/cgroup/{cgroup}/app")
     early = serve(inside, 7300)
     lab.mesh.extra.append(manifest.pod("host", "n1", GATEWAY,

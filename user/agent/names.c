@@ -95,12 +95,7 @@ static void services_free(struct agent *a)
 
 static int service_cmp(const void *key, const void *name)
 {
-	const struct smc_addr_port *a = key;
-	const struct smc_addr_port *b =
-		&((const struct service_name *)name)->key;
-	int order = memcmp(a->ip, b->ip, sizeof(a->ip));
-
-	return order ? order : (int)a->port - (int)b->port;
+	return addr_port_cmp(key, &((const struct service_name *)name)->key);
 }
 
 const struct service_name *agent_service(const struct agent *a,

@@ -59,6 +59,13 @@ int addr_cmp(const struct smc_addr *a, const struct smc_addr *b)
 	return memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
+int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)
+{
+	int order = memcmp(a->ip, b->ip, sizeof(a->ip));
+
+	return order ? order : (int)a->port - (int)b->port;
+}
+
 static bool cidr_is_clean(const struct cidr *c)
 {
 	for (unsigned int bit = c->prefixlen; bit < 128; bit++)

@@ -29,6 +29,10 @@ bool addr_usable(const struct smc_addr *addr);
 /* addr_cmp - Order of memcmp(), for qsort() and bsearch(). */
 int addr_cmp(const struct smc_addr *a, const struct smc_addr *b);
 
+/* addr_port_cmp - The same, and by port (host byte order) where the addresses
+ * are equal. */
+int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);
+
 /* cidr_parse - "10.0.0.0/8" or "fd00::/8". Return: 0, or -EINVAL, also where
  * bits are set below the prefix. */
 int cidr_parse(const char *text, struct cidr *out);

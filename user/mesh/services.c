@@ -93,19 +93,12 @@ static struct smc_addr_port key_of(const struct smc_addr *addr, __u16 port)
 	return key;
 }
 
-static int key_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)
-{
-	int order = memcmp(a->ip, b->ip, sizeof(a->ip));
-
-	return order ? order : (int)a->port - (int)b->port;
-}
-
 /* By key, and where there are two, by transports: the rest is equal then as far
  * as anyone can tell. */
 static int row_cmp(const void *a, const void *b)
 {
 	const struct plan_service *x = a, *y = b;
-	int order = key_cmp(&x->key, &y->key);
+	int order = addr_port_cmp(&x->key, &y->key);
 
 	if (order)
 		return order;
@@ -123,7 +116,7 @@ static void rows_merge(struct mesh_plan *plan)
 		return;
 	qsort(v, plan->n_services, sizeof(*v), row_cmp);
 	for (size_t i = 1; i < plan->n_services; i++) {
-		if (key_cmp(&v[kept].key, &v[i].key))
+		if (addr_port_cmp(&v[kept].key, &v[i].key))
 			v[++kept] = v[i];
 		else
 			v[kept].transports &= v[i].transports;
@@ -192,8 +185,8 @@ static int endpoint_order(const void *a, const void *b)
 
 static int row_key_cmp(const void *a, const void *b)
 {
-	return key_cmp(&((const struct plan_service *)a)->key,
-		       &((const struct plan_service *)b)->key);
+	return addr_port_cmp(&((const struct plan_service *)a)->key,
+			     &((const struct plan_service *)b)->key);
 }
 
 struct services {

@@ -3,7 +3,7 @@
 the nodes' kernels on one side, the API server's objects on the other."""
 import json
 
-from . import workload
+from . import topo, workload
 from .cluster import PATIENCE
 from .machine import wait_for
 
@@ -124,8 +124,7 @@ class Deployed:
 
     def modes(self, pod, port):
         """What the pod's connections from or to @port are, sorted."""
-        return sorted(r["mode"] for r in self.cluster.diag(pod)
-                      if port in (r["local_port"], r["remote_port"]))
+        return topo.modes(self.cluster.diag(pod), port)
 
 
 class Traffic:

@@ -60,6 +60,20 @@ class Pod:
                  f"a listener on port {port} in {self.name}")
 
 
+class HostPod:
+    """Programs in the machine's own namespace, in a cgroup of theirs or, with
+    None, in nobody's."""
+
+    def __init__(self, vm, cgroup, v4=None):
+        self.vm, self.cgroup, self.v4 = vm, cgroup, v4
+
+    def spawn(self, cmd, **kw):
+        return self.vm.spawn(cmd, cgroup=self.cgroup, **kw)
+
+    def diag(self, every=False):
+        return diag(self.vm, every=every)
+
+
 def bridge(vm, addr=None, v6=None, nic=None, name="br0"):
     """A bridge with optional addresses, @nic becoming one of its ports."""
     cmds = [f"ip link add {name} type bridge forward_delay 0",
