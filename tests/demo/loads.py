@@ -70,7 +70,8 @@ def milliseconds(text):
 
 def wrk(client, server, seconds):
     r = client.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s",
-                    "--latency", f"http://{server.v4}:{HTTP}/"], timeout=90)
+                    "--latency", "--timeout", "30s",
+                    f"http://{server.v4}:{HTTP}/"], timeout=90)
     if "Socket errors" in r.out or "Non-2xx" in r.out:
         raise AssertionError(f"wrk had errors:\n{r.out}")
     find = lambda what: re.search(what, r.out, re.M).group(1)  # noqa: E731

@@ -213,7 +213,7 @@ def test_programs(lab):
     redis.kill()
     iperf = lab.c.spawn("iperf3 -s")
     lab.c.wait_listen(5201)
-    run = lab.a.spawn(f"iperf3 -c {lab.c.v4} -t 2 -J")
+    run = lab.a.spawn(f"iperf3 -c {lab.c.v4} -t 8 -J")
     watch(5201, 2, run)
     assert run.wait(40).json()["end"]["sum_received"]["bytes"] > 0
     iperf.kill()

@@ -176,9 +176,9 @@ def test_no_vm_survives_its_driver():
         qemu, tmp = driver.stdout.readline().split()
         driver.kill()
     wait_for(lambda: not os.path.exists(f"/proc/{qemu}"), 10, "QEMU's end")
-    assert os.path.exists(tmp)
+    # by us, or by another file's tests beside us, which may be at it just now
     os.rmdir(paths.work_dir("other"))
-    assert not os.path.exists(tmp)
+    wait_for(lambda: not os.path.exists(tmp), 10, "the end of its files")
 
 
 def test_watchdog_ends_a_vm():

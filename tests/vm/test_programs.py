@@ -90,9 +90,11 @@ def nginx(pair):
 
 def test_nginx_and_wrk(pair, nginx):
     client, server, expected = pair
-    wrk = client.spawn(f"wrk -t1 -c8 -d3s http://{server.v4}/small")
+    command = f"wrk -t1 -c8 --timeout 60s http://{server.v4}/small"
+    wrk = client.spawn(f"{command} -d 600s")    # longer than any look at it
     watch(client, server, 80, 8, expected, wrk)
-    out = wrk.wait(30).out
+    wrk.kill()
+    out = client.run(f"{command} -d 1s").out
     assert "Socket errors" not in out and "Non-2xx" not in out, out
     assert nginx.alive, nginx.output
 
@@ -100,9 +102,11 @@ def test_nginx_and_wrk(pair, nginx):
 def test_nginx_sendfile_and_curl(pair, nginx):
     client, server, expected = pair
     sums = server.vm.run("sha256sum < /run/www/big").out
-    curl = client.spawn(f"curl -sS --max-time 30 --limit-rate 1M "
-                        f"http://{server.v4}/big | sha256sum")
+    # nothing is read before the word, so the connection is there to be seen
+    curl = client.spawn(f"exec 3<&0; curl -sS http://{server.v4}/big </dev/null "
+                        "| { read word <&3; sha256sum; }")
     watch(client, server, 80, 1, expected, curl)
+    curl.stdin("go\n")
     assert curl.wait(40).out == sums
 
 
@@ -128,7 +132,7 @@ def test_iperf3(pair):
     iperf = server.spawn("iperf3 -s")
     server.wait_listen(5201)
     for reverse in ("", "-R"):
-        run = client.spawn(f"iperf3 -c {server.v4} -t 2 -P 2 -J {reverse}")
+        run = client.spawn(f"iperf3 -c {server.v4} -t 8 -P 2 -J {reverse}")
         watch(client, server, 5201, 3, expected, run)
         result = run.wait(30)
         assert result.rc == 0, result

@@ -12,7 +12,7 @@ import json
 import time
 
 from . import progs
-from .machine import wait_for
+from .machine import SLACK, wait_for
 
 SMC = ("smcd", "smcr")
 
@@ -109,6 +109,7 @@ def become(fn, expected, timeout=10):
 
     Connections that fail meanwhile are failures, never "not yet".
     """
+    timeout *= SLACK
     stop = time.monotonic() + timeout
     while True:
         last = fn()    # not through wait_for(), which forgives exceptions
