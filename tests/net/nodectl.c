@@ -10,6 +10,7 @@
 #include "node/cgroup.h"
 #include "node/helper.h"
 #include "node/netns.h"
+#include "node/plain.h"
 #include "node/sidecar.h"
 #include "node/uidmap.h"
 
@@ -92,19 +93,20 @@ static int do_look(char **a, int n)
 static int do_late(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0]};
-	_free_ struct netns_listener *v = NULL;
-	int got = netns_late_listeners(&ref, &v);
+	_cleanup_(plain_free) struct plain found;
+	int err = plain_find(&ref, &found);
 	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "listeners");
 	char text[ADDR_STRLEN];
 
-	put("result", got);
-	for (int i = 0; i < got; i++) {
+	put("result", err ?: (int)found.n_listeners);
+	for (size_t i = 0; i < found.n_listeners; i++) {
+		const struct netns_listener *l = &found.listeners[i];
 		yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
 
 		yyjson_mut_obj_add_strcpy(doc, row, "addr",
-					  addr_format(&v[i].addr, text));
-		yyjson_mut_obj_add_int(doc, row, "port", v[i].port);
-		yyjson_mut_obj_add_uint(doc, row, "uid", v[i].uid);
+					  addr_format(&l->addr, text));
+		yyjson_mut_obj_add_int(doc, row, "port", l->port);
+		yyjson_mut_obj_add_uint(doc, row, "uid", l->uid);
 	}
 	return 0;
 }

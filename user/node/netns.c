@@ -327,24 +327,6 @@ static int take_rows(struct buf *answer, size_t size, void **out)
 	return n && !*out ? -ENOMEM : (int)n;
 }
 
-static int late_in_netns(const void *proc, struct buf *answer)
-{
-	_free_ struct netns_listener *v = NULL;
-	int n = diag_late_listeners(proc, &v);
-
-	return n < 0 ? n : buf_add(answer, v, n * sizeof(*v));
-}
-
-int netns_late_listeners(const struct netns_ref *ref,
-			 struct netns_listener **out)
-{
-	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, late_in_netns, proc_of(ref),
-			     HELPER_TIMEOUT_MS, &answer);
-
-	return err ? err : take_rows(&answer, sizeof(**out), (void **)out);
-}
-
 static int list_in_netns(const void *arg, struct buf *answer)
 {
 	_free_ struct diag_smc *v = NULL;

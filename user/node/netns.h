@@ -70,12 +70,6 @@ void netns_facts_free(struct netns_facts *f);
  */
 int netns_look(const struct netns_ref *ref, struct netns_facts *out) must_check;
 
-/* netns_late_listeners - TCP listeners that are not SMC sockets: opened before
- * arming. Allocates *@out, see diag_late_listeners(). Return: count or negative
- * errno. */
-int netns_late_listeners(const struct netns_ref *ref,
-			 struct netns_listener **out) must_check;
-
 /* netns_smc_list - Its SMC sockets. Allocates *@out, see diag_smc_list().
  * Return: count or negative errno. */
 int netns_smc_list(const struct netns_ref *ref,

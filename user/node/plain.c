@@ -185,17 +185,12 @@ static int find_in_netns(const void *proc, struct buf *answer)
 	return add_listeners(proc, answer) ?: add_flows(answer);
 }
 
-/* A copy of @len bytes. Return: false without memory. */
-static bool take_rows(const void *from, size_t len, void *to)
+/* Return: NULL without memory, and only then. */
+static void *copy_of(const void *from, size_t len)
 {
-	void *copy = len ? malloc(len) : NULL;
+	void *copy = malloc(len + 1);
 
-	if (len && !copy)
-		return false;
-	if (len)
-		memcpy(copy, from, len);
-	*(void **)to = copy;
-	return true;
+	return copy ? memcpy(copy, from, len) : NULL;
 }
 
 static int take_answer(const struct buf *answer, struct plain *out)
@@ -213,13 +208,13 @@ static int take_answer(const struct buf *answer, struct plain *out)
 	    flows % sizeof(*out->flows))
 		return -EIO;
 	rows = answer->data + sizeof(n);
-	if (!take_rows(rows, listeners, &out->listeners))
-		return -ENOMEM;
-	out->n_listeners = n;
-	if (!take_rows(rows + listeners, flows, &out->flows)) {
+	out->listeners = copy_of(rows, listeners);
+	out->flows = copy_of(rows + listeners, flows);
+	if (!out->listeners || !out->flows) {
 		plain_free(out);
 		return -ENOMEM;
 	}
+	out->n_listeners = n;
 	out->n_flows = flows / sizeof(*out->flows);
 	return 0;
 }
