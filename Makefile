@@ -239,7 +239,7 @@ shell: all kernel root ## a shell in a virtual machine with the lab's root
 	$(Q)$(SMCLAB) shell
 
 fmt: ## lay out the C sources
-	$(Q)find user bpf include tests -name '*.[ch]' -exec clang-format -i {} +
+	$(Q)find user bpf include tests -name '*.[ch]' -exec clang-format-19 -i {} +
 
 FUZZ_SECONDS ?= 60
 FUZZ_SRC := tests/fuzz/fuzz_decode.c $(wildcard user/kube/decode*.c) \

@@ -37,7 +37,7 @@ static int load(void)
 		.expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE,
 		.insns = (uintptr_t)code,
 		.insn_cnt = sizeof(code) / sizeof(code[0]),
-		.license = (uintptr_t) "GPL",
+		.license = (uintptr_t)"GPL",
 	};
 
 	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));

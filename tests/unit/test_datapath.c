@@ -36,10 +36,7 @@ static __u16 value_at(const struct rows *r, size_t i)
 	return v;
 }
 
-#define ROWS                                                           \
-	{                                                              \
-		.key_size = sizeof(__u32), .value_size = sizeof(__u16) \
-	}
+#define ROWS {.key_size = sizeof(__u32), .value_size = sizeof(__u16)}
 
 static void test_rows_sort(void **state)
 {

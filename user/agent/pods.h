@@ -74,7 +74,7 @@ struct pods {
 		__u64 key;
 		__u32 id;
 		bool cgroup;
-	} * adopted;
+	} *adopted;
 	size_t n_adopted;
 };
 

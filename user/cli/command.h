@@ -37,31 +37,18 @@ struct command {
 };
 
 /* Rows that several commands share, so that they say the same. */
-#define CLI_OPTION_OUTPUT                             \
-	{                                             \
-		'o', "output", "table|json", "table", \
-			"how the data is printed"     \
-	}
-#define CLI_OPTION_RUN                                        \
-	{                                                     \
-		0, "run", "DIR", "/run/smcmesh",              \
-			"the agent's directory: socket, lock" \
-	}
-#define CLI_OPTION_BPFFS                                       \
-	{                                                      \
-		0, "bpffs", "DIR", "/sys/fs/bpf",              \
-			"where the BPF file system is mounted" \
-	}
-#define CLI_OPTION_CGROUP                                                    \
-	{                                                                    \
-		0, "cgroup", "DIR", NULL,                                    \
-			"a cgroup v2 mount; without it, the first one found" \
-	}
-#define CLI_OPTION_PROC                                       \
-	{                                                     \
-		0, "proc", "DIR", "/proc",                    \
-			"where the host's processes are seen" \
-	}
+#define CLI_OPTION_OUTPUT \
+	{'o', "output", "table|json", "table", "how the data is printed"}
+#define CLI_OPTION_RUN \
+	{0, "run", "DIR", "/run/smcmesh", "the agent's directory: socket, lock"}
+#define CLI_OPTION_BPFFS                   \
+	{0, "bpffs", "DIR", "/sys/fs/bpf", \
+	 "where the BPF file system is mounted"}
+#define CLI_OPTION_CGROUP          \
+	{0, "cgroup", "DIR", NULL, \
+	 "a cgroup v2 mount; without it, the first one found"}
+#define CLI_OPTION_PROC \
+	{0, "proc", "DIR", "/proc", "where the host's processes are seen"}
 
 /* Every command, ends with NULL; the order is that of the usage. */
 extern const struct command *const commands[];

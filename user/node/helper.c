@@ -83,9 +83,9 @@ static int write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-static void __attribute__((noreturn))
-helper_main(const char *netns, helper_fn fn, const void *arg, pid_t parent,
-	    int out)
+static void __attribute__((noreturn)) helper_main(const char *netns,
+						  helper_fn fn, const void *arg,
+						  pid_t parent, int out)
 {
 	struct answer_head head = {};
 	struct buf answer = {};
