@@ -267,6 +267,10 @@ def test_traffic_did_not_notice(lab, armed):
              so_far(traffic[:2]) >= SMC_CONNECTIONS, 300,
              "the rest of the connections")
     told = [stop(proc) for proc in traffic]
+    # how long the longest connection took is a figure, not an assertion: a
+    # machine with other work makes any of them long
+    with open(paths.log_file("kill-figures.txt"), "w", encoding="ascii") as f:
+        f.writelines(json.dumps(t) + "\n" for t in told)
     for t in told:
         assert t["errors"] == 0, t
         assert t["max_ms"] < STUCK, (t, lab.starts)
