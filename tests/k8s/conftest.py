@@ -29,14 +29,6 @@ def cluster():
 
 
 @pytest.fixture(scope="session")
-def mesh(cluster):
-    """Deployed and switched on; tests leave it so."""
-    deployed = Deployed(cluster)
-    deployed.deploy()
-    return deployed
-
-
-@pytest.fixture(scope="session")
 def figures():
     """figures(what, value): what was measured, in log/k8s-figures.txt."""
     path = paths.log_file("k8s-figures.txt")
@@ -46,6 +38,19 @@ def figures():
         with open(path, "a", encoding="ascii") as f:
             f.write(f"{what}: {value}\n")
     return add
+
+
+@pytest.fixture(scope="session")
+def mesh(cluster, figures):
+    """Deployed and switched on; tests leave it so."""
+    deployed = Deployed(cluster)
+    deployed.deploy()
+    yield deployed
+    took = sorted(deployed.agreed_after)
+    if took:
+        figures("SmcNodes equal to the kernels' state, seconds after each of "
+                f"{len(took)} changes",
+                f"p50 {took[len(took) // 2]:.1f}, max {took[-1]:.1f}")
 
 
 @pytest.hookimpl(hookwrapper=True)

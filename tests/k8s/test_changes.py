@@ -33,7 +33,7 @@ def load(hammer):
     before = hammer.wait_more()
     yield hammer
     after = hammer.wait_more()
-    assert after["errors"] == before["errors"], hammer.talk[-4000:]
+    assert after["errors"] == before["errors"], hammer.talk
 
 
 def address(pod):
@@ -94,7 +94,7 @@ def test_annotation_removed_and_put_back(mesh, traffic, load):
     server, = traffic.replace(enabled=None)
     mesh.wait_agreement()
     assert address(server) not in mesh.published()
-    assert traffic.all_are("tcp")
+    traffic.become("tcp", within=30)    # once the proxy leads there
     server, = traffic.replace(enabled="true")
     mesh.wait_armed(server)
     traffic.become("smc", within=30)
@@ -107,7 +107,8 @@ def test_a_stranger_behind_the_service(cluster, mesh, traffic, load):
     servers = traffic.replace(replicas=3)
     mesh.wait_armed(*servers)
     traffic.become("smc", within=30)
-    stranger = workload.echo("stranger", node="n2", labels={"app": "web"})
+    stranger = workload.echo("stranger", node="n2", leaves=True,
+                             labels={"app": "web"})
     try:
         cluster.apply(stranger)
         wait_for(lambda: len(cluster.wait_pods("app=web", 4)), PATIENCE,
@@ -147,14 +148,14 @@ def test_an_address_that_is_used_again(cluster, mesh, traffic):
     pod, = cluster.wait_pods("app=first", 1)
     mesh.wait_armed(pod)
     assert traffic.all_are("smc", address(pod))
-    cluster.remove(first)
+    cluster.remove(first, wait=True)
     try:
         other = take_address(cluster, address(pod), "second")
         mesh.wait_agreement()
         assert address(other) not in mesh.published()
         assert traffic.all_are("tcp", address(other))
     finally:
-        cluster.remove(workload.echo("second"))
+        cluster.remove(workload.echo("second"), wait=True)
     try:
         third = take_address(cluster, address(pod), "third", enabled="true")
         mesh.wait_armed(third)

@@ -17,7 +17,8 @@ def fortio(cluster, mesh):
     client, = cluster.wait_pods("app=fortioclient", 1)
     mesh.wait_armed(server, client)
     yield server, client
-    cluster.kubectl("delete", "-f", "deploy/examples/fortio.yaml")
+    cluster.kubectl("delete", "--wait=false", "-f",
+                    "deploy/examples/fortio.yaml")
 
 
 def test_the_pods_are_on_two_nodes(cluster, fortio):
@@ -55,7 +56,8 @@ def test_every_connection_is_smcr(cluster, mesh, fortio):
     assert "Code 200 : " in out + err
     assert "(100.0 %)" in (out + err).split("Code 200 : ")[1], out + err
     for pod in (client, server):
-        flows = [f for f in mesh.ask(pod["spec"]["nodeName"], "flows")["flows"]
+        told = mesh.cli(pod["spec"]["nodeName"], "flows", "-o", "json")
+        flows = [f for f in told.json()["flows"]
                  if f["pod"] == pod["metadata"]["name"]]
         assert {f["outcome"] for f in flows} == {"smcr"}, flows
 

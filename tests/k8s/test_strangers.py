@@ -84,7 +84,7 @@ def joins_and_leaves(cluster, traffic, load, pod):
 
 def test_strangers_join(cluster, traffic, strangers, mesh, figures):
     with Load(mesh, "joiner", f"{traffic.ip}:{ECHO_PORT}", node="n1",
-              pace_us=5000) as load:
+              pace_us=100000) as load:
         reached = [joins_and_leaves(cluster, traffic, load, pod)
                    for pod in strangers]
     figures("offers that reached each of 20 strangers before it was known",

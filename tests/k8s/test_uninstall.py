@@ -55,9 +55,9 @@ def test_uninstall(cluster, traffic, step):
     cluster.kubectl("rollout", "restart", f"deployment/{traffic.name}")
     cluster.kubectl("rollout", "status", f"deployment/{traffic.name}")
     client = workload.idle(traffic.client_name, node="n1", enabled="true")
-    cluster.remove(client)
+    cluster.remove(client, wait=True)
     cluster.apply(client)
-    cluster.wait_pods(f"app={traffic.client_name}", 1)
+    traffic.find_client()
     cluster.script("deploy/uninstall", timeout=2 * PATIENCE)
     for node in cluster.nodes.values():
         assert left(node) == ([], [], {}), node.name

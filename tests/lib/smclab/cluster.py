@@ -253,16 +253,19 @@ class Node:
                     timeout=PATIENCE)
 
     def _daemon(self, name, argv):
+        """There is more memory than processor: garbage is seldom collected."""
         log = f"/x/{name}.log"
         self.procs[name] = self.vm.spawn(
-            ["sh", "-c", f'exec "$@" >>{log} 2>&1', "sh", *argv])
+            ["sh", "-c", f'GOGC=800 exec "$@" >>{log} 2>&1', "sh", *argv])
 
     def start_kubelet(self):
         self._daemon("kubelet", [
             "/k8s/kubelet", "--config=/src/tests/k8s/node/kubelet.yaml",
             f"--kubeconfig=/etc/kubernetes/{self.name}.conf",
             f"--hostname-override={self.name}", f"--node-ip={self.address}",
-            "--cert-dir=/var/lib/kubelet/pki"])
+            "--cert-dir=/var/lib/kubelet/pki",
+            # what nobody reads costs a tenth of an emulated processor
+            "--housekeeping-interval=1m"])
 
     def log(self, name, lines=60):
         """The end of kubelet's, containerd's or kube-proxy's log."""
@@ -437,9 +440,10 @@ class Cluster:
         """YAML, or objects as dictionaries."""
         return self.kubectl("apply", "-f", "-", stdin=as_text(what))
 
-    def remove(self, what):
+    def remove(self, what, wait=False):
+        """wait: until it is gone; an emulated node needs half a minute."""
         return self.kubectl("delete", "--ignore-not-found", "-f", "-",
-                            stdin=as_text(what))
+                            f"--wait={str(wait).lower()}", stdin=as_text(what))
 
     def pods(self, selector="", namespace="default"):
         """Pods that are not being deleted."""
@@ -448,11 +452,10 @@ class Cluster:
                 if "deletionTimestamp" not in p["metadata"]]
 
     def wait_pods(self, selector, count, namespace="default"):
-        """Wait until exactly @count pods match, all of them ready, and no
-        other is still going."""
+        """Wait until exactly @count pods match, all of them ready, besides
+        those that are being deleted."""
         def settled():
-            path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}"
-            found = self.api.items(path)
+            found = self.pods(selector, namespace)
             assert len(found) == count, [p["metadata"]["name"] for p in found]
             return all(is_ready(p) for p in found) and found
         try:

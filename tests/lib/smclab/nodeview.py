@@ -2,7 +2,9 @@
 """What a node's kernel says of its pods' namespaces. It runs in the guest (see
 Vm.call) and asks the kernel only: no code of the project, no API server."""
 import ctypes
+import http.client
 import ipaddress
+import json
 import os
 import socket
 import struct
@@ -114,6 +116,28 @@ def endpoints():
         ip = ipaddress.IPv6Address(number.to_bytes(16, "little"))
         found.append(str(ip.ipv4_mapped or ip))
     return sorted(found)
+
+
+class _Unix(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.host)
+
+
+def ask(what):
+    """What the node's agent answers to /v1/WHAT: for this one the agent is
+    asked, without a program that starts in its container."""
+    conn = _Unix("/run/smcmesh/agent.sock", timeout=60)
+    try:
+        conn.request("GET", "/v1/" + what)
+        answer = conn.getresponse()
+        text = answer.read().decode()
+    finally:
+        conn.close()
+    if answer.status != 200:
+        raise OSError(f"/v1/{what}: {answer.status}: {text}")
+    return json.loads(text)
 
 
 def pinned():

@@ -5,7 +5,8 @@ from .manifest import ENABLED
 
 FOREVER = ["sleep", "2147483647"]
 ECHO_PORT = 7000
-LEAVES = 5
+LEAVES = 15    # seconds: an emulated kube-proxy takes a few
+TELL = 5
 ECHO = ["echod", f"0.0.0.0:{ECHO_PORT}"]
 
 
@@ -25,7 +26,9 @@ def template(name, command=None, enabled=None, node=None, labels=None,
     notes = dict(annotations or {})
     if enabled is not None:
         notes[ENABLED] = enabled
-    spec = {"terminationGracePeriodSeconds": 1, "containers": [container],
+    # without a volume and environment that nobody reads: quicker to start
+    spec = {"terminationGracePeriodSeconds": 1, "enableServiceLinks": False,
+            "automountServiceAccountToken": False, "containers": [container],
             **spec}
     if leaves:
         # until no proxy leads there any more: of a server that is asked
@@ -69,10 +72,10 @@ def idle(name, **kw):
     return pod(name, command=FOREVER, **kw)
 
 
-def load(name, to, enabled="true", pace_us=20000, **kw):
+def load(name, to, enabled="true", pace_us=500000, **kw):
     """A pod that makes connections, one after another, from the moment it has
     /tmp/go until SIGTERM: the hammer of tests/progs."""
     script = ("while [ ! -e /tmp/go ]; do sleep 1; done; exec hammer "
-              f"--to {to} --count 0 --pace {pace_us} --tell 50")
+              f"--to {to} --count 0 --pace {pace_us} --tell {TELL}")
     return pod(name, enabled=enabled, restartPolicy="Never",
                command=["sh", "-c", script], **kw)
