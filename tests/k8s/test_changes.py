@@ -214,7 +214,7 @@ def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
     """Under new connections through the Service; once it is done, at least 95
     in 100 are SMC, and the rest have a reason."""
     try:
-        traffic.replace(replicas=20, node=None)
+        traffic.replace(replicas=20, node=None, every=10)
         cluster.kubectl("rollout", "restart", "deployment/web")
         cluster.kubectl("rollout", "status", "deployment/web")
         mesh.wait_armed(*traffic.servers())

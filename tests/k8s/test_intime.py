@@ -60,7 +60,7 @@ class Spread:
 def crowd(cluster, mesh, figures):
     client = workload.idle("asker", node="n1", enabled="true")
     crowd = workload.deployment("crowd", COUNT, command=workload.ECHO,
-                                port=ECHO_PORT, enabled="true")
+                                port=ECHO_PORT, enabled="true", every=20)
     cluster.apply(client)
     asker, = cluster.wait_pods("app=asker", 1)
     mesh.wait_armed(asker)

@@ -24,7 +24,7 @@ def traffic(mesh):
 @pytest.fixture(scope="module")
 def strangers(cluster):
     """They are there and ready, but have not the Service's label yet."""
-    made = workload.deployment("stranger", COUNT, node="n2", port=ECHO_PORT,
+    made = workload.deployment("stranger", COUNT, port=ECHO_PORT, every=20,
                                command=workload.ECHO)
     cluster.apply(made)
     yield cluster.wait_pods("app=stranger", COUNT)

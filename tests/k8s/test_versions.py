@@ -47,8 +47,8 @@ def next_image(cluster, mesh):
     container, = mesh.daemonset()["spec"]["template"]["spec"]["containers"]
     name = container["image"].rpartition(":")[0] + ":next"
     tree = os.path.join(paths.work_dir("next"), "tree")
-    shutil.copytree(paths.TREE, tree,
-                    ignore=shutil.ignore_patterns("build", ".git"))
+    shutil.copytree(paths.TREE, tree, ignore=lambda folder, names: (
+        {"build", ".git"} if folder == paths.TREE else ()))
     with open(os.path.join(tree, ENCODER), "r+", encoding="utf-8") as f:
         text = f.read()
         assert text.count(AFTER) == 1, f"{ENCODER} has changed: {AFTER}"

@@ -11,10 +11,13 @@ ECHO = ["echod", f"0.0.0.0:{ECHO_PORT}"]
 
 
 def template(name, command=None, enabled=None, node=None, labels=None,
-             annotations=None, port=None, image=TOOLS, leaves=False, **spec):
+             annotations=None, port=None, image=TOOLS, leaves=False, every=2,
+             **spec):
     """metadata and spec of a pod. enabled: the annotation's text, None: none;
-    port: ready when something listens there; leaves: it goes on for a while
-    when it is told to end, as servers behind a Service must."""
+    port: ready when something listens there; every: seconds between two looks
+    at that, of which a crowd's take much of an emulated node's time; leaves: it
+    goes on for a while when it is told to end, as servers behind a Service
+    must."""
     container = {"name": "app", "image": image}
     if command:
         container["command"] = list(command)
@@ -22,7 +25,8 @@ def template(name, command=None, enabled=None, node=None, labels=None,
         container["ports"] = [{"containerPort": port}]
         # exec would cost a process each time, a connection costs nothing here
         container["readinessProbe"] = {"tcpSocket": {"port": port},
-                                       "periodSeconds": 2, "timeoutSeconds": 30}
+                                       "periodSeconds": every,
+                                       "timeoutSeconds": 30}
     notes = dict(annotations or {})
     if enabled is not None:
         notes[ENABLED] = enabled
