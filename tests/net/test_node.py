@@ -101,7 +101,7 @@ def test_deadline(netns):
     n = netns()
     start = time.monotonic()
     assert nodectl("helper", "hang", n.path, 300)["result"] == -errno.ETIMEDOUT
-    assert 0.3 <= time.monotonic() - start < 10
+    assert 0.3 <= time.monotonic() - start < 2
     assert nodectl("helper", "crash", n.path, 3000) == {
         "result": -errno.EIO, "len": 0}
     assert nodectl("helper", "big", n.path, 3000) == {
