@@ -111,8 +111,7 @@ def test_a_stranger_behind_the_service(cluster, mesh, traffic, load):
                              labels={"app": "web"})
     try:
         cluster.apply(stranger)
-        wait_for(lambda: len(cluster.wait_pods("app=web", 4)), PATIENCE,
-                 "the stranger")
+        cluster.wait_pods("app=web", 4)
         traffic.become("tcp", within=30)
         for server in servers:
             assert traffic.all_are("smc", address(server))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a node's kernel says of its pods' namespaces. It runs in the guest (see
-Vm.call) and asks the kernel only: no code of the project, no API server."""
+Vm.call) and asks the kernel only: no code of the project, no API server. ask()
+alone is the other side, the agent's."""
 import ctypes
 import http.client
 import ipaddress
