@@ -35,8 +35,9 @@ CONNECTIONS = 10000
 SMC_CONNECTIONS = 4000
 FAR = 100
 PEERNOSMC = 0x03010000
-# a client that waits for a handshake nobody answers does so for CLC_WAIT_TIME
-STUCK = 6000    # milliseconds
+# No connection may take longer, milliseconds, without the times in which the
+# whole VM stood still: its host may be busy (tests/progs/hammer.c)
+LONGEST = 1000
 PACE = 40000    # between two connections of a thread, microseconds
 
 LINKS = ["smc_fallback", "smc_connected", "smc_declined", "smc_accepted",
@@ -127,6 +128,12 @@ def lab():
         yield Lab(vm)
 
 
+def assert_none_waited(told):
+    assert told["own_ms"] < LONGEST, told
+    # a measure that excuses everything measures nothing
+    assert told["stood_ms"] < told["seconds"] * 1000 * 3 / 4, told
+
+
 # ---- from nothing ---------------------------------------------------------------
 
 def test_first_start_dies_at_every_step(lab):
@@ -137,7 +144,7 @@ def test_first_start_dies_at_every_step(lab):
     lab.live()
     told, heard = stop(traffic), stop(server)
     assert told["errors"] == 0, told
-    assert told["max_ms"] < STUCK, told
+    assert_none_waited(told)
     assert told["connections"] > 500, told
     assert heard["broken"] == 0 and heard["clc"] == 0, heard
 
@@ -267,13 +274,11 @@ def test_traffic_did_not_notice(lab, armed):
              so_far(traffic[:2]) >= SMC_CONNECTIONS, 300,
              "the rest of the connections")
     told = [stop(proc) for proc in traffic]
-    # how long the longest connection took is a figure, not an assertion: a
-    # machine with other work makes any of them long
     with open(paths.log_file("kill-figures.txt"), "w", encoding="ascii") as f:
         f.writelines(json.dumps(t) + "\n" for t in told)
     for t in told:
         assert t["errors"] == 0, t
-        assert t["max_ms"] < STUCK, (t, lab.starts)
+        assert_none_waited(t | {"starts": lab.starts})
     for t in told[:2]:
         assert t["smc"] == t["connections"], t
     for t in told[2:]:
