@@ -180,6 +180,13 @@ define READY
 	$(Q)$(SMCLAB) root
 endef
 
+# what a cluster needs besides: its programs (15 minutes, once), its nodes' root
+define READY_K8S
+	$(READY)
+	$(Q)tests/k8s/build >/dev/null
+	$(Q)$(SMCLAB) root k8s
+endef
+
 demo: ## two nodes, real programs, before and after the annotation (as root)
 	$(READY)
 	$(Q)$(SUBMAKE) all
@@ -188,9 +195,9 @@ demo: ## two nodes, real programs, before and after the annotation (as root)
 # the tests need a kernel with all of the fragment, the demo takes any
 check check-vm check-lab: export SMCMESH_KERNEL_WHOLE := 1
 
-check: ## everything: packages, build with -Werror, lint, all tiers (as root)
-	$(READY)
-	$(Q)$(SUBMAKE) WERROR=1 all faults check-programs
+check: ## packages, build with -Werror, lint, all tiers (as root)
+	$(READY_K8S)
+	$(Q)$(SUBMAKE) WERROR=1 all faults check-programs image
 	$(Q)tests/run
 
 check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG) $(BUILD)/nodectl
@@ -210,23 +217,17 @@ check-vm: all faults $(NET_PROG) $(BUILD)/nodectl kernel root ## one virtual mac
 check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
 	$(Q)tests/run lab
 
-# what a cluster needs besides: its programs (15 minutes, once), its nodes' root
-define READY_K8S
-	$(READY)
-	$(Q)tests/k8s/build >/dev/null
-	$(Q)$(SMCLAB) root k8s
-	$(Q)$(SUBMAKE) all
-endef
-
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
 	$(READY_K8S)
+	$(Q)$(SUBMAKE) all image
 	$(Q)$(SMCLAB) k8s start
 
 k8s-stop: ## end what `make k8s` started
 	$(Q)$(SMCLAB) k8s stop
 
-check-k8s: ## tests in a Kubernetes of two virtual machines (as root)
+check-k8s: ## in a Kubernetes, also what `make check` has no time for (as root)
 	$(READY_K8S)
+	$(Q)$(SUBMAKE) all image
 	$(Q)tests/run k8s
 
 lint: ## layout, shell, Python, licences, lengths, layers

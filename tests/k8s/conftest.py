@@ -11,14 +11,18 @@ from smclab.deployed import Deployed
 
 # the bare cluster first; what looks back on the whole run, and what takes the
 # mesh away, last
-ORDER = ["test_cluster", "test_guide", "test_changes", "test_sidecar",
-         "test_intime", "test_admission", "test_manifests", "test_strangers",
-         "test_versions", "test_components", "test_boot", "test_rbac",
-         "test_uninstall"]
+SHORT = ["test_cluster", "test_guide", "test_sidecar", "test_admission",
+         "test_manifests"]
+LONG = ["test_changes", "test_intime", "test_strangers", "test_versions",
+        "test_components", "test_boot", "test_rbac", "test_uninstall"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: ORDER.index(item.path.stem))
+    items.sort(key=lambda item: (SHORT + LONG).index(item.path.stem))
+    for item in items:
+        if item.path.stem in LONG:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

@@ -215,7 +215,7 @@ def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
     try:
         traffic.replace(replicas=20, node=None, every=10)
         cluster.kubectl("rollout", "restart", "deployment/web")
-        cluster.kubectl("rollout", "status", "deployment/web")
+        cluster.rolled_out("web")
         mesh.wait_armed(*traffic.servers())
         mesh.wait_agreement()
         got = traffic.connect(count=200)

@@ -13,7 +13,7 @@ from smclab.workload import ECHO_PORT
 COUNT = 50
 IN_TIME = 48
 CROWD = "/api/v1/namespaces/default/pods?labelSelector=app%3Dcrowd"
-LOOK_S = 0.1    # how often a node's map is looked at
+LOOK_S = 0.25   # how often a node's map is looked at
 
 
 class Spread:
@@ -63,12 +63,14 @@ def crowd(cluster, mesh, figures):
                                 port=ECHO_PORT, enabled="true", every=20)
     cluster.apply(client)
     asker, = cluster.wait_pods("app=asker", 1)
-    mesh.wait_armed(asker)
+    # n2 does not know it before it has an annotated pod of its own
+    wait_for(lambda: asker["status"]["podIP"] in mesh.known_to("n1"), PATIENCE,
+             "the client to be armed", 0.5)
     spread = Spread(cluster)
     try:
         cluster.apply(crowd)
         pods = cluster.wait_pods("app=crowd", COUNT)
-        mesh.wait_armed(*pods)
+        mesh.wait_armed(asker, *pods)
     finally:
         spread.stop()
     took = spread.seconds()

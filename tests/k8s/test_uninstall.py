@@ -53,7 +53,7 @@ def test_uninstall(cluster, traffic, step):
         assert ns in left(node)[2]
         return
     cluster.kubectl("rollout", "restart", f"deployment/{traffic.name}")
-    cluster.kubectl("rollout", "status", f"deployment/{traffic.name}")
+    cluster.rolled_out(traffic.name)
     client = workload.idle(traffic.client_name, node="n1", enabled="true")
     cluster.remove(client, wait=True)
     cluster.apply(client)

@@ -38,6 +38,7 @@ HOST = "10.244.0.1"
 SERVER = f"https://{HOST}:6443"
 # an emulated node on a machine with other work: minutes, not seconds
 PATIENCE = float(os.environ.get("SMCLAB_PATIENCE") or 300)
+POD_S = 30    # what each pod of a crowd may add to that
 FORTIO = "localhost/smclab/fortio:1"
 
 
@@ -459,12 +460,21 @@ class Cluster:
             assert len(found) == count, [p["metadata"]["name"] for p in found]
             return all(is_ready(p) for p in found) and found
         try:
-            found = wait_for(settled, PATIENCE, f"{count} pods {selector}", 1)
+            found = wait_for(settled, PATIENCE + POD_S * count,
+                             f"{count} pods {selector}", 1)
         except AssertionError as e:
             told = self.kubectl("-n", namespace, "describe", "pods", "-l",
                                 selector, check=False).out
             raise AssertionError(f"{e}\n{told[-6000:]}") from e
         return sorted(found, key=lambda p: p["metadata"]["name"])
+
+    def rolled_out(self, deployment):
+        """Wait until its pods are those of its present template, and ready."""
+        name = f"deployment/{deployment}"
+        replicas = self.api.get("/apis/apps/v1/namespaces/default/deployments/"
+                                + deployment)["spec"]["replicas"]
+        self.kubectl("rollout", "status", name,
+                     timeout=PATIENCE + 2 * POD_S * replicas)
 
     def pod(self, name):
         """The object; @name: "NAMESPACE/NAME", or a name in default."""

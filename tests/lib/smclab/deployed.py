@@ -170,7 +170,7 @@ class Traffic:
         """Apply the server's Deployment with these changes; wait for it."""
         self.server = self._deployment(**kw)
         self.cluster.apply(self.server)
-        self.cluster.kubectl("rollout", "status", f"deployment/{self.name}")
+        self.cluster.rolled_out(self.name)
         return self.servers()
 
     def connect(self, to=None, count=8):
