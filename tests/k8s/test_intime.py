@@ -80,7 +80,7 @@ def crowd(cluster, mesh, figures):
             f" (looked at every {LOOK_S} s)")
     yield pods
     cluster.remove([client, crowd])
-    wait_for(lambda: not cluster.pods("app=crowd"), PATIENCE, "the crowd to go")
+    cluster.wait_gone("app=crowd")
 
 
 def modes(cluster, pods):

@@ -29,6 +29,7 @@ def strangers(cluster):
     cluster.apply(made)
     yield cluster.wait_pods("app=stranger", COUNT)
     cluster.remove(made)
+    cluster.wait_gone("app=stranger")
 
 
 class Watch:

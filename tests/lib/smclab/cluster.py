@@ -468,6 +468,14 @@ class Cluster:
             raise AssertionError(f"{e}\n{told[-6000:]}") from e
         return sorted(found, key=lambda p: p["metadata"]["name"])
 
+    def wait_gone(self, selector):
+        """Wait until none matches any more, not even one that is ending: a
+        crowd's ends keep an emulated node busy for minutes."""
+        path = f"/api/v1/namespaces/default/pods?labelSelector={selector}"
+        count = len(self.api.items(path))
+        wait_for(lambda: not self.api.items(path), PATIENCE + POD_S * count,
+                 f"{count} pods {selector} to go", 1)
+
     def rolled_out(self, deployment):
         """Wait until its pods are those of its present template, and ready."""
         name = f"deployment/{deployment}"
