@@ -45,8 +45,7 @@ def test_pods_talk_across_nodes(cluster, plain):
 
 def test_pods_talk_through_a_service(cluster, plain):
     """Also where the answer would come straight over the pods' bridge."""
-    ip = cluster.api.get("/api/v1/namespaces/default/services/plain")
-    result = hammer(cluster, ip["spec"]["clusterIP"])
+    result = hammer(cluster, cluster.wait_service("plain"))
     assert result["tcp"] == 20 and result["errors"] == 0, result
 
 

@@ -16,6 +16,7 @@ def fortio(cluster, mesh):
     server, = cluster.wait_pods("app=fortioserver", 1)
     client, = cluster.wait_pods("app=fortioclient", 1)
     mesh.wait_armed(server, client)
+    cluster.wait_service("fortioserver")
     yield server, client
     cluster.kubectl("delete", "--wait=false", "-f",
                     "deploy/examples/fortio.yaml")

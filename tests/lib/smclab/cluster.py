@@ -305,6 +305,13 @@ class Node:
 
     # ---- what its kernel says ------------------------------------------------
 
+    def services(self):
+        """{ClusterIP} of the Services that have endpoints, as kube-proxy put
+        them into nftables."""
+        told = self.vm.run("nft -j list map ip kube-proxy service-ips").json()
+        return {elem[0]["concat"][0] for part in told["nftables"]
+                for elem in part.get("map", {}).get("elem", [])}
+
     def namespaces(self):
         """The pods' namespaces as the kernel has them: nodeview.py."""
         return self.vm.call("nodeview", "namespaces")
@@ -475,6 +482,17 @@ class Cluster:
         count = len(self.api.items(path))
         wait_for(lambda: not self.api.items(path), PATIENCE + POD_S * count,
                  f"{count} pods {selector} to go", 1)
+
+    def wait_service(self, name, namespace="default"):
+        """The Service's address, once the proxy of every node that is on leads
+        from it to somewhere. Until then it refuses connections."""
+        ip = self.api.get(f"/api/v1/namespaces/{namespace}/services/{name}")[
+            "spec"]["clusterIP"]
+        for node in self.nodes.values():
+            if not node.vm.stopping:
+                wait_for(lambda n=node: ip in n.services(), PATIENCE,
+                         f"the proxy of {node.name} to know {name}", 0.5)
+        return ip
 
     def rolled_out(self, deployment):
         """Wait until its pods are those of its present template, and ready."""

@@ -147,10 +147,8 @@ class Traffic:
     def start(self):
         self.cluster.apply(self.objects)
         self.find_client()
-        self.ip = self.cluster.api.get(
-            f"/api/v1/namespaces/default/services/{self.name}"
-        )["spec"]["clusterIP"]
         self.mesh.wait_armed(self.client, *self.servers())
+        self.ip = self.cluster.wait_service(self.name)
         return self
 
     def find_client(self):
