@@ -60,10 +60,9 @@ def test_each_pod_has_an_rdma_device_of_its_own(cluster, plain):
     for pod in plain:
         node = cluster.node_of(pod)
         ns = node.namespace_of(pod["status"]["podIP"])
-        # others' are listed too, but not which device of theirs they are on
         links = node.vm.run(["ip", "netns", "exec", ns, "rdma", "link"]).out
-        own = [line for line in links.splitlines() if "netdev eth0" in line]
-        assert len(own) == 1 and "state ACTIVE" in own[0], links
+        own, = links.splitlines()
+        assert "netdev eth0" in own and "state ACTIVE" in own, links
 
 
 def test_nothing_is_armed(cluster, plain):
