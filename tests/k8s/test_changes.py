@@ -213,6 +213,8 @@ def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
     """Under new connections through the Service; once it is done, at least 95
     in 100 are SMC, and the rest have a reason."""
     try:
+        # with both at once all of them would begin on n2, to end at once
+        traffic.replace(node=None, every=10)
         traffic.replace(replicas=20, node=None, every=10)
         cluster.kubectl("rollout", "restart", "deployment/web")
         cluster.rolled_out("web")
