@@ -272,4 +272,4 @@ help: ## this list
 		$(firstword $(MAKEFILE_LIST))
 	@echo "  V=1 shows commands; BUILD=dir, PREFIX=dir; SMCMESH_CACHE, SMCMESH_KERNEL"
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
