@@ -48,6 +48,8 @@ def pair(cluster, mesh):
         istio.install(Inside(cluster.node_of(pod), pod["status"]["podIP"]),
                       "nftables")
     mesh.wait_armed(*pods)
+    for client, server in (pods, pods[::-1]):
+        mesh.first_contact(client, server, PORT)
     yield pods
     cluster.remove(objects)
 

@@ -59,6 +59,7 @@ def lab(pair):
 
 
 def test_between_nodes(lab):
+    assert ends(lab.a, lab.c) == SMCR
     with held(lab.a, lab.c.v4, 7000, count=3) as h:
         assert h.ends(lab.c) == [SMCR] * 3
         devices = {r["device"] for r in lab.a.diag() if r["mode"] == "smcr"}

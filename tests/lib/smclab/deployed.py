@@ -4,7 +4,7 @@ the nodes' kernels on one side, the API server's objects on the other."""
 import json
 import time
 
-from . import progs, topo, workload
+from . import flows, progs, topo, workload
 from .cluster import PATIENCE
 from .kubeapi import ApiError
 from .machine import wait_for
@@ -130,6 +130,25 @@ class Deployed:
     def modes(self, pod, port):
         """What the pod's connections from or to @port are, sorted."""
         return topo.modes(self.cluster.diag(pod), port)
+
+    def first_contact(self, client, server, port):
+        """A connection that makes the link between the two pods' RDMA devices,
+        again if the kernel's time for it was not enough (flows.LATE_LINK). What
+        it became is for the test to find out, with the next ones."""
+        node, ip = self.cluster.node_of(client), server["status"]["podIP"]
+        argv = [progs.path("hold"), flows.at(ip, port)]
+
+        def done():
+            """Perhaps it is a proxy that connects, in its own time."""
+            return [r for r in self.cluster.diag(client) if r["remote"] == ip
+                    and r["mode"] in ("smcr", "tcp")]
+
+        for _ in range(flows.TRIES):
+            with flows.held_by(node.vm, argv, netns=node.namespace_of(
+                    client["status"]["podIP"])):
+                rows = wait_for(done, PATIENCE, f"a connection to {ip}", 0.5)
+            if not flows.late_link(rows):
+                return
 
 
 class Traffic:
