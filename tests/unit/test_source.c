@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The file source: real files, a real loop, waiting on what should come. */
-#include "unit.h"
+#include "tmpdir.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "kube/source.h"
 
@@ -14,7 +12,7 @@
 #define NOBODY 65534
 
 struct bench {
-	char dir[64];
+	struct tmpdir tmp;
 	uv_loop_t loop;
 	uv_timer_t guard;
 	bool gave_up;
@@ -33,19 +31,12 @@ static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 
-	strcpy(b->dir, "/tmp/smcmesh-test-XXXXXX");
-	assert_non_null(mkdtemp(b->dir));
+	tmpdir_make(&b->tmp);
 	uv_loop_init(&b->loop);
 	uv_timer_init(&b->loop, &b->guard);
 	b->guard.data = b;
 	*state = b;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -57,7 +48,7 @@ static int teardown(void **state)
 	uv_close((uv_handle_t *)&b->guard, NULL);
 	uv_run(&b->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&b->loop), 0);
-	nftw(b->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	tmpdir_remove(&b->tmp);
 	free(b);
 	return 0;
 }
@@ -94,12 +85,7 @@ static void on_trouble(void *arg)
 
 static const char *at(struct bench *b, const char *name)
 {
-	static char path[4][256];
-	static unsigned int next;
-	char *p = path[next++ % 4];
-
-	snprintf(p, 256, "%s/%s", b->dir, name);
-	return p;
+	return tmpdir_at(&b->tmp, name);
 }
 
 static void write_text(struct bench *b, const char *name, const char *text)
@@ -277,7 +263,7 @@ static void broken_file_changes_nothing(void **state)
 	wait_for(b, source_problem(b->source) &&
 			    strstr(source_problem(b->source), "line 2"));
 	changed = b->changed;
-	assert_says(source_problem(b->source), b->dir);
+	assert_says(source_problem(b->source), b->tmp.dir);
 	assert_says(source_problem(b->source),
 		    "/list: broken JSON at line 2, column 10: ");
 	assert_int_equal(pods(b), 3);
@@ -340,7 +326,7 @@ static void unreadable_file_is_trouble(void **state)
 
 	/* root reads everything: be somebody else, teardown() is root again */
 	if (!geteuid()) {
-		assert_int_equal(chown(b->dir, NOBODY, -1), 0);
+		assert_int_equal(chown(b->tmp.dir, NOBODY, -1), 0);
 		assert_int_equal(seteuid(NOBODY), 0);
 	}
 	put_pods(b, "list", 1);

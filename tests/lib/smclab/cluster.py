@@ -402,6 +402,10 @@ class Cluster:
 
     # ---- what tests use -----------------------------------------------------
 
+    def running(self):
+        """The nodes that are on."""
+        return [n for n in self.nodes.values() if not n.vm.stopping]
+
     @property
     def api(self):
         return self.control.api
@@ -489,10 +493,9 @@ class Cluster:
         from it to somewhere. Until then it refuses connections."""
         ip = self.api.get(f"/api/v1/namespaces/{namespace}/services/{name}")[
             "spec"]["clusterIP"]
-        for node in self.nodes.values():
-            if not node.vm.stopping:
-                wait_for(lambda n=node: ip in n.services(), PATIENCE,
-                         f"the proxy of {node.name} to know {name}", 0.5)
+        for node in self.running():
+            wait_for(lambda n=node: ip in n.services(), PATIENCE,
+                     f"the proxy of {node.name} to know {name}", 0.5)
         return ip
 
     def rolled_out(self, deployment):
@@ -525,8 +528,7 @@ class Cluster:
 
     def armed(self):
         """{address} of all armed namespaces of all nodes that are on."""
-        return {ip for node in self.nodes.values() if not node.vm.stopping
-                for ip in node.armed()}
+        return {ip for node in self.running() for ip in node.armed()}
 
 
 def as_text(what):

@@ -101,7 +101,7 @@ class Deployed:
 
     def agrees(self):
         """Do the SmcNodes say what the kernels of the running nodes have?"""
-        on = [n.name for n in self.cluster.nodes.values() if not n.vm.stopping]
+        on = [n.name for n in self.cluster.running()]
         armed, published = self.cluster.armed(), self.published(on)
         assert armed == published, (f"armed {sorted(armed)}, "
                                     f"published {sorted(published)}")
