@@ -66,6 +66,11 @@ class Lab:
         found["netns"]["host"] = run(look).out
         return found
 
+    def wait_restored(self, before=None):
+        """Until all is as it was. What nothing uses any more, the kernel frees
+        a moment later, after a grace period: bpftool may still see it."""
+        become(self.picture, before or self.before)
+
     def start(self):
         self.agent.start()
         wait_for(lambda: self.agent.pod("b")["armed"], 10, "b to be armed")
@@ -150,7 +155,7 @@ def test_list_changes_nothing(lab):
 
 def test_cleanup_leaves_nothing(lab):
     said = lab.cleanup()
-    assert lab.picture() == lab.before
+    lab.wait_restored()
     for what in ("smc_endpoint", "smcmesh_", "SMCMESH", "nft"):
         assert what in said, f"{what} was removed and not named:\n{said}"
     assert "SOMEBODY" not in said, said
@@ -162,7 +167,7 @@ def test_list_of_nothing(lab):
 
 def test_cleanup_of_nothing(lab):
     lab.cleanup()
-    assert lab.picture() == lab.before
+    lab.wait_restored()
 
 
 def test_open_smc_sockets_keep_the_denying_selector(lab):
@@ -191,7 +196,7 @@ def test_open_smc_sockets_keep_the_denying_selector(lab):
 
 def test_cleanup_when_the_sockets_are_gone(lab):
     lab.cleanup()
-    assert lab.picture() == lab.before
+    lab.wait_restored()
 
 
 def test_then_idle(lab):
@@ -207,7 +212,7 @@ def test_then_idle(lab):
         assert lab.ctrl(lab.b).startswith("smcmesh_") and idle.alive
     server.kill()
     wait_for(lambda: "Nothing of smcmesh is left" in idle.out, 60, "the end")
-    assert lab.picture() == lab.before, idle.output
+    lab.wait_restored()
     lab.cleanup("--list")
     assert idle.alive and idle.out.count("Nothing of smcmesh is left") == 1
     idle.kill()
@@ -222,7 +227,7 @@ def test_force(lab):
         lab.agent.stop()
         said = lab.cleanup("--force")
         assert "SMC socket" in said, said
-        assert lab.picture() == lab.before
+        lab.wait_restored()
         assert before.ends(lab.b) == [SMCD]    # and it still carries data
     server.kill()
 
@@ -236,7 +241,7 @@ def test_agent_after_cleanup(lab):
     lab.agent.stop()
     wait_for(lambda: not lab.b.diag(every=True), 30, "the last socket to go")
     lab.cleanup()
-    assert lab.picture() == lab.before
+    lab.wait_restored()
 
 
 def test_foreign_ueid_of_our_name(lab):
@@ -252,5 +257,5 @@ def test_foreign_ueid_of_our_name(lab):
     server.kill()
     lab.agent.stop()
     wait_for(lambda: not lab.b.diag(every=True), 30, "the last socket to go")
-    said = lab.cleanup()
-    assert lab.picture() == before, said
+    lab.cleanup()
+    lab.wait_restored(before)

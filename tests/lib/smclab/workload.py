@@ -51,12 +51,15 @@ def pod(name, namespace="default", **kw):
     return {"apiVersion": "v1", "kind": "Pod", **made}
 
 
-def deployment(name, replicas=1, namespace="default", **kw):
+def deployment(name, replicas=1, namespace="default", at_once=None, **kw):
+    """at_once: so many pods a rollout starts before it ends as many old ones."""
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": template(name, **kw)}
+    if at_once:
+        spec["strategy"] = {"rollingUpdate": {"maxSurge": at_once,
+                                              "maxUnavailable": 0}}
     return {"apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"replicas": replicas,
-                     "selector": {"matchLabels": {"app": name}},
-                     "template": template(name, **kw)}}
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def service(name, port=ECHO_PORT, app=None, namespace="default", **spec):
