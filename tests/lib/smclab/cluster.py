@@ -23,6 +23,7 @@ import re
 import secrets
 import shutil
 import signal
+import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -182,6 +183,8 @@ class Control:
                                + paths.log_file(f"k8s-{name}.log"))
         try:
             return self.api.get("/readyz") == "ok"
+        except ssl.SSLCertVerificationError as e:
+            raise LabError(f"the API server's certificate: {e}") from e
         except ApiError as e:
             raise OSError(str(e)) from e
 
