@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three limits of "fail open" that the README names, each as far as it
+"""The limits of "fail open" that the README names, each as far as it
 goes and no further.
 
             VM limits
@@ -102,6 +102,19 @@ def test_eintr_and_a_converted_socket(lab):
         told, talk = interrupted(pod, "10.244.1.11:7000", "--no-restart",
                                  *flags)
         assert told["stuck"] == ROUNDS, (told, talk)
+
+
+# ---- a connect() that takes longer than the program's SO_SNDTIMEO -----------
+
+@pytest.mark.parametrize("who, said", [
+    ("t", "connect: Operation now in progress"),
+    ("c", "echo: Resource temporarily unavailable")],
+    ids=["plain-tcp", "converted"])
+def test_connect_outlasts_its_timeout(lab, who, said):
+    """The kernel's smc_connect() takes the EINPROGRESS of its TCP socket for a
+    connection, falls back and answers 0: the first write waits and says it."""
+    told = hammer(getattr(lab, who), "10.244.1.99:7000", count=1, patience=1)
+    assert told["errors"] == 1 and said in told["talk"], told
 
 
 # ---- a peer that agrees and then says nothing --------------------------------

@@ -502,12 +502,15 @@ class Cluster:
         return ip
 
     def rolled_out(self, deployment):
-        """Wait until its pods are those of its present template, and ready."""
+        """Wait until its pods are those of its present template, and ready, and
+        the others on their way out: each of both takes a node its time."""
         name = f"deployment/{deployment}"
-        replicas = self.api.get("/apis/apps/v1/namespaces/default/deployments/"
-                                + deployment)["spec"]["replicas"]
+        found = self.api.get("/apis/apps/v1/namespaces/default/deployments/"
+                             + deployment)
+        pods = max(found["spec"]["replicas"],
+                   found.get("status", {}).get("replicas", 0))
         self.kubectl("rollout", "status", name,
-                     timeout=PATIENCE + 2 * POD_S * replicas)
+                     timeout=PATIENCE + 2 * POD_S * pods)
 
     def pod(self, name):
         """The object; @name: "NAMESPACE/NAME", or a name in default."""
