@@ -56,7 +56,7 @@ def test_node_rebooted(cluster, mesh, traffic):
         assert traffic.all_are("tcp", server["status"]["podIP"])
     else:
         mesh.wait_armed(server)
-        assert traffic.all_are("smc", server["status"]["podIP"])
+        assert traffic.all_are_smcr(server)
 
 
 def test_node_killed(cluster, mesh, traffic):

@@ -114,7 +114,7 @@ def test_a_stranger_behind_the_service(cluster, mesh, traffic, load):
         cluster.wait_pods("app=web", 4)
         traffic.become("tcp", within=30)
         for server in servers:
-            assert traffic.all_are("smc", address(server))
+            assert traffic.all_are_smcr(server)
         flows = mesh.ask("n1", "flows")["flows"]
         newest = max((f for f in flows if f["remote_address"] == traffic.ip
                       and f["role"] == "client"), key=lambda f: f["opened"])
@@ -152,7 +152,7 @@ def test_an_address_that_is_used_again(cluster, mesh, traffic):
     cluster.apply(first)
     pod, = cluster.wait_pods("app=first", 1)
     mesh.wait_armed(pod)
-    assert traffic.all_are("smc", address(pod))
+    assert traffic.all_are_smcr(pod)
     cluster.remove(first, wait=True)
     try:
         other = take_address(cluster, traffic, address(pod), "second")
@@ -165,7 +165,7 @@ def test_an_address_that_is_used_again(cluster, mesh, traffic):
         third = take_address(cluster, traffic, address(pod), "third",
                              enabled="true")
         mesh.wait_armed(third)
-        assert traffic.all_are("smc", address(third))
+        assert traffic.all_are_smcr(third)
         mesh.wait_agreement()
     finally:
         cluster.remove(workload.echo("third"))
@@ -181,13 +181,10 @@ def steady(traffic, load):
     assert after["tcp"] == before["tcp"], (before, after)
 
 
-def test_agent_deleted_under_load(cluster, mesh, steady):
+def test_agent_deleted_under_load(mesh, steady):
     """The datapath lives in the kernel: nothing fails, all stays SMC."""
     for node in ("n1", "n2"):
-        old = mesh.agent(node)["metadata"]
-        cluster.kubectl("-n", NAMESPACE, "delete", "pod", old["name"])
-        mesh.wait_agents()
-        assert mesh.agent(node)["metadata"]["uid"] != old["uid"]
+        mesh.renew_agent(node)
         steady.wait_more()
     mesh.wait_agreement()
 

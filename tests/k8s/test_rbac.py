@@ -56,9 +56,7 @@ def without_streaming_lists(cluster, mesh):
     they list, what they otherwise only watch."""
     cluster.control.restart("kube-apiserver", "--feature-gates=WatchList=false")
     for node in cluster.nodes:
-        cluster.api.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/"
-                           + mesh.agent(node)["metadata"]["name"])
-    mesh.wait_agents()
+        mesh.renew_agent(node)
 
 
 def test_rights_equal_calls(cluster, mesh):

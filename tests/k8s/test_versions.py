@@ -9,8 +9,7 @@ import subprocess
 
 import pytest
 
-from smclab import paths, wait_for
-from smclab.cluster import PATIENCE, is_ready
+from smclab import paths
 from smclab.deployed import NAMESPACE, SMCNODES, Load, Traffic
 from smclab.workload import ECHO_PORT
 
@@ -88,15 +87,8 @@ class ByHand:
     def __call__(self, node, image):
         self.strategy({"type": "OnDelete", "rollingUpdate": None})
         self.set_image(image)
-        old = self.mesh.agent(node)["metadata"]
-        self.cluster.kubectl("-n", NAMESPACE, "delete", "pod", old["name"])
-
-        def there():
-            new = self.mesh.agent(node)
-            return (new["metadata"]["uid"] != old["uid"] and is_ready(new) and
-                    new["spec"]["containers"][0]["image"] == image)
-
-        wait_for(there, PATIENCE, f"{image} on {node}", 0.5)
+        new = self.mesh.renew_agent(node)
+        assert new["spec"]["containers"][0]["image"] == image
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import time
 
 from . import flows, progs, topo, workload
-from .cluster import PATIENCE
+from .cluster import PATIENCE, is_ready
 from .kubeapi import ApiError
 from .machine import wait_for
 
@@ -54,6 +54,17 @@ class Deployed:
                  if p["spec"].get("nodeName") == node]
         assert len(found) == 1, [p["metadata"]["name"] for p in found]
         return found[0]
+
+    def renew_agent(self, node):
+        """Delete the agent's pod there; its successor, once that is ready.
+        (The DaemonSet's own status lags behind.)"""
+        old = self.agent(node)["metadata"]
+        self.cluster.kubectl("-n", NAMESPACE, "delete", "pod", old["name"])
+        return wait_for(lambda: [
+            p for p in self.cluster.pods("", NAMESPACE) if is_ready(p)
+            and p["spec"].get("nodeName") == node
+            and p["metadata"]["uid"] != old["uid"]], PATIENCE,
+            f"another agent on {node}", 0.5)[0]
 
     def log(self, node, lines=80):
         try:
@@ -211,6 +222,12 @@ class Traffic:
             raise RuntimeError(f"connections failed: {got}")
         assert got[what] == count, got
         return True
+
+    def all_are_smcr(self, server):
+        """Were all of these connections to that pod on another node SMC? It is
+        perhaps the first time that the two speak."""
+        self.mesh.first_contact(self.client, server, workload.ECHO_PORT)
+        return self.all_are("smc", server["status"]["podIP"])
 
     def become(self, what, to=None, within=PATIENCE):
         """Until new connections are all "smc" or "tcp"."""
