@@ -194,6 +194,9 @@ static void senseless_is_refused(void **state)
 	assert_int_equal(read_with("    certificate-authority: nowhere\n", ""),
 			 -ENOENT);
 	assert_says(b.error.data, "/nowhere: No such file");
+	assert_int_equal(read_with("    tls-server-name: a b\n", ""), -EINVAL);
+	assert_says(b.error.data,
+		    "tls-server-name \"a b\": expected a host name");
 	assert_int_equal(read_with("", "    client-certificate-data: Y2E=\n"),
 			 -EINVAL);
 	assert_says(b.error.data, "needs its key");

@@ -30,6 +30,13 @@ static int add_header(struct kube_call *call, const char *name,
 	return 0;
 }
 
+static int fail(struct kube_call *call, int err, const struct buf *error)
+{
+	snprintf(call->error, sizeof(call->error), "%s",
+		 error->data ?: "out of memory");
+	return err;
+}
+
 static int add_token(struct kube_call *call)
 {
 	const struct kube_config *config = &call->client->config;
@@ -40,11 +47,8 @@ static int add_token(struct kube_call *call)
 		err = small_file_read(config->token_file, &token, &error);
 	else if (config->token)
 		err = buf_printf(&token, "%s", config->token);
-	if (err) {
-		snprintf(call->error, sizeof(call->error), "%s",
-			 error.data ?: "out of memory");
-		return err;
-	}
+	if (err)
+		return fail(call, err, &error);
 	if (!token.len)
 		return 0;
 	token.data[strcspn(token.data, "\r\n")] = '\0';
@@ -69,17 +73,27 @@ static int add_headers(struct kube_call *call, const struct kube_request *req)
 	return err;
 }
 
-/* @option takes a file, @blob the content. */
-static CURLcode set_pem(CURL *easy, const struct kube_pem *pem,
-			CURLoption option, CURLoption blob)
+/* A client's certificate or its key. Always the content: for another one than
+ * before curl makes a new connection, for the same file it would not. */
+static int add_pem(struct kube_call *call, const struct kube_pem *pem,
+		   CURLoption option)
 {
-	struct curl_blob content = {.data = pem->data.data,
-				    .len = pem->data.len,
-				    .flags = CURL_BLOB_NOCOPY};
+	struct curl_blob blob = {.data = pem->data.data,
+				 .len = pem->data.len,
+				 .flags = CURL_BLOB_COPY};
+	_buf_ struct buf text = {0}, error = {0};
+	int err;
 
-	if (pem->data.len)
-		return curl_easy_setopt(easy, blob, &content);
-	return pem->file ? curl_easy_setopt(easy, option, pem->file) : CURLE_OK;
+	if (!blob.len && pem->file) {
+		err = small_file_read(pem->file, &text, &error);
+		if (err)
+			return fail(call, err, &error);
+		blob.data = text.data;
+		blob.len = text.len;
+	}
+	if (blob.len && curl_easy_setopt(call->easy, option, &blob))
+		return -ENOMEM;
+	return 0;
 }
 
 /* curl's own lack SOCK_CLOEXEC, and time out only where the kernel gives up,
@@ -105,18 +119,23 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 
 static int set_tls(const struct kube_client *c, CURL *easy)
 {
-	const struct kube_config *config = &c->config;
+	const struct kube_pem *ca = &c->config.ca;
+	struct curl_blob blob = {.data = ca->data.data,
+				 .len = ca->data.len,
+				 .flags = CURL_BLOB_NOCOPY};
 
 	set(CURLOPT_SSL_VERIFYPEER, 1L);
 	set(CURLOPT_SSL_VERIFYHOST, 2L);
 	set(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	/* It would hold on to a CA file for a day. */
 	set(CURLOPT_CA_CACHE_TIMEOUT, 0L);
-	if (set_pem(easy, &config->ca, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB) ||
-	    set_pem(easy, &config->cert, CURLOPT_SSLCERT,
-		    CURLOPT_SSLCERT_BLOB) ||
-	    set_pem(easy, &config->key, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB))
-		return -ENOMEM;
+	if (blob.len)
+		set(CURLOPT_CAINFO_BLOB, &blob);
+	else if (ca->file)
+		set(CURLOPT_CAINFO, ca->file);
+	/* The directory that curl was built with is believed beside it. */
+	if (blob.len || ca->file)
+		set(CURLOPT_CAPATH, NULL);
 	return 0;
 }
 
@@ -173,13 +192,18 @@ static int set_request(struct kube_call *call, const struct kube_request *req)
 
 int call_prepare(struct kube_call *call, const struct kube_request *req)
 {
+	const struct kube_config *config = &call->client->config;
 	int err;
 
 	call->easy = curl_easy_init();
 	if (!call->easy)
 		return -ENOMEM;
-	err = add_headers(call, req);
-	return err ?: add_token(call) ?: set_request(call, req);
+	err = add_headers(call, req) ?: add_token(call);
+	if (!err)
+		err = add_pem(call, &config->cert, CURLOPT_SSLCERT_BLOB)
+			      ?: add_pem(call, &config->key,
+					 CURLOPT_SSLKEY_BLOB);
+	return err ?: set_request(call, req);
 }
 
 /*

@@ -41,7 +41,7 @@ struct kube_client {
 	TAILQ_HEAD(, kube_call) ready;
 	struct kube_call *current; /* whose callback runs; NULL: it is gone */
 	unsigned int retry_after;
-	bool fresh; /* the connection may be dead: make a new one */
+	bool fresh; /* the connection may be of no use: make a new one */
 	bool closed;
 };
 
@@ -50,7 +50,7 @@ struct kube_client {
 /*
  * call_prepare - Make call->easy ready to be started.
  * Return: 0, -ENOMEM, or a negative errno with a sentence in call->error: the
- * token cannot be read.
+ * token or the client certificate cannot be read.
  */
 must_check int call_prepare(struct kube_call *call,
 			    const struct kube_request *req);

@@ -124,6 +124,15 @@ static bool url_has(CURLU *url, CURLUPart part)
 	return has;
 }
 
+static bool is_host(const char *name)
+{
+	CURLU *url = curl_url();
+	bool ok = url && !curl_url_set(url, CURLUPART_HOST, name, 0);
+
+	curl_url_cleanup(url);
+	return ok;
+}
+
 static bool is_https(const struct kube_config *c)
 {
 	return !strncasecmp(c->server, "https:", 6);
@@ -157,6 +166,12 @@ static int check_server(struct kube_config *c, struct buf *error)
 			error,
 			"server \"%.200s\": expected https://HOST:PORT, or http://HOST:PORT of a proxy",
 			c->server);
+		return -EINVAL;
+	}
+	if (c->server_name && !is_host(c->server_name)) {
+		buf_printf(error,
+			   "tls-server-name \"%.200s\": expected a host name",
+			   c->server_name);
 		return -EINVAL;
 	}
 	len = strlen(c->server);

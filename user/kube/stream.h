@@ -25,5 +25,6 @@ void kube_client_suspect(struct kube_client *c);
 /* kube_client_loop - The loop it was opened on. */
 uv_loop_t *kube_client_loop(const struct kube_client *c);
 
-/* The most that is read of one answer, or of one event of a watch. */
-#define KUBE_BODY_MAX (512UL << 20)
+/* The most that is read of one answer. Parsed it takes three times as much for
+ * a moment, which must fit into the memory that deploy/ gives the agent. */
+#define KUBE_BODY_MAX (96UL << 20)
