@@ -17,7 +17,7 @@ static struct bench {
 	unsigned int answers;
 	int err, status;
 	char body[4096];
-	unsigned int retry_after;
+	unsigned int retry_after, again_ms;
 } b;
 
 static int up(void **state)
@@ -46,6 +46,7 @@ static void done(int err, int status, const char *body, size_t len, void *arg)
 	b.err = err;
 	b.status = status;
 	b.retry_after = kube_retry_after(b.client);
+	b.again_ms = kube_again_ms(b.client, &(unsigned int){8});
 	snprintf(b.body, sizeof(b.body), "%s", body);
 }
 
@@ -158,11 +159,14 @@ static void refusals_are_answers(void **state)
 	assert_int_equal(b.err, 0);
 	assert_int_equal(b.status, 429);
 	assert_int_equal(b.retry_after, 7);
+	/* on top of it, and not all at once */
+	assert_in_range(b.again_ms, 7500, 8000);
 	assert_says(b.body, "slow down");
 	get("/api/v1/pods");
 	fake_reply(fake_wait(&b.api, "GET "), 200, "");
 	wait_for(&b.api, b.answers == 2);
 	assert_int_equal(b.retry_after, 0);
+	assert_in_range(b.again_ms, 15000, 30000);
 }
 
 static void a_cancelled_call_is_not_answered(void **state)
@@ -264,6 +268,19 @@ static void silence_ends(void **state)
 	assert_int_equal(b.api.accepted, 2);
 }
 
+/* The certificate of that connection may have expired since. */
+static void who_is_not_known_comes_anew(void **state)
+{
+	open_plain();
+	get("/api/v1/x");
+	fake_reply(fake_wait(&b.api, "/x"), 401, "");
+	wait_for(&b.api, b.answers == 1);
+	get("/api/v1/y");
+	fake_reply(fake_wait(&b.api, "/y"), 200, "");
+	wait_for(&b.api, b.answers == 2);
+	assert_int_equal(b.api.accepted, 2);
+}
+
 static void a_broken_connection_is_an_error(void **state)
 {
 	open_plain();
@@ -338,6 +355,7 @@ static struct tls {
 	char url[64];
 	pthread_mutex_t lock;
 	char token[128];
+	unsigned int connections;
 } tls = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static enum MHD_Result tls_answer(void *arg, struct MHD_Connection *conn,
@@ -346,18 +364,31 @@ static enum MHD_Result tls_answer(void *arg, struct MHD_Connection *conn,
 				  size_t *len, void **state)
 {
 	static char yes[] = "yes";
-	struct MHD_Response *r =
-		MHD_create_response_from_buffer(3, yes, MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *r;
 	const char *token = MHD_lookup_connection_value(conn, MHD_HEADER_KIND,
 							"Authorization");
 	enum MHD_Result result;
 
+	/* Who answers at the first call closes the connection. */
+	if (!*state) {
+		*state = yes;
+		return MHD_YES;
+	}
 	pthread_mutex_lock(&tls.lock);
 	snprintf(tls.token, sizeof(tls.token), "%s", token ?: "");
 	pthread_mutex_unlock(&tls.lock);
+	r = MHD_create_response_from_buffer(3, yes, MHD_RESPMEM_PERSISTENT);
 	result = MHD_queue_response(conn, 200, r);
 	MHD_destroy_response(r);
 	return result;
+}
+
+static void tls_connected(void *arg, struct MHD_Connection *conn, void **state,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	pthread_mutex_lock(&tls.lock);
+	tls.connections += code == MHD_CONNECTION_NOTIFY_STARTED;
+	pthread_mutex_unlock(&tls.lock);
 }
 
 static void tls_up(const char *cert, const char *key)
@@ -367,7 +398,8 @@ static void tls_up(const char *cert, const char *key)
 	tls.daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS, 0, NULL, NULL,
 		tls_answer, NULL, MHD_OPTION_HTTPS_MEM_CERT, cert,
-		MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_END);
+		MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_NOTIFY_CONNECTION,
+		tls_connected, NULL, MHD_OPTION_END);
 	assert_non_null(tls.daemon);
 	info = MHD_get_daemon_info(tls.daemon, MHD_DAEMON_INFO_BIND_PORT);
 	assert_non_null(info);
@@ -421,6 +453,42 @@ static void tokens_are_read_again(void **state)
 	wait_for(&b.api, b.answers == 3);
 	assert_int_equal(b.err, -ENOENT);
 	assert_says(b.body, "/token: No such file");
+}
+
+/* Return: of how many connections were the requests so far? */
+static unsigned int ask_again(void)
+{
+	unsigned int answers = b.answers, n;
+
+	get("/api/v1/x");
+	wait_for(&b.api, b.answers == answers + 1);
+	pthread_mutex_lock(&tls.lock);
+	n = tls.connections;
+	pthread_mutex_unlock(&tls.lock);
+	return n;
+}
+
+static void a_new_client_certificate_makes_a_new_connection(void **state)
+{
+	struct kube_options opt = {.server = tls.url};
+	unsigned int n;
+
+	tls_up(server_pem, server_key);
+	opt.ca = tmpdir_put(&b.tmp, "ca", ca_pem);
+	opt.client_cert = tmpdir_put(&b.tmp, "cert", client_pem);
+	opt.client_key = tmpdir_put(&b.tmp, "key", client_key);
+	ask_tls(&opt);
+	assert_int_equal(b.err, 0);
+	n = ask_again();
+	assert_int_equal(ask_again(), n);
+	tmpdir_put(&b.tmp, "cert", server_pem);
+	tmpdir_put(&b.tmp, "key", server_key);
+	assert_int_equal(ask_again(), n + 1);
+	assert_int_equal(b.err, 0);
+	unlink(tmpdir_at(&b.tmp, "cert"));
+	assert_int_equal(ask_again(), n + 1);
+	assert_int_equal(b.err, -ENOENT);
+	assert_says(b.body, "/cert: No such file");
 }
 
 static void strangers_are_not_believed(void **state)
@@ -570,10 +638,12 @@ int main(void)
 		TEST(done_may_close_the_client),
 		TEST(nobody_there_is_said),
 		TEST(silence_ends),
+		TEST(who_is_not_known_comes_anew),
 		TEST(a_broken_connection_is_an_error),
 		TEST(streams_come_in_pieces),
 		TEST(a_refused_stream_has_its_body),
 		TLS(tokens_are_read_again),
+		TLS(a_new_client_certificate_makes_a_new_connection),
 		TLS(strangers_are_not_believed),
 		TLS(the_systems_ca_does_not_know_it),
 		TLS(names_are_verified),

@@ -391,6 +391,28 @@ static void a_list_that_broke_off_makes_nothing_go(void **state)
 	told("-d/b=2 -d/c=3 = ");
 }
 
+/* It is not asked for more than before, nor before it said. */
+static void a_server_in_trouble_is_left_alone(void **state)
+{
+	__u64 begin;
+
+	open_watch();
+	fake_event(stream_two(), "ERROR", "{\"code\":410}");
+	begin = uv_now(&b.loop);
+	fake_reply_with(fake_wait(&b.api, STREAM), 503, "Retry-After: 1\r\n",
+			"");
+	wait_for(&b.api, kube_watch_problem(b.watch));
+	fake_reply(fake_wait(&b.api, STREAM), 422, "{}");
+	assert_true(uv_now(&b.loop) - begin >= 1000);
+	fake_reply(fake_wait(&b.api, PLAIN "10&"), 503, "");
+	fake_reply(refuse_stream(422, PLAIN "10&"), 504, "etcd is slow");
+	/* Its own error may be that it cannot stream. */
+	fake_reply(wait_now(STREAM), 500, "{}");
+	reply_list(wait_now(PLAIN "10&"), 12, thing("a", "1", 5));
+	fake_wait(&b.api, WATCH "12");
+	told("+d/a=1 +d/b=2 = -d/b=2 = ");
+}
+
 /* ---- UID decides --------------------------------------------------------- */
 
 static void another_one_of_that_name_replaces_it(void **state)
@@ -543,6 +565,29 @@ static void what_must_be_there_is_trouble(void **state)
 	told("");
 }
 
+/* What an outage left behind is over, and what stands before the server cannot
+ * tell what is installed. */
+static void what_is_not_installed_is_no_trouble_after_an_outage(void **state)
+{
+	open_at("/apis/x.io/v1/things", NULL, true, false);
+	/* On a connection that is used again curl would ask once more. */
+	fake_reply_with(fake_wait(&b.api, STREAM), 404, "Connection: close\r\n",
+			"");
+	wait_for(&b.api, b.synced);
+	told("= ");
+	fake_drop(wait_now(STREAM));
+	wait_for(&b.api, kube_watch_problem(b.watch));
+	fake_reply(wait_now(STREAM), 404, "");
+	wait_for(&b.api, !kube_watch_problem(b.watch));
+	for (int i = 0; i < 3; i++) {
+		fake_reply(wait_now(STREAM), (int[]){401, 403, 503}[i], "");
+		wait_for(&b.api, kube_watch_problem(b.watch));
+		fake_reply(wait_now(STREAM), 404, "");
+		wait_for(&b.api, !kube_watch_problem(b.watch));
+	}
+	told("");
+}
+
 /* ---- closing ------------------------------------------------------------- */
 
 static void closing_deletes_all(void **state)
@@ -620,6 +665,7 @@ int main(void)
 		TEST(a_watch_resumes_where_it_ended),
 		TEST(gone_lists_anew),
 		TEST(gone_as_a_status_lists_anew),
+		TEST(a_server_in_trouble_is_left_alone),
 		TEST(a_list_that_broke_off_makes_nothing_go),
 		TEST(another_one_of_that_name_replaces_it),
 		TEST(broken_json_is_said_and_listed_anew),
@@ -628,6 +674,7 @@ int main(void)
 		TEST(nobody_there_is_trouble),
 		TEST(a_server_that_ends_at_once_is_not_hammered),
 		TEST(what_is_not_installed_is_empty),
+		TEST(what_is_not_installed_is_no_trouble_after_an_outage),
 		TEST(what_must_be_there_is_trouble),
 		TEST(closing_deletes_all),
 		TEST(put_may_close),

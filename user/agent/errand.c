@@ -36,8 +36,6 @@ static void request_free(struct kube_request *r)
 static void failed(struct errand *e, int err, int status, const char *body,
 		   size_t len)
 {
-	unsigned int after = kube_retry_after(e->client) * 1000;
-	unsigned int ms = kube_backoff_ms(++e->failures);
 	_buf_ struct buf text = {};
 
 	kube_say(&text, e->client, e->req.method, e->req.path, err, status,
@@ -47,7 +45,7 @@ static void failed(struct errand *e, int err, int status, const char *body,
 		free(e->said);
 		e->said = buf_take(&text);
 	}
-	ask_in(e, after > ms ? after : ms);
+	ask_in(e, kube_again_ms(e->client, &e->failures));
 }
 
 static void answer(int err, int status, const char *body, size_t len, void *arg)
@@ -63,6 +61,7 @@ static void answer(int err, int status, const char *body, size_t len, void *arg)
 		if (e->answered(status, body, len, e->arg)) {
 			request_free(&was);
 			e->failures = 0;
+			free(take_ptr(e->said));
 			return;
 		}
 		request_free(&e->req);
@@ -80,7 +79,7 @@ static void timer_event(uv_timer_t *timer)
 	if (!err)
 		return;
 	log_warn(err, "%s %s", e->req.method, e->req.path);
-	ask_in(e, kube_backoff_ms(++e->failures));
+	ask_in(e, kube_again_ms(e->client, &e->failures));
 }
 
 struct errand *errand_new(uv_loop_t *loop, struct kube_client *client,

@@ -22,6 +22,9 @@
 #define REFUSAL_MAX (64UL << 10)
 /* Nobody sends us away for longer. */
 #define RETRY_MAX_S 60
+/* As if after so many failures at most, where the server says how long to stay
+ * away: who is told when to come back need not guess. */
+#define ASKED_MOST 2
 
 /* One of curl's sockets. */
 struct sock {
@@ -117,7 +120,8 @@ static void deliver_end(struct kube_client *c, struct kube_call *call)
 		buf_printf(&body, "%s", call->error);
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &wait);
 	c->retry_after = wait > RETRY_MAX_S ? RETRY_MAX_S : wait;
-	c->fresh = call->err == -ETIMEDOUT;
+	/* Dead, or of a client certificate that has expired since. */
+	c->fresh = call->err == -ETIMEDOUT || call->status == 401;
 
 	void (*done)(int, int, const char *, size_t, void *) = call->done;
 	void *arg = call->arg;
@@ -428,6 +432,15 @@ unsigned int kube_backoff_ms(unsigned int failures)
 	if (getrandom(&dice, sizeof(dice), GRND_NONBLOCK) < 0)
 		dice = uv_hrtime();
 	return ms / 2 + dice % (ms / 2 + 1);
+}
+
+unsigned int kube_again_ms(const struct kube_client *c, unsigned int *failures)
+{
+	unsigned int n = ++*failures;
+
+	if (c->retry_after && n > ASKED_MOST)
+		n = ASKED_MOST;
+	return c->retry_after * 1000 + kube_backoff_ms(n);
 }
 
 /* ---- opening and closing ------------------------------------------------- */

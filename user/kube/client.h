@@ -4,8 +4,9 @@
  * ask, and watch.h for those who want to be told. Nothing here blocks, and no
  * callback is called from inside the call that asked for it.
  *
- * Certificates are verified, always. A token is read from its file again for
- * each request, so it may rotate; it is never sent over plain HTTP.
+ * Certificates are verified, always. A token and a client certificate are read
+ * from their files again for each request, so they may rotate; neither is ever
+ * sent over plain HTTP.
  */
 #pragma once
 
@@ -27,7 +28,7 @@ struct kube_options {
 	const char *kubeconfig; /* file, YAML or JSON: its current context */
 	const char *server;	/* "https://HOST:PORT", or http:// of a proxy */
 	const char *token_file; /* bearer token */
-	const char *client_cert; /* PEM file */
+	const char *client_cert; /* PEM file, read as the token's is */
 	const char *client_key;	 /* PEM file */
 	const char *ca;		 /* PEM file; without any, the system's */
 	/* For source_open() only: */
@@ -127,3 +128,10 @@ void kube_say(struct buf *out, const struct kube_client *c, const char *method,
  * part between a half and the whole, so that not all nodes come at once.
  */
 unsigned int kube_backoff_ms(unsigned int failures);
+
+/*
+ * kube_again_ms - How long to wait before what failed is tried again, which
+ * counts as one more of @failures. During `done` it is on top of what the
+ * server asked for: else all whom it sent away would come back at once.
+ */
+unsigned int kube_again_ms(const struct kube_client *c, unsigned int *failures);

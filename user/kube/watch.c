@@ -34,9 +34,6 @@
 #define SETTLED_MS 10000
 /* The server takes no object larger than 1.5 MiB or so. */
 #define EVENT_MAX (32UL << 20)
-/* As if after so many failures at most, where the server says how long to stay
- * away. */
-#define ASKED_MOST 2
 /* Only so many 404 in a row make what is known go: the server may be starting,
  * or something else may have answered. */
 #define ABSENT_TIMES 3
@@ -98,21 +95,15 @@ static void stop_call(struct kube_watch *w)
 static bool later(struct kube_watch *w, enum stage stage)
 {
 	uint64_t lived = uv_now(kube_client_loop(w->client)) - w->since;
-	unsigned int asked = kube_retry_after(w->client) * 1000;
 	bool was_well = w->begun && lived >= SETTLED_MS;
-	unsigned int ms;
 
 	if (was_well)
 		w->failures = 0;
-	w->failures++;
-	/* Who is told when to come back need not guess. It is on top of what is
-	 * asked, for else they all come at once again. */
-	ms = kube_backoff_ms(asked && w->failures > ASKED_MOST ? ASKED_MOST
-							       : w->failures);
 	stop_call(w);
 	w->begun = false;
 	w->stage = stage;
-	uv_timer_start(&w->timer, start_event, asked + ms, 0);
+	uv_timer_start(&w->timer, start_event,
+		       kube_again_ms(w->client, &w->failures), 0);
 	return was_well;
 }
 
@@ -416,6 +407,30 @@ static void absent(struct kube_watch *w, const char *problem)
 	later(w, STREAM);
 	if (news)
 		listed(w);
+	else
+		set_problem(w, NULL);
+}
+
+/* Who answers so has looked at the path. 401, 403 and 5xx are also what those
+ * say that stand before the server, to whatever is asked. */
+static bool proves_there(int status)
+{
+	return status / 100 == 2 || status == 400 || status == 410 ||
+	       status == 422 || status == 429;
+}
+
+/* So answers a server that does not stream lists: 422 where that is switched
+ * off, the others where it does not understand what is asked. */
+static bool cannot_stream(int status)
+{
+	return status == 400 || status == 406 || status == 415 || status == 422;
+}
+
+/* It may be one that is behind the last, or began anew. */
+static bool lacks_version(int status, const char *body)
+{
+	return status == 400 || status == 410 ||
+	       (status == 504 && strstr(body, "Too large resource version"));
 }
 
 /* An answer of whatever kind, or none, ended the call. */
@@ -428,20 +443,24 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 	kube_say(&problem, w->client, "GET", w->asked, err, status, body, len);
 	text = problem.data ?: "out of memory";
 	if (status && status != 404)
+		w->absent = 0;
+	if (proves_there(status))
 		there(w);
 	if (status == 404) {
 		absent(w, text);
-	} else if (err || status == 401 || status == 403 || status == 429) {
-		fail(w, w->stage == WATCH ? WATCH : STREAM, text);
-	} else if (w->stage == STREAM) {
-		/* It may not know how to stream a list. */
+	} else if (w->stage == STREAM && cannot_stream(status)) {
 		w->stage = PLAIN;
 		start(w);
-	} else if (w->stage == PLAIN && w->version) {
-		/* It may be one that is behind the last: take what it has. */
+	} else if (w->stage == STREAM && status == 500) {
+		/* That may be its way to say so; or else it has trouble enough
+		 * to be left alone for a moment. */
+		fail(w, PLAIN, text);
+	} else if (w->stage == PLAIN && w->version &&
+		   lacks_version(status, body)) {
+		/* Take what it has. */
 		free(take_ptr(w->version));
 		start(w);
-	} else if (status == 410 || status == 400) {
+	} else if (w->stage == WATCH && (status == 410 || status == 400)) {
 		later(w, STREAM);
 	} else {
 		fail(w, w->stage == WATCH ? WATCH : STREAM, text);
