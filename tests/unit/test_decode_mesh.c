@@ -146,7 +146,8 @@ static void node_is_read(void **state)
 {
 	_decoded_ struct decoded d = decode(
 		"{\"apiVersion\":\"smcmesh.io/v1alpha1\",\"kind\":\"SmcNode\","
-		"\"metadata\":{\"name\":\"n2\"},\"status\":{\"kernel\":\"7\","
+		"\"metadata\":{\"name\":\"n2\",\"resourceVersion\":\"7\"},"
+		"\"status\":{\"kernel\":\"7\","
 		"\"bootID\":\"b\",\"transports\":[\"smcr\",\"smcx\"],"
 		"\"ueids\":[\"SMCMESH\",\"B\"],\"endpoints\":["
 		"{\"address\":\"10.0.0.2\",\"transports\":[\"smcr\",\"smcd\"],"
@@ -164,6 +165,7 @@ static void node_is_read(void **state)
 	assert_int_equal(d.world.n_nodes, 1);
 	assert_string_equal(n->name, "n2");
 	assert_string_equal(n->boot_id, "b");
+	assert_string_equal(n->version, "7");
 	assert_true(n->ready);
 	assert_int_equal(n->transports, SMC_TRANSPORT_SMCR);
 	assert_int_equal(n->n_ueids, 2);

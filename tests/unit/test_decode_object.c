@@ -434,6 +434,8 @@ static void a_uid_is_read(void **state)
 	assert_int_equal(kube_decode_uid(good, strlen(good), &uid), 0);
 	assert_string_equal(uid, "u-1");
 	free(uid);
+	assert_int_equal(kube_decode_version(good, strlen(good), &uid),
+			 -EINVAL);
 	assert_int_equal(kube_decode_uid("{}", 2, &uid), -EINVAL);
 	assert_int_equal(
 		kube_decode_uid("{\"metadata\":{\"uid\":7}}", 22, &uid),

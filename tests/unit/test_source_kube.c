@@ -222,8 +222,12 @@ static void peers_are_let_go(void **state)
 	list(SERVICES, SERVICE);
 	list(SLICES, SLICE);
 	wait_for(&b.api, world());
+	assert_true(source_shows_nodes(b.source));
+	assert_string_equal(world()->nodes[0].version, "2");
 	fake_event(pods, "MODIFIED", pod("a", "", "Running"));
+	wait_for(&b.api, !source_shows_nodes(b.source));
 	wait_for(&b.api, !world()->n_nodes);
+	assert_false(source_shows_nodes(b.source));
 	assert_int_equal(world()->n_services, 0);
 	assert_int_equal(world()->n_slices, 0);
 	assert_int_equal(world()->n_pods, 1);
@@ -231,8 +235,11 @@ static void peers_are_let_go(void **state)
 	assert_false(peers_asked());
 	/* And again. */
 	fake_event(pods, "MODIFIED", pod("a", YES, "Running"));
+	fake_wait(&b.api, SMCNODES);
+	assert_false(source_shows_nodes(b.source));
 	list(SMCNODES, NODE);
 	wait_for(&b.api, world()->n_nodes == 1);
+	assert_true(source_shows_nodes(b.source));
 }
 
 static void a_namespace_may_annotate(void **state)

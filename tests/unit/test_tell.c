@@ -104,7 +104,9 @@ static const char *own_node(const char *boot, const char *endpoints)
 	"\"namespace\":\"d\",\"pod\":\"p\",\"uid\":\"u\","     \
 	"\"created\":\"2025-01-01T00:00:00Z\"}"
 
-/* Everything up to the first status. */
+#define VERSION(v) "{\"metadata\":{\"resourceVersion\":\"" v "\"}}"
+
+/* Everything up to the first status, which is version 99. */
 static void publish_first(const char *status)
 {
 	open_publish();
@@ -115,7 +117,7 @@ static void publish_first(const char *status)
 	assert_true(fake_asks(fake_wait(&b.api, MAKE), "\"uid\":\"u-1\""));
 	answer(MAKE, 201, "{}");
 	assert_true(fake_asks(fake_wait(&b.api, STATUS), status));
-	answer(STATUS, 200, "{}");
+	answer(STATUS, 200, VERSION("99"));
 	wait_for(&b.api, publish_acked(b.publish) == 1);
 }
 
@@ -229,23 +231,116 @@ static void test_removed(void **state)
 	wait_for(&b.api, publish_acked(b.publish) == 2);
 }
 
-/* The own object as the source sees it: nothing to do while it is as it was
- * published, or has not been seen yet. */
-static void test_check(void **state)
+/* ---- what became of it --------------------------------------------------- */
+
+#define MINUTE_MS (60 * 1000)
+
+/* The source shows our SmcNode like this (NULL: none), @ms from now. Return: is
+ * it published again? */
+static bool again_after(unsigned int ms, const char *version, bool shown)
 {
-	char boot[] = BOOT;
-	struct mesh_endpoint endpoint = {};
-	struct mesh_node own = {
-		.boot_id = boot, .endpoints = &endpoint, .n_endpoints = 1};
+	struct mesh_node own = {.version = (char *)version};
+
+	/* The second after an answer is over. */
+	uv_run(&b.loop, UV_RUN_NOWAIT);
+	b.loop.time += ms;
+	publish_check(b.publish, version ? &own : NULL, shown);
+	uv_update_time(&b.loop);
+	return publish_age_ms(b.publish) < 0;
+}
+
+static bool again(const char *version)
+{
+	return again_after(0, version, true);
+}
+
+/* Published, and a second older than that, so that it may be again. */
+static void publish_and_wait(void)
+{
+	__u64 begin;
 
 	publish_first("{\"one\":1}");
-	publish_check(b.publish, NULL);
-	publish_check(b.publish, &own);
-	own.n_endpoints = 0; /* an older state: the watch lags behind */
-	publish_check(b.publish, &own);
+	begin = uv_now(&b.loop);
+	wait_for(&b.api, uv_now(&b.loop) - begin > 1050);
+}
+
+/* The same text once more. @made: of MAKE; @version: what comes of it. */
+static void answer_again(int made, const char *version)
+{
+	__u64 number = publish_acked(b.publish), begin;
+
+	answer(NODE_PATH, 200, NODE);
+	answer(MAKE, made, "{}");
+	assert_true(fake_asks(fake_wait(&b.api, STATUS), "{\"one\":1}"));
+	answer(STATUS, 200, version);
+	wait_for(&b.api, publish_acked(b.publish) == number + 1);
+	begin = uv_now(&b.loop);
+	wait_for(&b.api, uv_now(&b.loop) - begin > 1050);
+}
+
+/* Nothing to do while it is as it was published, or the watch lags behind. */
+static void test_as_acked(void **state)
+{
+	publish_and_wait();
+	assert_false(again("99"));
+	assert_false(again("98"));
+	assert_false(again("9"));
+	assert_false(again_after(MINUTE_MS, "98", true));
+	/* nothing that can be compared */
+	assert_false(again(""));
+	assert_false(again("x100"));
 	uv_run(&b.loop, UV_RUN_NOWAIT);
 	assert_null(fake_find(&b.api, "/api"));
-	assert_true(publish_age_ms(b.publish) >= 0);
+	/* as it was ten minutes ago, and then for as long no more */
+	assert_false(again_after(11 * MINUTE_MS, "99", true));
+	assert_true(again_after(22 * MINUTE_MS, "98", true));
+}
+
+/* Whatever it was that someone changed, also what no other field tells. */
+static void test_changed(void **state)
+{
+	publish_and_wait();
+	assert_true(again("100"));
+	/* it is under way */
+	assert_true(again("100"));
+	answer_again(200, VERSION("102"));
+	/* 101 is of the object itself, which was applied first */
+	assert_false(again("101"));
+	assert_false(again("102"));
+	assert_true(again("103"));
+	/* nothing was wrong with what is ours: it stays the same version */
+	answer_again(200, VERSION("103"));
+	assert_false(again("103"));
+	assert_null(fake_find(&b.api, "/api"));
+}
+
+static void test_taken_away(void **state)
+{
+	publish_and_wait();
+	/* it was made just now: the watch has not come so far */
+	assert_false(again(NULL));
+	assert_false(again("98"));
+	assert_true(again(NULL));
+	answer_again(201, VERSION("110"));
+	assert_false(again(NULL));
+	assert_false(again("110"));
+	assert_true(again(NULL));
+}
+
+/* The last annotated pod went: nobody watches any more. */
+static void test_not_shown(void **state)
+{
+	publish_and_wait();
+	assert_false(again("99"));
+	assert_false(again_after(0, NULL, false));
+	assert_false(again_after(9 * MINUTE_MS, NULL, false));
+	/* in the meantime it may have gone */
+	assert_true(again_after(11 * MINUTE_MS, NULL, false));
+	/* the server does not say a version */
+	answer_again(200, "{}");
+	assert_false(again("5"));
+	assert_false(again_after(9 * MINUTE_MS, "6", true));
+	assert_true(again_after(11 * MINUTE_MS, "6", true));
 }
 
 /* ---- Events -------------------------------------------------------------- */
@@ -296,7 +391,10 @@ int main(void)
 		tell_test(test_unreadable),
 		tell_test(test_trouble),
 		tell_test(test_removed),
-		tell_test(test_check),
+		tell_test(test_as_acked),
+		tell_test(test_changed),
+		tell_test(test_taken_away),
+		tell_test(test_not_shown),
 		tell_test(test_events),
 	};
 

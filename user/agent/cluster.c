@@ -428,7 +428,7 @@ void cluster_resync(struct agent *a)
 	for (size_t i = 0; i < w->n_nodes && !own; i++)
 		if (!strcmp(w->nodes[i].name, a->opt->node))
 			own = &w->nodes[i];
-	publish_check(a->cluster->publish, own);
+	publish_check(a->cluster->publish, own, source_shows_nodes(a->source));
 }
 
 bool cluster_published(const struct cluster *c, bool ever)

@@ -21,11 +21,9 @@
 #include "kube/encode.h"
 
 #define BETWEEN_MS 1000
-/* After an answer the watch needs a moment to say the same. */
-#define SETTLED_MS 5000
-/* Where the source does not watch SmcNodes (no pod of this node is annotated)
- * nobody tells that ours is gone: apply it again this rarely. Applied as it is
- * it changes nothing, so no other node hears of it. */
+/* Where the source does not watch SmcNodes (no pod of this node is annotated),
+ * or lags behind, nobody tells what became of ours: apply it again this rarely.
+ * Applied as it is it changes nothing, so no other node hears of it. */
 #define UNSEEN_MS (10 * 60 * 1000)
 
 #define SMCNODES "/apis/smcmesh.io/v1alpha1/smcnodes/"
@@ -56,9 +54,10 @@ struct publish {
 	__u64 sent;   /* of the status that is under way */
 	size_t sent_n;
 	__u64 acked;
-	size_t acked_n;
 	__u64 acked_at; /* uv_now() */
-	bool seen_own;	/* the source has seen the object since */
+	char *version;	/* of the object that the server answered with */
+	__u64 sure_at;	/* uv_now(), when it was last known to be as acked */
+	bool seen;	/* the source has shown the object since it was made */
 };
 
 static void go(struct publish *p);
@@ -160,7 +159,7 @@ static void go(struct publish *p)
 	if (!err)
 		return;
 	log_warn(err, "publish this node's SmcNode");
-	again_in(p, kube_backoff_ms(++p->failures));
+	again_in(p, kube_again_ms(p->client, &p->failures));
 }
 
 /* ---- answers ------------------------------------------------------------- */
@@ -171,15 +170,13 @@ static void failed(struct publish *p, int err, int status, const char *body,
 		   size_t len)
 {
 	_buf_ struct buf text = {};
-	unsigned int after = kube_retry_after(p->client) * 1000;
-	unsigned int ms = kube_backoff_ms(++p->failures);
 
 	kube_say(&text, p->client, method_of(p->step), p->path, err, status,
 		 body, len);
 	if (p->step == MAKE && status == 404)
 		buf_printf(&text, " (are the CRDs installed?)");
 	set_problem(p, text.data ?: "the SmcNode cannot be published");
-	again_in(p, after > ms ? after : ms);
+	again_in(p, kube_again_ms(p->client, &p->failures));
 }
 
 static void may_arm(struct publish *p)
@@ -198,7 +195,7 @@ static void take_back(struct publish *p)
 	if (err) {
 		log_err(err, "encode an empty SmcNode");
 		p->step = FIND;
-		again_in(p, kube_backoff_ms(++p->failures));
+		again_in(p, kube_again_ms(p->client, &p->failures));
 		return;
 	}
 	log_info(
@@ -242,12 +239,19 @@ static void owner_found(struct publish *p, const char *body, size_t len)
 	go(p);
 }
 
-static void status_taken(struct publish *p)
+static void status_taken(struct publish *p, const char *body, size_t len)
 {
+	char *version = NULL;
+
+	if (kube_decode_version(body, len, &version))
+		log_debug("this node's SmcNode was taken without a version");
+	else
+		log_debug("this node's SmcNode lists %zu endpoints, version %s",
+			  p->sent_n, version);
+	free(p->version);
+	p->version = version;
 	p->acked = p->sent;
-	p->acked_n = p->sent_n;
-	p->acked_at = uv_now(p->timer.loop);
-	p->seen_own = false;
+	p->acked_at = p->sure_at = uv_now(p->timer.loop);
 	set_problem(p, NULL);
 	p->may_arm = true;
 	p->events.changed(p->events.arg);
@@ -264,10 +268,12 @@ static bool succeeded(struct publish *p, int status, const char *body,
 	} else if (p->step == OWNER && status == 200) {
 		owner_found(p, body, len);
 	} else if (p->step == MAKE && (status == 200 || status == 201)) {
+		/* 201: it was not there, and a watch may not show it yet. */
+		p->seen &= status == 200;
 		p->step = STATUS;
 		go(p);
 	} else if (p->step == STATUS && (status == 200 || status == 201)) {
-		status_taken(p);
+		status_taken(p, body, len);
 	} else {
 		return false;
 	}
@@ -325,26 +331,59 @@ __u64 publish_acked(const struct publish *p)
 	return p->acked;
 }
 
-void publish_check(struct publish *p, const struct mesh_node *own)
+/* Versions are numbers that grow with each change (etcd's revision). What is
+ * no number is not later than anything. */
+static bool is_later(const char *a, const char *b)
 {
-	bool same = own && own->n_endpoints == p->acked_n && own->boot_id &&
-		    !strcmp(own->boot_id, p->boot_id);
+	size_t len = strlen(a), other = strlen(b);
 
+	if (strspn(a, "0123456789") != len || strspn(b, "0123456789") != other)
+		return false;
+	return len == other ? strcmp(a, b) > 0 : len > other;
+}
+
+enum fate { UNKNOWN, AS_ACKED, CHANGED, REMOVED };
+
+/* What became of our SmcNode since the server took its status? An earlier
+ * version says nothing: the watch lags behind. */
+static enum fate fate_of(const struct publish *p, const struct mesh_node *own,
+			 bool shown)
+{
+	if (!shown || (!own && !p->seen))
+		return UNKNOWN;
+	if (!own)
+		return REMOVED;
+	if (!own->version || !p->version)
+		return UNKNOWN;
+	if (!strcmp(own->version, p->version))
+		return AS_ACKED;
+	return is_later(own->version, p->version) ? CHANGED : UNKNOWN;
+}
+
+void publish_check(struct publish *p, const struct mesh_node *own, bool shown)
+{
+	__u64 now = uv_now(p->timer.loop);
+	enum fate fate;
+
+	/* What is under way, or waits to be, says more than this. */
 	if (!p->acked || p->acked != p->number || p->call ||
-	    uv_now(p->timer.loop) - p->acked_at < SETTLED_MS)
+	    uv_is_active((uv_handle_t *)&p->timer))
 		return;
-	p->seen_own |= own != NULL;
-	if (same ||
-	    (!p->seen_own && uv_now(p->timer.loop) - p->acked_at < UNSEEN_MS))
+	fate = fate_of(p, own, shown);
+	p->seen |= shown && own;
+	if (fate == AS_ACKED)
+		p->sure_at = now;
+	if (fate == AS_ACKED ||
+	    (fate == UNKNOWN && now - p->sure_at < UNSEEN_MS))
 		return;
-	if (p->seen_own)
+	if (fate != UNKNOWN)
 		log_warn(
 			0,
 			"this node's SmcNode was %s by someone else: publishing it again",
-			own ? "changed" : "removed");
+			fate == CHANGED ? "changed" : "removed");
 	p->number++; /* the same text once more */
 	p->step = OWNER;
-	go(p);
+	again_in(p, 0);
 }
 
 const char *publish_problem(const struct publish *p)
@@ -388,6 +427,7 @@ static void timer_closed(uv_handle_t *handle)
 	free(p->path);
 	free(p->node_uid);
 	free(p->problem);
+	free(p->version);
 	free(p);
 }
 

@@ -46,7 +46,7 @@ bool publish_may_arm(const struct publish *p);
 /*
  * publish_set - What is to be published from now on.
  * @status: kube_encode_smcnode()'s text, copied; the same again changes
- *          nothing. @n: number of endpoints in it.
+ *          nothing. @n: number of endpoints in it, for the log.
  * Return: its number, from 1, for publish_acked(); the one before where there
  * is no memory for it.
  */
@@ -56,9 +56,13 @@ __u64 publish_set(struct publish *p, const struct buf *status, size_t n);
  * of this agent's. */
 __u64 publish_acked(const struct publish *p);
 
-/* publish_check - @own: our SmcNode as the source sees it, NULL: not there.
- * Publish again what someone else changed or took away. */
-void publish_check(struct publish *p, const struct mesh_node *own);
+/*
+ * publish_check - Publish again what someone else changed or took away, in any
+ * way: its version tells. To be called now and then.
+ * @own: our SmcNode as the source shows it; NULL: it is not there.
+ * @shown: source_shows_nodes(): without it @own says nothing.
+ */
+void publish_check(struct publish *p, const struct mesh_node *own, bool shown);
 
 /* publish_problem - NULL, or the sentence about why the server does not have
  * what it should. */

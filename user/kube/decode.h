@@ -67,3 +67,7 @@ must_check int kube_decode_asmmeshconfig(yyjson_val *val,
  * Return: 0 with *@uid to be freed; -EINVAL: none there; -ENOMEM.
  */
 must_check int kube_decode_uid(const char *json, size_t len, char **uid);
+
+/* kube_decode_version - Likewise metadata.resourceVersion. */
+must_check int kube_decode_version(const char *json, size_t len,
+				   char **version);

@@ -302,6 +302,16 @@ static void read_conditions(const struct json_object *o, struct mesh_node *node)
 	}
 }
 
+static int read_version(const struct json_object *o, struct mesh_node *node)
+{
+	struct json_object with = json_with(o, "it is ignored");
+	const char *version;
+
+	if (json_str(&with, "metadata.resourceVersion", &version) <= 0)
+		return 0;
+	return set_str(&node->version, version);
+}
+
 int decode_node(struct json_object *o, struct mesh_node *out)
 {
 	_cleanup_(mesh_node_free) struct mesh_node node = {0};
@@ -316,6 +326,8 @@ int decode_node(struct json_object *o, struct mesh_node *out)
 	err = set_str(&node.name, name);
 	if (!err && boot_id)
 		err = set_str(&node.boot_id, boot_id);
+	if (!err)
+		err = read_version(o, &node);
 	if (!err)
 		err = read_ueids(o, &node);
 	if (!err)

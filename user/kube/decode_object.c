@@ -114,7 +114,7 @@ int kube_decode_asmmeshconfig(yyjson_val *val, struct mesh_config *config,
 	return val && !err ? decode_asm(&o, config) : err;
 }
 
-/* ---- a UID ----------------------------------------------------------------
+/* ---- metadata alone -------------------------------------------------------
  */
 
 static void doc_free(yyjson_doc **doc)
@@ -122,14 +122,24 @@ static void doc_free(yyjson_doc **doc)
 	yyjson_doc_free(*doc);
 }
 
-int kube_decode_uid(const char *json, size_t len, char **uid)
+static int read_meta(const char *json, size_t len, const char *key, char **out)
 {
 	_cleanup_(doc_free) yyjson_doc *doc = yyjson_read(json, len, 0);
 	yyjson_val *meta = yyjson_obj_get(yyjson_doc_get_root(doc), "metadata");
-	const char *text = json_value_str(yyjson_obj_get(meta, "uid"), 253);
+	const char *text = json_value_str(yyjson_obj_get(meta, key), 253);
 
 	if (!text || !*text)
 		return -EINVAL;
-	*uid = strdup(text);
-	return *uid ? 0 : -ENOMEM;
+	*out = strdup(text);
+	return *out ? 0 : -ENOMEM;
+}
+
+int kube_decode_uid(const char *json, size_t len, char **uid)
+{
+	return read_meta(json, len, "uid", uid);
+}
+
+int kube_decode_version(const char *json, size_t len, char **version)
+{
+	return read_meta(json, len, "resourceVersion", version);
 }

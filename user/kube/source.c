@@ -83,6 +83,11 @@ const char *source_notes(const struct source *s)
 	return s->notes ? s->notes : "";
 }
 
+bool source_shows_nodes(const struct source *s)
+{
+	return s->world && (!s->ops->shows_nodes || s->ops->shows_nodes(s));
+}
+
 struct kube_client *source_client(const struct source *s)
 {
 	return s->ops->client ? s->ops->client(s) : NULL;

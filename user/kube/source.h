@@ -56,6 +56,11 @@ const char *source_problem(const struct source *s);
 /* source_notes - Lines about objects left out of the last good world, or "". */
 const char *source_notes(const struct source *s);
 
+/* source_shows_nodes - Are all SmcNodes there are in source_world()? Not where
+ * they are not watched, for no pod of this node is annotated, nor before they
+ * were listed. */
+bool source_shows_nodes(const struct source *s);
+
 /* source_client - The API server's client of the source "kube", which others
  * may share until source_close(); NULL where the source has none. */
 struct kube_client *source_client(const struct source *s);

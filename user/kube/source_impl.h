@@ -15,6 +15,9 @@ struct source_ops {
 	void (*close)(struct source *s);
 	/* reread - As source_reread(). */
 	void (*reread)(struct source *s);
+	/* shows_nodes - As source_shows_nodes(), of a world that is there;
+	 * NULL: always. */
+	bool (*shows_nodes)(const struct source *s);
 	/* client - As source_client(); NULL: it has none. */
 	struct kube_client *(*client)(const struct source *s);
 };

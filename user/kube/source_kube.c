@@ -467,9 +467,18 @@ static struct kube_client *kube_client(const struct source *base)
 	return ((const struct source_kube *)base)->client;
 }
 
+static bool kube_shows_nodes(const struct source *base)
+{
+	const struct watched *of =
+		&((const struct source_kube *)base)->of[KIND_SMCNODE];
+
+	return of->watch && kube_watch_synced(of->watch) && !of->dirty;
+}
+
 static const struct source_ops kube_ops = {
 	.close = kube_close,
 	.reread = kube_reread,
+	.shows_nodes = kube_shows_nodes,
 	.client = kube_client,
 };
 

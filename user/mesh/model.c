@@ -57,6 +57,7 @@ void mesh_node_free(struct mesh_node *n)
 	free(n->ueids);
 	free(n->name);
 	free(n->boot_id);
+	free(n->version);
 	memset(n, 0, sizeof(*n));
 }
 

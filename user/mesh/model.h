@@ -76,6 +76,7 @@ struct mesh_endpoint {
 struct mesh_node {
 	char *name;
 	char *boot_id;	       /* NULL: not said */
+	char *version;	       /* metadata.resourceVersion, NULL: not said */
 	bool ready;	       /* condition Ready is not "False" */
 	long long ready_since; /* its lastTransitionTime, 0: not said */
 	__u32 transports;
