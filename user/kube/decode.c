@@ -110,18 +110,13 @@ ADDER(service, services)
 ADDER(slice, slices)
 #undef ADDER
 
-/* Of a configuration only "default" counts, and of two the later. */
-static bool is_default(struct json_object *o, bool *have)
+/* Of two configurations the later counts. */
+static bool counts(const struct json_object *o, bool *have)
 {
 	struct json_object with = json_with(o, "the later one counts");
-	const char *name;
 
-	if (json_str(o, "metadata.name", &name) <= 0)
+	if (!config_named_default(o))
 		return false;
-	if (strcmp(name, "default")) {
-		json_say(o, "only the one named default is read");
-		return false;
-	}
 	if (*have)
 		json_say(&with, "it is listed twice");
 	*have = true;
@@ -130,19 +125,15 @@ static bool is_default(struct json_object *o, bool *have)
 
 static int add_mesh(struct decoder *d, struct json_object *o)
 {
-	struct mesh_config *c = &d->world.config;
-	enum mesh_switch asm_enabled = c->asm_enabled;
-
-	if (!is_default(o, &d->have_mesh))
+	if (!counts(o, &d->have_mesh))
 		return 0;
-	mesh_config_reset(c);
-	c->asm_enabled = asm_enabled;
-	return decode_mesh(o, c);
+	config_reset_mesh(&d->world.config);
+	return decode_mesh(o, &d->world.config);
 }
 
 static int add_asm(struct decoder *d, struct json_object *o)
 {
-	if (!is_default(o, &d->have_asm))
+	if (!counts(o, &d->have_asm))
 		return 0;
 	d->world.config.asm_enabled = MESH_UNSET;
 	return decode_asm(o, &d->world.config);
@@ -344,16 +335,11 @@ static void decoder_free(struct decoder *d)
 	mesh_world_free(&d->world);
 }
 
-static void doc_free(yyjson_doc **doc)
-{
-	yyjson_doc_free(*doc);
-}
-
 int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 		     struct buf *notes, struct buf *error)
 {
 	_cleanup_(decoder_free) struct decoder d = {.notes = notes};
-	_cleanup_(doc_free) yyjson_doc *doc = NULL;
+	_doc_ yyjson_doc *doc = NULL;
 	yyjson_read_err bad;
 	int err;
 

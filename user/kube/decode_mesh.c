@@ -134,6 +134,24 @@ static void read_mark(const struct json_object *o, struct mesh_config *c)
 	c->mark_mask = mask;
 }
 
+bool config_named_default(const struct json_object *o)
+{
+	const char *name = "";
+
+	if (json_str(o, "metadata.name", &name) > 0 && !strcmp(name, "default"))
+		return true;
+	json_say(o, "only the one named default is read");
+	return false;
+}
+
+void config_reset_mesh(struct mesh_config *c)
+{
+	enum mesh_switch asm_enabled = c->asm_enabled;
+
+	mesh_config_reset(c);
+	c->asm_enabled = asm_enabled;
+}
+
 int decode_mesh(struct json_object *o, struct mesh_config *out)
 {
 	int err;

@@ -55,22 +55,12 @@ DECODER(slice, "EndpointSlice", slice, true)
 /* ---- the configuration ----------------------------------------------------
  */
 
-static int is_default(struct json_object *o)
+static int open_config(const char *kind, yyjson_val *val, struct buf *notes,
+		       struct buf *text, struct json_object *o)
 {
-	const char *name = "";
+	int err = open_object(kind, false, val, notes, text, o);
 
-	if (json_str(o, "metadata.name", &name) > 0 && !strcmp(name, "default"))
-		return 0;
-	json_say(o, "only the one named default is read");
-	return -EINVAL;
-}
-
-static void reset_mesh(struct mesh_config *config)
-{
-	enum mesh_switch asm_enabled = config->asm_enabled;
-
-	mesh_config_reset(config);
-	config->asm_enabled = asm_enabled;
+	return err ?: config_named_default(o) ? 0 : -EINVAL;
 }
 
 int kube_decode_smcmesh(yyjson_val *val, struct mesh_config *config,
@@ -80,18 +70,15 @@ int kube_decode_smcmesh(yyjson_val *val, struct mesh_config *config,
 	struct json_object o;
 	int err = 0;
 
-	if (val) {
-		err = open_object("SmcMesh", false, val, notes, &text, &o);
-		if (!err)
-			err = is_default(&o);
-	}
+	if (val)
+		err = open_config("SmcMesh", val, notes, &text, &o);
 	if (err == -EINVAL)
 		return err;
-	reset_mesh(config);
+	config_reset_mesh(config);
 	if (val && !err)
 		err = decode_mesh(&o, config);
 	if (err)
-		reset_mesh(config);
+		config_reset_mesh(config);
 	return err;
 }
 
@@ -102,12 +89,8 @@ int kube_decode_asmmeshconfig(yyjson_val *val, struct mesh_config *config,
 	struct json_object o;
 	int err = 0;
 
-	if (val) {
-		err = open_object("ASMMeshConfig", false, val, notes, &text,
-				  &o);
-		if (!err)
-			err = is_default(&o);
-	}
+	if (val)
+		err = open_config("ASMMeshConfig", val, notes, &text, &o);
 	if (err == -EINVAL)
 		return err;
 	config->asm_enabled = MESH_UNSET;
@@ -117,14 +100,9 @@ int kube_decode_asmmeshconfig(yyjson_val *val, struct mesh_config *config,
 /* ---- metadata alone -------------------------------------------------------
  */
 
-static void doc_free(yyjson_doc **doc)
-{
-	yyjson_doc_free(*doc);
-}
-
 static int read_meta(const char *json, size_t len, const char *key, char **out)
 {
-	_cleanup_(doc_free) yyjson_doc *doc = yyjson_read(json, len, 0);
+	_doc_ yyjson_doc *doc = yyjson_read(json, len, 0);
 	yyjson_val *meta = yyjson_obj_get(yyjson_doc_get_root(doc), "metadata");
 	const char *text = json_value_str(yyjson_obj_get(meta, key), 253);
 

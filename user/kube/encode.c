@@ -8,6 +8,7 @@
 #include <yyjson.h>
 
 #include "base/when.h"
+#include "kube/json.h"
 
 #define EVENT_MESSAGE_MAX 1024 /* bytes; the API refuses longer ones */
 #define NAME_MAX_LEN 253
@@ -324,11 +325,6 @@ static yyjson_mut_val *add_op(yyjson_mut_doc *doc, yyjson_mut_val *ops,
 	return obj;
 }
 
-static void read_doc_free(yyjson_doc **doc)
-{
-	yyjson_doc_free(*doc);
-}
-
 /* From the last to the first, so that removing one moves none that is still to
  * be removed. The test makes a list that has changed fail the whole patch. */
 static int untaint(yyjson_val *taints, const char *key, yyjson_mut_doc *doc,
@@ -356,7 +352,7 @@ static int untaint(yyjson_val *taints, const char *key, yyjson_mut_doc *doc,
 int kube_encode_untaint(const char *node, size_t len, const char *key,
 			struct buf *out)
 {
-	_cleanup_(read_doc_free) yyjson_doc *in = yyjson_read(node, len, 0);
+	_doc_ yyjson_doc *in = yyjson_read(node, len, 0);
 	yyjson_val *root = yyjson_doc_get_root(in);
 	_made_ struct made m = {0};
 	yyjson_mut_val *ops;

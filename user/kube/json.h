@@ -17,6 +17,13 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
+static inline void json_doc_free(yyjson_doc **doc)
+{
+	yyjson_doc_free(*doc);
+}
+
+#define _doc_ _cleanup_(json_doc_free)
+
 /* Strings longer than this are noted, except for annotations. */
 #define JSON_STR_MAX 1024
 

@@ -11,6 +11,7 @@
 
 #include "base/base64.h"
 #include "kube/config.h"
+#include "kube/json.h"
 #include "kube/yaml.h"
 
 struct file {
@@ -193,16 +194,11 @@ static int read_context(struct file *f, yyjson_val *root,
 	return read_user(f, val, out);
 }
 
-static void doc_free(yyjson_doc **doc)
-{
-	yyjson_doc_free(*doc);
-}
-
 int kubeconfig_read(const char *path, struct kube_config *out,
 		    struct buf *error)
 {
 	struct file f = {.path = path, .error = error};
-	_cleanup_(doc_free) yyjson_doc *doc = NULL;
+	_doc_ yyjson_doc *doc = NULL;
 	_buf_ struct buf text = {0}, problem = {0};
 	yyjson_val *root;
 	int err = small_file_read(path, &text, error);

@@ -22,6 +22,13 @@ must_check int decode_slice(struct json_object *o, struct mesh_slice *out);
 must_check int decode_mesh(struct json_object *o, struct mesh_config *out);
 must_check int decode_asm(struct json_object *o, struct mesh_config *out);
 
+/* config_named_default - Is it the one that counts? If not it is noted. */
+bool config_named_default(const struct json_object *o);
+
+/* config_reset_mesh - As if there were no SmcMesh; what ASMMeshConfig says
+ * stays. */
+void config_reset_mesh(struct mesh_config *c);
+
 /* set_str - A copy of @text instead of *@out. Return: 0 or -ENOMEM. */
 must_check int set_str(char **out, const char *text);
 
