@@ -570,7 +570,6 @@ static void post_reopen(struct MHD_Connection *request,
 	}
 	/* As it is now: the other end may have become an endpoint just before.
 	 * The pod may leave the source on the way. */
-	p->stale = p->urgent = true;
 	reconcile(a);
 	p = pod_asked(a, name);
 	if (!p || !p->armed) {
@@ -578,7 +577,8 @@ static void post_reopen(struct MHD_Connection *request,
 		       "the pod is not armed, new connections would be TCP too");
 		return;
 	}
-	if (p->n_late_flows)
+	ended = diagnose_now(a, p);
+	if (!ended && p->n_late_flows)
 		ended = diagnose_end(a, p);
 	if (ended < 0) {
 		refuse(reply, 500, "cannot end the late flows",

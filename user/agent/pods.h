@@ -37,8 +37,10 @@ struct pod {
 	int err;		      /* of the last look, 0: facts are good */
 	unsigned int failures;	      /* looks that failed in a row */
 	bool stale;		      /* look again */
-	bool urgent;		      /* and now: somebody waits for it */
+	__u64 retry_at;		      /* then, uv_now(); 0: at no time set */
+	unsigned int retry_ms;	      /* the wait after that; 0: the first */
 	bool undiagnosed;	      /* pod_diagnose() is due */
+	__u64 diagnosed_at;	      /* the last time, uv_hrtime(); 0: never */
 	char *where;		      /* of the last good look: the namespace */
 	struct netns_listener *late;
 	unsigned int n_late;
@@ -107,9 +109,24 @@ void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 /* pods_stale - All namespaces are to be looked at again. */
 void pods_stale(struct pods *pods);
 
-/* pods_stale_at - Those of pods whose path is @path or below it. Return: is
- * there one? */
+/* pods_stale_at - Those of pods whose path is @path or below it: something
+ * happened there, so those that wait need not wait for long. Return: is there
+ * one? */
 bool pods_stale_at(struct pods *pods, const char *path);
+
+/*
+ * pods_retry - Those that wait for something (wanted, and not armed or not with
+ * all of their addresses) are to be looked at again: soon the first time, then
+ * less and less often, in the end only with all the others. Each has its own
+ * time: one that waits for ever does not make the others wait.
+ * @now: uv_now().
+ * Return: ms until the next one's time; 0: none has one. @due: was one's time
+ * over, so that it is stale now?
+ */
+unsigned int pods_retry(struct pods *pods, __u64 now, bool *due);
+
+/* pod_retry_soon - Something that it may wait for has happened. */
+void pod_retry_soon(struct pod *p);
 
 /*
  * pod_look - Prepare the pod's namespace if that is due: new, changed, stale.
@@ -122,6 +139,9 @@ struct pod_how {
 	bool can_mark;	    /* datapath_can_mark() */
 	const struct starts *starts;
 };
+
+/* pod_look_due - Would pod_look() do anything? */
+bool pod_look_due(const struct pod *p, const struct netns_sidecar *sidecar);
 
 /* Return: was work done in a namespace? */
 bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
