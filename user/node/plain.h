@@ -19,8 +19,10 @@ struct plain_flow {
 	struct smc_addr local, remote;
 	__u16 local_port, remote_port;
 	__u32 bound_if; /* SO_BINDTODEVICE, or 0 */
-	__u64 cookie;	/* SO_COOKIE, as in smc_flow */
-	__u64 cgroup;	/* in which it was opened; 0: not known */
+	__u32 uid;	/* whose, as the caller's user namespace sees it */
+	__u32 _pad;
+	__u64 cookie; /* SO_COOKIE, as in smc_flow */
+	__u64 cgroup; /* in which it was opened; 0: not known */
 };
 
 /* What is plain TCP in a namespace. */
