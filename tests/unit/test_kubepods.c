@@ -67,6 +67,8 @@ static void test_other_names(void **state)
 		"pod0b1c2d3e",
 		"kubepods-pod" UID1_,
 		"kubepods-pod" UID1_ ".scope",
+		"kubepods-pod" UID1 ".slice", /* systemd's would be levels */
+		"pod" UID1_,
 		"kubepods-pod" UID1_ "-x.slice",
 		"cri-containerd-" STATIC_UID STATIC_UID ".scope",
 		"pod" UID1 UID2, /* longer than any */
@@ -75,6 +77,30 @@ static void test_other_names(void **state)
 
 	for (size_t i = 0; i < array_size(names); i++)
 		assert_what(names[i], KUBEPODS_OTHER);
+}
+
+static void test_name_of_a_pod(void **state)
+{
+	assert_true(kubepods_is_pod("pod" UID1, UID1));
+	assert_true(kubepods_is_pod("kubepods-pod" UID1_ ".slice", UID1));
+	assert_true(kubepods_is_pod(
+		"kubelet-kubepods-besteffort-pod" UID1_ ".slice", UID1));
+	assert_true(kubepods_is_pod("pod" STATIC_UID, STATIC_UID));
+	/* of a file that somebody wrote by hand */
+	assert_true(kubepods_is_pod("podweb-0", "web-0"));
+	assert_true(
+		kubepods_is_pod("kubepods-podweb_pod_0.slice", "web-pod-0"));
+
+	assert_false(kubepods_is_pod("pod" UID2, UID1));
+	assert_false(kubepods_is_pod("kubepods-pod" UID2_ ".slice", UID1));
+	assert_false(kubepods_is_pod("kubepods-pod" UID1 ".slice", UID1));
+	assert_false(kubepods_is_pod("kubepods-pod" UID1_, UID1));
+	assert_false(kubepods_is_pod("pod" UID1_, UID1));
+	assert_false(kubepods_is_pod("pod" UID1 "x", UID1));
+	assert_false(kubepods_is_pod("pod", ""));
+	assert_false(kubepods_is_pod("kubepods-pod.slice", ""));
+	assert_false(kubepods_is_pod("po", "x"));
+	assert_false(kubepods_is_pod("", UID1));
 }
 
 /* ---- directories --------------------------------------------------------- */
@@ -316,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_other_names),
+		cmocka_unit_test(test_name_of_a_pod),
 		tree_test(test_cgroupfs),
 		tree_test(test_systemd),
 		tree_test(test_nested),

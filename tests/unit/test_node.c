@@ -61,23 +61,6 @@ static int empty_tree(void **state)
 
 /* ---- cgroups ------------------------------------------------------------- */
 
-static void test_pod_names(void **state)
-{
-	assert_true(cgroup_name_is_pod("pod" UID1, UID1));
-	assert_true(cgroup_name_is_pod("kubepods-pod" UID1_ ".slice", UID1));
-	assert_true(cgroup_name_is_pod(
-		"kubelet-kubepods-besteffort-pod" UID1_ ".slice", UID1));
-	assert_true(cgroup_name_is_pod("pod" STATIC_UID, STATIC_UID));
-
-	assert_false(cgroup_name_is_pod("pod" UID2, UID1));
-	assert_false(cgroup_name_is_pod("kubepods-pod" UID2_ ".slice", UID1));
-	assert_false(cgroup_name_is_pod("kubepods-pod" UID1 ".slice", UID1));
-	assert_false(cgroup_name_is_pod("kubepods-pod" UID1_, UID1));
-	assert_false(cgroup_name_is_pod("pod" UID1 "x", UID1));
-	assert_false(cgroup_name_is_pod("pod", ""));
-	assert_false(cgroup_name_is_pod("", UID1));
-}
-
 static void assert_found(const char *uid, const char *where)
 {
 	char path[CGROUP_PATH_MAX] = "";
@@ -479,7 +462,6 @@ static void test_helper_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		node_test(test_pod_names),
 		node_test(test_find_pod),
 		node_test(test_no_pod_in_a_pod),
 		node_test(test_cgroup_id),

@@ -60,25 +60,77 @@ struct kubepods {
 
 /* ---- names --------------------------------------------------------------- */
 
-/* @len characters of @text as a <uid>: 32 hexadecimal digits or more, the rest
- * dashes. */
-static bool take_uid(const char *text, size_t len, char uid[KUBEPODS_UID_MAX])
+/* The <uid> in the name of a pod's directory, as it stands there. */
+struct uid_part {
+	const char *text;
+	size_t len;
+	char dash; /* what is there for "-" */
+};
+
+/* Return: the length of @name without ".slice", 0 where that is not its end. */
+static size_t slice_len(const char *name)
+{
+	static const char slice[] = ".slice";
+	size_t len = strlen(name), n = strlen(slice);
+
+	return len > n && !strcmp(name + len - n, slice) ? len - n : 0;
+}
+
+/* Only the form is looked at: the text may be no <uid>, or nothing. */
+static bool find_uid(const char *name, struct uid_part *out)
+{
+	static const char mark[] = "-pod", plain[] = "pod";
+	size_t n = strlen(mark), len = slice_len(name);
+
+	if (!len && strncmp(name, plain, strlen(plain)))
+		return false;
+	if (!len) {
+		name += strlen(plain);
+		*out = (struct uid_part){name, strlen(name), '-'};
+		return true;
+	}
+	/* From the end: a prefix may hold "-pod" too, as kubepods- itself. */
+	for (size_t at = len; --at > 0;) {
+		if (strncmp(name + at, mark, n))
+			continue;
+		*out = (struct uid_part){name + at + n, len - at - n, '_'};
+		return true;
+	}
+	return false;
+}
+
+/* Is it one: 32 hexadecimal digits or more, the rest dashes? */
+static bool take_uid(const struct uid_part *p, char uid[KUBEPODS_UID_MAX])
 {
 	char copy[KUBEPODS_UID_MAX];
 	unsigned int digits = 0;
 
-	if (len >= sizeof(copy))
+	if (p->len >= sizeof(copy))
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		copy[i] = text[i] == '_' ? '-' : text[i];
-		if (copy[i] != '-' && !strchr("0123456789abcdef", copy[i]))
+	for (size_t i = 0; i < p->len; i++) {
+		bool dash = p->text[i] == p->dash;
+
+		if (!dash && !strchr("0123456789abcdef", p->text[i]))
 			return false;
-		digits += copy[i] != '-';
+		copy[i] = dash ? '-' : p->text[i];
+		digits += !dash;
 	}
 	if (digits < 32)
 		return false;
-	copy[len] = '\0';
-	memcpy(uid, copy, len + 1);
+	copy[p->len] = '\0';
+	memcpy(uid, copy, p->len + 1);
+	return true;
+}
+
+bool kubepods_is_pod(const char *name, const char *uid)
+{
+	struct uid_part p;
+
+	if (!*uid || !find_uid(name, &p) || p.len != strlen(uid))
+		return false;
+	for (size_t i = 0; i < p.len; i++)
+		if (p.text[i] != (uid[i] == '-' ? p.dash : uid[i]))
+			return false;
 	return true;
 }
 
@@ -91,40 +143,27 @@ static bool ends_with(const char *name, size_t len, const char *word)
 	       (len == n || name[len - n - 1] == '-');
 }
 
-static enum kubepods_what parse_slice(const char *name, size_t len,
-				      char uid[KUBEPODS_UID_MAX])
+static enum kubepods_what parse_level(const char *name)
 {
-	static const char mark[] = "-pod";
+	size_t len = slice_len(name);
 
-	if (ends_with(name, len, "kubepods"))
+	if (len ? ends_with(name, len, "kubepods") : !strcmp(name, "kubepods"))
 		return KUBEPODS_TOP;
-	if (ends_with(name, len, "kubepods-burstable") ||
-	    ends_with(name, len, "kubepods-besteffort"))
+	if (len ? ends_with(name, len, "kubepods-burstable") ||
+			    ends_with(name, len, "kubepods-besteffort")
+		: !strcmp(name, "burstable") || !strcmp(name, "besteffort"))
 		return KUBEPODS_LEVEL;
-	/* From the end: a prefix may hold "-pod" too, as kubepods- itself. */
-	for (size_t at = len; at-- > 0;)
-		if (!strncmp(name + at, mark, strlen(mark)))
-			return take_uid(name + at + strlen(mark),
-					len - at - strlen(mark), uid)
-				       ? KUBEPODS_POD
-				       : KUBEPODS_OTHER;
 	return KUBEPODS_OTHER;
 }
 
 enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX])
 {
-	static const char slice[] = ".slice";
-	size_t len = strlen(name);
+	enum kubepods_what what = parse_level(name);
+	struct uid_part p;
 
-	if (len > strlen(slice) && !strcmp(name + len - strlen(slice), slice))
-		return parse_slice(name, len - strlen(slice), uid);
-	if (!strcmp(name, "kubepods"))
-		return KUBEPODS_TOP;
-	if (!strcmp(name, "burstable") || !strcmp(name, "besteffort"))
-		return KUBEPODS_LEVEL;
-	if (!strncmp(name, "pod", 3) && take_uid(name + 3, len - 3, uid))
+	if (what == KUBEPODS_OTHER && find_uid(name, &p) && take_uid(&p, uid))
 		return KUBEPODS_POD;
-	return KUBEPODS_OTHER;
+	return what;
 }
 
 /* ---- watches ------------------------------------------------------------- */

@@ -40,6 +40,12 @@ enum kubepods_what {
  */
 enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX]);
 
+/*
+ * kubepods_is_pod - Is it the directory of pod @uid? That one need not look
+ * like a <uid>: whoever writes a file as the source gives what names they like.
+ */
+bool kubepods_is_pod(const char *name, const char *uid);
+
 struct kubepods;
 
 /* Something that may be a start happened to the pod with this <uid>: its
