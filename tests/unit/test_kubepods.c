@@ -3,6 +3,7 @@
  * in a tree of the test's own, which inotify watches like any other. */
 #include "unit.h"
 #include "tree.h"
+#include "no_inotify.h"
 
 #include <poll.h>
 
@@ -335,6 +336,39 @@ static void test_nothing(void **state)
 	kubepods_close(NULL);
 }
 
+/* No instance is left: scans find what comes and goes, until there is one. The
+ * last of the tests: the process stays in its user namespace. */
+static void test_no_instance(void **state)
+{
+	_kubepods_ struct kubepods *k = NULL;
+	struct told t = {};
+
+	if (!no_inotify())
+		skip();
+	make_dirs("cg/kubepods/pod" UID1);
+	k = open_tree();
+	assert_int_equal(kubepods_fd(k), -1);
+	assert_int_equal(kubepods_read(k, note, &t), 0);
+	assert_true(kubepods_known(k, UID1));
+	kubepods_follow(k, UID1);
+	make_dirs("cg/kubepods/burstable/pod" UID2);
+	kubepods_scan(k, note, &t);
+	assert_string_equal(t.text, UID2 " ");
+	remove_tree("cg/kubepods/burstable/pod" UID2);
+	kubepods_scan(k, note, &t);
+	assert_false(kubepods_known(k, UID2));
+	assert_int_equal(kubepods_fd(k), -1);
+
+	assert_true(inotify_limit(1));
+	kubepods_scan(k, note, &t);
+	assert_string_equal(t.text, UID2 " ");
+	assert_true(kubepods_fd(k) >= 0);
+	make_dirs("cg/kubepods/burstable/pod" UID2);
+	assert_string_equal(told(k), UID2 " ");
+	make_dirs("cg/kubepods/pod" UID1 "/c1");
+	assert_string_equal(told(k), UID1 " ");
+}
+
 #define tree_test(f) cmocka_unit_test_setup(f, start)
 
 int main(void)
@@ -352,6 +386,7 @@ int main(void)
 		tree_test(test_hybrid),
 		tree_test(test_many),
 		tree_test(test_nothing),
+		tree_test(test_no_instance),
 	};
 
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);

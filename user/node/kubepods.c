@@ -43,7 +43,7 @@ struct follow {
 };
 
 struct kubepods {
-	int fd;
+	int fd; /* -1: no inotify (yet) */
 	char *roots[ROOTS_MAX];
 	unsigned int n_roots;
 	struct level *levels;
@@ -52,7 +52,7 @@ struct kubepods {
 	size_t n_pods;
 	struct follow *follows;
 	size_t n_follows;
-	bool short_of_watches; /* said */
+	bool blind, short_of_watches; /* said */
 	/* of the call in progress */
 	kubepods_fn fn;
 	void *arg;
@@ -168,12 +168,29 @@ enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX])
 
 /* ---- watches ------------------------------------------------------------- */
 
+/* Each shim of a container runtime has an instance as root, as we have: there
+ * may be none left. */
+static void open_inotify(struct kubepods *k)
+{
+	k->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (k->fd < 0 && !k->blind)
+		log_warn(
+			-errno,
+			"watch the pods' cgroups: pods are found by the resync only, and what they open before is late (fs.inotify.max_user_instances is the usual limit)");
+	else if (k->fd >= 0 && k->blind)
+		log_info("the pods' cgroups are watched now");
+	k->blind = k->fd < 0;
+}
+
 /* Return: the watch, or -1 where there is none. A second watch of the same
  * directory is the first one again. */
 static int watch(struct kubepods *k, const char *path, __u32 events)
 {
-	int wd = inotify_add_watch(k->fd, path, events);
+	int wd;
 
+	if (k->fd < 0)
+		return -1;
+	wd = inotify_add_watch(k->fd, path, events);
 	if (wd >= 0 || errno == ENOENT)
 		return wd;
 	if (!k->short_of_watches)
@@ -291,7 +308,14 @@ static void read_entries(struct kubepods *k, const char *path, bool top)
 			take_entry(k, path, top, d->d_name);
 }
 
-/* Watch @path and take what is in it. */
+/* Watch @l and take what is in it. It may have moved then: the entries may be
+ * levels. */
+static void level_read(struct kubepods *k, struct level *l)
+{
+	l->wd = watch(k, l->path, DIR_EVENTS);
+	read_entries(k, l->path, l->top);
+}
+
 static void level_add(struct kubepods *k, const char *path, bool top)
 {
 	struct level *l = level_find(k, path) ?: level_new(k, path, top);
@@ -299,9 +323,7 @@ static void level_add(struct kubepods *k, const char *path, bool top)
 	if (!l)
 		return;
 	l->top |= top;
-	l->wd = watch(k, path, DIR_EVENTS);
-	read_entries(k, path, l->top);
-	/* @l may have moved: the entries may be levels. */
+	level_read(k, l);
 }
 
 static void take_entry(struct kubepods *k, const char *dir, bool top,
@@ -356,6 +378,8 @@ bool kubepods_any(const struct kubepods *k)
 
 void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg)
 {
+	if (k->fd < 0)
+		open_inotify(k);
 	k->fn = fn;
 	k->arg = arg;
 	for (size_t i = k->n_pods; i-- > 0;)
@@ -368,7 +392,7 @@ void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg)
 		level_add(k, k->roots[i], false);
 	/* By number: a level may bring others. */
 	for (size_t i = 0; i < k->n_levels; i++)
-		read_entries(k, k->levels[i].path, k->levels[i].top);
+		level_read(k, &k->levels[i]);
 	for (unsigned int i = 0; i < k->n_roots && !kubepods_any(k); i++)
 		search_top(k, k->roots[i], 1);
 	for (size_t i = 0; i < k->n_pods; i++)
@@ -465,6 +489,8 @@ int kubepods_read(struct kubepods *k, kubepods_fn fn, void *arg)
 	bool lost = false;
 	ssize_t n;
 
+	if (k->fd < 0)
+		return 0;
 	n = read(k->fd, room, sizeof(room));
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -562,8 +588,8 @@ int kubepods_open(const char *proc, const char *root, struct kubepods **out)
 
 	if (!k)
 		return -ENOMEM;
-	k->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	err = k->fd < 0 ? -errno : find_roots(k, proc, root);
+	k->fd = -1;
+	err = find_roots(k, proc, root);
 	if (err) {
 		kubepods_close(k);
 		return err;
