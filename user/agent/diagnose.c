@@ -56,7 +56,7 @@ static void diagnose_pod(struct agent *a, struct pod *p,
 {
 	_cleanup_(plain_free) struct plain found = {};
 	__u64 start = uv_hrtime(), end;
-	int err = pod_diagnose(p, how, &found);
+	int err = pod_diagnose(p, how, plan, row, &found);
 
 	end = uv_hrtime();
 	a->diagnose_after = end + (SHARE - 1) * (end - start);

@@ -186,6 +186,21 @@ int plain_find(const struct netns_ref *ref, struct plain *out)
 	return err ? err : take_answer(&answer, out);
 }
 
+void plain_keep_uid(struct plain *p, __u32 uid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_listeners; i++)
+		if (p->listeners[i].uid == uid)
+			p->listeners[kept++] = p->listeners[i];
+	p->n_listeners = kept;
+	kept = 0;
+	for (size_t i = 0; i < p->n_flows; i++)
+		if (p->flows[i].uid == uid)
+			p->flows[kept++] = p->flows[i];
+	p->n_flows = kept;
+}
+
 void plain_free(struct plain *p)
 {
 	free(p->listeners);

@@ -39,6 +39,10 @@ struct plain {
 int plain_find(const struct netns_ref *ref, struct plain *out) must_check;
 void plain_free(struct plain *p);
 
+/* plain_keep_uid - Drop what is not of @uid, as we count: a helper enters no
+ * user namespace, and the kernel answers in terms of the asker's. */
+void plain_keep_uid(struct plain *p, __u32 uid);
+
 /*
  * plain_end - Have the kernel end these: both ends' programs see an error on
  * the connection, as if it had been reset. One that is gone already is not
