@@ -92,6 +92,17 @@ static void some_addresses_are_never_usable(void **state)
 	}
 }
 
+static void loopback_of_either_family(void **state)
+{
+	struct smc_addr v4 = addr("127.1.2.3"), v6 = addr("::1"),
+			other = addr("::2"), any = addr("::");
+
+	assert_true(addr_is_loopback(&v4));
+	assert_true(addr_is_loopback(&v6));
+	assert_false(addr_is_loopback(&other));
+	assert_false(addr_is_loopback(&any));
+}
+
 static void order_is_that_of_the_bytes(void **state)
 {
 	struct smc_addr a = addr("10.0.0.1"), b = addr("10.0.0.2"),
@@ -176,6 +187,7 @@ int main(void)
 		cmocka_unit_test(addresses_go_and_come_back),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(some_addresses_are_never_usable),
+		cmocka_unit_test(loopback_of_either_family),
 		cmocka_unit_test(order_is_that_of_the_bytes),
 		cmocka_unit_test(prefixes_go_and_come_back),
 		cmocka_unit_test(what_is_no_prefix_is_refused),

@@ -121,6 +121,23 @@ static void test_exclusions(void **state)
 	assert_true(would(PEER, 81, 0));
 }
 
+static void test_excluded_listener(void **state)
+{
+	plan.n_ports = 2;
+	ports[0] = (struct plan_port){.key = {.port = 80},
+				      .value = {.exclude_in = 1}};
+	ports[1] = (struct plan_port){.key = {.pod_id = 7, .port = 81},
+				      .value.exclude_in = 1};
+	assert_true(mesh_excludes_in(&plan, &pod, 80));
+	assert_true(mesh_excludes_in(&plan, &pod, 81));
+	assert_false(mesh_excludes_in(&plan, &pod, 82));
+	ports[0].value =
+		(struct smc_port){.exclude_out = 1}; /* its own dialling */
+	ports[1].key.pod_id = 8;		     /* another pod's */
+	assert_false(mesh_excludes_in(&plan, &pod, 80));
+	assert_false(mesh_excludes_in(&plan, &pod, 81));
+}
+
 static bool late(const struct smc_flow *r, struct mesh_since since)
 {
 	struct mesh_flow f = {.remote = addr(PEER),
@@ -216,6 +233,26 @@ static void test_without_smc(void **state)
 	assert_int_equal(plain_without_smc(NULL, 0, rows, 5), 0);
 }
 
+/* Sockets of the application in a pod with a sidecar are not converted. */
+static void test_keep_uid(void **state)
+{
+	struct netns_listener l[] = {{.port = 8080, .uid = 1000},
+				     {.port = 15006, .uid = 1337},
+				     {.port = 22, .uid = 0}};
+	struct plain_flow f[] = {flow(1, 80), flow(2, 80), flow(3, 80)};
+	struct plain p = {l, 3, f, 3};
+
+	f[0].uid = f[2].uid = 1337;
+	f[1].uid = 1000;
+	plain_keep_uid(&p, 1337);
+	assert_int_equal(p.n_listeners, 1);
+	assert_int_equal(l[0].port, 15006);
+	assert_int_equal(p.n_flows, 2);
+	assert_int_equal(f[1].local_port, 3);
+	plain_keep_uid(&p, 5);
+	assert_int_equal(p.n_listeners + p.n_flows, 0);
+}
+
 #define late_test(f) cmocka_unit_test_setup(f, make_plan)
 
 int main(void)
@@ -224,10 +261,12 @@ int main(void)
 		late_test(test_would),
 		late_test(test_would_not),
 		late_test(test_exclusions),
+		late_test(test_excluded_listener),
 		late_test(test_late),
 		late_test(test_outcomes),
 		late_test(test_server),
 		cmocka_unit_test(test_without_smc),
+		cmocka_unit_test(test_keep_uid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

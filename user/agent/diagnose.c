@@ -68,7 +68,7 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 	_cleanup_(plain_free) struct plain found = {};
 	const struct pod_how how = agent_how(a);
 	unsigned int listeners = p->n_late;
-	int err = pod_diagnose(p, &how, &found);
+	int err = pod_diagnose(p, &how, &a->plan, row, &found);
 
 	p->diagnosed_at = uv_hrtime();
 	if (err)

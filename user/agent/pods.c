@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/array.h"
 #include "base/log.h"
+#include "mesh/late.h"
 #include "node/cgroup.h"
 #include "node/listens.h"
 
@@ -483,7 +484,22 @@ static void keep_own(const struct cgroup_ids *ids, struct plain *found)
 	found->n_flows = kept;
 }
 
-int pod_diagnose(struct pod *p, const struct pod_how *how, struct plain *found)
+/* A listener that would be no use if it were opened anew. Flows are judged
+ * elsewhere. */
+static void drop_excluded(const struct mesh_plan *plan,
+			  const struct plan_pod *row, struct plain *found)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < found->n_listeners; i++)
+		if (!mesh_excludes_in(plan, row, found->listeners[i].port))
+			found->listeners[kept++] = found->listeners[i];
+	found->n_listeners = kept;
+}
+
+int pod_diagnose(struct pod *p, const struct pod_how *how,
+		 const struct mesh_plan *plan, const struct plan_pod *row,
+		 struct plain *found)
 {
 	_cleanup_(cgroup_ids_free) struct cgroup_ids ids = {};
 	const struct netns_ref ref = {p->where, how->proc};
@@ -495,6 +511,9 @@ int pod_diagnose(struct pod *p, const struct pod_how *how, struct plain *found)
 		return err;
 	if (p->host_network)
 		keep_own(&ids, found);
+	if (p->kernel.uid != SMC_UID_ANY)
+		plain_keep_uid(found, p->kernel.uid);
+	drop_excluded(plan, row, found);
 	free(p->late);
 	p->n_late = found->n_listeners;
 	p->late = take_ptr(found->listeners);

@@ -150,11 +150,16 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 /*
  * pod_diagnose - What is in the namespace that arming came too late for: the
  * listeners go to @p; the connections stay in @found, which of them are late is
- * not known here. Of a hostNetwork pod only what its own cgroups opened.
+ * not known here. Of a hostNetwork pod only what its own cgroups opened; of one
+ * with a sidecar only what is the proxy's, since the kernel converts no other;
+ * no listener at a port that is excluded. What is left out is not late, however
+ * old it is: opened anew it would be TCP again.
+ * @p: armed, as read back. @row: it, in @plan.
  * Return: 0, or a negative errno with nothing changed and nothing found.
  */
 must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
-			    struct plain *found);
+			    const struct mesh_plan *plan,
+			    const struct plan_pod *row, struct plain *found);
 
 /* pod_forget_late - It is not armed: nothing of it is late. */
 void pod_forget_late(struct pod *p);

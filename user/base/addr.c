@@ -35,23 +35,33 @@ const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN])
 	return text;
 }
 
+bool addr_is_loopback(const struct smc_addr *addr)
+{
+	static const struct smc_addr loopback6 = {.ip[15] = 1};
+
+	return addr_is_v4(addr) ? addr->ip[12] == 127
+				: !addr_cmp(addr, &loopback6);
+}
+
 static bool v4_usable(const __u8 *ip)
 {
 	bool link_local = ip[0] == 169 && ip[1] == 254;
 
-	return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && !link_local;
+	return ip[0] != 0 && ip[0] < 224 && !link_local;
 }
 
 bool addr_usable(const struct smc_addr *addr)
 {
-	static const struct smc_addr unspecified, loopback = {.ip[15] = 1};
+	static const struct smc_addr unspecified;
 	bool link_local;
 
+	if (addr_is_loopback(addr))
+		return false;
 	if (addr_is_v4(addr))
 		return v4_usable(addr->ip + 12);
 	link_local = addr->ip[0] == 0xfe && (addr->ip[1] & 0xc0) == 0x80;
-	return addr_cmp(addr, &unspecified) && addr_cmp(addr, &loopback) &&
-	       addr->ip[0] != 0xff && !link_local;
+	return addr_cmp(addr, &unspecified) && addr->ip[0] != 0xff &&
+	       !link_local;
 }
 
 int addr_cmp(const struct smc_addr *a, const struct smc_addr *b)

@@ -22,6 +22,9 @@ const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN]);
 /* addr_is_v4 - Is it an IPv4 address, mapped? */
 bool addr_is_v4(const struct smc_addr *addr);
 
+/* addr_is_loopback - Of either family? */
+bool addr_is_loopback(const struct smc_addr *addr);
+
 /* addr_usable - May it be an endpoint's at all: not unspecified, loopback,
  * link-local or multicast (of either family)? */
 bool addr_usable(const struct smc_addr *addr);

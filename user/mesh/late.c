@@ -53,25 +53,37 @@ static bool in_cidr(const struct cidr *c, const struct smc_addr *a)
 	return !bits || !((c->addr.ip[bytes] ^ a->ip[bytes]) >> (8 - bits));
 }
 
+static bool port_excluded(const struct mesh_plan *plan,
+			  const struct plan_pod *p, __u16 port, bool in)
+{
+	for (size_t i = 0; i < plan->n_ports; i++) {
+		const struct plan_port *row = &plan->ports[i];
+
+		if (row->key.pod_id && row->key.pod_id != p->pod_id)
+			continue;
+		if (row->key.port == port &&
+		    (in ? row->value.exclude_in : row->value.exclude_out))
+			return true;
+	}
+	return false;
+}
+
+bool mesh_excludes_in(const struct mesh_plan *plan, const struct plan_pod *p,
+		      __u16 port)
+{
+	return port_excluded(plan, p, port, true);
+}
+
 static bool excluded(const struct mesh_plan *plan, const struct plan_pod *p,
 		     const struct mesh_flow *f, unsigned int role)
 {
 	for (size_t i = 0; i < plan->n_cidrs; i++)
 		if (in_cidr(&plan->cidrs[i], &f->remote))
 			return true;
-	for (size_t i = 0; i < plan->n_ports; i++) {
-		const struct plan_port *row = &plan->ports[i];
-
-		if (row->key.pod_id && row->key.pod_id != p->pod_id)
-			continue;
-		if (role != SMC_ROLE_CLIENT && row->value.exclude_in &&
-		    row->key.port == f->local_port)
-			return true;
-		if (role != SMC_ROLE_SERVER && row->value.exclude_out &&
-		    row->key.port == f->remote_port)
-			return true;
-	}
-	return false;
+	return (role != SMC_ROLE_CLIENT &&
+		mesh_excludes_in(plan, p, f->local_port)) ||
+	       (role != SMC_ROLE_SERVER &&
+		port_excluded(plan, p, f->remote_port, false));
 }
 
 bool mesh_would_accelerate(const struct mesh_plan *plan,
