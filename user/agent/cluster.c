@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include "agent/errand.h"
+#include "agent/evict.h"
 #include "agent/hold.h"
 #include "agent/publish.h"
 #include "agent/report.h"
@@ -25,9 +25,8 @@ struct cluster {
 	char boot_id[64];
 	struct publish *publish;
 	struct report *report;
+	struct evict *evict;
 	struct untaint *untaint;
-	struct errand *evict;
-	char *evicted; /* UID of the pod that is to go before the next one */
 };
 
 /* ---- the status of our SmcNode ------------------------------------------- */
@@ -128,69 +127,6 @@ static void published(void *arg)
 	agent_dirty(c->a);
 }
 
-/* ---- late pods that are evicted ------------------------------------------ */
-
-/*
- * Only pods that were there before this agent, as after a boot: one that is
- * late although the agent was there would be so again and again. Only those
- * that somebody makes anew.
- */
-static bool to_evict(const struct pod *p)
-{
-	return p->armed && p->n_late && p->before && p->replaced;
-}
-
-static bool evict_answered(int status, const char *body, size_t len, void *arg)
-{
-	struct cluster *c = arg;
-
-	/* 404: it is gone; 409: another pod has its name. */
-	if (status == 404 || status == 409)
-		free(take_ptr(c->evicted));
-	/* 429: its disruption budget does not allow it now. */
-	return status < 300 || status == 404 || status == 409;
-}
-
-static void evict(struct cluster *c, const struct pod *p)
-{
-	_buf_ struct buf path = {}, body = {};
-	struct kube_request req = {.method = "POST"};
-
-	buf_printf(&path, "/api/v1/namespaces/");
-	kube_escape(&path, p->ns);
-	buf_printf(&path, "/pods/");
-	kube_escape(&path, p->name);
-	buf_printf(&path, "/eviction");
-	if (path.err || kube_encode_eviction(p->ns, p->name, p->uid, &body))
-		return;
-	req.path = path.data;
-	req.body = body.data;
-	c->evicted = strdup(p->uid);
-	if (!c->evicted || errand_go(c->evict, &req, 0)) {
-		free(take_ptr(c->evicted));
-		return;
-	}
-	log_info("evicting pod %s/%s: its listeners are older than this agent",
-		 p->ns, p->name);
-}
-
-static void evict_next(struct cluster *c)
-{
-	const struct pods *pods = &c->a->pods;
-
-	if (!c->a->opt->evict_late || errand_busy(c->evict))
-		return;
-	if (c->evicted && pods_find(pods, c->evicted))
-		return;
-	free(take_ptr(c->evicted));
-	for (size_t i = 0; i < pods->n; i++) {
-		if (!to_evict(pods->v[i]))
-			continue;
-		evict(c, pods->v[i]);
-		return;
-	}
-}
-
 /* ---- for the agent ------------------------------------------------------- */
 
 bool cluster_may_arm(const struct cluster *c)
@@ -214,7 +150,8 @@ void cluster_planned(struct agent *a, const struct mesh_plan *plan)
 		return;
 	publish_plan(c, plan);
 	tell_pods(c->report, &a->pods, plan, a->opt->node);
-	evict_next(c);
+	if (a->opt->evict_late)
+		evict_next(c->evict);
 	if (a->opt->startup_taint && agent_ready(a, &why))
 		untaint_begin(c->untaint);
 }
@@ -265,7 +202,7 @@ static int parts_open(struct cluster *c)
 	uv_loop_t *loop = &c->a->loop;
 
 	c->report = report_new(loop, c->client);
-	c->evict = errand_new(loop, c->client, evict_answered, c);
+	c->evict = evict_new(loop, c->client, &c->a->pods);
 	c->untaint = untaint_new(loop, c->client, c->a->opt->node);
 	if (!c->report || !c->evict || !c->untaint)
 		return log_err(-ENOMEM, "talk to the API server");
@@ -299,9 +236,8 @@ void cluster_close(struct agent *a)
 		return;
 	publish_close(c->publish);
 	report_close(c->report);
-	errand_close(c->evict);
+	evict_close(c->evict);
 	untaint_close(c->untaint);
-	free(c->evicted);
 	/* publish holds boot_id until its timer is closed, and asks nothing
 	 * more; the others hold nothing of it. */
 	free(c);

@@ -2,7 +2,7 @@
 /*
  * What the agent tells the API server, where there is one: this node's SmcNode
  * (publish.h), Events on its pods (tell.h), the start-up taint that it takes
- * off (untaint.h), late pods that it evicts. With a file as the
+ * off (untaint.h), late pods that it evicts (evict.h). With a file as the
  * source there is no cluster: all of this takes NULL and then does nothing.
  */
 #pragma once
