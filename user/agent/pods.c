@@ -35,6 +35,7 @@ static void pod_free(struct pod *p)
 	free(p->name);
 	free(p->netns_path);
 	free(p->problem);
+	free(p->evict.said);
 	free(p);
 }
 

@@ -19,6 +19,15 @@ struct pod_late_flow {
 	bool recorded; /* has a row in smc_flow */
 };
 
+/* What the server said to its eviction (evict.h). */
+struct pod_evict {
+	bool going;	       /* it agreed */
+	unsigned int failures; /* requests without success, in a row */
+	unsigned int lost;     /* the last of those, that had no answer */
+	__u64 after; /* uv_now(): not asked for before; 0: it never was */
+	char *said;  /* the last trouble, as logged */
+};
+
 struct pod {
 	char *uid, *ns, *name;
 	char *netns_path; /* NULL: the source does not say it */
@@ -65,6 +74,7 @@ struct pod {
 	/* Still armed, though not wanted: until the server has the status of
 	 * this number (0: it is not made yet), or until then (uv_now()). */
 	__u64 hold_number, hold_until; /* hold_until 0: not held */
+	struct pod_evict evict;
 };
 
 struct pods {
