@@ -101,6 +101,16 @@ int cidr_parse(const char *text, struct cidr *out)
 	return 0;
 }
 
+bool cidr_has(const struct cidr *cidr, const struct smc_addr *addr)
+{
+	const __u8 *net = cidr->addr.ip, *ip = addr->ip;
+	unsigned int bytes = cidr->prefixlen / 8, bits = cidr->prefixlen % 8;
+
+	if (memcmp(net, ip, bytes))
+		return false;
+	return !bits || !((net[bytes] ^ ip[bytes]) >> (8 - bits));
+}
+
 const char *cidr_format(const struct cidr *cidr, char text[ADDR_STRLEN])
 {
 	bool v4 = addr_is_v4(&cidr->addr) && cidr->prefixlen >= 96;

@@ -37,6 +37,9 @@ int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);
  * bits are set below the prefix. */
 int cidr_parse(const char *text, struct cidr *out);
 
+/* cidr_has - Is @addr one of @cidr's? */
+bool cidr_has(const struct cidr *cidr, const struct smc_addr *addr);
+
 /* cidr_format - Text of @cidr, IPv4 with its own prefix length. Return: @text.
  */
 const char *cidr_format(const struct cidr *cidr, char text[ADDR_STRLEN]);

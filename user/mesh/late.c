@@ -44,20 +44,11 @@ static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
 	return role == SMC_ROLE_SERVER ? 0 : service_transports(plan, f);
 }
 
-static bool in_cidr(const struct cidr *c, const struct smc_addr *a)
-{
-	unsigned int bytes = c->prefixlen / 8, bits = c->prefixlen % 8;
-
-	if (memcmp(c->addr.ip, a->ip, bytes))
-		return false;
-	return !bits || !((c->addr.ip[bytes] ^ a->ip[bytes]) >> (8 - bits));
-}
-
 static bool excluded(const struct mesh_plan *plan, const struct plan_pod *p,
 		     const struct mesh_flow *f, unsigned int role)
 {
 	for (size_t i = 0; i < plan->n_cidrs; i++)
-		if (in_cidr(&plan->cidrs[i], &f->remote))
+		if (cidr_has(&plan->cidrs[i], &f->remote))
 			return true;
 	for (size_t i = 0; i < plan->n_ports; i++) {
 		const struct plan_port *row = &plan->ports[i];

@@ -159,20 +159,11 @@ int draft_listeners(struct draft *d, const struct plan_endpoint *e,
 /* ---- backends -------------------------------------------------------------
  */
 
-static bool in_cidr(const struct cidr *c, const struct smc_addr *addr)
-{
-	unsigned int bytes = c->prefixlen / 8, bits = c->prefixlen % 8;
-
-	if (memcmp(c->addr.ip, addr->ip, bytes))
-		return false;
-	return !bits || !((c->addr.ip[bytes] ^ addr->ip[bytes]) >> (8 - bits));
-}
-
 static bool excluded(const struct mesh_config *c, const struct smc_addr *addr,
 		     __u16 port)
 {
 	for (size_t i = 0; i < c->n_exclude_cidrs; i++)
-		if (in_cidr(&c->exclude_cidrs[i], addr))
+		if (cidr_has(&c->exclude_cidrs[i], addr))
 			return true;
 	return mesh_ports_has(&c->exclude_ports, port);
 }
