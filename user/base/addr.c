@@ -59,6 +59,14 @@ int addr_cmp(const struct smc_addr *a, const struct smc_addr *b)
 	return memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
+struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port)
+{
+	struct smc_addr_port both = {.port = port};
+
+	memcpy(both.ip, addr->ip, sizeof(both.ip));
+	return both;
+}
+
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)
 {
 	int order = memcmp(a->ip, b->ip, sizeof(a->ip));

@@ -29,6 +29,9 @@ bool addr_usable(const struct smc_addr *addr);
 /* addr_cmp - Order of memcmp(), for qsort() and bsearch(). */
 int addr_cmp(const struct smc_addr *a, const struct smc_addr *b);
 
+/* addr_port - Both in one. */
+struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port);
+
 /* addr_port_cmp - The same, and by port (host byte order) where the addresses
  * are equal. */
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);

@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mesh/late.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-static int endpoint_cmp(const void *addr, const void *row)
-{
-	return addr_cmp(addr, &((const struct plan_endpoint *)row)->addr);
-}
-
-const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
-					       const struct smc_addr *addr)
-{
-	if (!plan->n_endpoints)
-		return NULL;
-	return bsearch(addr, plan->endpoints, plan->n_endpoints,
-		       sizeof(*plan->endpoints), endpoint_cmp);
-}
-
 /* ---- what a new connection would be -------------------------------------- */
 
 static __u32 service_transports(const struct mesh_plan *plan,
 				const struct mesh_flow *f)
 {
-	for (size_t i = 0; i < plan->n_services; i++) {
-		const struct plan_service *s = &plan->services[i];
+	const struct plan_service *s =
+		mesh_service_find(plan, &f->remote, f->remote_port);
 
-		if (s->key.port == f->remote_port &&
-		    !memcmp(s->key.ip, f->remote.ip, sizeof(s->key.ip)))
-			return s->transports;
-	}
-	return 0;
+	return s ? s->transports : 0;
 }
 
 static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
@@ -44,25 +23,27 @@ static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
 	return role == SMC_ROLE_SERVER ? 0 : service_transports(plan, f);
 }
 
+/* @pod_id: 0 for what is excluded of every pod. */
+static bool port_excluded(const struct mesh_plan *plan, __u32 pod_id,
+			  const struct mesh_flow *f, unsigned int role)
+{
+	const struct plan_port *in =
+		mesh_port_find(plan, pod_id, f->local_port);
+	const struct plan_port *out =
+		mesh_port_find(plan, pod_id, f->remote_port);
+
+	return (role != SMC_ROLE_CLIENT && in && in->value.exclude_in) ||
+	       (role != SMC_ROLE_SERVER && out && out->value.exclude_out);
+}
+
 static bool excluded(const struct mesh_plan *plan, const struct plan_pod *p,
 		     const struct mesh_flow *f, unsigned int role)
 {
 	for (size_t i = 0; i < plan->n_cidrs; i++)
 		if (cidr_has(&plan->cidrs[i], &f->remote))
 			return true;
-	for (size_t i = 0; i < plan->n_ports; i++) {
-		const struct plan_port *row = &plan->ports[i];
-
-		if (row->key.pod_id && row->key.pod_id != p->pod_id)
-			continue;
-		if (role != SMC_ROLE_CLIENT && row->value.exclude_in &&
-		    row->key.port == f->local_port)
-			return true;
-		if (role != SMC_ROLE_SERVER && row->value.exclude_out &&
-		    row->key.port == f->remote_port)
-			return true;
-	}
-	return false;
+	return port_excluded(plan, 0, f, role) ||
+	       port_excluded(plan, p->pod_id, f, role);
 }
 
 bool mesh_would_accelerate(const struct mesh_plan *plan,

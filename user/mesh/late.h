@@ -40,7 +40,3 @@ bool mesh_would_accelerate(const struct mesh_plan *plan,
  */
 bool mesh_flow_late(const struct mesh_plan *plan, const struct plan_pod *p,
 		    const struct mesh_flow *f, const struct mesh_since *since);
-
-/* mesh_endpoint_find - The row of @addr, or NULL. */
-const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
-					       const struct smc_addr *addr);

@@ -67,5 +67,13 @@ must_check int draft_listeners(struct draft *d, const struct plan_endpoint *e,
  * After draft_endpoints(). Return: 0 or -ENOMEM. */
 must_check int draft_services(struct draft *d);
 
+/* services_find - The row at @key of the @n at @v, which are in order, or NULL:
+ * for a plan in the making, mesh_service_find() is for one that is made. */
+const struct plan_service *services_find(const struct plan_service *v, size_t n,
+					 const struct smc_addr_port *key);
+
+/* port_row_cmp - The order of plan.ports, for qsort() and bsearch(). */
+int port_row_cmp(const void *a, const void *b);
+
 /* draft_exclusions - Fill plan.cidrs and plan.ports. Return: 0 or -ENOMEM. */
 must_check int draft_exclusions(struct draft *d);

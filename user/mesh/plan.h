@@ -185,3 +185,12 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 	      const struct mesh_seen *seen, size_t n_seen,
 	      struct mesh_plan *out);
 void mesh_plan_free(struct mesh_plan *plan);
+
+/* The row of plan->endpoints, services or ports with that key, or NULL. */
+const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
+					       const struct smc_addr *addr);
+const struct plan_service *mesh_service_find(const struct mesh_plan *plan,
+					     const struct smc_addr *addr,
+					     __u16 port);
+const struct plan_port *mesh_port_find(const struct mesh_plan *plan,
+				       __u32 pod_id, __u16 port);
