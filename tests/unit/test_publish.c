@@ -278,7 +278,9 @@ static void two_claims_are_said(void **state)
 	see(s, add_pod(s, "n1", "b", "10.1.0.1"));
 	s->pods[1].created = s->pods[0].created;
 	publishing(s, 1);
-	assert_int_equal(published.n, 0);
+	assert_int_equal(published.n, 2);
+	assert_int_equal(published.n_claims, 2);
+	assert_int_equal(published.endpoints[0].transports, 0);
 	assert_int_equal(s->plan.n_conflicts, 1);
 	assert_addr(s->plan.conflicts[0].addr, "10.1.0.1");
 	assert_string_equal(s->plan.conflicts[0].by[0].uid, "a");

@@ -53,8 +53,8 @@ must_check int draft_service_addrs(struct draft *d);
 bool draft_is_service(const struct draft *d, const struct smc_addr *addr);
 
 /* draft_endpoints - Settle who owns which address: fills plan.endpoints and the
- * pods' `published`, marks own_pod.lost; the ports of hostNetwork pods go to
- * plan.services. Return: 0 or -ENOMEM. */
+ * pods' `published` and `claimed`, marks own_pod.lost; the ports of hostNetwork
+ * pods go to plan.services. Return: 0 or -ENOMEM. */
 must_check int draft_endpoints(struct draft *d);
 
 /* draft_listeners - A row of plan.services for each of @ports of a hostNetwork
