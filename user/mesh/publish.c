@@ -110,21 +110,36 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-static int add_conflicts(const struct mesh_plan *plan, struct buf *text)
+static bool is_ours(const struct mesh_host *host, const struct plan_conflict *c)
 {
-	const struct plan_conflict *c = plan->conflicts;
-	char addr[ADDR_STRLEN];
+	return !strcmp(c->by[0].node, host->node) ||
+	       !strcmp(c->by[1].node, host->node);
+}
 
-	if (!plan->n_conflicts)
-		return 0;
+/* Those of pods of other nodes are theirs to tell: one tie would have every
+ * node of the cluster write its SmcNode anew. */
+static void add_conflicts(const struct mesh_host *host,
+			  const struct mesh_plan *plan, struct buf *text)
+{
+	const struct plan_conflict *first = NULL;
+	char addr[ADDR_STRLEN];
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_conflicts; i++) {
+		if (!is_ours(host, &plan->conflicts[i]))
+			continue;
+		if (!n++)
+			first = &plan->conflicts[i];
+	}
+	if (!n)
+		return;
 	buf_printf(text,
 		   "; pods %s/%s and %s/%s, created at the same time, both "
 		   "claim %s: neither has it",
-		   c->by[0].ns, c->by[0].pod, c->by[1].ns, c->by[1].pod,
-		   addr_format(&c->addr, addr));
-	if (plan->n_conflicts > 1)
-		buf_printf(text, ", and %zu more such", plan->n_conflicts - 1);
-	return text->err;
+		   first->by[0].ns, first->by[0].pod, first->by[1].ns,
+		   first->by[1].pod, addr_format(&first->addr, addr));
+	if (n > 1)
+		buf_printf(text, ", and %zu more such", n - 1);
 }
 
 static int say(const struct mesh_host *host, const struct mesh_plan *plan,
@@ -148,7 +163,7 @@ static int say(const struct mesh_host *host, const struct mesh_plan *plan,
 			   "published",
 			   tally->armed, tally->enabled, plural(tally->enabled),
 			   n, n == 1 ? "" : "es");
-		add_conflicts(plan, &text);
+		add_conflicts(host, plan, &text);
 	}
 	out->message = buf_take(&text);
 	return out->message ? 0 : -ENOMEM;
