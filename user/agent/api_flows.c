@@ -48,15 +48,53 @@ static int newest_first(const void *a, const void *b)
 	       (x->flow.opened_ns > y->flow.opened_ns);
 }
 
-static bool is_late(const struct agent *a, __u32 pod_id, __u64 cookie)
-{
-	const struct pod *p = pods_by_id(&a->pods, pod_id);
+/* ---- which of them are late: asked of every record ----------------------- */
 
-	for (size_t i = 0; p && i < p->n_late_flows; i++)
-		if (p->late_flows[i].flow.cookie == cookie)
-			return true;
-	return false;
+static int late_cmp(const void *a, const void *b)
+{
+	const struct api_late_row *x = a, *y = b;
+
+	if (x->cookie != y->cookie)
+		return x->cookie < y->cookie ? -1 : 1;
+	return (x->pod_id > y->pod_id) - (x->pod_id < y->pod_id);
 }
+
+int api_late_make(const struct pods *pods, struct api_late *out)
+{
+	struct api_late late = {};
+
+	for (size_t i = 0; i < pods->n; i++)
+		late.n += pods->v[i]->n_late_flows;
+	late.v = calloc(late.n + 1, sizeof(*late.v));
+	if (!late.v)
+		return -ENOMEM;
+	late.n = 0;
+	for (size_t i = 0; i < pods->n; i++) {
+		const struct pod *p = pods->v[i];
+
+		for (size_t k = 0; k < p->n_late_flows; k++)
+			late.v[late.n++] = (struct api_late_row){
+				p->late_flows[k].flow.cookie, p->id};
+	}
+	qsort(late.v, late.n, sizeof(*late.v), late_cmp);
+	*out = late;
+	return 0;
+}
+
+bool api_late_has(const struct api_late *late, __u32 pod_id, __u64 cookie)
+{
+	const struct api_late_row key = {cookie, pod_id};
+
+	return late->n &&
+	       bsearch(&key, late->v, late->n, sizeof(key), late_cmp);
+}
+
+void api_late_free(struct api_late *late)
+{
+	free(late->v);
+}
+
+/* ---- the list ------------------------------------------------------------ */
 
 static int add_flow(const struct agent *a, yyjson_mut_doc *doc,
 		    yyjson_mut_val *arr, const struct flow_row *row, bool late)
@@ -102,15 +140,17 @@ static int add_unrecorded(const struct agent *a, yyjson_mut_doc *doc,
 static int add_flows(const struct agent *a, yyjson_mut_doc *doc,
 		     yyjson_mut_val *arr, size_t limit)
 {
+	_cleanup_(api_late_free) struct api_late late = {};
 	struct flow_rows rows = {};
-	int err = datapath_each_flow(a->dp, collect_flow, &rows);
+	int err = api_late_make(&a->pods, &late)
+			  ?: datapath_each_flow(a->dp, collect_flow, &rows);
 
 	if (rows.n)
 		qsort(rows.v, rows.n, sizeof(*rows.v), newest_first);
 	for (size_t i = 0; !err && i < rows.n && limit; i++, limit--)
-		err = add_flow(
-			a, doc, arr, &rows.v[i],
-			is_late(a, rows.v[i].flow.pod_id, rows.v[i].cookie));
+		err = add_flow(a, doc, arr, &rows.v[i],
+			       api_late_has(&late, rows.v[i].flow.pod_id,
+					    rows.v[i].cookie));
 	for (size_t i = 0; !err && i < a->pods.n; i++)
 		err = add_unrecorded(a, doc, arr, a->pods.v[i], &limit);
 	free(rows.v);
