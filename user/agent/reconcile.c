@@ -31,8 +31,8 @@
 /* How many namespaces are looked at in one go: a look is a process or two, and
  * meanwhile nobody else is served. New ones first, and few: what was verified
  * is armed before the next are looked at. But what an agent before this one
- * armed is armed already, and would be disarmed by a plan that does not know it:
- * the first look is at all of them (looks_at_first()). */
+ * armed is armed already, and would be disarmed by a plan that does not know
+ * it: the first look is at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
 

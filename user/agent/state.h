@@ -151,7 +151,7 @@ bool agent_capable(const struct agent *a);
  * way. */
 bool agent_ready(const struct agent *a, struct buf *why);
 
-/* ---- api.c, expose.c: the routes --------------------------------------- */
+/* ---- api.c, api_flows.c, expose.c: the routes -------------------------- */
 
 extern const struct http_route api_routes[];
 extern const struct http_route expose_routes[];

@@ -69,6 +69,14 @@ int addr_cmp(const struct smc_addr *a, const struct smc_addr *b)
 	return memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
+struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port)
+{
+	struct smc_addr_port both = {.port = port};
+
+	memcpy(both.ip, addr->ip, sizeof(both.ip));
+	return both;
+}
+
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)
 {
 	int order = memcmp(a->ip, b->ip, sizeof(a->ip));
@@ -109,6 +117,16 @@ int cidr_parse(const char *text, struct cidr *out)
 		return -EINVAL;
 	*out = c;
 	return 0;
+}
+
+bool cidr_has(const struct cidr *cidr, const struct smc_addr *addr)
+{
+	const __u8 *net = cidr->addr.ip, *ip = addr->ip;
+	unsigned int bytes = cidr->prefixlen / 8, bits = cidr->prefixlen % 8;
+
+	if (memcmp(net, ip, bytes))
+		return false;
+	return !bits || !((net[bytes] ^ ip[bytes]) >> (8 - bits));
 }
 
 const char *cidr_format(const struct cidr *cidr, char text[ADDR_STRLEN])

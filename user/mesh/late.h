@@ -45,7 +45,3 @@ bool mesh_flow_late(const struct mesh_plan *plan, const struct plan_pod *p,
  * SMC from connections to its port @port? */
 bool mesh_excludes_in(const struct mesh_plan *plan, const struct plan_pod *p,
 		      __u16 port);
-
-/* mesh_endpoint_find - The row of @addr, or NULL. */
-const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
-					       const struct smc_addr *addr);
