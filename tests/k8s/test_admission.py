@@ -72,6 +72,15 @@ def test_a_token_without_a_node(cluster, account):
     assert "node" in refused(patch, nobody, "n1", "/status")
 
 
+def test_an_agent_in_another_namespace(cluster, mesh):
+    """Whoever has the rights, by another binding: the policy is for it too."""
+    told = cluster.kubectl(
+        "--as=system:serviceaccount:elsewhere:smcmesh",
+        "--as-group=system:masters", "label", "smcnode", "n1", "test=it",
+        check=False)
+    assert told.rc and "names no node" in told.err, told
+
+
 @pytest.mark.parametrize("path", [
     "/api/v1/secrets", "/api/v1/nodes", "/api/v1/configmaps",
     "/apis/apps/v1/daemonsets"])

@@ -7,6 +7,8 @@ import os
 import pytest
 
 from smclab import paths
+from smclab.cluster import as_text
+from smclab.machine import CommandFailed
 
 EXAMPLES = sorted(os.path.relpath(p, paths.TREE) for p in
                   glob.glob(paths.TREE + "/deploy/examples/**/*.yaml",
@@ -53,6 +55,45 @@ def test_component_is_accepted(cluster, mesh, path, tmp_path):
                         "crd/podmonitors.monitoring.coreos.com")
     told = cluster.kubectl("apply", "--dry-run=server", "-k", str(tmp_path))
     assert "(server dry run)" in told.out, told
+
+
+def test_another_namespace(cluster, tmp_path):
+    """A kustomization's own namespace: nothing goes on naming ours."""
+    base = os.path.relpath(paths.TREE + "/deploy", tmp_path)
+    parts = ", ".join(os.path.relpath(os.path.join(paths.TREE, p), tmp_path)
+                      for p in COMPONENTS if not p.endswith("ack-asm"))
+    (tmp_path / "kustomization.yaml").write_text(
+        f"namespace: elsewhere\nresources: [{base}]\ncomponents: [{parts}]\n",
+        encoding="ascii")
+    told = cluster.kubectl("kustomize", str(tmp_path))
+    assert "smcmesh-system" not in told.out and "elsewhere" in told.out
+
+
+def a_mesh(spec):
+    return {"apiVersion": "smcmesh.io/v1alpha1", "kind": "SmcMesh",
+            "metadata": {"name": "default"}, "spec": spec}
+
+
+@pytest.mark.parametrize("spec, why", [
+    ({"excludeCIDRs": ["10.9.0.5/16"]}, "below the prefix"),
+    ({"excludeCIDRs": ["10.9.64.0/17"]}, "below the prefix"),
+    ({"excludeCIDRs": ["300.1.1.1/8"]}, "should match"),
+    ({"excludeCIDRs": ["10.0.0.0/33"]}, "should match"),
+    ({"excludeCIDRs": ["fd00::/129"]}, "should match"),
+    ({"mark": {"value": 1}}, "outside of the mask"),
+    ({"mark": {"value": 0x101, "mask": 0xff00}}, "outside of the mask")])
+def test_bad_configuration_is_refused(cluster, mesh, spec, why):
+    with pytest.raises(CommandFailed, match=why):
+        cluster.kubectl("create", "--dry-run=server", "-f", "-",
+                        stdin=as_text(a_mesh(spec)))
+
+
+def test_good_configuration_is_accepted(cluster, mesh):
+    spec = {"excludeCIDRs": ["10.9.128.0/17", "0.0.0.0/0", "1.2.3.4/32",
+                             "fd00::/8", "::ffff:10.0.0.0/104"],
+            "mark": {"value": 0x1000}}
+    cluster.kubectl("create", "--dry-run=server", "-f", "-",
+                    stdin=as_text(a_mesh(spec)))
 
 
 @pytest.fixture(scope="module")

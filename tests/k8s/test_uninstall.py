@@ -35,15 +35,24 @@ def try_to_uninstall(cluster, name):
     return told if name in told.out else None
 
 
+def uninstall_until_named(cluster, name):
+    return wait_for(lambda: try_to_uninstall(cluster, name), PATIENCE,
+                    f"{name} to be named")
+
+
 @pytest.mark.parametrize("step", ["while pods hold SMC sockets", "after them"])
-def test_uninstall(cluster, traffic, step):
+def test_uninstall(cluster, mesh, traffic, step):
     """Listeners are SMC sockets: their pods keep a denying selector and are
-    named. Restarted, nothing is left at all."""
+    named, and one can go back. Restarted, nothing is left at all."""
     if step == "while pods hold SMC sockets":
         server, = traffic.servers()
         name = f"default/{server['metadata']['name']}"
-        told = wait_for(lambda: try_to_uninstall(cluster, name), PATIENCE,
-                        f"{name} to be named")
+        told = uninstall_until_named(cluster, name)
+        # an apply takes it back, as is said there; then once more
+        assert "kubectl apply -k" in told.out, told.out
+        cluster.kubectl("apply", "-k", "deploy/")
+        mesh.wait_agents()
+        told = uninstall_until_named(cluster, name)
         # the nodes themselves, and whoever has no SMC socket, are clean
         kept = [line for line in told.out.splitlines() if "pod " in line]
         assert all(f"default/{traffic.name}" in line for line in kept), told.out
