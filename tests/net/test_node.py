@@ -285,6 +285,26 @@ def test_proxy_uid_of_the_owner():
         assert nodectl("look", path)["inode"] == os.stat(path).st_ino
 
 
+@needs_user_namespaces
+def test_uid_of_a_listener():
+    """The kernel tells it in the terms in which the proxy's UID is known."""
+    listen = ("import socket; s = socket.create_server(('', 7000)); "
+              "print(flush=True); input()")
+    with user_namespace(["unshare", "--user", "--net"], "0 300000 65536") as p:
+        path = f"/proc/{p.pid}/ns/net"
+        with open(f"/proc/{p.pid}/gid_map", "w", encoding="ascii") as f:
+            f.write("0 300000 65536")    # for nsenter
+        with subprocess.Popen(
+                ["nsenter", "--target", str(p.pid), "--user", "--net",
+                 "--setuid", "1337", "python3", "-c", listen],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+            server.stdout.readline()
+            assert nodectl("late", path)["listeners"] == [
+                {"addr": "0.0.0.0", "port": 7000, "uid": 301337}]
+            assert nodectl("uid", path, 1337)["uid"] == 301337
+            server.communicate(b"\n")
+
+
 # ---- the sidecar's rule ------------------------------------------------------
 
 def ruleset(n):

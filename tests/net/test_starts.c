@@ -5,6 +5,7 @@
  * own, so a kubelet of this machine is not disturbed.
  */
 #include "unit.h"
+#include "no_inotify.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -213,11 +214,42 @@ static void test_v1(void **state)
 	start_all();
 }
 
+static void make_next_pod(unsigned int n, char path[CGROUP_PATH_MAX])
+{
+	b.cgroup_told = false;
+	snprintf(b.uid, sizeof(b.uid), "%08x-1111-4222-8333-%012x", getpid(),
+		 n);
+	make_pod(false, path);
+}
+
+/* No inotify instance is left: the agent starts, a scan finds the pod, and when
+ * there is one, the next pod is told of as it comes. The last of the tests: the
+ * process stays in its user namespace. */
+static void test_no_instance(void **state)
+{
+	char first[CGROUP_PATH_MAX], second[CGROUP_PATH_MAX];
+
+	if (!no_inotify())
+		skip();
+	open_in("/tmp");
+	make_next_pod(1, first);
+	starts_scan(b.starts);
+	assert_true(b.cgroup_told);
+	assert_true(inotify_limit(1));
+	starts_scan(b.starts);
+	make_next_pod(2, second);
+	assert_false(b.cgroup_told);
+	run_until(&b.cgroup_told);
+	assert_return_code(rmdir(first), errno);
+	assert_return_code(rmdir(second), errno);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_v2, up, down),
 		cmocka_unit_test_setup_teardown(test_v1, up, down),
+		cmocka_unit_test_setup_teardown(test_no_instance, up, down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,7 +220,8 @@ static void ref_claim_endpoint(struct scene *s, struct ref_claims *c,
 		.uid = e->uid,
 		.host = e->host_network,
 		.created = e->created,
-		.publishes = n->ready && fabric,
+		/* without a transport it is a claim and no more */
+		.publishes = n->ready && fabric && e->transports,
 		.transports = ref_at(addr, e->transports & n->transports & R),
 	};
 }

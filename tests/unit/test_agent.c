@@ -117,6 +117,78 @@ static void test_namespace_that_is_not_there(void **state)
 	pods_free(&pods);
 }
 
+/* ---- those that wait ----------------------------------------------------- */
+
+static struct pod *waiting(struct pods *pods, struct mesh_pod *world)
+{
+	struct pod *p = pods_put(pods, world);
+
+	p->wanted = true;
+	p->stale = false;
+	return p;
+}
+
+static void test_waits_are_longer_each_time(void **state)
+{
+	struct mesh_pod a = world_pod("a");
+	struct pods pods = {};
+	struct pod *p = waiting(&pods, &a);
+	__u64 now = 1000;
+	unsigned int ms;
+	bool due;
+
+	for (unsigned int want = 50; want <= 3200; want *= 2) {
+		ms = pods_retry(&pods, now, &due);
+		assert_false(due);
+		assert_int_equal(ms, want);
+		/* A reconcile in between does not put it off. */
+		assert_int_equal(pods_retry(&pods, now + want / 2, &due),
+				 want - want / 2);
+		assert_false(due || p->stale);
+		now += want;
+		pods_retry(&pods, now, &due);
+		assert_true(due && p->stale);
+		p->stale = false;
+	}
+	/* In the end only the resync looks. */
+	assert_int_equal(pods_retry(&pods, now, &due), 0);
+	/* Until something happens. */
+	assert_true(pods_stale_at(&pods, "/nonexistent"));
+	assert_int_equal(pods_retry(&pods, now, &due), 50);
+	pods_free(&pods);
+}
+
+static void test_each_waits_for_itself(void **state)
+{
+	struct mesh_pod a = world_pod("a"), b = world_pod("b");
+	struct smc_addr v4 = addr("10.0.0.1");
+	struct pods pods = {};
+	struct pod *old = waiting(&pods, &a), *fresh;
+	bool due;
+
+	old->retry_ms = 1600; /* one that will never be armed */
+	assert_int_equal(pods_retry(&pods, 1000, &due), 3200);
+	fresh = waiting(&pods, &b);
+	assert_int_equal(pods_retry(&pods, 1000, &due), 50);
+	pods_retry(&pods, 1050, &due);
+	assert_true(due && fresh->stale && !old->stale);
+	/* Its address is told: soon again. */
+	assert_int_equal(pods_retry(&pods, 1050, &due), 100);
+	b.addrs = (struct mesh_addrs){&v4, 1};
+	pods_put(&pods, &b);
+	assert_int_equal(pods_retry(&pods, 1050, &due), 50);
+	fresh->armed = true;
+	assert_int_equal(pods_retry(&pods, 1050, &due), 50); /* address */
+	fresh->published.n = 1;
+	assert_int_equal(pods_retry(&pods, 1050, &due), 3150); /* the other */
+	fresh->published.n = 0;
+	old->wanted = false;
+	assert_int_equal(pods_retry(&pods, 1050, &due), 50);
+	fresh->refused = true;
+	assert_int_equal(pods_retry(&pods, 1050, &due), 0);
+	pods_free(&pods);
+}
+
 static void test_refused_pod_is_not_seen_verified(void **state)
 {
 	struct pod p = {.uid = (char *)"a", .facts = {.verified = true}};
@@ -201,6 +273,8 @@ int main(void)
 		cmocka_unit_test(test_pods_keep_copies),
 		cmocka_unit_test(test_event_concerns_only_its_path),
 		cmocka_unit_test(test_namespace_that_is_not_there),
+		cmocka_unit_test(test_waits_are_longer_each_time),
+		cmocka_unit_test(test_each_waits_for_itself),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
 		cmocka_unit_test(test_numbers_are_never_given_twice),
 		cmocka_unit_test_setup_teardown(

@@ -92,6 +92,17 @@ static void some_addresses_are_never_usable(void **state)
 	}
 }
 
+static void loopback_of_either_family(void **state)
+{
+	struct smc_addr v4 = addr("127.1.2.3"), v6 = addr("::1"),
+			other = addr("::2"), any = addr("::");
+
+	assert_true(addr_is_loopback(&v4));
+	assert_true(addr_is_loopback(&v6));
+	assert_false(addr_is_loopback(&other));
+	assert_false(addr_is_loopback(&any));
+}
+
 static void order_is_that_of_the_bytes(void **state)
 {
 	struct smc_addr a = addr("10.0.0.1"), b = addr("10.0.0.2"),
@@ -170,15 +181,51 @@ static void what_is_no_prefix_is_refused(void **state)
 	}
 }
 
+static void prefixes_hold_what_is_theirs(void **state)
+{
+	static const struct {
+		const char *cidr, *addr;
+		bool has;
+	} cases[] = {
+		{"10.9.0.0/16", "10.9.255.255", true},
+		{"10.9.0.0/16", "10.10.0.0", false},
+		{"10.9.0.0/16", "10.8.255.255", false},
+		{"10.0.0.0/30", "10.0.0.3", true},
+		{"10.0.0.0/30", "10.0.0.4", false},
+		{"10.0.0.1/32", "10.0.0.1", true},
+		{"10.0.0.1/32", "10.0.0.0", false},
+		{"0.0.0.0/0", "255.255.255.255", true},
+		/* of the other family, though its last bytes are the same */
+		{"0.0.0.0/0", "::10.0.0.1", false},
+		{"fd00::/9", "fd7f::1", true},
+		{"fd00::/9", "fd80::1", false},
+		{"fd00::1/128", "fd00::1", true},
+		{"fd00::1/128", "fd00::", false},
+		{"::/0", "fd00::1", true},
+		{"::/0", "10.0.0.1", true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct smc_addr a = addr(cases[i].addr);
+		struct cidr c;
+
+		assert_int_equal(cidr_parse(cases[i].cidr, &c), 0);
+		if (cidr_has(&c, &a) != cases[i].has)
+			fail_msg("%s in %s", cases[i].addr, cases[i].cidr);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_go_and_come_back),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(some_addresses_are_never_usable),
+		cmocka_unit_test(loopback_of_either_family),
 		cmocka_unit_test(order_is_that_of_the_bytes),
 		cmocka_unit_test(prefixes_go_and_come_back),
 		cmocka_unit_test(what_is_no_prefix_is_refused),
+		cmocka_unit_test(prefixes_hold_what_is_theirs),
 	};
 
 	return cmocka_run_group_tests_name("base/addr", tests, NULL, NULL);

@@ -298,6 +298,7 @@ static void warnings_have_an_end(void **state)
 
 	for (int i = 0; i < 2 * N; i++) {
 		v[i].addr = addr("10.0.0.0");
+		v[i].transports = R;
 		v[i].addr.ip[14] = (i / 2) >> 8;
 		v[i].addr.ip[15] = i / 2;
 		v[i].ns = v[i].pod = (char *)"x";

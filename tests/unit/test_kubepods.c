@@ -3,6 +3,7 @@
  * in a tree of the test's own, which inotify watches like any other. */
 #include "unit.h"
 #include "tree.h"
+#include "no_inotify.h"
 
 #include <poll.h>
 
@@ -67,6 +68,8 @@ static void test_other_names(void **state)
 		"pod0b1c2d3e",
 		"kubepods-pod" UID1_,
 		"kubepods-pod" UID1_ ".scope",
+		"kubepods-pod" UID1 ".slice", /* systemd's would be levels */
+		"pod" UID1_,
 		"kubepods-pod" UID1_ "-x.slice",
 		"cri-containerd-" STATIC_UID STATIC_UID ".scope",
 		"pod" UID1 UID2, /* longer than any */
@@ -75,6 +78,30 @@ static void test_other_names(void **state)
 
 	for (size_t i = 0; i < array_size(names); i++)
 		assert_what(names[i], KUBEPODS_OTHER);
+}
+
+static void test_name_of_a_pod(void **state)
+{
+	assert_true(kubepods_is_pod("pod" UID1, UID1));
+	assert_true(kubepods_is_pod("kubepods-pod" UID1_ ".slice", UID1));
+	assert_true(kubepods_is_pod(
+		"kubelet-kubepods-besteffort-pod" UID1_ ".slice", UID1));
+	assert_true(kubepods_is_pod("pod" STATIC_UID, STATIC_UID));
+	/* of a file that somebody wrote by hand */
+	assert_true(kubepods_is_pod("podweb-0", "web-0"));
+	assert_true(
+		kubepods_is_pod("kubepods-podweb_pod_0.slice", "web-pod-0"));
+
+	assert_false(kubepods_is_pod("pod" UID2, UID1));
+	assert_false(kubepods_is_pod("kubepods-pod" UID2_ ".slice", UID1));
+	assert_false(kubepods_is_pod("kubepods-pod" UID1 ".slice", UID1));
+	assert_false(kubepods_is_pod("kubepods-pod" UID1_, UID1));
+	assert_false(kubepods_is_pod("pod" UID1_, UID1));
+	assert_false(kubepods_is_pod("pod" UID1 "x", UID1));
+	assert_false(kubepods_is_pod("pod", ""));
+	assert_false(kubepods_is_pod("kubepods-pod.slice", ""));
+	assert_false(kubepods_is_pod("po", "x"));
+	assert_false(kubepods_is_pod("", UID1));
 }
 
 /* ---- directories --------------------------------------------------------- */
@@ -309,6 +336,39 @@ static void test_nothing(void **state)
 	kubepods_close(NULL);
 }
 
+/* No instance is left: scans find what comes and goes, until there is one. The
+ * last of the tests: the process stays in its user namespace. */
+static void test_no_instance(void **state)
+{
+	_kubepods_ struct kubepods *k = NULL;
+	struct told t = {};
+
+	if (!no_inotify())
+		skip();
+	make_dirs("cg/kubepods/pod" UID1);
+	k = open_tree();
+	assert_int_equal(kubepods_fd(k), -1);
+	assert_int_equal(kubepods_read(k, note, &t), 0);
+	assert_true(kubepods_known(k, UID1));
+	kubepods_follow(k, UID1);
+	make_dirs("cg/kubepods/burstable/pod" UID2);
+	kubepods_scan(k, note, &t);
+	assert_string_equal(t.text, UID2 " ");
+	remove_tree("cg/kubepods/burstable/pod" UID2);
+	kubepods_scan(k, note, &t);
+	assert_false(kubepods_known(k, UID2));
+	assert_int_equal(kubepods_fd(k), -1);
+
+	assert_true(inotify_limit(1));
+	kubepods_scan(k, note, &t);
+	assert_string_equal(t.text, UID2 " ");
+	assert_true(kubepods_fd(k) >= 0);
+	make_dirs("cg/kubepods/burstable/pod" UID2);
+	assert_string_equal(told(k), UID2 " ");
+	make_dirs("cg/kubepods/pod" UID1 "/c1");
+	assert_string_equal(told(k), UID1 " ");
+}
+
 #define tree_test(f) cmocka_unit_test_setup(f, start)
 
 int main(void)
@@ -316,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_other_names),
+		cmocka_unit_test(test_name_of_a_pod),
 		tree_test(test_cgroupfs),
 		tree_test(test_systemd),
 		tree_test(test_nested),
@@ -325,6 +386,7 @@ int main(void)
 		tree_test(test_hybrid),
 		tree_test(test_many),
 		tree_test(test_nothing),
+		tree_test(test_no_instance),
 	};
 
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);

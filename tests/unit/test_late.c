@@ -21,13 +21,11 @@ static struct plan_pod pod;
 static struct mesh_plan plan;
 static struct smc_flow record;
 
-static struct smc_addr_port addr_port(const char *text, __u16 port)
+static struct smc_addr_port at(const char *text, __u16 port)
 {
-	struct smc_addr_port key = {.port = port};
 	struct smc_addr a = addr(text);
 
-	memcpy(key.ip, a.ip, sizeof(key.ip));
-	return key;
+	return addr_port(&a, port);
 }
 
 /* An armed pod; an endpoint, a node's address, and a service with backends that
@@ -40,9 +38,9 @@ static int make_plan(void **state)
 		.addr = addr(NODE_ADDR),
 		.value = {.transports = SMC_TRANSPORT_SMCR,
 			  .flags = SMC_ENDPOINT_ANSWER_ONLY}};
-	services[0] = (struct plan_service){.key = addr_port(CLUSTER_IP, 80),
+	services[0] = (struct plan_service){.key = at(CLUSTER_IP, 80),
 					    .transports = SMC_TRANSPORT_SMCR};
-	services[1] = (struct plan_service){.key = addr_port(CLUSTER_IP, 81)};
+	services[1] = (struct plan_service){.key = at(CLUSTER_IP, 81)};
 	pod = (struct plan_pod){.armed = true,
 				.pod_id = 7,
 				.value.transports = SMC_TRANSPORT_SMCR |
@@ -119,6 +117,53 @@ static void test_exclusions(void **state)
 	assert_true(would(PEER, 80, SMC_ROLE_SERVER));
 	assert_false(would(PEER, 80, 0));
 	assert_true(would(PEER, 81, 0));
+}
+
+static void test_excluded_listener(void **state)
+{
+	plan.n_ports = 2;
+	ports[0] = (struct plan_port){.key = {.port = 80},
+				      .value = {.exclude_in = 1}};
+	ports[1] = (struct plan_port){.key = {.pod_id = 7, .port = 81},
+				      .value.exclude_in = 1};
+	assert_true(mesh_excludes_in(&plan, &pod, 80));
+	assert_true(mesh_excludes_in(&plan, &pod, 81));
+	assert_false(mesh_excludes_in(&plan, &pod, 82));
+	ports[0].value =
+		(struct smc_port){.exclude_out = 1}; /* its own dialling */
+	ports[1].key.pod_id = 8;		     /* another pod's */
+	assert_false(mesh_excludes_in(&plan, &pod, 80));
+	assert_false(mesh_excludes_in(&plan, &pod, 81));
+}
+
+/* Each row is found by its key alone, and none beside it. */
+static void test_one_of_many_rows(void **state)
+{
+	enum { N = 1001 };
+	struct plan_service *rows = calloc(N, sizeof(*rows));
+	struct plan_port *excluded = calloc(N, sizeof(*excluded));
+
+	for (int i = 0; i < N; i++) {
+		rows[i].key = at(CLUSTER_IP, 2 * i + 2);
+		rows[i].transports = SMC_TRANSPORT_SMCR;
+		excluded[i].key.pod_id = 7 * (i >= N / 2);
+		excluded[i].key.port = 2 * i + 2;
+		excluded[i].value.exclude_out = 1;
+	}
+	plan.services = rows;
+	plan.n_services = N;
+	for (int port = 1; port <= 2 * N + 1; port++)
+		assert_int_equal(would(CLUSTER_IP, port, SMC_ROLE_CLIENT),
+				 port % 2 == 0);
+	plan.ports = excluded;
+	plan.n_ports = N;
+	for (int port = 1; port <= 2 * N + 1; port++)
+		assert_int_equal(would(PEER, port, SMC_ROLE_CLIENT), port % 2);
+	pod.pod_id = 8;
+	assert_true(would(PEER, 2 * N, SMC_ROLE_CLIENT));
+	assert_false(would(PEER, 2, SMC_ROLE_CLIENT));
+	free(rows);
+	free(excluded);
 }
 
 static bool late(const struct smc_flow *r, struct mesh_since since)
@@ -216,6 +261,26 @@ static void test_without_smc(void **state)
 	assert_int_equal(plain_without_smc(NULL, 0, rows, 5), 0);
 }
 
+/* Sockets of the application in a pod with a sidecar are not converted. */
+static void test_keep_uid(void **state)
+{
+	struct netns_listener l[] = {{.port = 8080, .uid = 1000},
+				     {.port = 15006, .uid = 1337},
+				     {.port = 22, .uid = 0}};
+	struct plain_flow f[] = {flow(1, 80), flow(2, 80), flow(3, 80)};
+	struct plain p = {l, 3, f, 3};
+
+	f[0].uid = f[2].uid = 1337;
+	f[1].uid = 1000;
+	plain_keep_uid(&p, 1337);
+	assert_int_equal(p.n_listeners, 1);
+	assert_int_equal(l[0].port, 15006);
+	assert_int_equal(p.n_flows, 2);
+	assert_int_equal(f[1].local_port, 3);
+	plain_keep_uid(&p, 5);
+	assert_int_equal(p.n_listeners + p.n_flows, 0);
+}
+
 #define late_test(f) cmocka_unit_test_setup(f, make_plan)
 
 int main(void)
@@ -224,10 +289,13 @@ int main(void)
 		late_test(test_would),
 		late_test(test_would_not),
 		late_test(test_exclusions),
+		late_test(test_excluded_listener),
+		late_test(test_one_of_many_rows),
 		late_test(test_late),
 		late_test(test_outcomes),
 		late_test(test_server),
 		cmocka_unit_test(test_without_smc),
+		cmocka_unit_test(test_keep_uid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "tree.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -60,23 +61,6 @@ static int empty_tree(void **state)
 }
 
 /* ---- cgroups ------------------------------------------------------------- */
-
-static void test_pod_names(void **state)
-{
-	assert_true(cgroup_name_is_pod("pod" UID1, UID1));
-	assert_true(cgroup_name_is_pod("kubepods-pod" UID1_ ".slice", UID1));
-	assert_true(cgroup_name_is_pod(
-		"kubelet-kubepods-besteffort-pod" UID1_ ".slice", UID1));
-	assert_true(cgroup_name_is_pod("pod" STATIC_UID, STATIC_UID));
-
-	assert_false(cgroup_name_is_pod("pod" UID2, UID1));
-	assert_false(cgroup_name_is_pod("kubepods-pod" UID2_ ".slice", UID1));
-	assert_false(cgroup_name_is_pod("kubepods-pod" UID1 ".slice", UID1));
-	assert_false(cgroup_name_is_pod("kubepods-pod" UID1_, UID1));
-	assert_false(cgroup_name_is_pod("pod" UID1 "x", UID1));
-	assert_false(cgroup_name_is_pod("pod", ""));
-	assert_false(cgroup_name_is_pod("", UID1));
-}
 
 static void assert_found(const char *uid, const char *where)
 {
@@ -226,6 +210,57 @@ static void test_uid_of_pod(void **state)
 	assert_int_equal(uid, 1337);
 	assert_int_equal(uidmap_to_host(at("proc"), at("gone"), 1, &uid),
 			 -ENOENT);
+}
+
+/* A process in namespaces of its own. Return: 0 where that is not allowed. */
+static pid_t start_in_user_namespace(void)
+{
+	int ends[2];
+	char byte = 0;
+	pid_t pid;
+
+	assert_return_code(pipe(ends), errno);
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNET) ||
+		    write(ends[1], "s", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	if (read(ends[0], &byte, 1) != 1) {
+		waitpid(pid, NULL, 0);
+		pid = 0;
+	}
+	close(ends[0]);
+	return pid;
+}
+
+/* The process that the path names is asked, and no other: there is no @proc to
+ * search. */
+static void test_uid_of_named_process(void **state)
+{
+	char path[64], text[64];
+	pid_t pid = start_in_user_namespace();
+	__u32 uid = 0;
+	FILE *f;
+
+	if (!pid)
+		skip();
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	snprintf(text, sizeof(text), "1337 %u 1", getuid());
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	assert_int_equal(uidmap_to_host(at("no"), path, 1337, &uid), 0);
+	assert_int_equal(uid, getuid());
+	assert_int_equal(uidmap_to_host(at("no"), path, 1338, &uid), -ERANGE);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(uidmap_to_host(at("no"), path, 1337, &uid), -ENOENT);
 }
 
 struct netns_seen {
@@ -479,7 +514,6 @@ static void test_helper_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		node_test(test_pod_names),
 		node_test(test_find_pod),
 		node_test(test_no_pod_in_a_pod),
 		node_test(test_cgroup_id),
@@ -488,6 +522,7 @@ int main(void)
 		node_test(test_start_time),
 		node_test(test_uid_map),
 		node_test(test_uid_of_pod),
+		node_test(test_uid_of_named_process),
 		node_test(test_each_netns_once),
 		node_test(test_inner_sockets_are_dropped),
 		node_test(test_both_kinds_at_one_port),

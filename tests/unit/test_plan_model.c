@@ -262,6 +262,9 @@ static void compare_pod(struct scene *s, const struct ref_claims *all,
 	assert_int_equal(got->reason, reason);
 	assert_int_equal(got->armed, !reason);
 	assert_int_equal(got->pod_id, seen ? seen->pod_id : 0);
+	assert_int_equal(got->claimed.n, publish - win);
+	for (size_t i = 0; i < got->claimed.n; i++)
+		assert_true(ref_found(s, p, &got->claimed.v[i]));
 	if (reason) {
 		assert_int_equal(got->published.n, 0);
 		assert_int_equal(got->netns_cookie | got->cgroup_id, 0);
@@ -427,6 +430,7 @@ static void compare_order(struct scene *s, const struct mesh_plan *other)
 			assert_memory_equal(&a->value, &b->value,
 					    sizeof(a->value));
 			assert_int_equal(a->published.n, b->published.n);
+			assert_int_equal(a->claimed.n, b->claimed.n);
 		}
 	assert_int_equal(other->n_warnings, s->plan.n_warnings);
 }

@@ -278,13 +278,40 @@ static void two_claims_are_said(void **state)
 	see(s, add_pod(s, "n1", "b", "10.1.0.1"));
 	s->pods[1].created = s->pods[0].created;
 	publishing(s, 1);
-	assert_int_equal(published.n, 0);
+	assert_int_equal(published.n, 2);
+	assert_int_equal(published.n_claims, 2);
+	assert_int_equal(published.endpoints[0].transports, 0);
 	assert_int_equal(s->plan.n_conflicts, 1);
 	assert_addr(s->plan.conflicts[0].addr, "10.1.0.1");
 	assert_string_equal(s->plan.conflicts[0].by[0].uid, "a");
 	assert_string_equal(s->plan.conflicts[0].by[1].pod, "b");
 	assert_says(published.message, "pods ns/a and ns/b, created at the "
 				       "same time, both claim 10.1.0.1");
+}
+
+/* Five thousand agents need not write what two of them say. */
+static void others_say_their_own_ties(void **state)
+{
+	struct scene *s = *state;
+	struct mesh_node *n2 = add_node(s, "n2"), *n3 = add_node(s, "n3");
+	struct mesh_pod *p = add_pod(s, "n1", "a", "10.1.0.9");
+
+	see(s, p);
+	for (int i = 0; i < 2; i++) {
+		publish(n2, "b", i ? "10.1.0.2" : "10.1.0.1")->created = 5;
+		publish(n3, "c", i ? "10.1.0.2" : "10.1.0.1")->created = 5;
+	}
+	publishing(s, 1);
+	assert_int_equal(s->plan.n_conflicts, 2);
+	assert_string_equal(published.message,
+			    "1 of 1 enabled pod armed, 1 address published");
+	/* and one of this node, which is not the first of them */
+	publish(n2, "d", "10.1.0.9")->created = p->created;
+	publishing(s, 1);
+	assert_int_equal(s->plan.n_conflicts, 3);
+	assert_says(published.message, "pods ns/a and ns/d, created at the "
+				       "same time, both claim 10.1.0.9");
+	assert_null(strstr(published.message, "more such"));
 }
 
 /* ---- since when -----------------------------------------------------------
@@ -398,6 +425,7 @@ int main(void)
 		test(nothing_to_do_is_ready),
 		test(before_the_first_plan_it_is_empty),
 		test(two_claims_are_said),
+		test(others_say_their_own_ties),
 		test(since_moves_with_the_condition_only),
 		test(a_restart_takes_it_over),
 		test(another_boot_is_told_by_its_id),

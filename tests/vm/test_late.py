@@ -75,6 +75,18 @@ def test_peer_became_an_endpoint(lab):
         assert set(old.client_ends()) == {"none"}
 
 
+def test_reopen_does_not_wait_for_its_turn(lab):
+    """The flow became late this moment; nobody has seen it yet."""
+    lab.mesh.apply(b={"enabled": None})
+    become(lambda: lab.armed("b"), False, 30)
+    with held(lab.a, lab.b.v4, PORT) as old:
+        lab.mesh.apply()
+        become(lambda: lab.armed("b"), True, 30)
+        said = lab.agent.cli("reopen", "default/a").out
+        assert "1 of 1 late flow" in said, said
+        assert old.client_ends() == ["none"]
+
+
 def test_client_was_armed_later(lab):
     """No record of it anywhere on the client's side: socket diagnosis finds
     it."""

@@ -249,6 +249,38 @@ def test_excluded_inbound_port(lab, pair):
     become(inbound, "smcd")
 
 
+def test_only_what_is_the_proxys_is_late(lab, pair):
+    """The application's sockets are never converted: opening them anew would
+    be no use. The proxy's are late, unless nobody may offer SMC there."""
+    m, _ = pair
+    name, proxys, apps = m.pod.name, 7201, 7202
+
+    def late():
+        pod = lab.agent.pod(name)
+        return ({int(x.rpartition(":")[2]) for x in pod["late_listeners"]},
+                pod["late_flows"])
+
+    with lab.mesh.changed(**{name: {"enabled": None}}):
+        wait_for(lambda: not lab.agent.pod(name)["armed"], 10, "disarming")
+        servers = [serve(m.pod, proxys, address="::", user=istio.UID),
+                   serve(m.pod, apps, address="::", user=APP)]
+        n = len(m.carried())
+        # two connections: the application's, and the proxy's to b
+        old = m.pod.spawn([progs.path("hold"), f"{lab.b.v4}:{PORT}"], user=APP)
+        assert one_line(m, n, "out")["to"] == [lab.b.v4, PORT]
+    wait_for(lambda: lab.agent.pod(name)["armed"], 10, "arming")
+    become(late, ({proxys}, 1), 30)
+    old.kill(9)
+    become(late, ({proxys}, 0), 30)
+    notes = {"annotations": {manifest.IN_PORTS: str(proxys)}}
+    with lab.mesh.changed(**{name: notes}):
+        become(late, (set(), 0), 30)
+    become(late, ({proxys}, 0), 30)
+    for server in servers:
+        server.kill(9)
+    become(late, (set(), 0), 30)
+
+
 def foreign_table(pod):
     """Somebody else's table of our name: ours cannot be made."""
     pod.run("nft -f -", stdin="table inet smcmesh {\n chain theirs {\n"

@@ -11,6 +11,7 @@
  *   resync      every few seconds: is all as we left it?
  *   retry       wanted pods that were not there yet
  *   more        looks that were left over
+ *   diagnose    what was opened in armed pods before arming, one by one
  *   pause       between two readings of the ring buffer
  *   http        metrics on TCP, control on a unix socket
  *   signals     TERM and INT end it, HUP reads the source again
@@ -29,6 +30,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include "agent/cluster.h"
+#include "agent/diagnose.h"
 #include "agent/lock.h"
 #include "base/array.h"
 #include "base/log.h"
@@ -36,8 +38,6 @@
 
 #define RESYNC_MS 5000
 #define MORE_MS 100
-#define RETRY_FIRST_MS 50
-#define RETRY_LAST_MS 3200
 #define EVENTS_PAUSE_MS 50
 
 /* ---- dirty ------------------------------------------------------------- */
@@ -86,8 +86,8 @@ static void source_changed(void *arg)
 {
 	struct agent *a = arg;
 
+	reconcile_unplan(a);
 	say_notes(a);
-	a->retry_ms = RETRY_FIRST_MS;
 	agent_dirty(a);
 }
 
@@ -104,18 +104,22 @@ static void source_trouble(void *arg)
 
 static void retry_event(uv_timer_t *timer)
 {
-	struct agent *a = timer->data;
-
-	reconcile_waiting_stale(a);
-	agent_dirty(a);
+	agent_retry(timer->data);
 }
 
 void agent_retry(struct agent *a)
 {
-	if (a->retry_ms > RETRY_LAST_MS)
-		return;
-	uv_timer_start(&a->retry, retry_event, a->retry_ms, 0);
-	a->retry_ms *= 2;
+	unsigned int ms;
+	bool due;
+
+	uv_update_time(&a->loop);
+	ms = pods_retry(&a->pods, uv_now(&a->loop), &due);
+	if (ms)
+		uv_timer_start(&a->retry, retry_event, ms, 0);
+	else
+		uv_timer_stop(&a->retry);
+	if (due)
+		agent_dirty(a);
 }
 
 static void more_event(uv_timer_t *timer)
@@ -128,20 +132,13 @@ void agent_more(struct agent *a)
 	uv_timer_start(&a->more, more_event, MORE_MS, 0);
 }
 
-void agent_hurry(struct agent *a)
-{
-	a->retry_ms = RETRY_FIRST_MS;
-	if (!uv_is_active((uv_handle_t *)&a->retry))
-		agent_retry(a);
-}
-
 /* A namespace came, went, or was replaced under its name. */
 static void watch_event(const char *path, void *arg)
 {
 	struct agent *a = arg;
 
 	if (pods_stale_at(&a->pods, path))
-		agent_hurry(a);
+		agent_dirty(a);
 }
 
 /* Is there more to be found at @netns than what is known of @p? */
@@ -166,6 +163,7 @@ static void start_event(const char *uid, const char *netns, void *arg)
 	if (!p || !p->wanted || !is_news(p, netns))
 		return;
 	p->stale = true;
+	pod_retry_soon(p);
 	agent_dirty(a);
 }
 
@@ -185,7 +183,10 @@ static void resync_event(uv_timer_t *timer)
 	http_feed_sweep(a->flows);
 	starts_scan(a->starts);
 	cluster_resync(a);
-	pods_stale(&a->pods);
+	/* Where looks take so long that some are left from the last time, those
+	 * come first: else the last pods would never have their turn. */
+	if (!a->looks_left)
+		pods_stale(&a->pods);
 	agent_dirty(a);
 }
 
@@ -285,12 +286,13 @@ static void handles_init(struct agent *a)
 	uv_timer_init(&a->loop, &a->retry);
 	uv_timer_init(&a->loop, &a->more);
 	uv_timer_init(&a->loop, &a->pause);
+	uv_timer_init(&a->loop, &a->diagnose);
 	uv_signal_init(&a->loop, &a->term);
 	uv_signal_init(&a->loop, &a->intr);
 	uv_signal_init(&a->loop, &a->hup);
 	a->wake.data = a->check.data = a->resync.data = a->retry.data = a;
 	a->term.data = a->intr.data = a->hup.data = a->more.data = a;
-	a->pause.data = a;
+	a->pause.data = a->diagnose.data = a;
 	uv_check_start(&a->check, check_event);
 	uv_timer_start(&a->resync, resync_event, RESYNC_MS, RESYNC_MS);
 	uv_signal_start(&a->term, signal_event, SIGTERM);
@@ -461,7 +463,7 @@ static int lock_or_say(const char *run)
 
 int agent_run(const struct agent_options *opt)
 {
-	struct agent a = {.opt = opt, .retry_ms = RETRY_FIRST_MS};
+	struct agent a = {.opt = opt};
 	_close_ int lock = -1;
 	struct timespec now;
 	int err;

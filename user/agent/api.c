@@ -7,10 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yyjson.h>
+#include "agent/api.h"
 #include "agent/cluster.h"
-#include "agent/diagnose.h"
-#include "base/array.h"
 #include "base/log.h"
 #include "node/smc.h"
 #include "telemetry/flows.h"
@@ -18,14 +16,12 @@
 
 #define JSON_TYPE "application/json"
 
-static void doc_free(yyjson_mut_doc **doc)
+void api_doc_free(yyjson_mut_doc **doc)
 {
 	yyjson_mut_doc_free(*doc);
 }
-#define _doc_ _cleanup_(doc_free)
 
-/* The document as the reply; a document that could not be built is a 500. */
-static void reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err)
+void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err)
 {
 	char *text = NULL;
 	size_t len;
@@ -46,7 +42,7 @@ static void reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err)
 	free(text);
 }
 
-static yyjson_mut_doc *doc_new(yyjson_mut_val **root)
+yyjson_mut_doc *api_doc_new(yyjson_mut_val **root)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 
@@ -186,7 +182,7 @@ static void get_status(struct MHD_Connection *request, struct http_reply *reply,
 	struct agent *a = arg;
 	unsigned int endpoints = 0;
 	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = doc_new(&root);
+	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
 	int err;
 
 	reconcile_read_back(a);
@@ -195,7 +191,7 @@ static void get_status(struct MHD_Connection *request, struct http_reply *reply,
 	status_kernel(a, doc, root);
 	status_work(a, doc, root);
 	yyjson_mut_obj_add_uint(doc, root, "endpoints", endpoints);
-	reply_doc(reply, doc, err);
+	api_reply_doc(reply, doc, err);
 }
 
 /* ---- /v1/pods ---------------------------------------------------------- */
@@ -270,14 +266,14 @@ static void get_pods(struct MHD_Connection *request, struct http_reply *reply,
 {
 	struct agent *a = arg;
 	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = doc_new(&root);
+	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
 
 	reconcile_read_back(a);
 	for (size_t i = 0; i < a->pods.n; i++)
 		yyjson_mut_arr_append(arr, pod_json(doc, a->pods.v[i]));
 	yyjson_mut_obj_add_val(doc, root, "pods", arr);
-	reply_doc(reply, doc, 0);
+	api_reply_doc(reply, doc, 0);
 }
 
 /* ---- /v1/endpoints ----------------------------------------------------- */
@@ -363,7 +359,7 @@ static void get_endpoints(struct MHD_Connection *request,
 {
 	struct agent *a = arg;
 	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = doc_new(&root);
+	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
 	struct rows rows = {a, doc, yyjson_mut_arr(doc), 0};
 	int err = datapath_each_endpoint(a->dp, add_endpoint, &rows);
 
@@ -371,234 +367,14 @@ static void get_endpoints(struct MHD_Connection *request,
 	rows.arr = yyjson_mut_arr(doc);
 	err = err ?: datapath_each_service(a->dp, add_service, &rows);
 	yyjson_mut_obj_add_val(doc, root, "services", rows.arr);
-	reply_doc(reply, doc, err);
-}
-
-/* ---- /v1/flows --------------------------------------------------------- */
-
-static struct flow_pod flow_pod_of(const struct agent *a, __u32 id)
-{
-	const struct pod *p = pods_by_id(&a->pods, id);
-
-	return p ? (struct flow_pod){p->ns, p->name} : (struct flow_pod){};
-}
-
-struct flow_row {
-	__u64 cookie;
-	struct smc_flow flow;
-};
-
-struct flow_rows {
-	struct flow_row *v;
-	size_t n;
-};
-
-static int collect_flow(__u64 cookie, const struct smc_flow *v, void *arg)
-{
-	struct flow_rows *rows = arg;
-	struct flow_row *row = array_push(rows->v, rows->n);
-
-	if (!row)
-		return -ENOMEM;
-	*row = (struct flow_row){cookie, *v};
-	return 0;
-}
-
-static int newest_first(const void *a, const void *b)
-{
-	const struct flow_row *x = a, *y = b;
-
-	return (x->flow.opened_ns < y->flow.opened_ns) -
-	       (x->flow.opened_ns > y->flow.opened_ns);
-}
-
-static bool is_late(const struct agent *a, __u32 pod_id, __u64 cookie)
-{
-	const struct pod *p = pods_by_id(&a->pods, pod_id);
-
-	for (size_t i = 0; p && i < p->n_late_flows; i++)
-		if (p->late_flows[i].flow.cookie == cookie)
-			return true;
-	return false;
-}
-
-static int add_flow(const struct agent *a, yyjson_mut_doc *doc,
-		    yyjson_mut_val *arr, const struct flow_row *row, bool late)
-{
-	struct flow_pod pod = flow_pod_of(a, row->flow.pod_id);
-	yyjson_mut_val *o = flow_json(doc, row->cookie, &row->flow, &pod,
-				      flow_wall_offset());
-
-	return o && yyjson_mut_obj_add_bool(doc, o, "late", late) &&
-			       yyjson_mut_arr_append(arr, o)
-		       ? 0
-		       : -ENOMEM;
-}
-
-/* Those from before the pod was armed, which BPF has seen nothing of. */
-static int add_unrecorded(const struct agent *a, yyjson_mut_doc *doc,
-			  yyjson_mut_val *arr, const struct pod *p,
-			  size_t *room)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && *room && i < p->n_late_flows; i++) {
-		const struct plain_flow *f = &p->late_flows[i].flow;
-		struct flow_row row = {
-			.cookie = f->cookie,
-			.flow = {.local_port = f->local_port,
-				 .remote_port = f->remote_port,
-				 .pod_id = p->id,
-				 .outcome = SMC_OUTCOME_TCP,
-				 .reason = SMC_REASON_NOT_CONVERTED,
-				 .netns_cookie = p->facts.cookie}};
-
-		if (p->late_flows[i].recorded)
-			continue;
-		memcpy(row.flow.local_ip, f->local.ip, sizeof(f->local.ip));
-		memcpy(row.flow.remote_ip, f->remote.ip, sizeof(f->remote.ip));
-		err = add_flow(a, doc, arr, &row, true);
-		--*room;
-	}
-	return err;
-}
-
-static int add_flows(const struct agent *a, yyjson_mut_doc *doc,
-		     yyjson_mut_val *arr, size_t limit)
-{
-	struct flow_rows rows = {};
-	int err = datapath_each_flow(a->dp, collect_flow, &rows);
-
-	if (rows.n)
-		qsort(rows.v, rows.n, sizeof(*rows.v), newest_first);
-	for (size_t i = 0; !err && i < rows.n && limit; i++, limit--)
-		err = add_flow(
-			a, doc, arr, &rows.v[i],
-			is_late(a, rows.v[i].flow.pod_id, rows.v[i].cookie));
-	for (size_t i = 0; !err && i < a->pods.n; i++)
-		err = add_unrecorded(a, doc, arr, a->pods.v[i], &limit);
-	free(rows.v);
-	return err;
-}
-
-static void get_flows(struct MHD_Connection *request, struct http_reply *reply,
-		      void *arg)
-{
-	const char *follow = http_query(request, "follow");
-	const char *limit = http_query(request, "limit");
-	struct agent *a = arg;
-	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = NULL;
-	yyjson_mut_val *arr;
-	int err;
-
-	if (follow && strcmp(follow, "0")) {
-		reply->feed = a->flows;
-		reply->type = "application/x-ndjson";
-		return;
-	}
-	doc = doc_new(&root);
-	arr = yyjson_mut_arr(doc);
-	err = add_flows(a, doc, arr,
-			limit ? strtoul(limit, NULL, 10) : SIZE_MAX);
-	yyjson_mut_obj_add_val(doc, root, "flows", arr);
-	reply_doc(reply, doc, err);
-}
-
-void api_event(struct agent *a, const struct smc_event *e)
-{
-	struct flow_pod pod = flow_pod_of(a, e->flow.pod_id);
-	_doc_ yyjson_mut_doc *doc = NULL;
-	_free_ char *text = NULL;
-	size_t len;
-
-	if (!http_feed_readers(a->flows))
-		return;
-	doc = yyjson_mut_doc_new(NULL);
-	text = yyjson_mut_val_write(
-		flow_event_json(doc, e, &pod, flow_wall_offset()),
-		YYJSON_WRITE_NEWLINE_AT_END, &len);
-	if (text)
-		a->counts.stream_dropped +=
-			http_feed_publish(a->flows, text, len);
-	else
-		a->counts.stream_dropped += http_feed_readers(a->flows);
-}
-
-/* ---- /v1/reopen -------------------------------------------------------- */
-
-static struct pod *pod_asked(const struct agent *a, const char *name)
-{
-	const char *slash = name ? strchr(name, '/') : NULL;
-	_free_ char *ns = slash ? strndup(name, slash - name) : NULL;
-
-	return ns ? pods_by_name(&a->pods, ns, slash + 1) : NULL;
-}
-
-static void refuse(struct http_reply *reply, unsigned int status,
-		   const char *what, const char *why)
-{
-	reply->status = status;
-	buf_printf(&reply->body, "%s: %s\n", what ?: "", why);
-}
-
-static void reply_ended(struct http_reply *reply, const struct pod *p,
-			int ended)
-{
-	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = doc_new(&root);
-	_buf_ struct buf name = {};
-
-	buf_printf(&name, "%s/%s", p->ns, p->name);
-	yyjson_mut_obj_add_strcpy(doc, root, "pod", name.data ?: "");
-	yyjson_mut_obj_add_uint(doc, root, "late", p->n_late_flows);
-	yyjson_mut_obj_add_int(doc, root, "ended", ended);
-	reply_doc(reply, doc, 0);
-}
-
-static void post_reopen(struct MHD_Connection *request,
-			struct http_reply *reply, void *arg)
-{
-	const char *name = http_query(request, "pod");
-	struct agent *a = arg;
-	struct pod *p = pod_asked(a, name);
-	int ended = 0;
-
-	if (!p) {
-		refuse(reply, 404, name, "no such pod on this node");
-		return;
-	}
-	/* As it is now: the other end may have become an endpoint just before.
-	 * The pod may leave the source on the way. */
-	p->stale = p->urgent = true;
-	reconcile(a);
-	p = pod_asked(a, name);
-	if (!p || !p->armed) {
-		refuse(reply, 409, name,
-		       "the pod is not armed, new connections would be TCP too");
-		return;
-	}
-	if (p->n_late_flows)
-		ended = diagnose_end(a, p);
-	if (ended < 0) {
-		refuse(reply, 500, "cannot end the late flows",
-		       ended == -EOPNOTSUPP
-			       ? "this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY)"
-			       : strerror(-ended));
-		return;
-	}
-	log_info("pod %s/%s: late flows ended, late=%zu ended=%d", p->ns,
-		 p->name, p->n_late_flows, ended);
-	reply_ended(reply, p, ended);
-	p->stale = true;
-	agent_dirty(a);
+	api_reply_doc(reply, doc, err);
 }
 
 const struct http_route api_routes[] = {
 	{.path = "/v1/status", .run = get_status},
 	{.path = "/v1/pods", .run = get_pods},
 	{.path = "/v1/endpoints", .run = get_endpoints},
-	{.path = "/v1/flows", .run = get_flows},
-	{.path = "/v1/reopen", .run = post_reopen, .post = true},
+	{.path = "/v1/flows", .run = api_get_flows},
+	{.path = "/v1/reopen", .run = api_post_reopen, .post = true},
 	{},
 };

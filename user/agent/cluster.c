@@ -5,21 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include "agent/errand.h"
+#include "agent/evict.h"
+#include "agent/hold.h"
 #include "agent/publish.h"
 #include "agent/report.h"
+#include "agent/tell.h"
+#include "agent/untaint.h"
 #include "base/log.h"
 #include "kube/encode.h"
 #include "node/rdma.h"
 #include "node/smc.h"
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define TAINT "smcmesh.io/agent-not-ready"
 #define RDMA_MAX 64
-/* How long a pod stays armed for its addresses to be taken back. */
-#define HOLD_MS 2000
-#define TAINT_AGAIN_MS 1000
-#define LATE_NAMED 8
 
 struct cluster {
 	struct agent *a;
@@ -27,9 +25,8 @@ struct cluster {
 	char boot_id[64];
 	struct publish *publish;
 	struct report *report;
-	struct errand *untaint, *evict;
-	bool untainted, untaint_patch; /* it is the PATCH that was asked */
-	char *evicted; /* UID of the pod that is to go before the next one */
+	struct evict *evict;
+	struct untaint *untaint;
 };
 
 /* ---- the status of our SmcNode ------------------------------------------- */
@@ -111,7 +108,6 @@ static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
 	_cleanup_(mesh_publish_free) struct mesh_publish made = {};
 	_buf_ struct buf status = {};
 	struct agent *a = c->a;
-	__u64 number;
 	int err;
 
 	err = mesh_publish(&a->host, plan, is_armed, a,
@@ -121,10 +117,7 @@ static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
 		log_err(err, "encode this node's SmcNode");
 		return;
 	}
-	number = publish_set(c->publish, &status, made.n);
-	for (size_t i = 0; i < a->pods.n; i++)
-		if (a->pods.v[i]->hold_until && !a->pods.v[i]->hold_number)
-			a->pods.v[i]->hold_number = number;
+	hold_made(&a->pods, publish_set(c->publish, &status, made.n));
 }
 
 static void published(void *arg)
@@ -134,271 +127,6 @@ static void published(void *arg)
 	agent_dirty(c->a);
 }
 
-/* ---- the opposite order -------------------------------------------------- */
-
-/* What a person changed may wait for the others; what was found wrong with the
- * pod may not. */
-static bool may_wait(enum smc_reason reason)
-{
-	return reason == SMC_REASON_NOT_ANNOTATED ||
-	       reason == SMC_REASON_BAD_ANNOTATION ||
-	       reason == SMC_REASON_MESH_OFF;
-}
-
-static bool begin_hold(const struct cluster *c, struct pod *p,
-		       const struct plan_pod *plan)
-{
-	/* A hostNetwork pod's cgroup is denied at once: nobody offers to a
-	 * node's address but at the ports that its own SmcNode lists. */
-	if (p->host_network || !p->armed || p->refused || !p->facts.cookie ||
-	    !p->published.n || !may_wait(plan->reason) ||
-	    !publish_acked(c->publish))
-		return false;
-	p->hold_number = 0;
-	p->hold_until = uv_now(&c->a->loop) + HOLD_MS;
-	return true;
-}
-
-static bool goes_on(const struct cluster *c, const struct pod *p,
-		    const struct plan_pod *plan)
-{
-	if (!p->armed || !may_wait(plan->reason) ||
-	    uv_now(&c->a->loop) >= p->hold_until)
-		return false;
-	return !p->hold_number || publish_acked(c->publish) < p->hold_number;
-}
-
-bool cluster_hold(struct agent *a, struct mesh_plan *plan)
-{
-	bool any = false;
-
-	for (size_t i = 0; a->cluster && i < plan->n_pods; i++) {
-		struct plan_pod *row = &plan->pods[i];
-		struct pod *p = pods_find(&a->pods, row->pod->uid);
-
-		if (!p)
-			continue;
-		if (row->armed ||
-		    !(p->hold_until ? goes_on(a->cluster, p, row)
-				    : begin_hold(a->cluster, p, row))) {
-			p->hold_until = 0;
-			continue;
-		}
-		row->armed = true;
-		row->pod_id = p->id;
-		row->netns_cookie = p->facts.cookie;
-		row->value = p->kernel;
-		any = true;
-	}
-	return any;
-}
-
-/* ---- Events -------------------------------------------------------------- */
-
-static void say(struct cluster *c, const char *ns, const char *pod,
-		const char *uid, const char *reason, const char *message)
-{
-	report_pod(c->report, &(struct kube_event){.ns = ns,
-						   .pod = pod,
-						   .uid = uid,
-						   .node = c->a->opt->node,
-						   .warning = true,
-						   .reason = reason,
-						   .message = message,
-						   .when = time(NULL)});
-}
-
-static void say_late(struct cluster *c, struct pod *p)
-{
-	char addr[ADDR_STRLEN];
-	_buf_ struct buf text = {};
-
-	if (!p->armed || !p->n_late) {
-		p->late_said = false;
-		return;
-	}
-	if (p->late_said)
-		return;
-	p->late_said = true;
-	buf_printf(&text, "opened before the pod was armed, and TCP for good:");
-	for (unsigned int i = 0; i < p->n_late && i < LATE_NAMED; i++)
-		buf_printf(&text,
-			   addr_is_v4(&p->late[i].addr) ? "%s %s:%u"
-							: "%s [%s]:%u",
-			   i ? "," : "", addr_format(&p->late[i].addr, addr),
-			   p->late[i].port);
-	if (p->n_late > LATE_NAMED)
-		buf_printf(&text, " and %u more", p->n_late - LATE_NAMED);
-	buf_printf(&text, "; restart the pod to accelerate it");
-	if (!text.err)
-		say(c, p->ns, p->name, p->uid, "LateListener", text.data);
-}
-
-static void say_conflict(struct cluster *c, const struct plan_conflict *row)
-{
-	char addr[ADDR_STRLEN], text[1024];
-
-	for (int i = 0; i < 2; i++) {
-		const struct plan_claimant *own = &row->by[i];
-		const struct plan_claimant *other = &row->by[!i];
-		struct pod *p = pods_find(&c->a->pods, own->uid);
-
-		if (!p || p->conflict_said)
-			continue;
-		p->conflict_said = true;
-		snprintf(
-			text, sizeof(text),
-			"pod %s/%s on node %s, created at the same time, claims the address %s too: neither is accelerated there",
-			other->ns, other->pod, other->node,
-			addr_format(&row->addr, addr));
-		say(c, p->ns, p->name, p->uid, "AddressConflict", text);
-	}
-}
-
-static bool in_conflict(const struct mesh_plan *plan, const char *uid)
-{
-	for (size_t i = 0; i < plan->n_conflicts; i++)
-		for (int k = 0; k < 2; k++)
-			if (!strcmp(plan->conflicts[i].by[k].uid, uid))
-				return true;
-	return false;
-}
-
-static void say_all(struct cluster *c, const struct mesh_plan *plan)
-{
-	for (size_t i = 0; i < c->a->pods.n; i++) {
-		struct pod *p = c->a->pods.v[i];
-
-		say_late(c, p);
-		p->conflict_said &= in_conflict(plan, p->uid);
-	}
-	for (size_t i = 0; i < plan->n_conflicts; i++)
-		say_conflict(c, &plan->conflicts[i]);
-}
-
-/* ---- late pods that are evicted ------------------------------------------ */
-
-/*
- * Only pods that were there before this agent, as after a boot: one that is
- * late although the agent was there would be so again and again. Only those
- * that somebody makes anew.
- */
-static bool to_evict(const struct pod *p)
-{
-	return p->armed && p->n_late && p->before && p->replaced;
-}
-
-static bool evict_answered(int status, const char *body, size_t len, void *arg)
-{
-	struct cluster *c = arg;
-
-	/* 404: it is gone; 409: another pod has its name. */
-	if (status == 404 || status == 409)
-		free(take_ptr(c->evicted));
-	/* 429: its disruption budget does not allow it now. */
-	return status < 300 || status == 404 || status == 409;
-}
-
-static void evict(struct cluster *c, const struct pod *p)
-{
-	_buf_ struct buf path = {}, body = {};
-	struct kube_request req = {.method = "POST"};
-
-	buf_printf(&path, "/api/v1/namespaces/");
-	kube_escape(&path, p->ns);
-	buf_printf(&path, "/pods/");
-	kube_escape(&path, p->name);
-	buf_printf(&path, "/eviction");
-	if (path.err || kube_encode_eviction(p->ns, p->name, p->uid, &body))
-		return;
-	req.path = path.data;
-	req.body = body.data;
-	c->evicted = strdup(p->uid);
-	if (!c->evicted || errand_go(c->evict, &req, 0)) {
-		free(take_ptr(c->evicted));
-		return;
-	}
-	log_info("evicting pod %s/%s: its listeners are older than this agent",
-		 p->ns, p->name);
-}
-
-static void evict_next(struct cluster *c)
-{
-	const struct pods *pods = &c->a->pods;
-
-	if (!c->a->opt->evict_late || errand_busy(c->evict))
-		return;
-	if (c->evicted && pods_find(pods, c->evicted))
-		return;
-	free(take_ptr(c->evicted));
-	for (size_t i = 0; i < pods->n; i++) {
-		if (!to_evict(pods->v[i]))
-			continue;
-		evict(c, pods->v[i]);
-		return;
-	}
-}
-
-/* ---- the start-up taint -------------------------------------------------- */
-
-static void untaint_go(struct cluster *c, const char *body, unsigned int delay)
-{
-	_buf_ struct buf path = {};
-	struct kube_request req = {.method = body ? "PATCH" : "GET",
-				   .body = body,
-				   .content_type =
-					   body ? KUBE_JSON_PATCH : NULL};
-
-	buf_printf(&path, "/api/v1/nodes/");
-	kube_escape(&path, c->a->opt->node);
-	req.path = path.data;
-	c->untaint_patch = body;
-	if (path.err || errand_go(c->untaint, &req, delay))
-		c->untainted = false; /* the next reconcile tries again */
-}
-
-static bool untaint_patched(struct cluster *c, int status)
-{
-	/* The taints changed meanwhile: look again. */
-	if (status == 409 || status == 422)
-		untaint_go(c, NULL, TAINT_AGAIN_MS);
-	else if (status < 300)
-		log_info("took the taint " TAINT " off this node");
-	else
-		return false;
-	return true;
-}
-
-static bool untaint_answered(int status, const char *body, size_t len,
-			     void *arg)
-{
-	struct cluster *c = arg;
-	_buf_ struct buf patch = {};
-	int got;
-
-	if (c->untaint_patch)
-		return untaint_patched(c, status);
-	if (status != 200)
-		return false;
-	got = kube_encode_untaint(body, len, TAINT, &patch);
-	if (got < 0)
-		return false;
-	if (got)
-		untaint_go(c, patch.data, 0);
-	return true;
-}
-
-static void untaint(struct cluster *c)
-{
-	_buf_ struct buf why = {};
-
-	if (!c->a->opt->startup_taint || c->untainted ||
-	    !agent_ready(c->a, &why))
-		return;
-	c->untainted = true;
-	untaint_go(c, NULL, 0);
-}
-
 /* ---- for the agent ------------------------------------------------------- */
 
 bool cluster_may_arm(const struct cluster *c)
@@ -406,16 +134,26 @@ bool cluster_may_arm(const struct cluster *c)
 	return !c || publish_may_arm(c->publish);
 }
 
+bool cluster_hold(struct agent *a, struct mesh_plan *plan)
+{
+	return a->cluster &&
+	       hold_armed(&a->pods, plan, publish_acked(a->cluster->publish),
+			  uv_now(&a->loop));
+}
+
 void cluster_planned(struct agent *a, const struct mesh_plan *plan)
 {
 	struct cluster *c = a->cluster;
+	_buf_ struct buf why = {};
 
 	if (!c)
 		return;
 	publish_plan(c, plan);
-	say_all(c, plan);
-	evict_next(c);
-	untaint(c);
+	tell_pods(c->report, &a->pods, plan, a->opt->node);
+	if (a->opt->evict_late)
+		evict_next(c->evict);
+	if (a->opt->startup_taint && agent_ready(a, &why))
+		untaint_begin(c->untaint);
 }
 
 void cluster_resync(struct agent *a)
@@ -464,8 +202,8 @@ static int parts_open(struct cluster *c)
 	uv_loop_t *loop = &c->a->loop;
 
 	c->report = report_new(loop, c->client);
-	c->evict = errand_new(loop, c->client, evict_answered, c);
-	c->untaint = errand_new(loop, c->client, untaint_answered, c);
+	c->evict = evict_new(loop, c->client, &c->a->pods);
+	c->untaint = untaint_new(loop, c->client, c->a->opt->node);
 	if (!c->report || !c->evict || !c->untaint)
 		return log_err(-ENOMEM, "talk to the API server");
 	return publish_open(loop, c->client, c->a->opt->node, c->boot_id,
@@ -498,9 +236,8 @@ void cluster_close(struct agent *a)
 		return;
 	publish_close(c->publish);
 	report_close(c->report);
-	errand_close(c->evict);
-	errand_close(c->untaint);
-	free(c->evicted);
+	evict_close(c->evict);
+	untaint_close(c->untaint);
 	/* publish holds boot_id until its timer is closed, and asks nothing
 	 * more; the others hold nothing of it. */
 	free(c);

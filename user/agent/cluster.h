@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent tells the API server, where there is one: this node's SmcNode,
- * Events on its pods, the start-up taint that it takes off, late pods that it
- * evicts. With a file as the source there is no cluster: all of this takes NULL
- * and then does nothing.
+ * What the agent tells the API server, where there is one: this node's SmcNode
+ * (publish.h), Events on its pods (tell.h), the start-up taint that it takes
+ * off (untaint.h), late pods that it evicts (evict.h). With a file as the
+ * source there is no cluster: all of this takes NULL and then does nothing.
  */
 #pragma once
 
@@ -19,12 +19,8 @@ void cluster_close(struct agent *a);
 /* cluster_may_arm - Not before what another boot published was taken back. */
 bool cluster_may_arm(const struct cluster *c);
 
-/*
- * cluster_hold - In the opposite order: a pod whose addresses the server still
- * lists stays armed until they were taken back there (or for so long a time
- * that something is wrong). Changes @plan, before it is applied.
- * Return: is any held?
- */
+/* cluster_hold - hold_armed(), by what the server has: hold.h. Return: is any
+ * held? */
 bool cluster_hold(struct agent *a, struct mesh_plan *plan);
 
 /* cluster_planned - @plan was applied and read back: publish, report, evict. */

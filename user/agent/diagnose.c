@@ -11,7 +11,8 @@
  * node without a free CPU that is seconds. So it gets no more than this part of
  * the time, and waits longer where it took longer. */
 #define SHARE 10
-#define SECOND 1000000000ULL
+#define PAUSE_MS 10
+#define MS 1000000ULL /* of uv_hrtime() */
 
 /* No connection of it was looked for before the pod was armed, so what has no
  * record is from then; but a late listener's stay late however often they are
@@ -24,8 +25,7 @@ static bool of_late_listener(const struct pod *p, const struct plain_flow *f)
 	return false;
 }
 
-static int keep_late(struct agent *a, struct pod *p,
-		     const struct mesh_plan *plan, const struct plan_pod *row,
+static int keep_late(struct agent *a, struct pod *p, const struct plan_pod *row,
 		     const struct plain_flow *f)
 {
 	const struct mesh_since since = {p->armed_ns,
@@ -41,7 +41,7 @@ static int keep_late(struct agent *a, struct pod *p,
 	struct pod_late_flow *slot;
 
 	if ((!recorded && of_late_listener(p, f)) ||
-	    !mesh_flow_late(plan, row, &flow, &since))
+	    !mesh_flow_late(&a->plan, row, &flow, &since))
 		return 0;
 	slot = array_push(p->late_flows, p->n_late_flows);
 	if (!slot)
@@ -50,56 +50,95 @@ static int keep_late(struct agent *a, struct pod *p,
 	return 0;
 }
 
-static void diagnose_pod(struct agent *a, struct pod *p,
-			 const struct mesh_plan *plan,
-			 const struct plan_pod *row, const struct pod_how *how)
+static int keep_flows(struct agent *a, struct pod *p,
+		      const struct plan_pod *row, const struct plain *found)
 {
-	_cleanup_(plain_free) struct plain found = {};
-	__u64 start = uv_hrtime(), end;
-	int err = pod_diagnose(p, how, &found);
+	int err = 0;
 
-	end = uv_hrtime();
-	a->diagnose_after = end + (SHARE - 1) * (end - start);
-	p->urgent = false;
-	if (err) {
-		log_debug("socket diagnosis in pod %s/%s: %s", p->ns, p->name,
-			  strerror(-err));
-		return;
-	}
 	free(take_ptr(p->late_flows));
 	p->n_late_flows = 0;
-	for (size_t i = 0; i < found.n_flows && !err; i++)
-		err = keep_late(a, p, plan, row, &found.flows[i]);
+	for (size_t i = 0; i < found->n_flows && !err; i++)
+		err = keep_late(a, p, row, &found->flows[i]);
+	return err;
 }
 
-bool diagnose(struct agent *a, const struct mesh_plan *plan,
-	      const struct pod_how *how)
+static int diagnose_pod(struct agent *a, struct pod *p,
+			const struct plan_pod *row)
 {
-	bool left = false;
-	__u64 now;
+	_cleanup_(plain_free) struct plain found = {};
+	const struct pod_how how = agent_how(a);
+	unsigned int listeners = p->n_late;
+	int err = pod_diagnose(p, &how, &a->plan, row, &found);
 
-	for (size_t i = 0; i < plan->n_pods; i++) {
-		const struct plan_pod *row = &plan->pods[i];
-		struct pod *p = pods_find(&a->pods, row->pod->uid);
+	p->diagnosed_at = uv_hrtime();
+	if (err)
+		log_debug("socket diagnosis in pod %s/%s: %s", p->ns, p->name,
+			  strerror(-err));
+	err = err ?: keep_flows(a, p, row, &found);
+	/* The API server is told of them, or they are gone. */
+	if (p->n_late != listeners)
+		agent_dirty(a);
+	return err;
+}
 
-		if (!p)
+/* ---- one after the other ------------------------------------------------- */
+
+static bool can_be_diagnosed(const struct pod *p)
+{
+	return p->armed && p->where && !p->hold_until;
+}
+
+/* The one that has waited for the longest time: after all others nobody has two
+ * turns, however long one takes. NULL: none is due. */
+static struct pod *whose_turn(const struct agent *a,
+			      const struct plan_pod **row)
+{
+	struct pod *first = NULL;
+
+	for (size_t i = 0; i < a->plan.n_pods; i++) {
+		struct pod *p = pods_find(&a->pods, a->plan.pods[i].pod->uid);
+
+		if (!p || !p->undiagnosed || !can_be_diagnosed(p) ||
+		    (first && first->diagnosed_at <= p->diagnosed_at))
 			continue;
-		if (!p->armed || !p->where || p->hold_until) {
-			pod_forget_late(p);
-			p->urgent = false;
-			continue;
-		}
-		if (!p->undiagnosed)
-			continue;
-		now = uv_hrtime();
-		if (now < a->diagnose_after && !p->urgent) {
-			/* a longer wait is left to the resync */
-			left |= a->diagnose_after - now < SECOND;
-			continue;
-		}
-		diagnose_pod(a, p, plan, row, how);
+		first = p;
+		*row = &a->plan.pods[i];
 	}
-	return left;
+	return first;
+}
+
+static void diagnose_event(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+	const struct plan_pod *row;
+	struct pod *p = whose_turn(a, &row);
+	__u64 start = uv_hrtime();
+
+	if (!p)
+		return; /* the next reconcile goes on */
+	/* Pods that start have the processor first. */
+	if (!a->starts_left)
+		(void)diagnose_pod(a, p, row);
+	uv_update_time(&a->loop);
+	uv_timer_start(timer, diagnose_event,
+		       PAUSE_MS + (SHARE - 1) * (uv_hrtime() - start) / MS, 0);
+}
+
+void diagnose(struct agent *a)
+{
+	for (size_t i = 0; i < a->pods.n; i++)
+		if (!can_be_diagnosed(a->pods.v[i]))
+			pod_forget_late(a->pods.v[i]);
+	if (!uv_is_active((uv_handle_t *)&a->diagnose))
+		uv_timer_start(&a->diagnose, diagnose_event, 0, 0);
+}
+
+int diagnose_now(struct agent *a, struct pod *p)
+{
+	for (size_t i = 0; a->planned && i < a->plan.n_pods; i++)
+		if (!strcmp(a->plan.pods[i].pod->uid, p->uid))
+			return diagnose_pod(a, p, &a->plan.pods[i]);
+	return -EAGAIN;
 }
 
 int diagnose_end(const struct agent *a, const struct pod *p)

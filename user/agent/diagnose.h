@@ -4,10 +4,17 @@
 
 #include "agent/state.h"
 
-/* diagnose - Of each armed pod that was looked at since the last time, as long
- * as it takes a small part of the time. Return: are some left for soon? */
-bool diagnose(struct agent *a, const struct mesh_plan *plan,
-	      const struct pod_how *how);
+/* diagnose - After a reconcile: find it in each armed pod that was looked at
+ * since the last time, one pod at a time, in a small part of the time. Of a pod
+ * that is not armed nothing is late. */
+void diagnose(struct agent *a);
+
+/*
+ * diagnose_now - In this pod, whoever's turn it is.
+ * Return: 0; -EAGAIN: there is no plan to judge its flows by; or a negative
+ * errno.
+ */
+must_check int diagnose_now(struct agent *a, struct pod *p);
 
 /*
  * diagnose_end - End the late flows of @p, as the last diagnose() found them.

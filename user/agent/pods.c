@@ -5,12 +5,18 @@
 #include <string.h>
 #include "base/array.h"
 #include "base/log.h"
+#include "mesh/late.h"
 #include "node/cgroup.h"
 #include "node/listens.h"
 
 /* A namespace that answered before and does not now (a fork that failed, a
  * helper killed for being late) stays as it was for so many looks. */
 #define FAILURES_MAX 3
+
+/* The waits of a pod that cannot be armed (yet), ms: doubled from one to the
+ * other. After those a resync is not far. */
+#define RETRY_FIRST_MS 50
+#define RETRY_LAST_MS 3200
 
 static void pod_free(struct pod *p)
 {
@@ -29,6 +35,7 @@ static void pod_free(struct pod *p)
 	free(p->name);
 	free(p->netns_path);
 	free(p->problem);
+	free(p->evict.said);
 	free(p);
 }
 
@@ -138,11 +145,19 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
+{
+	return a->n == b->n &&
+	       (!a->n || !memcmp(a->v, b->v, a->n * sizeof(*a->v)));
+}
+
 static int pod_update(struct pod *p, const struct mesh_pod *pod)
 {
 	if (!same_text(p->netns_path, pod->netns_path) ||
 	    p->host_network != pod->host_network)
 		p->stale = true;
+	if (p->stale || !same_addrs(&p->addrs, &pod->addrs))
+		pod_retry_soon(p);
 	p->host_network = pod->host_network;
 	p->replaced = pod->replaced;
 	return text_set(&p->cgroup_uid, pod->cgroup_uid ?: pod->uid) ?:
@@ -207,9 +222,57 @@ bool pods_stale_at(struct pods *pods, const char *path)
 		    (p->netns_path[len] && p->netns_path[len] != '/'))
 			continue;
 		p->stale = true;
+		pod_retry_soon(p);
 		found = true;
 	}
 	return found;
+}
+
+/* ---- those that wait --------------------------------------------------- */
+
+static bool waits(const struct pod *p)
+{
+	return p->wanted && !p->refused &&
+	       (!p->armed || p->published.n < p->addrs.n);
+}
+
+void pod_retry_soon(struct pod *p)
+{
+	p->retry_at = 0;
+	p->retry_ms = 0;
+}
+
+/* Return: is it its time? */
+static bool retry_pod(struct pod *p, __u64 now)
+{
+	if (!waits(p)) {
+		pod_retry_soon(p);
+		return false;
+	}
+	if (!p->retry_at && p->retry_ms < RETRY_LAST_MS) {
+		p->retry_ms = p->retry_ms ? 2 * p->retry_ms : RETRY_FIRST_MS;
+		p->retry_at = now + p->retry_ms;
+	}
+	if (!p->retry_at || p->retry_at > now)
+		return false;
+	p->retry_at = 0;
+	p->stale = true;
+	return true;
+}
+
+unsigned int pods_retry(struct pods *pods, __u64 now, bool *due)
+{
+	__u64 next = 0;
+
+	*due = false;
+	for (size_t i = 0; i < pods->n; i++) {
+		const struct pod *p = pods->v[i];
+
+		*due |= retry_pod(pods->v[i], now);
+		if (p->retry_at && (!next || p->retry_at < next))
+			next = p->retry_at;
+	}
+	return next ? next - now : 0;
 }
 
 /* ---- a look into the namespace ----------------------------------------- */
@@ -343,6 +406,11 @@ static int look(const struct pod *p, const struct pod_how *how,
 	return netns_prepare(&ref, how->ctrl, sidecar, facts);
 }
 
+bool pod_look_due(const struct pod *p, const struct netns_sidecar *sidecar)
+{
+	return p->stale || !same_sidecar(&p->sidecar, sidecar);
+}
+
 bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar)
 {
@@ -351,9 +419,9 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	bool found;
 	int err;
 
-	if (!p->stale && same_sidecar(&p->sidecar, sidecar))
+	if (!pod_look_due(p, sidecar))
 		return false;
-	p->stale = p->urgent = false;
+	p->stale = false;
 	p->sidecar = *sidecar;
 	find_cgroup(p, how, cgroup);
 	err = find_netns(p, how, path);
@@ -389,6 +457,7 @@ void pod_forget_late(struct pod *p)
 	free(take_ptr(p->late_flows));
 	p->n_late_flows = 0;
 	p->undiagnosed = false;
+	p->diagnosed_at = 0;
 }
 
 /* Return: -ENOENT: it has none (any more). */
@@ -416,7 +485,22 @@ static void keep_own(const struct cgroup_ids *ids, struct plain *found)
 	found->n_flows = kept;
 }
 
-int pod_diagnose(struct pod *p, const struct pod_how *how, struct plain *found)
+/* A listener that would be no use if it were opened anew. Flows are judged
+ * elsewhere. */
+static void drop_excluded(const struct mesh_plan *plan,
+			  const struct plan_pod *row, struct plain *found)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < found->n_listeners; i++)
+		if (!mesh_excludes_in(plan, row, found->listeners[i].port))
+			found->listeners[kept++] = found->listeners[i];
+	found->n_listeners = kept;
+}
+
+int pod_diagnose(struct pod *p, const struct pod_how *how,
+		 const struct mesh_plan *plan, const struct plan_pod *row,
+		 struct plain *found)
 {
 	_cleanup_(cgroup_ids_free) struct cgroup_ids ids = {};
 	const struct netns_ref ref = {p->where, how->proc};
@@ -428,6 +512,9 @@ int pod_diagnose(struct pod *p, const struct pod_how *how, struct plain *found)
 		return err;
 	if (p->host_network)
 		keep_own(&ids, found);
+	if (p->kernel.uid != SMC_UID_ANY)
+		plain_keep_uid(found, p->kernel.uid);
+	drop_excluded(plan, row, found);
 	free(p->late);
 	p->n_late = found->n_listeners;
 	p->late = take_ptr(found->listeners);

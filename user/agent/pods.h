@@ -19,6 +19,15 @@ struct pod_late_flow {
 	bool recorded; /* has a row in smc_flow */
 };
 
+/* What the server said to its eviction (evict.h). */
+struct pod_evict {
+	bool going;	       /* it agreed */
+	unsigned int failures; /* requests without success, in a row */
+	unsigned int lost;     /* the last of those, that had no answer */
+	__u64 after; /* uv_now(): not asked for before; 0: it never was */
+	char *said;  /* the last trouble, as logged */
+};
+
 struct pod {
 	char *uid, *ns, *name;
 	char *netns_path; /* NULL: the source does not say it */
@@ -37,8 +46,10 @@ struct pod {
 	int err;		      /* of the last look, 0: facts are good */
 	unsigned int failures;	      /* looks that failed in a row */
 	bool stale;		      /* look again */
-	bool urgent;		      /* and now: somebody waits for it */
+	__u64 retry_at;		      /* then, uv_now(); 0: at no time set */
+	unsigned int retry_ms;	      /* the wait after that; 0: the first */
 	bool undiagnosed;	      /* pod_diagnose() is due */
+	__u64 diagnosed_at;	      /* the last time, uv_hrtime(); 0: never */
 	char *where;		      /* of the last good look: the namespace */
 	struct netns_listener *late;
 	unsigned int n_late;
@@ -63,6 +74,7 @@ struct pod {
 	/* Still armed, though not wanted: until the server has the status of
 	 * this number (0: it is not made yet), or until then (uv_now()). */
 	__u64 hold_number, hold_until; /* hold_until 0: not held */
+	struct pod_evict evict;
 };
 
 struct pods {
@@ -107,9 +119,24 @@ void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 /* pods_stale - All namespaces are to be looked at again. */
 void pods_stale(struct pods *pods);
 
-/* pods_stale_at - Those of pods whose path is @path or below it. Return: is
- * there one? */
+/* pods_stale_at - Those of pods whose path is @path or below it: something
+ * happened there, so those that wait need not wait for long. Return: is there
+ * one? */
 bool pods_stale_at(struct pods *pods, const char *path);
+
+/*
+ * pods_retry - Those that wait for something (wanted, and not armed or not with
+ * all of their addresses) are to be looked at again: soon the first time, then
+ * less and less often, in the end only with all the others. Each has its own
+ * time: one that waits for ever does not make the others wait.
+ * @now: uv_now().
+ * Return: ms until the next one's time; 0: none has one. @due: was one's time
+ * over, so that it is stale now?
+ */
+unsigned int pods_retry(struct pods *pods, __u64 now, bool *due);
+
+/* pod_retry_soon - Something that it may wait for has happened. */
+void pod_retry_soon(struct pod *p);
 
 /*
  * pod_look - Prepare the pod's namespace if that is due: new, changed, stale.
@@ -123,6 +150,9 @@ struct pod_how {
 	const struct starts *starts;
 };
 
+/* pod_look_due - Would pod_look() do anything? */
+bool pod_look_due(const struct pod *p, const struct netns_sidecar *sidecar);
+
 /* Return: was work done in a namespace? */
 bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar);
@@ -130,11 +160,16 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 /*
  * pod_diagnose - What is in the namespace that arming came too late for: the
  * listeners go to @p; the connections stay in @found, which of them are late is
- * not known here. Of a hostNetwork pod only what its own cgroups opened.
+ * not known here. Of a hostNetwork pod only what its own cgroups opened; of one
+ * with a sidecar only what is the proxy's, since the kernel converts no other;
+ * no listener at a port that is excluded. What is left out is not late, however
+ * old it is: opened anew it would be TCP again.
+ * @p: armed, as read back. @row: it, in @plan.
  * Return: 0, or a negative errno with nothing changed and nothing found.
  */
 must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
-			    struct plain *found);
+			    const struct mesh_plan *plan,
+			    const struct plan_pod *row, struct plain *found);
 
 /* pod_forget_late - It is not armed: nothing of it is late. */
 void pod_forget_late(struct pod *p);

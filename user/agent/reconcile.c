@@ -3,8 +3,8 @@
  * One comparison of what should be with what is.
  *
  *   world -> UEID -> mesh_want() -> a look into each wanted namespace that is
- *         due -> mesh_plan() -> datapath_apply() -> read back -> socket
- *         diagnosis -> what the API server is told
+ *         due -> mesh_plan() -> datapath_apply() -> read back -> what the API
+ *         server is told; socket diagnosis begins
  *
  * A look puts the selector of this generation into the namespace and verifies
  * it; only what was verified gets its cookie from the plan. So once no look is
@@ -13,6 +13,7 @@
  * while its source is broken leaves the maps as its predecessor did.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include "agent/cluster.h"
@@ -29,7 +30,9 @@
 
 /* How many namespaces are looked at in one go: a look is a process or two, and
  * meanwhile nobody else is served. New ones first, and few: what was verified
- * is armed before the next are looked at. */
+ * is armed before the next are looked at. But what an agent before this one
+ * armed is armed already, and would be disarmed by a plan that does not know
+ * it: the first look is at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
 
@@ -118,7 +121,7 @@ static __u32 node_transports(const struct agent *a)
 	return transports;
 }
 
-static struct pod_how how_to_look(const struct agent *a)
+struct pod_how agent_how(const struct agent *a)
 {
 	return (struct pod_how){
 		.ctrl = datapath_ctrl_name(a->dp),
@@ -135,9 +138,9 @@ static void look_at(struct agent *a, const struct mesh_config *config,
 		    unsigned int *room)
 {
 	const struct netns_sidecar sidecar = sidecar_of(config, pod);
-	const struct pod_how how = how_to_look(a);
+	const struct pod_how how = agent_how(a);
 
-	if (p->stale && !p->urgent && !*room) {
+	if (pod_look_due(p, &sidecar) && !*room) {
 		a->looks_left = true;
 		a->starts_left |= !p->armed;
 		return;
@@ -191,17 +194,23 @@ static void look_at_those(struct agent *a, const struct mesh_world *w,
 	}
 }
 
+static unsigned int looks_at_first(const struct agent *a)
+{
+	return !a->synced && a->pods.n_adopted ? UINT_MAX : LOOKS_FIRST_MAX;
+}
+
 static int look_at_all(struct agent *a, const struct mesh_world *w,
 		       const struct mesh_wants *wants)
 {
-	unsigned int first = LOOKS_FIRST_MAX, again = LOOKS_AGAIN_MAX;
+	const unsigned int most = looks_at_first(a);
+	unsigned int first = most, again = LOOKS_AGAIN_MAX;
 	int err = take_wants(a, wants);
 
 	if (err)
 		return err;
 	a->looks_left = a->starts_left = false;
 	look_at_those(a, w, wants, false, &first);
-	if (first < LOOKS_FIRST_MAX)
+	if (first < most)
 		again = 0; /* armed pods can wait, these cannot */
 	look_at_those(a, w, wants, true, &again);
 	return 0;
@@ -459,35 +468,21 @@ static void pod_gone(const struct pod *p, void *arg)
 			 p->name);
 }
 
-static bool waits(const struct pod *p)
+void reconcile_unplan(struct agent *a)
 {
-	return p->wanted && !p->refused &&
-	       (!p->armed || p->published.n < p->addrs.n);
-}
-
-static void retry_later(struct agent *a)
-{
-	for (size_t i = 0; i < a->pods.n; i++)
-		if (waits(a->pods.v[i])) {
-			agent_retry(a);
-			return;
-		}
-}
-
-void reconcile_waiting_stale(struct agent *a)
-{
-	for (size_t i = 0; i < a->pods.n; i++)
-		a->pods.v[i]->stale |= waits(a->pods.v[i]);
+	mesh_plan_free(&a->plan);
+	a->planned = false;
 }
 
 /* What nobody's first connection waits for. */
-static void afterwards(struct agent *a, const struct mesh_plan *plan)
+static void afterwards(struct agent *a, struct mesh_plan *plan)
 {
-	const struct pod_how how = how_to_look(a);
-
-	if (!a->starts_left)
-		a->looks_left |= diagnose(a, plan, &how);
 	cluster_planned(a, plan);
+	reconcile_unplan(a);
+	a->plan = *plan;
+	a->planned = true;
+	memset(plan, 0, sizeof(*plan));
+	diagnose(a);
 }
 
 static int reconcile_world(struct agent *a, const struct mesh_world *w)
@@ -546,12 +541,13 @@ void reconcile(struct agent *a)
 		agent_more(a);
 	else
 		retire(a);
-	retry_later(a);
+	agent_retry(a);
 }
 
 void reconcile_forget(struct agent *a)
 {
 	names_forget(a);
+	reconcile_unplan(a);
 	warnings_free(a);
 	pods_free(&a->pods);
 	free(take_ptr(a->fallbacks));

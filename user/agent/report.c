@@ -18,7 +18,7 @@ struct report {
 	struct errand *errand;
 	struct waiting *v; /* the first is under way */
 	size_t n;
-	bool dropped, refused; /* said */
+	bool dropped, refused; /* said, until it is over */
 };
 
 static void waiting_free(struct waiting *w)
@@ -32,6 +32,7 @@ static void first_done(struct report *r)
 	waiting_free(&r->v[0]);
 	r->n--;
 	memmove(r->v, r->v + 1, r->n * sizeof(*r->v));
+	r->dropped &= r->n > 0;
 }
 
 static void go(struct report *r)
@@ -68,6 +69,7 @@ static bool answered(int status, const char *body, size_t len, void *arg)
 	/* Conflict: it was said before, by an earlier agent. */
 	if (status >= 300 && status != 409)
 		refused(r, status, body, len);
+	r->refused &= status >= 300;
 	first_done(r);
 	go(r);
 	return true;

@@ -13,8 +13,8 @@ struct report *report_new(uv_loop_t *loop, struct kube_client *client);
 
 /*
  * report_pod - Say @e, one after the other, again where the server does not
- * answer. Too many that wait are dropped, which is logged, and so is what the
- * server refuses.
+ * answer. Too many that wait are dropped, and some are refused by the server:
+ * both are logged, once until all that waited were said, or one was accepted.
  */
 void report_pod(struct report *r, const struct kube_event *e);
 

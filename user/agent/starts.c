@@ -29,6 +29,7 @@ struct starts {
 	starts_fn fn;
 	void *arg;
 	uv_poll_t poll;
+	bool polling; /* there is something to poll */
 	uv_timer_t timer;
 	struct awaited *v;
 	size_t n;
@@ -133,17 +134,41 @@ void starts_unfollow(struct starts *s, const char *uid)
 			s->v[i] = s->v[--s->n];
 }
 
-void starts_scan(struct starts *s)
-{
-	kubepods_scan(s->kubepods, pod_event, s);
-}
-
 int starts_netns(const struct starts *s, const char *uid,
 		 char path[CGROUP_PATH_MAX])
 {
 	if (!kubepods_any(s->kubepods))
 		return -ESRCH;
 	return kubepods_netns(s->kubepods, s->proc, uid, path);
+}
+
+/* ---- polling ------------------------------------------------------------- */
+
+static int poll_start(struct starts *s)
+{
+	int fd = kubepods_fd(s->kubepods), err;
+
+	if (s->polling || fd < 0)
+		return 0;
+	err = uv_poll_init(s->timer.loop, &s->poll, fd);
+	if (err)
+		return err;
+	s->poll.data = s;
+	s->polling = true;
+	s->handles++;
+	/* Fails for a closing handle only. */
+	uv_poll_start(&s->poll, UV_READABLE, poll_event);
+	return 0;
+}
+
+void starts_scan(struct starts *s)
+{
+	int err;
+
+	kubepods_scan(s->kubepods, pod_event, s);
+	err = poll_start(s);
+	if (err)
+		log_warn(err, "poll for events of the pods' cgroups");
 }
 
 /* ---- open, close --------------------------------------------------------- */
@@ -163,18 +188,13 @@ static void handle_closed(uv_handle_t *handle)
 		starts_free(s);
 }
 
-static int open_handles(uv_loop_t *loop, struct starts *s)
+void starts_close(struct starts *s)
 {
-	int err = uv_poll_init(loop, &s->poll, kubepods_fd(s->kubepods));
-
-	if (err)
-		return err;
-	uv_timer_init(loop, &s->timer);
-	s->poll.data = s->timer.data = s;
-	s->handles = 2;
-	/* Fails for a closing handle only. */
-	uv_poll_start(&s->poll, UV_READABLE, poll_event);
-	return 0;
+	if (!s)
+		return;
+	if (s->polling)
+		uv_close((uv_handle_t *)&s->poll, handle_closed);
+	uv_close((uv_handle_t *)&s->timer, handle_closed);
 }
 
 int starts_open(uv_loop_t *loop, const char *proc, const char *cgroup,
@@ -189,20 +209,18 @@ int starts_open(uv_loop_t *loop, const char *proc, const char *cgroup,
 	s->fn = fn;
 	s->arg = arg;
 	err = kubepods_open(proc, cgroup, &s->kubepods);
-	if (!err)
-		err = open_handles(loop, s);
 	if (err) {
 		starts_free(s);
-		return log_err(err, "watch the pods' cgroups");
+		return log_err(err, "find the pods' cgroups");
+	}
+	uv_timer_init(loop, &s->timer);
+	s->timer.data = s;
+	s->handles = 1;
+	err = poll_start(s);
+	if (err) {
+		starts_close(s);
+		return log_err(err, "poll for events of the pods' cgroups");
 	}
 	*out = s;
 	return 0;
-}
-
-void starts_close(struct starts *s)
-{
-	if (!s)
-		return;
-	uv_close((uv_handle_t *)&s->poll, handle_closed);
-	uv_close((uv_handle_t *)&s->timer, handle_closed);
 }

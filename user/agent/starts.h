@@ -21,7 +21,8 @@ struct starts;
 typedef void (*starts_fn)(const char *uid, const char *netns, void *arg);
 
 /*
- * starts_open - Watch.
+ * starts_open - Watch; without inotify only starts_scan() finds pods, and
+ * watches as soon as it can.
  * @proc, @cgroup: as for kubepods_open(), and must outlive it.
  * Return: 0 or a negative errno, logged.
  */

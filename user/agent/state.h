@@ -44,7 +44,7 @@ struct agent {
 	uv_loop_t loop;
 	uv_idle_t wake;	  /* active while dirty: poll does not block */
 	uv_check_t check; /* after each batch */
-	uv_timer_t resync, retry, more, pause;
+	uv_timer_t resync, retry, more, pause, diagnose;
 	uv_signal_t term, intr, hup;
 	uv_poll_t events;
 	bool events_open; /* the datapath has a ring buffer */
@@ -79,29 +79,28 @@ struct agent {
 	struct agent_counts counts;
 
 	size_t n_conflicts;
-	__u64 diagnose_after; /* uv_hrtime() */
-	bool looks_left;      /* work that the last reconcile put off... */
-	bool starts_left;     /* ...and pods that are starting wait for it */
-	bool synced;	      /* one reconcile was done without an error */
+	/* Of the last reconcile, and until the source changes: it points into
+	 * the source's world. */
+	struct mesh_plan plan;
+	bool planned;
+	bool looks_left;  /* work that the last reconcile put off... */
+	bool starts_left; /* ...and pods that are starting wait for it */
+	bool synced;	  /* one reconcile was done without an error */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
-	int err;	       /* of the last reconcile */
-	unsigned int full;     /* rows left out by the last reconcile */
-	unsigned int retry_ms; /* next delay of agent_retry() */
+	int err;	   /* of the last reconcile */
+	unsigned int full; /* rows left out by the last reconcile */
 };
 
 /* agent_dirty - Have a reconcile after this batch of events. */
 void agent_dirty(struct agent *a);
 
-/* agent_retry - Look again at wanted pods that could not be armed: soon the
- * first time, then less and less often, and in the end only with the resync. */
+/* agent_retry - Look again at the pods that wait for something, each in its own
+ * time: pods_retry(). */
 void agent_retry(struct agent *a);
 
 /* agent_more - Reconcile again in a moment: looks were left over. */
 void agent_more(struct agent *a);
-
-/* agent_hurry - Soon again: something that they may wait for has happened. */
-void agent_hurry(struct agent *a);
 
 /* ---- reconcile.c ------------------------------------------------------- */
 
@@ -116,9 +115,11 @@ void reconcile(struct agent *a);
  * the maps. */
 void reconcile_read_back(struct agent *a);
 
-/* reconcile_waiting_stale - Have the next reconcile look again at each wanted
- * pod that is not armed, or not with all of its addresses. */
-void reconcile_waiting_stale(struct agent *a);
+/* agent_how - How this agent looks into pods. */
+struct pod_how agent_how(const struct agent *a);
+
+/* reconcile_unplan - Let the plan go: what it points into changes. */
+void reconcile_unplan(struct agent *a);
 
 /* reconcile_forget - Free what it keeps from one to the next. */
 void reconcile_forget(struct agent *a);
@@ -150,7 +151,7 @@ bool agent_capable(const struct agent *a);
  * way. */
 bool agent_ready(const struct agent *a, struct buf *why);
 
-/* ---- api.c, expose.c: the routes --------------------------------------- */
+/* ---- api.c, api_flows.c, expose.c: the routes -------------------------- */
 
 extern const struct http_route api_routes[];
 extern const struct http_route expose_routes[];

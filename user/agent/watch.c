@@ -24,8 +24,8 @@ struct watch {
 	watch_fn fn;
 	void *arg;
 	struct dir dirs[WATCH_MAX];
-	unsigned int open; /* handles that the loop still knows */
-	bool closing;
+	unsigned int open;	 /* handles that the loop still knows */
+	bool closing, unwatched; /* the latter: said */
 };
 
 static void dir_closed(uv_handle_t *handle)
@@ -109,8 +109,12 @@ static void dir_watch(struct watch *w, const char *path)
 	err = uv_fs_event_start(&d->handle, dir_event, path, 0);
 	if (!err)
 		return;
-	log_warn(err, "watch %s: namespaces there are found by the resync",
-		 path);
+	if (!w->unwatched)
+		log_warn(
+			err,
+			"watch %s: namespaces there are found by the resync (fs.inotify.max_user_instances and max_user_watches are the usual limits)",
+			path);
+	w->unwatched = true;
 	uv_close((uv_handle_t *)&d->handle, dir_closed);
 }
 

@@ -35,28 +35,46 @@ const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN])
 	return text;
 }
 
+bool addr_is_loopback(const struct smc_addr *addr)
+{
+	static const struct smc_addr loopback6 = {.ip[15] = 1};
+
+	return addr_is_v4(addr) ? addr->ip[12] == 127
+				: !addr_cmp(addr, &loopback6);
+}
+
 static bool v4_usable(const __u8 *ip)
 {
 	bool link_local = ip[0] == 169 && ip[1] == 254;
 
-	return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && !link_local;
+	return ip[0] != 0 && ip[0] < 224 && !link_local;
 }
 
 bool addr_usable(const struct smc_addr *addr)
 {
-	static const struct smc_addr unspecified, loopback = {.ip[15] = 1};
+	static const struct smc_addr unspecified;
 	bool link_local;
 
+	if (addr_is_loopback(addr))
+		return false;
 	if (addr_is_v4(addr))
 		return v4_usable(addr->ip + 12);
 	link_local = addr->ip[0] == 0xfe && (addr->ip[1] & 0xc0) == 0x80;
-	return addr_cmp(addr, &unspecified) && addr_cmp(addr, &loopback) &&
-	       addr->ip[0] != 0xff && !link_local;
+	return addr_cmp(addr, &unspecified) && addr->ip[0] != 0xff &&
+	       !link_local;
 }
 
 int addr_cmp(const struct smc_addr *a, const struct smc_addr *b)
 {
 	return memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port)
+{
+	struct smc_addr_port both = {.port = port};
+
+	memcpy(both.ip, addr->ip, sizeof(both.ip));
+	return both;
 }
 
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)
@@ -99,6 +117,16 @@ int cidr_parse(const char *text, struct cidr *out)
 		return -EINVAL;
 	*out = c;
 	return 0;
+}
+
+bool cidr_has(const struct cidr *cidr, const struct smc_addr *addr)
+{
+	const __u8 *net = cidr->addr.ip, *ip = addr->ip;
+	unsigned int bytes = cidr->prefixlen / 8, bits = cidr->prefixlen % 8;
+
+	if (memcmp(net, ip, bytes))
+		return false;
+	return !bits || !((net[bytes] ^ ip[bytes]) >> (8 - bits));
 }
 
 const char *cidr_format(const struct cidr *cidr, char text[ADDR_STRLEN])

@@ -22,12 +22,18 @@ const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN]);
 /* addr_is_v4 - Is it an IPv4 address, mapped? */
 bool addr_is_v4(const struct smc_addr *addr);
 
+/* addr_is_loopback - Of either family? */
+bool addr_is_loopback(const struct smc_addr *addr);
+
 /* addr_usable - May it be an endpoint's at all: not unspecified, loopback,
  * link-local or multicast (of either family)? */
 bool addr_usable(const struct smc_addr *addr);
 
 /* addr_cmp - Order of memcmp(), for qsort() and bsearch(). */
 int addr_cmp(const struct smc_addr *a, const struct smc_addr *b);
+
+/* addr_port - Both in one. */
+struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port);
 
 /* addr_port_cmp - The same, and by port (host byte order) where the addresses
  * are equal. */
@@ -36,6 +42,9 @@ int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);
 /* cidr_parse - "10.0.0.0/8" or "fd00::/8". Return: 0, or -EINVAL, also where
  * bits are set below the prefix. */
 int cidr_parse(const char *text, struct cidr *out);
+
+/* cidr_has - Is @addr one of @cidr's? */
+bool cidr_has(const struct cidr *cidr, const struct smc_addr *addr);
 
 /* cidr_format - Text of @cidr, IPv4 with its own prefix length. Return: @text.
  */

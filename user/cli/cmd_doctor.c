@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include "cli/client.h"
@@ -181,6 +182,13 @@ static bool selinux_enforces(void)
 	return f && fgetc(f) == '1';
 }
 
+static bool inotify_left(void)
+{
+	_close_ int fd = inotify_init1(IN_CLOEXEC);
+
+	return fd >= 0;
+}
+
 static void gather_warnings(struct report *r, const struct features *features)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
@@ -206,6 +214,10 @@ static void gather_warnings(struct report *r, const struct features *features)
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
 			"SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them. The pod is then disarmed, reason refused.");
+	if (!inotify_left())
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"No inotify instance is left for this user: the agent finds pods seconds after they start, and what they open before that is late. Raise the sysctl fs.inotify.max_user_instances; an agent that runs notices.");
 	yyjson_mut_obj_add_val(r->doc, r->root, "warnings", arr);
 }
 

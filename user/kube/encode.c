@@ -167,7 +167,8 @@ static void add_status(yyjson_mut_doc *doc, yyjson_mut_val *status,
 
 	add_str(doc, status, "kernel", n->kernel);
 	add_str(doc, status, "bootID", n->boot_id);
-	yyjson_mut_obj_add_uint(doc, status, "endpointCount", p->n);
+	yyjson_mut_obj_add_uint(doc, status, "endpointCount",
+				p->n - p->n_claims);
 	add_str(doc, status, "converter", n->converter);
 	add_str(doc, status, "selector", n->selector);
 	add_transports(doc, status, n->transports);

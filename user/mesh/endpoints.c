@@ -15,6 +15,15 @@
  *   and it is said if one of them publishes.
  * - Then it is an endpoint if its owner publishes it, and no Service has it.
  *
+ * The other nodes see of a pod only what its SmcNode lists, so an address that
+ * a pod of this node lost stays listed, without a transport: a claim, which
+ * makes nobody an endpoint. If it went, the one end of a tie would see no tie
+ * any more, have the address, and so end the tie for both in turns. A loser to
+ * a later pod claims on, too: it may be half of a tie once that one has gone.
+ * An agent that does not know claims takes it for an endpoint that shares no
+ * transport with anybody: it is as good a rival, and if it has the address
+ * nobody offers to it.
+ *
  * A claimant is known by (node, UID): an SmcNode may list a pod that the world
  * knows too, and is not its rival. What an SmcNode of ours says is not read:
  * this node knows its own pods better. A node that is not ready, or shares no
@@ -228,7 +237,7 @@ static int claim_node(struct draft *d, const struct mesh_node *node,
 			.own = NOT_OWN,
 			.ports = e->host_network ? &e->ports : NULL,
 			.host = e->host_network,
-			.publishes = publishes,
+			.publishes = publishes && e->transports,
 			.transports = e->transports & node->transports &
 				      SMC_TRANSPORT_SMCR,
 		};
@@ -319,29 +328,60 @@ static struct bid take_bid(struct claim *v, const struct claim *end)
 	return bid;
 }
 
-static struct plan_claimant claimant(const struct claim *c)
+static bool is_own(const struct bid *bid)
 {
+	return bid->v->own != NOT_OWN;
+}
+
+/* Who was created last: two, where there is a tie. */
+struct top {
+	struct bid v[2]; /* of more than two, those of this node */
+	size_t n;
+	bool publishing; /* one of them all does */
+};
+
+static void top_take(struct top *top, const struct bid *bid)
+{
+	if (top->n && bid->created < top->v[0].created)
+		return;
+	if (top->n && bid->created > top->v[0].created)
+		*top = (struct top){0};
+	top->publishing |= bid->face != NULL;
+	if (top->n < 2)
+		top->v[top->n++] = *bid;
+	else if (is_own(bid))
+		top->v[is_own(&top->v[0])] = *bid;
+}
+
+/* One that publishes has a face; of others any will do. */
+static struct plan_claimant claimant(const struct bid *bid)
+{
+	const struct claim *c = bid->face ? bid->face : bid->v;
+
 	return (struct plan_claimant){c->node, c->ns, c->pod, c->uid};
 }
 
-static int warn_tie(struct draft *d, const struct bid *a, const struct bid *b)
+static int warn_tie(struct draft *d, const struct top *top)
 {
 	struct plan_conflict *row =
 		array_push(d->plan.conflicts, d->plan.n_conflicts);
 	char addr[ADDR_STRLEN], when[WHEN_STRLEN];
+	const struct plan_claimant *a, *b;
 
 	if (!row)
 		return -ENOMEM;
-	row->addr = a->v->addr;
-	row->by[0] = claimant(a->v);
-	row->by[1] = claimant(b->v);
+	row->addr = top->v[0].v->addr;
+	row->by[0] = claimant(&top->v[0]);
+	row->by[1] = claimant(&top->v[1]);
+	a = &row->by[0];
+	b = &row->by[1];
 	return draft_warn(d,
 			  "address %s is claimed by pod %s/%s on node %s and "
 			  "by pod %s/%s on node %s, both created at %s: it is "
 			  "no endpoint",
-			  addr_format(&a->v->addr, addr), a->v->ns, a->v->pod,
-			  a->v->node, b->v->ns, b->v->pod, b->v->node,
-			  when_format(a->created, when));
+			  addr_format(&row->addr, addr), a->ns, a->pod, a->node,
+			  b->ns, b->pod, b->node,
+			  when_format(top->v[0].created, when));
 }
 
 static int warn_node_address(struct draft *d, const struct claim *host,
@@ -356,13 +396,20 @@ static int warn_node_address(struct draft *d, const struct claim *host,
 			  host->node);
 }
 
+static int add_addr(struct mesh_addrs *addrs, const struct smc_addr *addr)
+{
+	struct smc_addr *slot = array_push(addrs->v, addrs->n);
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = *addr;
+	return 0;
+}
+
 static int publish(struct plan_pod *p, const struct claim *c)
 {
-	struct smc_addr *addr = array_push(p->published.v, p->published.n);
-
-	if (!addr)
+	if (add_addr(&p->published, &c->addr))
 		return -ENOMEM;
-	*addr = c->addr;
 	if (!c->ports || p->published.n > 1)
 		return 0;
 	return mesh_ports_set(&p->listens, c->ports->v, c->ports->n);
@@ -398,44 +445,44 @@ static int add_endpoint(struct draft *d, const struct bid *won)
 	return err;
 }
 
-static void mark_lost(struct draft *d, struct claim *v, const struct claim *end)
+static int lose(struct draft *d, struct claim *v, const struct claim *end)
 {
-	for (; v < end; v++)
-		if (v->own != NOT_OWN && v->publishes)
-			d->own[v->own].lost = true;
+	int err = 0;
+
+	for (; v < end && !err; v++) {
+		if (v->own == NOT_OWN || !v->publishes)
+			continue;
+		d->own[v->own].lost = true;
+		err = add_addr(&d->plan.pods[v->own].claimed, &v->addr);
+	}
+	return err;
 }
 
 /* Settle one address: the claims from @v up to @end. */
 static int settle(struct draft *d, struct claim *v, const struct claim *end)
 {
-	struct bid best = take_bid(v, end), tied = {0}, bid;
+	const struct claim *host = v->host ? v : NULL;
 	struct claim *start = v;
-	bool publishing = best.face;
+	struct top top = {0};
+	struct bid bid;
 	int err = 0;
 
-	for (v += best.n; v < end && !err; v += bid.n) {
+	for (; v < end && !err; v += bid.n) {
 		bid = take_bid(v, end);
-		if (best.v->host && !bid.v->host) {
-			if (bid.face)
-				err = warn_node_address(d, best.v, bid.face);
-		} else if (bid.created > best.created) {
-			best = bid;
-			tied.n = 0;
-			publishing = bid.face;
-		} else if (bid.created == best.created) {
-			tied = bid;
-			publishing = publishing || bid.face;
-		}
+		if (!host || v->host)
+			top_take(&top, &bid);
+		else if (bid.face)
+			err = warn_node_address(d, host, bid.face);
 	}
-	if (err)
-		return err;
-	if (tied.n) {
-		mark_lost(d, start, end);
-		return publishing ? warn_tie(d, &best, &tied) : 0;
+	if (!err && top.n > 1) {
+		err = lose(d, start, end);
+		return err || !top.publishing ? err : warn_tie(d, &top);
 	}
-	mark_lost(d, start, best.v);
-	mark_lost(d, best.v + best.n, end);
-	return best.face ? add_endpoint(d, &best) : 0;
+	if (!err)
+		err = lose(d, start, top.v[0].v);
+	if (!err)
+		err = lose(d, top.v[0].v + top.v[0].n, end);
+	return err || !top.v[0].face ? err : add_endpoint(d, &top.v[0]);
 }
 
 int draft_endpoints(struct draft *d)

@@ -58,16 +58,6 @@ static int add_ports(struct mesh_plan *plan, __u32 pod_id,
 	return 0;
 }
 
-static int port_row_cmp(const void *a, const void *b)
-{
-	const struct smc_port_key *x = &((const struct plan_port *)a)->key;
-	const struct smc_port_key *y = &((const struct plan_port *)b)->key;
-
-	if (x->pod_id != y->pod_id)
-		return x->pod_id < y->pod_id ? -1 : 1;
-	return (int)x->port - (int)y->port;
-}
-
 /* One row for each key: what any of them excludes is excluded. */
 static void merge_ports(struct mesh_plan *plan)
 {

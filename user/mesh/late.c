@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mesh/late.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-static int endpoint_cmp(const void *addr, const void *row)
-{
-	return addr_cmp(addr, &((const struct plan_endpoint *)row)->addr);
-}
-
-const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
-					       const struct smc_addr *addr)
-{
-	if (!plan->n_endpoints)
-		return NULL;
-	return bsearch(addr, plan->endpoints, plan->n_endpoints,
-		       sizeof(*plan->endpoints), endpoint_cmp);
-}
-
 /* ---- what a new connection would be -------------------------------------- */
 
 static __u32 service_transports(const struct mesh_plan *plan,
 				const struct mesh_flow *f)
 {
-	for (size_t i = 0; i < plan->n_services; i++) {
-		const struct plan_service *s = &plan->services[i];
+	const struct plan_service *s =
+		mesh_service_find(plan, &f->remote, f->remote_port);
 
-		if (s->key.port == f->remote_port &&
-		    !memcmp(s->key.ip, f->remote.ip, sizeof(s->key.ip)))
-			return s->transports;
-	}
-	return 0;
+	return s ? s->transports : 0;
 }
 
 static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
@@ -44,34 +23,39 @@ static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
 	return role == SMC_ROLE_SERVER ? 0 : service_transports(plan, f);
 }
 
-static bool in_cidr(const struct cidr *c, const struct smc_addr *a)
+/* @pod_id: 0 for what is excluded of every pod. */
+static bool port_excluded(const struct mesh_plan *plan, __u32 pod_id,
+			  __u16 port, bool in)
 {
-	unsigned int bytes = c->prefixlen / 8, bits = c->prefixlen % 8;
+	const struct plan_port *row = mesh_port_find(plan, pod_id, port);
 
-	if (memcmp(c->addr.ip, a->ip, bytes))
-		return false;
-	return !bits || !((c->addr.ip[bytes] ^ a->ip[bytes]) >> (8 - bits));
+	return row && (in ? row->value.exclude_in : row->value.exclude_out);
+}
+
+bool mesh_excludes_in(const struct mesh_plan *plan, const struct plan_pod *p,
+		      __u16 port)
+{
+	return port_excluded(plan, 0, port, true) ||
+	       port_excluded(plan, p->pod_id, port, true);
+}
+
+static bool excludes_out(const struct mesh_plan *plan, const struct plan_pod *p,
+			 __u16 port)
+{
+	return port_excluded(plan, 0, port, false) ||
+	       port_excluded(plan, p->pod_id, port, false);
 }
 
 static bool excluded(const struct mesh_plan *plan, const struct plan_pod *p,
 		     const struct mesh_flow *f, unsigned int role)
 {
 	for (size_t i = 0; i < plan->n_cidrs; i++)
-		if (in_cidr(&plan->cidrs[i], &f->remote))
+		if (cidr_has(&plan->cidrs[i], &f->remote))
 			return true;
-	for (size_t i = 0; i < plan->n_ports; i++) {
-		const struct plan_port *row = &plan->ports[i];
-
-		if (row->key.pod_id && row->key.pod_id != p->pod_id)
-			continue;
-		if (role != SMC_ROLE_CLIENT && row->value.exclude_in &&
-		    row->key.port == f->local_port)
-			return true;
-		if (role != SMC_ROLE_SERVER && row->value.exclude_out &&
-		    row->key.port == f->remote_port)
-			return true;
-	}
-	return false;
+	return (role != SMC_ROLE_CLIENT &&
+		mesh_excludes_in(plan, p, f->local_port)) ||
+	       (role != SMC_ROLE_SERVER &&
+		excludes_out(plan, p, f->remote_port));
 }
 
 bool mesh_would_accelerate(const struct mesh_plan *plan,

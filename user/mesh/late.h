@@ -41,6 +41,7 @@ bool mesh_would_accelerate(const struct mesh_plan *plan,
 bool mesh_flow_late(const struct mesh_plan *plan, const struct plan_pod *p,
 		    const struct mesh_flow *f, const struct mesh_since *since);
 
-/* mesh_endpoint_find - The row of @addr, or NULL. */
-const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
-					       const struct smc_addr *addr);
+/* mesh_excludes_in - Does what is excluded, by the mesh or by @p itself, keep
+ * SMC from connections to its port @port? */
+bool mesh_excludes_in(const struct mesh_plan *plan, const struct plan_pod *p,
+		      __u16 port);

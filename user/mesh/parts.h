@@ -53,8 +53,8 @@ must_check int draft_service_addrs(struct draft *d);
 bool draft_is_service(const struct draft *d, const struct smc_addr *addr);
 
 /* draft_endpoints - Settle who owns which address: fills plan.endpoints and the
- * pods' `published`, marks own_pod.lost; the ports of hostNetwork pods go to
- * plan.services. Return: 0 or -ENOMEM. */
+ * pods' `published` and `claimed`, marks own_pod.lost; the ports of hostNetwork
+ * pods go to plan.services. Return: 0 or -ENOMEM. */
 must_check int draft_endpoints(struct draft *d);
 
 /* draft_listeners - A row of plan.services for each of @ports of a hostNetwork
@@ -66,6 +66,14 @@ must_check int draft_listeners(struct draft *d, const struct plan_endpoint *e,
 /* draft_services - The Services' rows beside those, and all of them in order.
  * After draft_endpoints(). Return: 0 or -ENOMEM. */
 must_check int draft_services(struct draft *d);
+
+/* services_find - The row at @key of the @n at @v, which are in order, or NULL:
+ * for a plan in the making, mesh_service_find() is for one that is made. */
+const struct plan_service *services_find(const struct plan_service *v, size_t n,
+					 const struct smc_addr_port *key);
+
+/* port_row_cmp - The order of plan.ports, for qsort() and bsearch(). */
+int port_row_cmp(const void *a, const void *b);
 
 /* draft_exclusions - Fill plan.cidrs and plan.ports. Return: 0 or -ENOMEM. */
 must_check int draft_exclusions(struct draft *d);

@@ -400,6 +400,7 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 static void free_pod(struct plan_pod *p)
 {
 	free(p->published.v);
+	free(p->claimed.v);
 	free(p->listens.v);
 }
 

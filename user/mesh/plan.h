@@ -88,7 +88,10 @@ struct plan_pod { /* one per pod of this node, in the world's order */
 	__u64 netns_cookie, cgroup_id; /* one of them, if armed */
 	struct smc_pod value;	       /* of smc_netns or smc_cgroup */
 	struct mesh_addrs published;   /* of this pod, usable and unclaimed */
-	struct mesh_ports listens;     /* hostNetwork: published with them */
+	/* It would publish these, armed or not, but lost them: the others are
+	 * told of the claim, and of no more. */
+	struct mesh_addrs claimed;
+	struct mesh_ports listens; /* hostNetwork: published with them */
 };
 
 struct plan_endpoint { /* a row of smc_endpoint, and where it comes from */
@@ -119,7 +122,8 @@ struct plan_service {
 	struct smc_addr stranger;
 };
 
-/* Two pods, created at the same second, claim an address: neither has it. */
+/* Two pods, created at the same second, claim an address: neither has it. Of
+ * more than two, those of this node are named. */
 struct plan_conflict {
 	struct smc_addr addr;
 	struct plan_claimant {
@@ -177,7 +181,8 @@ __u32 mesh_transports_at(const struct smc_addr *addr, __u32 transports);
  * what the SmcNodes of the fabric publish; without an SmcNode of its node, an
  * annotated running pod of another node counts as published with this node's
  * own transports. smcd is kept only for pods of this node. Two claims on one
- * address: the later created wins; equal: neither, and a warning.
+ * address: the later created wins; equal: neither, and a warning. Who lost an
+ * address goes on claiming it.
  *
  * Return: 0 or -ENOMEM. The plan points into @w; free with mesh_plan_free().
  */
@@ -185,3 +190,12 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 	      const struct mesh_seen *seen, size_t n_seen,
 	      struct mesh_plan *out);
 void mesh_plan_free(struct mesh_plan *plan);
+
+/* The row of plan->endpoints, services or ports with that key, or NULL. */
+const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
+					       const struct smc_addr *addr);
+const struct plan_service *mesh_service_find(const struct mesh_plan *plan,
+					     const struct smc_addr *addr,
+					     __u16 port);
+const struct plan_port *mesh_port_find(const struct mesh_plan *plan,
+				       __u32 pod_id, __u16 port);

@@ -35,19 +35,21 @@ static int endpoint_cmp(const void *a, const void *b)
 	return order ? order : strcmp(x->pod->uid, y->pod->uid);
 }
 
-static int add_pod(struct mesh_publish *out, const struct plan_pod *p)
+static int add_addrs(struct mesh_publish *out, const struct plan_pod *p,
+		     const struct mesh_addrs *addrs, __u32 transports)
 {
-	for (size_t i = 0; i < p->published.n; i++) {
-		const struct smc_addr *addr = &p->published.v[i];
+	for (size_t i = 0; i < addrs->n; i++) {
+		const struct smc_addr *addr = &addrs->v[i];
 		struct mesh_publish_endpoint *e =
 			array_push(out->endpoints, out->n);
 
 		if (!e)
 			return -ENOMEM;
 		e->addr = *addr;
-		e->transports = mesh_transports_at(addr, p->value.transports);
+		e->transports = mesh_transports_at(addr, transports);
 		e->pod = p->pod;
 		e->ports = p->pod->host_network ? &p->listens : NULL;
+		out->n_claims += !e->transports;
 	}
 	return 0;
 }
@@ -66,10 +68,11 @@ static int add_pods(struct mesh_publish *out, const struct mesh_plan *plan,
 		const struct plan_pod *p = &plan->pods[i];
 
 		tally->enabled += p->says.enabled == MESH_ON && !p->pod->ended;
-		if (!p->armed || (armed && !armed(p, arg)))
+		err = add_addrs(out, p, &p->claimed, 0);
+		if (err || !p->armed || (armed && !armed(p, arg)))
 			continue;
 		tally->armed++;
-		err = add_pod(out, p);
+		err = add_addrs(out, p, &p->published, p->value.transports);
 	}
 	if (!err && out->n)
 		qsort(out->endpoints, out->n, sizeof(*out->endpoints),
@@ -107,26 +110,42 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-static int add_conflicts(const struct mesh_plan *plan, struct buf *text)
+static bool is_ours(const struct mesh_host *host, const struct plan_conflict *c)
 {
-	const struct plan_conflict *c = plan->conflicts;
-	char addr[ADDR_STRLEN];
+	return !strcmp(c->by[0].node, host->node) ||
+	       !strcmp(c->by[1].node, host->node);
+}
 
-	if (!plan->n_conflicts)
-		return 0;
+/* Those of pods of other nodes are theirs to tell: one tie would have every
+ * node of the cluster write its SmcNode anew. */
+static void add_conflicts(const struct mesh_host *host,
+			  const struct mesh_plan *plan, struct buf *text)
+{
+	const struct plan_conflict *first = NULL;
+	char addr[ADDR_STRLEN];
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_conflicts; i++) {
+		if (!is_ours(host, &plan->conflicts[i]))
+			continue;
+		if (!n++)
+			first = &plan->conflicts[i];
+	}
+	if (!n)
+		return;
 	buf_printf(text,
 		   "; pods %s/%s and %s/%s, created at the same time, both "
 		   "claim %s: neither has it",
-		   c->by[0].ns, c->by[0].pod, c->by[1].ns, c->by[1].pod,
-		   addr_format(&c->addr, addr));
-	if (plan->n_conflicts > 1)
-		buf_printf(text, ", and %zu more such", plan->n_conflicts - 1);
-	return text->err;
+		   first->by[0].ns, first->by[0].pod, first->by[1].ns,
+		   first->by[1].pod, addr_format(&first->addr, addr));
+	if (n > 1)
+		buf_printf(text, ", and %zu more such", n - 1);
 }
 
 static int say(const struct mesh_host *host, const struct mesh_plan *plan,
 	       const struct tally *tally, struct mesh_publish *out)
 {
+	size_t n = out->n - out->n_claims;
 	_buf_ struct buf text = {0};
 	int why = why_not(host, plan);
 
@@ -143,8 +162,8 @@ static int say(const struct mesh_host *host, const struct mesh_plan *plan,
 			   "%zu of %zu enabled pod%s armed, %zu address%s "
 			   "published",
 			   tally->armed, tally->enabled, plural(tally->enabled),
-			   out->n, out->n == 1 ? "" : "es");
-		add_conflicts(plan, &text);
+			   n, n == 1 ? "" : "es");
+		add_conflicts(host, plan, &text);
 	}
 	out->message = buf_take(&text);
 	return out->message ? 0 : -ENOMEM;

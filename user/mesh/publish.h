@@ -9,7 +9,7 @@
 
 struct mesh_publish_endpoint { /* one of SmcNode.status.endpoints */
 	struct smc_addr addr;
-	__u32 transports;
+	__u32 transports;	    /* 0: no endpoint, a claim (endpoints.c) */
 	const struct mesh_pod *pod; /* into the world */
 	const struct mesh_ports
 		*ports; /* hostNetwork, into the plan; or NULL */
@@ -28,6 +28,7 @@ struct mesh_ready mesh_ready_from(const struct mesh_node *own);
 struct mesh_publish {
 	struct mesh_publish_endpoint *endpoints; /* sorted by address, UID */
 	size_t n;
+	size_t n_claims;    /* of these, without a transport */
 	bool ready;	    /* the condition */
 	const char *reason; /* of it, CamelCase; static */
 	char *message;	    /* of it, a sentence */

@@ -85,14 +85,6 @@ bool draft_is_service(const struct draft *d, const struct smc_addr *addr)
 /* ---- rows -----------------------------------------------------------------
  */
 
-static struct smc_addr_port key_of(const struct smc_addr *addr, __u16 port)
-{
-	struct smc_addr_port key = {.port = port};
-
-	memcpy(key.ip, addr->ip, sizeof(key.ip));
-	return key;
-}
-
 /* By key, and where there are two, by transports: the rest is equal then as far
  * as anyone can tell. */
 static int row_cmp(const void *a, const void *b)
@@ -148,7 +140,7 @@ int draft_listeners(struct draft *d, const struct plan_endpoint *e,
 		row = array_push(d->plan.services, d->plan.n_services);
 		if (!row)
 			return -ENOMEM;
-		row->key = key_of(&e->addr, ports->v[i]);
+		row->key = addr_port(&e->addr, ports->v[i]);
 		row->transports = transports;
 		row->ns = e->ns;
 		row->pod = e->pod;
@@ -159,34 +151,13 @@ int draft_listeners(struct draft *d, const struct plan_endpoint *e,
 /* ---- backends -------------------------------------------------------------
  */
 
-static bool in_cidr(const struct cidr *c, const struct smc_addr *addr)
-{
-	unsigned int bytes = c->prefixlen / 8, bits = c->prefixlen % 8;
-
-	if (memcmp(c->addr.ip, addr->ip, bytes))
-		return false;
-	return !bits || !((c->addr.ip[bytes] ^ addr->ip[bytes]) >> (8 - bits));
-}
-
 static bool excluded(const struct mesh_config *c, const struct smc_addr *addr,
 		     __u16 port)
 {
 	for (size_t i = 0; i < c->n_exclude_cidrs; i++)
-		if (in_cidr(&c->exclude_cidrs[i], addr))
+		if (cidr_has(&c->exclude_cidrs[i], addr))
 			return true;
 	return mesh_ports_has(&c->exclude_ports, port);
-}
-
-static int endpoint_order(const void *a, const void *b)
-{
-	return addr_cmp(&((const struct plan_endpoint *)a)->addr,
-			&((const struct plan_endpoint *)b)->addr);
-}
-
-static int row_key_cmp(const void *a, const void *b)
-{
-	return addr_port_cmp(&((const struct plan_service *)a)->key,
-			     &((const struct plan_service *)b)->key);
 }
 
 struct services {
@@ -201,21 +172,15 @@ static __u32 backend_transports(const struct services *s,
 				const struct smc_addr *addr, __u16 port)
 {
 	const struct mesh_plan *plan = &s->d->plan;
-	const struct plan_endpoint key = {.addr = *addr}, *e = NULL;
-	const struct plan_service at = {.key = key_of(addr, port)}, *row = NULL;
+	const struct plan_endpoint *e = mesh_endpoint_find(plan, addr);
+	const struct smc_addr_port key = addr_port(addr, port);
+	const struct plan_service *row;
 
-	if (excluded(&s->d->world->config, addr, port))
-		return 0;
-	if (plan->n_endpoints)
-		e = bsearch(&key, plan->endpoints, plan->n_endpoints,
-			    sizeof(key), endpoint_order);
-	if (!e)
+	if (!e || excluded(&s->d->world->config, addr, port))
 		return 0;
 	if (!(e->value.flags & SMC_ENDPOINT_ANSWER_ONLY))
 		return e->value.transports;
-	if (s->n_listeners)
-		row = bsearch(&at, plan->services, s->n_listeners, sizeof(at),
-			      row_key_cmp);
+	row = services_find(plan->services, s->n_listeners, &key);
 	return row ? row->transports : 0;
 }
 
@@ -325,7 +290,7 @@ static int add_port(struct services *s, const struct mesh_service *service,
 	row = array_push(s->d->plan.services, s->d->plan.n_services);
 	if (!row)
 		return -ENOMEM;
-	row->key = key_of(addr, port->port);
+	row->key = addr_port(addr, port->port);
 	row->transports = all.transports;
 	row->ns = service->ns;
 	row->service = service->name;

@@ -73,31 +73,6 @@ int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX])
 
 /* ---- the directory ------------------------------------------------------- */
 
-static bool same_but_dashes(const char *text, const char *uid, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (text[i] != (uid[i] == '-' ? '_' : uid[i]))
-			return false;
-	return true;
-}
-
-bool cgroup_name_is_pod(const char *name, const char *uid)
-{
-	static const char pod[] = "-pod", slice[] = ".slice";
-	size_t n = strlen(name), u = strlen(uid);
-	size_t tail = strlen(pod) + u + strlen(slice);
-
-	if (!u)
-		return false;
-	if (!strncmp(name, "pod", 3) && !strcmp(name + 3, uid))
-		return true;
-	if (n <= tail || strcmp(name + n - strlen(slice), slice))
-		return false;
-	name += n - tail;
-	return !strncmp(name, pod, strlen(pod)) &&
-	       same_but_dashes(name + strlen(pod), uid, u);
-}
-
 /* A pod's directory, whosever: nothing below it is another pod's. */
 static bool is_some_pod(const char *name)
 {
@@ -156,7 +131,7 @@ static int each_directory(char path[CGROUP_PATH_MAX], int depth, dir_fn fn,
 static int find_below(char path[CGROUP_PATH_MAX], const char *name, int depth,
 		      void *uid)
 {
-	if (cgroup_name_is_pod(name, uid))
+	if (kubepods_is_pod(name, uid))
 		return 0;
 	if (depth == POD_DEPTH || is_some_pod(name))
 		return -ENOENT;
@@ -269,32 +244,34 @@ static int consider_dir(char path[CGROUP_PATH_MAX], const char *name, int depth,
 	return -ENOENT; /* go on */
 }
 
-/* Does a path of PROC/PID/cgroup have a part that is the pod's? */
-static bool cgroup_line_is_pod(char *line, const char *uid)
+bool cgroup_any_part(const char *table, cgroup_part_fn fn, void *arg)
 {
-	char *save = NULL;
+	_fclose_ FILE *f = fopen(table, "re");
+	char line[CGROUP_PATH_MAX], *save;
 
-	for (char *part = strtok_r(line, "/\n", &save); part;
-	     part = strtok_r(NULL, "/\n", &save))
-		if (cgroup_name_is_pod(part, uid))
-			return true;
+	while (f && fgets(line, sizeof(line), f))
+		for (char *part = strtok_r(line, "/\n", &save); part;
+		     part = strtok_r(NULL, "/\n", &save))
+			if (fn(part, arg))
+				return true;
 	return false;
+}
+
+static bool part_is_pod(const char *part, void *arg)
+{
+	const struct netns_search *s = arg;
+
+	return kubepods_is_pod(part, s->uid);
 }
 
 static int consider_by_cgroup(pid_t pid, void *arg)
 {
 	struct netns_search *s = arg;
-	char path[PATH_MAX], line[CGROUP_PATH_MAX];
-	_fclose_ FILE *f = NULL;
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%d/cgroup", s->proc, pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (cgroup_line_is_pod(line, s->uid)) {
-			consider(s, pid);
-			break;
-		}
-	}
+	if (cgroup_any_part(path, part_is_pod, s))
+		consider(s, pid);
 	return 0;
 }
 

@@ -29,13 +29,6 @@ int cgroup_v1_mount(const char *proc, const char *controller,
 bool cgroup_is_v2(const char *path);
 
 /*
- * cgroup_name_is_pod - Is @name the last part of pod @uid's cgroup path, as
- * kubelet's drivers name it: "pod<uid>" (cgroupfs) or
- * "...-pod<uid, with _ for ->.slice" (systemd)?
- */
-bool cgroup_name_is_pod(const char *name, const char *uid);
-
-/*
  * cgroup_find_pod - The directory of pod @uid below @root.
  * Return: 0; -ENOENT: there is none (yet), also on a hybrid host whose kubelet
  * uses v1 only; or another errno.
@@ -48,6 +41,14 @@ int cgroup_find_pod(const char *root, const char *uid,
  * the kernel's cgroup->kn->id have it. Return: 0 or a negative errno.
  */
 int cgroup_id(const char *path, __u64 *out) must_check;
+
+/*
+ * cgroup_any_part - Is there a part, between slashes, of a path in @table for
+ * which @fn returns true?
+ * @table: a PROC/PID/cgroup; none: false.
+ */
+typedef bool (*cgroup_part_fn)(const char *part, void *arg);
+bool cgroup_any_part(const char *table, cgroup_part_fn fn, void *arg);
 
 /* cgroup_alive - Is there still a cgroup of this id in the hierarchy mounted at
  * @root? True also where that cannot be told. */

@@ -81,21 +81,17 @@ int diag_smc_list(struct diag_smc **out)
 	return list.n;
 }
 
-/* ---- TCP listeners ------------------------------------------------------- */
+/* ---- TCP ----------------------------------------------------------------- */
 
-struct listeners {
-	struct netns_listener *v;
-	size_t n;
-};
-
-static void take_address(const struct inet_diag_msg *m, struct smc_addr *to)
+static void take_address(const struct inet_diag_msg *m, const __be32 *from,
+			 struct smc_addr *to)
 {
 	if (m->idiag_family == AF_INET6) {
-		memcpy(to->ip, m->id.idiag_src, sizeof(to->ip));
+		memcpy(to->ip, from, sizeof(to->ip));
 		return;
 	}
 	to->ip[10] = to->ip[11] = 0xff;
-	memcpy(to->ip + 12, m->id.idiag_src, 4);
+	memcpy(to->ip + 12, from, 4);
 }
 
 static __u64 cgroup_of(const struct nlmsghdr *h)
@@ -110,28 +106,37 @@ static __u64 cgroup_of(const struct nlmsghdr *h)
 	return mnl_attr_get_u64(a);
 }
 
-static int take_listener(const struct nlmsghdr *h, void *arg)
+struct tcp_call {
+	diag_tcp_fn fn;
+	void *arg;
+};
+
+static int take_tcp(const struct nlmsghdr *h, void *arg)
 {
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
-	struct listeners *list = arg;
-	struct netns_listener *l;
+	const struct tcp_call *call = arg;
+	struct diag_tcp s = {};
+	int err;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return MNL_CB_OK;
-	l = array_push(list->v, list->n);
-	if (!l) {
-		errno = ENOMEM;
-		return MNL_CB_ERROR;
-	}
-	take_address(m, &l->addr);
-	l->port = ntohs(m->id.idiag_sport);
-	l->uid = m->idiag_uid;
-	l->inode = m->idiag_inode;
-	l->cgroup = cgroup_of(h);
-	return MNL_CB_OK;
+	take_address(m, m->id.idiag_src, &s.local);
+	take_address(m, m->id.idiag_dst, &s.remote);
+	s.local_port = ntohs(m->id.idiag_sport);
+	s.remote_port = ntohs(m->id.idiag_dport);
+	s.bound_if = m->id.idiag_if;
+	s.uid = m->idiag_uid;
+	s.inode = m->idiag_inode;
+	s.cookie = cookie_of(&m->id);
+	s.cgroup = cgroup_of(h);
+	err = call->fn(&s, call->arg);
+	if (!err)
+		return MNL_CB_OK;
+	errno = -err;
+	return MNL_CB_ERROR;
 }
 
-static int list_tcp(int family, struct listeners *list)
+static int each_tcp(int family, __u32 states, struct tcp_call *call)
 {
 	struct inet_diag_req_v2 *req;
 	struct nl_request r;
@@ -141,20 +146,49 @@ static int list_tcp(int family, struct listeners *list)
 	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
 	req->sdiag_family = family;
 	req->sdiag_protocol = IPPROTO_TCP;
-	req->idiag_states = 1 << TCP_LISTEN;
-	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_listener, list);
+	req->idiag_states = states;
+	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_tcp, call);
 	/* A kernel without IPv6. */
 	return err == -ENOENT && family == AF_INET6 ? 0 : err;
+}
+
+int diag_tcp_each(__u32 states, diag_tcp_fn fn, void *arg)
+{
+	struct tcp_call call = {fn, arg};
+
+	return each_tcp(AF_INET, states, &call)
+		       ?: each_tcp(AF_INET6, states, &call);
+}
+
+/* ---- TCP listeners ------------------------------------------------------- */
+
+struct listeners {
+	struct netns_listener *v;
+	size_t n;
+};
+
+static int take_listener(const struct diag_tcp *s, void *arg)
+{
+	struct listeners *list = arg;
+	struct netns_listener *l = array_push(list->v, list->n);
+
+	if (!l)
+		return -ENOMEM;
+	*l = (struct netns_listener){
+		.addr = s->local,
+		.port = s->local_port,
+		.uid = s->uid,
+		.inode = s->inode,
+		.cgroup = s->cgroup,
+	};
+	return 0;
 }
 
 int diag_tcp_listeners(struct netns_listener **out)
 {
 	struct listeners list = {};
-	int err;
+	int err = diag_tcp_each(1 << TCP_LISTEN, take_listener, &list);
 
-	err = list_tcp(AF_INET, &list);
-	if (!err)
-		err = list_tcp(AF_INET6, &list);
 	if (err) {
 		free(list.v);
 		return err;
@@ -232,14 +266,6 @@ size_t diag_without_smc(struct netns_listener *tcp, size_t n_tcp,
 	return kept;
 }
 
-bool diag_local_only(const struct netns_listener *l)
-{
-	static const struct smc_addr loopback6 = {.ip[15] = 1};
-	const struct smc_addr *a = &l->addr;
-
-	return addr_is_v4(a) ? a->ip[12] == 127 : !addr_cmp(a, &loopback6);
-}
-
 int diag_late_listeners(const char *proc, struct netns_listener **out)
 {
 	_free_ struct netns_listener *tcp = NULL;
@@ -255,7 +281,7 @@ int diag_late_listeners(const char *proc, struct netns_listener **out)
 		return n_smc;
 	n = diag_without_smc(tcp, n_tcp, smc, n_smc < 0 ? 0 : n_smc, proc);
 	for (size_t i = 0; i < n; i++)
-		if (!diag_local_only(&tcp[i]))
+		if (!addr_is_loopback(&tcp[i].addr))
 			tcp[kept++] = tcp[i];
 	*out = take_ptr(tcp);
 	return kept;

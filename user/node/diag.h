@@ -42,6 +42,26 @@ struct diag_smc {
  */
 int diag_smc_list(struct diag_smc **out) must_check;
 
+/* A TCP socket. */
+struct diag_tcp {
+	struct smc_addr local, remote; /* :: or ::ffff:0.0.0.0: any */
+	__u16 local_port, remote_port;
+	__u32 bound_if; /* SO_BINDTODEVICE, or 0 */
+	__u32 uid;	/* as the caller's user namespace sees it */
+	__u64 inode;
+	__u64 cookie; /* SO_COOKIE */
+	__u64 cgroup; /* the v2 id of where it was made; 0: not known */
+};
+
+/*
+ * diag_tcp_each - Call @fn for every TCP socket in one of @states, a mask of
+ * 1 << TCP_LISTEN and its like; also for the inner ones of SMC sockets.
+ * @fn: returns 0 to go on, or a negative errno.
+ * Return: 0, what @fn returned if not 0, or a negative errno.
+ */
+typedef int (*diag_tcp_fn)(const struct diag_tcp *s, void *arg);
+int diag_tcp_each(__u32 states, diag_tcp_fn fn, void *arg) must_check;
+
 /* A TCP listener. */
 struct netns_listener {
 	struct smc_addr addr; /* :: or ::ffff:0.0.0.0: any */
@@ -60,9 +80,6 @@ int diag_tcp_listeners(struct netns_listener **out) must_check;
 
 /* diag_smc_listening - How many of @smc listen at @port. */
 size_t diag_smc_listening(const struct diag_smc *smc, size_t n, __u16 port);
-
-/* diag_local_only - Is it bound to a loopback address? */
-bool diag_local_only(const struct netns_listener *l);
 
 /*
  * diag_late_listeners - TCP listeners that are not SMC sockets, can be reached

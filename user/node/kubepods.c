@@ -43,7 +43,7 @@ struct follow {
 };
 
 struct kubepods {
-	int fd;
+	int fd; /* -1: no inotify (yet) */
 	char *roots[ROOTS_MAX];
 	unsigned int n_roots;
 	struct level *levels;
@@ -52,7 +52,7 @@ struct kubepods {
 	size_t n_pods;
 	struct follow *follows;
 	size_t n_follows;
-	bool short_of_watches; /* said */
+	bool blind, short_of_watches; /* said */
 	/* of the call in progress */
 	kubepods_fn fn;
 	void *arg;
@@ -60,25 +60,77 @@ struct kubepods {
 
 /* ---- names --------------------------------------------------------------- */
 
-/* @len characters of @text as a <uid>: 32 hexadecimal digits or more, the rest
- * dashes. */
-static bool take_uid(const char *text, size_t len, char uid[KUBEPODS_UID_MAX])
+/* The <uid> in the name of a pod's directory, as it stands there. */
+struct uid_part {
+	const char *text;
+	size_t len;
+	char dash; /* what is there for "-" */
+};
+
+/* Return: the length of @name without ".slice", 0 where that is not its end. */
+static size_t slice_len(const char *name)
+{
+	static const char slice[] = ".slice";
+	size_t len = strlen(name), n = strlen(slice);
+
+	return len > n && !strcmp(name + len - n, slice) ? len - n : 0;
+}
+
+/* Only the form is looked at: the text may be no <uid>, or nothing. */
+static bool find_uid(const char *name, struct uid_part *out)
+{
+	static const char mark[] = "-pod", plain[] = "pod";
+	size_t n = strlen(mark), len = slice_len(name);
+
+	if (!len && strncmp(name, plain, strlen(plain)))
+		return false;
+	if (!len) {
+		name += strlen(plain);
+		*out = (struct uid_part){name, strlen(name), '-'};
+		return true;
+	}
+	/* From the end: a prefix may hold "-pod" too, as kubepods- itself. */
+	for (size_t at = len; --at > 0;) {
+		if (strncmp(name + at, mark, n))
+			continue;
+		*out = (struct uid_part){name + at + n, len - at - n, '_'};
+		return true;
+	}
+	return false;
+}
+
+/* Is it one: 32 hexadecimal digits or more, the rest dashes? */
+static bool take_uid(const struct uid_part *p, char uid[KUBEPODS_UID_MAX])
 {
 	char copy[KUBEPODS_UID_MAX];
 	unsigned int digits = 0;
 
-	if (len >= sizeof(copy))
+	if (p->len >= sizeof(copy))
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		copy[i] = text[i] == '_' ? '-' : text[i];
-		if (copy[i] != '-' && !strchr("0123456789abcdef", copy[i]))
+	for (size_t i = 0; i < p->len; i++) {
+		bool dash = p->text[i] == p->dash;
+
+		if (!dash && !strchr("0123456789abcdef", p->text[i]))
 			return false;
-		digits += copy[i] != '-';
+		copy[i] = dash ? '-' : p->text[i];
+		digits += !dash;
 	}
 	if (digits < 32)
 		return false;
-	copy[len] = '\0';
-	memcpy(uid, copy, len + 1);
+	copy[p->len] = '\0';
+	memcpy(uid, copy, p->len + 1);
+	return true;
+}
+
+bool kubepods_is_pod(const char *name, const char *uid)
+{
+	struct uid_part p;
+
+	if (!*uid || !find_uid(name, &p) || p.len != strlen(uid))
+		return false;
+	for (size_t i = 0; i < p.len; i++)
+		if (p.text[i] != (uid[i] == '-' ? p.dash : uid[i]))
+			return false;
 	return true;
 }
 
@@ -91,50 +143,54 @@ static bool ends_with(const char *name, size_t len, const char *word)
 	       (len == n || name[len - n - 1] == '-');
 }
 
-static enum kubepods_what parse_slice(const char *name, size_t len,
-				      char uid[KUBEPODS_UID_MAX])
+static enum kubepods_what parse_level(const char *name)
 {
-	static const char mark[] = "-pod";
+	size_t len = slice_len(name);
 
-	if (ends_with(name, len, "kubepods"))
+	if (len ? ends_with(name, len, "kubepods") : !strcmp(name, "kubepods"))
 		return KUBEPODS_TOP;
-	if (ends_with(name, len, "kubepods-burstable") ||
-	    ends_with(name, len, "kubepods-besteffort"))
+	if (len ? ends_with(name, len, "kubepods-burstable") ||
+			    ends_with(name, len, "kubepods-besteffort")
+		: !strcmp(name, "burstable") || !strcmp(name, "besteffort"))
 		return KUBEPODS_LEVEL;
-	/* From the end: a prefix may hold "-pod" too, as kubepods- itself. */
-	for (size_t at = len; at-- > 0;)
-		if (!strncmp(name + at, mark, strlen(mark)))
-			return take_uid(name + at + strlen(mark),
-					len - at - strlen(mark), uid)
-				       ? KUBEPODS_POD
-				       : KUBEPODS_OTHER;
 	return KUBEPODS_OTHER;
 }
 
 enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX])
 {
-	static const char slice[] = ".slice";
-	size_t len = strlen(name);
+	enum kubepods_what what = parse_level(name);
+	struct uid_part p;
 
-	if (len > strlen(slice) && !strcmp(name + len - strlen(slice), slice))
-		return parse_slice(name, len - strlen(slice), uid);
-	if (!strcmp(name, "kubepods"))
-		return KUBEPODS_TOP;
-	if (!strcmp(name, "burstable") || !strcmp(name, "besteffort"))
-		return KUBEPODS_LEVEL;
-	if (!strncmp(name, "pod", 3) && take_uid(name + 3, len - 3, uid))
+	if (what == KUBEPODS_OTHER && find_uid(name, &p) && take_uid(&p, uid))
 		return KUBEPODS_POD;
-	return KUBEPODS_OTHER;
+	return what;
 }
 
 /* ---- watches ------------------------------------------------------------- */
+
+/* Each shim of a container runtime has an instance as root, as we have: there
+ * may be none left. */
+static void open_inotify(struct kubepods *k)
+{
+	k->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (k->fd < 0 && !k->blind)
+		log_warn(
+			-errno,
+			"watch the pods' cgroups: pods are found by the resync only, and what they open before is late (fs.inotify.max_user_instances is the usual limit)");
+	else if (k->fd >= 0 && k->blind)
+		log_info("the pods' cgroups are watched now");
+	k->blind = k->fd < 0;
+}
 
 /* Return: the watch, or -1 where there is none. A second watch of the same
  * directory is the first one again. */
 static int watch(struct kubepods *k, const char *path, __u32 events)
 {
-	int wd = inotify_add_watch(k->fd, path, events);
+	int wd;
 
+	if (k->fd < 0)
+		return -1;
+	wd = inotify_add_watch(k->fd, path, events);
 	if (wd >= 0 || errno == ENOENT)
 		return wd;
 	if (!k->short_of_watches)
@@ -252,7 +308,14 @@ static void read_entries(struct kubepods *k, const char *path, bool top)
 			take_entry(k, path, top, d->d_name);
 }
 
-/* Watch @path and take what is in it. */
+/* Watch @l and take what is in it. It may have moved then: the entries may be
+ * levels. */
+static void level_read(struct kubepods *k, struct level *l)
+{
+	l->wd = watch(k, l->path, DIR_EVENTS);
+	read_entries(k, l->path, l->top);
+}
+
 static void level_add(struct kubepods *k, const char *path, bool top)
 {
 	struct level *l = level_find(k, path) ?: level_new(k, path, top);
@@ -260,9 +323,7 @@ static void level_add(struct kubepods *k, const char *path, bool top)
 	if (!l)
 		return;
 	l->top |= top;
-	l->wd = watch(k, path, DIR_EVENTS);
-	read_entries(k, path, l->top);
-	/* @l may have moved: the entries may be levels. */
+	level_read(k, l);
 }
 
 static void take_entry(struct kubepods *k, const char *dir, bool top,
@@ -317,6 +378,8 @@ bool kubepods_any(const struct kubepods *k)
 
 void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg)
 {
+	if (k->fd < 0)
+		open_inotify(k);
 	k->fn = fn;
 	k->arg = arg;
 	for (size_t i = k->n_pods; i-- > 0;)
@@ -329,7 +392,7 @@ void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg)
 		level_add(k, k->roots[i], false);
 	/* By number: a level may bring others. */
 	for (size_t i = 0; i < k->n_levels; i++)
-		read_entries(k, k->levels[i].path, k->levels[i].top);
+		level_read(k, &k->levels[i]);
 	for (unsigned int i = 0; i < k->n_roots && !kubepods_any(k); i++)
 		search_top(k, k->roots[i], 1);
 	for (size_t i = 0; i < k->n_pods; i++)
@@ -426,6 +489,8 @@ int kubepods_read(struct kubepods *k, kubepods_fn fn, void *arg)
 	bool lost = false;
 	ssize_t n;
 
+	if (k->fd < 0)
+		return 0;
 	n = read(k->fd, room, sizeof(room));
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -523,8 +588,8 @@ int kubepods_open(const char *proc, const char *root, struct kubepods **out)
 
 	if (!k)
 		return -ENOMEM;
-	k->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	err = k->fd < 0 ? -errno : find_roots(k, proc, root);
+	k->fd = -1;
+	err = find_roots(k, proc, root);
 	if (err) {
 		kubepods_close(k);
 		return err;

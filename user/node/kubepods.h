@@ -40,6 +40,12 @@ enum kubepods_what {
  */
 enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX]);
 
+/*
+ * kubepods_is_pod - Is it the directory of pod @uid? That one need not look
+ * like a <uid>: whoever writes a file as the source gives what names they like.
+ */
+bool kubepods_is_pod(const char *name, const char *uid);
+
 struct kubepods;
 
 /* Something that may be a start happened to the pod with this <uid>: its
@@ -48,7 +54,8 @@ struct kubepods;
 typedef void (*kubepods_fn)(const char *uid, void *arg);
 
 /*
- * kubepods_open - Watch by inotify.
+ * kubepods_open - Watch by inotify. Where that cannot be had, which is logged,
+ * each kubepods_scan() tries again, and finds the pods meanwhile.
  * @proc: where our own mount table is read.
  * @root: the cgroup v2 mount, or NULL. A v1 hierarchy is found in the table.
  * Return: 0 (also where there is nothing of kubelet's yet), or a negative
@@ -58,7 +65,8 @@ must_check int kubepods_open(const char *proc, const char *root,
 			     struct kubepods **out);
 void kubepods_close(struct kubepods *k);
 
-/* kubepods_fd - Readable when there is something for kubepods_read(). */
+/* kubepods_fd - Readable when there is something for kubepods_read(). -1: no
+ * inotify; a kubepods_scan() may change that, once. */
 int kubepods_fd(const struct kubepods *k);
 
 /* kubepods_read - Take what inotify has, a bounded amount, and tell of it.

@@ -31,7 +31,7 @@ static bool is_ours(const struct netns_listener *l, size_t n,
 	bool reachable = false;
 
 	for (size_t i = 0; i < n; i++) {
-		if (diag_local_only(&l[i]))
+		if (addr_is_loopback(&l[i].addr))
 			continue;
 		if (!cgroup_ids_has(ids, l[i].cgroup))
 			return false;

@@ -73,77 +73,32 @@ struct flows {
 	size_t n;
 };
 
-static void take_addr(const struct inet_diag_msg *m, const __be32 *from,
-		      struct smc_addr *to)
+static bool in_here(const struct diag_tcp *s)
 {
-	if (m->idiag_family == AF_INET6) {
-		memcpy(to->ip, from, sizeof(to->ip));
-		return;
-	}
-	to->ip[10] = to->ip[11] = 0xff;
-	memcpy(to->ip + 12, from, 4);
+	return !addr_cmp(&s->local, &s->remote) || addr_is_loopback(&s->local);
 }
 
-static bool in_here(const struct plain_flow *f)
+static int take_flow(const struct diag_tcp *s, void *arg)
 {
-	static const struct smc_addr loopback6 = {.ip[15] = 1};
-
-	return !addr_cmp(&f->local, &f->remote) ||
-	       (addr_is_v4(&f->local) ? f->local.ip[12] == 127
-				      : !addr_cmp(&f->local, &loopback6));
-}
-
-static void take_cgroup(const struct nlmsghdr *h, struct plain_flow *f)
-{
-	const struct nlattr *tb[INET_DIAG_CGROUP_ID + 1];
-
-	nl_attrs(h, sizeof(struct inet_diag_msg), tb, INET_DIAG_CGROUP_ID);
-	if (tb[INET_DIAG_CGROUP_ID] &&
-	    mnl_attr_get_payload_len(tb[INET_DIAG_CGROUP_ID]) >=
-		    sizeof(f->cgroup))
-		f->cgroup = mnl_attr_get_u64(tb[INET_DIAG_CGROUP_ID]);
-}
-
-static int take_flow(const struct nlmsghdr *h, void *arg)
-{
-	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
 	struct flows *flows = arg;
-	struct plain_flow f = {}, *slot;
+	struct plain_flow *f;
 
-	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) || flows->n == PLAIN_MAX)
-		return MNL_CB_OK;
-	take_addr(m, m->id.idiag_src, &f.local);
-	take_addr(m, m->id.idiag_dst, &f.remote);
-	if (in_here(&f))
-		return MNL_CB_OK;
-	f.local_port = ntohs(m->id.idiag_sport);
-	f.remote_port = ntohs(m->id.idiag_dport);
-	f.bound_if = m->id.idiag_if;
-	f.cookie = m->id.idiag_cookie[0] | (__u64)m->id.idiag_cookie[1] << 32;
-	take_cgroup(h, &f);
-	slot = array_push(flows->v, flows->n);
-	if (!slot) {
-		errno = ENOMEM;
-		return MNL_CB_ERROR;
-	}
-	*slot = f;
-	return MNL_CB_OK;
-}
-
-static int list_flows(int family, struct flows *flows)
-{
-	struct inet_diag_req_v2 *req;
-	struct nl_request r;
-	int err;
-
-	nl_init(&r, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
-	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
-	req->sdiag_family = family;
-	req->sdiag_protocol = IPPROTO_TCP;
-	req->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
-	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_flow, flows);
-	/* A kernel without IPv6. */
-	return err == -ENOENT && family == AF_INET6 ? 0 : err;
+	if (in_here(s) || flows->n == PLAIN_MAX)
+		return 0;
+	f = array_push(flows->v, flows->n);
+	if (!f)
+		return -ENOMEM;
+	*f = (struct plain_flow){
+		.local = s->local,
+		.remote = s->remote,
+		.local_port = s->local_port,
+		.remote_port = s->remote_port,
+		.bound_if = s->bound_if,
+		.uid = s->uid,
+		.cookie = s->cookie,
+		.cgroup = s->cgroup,
+	};
+	return 0;
 }
 
 /* The answer: how many listeners, they, the connections. */
@@ -166,7 +121,8 @@ static int add_flows(struct buf *answer)
 	int err, n_smc;
 	size_t n;
 
-	err = list_flows(AF_INET, &flows) ?: list_flows(AF_INET6, &flows);
+	err = diag_tcp_each(1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT,
+			    take_flow, &flows);
 	/* After the connections: one that became SMC in between is known. */
 	n_smc = err ?: diag_smc_list(&smc);
 	if (!err && n_smc < 0 && n_smc != -ENOENT)
@@ -228,6 +184,21 @@ int plain_find(const struct netns_ref *ref, struct plain *out)
 
 	memset(out, 0, sizeof(*out));
 	return err ? err : take_answer(&answer, out);
+}
+
+void plain_keep_uid(struct plain *p, __u32 uid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_listeners; i++)
+		if (p->listeners[i].uid == uid)
+			p->listeners[kept++] = p->listeners[i];
+	p->n_listeners = kept;
+	kept = 0;
+	for (size_t i = 0; i < p->n_flows; i++)
+		if (p->flows[i].uid == uid)
+			p->flows[kept++] = p->flows[i];
+	p->n_flows = kept;
 }
 
 void plain_free(struct plain *p)

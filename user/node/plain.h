@@ -19,8 +19,10 @@ struct plain_flow {
 	struct smc_addr local, remote;
 	__u16 local_port, remote_port;
 	__u32 bound_if; /* SO_BINDTODEVICE, or 0 */
-	__u64 cookie;	/* SO_COOKIE, as in smc_flow */
-	__u64 cgroup;	/* in which it was opened; 0: not known */
+	__u32 uid;	/* whose, as the caller's user namespace sees it */
+	__u32 _pad;
+	__u64 cookie; /* SO_COOKIE, as in smc_flow */
+	__u64 cgroup; /* in which it was opened; 0: not known */
 };
 
 /* What is plain TCP in a namespace. */
@@ -36,6 +38,10 @@ struct plain {
  * zeroed then. Free with plain_free(). */
 int plain_find(const struct netns_ref *ref, struct plain *out) must_check;
 void plain_free(struct plain *p);
+
+/* plain_keep_uid - Drop what is not of @uid, as we count: a helper enters no
+ * user namespace, and the kernel answers in terms of the asker's. */
+void plain_keep_uid(struct plain *p, __u32 uid);
 
 /*
  * plain_end - Have the kernel end these: both ends' programs see an error on

@@ -2,7 +2,6 @@
 #include "node/proc.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 
 int ns_of_path(const char *path, struct ns_id *out)
@@ -22,6 +21,16 @@ int proc_ns(const char *proc, pid_t pid, const char *kind, struct ns_id *out)
 
 	snprintf(path, sizeof(path), "%s/%d/ns/%s", proc, pid, kind);
 	return ns_of_path(path, out);
+}
+
+bool proc_file_beside(const char *netns, const char *name, char path[PATH_MAX])
+{
+	static const char end[] = "/ns/net";
+	size_t len = strlen(netns), n = strlen(end);
+
+	return len > n && !strcmp(netns + len - n, end) &&
+	       snprintf(path, PATH_MAX, "%.*s/%s", (int)(len - n), netns,
+			name) < PATH_MAX;
 }
 
 /* Return: the process number that @name is, else 0. */

@@ -2,6 +2,7 @@
 /* Processes, as /proc or a copy of its layout shows them. */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -27,6 +28,13 @@ int ns_of_path(const char *path, struct ns_id *out) must_check;
 /* proc_ns - Namespace @kind ("net", "user") of process @pid below @proc. */
 int proc_ns(const char *proc, pid_t pid, const char *kind,
 	    struct ns_id *out) must_check;
+
+/*
+ * proc_file_beside - The path of another file of the same process.
+ * @netns: PROC/PID/ns/net. @name: "cgroup" for PROC/PID/cgroup.
+ * Return: is @netns of that form?
+ */
+bool proc_file_beside(const char *netns, const char *name, char path[PATH_MAX]);
 
 /*
  * proc_each - Call @fn for each process below @proc, in no order. One that

@@ -77,6 +77,22 @@ static pid_t choose(const struct map_search *s)
 	return s->mixed ? 0 : s->first;
 }
 
+/*
+ * Most namespaces are named by a process in them, PROC/PID/ns/net: where that
+ * process is in the user namespace that owns the network namespace too, the
+ * search would choose a map that says the same.
+ */
+static bool named_by_owner(const char *netns, char map[PATH_MAX])
+{
+	char user[PATH_MAX];
+	struct ns_id own, owner;
+
+	return proc_file_beside(netns, "ns/user", user) &&
+	       proc_file_beside(netns, "uid_map", map) &&
+	       !ns_of_path(user, &own) && find_owner(netns, &owner) &&
+	       ns_same(&own, &owner);
+}
+
 int uidmap_to_host(const char *proc, const char *netns, __u32 uid, __u32 *out)
 {
 	struct map_search s = {.proc = proc};
@@ -84,6 +100,11 @@ int uidmap_to_host(const char *proc, const char *netns, __u32 uid, __u32 *out)
 	pid_t pid;
 	int err;
 
+	if (named_by_owner(netns, map)) {
+		err = uidmap_translate(map, uid, out);
+		if (!err || err == -ERANGE)
+			return err;
+	}
 	err = ns_of_path(netns, &s.net);
 	if (err)
 		return err;

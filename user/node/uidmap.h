@@ -24,6 +24,9 @@ int uidmap_translate(const char *map, __u32 uid, __u32 *out) must_check;
  * A pod without one of its own is not fooled by a sandbox that some program in
  * it made: its other processes are in the host's. No process: identity.
  *
+ * All of @proc is searched for these, unless @netns is PROC/PID/ns/net of one
+ * that is in the owning user namespace.
+ *
  * @netns: a path. Return: as uidmap_translate().
  */
 int uidmap_to_host(const char *proc, const char *netns, __u32 uid,

@@ -4,34 +4,19 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
+#include "node/proc.h"
 
-/* A line of PROC/PID/cgroup: "0::/kubepods/burstable/pod<uid>/<container>". */
-static bool line_has_pod(char *line, char uid[KUBEPODS_UID_MAX])
+static bool part_has_uid(const char *part, void *uid)
 {
-	char *save = NULL;
-
-	for (char *part = strtok_r(line, "/\n", &save); part;
-	     part = strtok_r(NULL, "/\n", &save))
-		if (kubepods_parse(part, uid) == KUBEPODS_POD)
-			return true;
-	return false;
+	return kubepods_parse(part, uid) == KUBEPODS_POD;
 }
 
 int netns_pod_uid(const char *path, char uid[KUBEPODS_UID_MAX])
 {
-	static const char end[] = "/ns/net";
-	size_t len = strlen(path);
-	char table[PATH_MAX], line[CGROUP_PATH_MAX];
-	_fclose_ FILE *f = NULL;
+	char table[PATH_MAX];
 
-	if (len <= strlen(end) || strcmp(path + len - strlen(end), end))
+	if (!proc_file_beside(path, "cgroup", table) ||
+	    !cgroup_any_part(table, part_has_uid, uid))
 		return -ENOENT;
-	snprintf(table, sizeof(table), "%.*s/cgroup", (int)(len - strlen(end)),
-		 path);
-	f = fopen(table, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (line_has_pod(line, uid))
-			return 0;
-	return -ENOENT;
+	return 0;
 }

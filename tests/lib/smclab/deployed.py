@@ -105,10 +105,12 @@ class Deployed:
                 for n in self.cluster.api.items(SMCNODES)}
 
     def published(self, nodes=None):
-        """{address} of the endpoints that these nodes publish (default: all)."""
+        """{address} of the endpoints that these nodes publish (default: all).
+        Without a transport it is a claim and no endpoint."""
         return {e["address"] for name, status in self.smcnodes().items()
                 if nodes is None or name in nodes
-                for e in status.get("endpoints", [])}
+                for e in status.get("endpoints", [])
+                if e.get("transports")}
 
     def agrees(self):
         """Do the SmcNodes say what the kernels of the running nodes have?"""

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who is evicted, and when again. An evict_next() is a reconcile of the agent.
+ */
+#include "talk.h"
+
+#include "agent/evict.h"
+
+#define EVICT(name) "POST /api/v1/namespaces/a%20b/pods/" name "/eviction "
+#define REFUSED "{\"message\":\"it would violate the pod's disruption budget\"}"
+#define FAR_MS (10 * 60 * 1000)
+
+static struct bench {
+	struct talk t;
+	struct pods pods;
+	struct evict *evict;
+} b;
+
+static int up(void **state)
+{
+	memset(&b, 0, sizeof(b));
+	talk_open(&b.t);
+	b.evict = evict_new(&b.t.loop, b.t.client, &b.pods);
+	assert_non_null(b.evict);
+	return 0;
+}
+
+static int down(void **state)
+{
+	evict_close(b.evict);
+	pods_free(&b.pods);
+	talk_close(&b.t);
+	return 0;
+}
+
+static struct pod *add_late(const char *name)
+{
+	struct pod *p = pods_put(&b.pods, &(struct mesh_pod){
+						  .uid = (char *)name,
+						  .ns = (char *)"a b",
+						  .name = (char *)name,
+						  .replaced = true,
+					  });
+
+	assert_non_null(p);
+	p->armed = p->before = true;
+	p->n_late = 1;
+	return p;
+}
+
+static void forget_gone(const struct pod *p, void *arg)
+{
+}
+
+static void leave(struct pod *gone)
+{
+	for (size_t i = 0; i < b.pods.n; i++)
+		b.pods.v[i]->mark = b.pods.v[i] != gone;
+	pods_sweep(&b.pods, forget_gone, NULL);
+}
+
+/* The pod is asked for, and its request refused. */
+static void refuse(struct pod *p, const char *request, int status)
+{
+	unsigned int before = p->evict.failures;
+
+	evict_next(b.evict);
+	talk_answer(&b.t, request, status, REFUSED);
+	wait_for(&b.t.api, p->evict.failures > before);
+}
+
+static void agree(struct pod *p, const char *request)
+{
+	evict_next(b.evict);
+	talk_answer(&b.t, request, 201, "{}");
+	wait_for(&b.t.api, p->evict.going);
+}
+
+static bool nobody_is_asked_for(void)
+{
+	evict_next(b.evict);
+	return talk_is_quiet(&b.t);
+}
+
+static void only_who_is_made_anew_and_was_there_before(void **state)
+{
+	add_late("p0")->armed = false;
+	add_late("p1")->n_late = 0;
+	add_late("p2")->before = false;
+	add_late("p3")->replaced = false;
+	assert_true(nobody_is_asked_for());
+	add_late("p4");
+	evict_next(b.evict);
+	assert_true(
+		fake_asks(fake_wait(&b.t.api, EVICT("p4")), "\"uid\":\"p4\""));
+}
+
+static void one_at_a_time_until_it_is_gone(void **state)
+{
+	struct pod *p1 = add_late("p1"), *p2 = add_late("p2");
+
+	evict_next(b.evict);
+	fake_wait(&b.t.api, EVICT("p1"));
+	evict_next(b.evict); /* its answer is awaited */
+	talk_answer(&b.t, EVICT("p1"), 201, "{}");
+	wait_for(&b.t.api, p1->evict.going);
+	assert_true(nobody_is_asked_for());
+	p1->armed = false; /* that is not being gone */
+	assert_true(nobody_is_asked_for());
+	leave(p1);
+	agree(p2, EVICT("p2"));
+}
+
+/* A budget that never allows it, 429; two budgets for one pod, 500; rights that
+ * were not given, 403. */
+static void a_refused_one_holds_up_nobody(void **state)
+{
+	struct pod *p1 = add_late("p1"), *p2 = add_late("p2"),
+		   *p3 = add_late("p3"), *p4 = add_late("p4");
+
+	refuse(p1, EVICT("p1"), 429);
+	refuse(p2, EVICT("p2"), 500);
+	refuse(p3, EVICT("p3"), 403);
+	/* whoever was refused has waited less */
+	p1->evict.after = uv_now(&b.t.loop);
+	agree(p4, EVICT("p4"));
+	leave(p4);
+	agree(p1, EVICT("p1"));
+}
+
+static void a_refused_one_is_asked_for_later(void **state)
+{
+	struct pod *p = add_late("p1");
+	__u64 first;
+
+	refuse(p, EVICT("p1"), 429);
+	first = p->evict.after;
+	assert_true(first > uv_now(&b.t.loop));
+	assert_true(nobody_is_asked_for());
+	wait_for(&b.t.api, uv_now(&b.t.loop) >= first);
+	refuse(p, EVICT("p1"), 429);
+	assert_int_equal(p->evict.failures, 2);
+	assert_true(p->evict.after > first);
+}
+
+static void who_is_no_longer_late_is_not_asked_for_again(void **state)
+{
+	struct pod *p = add_late("p1");
+
+	refuse(p, EVICT("p1"), 429);
+	p->evict.after = uv_now(&b.t.loop);
+	p->n_late = 0;
+	assert_true(nobody_is_asked_for());
+	/* another time, another story, but not earlier */
+	assert_int_equal(p->evict.failures, 0);
+	assert_null(p->evict.said);
+	p->evict.after = uv_now(&b.t.loop) + FAR_MS;
+	p->n_late = 1;
+	assert_true(nobody_is_asked_for());
+}
+
+static void each_trouble_is_said_once(void **state)
+{
+	struct pod *p = add_late("p1");
+	const char *said;
+
+	refuse(p, EVICT("p1"), 429);
+	said = p->evict.said;
+	assert_string_equal(said, "cannot create pods/eviction a%20b/p1: 429, "
+				  "it would violate the pod's disruption "
+				  "budget");
+	p->evict.after = 0;
+	refuse(p, EVICT("p1"), 429);
+	assert_ptr_equal(p->evict.said, said);
+	p->evict.after = 0;
+	refuse(p, EVICT("p1"), 500);
+	assert_says(p->evict.said, ": 500, ");
+}
+
+/* 404: it is gone; 409: another pod has its name. The source says so later. */
+static void who_is_gone_frees_the_place(void **state)
+{
+	struct pod *p1 = add_late("p1"), *p2 = add_late("p2"),
+		   *p3 = add_late("p3");
+
+	refuse(p1, EVICT("p1"), 404);
+	assert_null(p1->evict.said);
+	refuse(p2, EVICT("p2"), 409);
+	assert_null(p2->evict.said);
+	agree(p3, EVICT("p3"));
+}
+
+static void the_server_says_how_long(void **state)
+{
+	struct pod *p = add_late("p1");
+	__u64 begin = uv_now(&b.t.loop);
+
+	evict_next(b.evict);
+	fake_reply_with(fake_wait(&b.t.api, EVICT("p1")), 429,
+			"Retry-After: 40\r\n", REFUSED);
+	wait_for(&b.t.api, p->evict.failures);
+	assert_in_range(p->evict.after, begin + 40000,
+			uv_now(&b.t.loop) + 40000);
+	assert_true(nobody_is_asked_for());
+}
+
+/* The server may have agreed, so nobody else goes before that is known; but it
+ * may be for ever that it has no answer. */
+static void a_lost_answer_is_asked_for_first(void **state)
+{
+	struct pod *p2 = add_late("p2"), *p1 = add_late("p1");
+
+	p2->evict.after = 1; /* it has waited less at first */
+	for (unsigned int i = 1; i <= 3; i++) {
+		if (i > 1)
+			assert_true(nobody_is_asked_for());
+		p1->evict.after = 0;
+		evict_next(b.evict);
+		fake_drop(fake_wait(&b.t.api, EVICT("p1")));
+		wait_for(&b.t.api, p1->evict.lost == i);
+		assert_non_null(p1->evict.said);
+	}
+	refuse(p2, EVICT("p2"), 429);
+	p1->evict.after = 0;
+	refuse(p1, EVICT("p1"), 429);
+	assert_int_equal(p1->evict.lost, 0);
+}
+
+static void who_left_meanwhile_is_no_matter(void **state)
+{
+	struct pod *p1 = add_late("p1"), *p2 = add_late("p2");
+
+	evict_next(b.evict);
+	fake_wait(&b.t.api, EVICT("p1"));
+	leave(p1);
+	talk_answer(&b.t, EVICT("p1"), 429, REFUSED);
+	assert_true(talk_is_quiet(&b.t));
+	agree(p2, EVICT("p2"));
+}
+
+static void an_end_meanwhile(void **state)
+{
+	add_late("p1");
+	evict_next(b.evict);
+	fake_wait(&b.t.api, EVICT("p1"));
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(only_who_is_made_anew_and_was_there_before),
+		test(one_at_a_time_until_it_is_gone),
+		test(a_refused_one_holds_up_nobody),
+		test(a_refused_one_is_asked_for_later),
+		test(who_is_no_longer_late_is_not_asked_for_again),
+		test(each_trouble_is_said_once),
+		test(who_is_gone_frees_the_place),
+		test(the_server_says_how_long),
+		test(a_lost_answer_is_asked_for_first),
+		test(who_left_meanwhile_is_no_matter),
+		test(an_end_meanwhile),
+	};
+
+	return cmocka_run_group_tests_name("evict", tests, NULL, NULL);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the control socket share, and their test; nobody else
+ * includes this. */
+#pragma once
+
+#include <yyjson.h>
+#include "agent/state.h"
+
+void api_doc_free(yyjson_mut_doc **doc);
+#define _doc_ _cleanup_(api_doc_free)
+
+/* api_doc_new - A document with an object as its root. */
+yyjson_mut_doc *api_doc_new(yyjson_mut_val **root);
+
+/* api_reply_doc - The document as the reply; one that could not be built, for
+ * @err or for want of memory, is a 500. */
+void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err);
+
+/* ---- api_flows.c -------------------------------------------------------- */
+
+/* The late flows of all pods, by cookie. */
+struct api_late {
+	struct api_late_row {
+		__u64 cookie;
+		__u32 pod_id;
+	} *v;
+	size_t n;
+};
+
+/* api_late_make - Of what is known now. Return: 0 or -ENOMEM. */
+must_check int api_late_make(const struct pods *pods, struct api_late *out);
+bool api_late_has(const struct api_late *late, __u32 pod_id, __u64 cookie);
+void api_late_free(struct api_late *late);
+
+void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
+		   void *arg);
+void api_post_reopen(struct MHD_Connection *request, struct http_reply *reply,
+		     void *arg);
