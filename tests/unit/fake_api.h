@@ -14,6 +14,8 @@
 #include "base/buf.h"
 
 #define GIVE_UP_MS 20000
+/* A turn of the loop that only ran a timer would wait for the next event. */
+#define TICK_MS 20
 
 struct fake;
 
@@ -31,6 +33,7 @@ struct fake {
 	uv_loop_t *loop;
 	uv_tcp_t tcp;
 	uv_timer_t guard;
+	uint64_t give_up_at;
 	bool gave_up;
 	int port;
 	char url[64];
@@ -39,20 +42,29 @@ struct fake {
 };
 
 /* Run the loop until @cond holds. */
-#define wait_for(f, cond)                                               \
-	do {                                                            \
-		uv_timer_start(&(f)->guard, fake_guard, GIVE_UP_MS, 0); \
-		(f)->gave_up = false;                                   \
-		while (!(cond) && !(f)->gave_up)                        \
-			uv_run((f)->loop, UV_RUN_ONCE);                 \
-		uv_timer_stop(&(f)->guard);                             \
-		if (!(cond))                                            \
-			fail_msg("never came: %s", #cond);              \
+#define wait_for(f, cond)                                  \
+	do {                                               \
+		fake_patience(f);                          \
+		while (!(cond) && !(f)->gave_up)           \
+			uv_run((f)->loop, UV_RUN_ONCE);    \
+		uv_timer_stop(&(f)->guard);                \
+		if (!(cond))                               \
+			fail_msg("never came: %s", #cond); \
 	} while (0)
 
 static inline void fake_guard(uv_timer_t *timer)
 {
-	((struct fake *)timer->data)->gave_up = true;
+	struct fake *f = timer->data;
+
+	f->gave_up = uv_now(f->loop) >= f->give_up_at;
+}
+
+static inline void fake_patience(struct fake *f)
+{
+	uv_update_time(f->loop);
+	f->give_up_at = uv_now(f->loop) + GIVE_UP_MS;
+	f->gave_up = false;
+	uv_timer_start(&f->guard, fake_guard, TICK_MS, TICK_MS);
 }
 
 /* ---- connections --------------------------------------------------------- */
@@ -243,8 +255,7 @@ static inline struct fake_conn *fake_find(struct fake *f, const char *what)
 /* fake_wait - The same, which comes. */
 static inline struct fake_conn *fake_wait(struct fake *f, const char *what)
 {
-	uv_timer_start(&f->guard, fake_guard, GIVE_UP_MS, 0);
-	f->gave_up = false;
+	fake_patience(f);
 	while (!fake_find(f, what) && !f->gave_up)
 		uv_run(f->loop, UV_RUN_ONCE);
 	uv_timer_stop(&f->guard);
