@@ -401,6 +401,24 @@ static void smcmesh_wins_over_a_server_that_is_away(void **state)
 	assert_non_null(source_problem(b.source));
 }
 
+static void the_last_switch_holds_while_its_server_is_away(void **state)
+{
+	open_source(mesh_kubeconfig(b.mesh_api.url));
+	source_remember(b.source, true);
+	list(PODS, NULL);
+	list(NAMESPACES, NULL);
+	fake_reply(fake_wait(&b.api, SMCMESHES), 404, "");
+	fake_reply(fake_wait(&b.mesh_api, ASM), 503, "{}");
+	wait_for(&b.api, world());
+	assert_true(mesh_enabled(&world()->config));
+	wait_for(&b.api, source_problem(b.source));
+	assert_says(source_problem(b.source), "cannot watch asmmeshconfigs.");
+	/* What it says when it is back counts: there is no such object. */
+	source_reread(b.source);
+	list_at(&b.mesh_api, ASM, NULL, NULL);
+	wait_for(&b.api, !mesh_enabled(&world()->config));
+}
+
 static void one_reason_is_said_once(void **state)
 {
 	open_source(NULL);
@@ -476,6 +494,7 @@ int main(void)
 		TEST(the_configuration_comes_and_goes),
 		TEST(the_mesh_may_have_its_own_server),
 		TEST(smcmesh_wins_over_a_server_that_is_away),
+		TEST(the_last_switch_holds_while_its_server_is_away),
 		TEST(one_reason_is_said_once),
 		TEST(refusals_are_said_and_go),
 		TEST(changed_may_close),

@@ -358,6 +358,7 @@ static void host_fill(struct agent *a)
 
 static int datapath_up(struct agent *a)
 {
+	struct smc_config config;
 	const struct datapath_options opt = {.bpffs = a->opt->bpffs,
 					     .cgroup = a->opt->cgroup,
 					     .proc = a->opt->proc};
@@ -370,6 +371,9 @@ static int datapath_up(struct agent *a)
 	err = reconcile_adopt(a);
 	if (err)
 		return err;
+	/* The kernel remembers what the agent before us was told. */
+	if (!datapath_config(a->dp, &config))
+		source_remember(a->source, config.enabled);
 	fd = datapath_events_fd(a->dp);
 	if (fd < 0)
 		return 0;

@@ -41,10 +41,8 @@ static void say(const struct evict *e, struct pod *p, int err, int status,
 
 static void postpone(const struct evict *e, struct pod *p)
 {
-	unsigned int after = kube_retry_after(e->client) * 1000;
-	unsigned int ms = kube_backoff_ms(++p->evict.failures);
-
-	p->evict.after = uv_now(e->loop) + (after > ms ? after : ms);
+	p->evict.after =
+		uv_now(e->loop) + kube_again_ms(e->client, &p->evict.failures);
 }
 
 static void answer(int err, int status, const char *body, size_t len, void *arg)

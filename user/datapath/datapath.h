@@ -113,6 +113,10 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 		   const struct smc_config *config,
 		   struct datapath_changes *did);
 
+/* datapath_config - What is applied now, by us or an agent before us. Return:
+ * 0; -ENOENT: there is no such map; or another negative errno. */
+int datapath_config(const struct datapath *dp, struct smc_config *out);
+
 /* Iterate over pinned maps as they are in the kernel. @fn returning non-zero
  * stops and is returned. Work without a loaded object, on pins alone. */
 typedef int (*datapath_pod_fn)(__u64 key, const struct smc_pod *v, void *arg);

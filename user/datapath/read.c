@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the kernel holds, handed out row by row, and the ring of events. */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -15,6 +16,14 @@ static int read_map(struct datapath *dp, enum map_id id, size_t value_size,
 	if (dp->map_fd[id] < 0)
 		return 0;
 	return map_read(dp->map_fd[id], out);
+}
+
+int datapath_config(const struct datapath *dp, struct smc_config *out)
+{
+	int fd = dp->map_fd[MAP_CONFIG];
+	__u32 zero = 0;
+
+	return fd < 0 ? -ENOENT : bpf_map_lookup_elem(fd, &zero, out);
 }
 
 static int each_pod(struct datapath *dp, enum map_id id, datapath_pod_fn fn,

@@ -88,6 +88,12 @@ bool source_shows_nodes(const struct source *s)
 	return s->world && (!s->ops->shows_nodes || s->ops->shows_nodes(s));
 }
 
+void source_remember(struct source *s, bool enabled)
+{
+	if (s->ops->remember)
+		s->ops->remember(s, enabled);
+}
+
 struct kube_client *source_client(const struct source *s)
 {
 	return s->ops->client ? s->ops->client(s) : NULL;

@@ -61,6 +61,13 @@ const char *source_notes(const struct source *s);
  * were listed. */
 bool source_shows_nodes(const struct source *s);
 
+/*
+ * source_remember - Whether the mesh was on when there was an agent last. Where
+ * the server that has the ASMMeshConfig cannot be asked, that holds until it
+ * can be. To be called before the loop runs.
+ */
+void source_remember(struct source *s, bool enabled);
+
 /* source_client - The API server's client of the source "kube", which others
  * may share until source_close(); NULL where the source has none. */
 struct kube_client *source_client(const struct source *s);

@@ -8,7 +8,8 @@
  * changed, once per turn of the loop. What went is freed after they were told.
  *
  * The first world is shown when every watch that counts has been listed once;
- * until then the datapath stays as it was. Later a kind that is being listed
+ * until then the datapath stays as it was. (Of the mesh switch the last value
+ * known will do.) Later a kind that is being listed
  * for the first time (the first annotated pod came to this node) counts as
  * empty, so that the pod need not wait to be armed. Services without all of
  * their backends are never shown: they would be offered SMC.
@@ -47,6 +48,7 @@ struct source_kube {
 	struct kube_client *mesh; /* of ASMMeshConfig; may be the same */
 	struct watched of[KINDS];
 	struct mesh_config config; /* as of the last event */
+	enum mesh_switch asm_last; /* before it was listed: source_remember() */
 	struct held *gone;	   /* to be freed after the next `changed` */
 	uv_timer_t flush, linger, problem;
 	unsigned int handles; /* still to be closed by the loop */
@@ -114,13 +116,20 @@ static bool synced(const struct source_kube *s, enum kind kind)
 	return !w || kube_watch_synced(w);
 }
 
-/* Where SmcMesh says whether the mesh is on, nobody needs to wait for the
- * mesh's own API server. */
+/* Nobody needs to wait for the mesh's own API server where SmcMesh says whether
+ * the mesh is on; nor where that server was asked in vain and it is known what
+ * it said last. */
+static bool asm_dispensable(const struct source_kube *s)
+{
+	return s->config.enabled != MESH_UNSET ||
+	       (s->asm_last != MESH_UNSET &&
+		kube_watch_problem(s->of[KIND_ASM].watch));
+}
+
 static bool all_synced(const struct source_kube *s)
 {
 	for (enum kind k = 0; k < KINDS; k++)
-		if (!synced(s, k) &&
-		    !(k == KIND_ASM && s->config.enabled != MESH_UNSET))
+		if (!synced(s, k) && !(k == KIND_ASM && asm_dispensable(s)))
 			return false;
 	return true;
 }
@@ -210,6 +219,8 @@ static struct mesh_world *world_new(const struct source_kube *s)
 		free(w);
 		return NULL;
 	}
+	if (!synced(s, KIND_ASM))
+		w->config.asm_enabled = s->asm_last;
 	return w;
 }
 
@@ -341,6 +352,8 @@ static void on_trouble(void *arg)
 
 	if (!s->base.closed && !uv_is_active((uv_handle_t *)&s->problem))
 		uv_timer_start(&s->problem, problem_event, PROBLEM_MS, 0);
+	if (!s->complete)
+		flush_soon(s); /* perhaps it is asm_dispensable() */
 }
 
 /* ---- who is watched ------------------------------------------------------ */
@@ -462,6 +475,11 @@ static void kube_reread(struct source *base)
 			kube_watch_again(s->of[k].watch);
 }
 
+static void kube_remember(struct source *base, bool enabled)
+{
+	((struct source_kube *)base)->asm_last = enabled ? MESH_ON : MESH_OFF;
+}
+
 static struct kube_client *kube_client(const struct source *base)
 {
 	return ((const struct source_kube *)base)->client;
@@ -479,6 +497,7 @@ static const struct source_ops kube_ops = {
 	.close = kube_close,
 	.reread = kube_reread,
 	.shows_nodes = kube_shows_nodes,
+	.remember = kube_remember,
 	.client = kube_client,
 };
 
