@@ -19,17 +19,17 @@
 
 static void assert_pod(const char *name, const char *uid)
 {
-	char got[KUBEPODS_UID_MAX] = "";
+	char got[PODNAME_UID_MAX] = "";
 
-	assert_int_equal(kubepods_parse(name, got), KUBEPODS_POD);
+	assert_int_equal(podname_parse(name, got), PODNAME_POD);
 	assert_string_equal(got, uid);
 }
 
-static void assert_what(const char *name, enum kubepods_what what)
+static void assert_what(const char *name, enum podname_what what)
 {
-	char got[KUBEPODS_UID_MAX] = "untouched";
+	char got[PODNAME_UID_MAX] = "untouched";
 
-	assert_int_equal(kubepods_parse(name, got), what);
+	assert_int_equal(podname_parse(name, got), what);
 	assert_string_equal(got, "untouched");
 }
 
@@ -42,13 +42,13 @@ static void test_names(void **state)
 	assert_pod("kubelet-kubepods-besteffort-pod" UID2_ ".slice", UID2);
 	assert_pod("my-pods-kubepods-pod" STATIC_UID ".slice", STATIC_UID);
 
-	assert_what("kubepods", KUBEPODS_TOP);
-	assert_what("kubepods.slice", KUBEPODS_TOP);
-	assert_what("kubelet-kubepods.slice", KUBEPODS_TOP);
-	assert_what("burstable", KUBEPODS_LEVEL);
-	assert_what("besteffort", KUBEPODS_LEVEL);
-	assert_what("kubepods-burstable.slice", KUBEPODS_LEVEL);
-	assert_what("kubelet-kubepods-besteffort.slice", KUBEPODS_LEVEL);
+	assert_what("kubepods", PODNAME_TOP);
+	assert_what("kubepods.slice", PODNAME_TOP);
+	assert_what("kubelet-kubepods.slice", PODNAME_TOP);
+	assert_what("burstable", PODNAME_LEVEL);
+	assert_what("besteffort", PODNAME_LEVEL);
+	assert_what("kubepods-burstable.slice", PODNAME_LEVEL);
+	assert_what("kubelet-kubepods-besteffort.slice", PODNAME_LEVEL);
 }
 
 static void test_other_names(void **state)
@@ -77,31 +77,30 @@ static void test_other_names(void **state)
 	};
 
 	for (size_t i = 0; i < array_size(names); i++)
-		assert_what(names[i], KUBEPODS_OTHER);
+		assert_what(names[i], PODNAME_OTHER);
 }
 
 static void test_name_of_a_pod(void **state)
 {
-	assert_true(kubepods_is_pod("pod" UID1, UID1));
-	assert_true(kubepods_is_pod("kubepods-pod" UID1_ ".slice", UID1));
-	assert_true(kubepods_is_pod(
-		"kubelet-kubepods-besteffort-pod" UID1_ ".slice", UID1));
-	assert_true(kubepods_is_pod("pod" STATIC_UID, STATIC_UID));
+	assert_true(podname_is("pod" UID1, UID1));
+	assert_true(podname_is("kubepods-pod" UID1_ ".slice", UID1));
+	assert_true(podname_is("kubelet-kubepods-besteffort-pod" UID1_ ".slice",
+			       UID1));
+	assert_true(podname_is("pod" STATIC_UID, STATIC_UID));
 	/* of a file that somebody wrote by hand */
-	assert_true(kubepods_is_pod("podweb-0", "web-0"));
-	assert_true(
-		kubepods_is_pod("kubepods-podweb_pod_0.slice", "web-pod-0"));
+	assert_true(podname_is("podweb-0", "web-0"));
+	assert_true(podname_is("kubepods-podweb_pod_0.slice", "web-pod-0"));
 
-	assert_false(kubepods_is_pod("pod" UID2, UID1));
-	assert_false(kubepods_is_pod("kubepods-pod" UID2_ ".slice", UID1));
-	assert_false(kubepods_is_pod("kubepods-pod" UID1 ".slice", UID1));
-	assert_false(kubepods_is_pod("kubepods-pod" UID1_, UID1));
-	assert_false(kubepods_is_pod("pod" UID1_, UID1));
-	assert_false(kubepods_is_pod("pod" UID1 "x", UID1));
-	assert_false(kubepods_is_pod("pod", ""));
-	assert_false(kubepods_is_pod("kubepods-pod.slice", ""));
-	assert_false(kubepods_is_pod("po", "x"));
-	assert_false(kubepods_is_pod("", UID1));
+	assert_false(podname_is("pod" UID2, UID1));
+	assert_false(podname_is("kubepods-pod" UID2_ ".slice", UID1));
+	assert_false(podname_is("kubepods-pod" UID1 ".slice", UID1));
+	assert_false(podname_is("kubepods-pod" UID1_, UID1));
+	assert_false(podname_is("pod" UID1_, UID1));
+	assert_false(podname_is("pod" UID1 "x", UID1));
+	assert_false(podname_is("pod", ""));
+	assert_false(podname_is("kubepods-pod.slice", ""));
+	assert_false(podname_is("po", "x"));
+	assert_false(podname_is("", UID1));
 }
 
 /* ---- directories --------------------------------------------------------- */

@@ -10,7 +10,7 @@
 
 static void assert_whose(const char *table, const char *want)
 {
-	char uid[KUBEPODS_UID_MAX] = "";
+	char uid[PODNAME_UID_MAX] = "";
 
 	write_text("7/cgroup", table);
 	if (!want) {
@@ -35,7 +35,7 @@ static void test_pods(void **state)
 
 static void test_no_pod(void **state)
 {
-	char uid[KUBEPODS_UID_MAX] = "";
+	char uid[PODNAME_UID_MAX] = "";
 
 	assert_whose("", NULL);
 	assert_whose("0::/system.slice/sshd.service\n", NULL);

@@ -32,7 +32,7 @@ struct pod {
 	char *uid, *ns, *name;
 	char *netns_path; /* NULL: the source does not say it */
 	char *problem;	  /* of the annotations, its own or its Namespace's */
-	char *cgroup_uid; /* as kubelet names its cgroup: kubepods.h */
+	char *cgroup_uid; /* as kubelet names its cgroup: podname.h */
 	__u32 id;	  /* 0: not given yet */
 	bool host_network;
 	bool replaced;		 /* as in struct mesh_pod */

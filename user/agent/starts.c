@@ -19,7 +19,7 @@ static const struct {
 };
 
 struct awaited {
-	char uid[KUBEPODS_UID_MAX];
+	char uid[PODNAME_UID_MAX];
 	__u64 since; /* uv_now() */
 };
 

@@ -14,7 +14,7 @@
 struct starts;
 
 /*
- * The pod whose cgroup has this <uid> (kubepods.h): @netns is where its
+ * The pod whose cgroup has this <uid> (podname.h): @netns is where its
  * namespace is found, or NULL: its cgroup is there, no more is known. Called
  * from the loop, perhaps more than once.
  */

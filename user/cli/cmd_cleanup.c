@@ -83,7 +83,7 @@ static void failed(struct cleanup *c, int err, const char *what)
 /* "/proc/817/ns/net (pod 6f1c...)", as far as it is known. */
 static const char *place(const char *path, char text[PATH_MAX])
 {
-	char uid[KUBEPODS_UID_MAX];
+	char uid[PODNAME_UID_MAX];
 
 	if (netns_pod_uid(path, uid))
 		snprintf(text, PATH_MAX, "%s", path);

@@ -7,7 +7,7 @@
 #include <mntent.h>
 #include <string.h>
 #include <sys/vfs.h>
-#include "node/kubepods.h"
+#include "node/podname.h"
 #include "node/proc.h"
 
 /* kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice,
@@ -76,9 +76,9 @@ int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX])
 /* A pod's directory, whosever: nothing below it is another pod's. */
 static bool is_some_pod(const char *name)
 {
-	char uid[KUBEPODS_UID_MAX];
+	char uid[PODNAME_UID_MAX];
 
-	return kubepods_parse(name, uid) == KUBEPODS_POD;
+	return podname_parse(name, uid) == PODNAME_POD;
 }
 
 /* Append "/@name" to @path, in place. Return: 0 or -ENAMETOOLONG. */
@@ -131,7 +131,7 @@ static int each_directory(char path[CGROUP_PATH_MAX], int depth, dir_fn fn,
 static int find_below(char path[CGROUP_PATH_MAX], const char *name, int depth,
 		      void *uid)
 {
-	if (kubepods_is_pod(name, uid))
+	if (podname_is(name, uid))
 		return 0;
 	if (depth == POD_DEPTH || is_some_pod(name))
 		return -ENOENT;
@@ -261,7 +261,7 @@ static bool part_is_pod(const char *part, void *arg)
 {
 	const struct netns_search *s = arg;
 
-	return kubepods_is_pod(part, s->uid);
+	return podname_is(part, s->uid);
 }
 
 static int consider_by_cgroup(pid_t pid, void *arg)

@@ -33,13 +33,13 @@ struct level {
 };
 
 struct pod_dir {
-	char uid[KUBEPODS_UID_MAX];
+	char uid[PODNAME_UID_MAX];
 	char *path;
 	int wd_dir, wd_events; /* -1: not followed */
 };
 
 struct follow {
-	char uid[KUBEPODS_UID_MAX];
+	char uid[PODNAME_UID_MAX];
 };
 
 struct kubepods {
@@ -57,114 +57,6 @@ struct kubepods {
 	kubepods_fn fn;
 	void *arg;
 };
-
-/* ---- names --------------------------------------------------------------- */
-
-/* The <uid> in the name of a pod's directory, as it stands there. */
-struct uid_part {
-	const char *text;
-	size_t len;
-	char dash; /* what is there for "-" */
-};
-
-/* Return: the length of @name without ".slice", 0 where that is not its end. */
-static size_t slice_len(const char *name)
-{
-	static const char slice[] = ".slice";
-	size_t len = strlen(name), n = strlen(slice);
-
-	return len > n && !strcmp(name + len - n, slice) ? len - n : 0;
-}
-
-/* Only the form is looked at: the text may be no <uid>, or nothing. */
-static bool find_uid(const char *name, struct uid_part *out)
-{
-	static const char mark[] = "-pod", plain[] = "pod";
-	size_t n = strlen(mark), len = slice_len(name);
-
-	if (!len && strncmp(name, plain, strlen(plain)))
-		return false;
-	if (!len) {
-		name += strlen(plain);
-		*out = (struct uid_part){name, strlen(name), '-'};
-		return true;
-	}
-	/* From the end: a prefix may hold "-pod" too, as kubepods- itself. */
-	for (size_t at = len; --at > 0;) {
-		if (strncmp(name + at, mark, n))
-			continue;
-		*out = (struct uid_part){name + at + n, len - at - n, '_'};
-		return true;
-	}
-	return false;
-}
-
-/* Is it one: 32 hexadecimal digits or more, the rest dashes? */
-static bool take_uid(const struct uid_part *p, char uid[KUBEPODS_UID_MAX])
-{
-	char copy[KUBEPODS_UID_MAX];
-	unsigned int digits = 0;
-
-	if (p->len >= sizeof(copy))
-		return false;
-	for (size_t i = 0; i < p->len; i++) {
-		bool dash = p->text[i] == p->dash;
-
-		if (!dash && !strchr("0123456789abcdef", p->text[i]))
-			return false;
-		copy[i] = dash ? '-' : p->text[i];
-		digits += !dash;
-	}
-	if (digits < 32)
-		return false;
-	copy[p->len] = '\0';
-	memcpy(uid, copy, p->len + 1);
-	return true;
-}
-
-bool kubepods_is_pod(const char *name, const char *uid)
-{
-	struct uid_part p;
-
-	if (!*uid || !find_uid(name, &p) || p.len != strlen(uid))
-		return false;
-	for (size_t i = 0; i < p.len; i++)
-		if (p.text[i] != (uid[i] == '-' ? p.dash : uid[i]))
-			return false;
-	return true;
-}
-
-/* "[PREFIX-]@word" of the first @len characters of @name? */
-static bool ends_with(const char *name, size_t len, const char *word)
-{
-	size_t n = strlen(word);
-
-	return len >= n && !strncmp(name + len - n, word, n) &&
-	       (len == n || name[len - n - 1] == '-');
-}
-
-static enum kubepods_what parse_level(const char *name)
-{
-	size_t len = slice_len(name);
-
-	if (len ? ends_with(name, len, "kubepods") : !strcmp(name, "kubepods"))
-		return KUBEPODS_TOP;
-	if (len ? ends_with(name, len, "kubepods-burstable") ||
-			    ends_with(name, len, "kubepods-besteffort")
-		: !strcmp(name, "burstable") || !strcmp(name, "besteffort"))
-		return KUBEPODS_LEVEL;
-	return KUBEPODS_OTHER;
-}
-
-enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX])
-{
-	enum kubepods_what what = parse_level(name);
-	struct uid_part p;
-
-	if (what == KUBEPODS_OTHER && find_uid(name, &p) && take_uid(&p, uid))
-		return KUBEPODS_POD;
-	return what;
-}
 
 /* ---- watches ------------------------------------------------------------- */
 
@@ -329,25 +221,25 @@ static void level_add(struct kubepods *k, const char *path, bool top)
 static void take_entry(struct kubepods *k, const char *dir, bool top,
 		       const char *name)
 {
-	char path[CGROUP_PATH_MAX], uid[KUBEPODS_UID_MAX];
-	enum kubepods_what what = kubepods_parse(name, uid);
+	char path[CGROUP_PATH_MAX], uid[PODNAME_UID_MAX];
+	enum podname_what what = podname_parse(name, uid);
 
-	if (what == KUBEPODS_OTHER || (what == KUBEPODS_LEVEL && !top) ||
-	    (what == KUBEPODS_POD && !top) ||
+	if (what == PODNAME_OTHER || (what == PODNAME_LEVEL && !top) ||
+	    (what == PODNAME_POD && !top) ||
 	    snprintf(path, sizeof(path), "%s/%s", dir, name) >=
 		    (int)sizeof(path))
 		return;
-	if (what == KUBEPODS_POD)
+	if (what == PODNAME_POD)
 		pod_add(k, path, uid);
 	else
 		level_add(k, path, true);
 }
 
-/* Search @path and below for KUBEPODS_TOP; the directory that holds one is
+/* Search @path and below for PODNAME_TOP; the directory that holds one is
  * watched as well, since kubelet may make it anew. */
 static void search_top(struct kubepods *k, const char *path, int depth)
 {
-	char below[CGROUP_PATH_MAX], uid[KUBEPODS_UID_MAX];
+	char below[CGROUP_PATH_MAX], uid[PODNAME_UID_MAX];
 	_closedir_ DIR *dir = opendir(path);
 	struct dirent *d;
 
@@ -356,7 +248,7 @@ static void search_top(struct kubepods *k, const char *path, int depth)
 		    snprintf(below, sizeof(below), "%s/%s", path, d->d_name) >=
 			    (int)sizeof(below))
 			continue;
-		if (kubepods_parse(d->d_name, uid) == KUBEPODS_TOP)
+		if (podname_parse(d->d_name, uid) == PODNAME_TOP)
 			level_add(k, path, false);
 		else if (depth < TOP_DEPTH)
 			search_top(k, below, depth + 1);
@@ -457,7 +349,7 @@ static void level_event(struct kubepods *k, const struct level *l,
 
 static void take_event(struct kubepods *k, const struct inotify_event *e)
 {
-	char uid[KUBEPODS_UID_MAX];
+	char uid[PODNAME_UID_MAX];
 
 	if (e->mask & IN_IGNORED) {
 		watch_gone(k, e->wd);
@@ -516,7 +408,7 @@ void kubepods_follow(struct kubepods *k, const char *uid)
 {
 	struct follow *f;
 
-	if (strlen(uid) >= KUBEPODS_UID_MAX || kubepods_followed(k, uid))
+	if (strlen(uid) >= PODNAME_UID_MAX || kubepods_followed(k, uid))
 		return;
 	f = array_push(k->follows, k->n_follows);
 	if (!f)

@@ -2,21 +2,8 @@
 /*
  * The cgroups that kubelet makes for pods, as they come: a pod's directory is
  * there before its first process is, so whoever is told of it has the time in
- * which the runtime makes the sandbox to be there first.
- *
- * Kubelet has two drivers, and the hierarchies may be v2, v1 or both (a hybrid
- * host, where it uses the v1 ones):
- *
- *   cgroupfs   kubepods/pod<uid>
- *              kubepods/burstable/pod<uid>
- *   systemd    kubepods.slice/kubepods-pod<uid>.slice
- *              kubepods.slice/kubepods-burstable.slice/
- *                      kubepods-burstable-pod<uid>.slice
- *
- * with "_" for "-" in systemd's <uid>; below other directories, or with a
- * prefix, where kubelet has a --cgroup-root or runs in a container itself. A
- * static pod's <uid> is not its UID in the API but the hash of its file, the
- * annotation kubernetes.io/config.hash.
+ * which the runtime makes the sandbox to be there first. Their names:
+ * podname.h.
  */
 #pragma once
 
@@ -24,27 +11,7 @@
 #include <stddef.h>
 #include "base/cleanup.h"
 #include "node/cgroup.h"
-
-#define KUBEPODS_UID_MAX 64 /* 36 characters, 32 of a static pod; the NUL */
-
-enum kubepods_what {
-	KUBEPODS_OTHER, /* nothing of kubelet's */
-	KUBEPODS_TOP,	/* holds all pods */
-	KUBEPODS_LEVEL, /* of a quality of service; cgroupfs: below TOP only */
-	KUBEPODS_POD,
-};
-
-/*
- * kubepods_parse - What is a directory of this name?
- * @uid: of KUBEPODS_POD its <uid>, with dashes as in the API; else untouched.
- */
-enum kubepods_what kubepods_parse(const char *name, char uid[KUBEPODS_UID_MAX]);
-
-/*
- * kubepods_is_pod - Is it the directory of pod @uid? That one need not look
- * like a <uid>: whoever writes a file as the source gives what names they like.
- */
-bool kubepods_is_pod(const char *name, const char *uid);
+#include "node/podname.h"
 
 struct kubepods;
 

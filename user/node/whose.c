@@ -4,14 +4,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include "node/cgroup.h"
 #include "node/proc.h"
 
 static bool part_has_uid(const char *part, void *uid)
 {
-	return kubepods_parse(part, uid) == KUBEPODS_POD;
+	return podname_parse(part, uid) == PODNAME_POD;
 }
 
-int netns_pod_uid(const char *path, char uid[KUBEPODS_UID_MAX])
+int netns_pod_uid(const char *path, char uid[PODNAME_UID_MAX])
 {
 	char table[PATH_MAX];
 

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/podname.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* The <uid> in the name of a pod's directory, as it stands there. */
+struct uid_part {
+	const char *text;
+	size_t len;
+	char dash; /* what is there for "-" */
+};
+
+/* Return: the length of @name without ".slice", 0 where that is not its end. */
+static size_t slice_len(const char *name)
+{
+	static const char slice[] = ".slice";
+	size_t len = strlen(name), n = strlen(slice);
+
+	return len > n && !strcmp(name + len - n, slice) ? len - n : 0;
+}
+
+/* Only the form is looked at: the text may be no <uid>, or nothing. */
+static bool find_uid(const char *name, struct uid_part *out)
+{
+	static const char mark[] = "-pod", plain[] = "pod";
+	size_t n = strlen(mark), len = slice_len(name);
+
+	if (!len && strncmp(name, plain, strlen(plain)))
+		return false;
+	if (!len) {
+		name += strlen(plain);
+		*out = (struct uid_part){name, strlen(name), '-'};
+		return true;
+	}
+	/* From the end: a prefix may hold "-pod" too, as kubepods- itself. */
+	for (size_t at = len; --at > 0;) {
+		if (strncmp(name + at, mark, n))
+			continue;
+		*out = (struct uid_part){name + at + n, len - at - n, '_'};
+		return true;
+	}
+	return false;
+}
+
+/* Is it one: 32 hexadecimal digits or more, the rest dashes? */
+static bool take_uid(const struct uid_part *p, char uid[PODNAME_UID_MAX])
+{
+	char copy[PODNAME_UID_MAX];
+	unsigned int digits = 0;
+
+	if (p->len >= sizeof(copy))
+		return false;
+	for (size_t i = 0; i < p->len; i++) {
+		bool dash = p->text[i] == p->dash;
+
+		if (!dash && !strchr("0123456789abcdef", p->text[i]))
+			return false;
+		copy[i] = dash ? '-' : p->text[i];
+		digits += !dash;
+	}
+	if (digits < 32)
+		return false;
+	copy[p->len] = '\0';
+	memcpy(uid, copy, p->len + 1);
+	return true;
+}
+
+bool podname_is(const char *name, const char *uid)
+{
+	struct uid_part p;
+
+	if (!*uid || !find_uid(name, &p) || p.len != strlen(uid))
+		return false;
+	for (size_t i = 0; i < p.len; i++)
+		if (p.text[i] != (uid[i] == '-' ? p.dash : uid[i]))
+			return false;
+	return true;
+}
+
+/* "[PREFIX-]@word" of the first @len characters of @name? */
+static bool ends_with(const char *name, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	return len >= n && !strncmp(name + len - n, word, n) &&
+	       (len == n || name[len - n - 1] == '-');
+}
+
+static enum podname_what parse_level(const char *name)
+{
+	size_t len = slice_len(name);
+
+	if (len ? ends_with(name, len, "kubepods") : !strcmp(name, "kubepods"))
+		return PODNAME_TOP;
+	if (len ? ends_with(name, len, "kubepods-burstable") ||
+			    ends_with(name, len, "kubepods-besteffort")
+		: !strcmp(name, "burstable") || !strcmp(name, "besteffort"))
+		return PODNAME_LEVEL;
+	return PODNAME_OTHER;
+}
+
+enum podname_what podname_parse(const char *name, char uid[PODNAME_UID_MAX])
+{
+	enum podname_what what = parse_level(name);
+	struct uid_part p;
+
+	if (what == PODNAME_OTHER && find_uid(name, &p) && take_uid(&p, uid))
+		return PODNAME_POD;
+	return what;
+}
