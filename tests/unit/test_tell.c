@@ -76,7 +76,7 @@ static __u64 set(const char *text)
 	__u64 number;
 
 	buf_printf(&t, "%s", text);
-	number = publish_set(b.publish, &t, 1);
+	number = publish_set(b.publish, &t);
 	buf_free(&t);
 	return number;
 }

@@ -117,7 +117,7 @@ static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
 		log_err(err, "encode this node's SmcNode");
 		return;
 	}
-	hold_made(&a->pods, publish_set(c->publish, &status, made.n));
+	hold_made(&a->pods, publish_set(c->publish, &status));
 }
 
 static void published(void *arg)

@@ -49,10 +49,8 @@ struct publish {
 	bool may_arm;
 
 	struct buf want; /* the newest status */
-	size_t want_n;
-	__u64 number; /* of it */
-	__u64 sent;   /* of the status that is under way */
-	size_t sent_n;
+	__u64 number;	 /* of it */
+	__u64 sent;	 /* of the status that is under way */
 	__u64 acked;
 	__u64 acked_at; /* uv_now() */
 	char *version;	/* of the object that the server answered with */
@@ -119,7 +117,6 @@ static int body_of(struct publish *p, struct buf *body)
 	if (p->step != STATUS)
 		return 0;
 	p->sent = p->number;
-	p->sent_n = p->want_n;
 	return buf_add(body, p->want.data, p->want.len);
 }
 
@@ -200,7 +197,7 @@ static void take_back(struct publish *p)
 	}
 	log_info(
 		"this node's SmcNode lists endpoints of another boot: they are taken back before anything is armed");
-	publish_set(p, &status, 0);
+	publish_set(p, &status);
 }
 
 /* @text: our SmcNode, or NULL: there is none. */
@@ -246,8 +243,7 @@ static void status_taken(struct publish *p, const char *body, size_t len)
 	if (kube_decode_version(body, len, &version))
 		log_debug("this node's SmcNode was taken without a version");
 	else
-		log_debug("this node's SmcNode lists %zu endpoints, version %s",
-			  p->sent_n, version);
+		log_debug("this node's SmcNode was taken, version %s", version);
 	free(p->version);
 	p->version = version;
 	p->acked = p->sent;
@@ -307,7 +303,7 @@ bool publish_may_arm(const struct publish *p)
 	return p->may_arm;
 }
 
-__u64 publish_set(struct publish *p, const struct buf *status, size_t n)
+__u64 publish_set(struct publish *p, const struct buf *status)
 {
 	struct buf copy = {};
 
@@ -318,7 +314,6 @@ __u64 publish_set(struct publish *p, const struct buf *status, size_t n)
 		return p->number;
 	buf_free(&p->want);
 	p->want = copy;
-	p->want_n = n;
 	p->number++;
 	/* Not while it waits: that wait is what bounds the rate. */
 	if (!uv_is_active((uv_handle_t *)&p->timer))

@@ -46,11 +46,11 @@ bool publish_may_arm(const struct publish *p);
 /*
  * publish_set - What is to be published from now on.
  * @status: kube_encode_smcnode()'s text, copied; the same again changes
- *          nothing. @n: number of endpoints in it, for the log.
+ *          nothing.
  * Return: its number, from 1, for publish_acked(); the one before where there
  * is no memory for it.
  */
-__u64 publish_set(struct publish *p, const struct buf *status, size_t n);
+__u64 publish_set(struct publish *p, const struct buf *status);
 
 /* publish_acked - The number of the newest status that the server has; 0: none
  * of this agent's. */
