@@ -122,6 +122,13 @@ static void test_refused_is_kept(void **state)
 	p.plan.pods[0].value.pod_id = 99;
 	assert_did(apply(dp, &p), 0, 1, 0, 0);
 	assert_int_equal(row_of(dp, MAP_NETNS, key).flags, 0);
+	/* Not armed, but remembered. */
+	p.plan.pods[0].armed = false;
+	p.plan.pods[0].value.flags = SMC_POD_REFUSED;
+	assert_did(apply(dp, &p), 0, 1, 0, 0);
+	assert_int_equal(row_of(dp, MAP_NETNS, key).flags, SMC_POD_REFUSED);
+	p.plan.pods[0].netns_cookie = 0;
+	assert_did(apply(dp, &p), 0, 0, 1, 0);
 	datapath_close(dp);
 	remove_all();
 }

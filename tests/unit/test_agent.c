@@ -203,8 +203,8 @@ static void test_numbers_are_never_given_twice(void **state)
 {
 	struct pods pods = {};
 
-	assert_int_equal(pods_adopt(&pods, 100, false, 7), 0);
-	assert_int_equal(pods_adopt(&pods, 100, true, 9), 0);
+	assert_int_equal(pods_adopt(&pods, 100, false, 7, false), 0);
+	assert_int_equal(pods_adopt(&pods, 100, true, 9, false), 0);
 	pods_avoid(&pods, 5);
 	assert_int_equal(pods.last_id, 9);
 	pods_avoid(&pods, 40);

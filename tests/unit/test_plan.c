@@ -338,6 +338,36 @@ static void nodes_address_is_no_pods(void **state)
 		"address 192.168.0.1 of pod ns/p is the address of node n1");
 }
 
+static void refused_pod_keeps_its_mark(void **state)
+{
+	struct scene *s = *state;
+	struct mesh_pod *p = add_pod(s, "n1", "a", "10.0.0.1");
+	struct mesh_seen *seen = see(s, p);
+	struct plan_pod *got;
+
+	seen->verified = false;
+	seen->reason = SMC_REASON_REFUSED;
+	got = plan(s)->pods;
+	assert_false(got->armed);
+	assert_reason(got->reason, REFUSED);
+	assert_int_equal(got->netns_cookie, 100);
+	assert_int_equal(got->value.flags, SMC_POD_REFUSED);
+	assert_int_equal(got->value.pod_id, 1);
+	assert_int_equal(s->plan.n_endpoints, 0);
+	/* Its annotation is taken away: it may be tried again. */
+	p->enabled = MESH_OFF;
+	assert_int_equal(plan(s)->pods->netns_cookie, 0);
+	/* In the host's namespace: its cgroup denies, and is marked. */
+	p->enabled = MESH_ON;
+	p->host_network = true;
+	seen->was_armed = true;
+	seen->cgroup_id = 7;
+	assert_int_equal(plan(s)->pods->netns_cookie, 0);
+	assert_int_equal(s->plan.n_denied, 1);
+	assert_int_equal(s->plan.denied[0].value.flags,
+			 SMC_POD_DENY | SMC_POD_REFUSED);
+}
+
 static void disarmed_cgroup_goes_on_denying(void **state)
 {
 	struct scene *s = *state;
@@ -462,6 +492,7 @@ int main(void)
 		TEST(host_pod_is_armed_by_its_cgroup),
 		TEST(host_pods_share_the_nodes_address),
 		TEST(nodes_address_is_no_pods),
+		TEST(refused_pod_keeps_its_mark),
 		TEST(disarmed_cgroup_goes_on_denying),
 		TEST(ports_are_merged_by_key),
 		TEST(cidrs_are_sorted_and_once),

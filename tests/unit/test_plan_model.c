@@ -267,7 +267,15 @@ static void compare_pod(struct scene *s, const struct ref_claims *all,
 		assert_true(ref_found(s, p, &got->claimed.v[i]));
 	if (reason) {
 		assert_int_equal(got->published.n, 0);
-		assert_int_equal(got->netns_cookie | got->cgroup_id, 0);
+		assert_int_equal(got->cgroup_id, 0);
+		/* The mark of one that was refused stays in the kernel. */
+		if (got->netns_cookie) {
+			assert_int_equal(reason, SMC_REASON_REFUSED);
+			assert_int_equal(got->netns_cookie, seen->netns_cookie);
+			assert_int_equal(got->value.flags, SMC_POD_REFUSED);
+			assert_int_equal(got->value.pod_id, seen->pod_id);
+			assert_int_equal(got->value.transports, 0);
+		}
 		return;
 	}
 	assert_int_equal(got->published.n, win);
@@ -303,16 +311,27 @@ static void compare_denied(struct scene *s)
 
 	for (__u64 id = 1; id < 10; id++) {
 		bool denied = false, armed = false, there = false;
+		bool refused = false, marked = false;
 
 		for (size_t i = 0; i < s->n_seen; i++)
-			denied |= s->seen[i].was_armed &&
-				  s->seen[i].cgroup_id == id;
+			if (s->seen[i].was_armed &&
+			    s->seen[i].cgroup_id == id) {
+				denied = true;
+				refused |=
+					s->seen[i].reason == SMC_REASON_REFUSED;
+			}
 		for (size_t i = 0; i < s->plan.n_pods; i++)
 			armed |= s->plan.pods[i].cgroup_id == id;
 		for (size_t i = 0; i < s->plan.n_denied; i++)
-			there |= s->plan.denied[i].cgroup_id == id &&
-				 s->plan.denied[i].value.flags == SMC_POD_DENY;
+			if (s->plan.denied[i].cgroup_id == id) {
+				there = s->plan.denied[i].value.flags &
+					SMC_POD_DENY;
+				marked = s->plan.denied[i].value.flags &
+					 SMC_POD_REFUSED;
+			}
 		assert_int_equal(there, denied && !armed);
+		if (there && !refused)
+			assert_false(marked);
 		n += there;
 	}
 	assert_int_equal(s->plan.n_denied, n);

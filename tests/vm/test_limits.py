@@ -16,7 +16,7 @@ import pytest
 from smclab import Vm, progs, topo, wait_for
 from smclab.agents import Agent
 from smclab.crowd import hammer, parrot, ready, result, stop, watch
-from smclab.flows import SMC, ends, held, serve
+from smclab.flows import SMC, become, ends, held, serve
 from smclab.mesh import Mesh
 
 MAPS = "/sys/fs/bpf/smcmesh/"
@@ -157,6 +157,22 @@ def test_silent_peer_fails_once(lab):
 
 # ---- a conversion that the kernel refuses -------------------------------------
 
+def refused_for_the_next_agent(lab):
+    """It need not find that out at the cost of another socket()."""
+    lab.agent.stop()
+    lab.agent.start()
+    told = hammer(lab.c, "10.244.1.11:7000", count=100, threads=1)
+    assert told["errors"] == 0 and told["tcp"] == 100, told
+    pod = lab.agent.pod("c")
+    assert not pod["armed"] and pod["reason"] == "refused", pod
+    # it is tried again when its annotation was taken away and put back
+    with lab.mesh.changed(c={"enabled": None}):
+        become(lambda: lab.agent.pod("c")["reason"], "not-annotated", 30)
+        rows = [r["formatted"]["value"] for r in lab.agent.map("smc_netns")]
+        assert pod["pod_id"] not in [r["pod_id"] for r in rows], rows
+    become(lambda: lab.agent.pod("c")["armed"], True, 30)
+
+
 def test_refused_conversion_disarms_the_pod_at_once(lab):
     """The socket() that meets the refusal fails; it is the only one. The rest
     of the node stays as it is."""
@@ -180,6 +196,7 @@ def test_refused_conversion_disarms_the_pod_at_once(lab):
             assert lab.agent.metric(
                 "smcmesh_conversions_refused_total") == before + 1
             assert old.ends(lab.s)[0][0] in SMC    # what was, lives on
+            refused_for_the_next_agent(lab)
         finally:
             deny.stdin(None)
             deny.wait()

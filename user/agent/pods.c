@@ -59,13 +59,14 @@ void pods_avoid(struct pods *pods, __u32 id)
 		pods->last_id = id;
 }
 
-int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id)
+int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
+	       bool refused)
 {
 	struct pods_adopted *a = array_push(pods->adopted, pods->n_adopted);
 
 	if (!a)
 		return -ENOMEM;
-	*a = (struct pods_adopted){key, id, cgroup};
+	*a = (struct pods_adopted){key, id, cgroup, refused};
 	pods_avoid(pods, id);
 	return 0;
 }
@@ -277,7 +278,8 @@ unsigned int pods_retry(struct pods *pods, __u64 now, bool *due)
 
 /* ---- a look into the namespace ----------------------------------------- */
 
-static __u32 id_for(struct pods *pods, const struct pod *p)
+/* Its number, of the agent before us if that gave it one. */
+static void number(struct pods *pods, struct pod *p)
 {
 	__u64 key = p->host_network ? p->cgroup_id : p->facts.cookie;
 
@@ -288,10 +290,13 @@ static __u32 id_for(struct pods *pods, const struct pod *p)
 		if (a->key != key || a->cgroup != p->host_network || !id)
 			continue;
 		a->id = 0; /* given once */
-		if (!pods_by_id(pods, id))
-			return id;
+		if (pods_by_id(pods, id))
+			continue;
+		p->id = id;
+		p->refused = a->refused;
+		return;
 	}
-	return ++pods->last_id;
+	p->id = ++pods->last_id;
 }
 
 static void look_failed(struct pod *p, int err)
@@ -442,7 +447,7 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->err = 0;
 	p->failures = 0;
 	if (!p->id)
-		p->id = id_for(pods, p);
+		number(pods, p);
 	p->undiagnosed = true;
 	look_listens(p, &(struct netns_ref){path, how->proc}, cgroup);
 	return true;

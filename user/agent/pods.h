@@ -85,7 +85,7 @@ struct pods {
 	struct pods_adopted {
 		__u64 key;
 		__u32 id;
-		bool cgroup;
+		bool cgroup, refused;
 	} *adopted;
 	size_t n_adopted;
 };
@@ -94,8 +94,10 @@ struct pods {
 void pods_free(struct pods *pods);
 
 /* pods_adopt - Remember that the namespace of cookie @key (@cgroup: the cgroup
- * of id @key) has the number @id. Return: 0 or -ENOMEM. */
-must_check int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id);
+ * of id @key) has the number @id, and whether the kernel @refused it a socket.
+ * Return: 0 or -ENOMEM. */
+must_check int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
+			  bool refused);
 
 /* pods_avoid - Never give @id to a new pod. */
 void pods_avoid(struct pods *pods, __u32 id);

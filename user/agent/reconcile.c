@@ -42,14 +42,16 @@ static int adopt_netns(__u64 cookie, const struct smc_pod *v, void *arg)
 {
 	struct agent *a = arg;
 
-	return pods_adopt(&a->pods, cookie, false, v->pod_id);
+	return pods_adopt(&a->pods, cookie, false, v->pod_id,
+			  v->flags & SMC_POD_REFUSED);
 }
 
 static int adopt_cgroup(__u64 id, const struct smc_pod *v, void *arg)
 {
 	struct agent *a = arg;
 
-	return pods_adopt(&a->pods, id, true, v->pod_id);
+	return pods_adopt(&a->pods, id, true, v->pod_id,
+			  v->flags & SMC_POD_REFUSED);
 }
 
 static int avoid_counter(const struct smc_counter_key *key, __u64 value,
@@ -384,10 +386,12 @@ static int read_pod(__u64 key, const struct smc_pod *v, void *arg)
 	struct agent *a = arg;
 	struct pod *p = pods_by_id(&a->pods, v->pod_id);
 
-	if (!p || v->flags & SMC_POD_DENY)
+	if (!p)
+		return 0;
+	p->refused |= v->flags & SMC_POD_REFUSED;
+	if (v->flags & SMC_POD_DENY)
 		return 0;
 	p->kernel = *v;
-	p->refused |= v->flags & SMC_POD_REFUSED;
 	p->armed = !p->refused;
 	if (p->refused)
 		p->reason = SMC_REASON_REFUSED;

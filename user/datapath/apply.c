@@ -65,7 +65,9 @@ static int want_netns(const struct mesh_plan *plan, struct rows *out)
 	for (size_t i = 0; !err && i < plan->n_pods; i++) {
 		const struct plan_pod *p = &plan->pods[i];
 
-		if (p->armed && p->netns_cookie)
+		bool kept = p->armed || p->value.flags & SMC_POD_REFUSED;
+
+		if (kept && p->netns_cookie)
 			err = rows_add(out, &p->netns_cookie, &p->value);
 	}
 	if (!err && plan->shared_netns)
@@ -145,9 +147,10 @@ static int (*const wants[MAP_MAX])(const struct mesh_plan *plan,
 
 /*
  * BPF marks a pod for which the kernel refused a socket; the mark is its own,
- * and stays while the entry is the same pod's. (A mark set between our reading
- * and our writing of a changed entry is lost, and set again by the next
- * refused socket.)
+ * and stays while the entry is the same pod's. (Of an entry that denies the
+ * plan says whether it has the mark: it outlives the annotation. A mark set
+ * between our reading and our writing of a changed entry is lost, and set again
+ * by the next refused socket.)
  */
 static void keep_refused(struct rows *want, const struct rows *have)
 {
@@ -160,7 +163,7 @@ static void keep_refused(struct rows *want, const struct rows *have)
 			continue;
 		memcpy(&old, old_bytes, sizeof(old));
 		memcpy(&pod, rows_value(want, i), sizeof(pod));
-		if (pod.pod_id == old.pod_id)
+		if (pod.pod_id == old.pod_id && !(pod.flags & SMC_POD_DENY))
 			pod.flags |= old.flags & SMC_POD_REFUSED;
 		memcpy(rows_value(want, i), &pod, sizeof(pod));
 	}

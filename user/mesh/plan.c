@@ -120,6 +120,22 @@ static void disarm(struct plan_pod *p, enum smc_reason reason)
 	memset(&p->value, 0, sizeof(p->value));
 }
 
+/*
+ * The kernel refused it a socket. Its row stays, with that mark: it converts
+ * nothing, and the next agent knows. (A trial socket would tell it nothing: the
+ * policy is that of the pod's own cgroup or label.) Of a hostNetwork pod it is
+ * draft_denied()'s.
+ */
+static void keep_refused(struct plan_pod *p, const struct mesh_seen *seen)
+{
+	if (p->pod->host_network)
+		return;
+	p->netns_cookie = seen->netns_cookie;
+	p->value = (struct smc_pod){.pod_id = seen->pod_id,
+				    .flags = SMC_POD_REFUSED,
+				    .uid = SMC_UID_ANY};
+}
+
 static const char *seen_uid(const struct mesh_seen *seen)
 {
 	return seen->pod_uid ? seen->pod_uid : "";
@@ -174,6 +190,8 @@ static int judge(struct draft *d, const struct mesh_wants *wants,
 			p->reason = why_not_armed(d->host, want->pod, s);
 		if (p->reason == SMC_REASON_NONE)
 			arm(p, s);
+		else if (p->reason == SMC_REASON_REFUSED)
+			keep_refused(p, s);
 	}
 	return 0;
 }
@@ -318,6 +336,8 @@ static int draft_denied(struct draft *d, const struct mesh_seen *seen,
 		row->cgroup_id = id;
 		row->value.pod_id = seen[i].pod_id;
 		row->value.flags = SMC_POD_DENY;
+		if (seen[i].reason == SMC_REASON_REFUSED)
+			row->value.flags |= SMC_POD_REFUSED;
 		row->value.uid = SMC_UID_ANY;
 	}
 	sort_denied(plan);

@@ -85,9 +85,11 @@ struct plan_pod { /* one per pod of this node, in the world's order */
 	bool armed;
 	enum smc_reason reason;
 	__u32 pod_id;
-	__u64 netns_cookie, cgroup_id; /* one of them, if armed */
-	struct smc_pod value;	       /* of smc_netns or smc_cgroup */
-	struct mesh_addrs published;   /* of this pod, usable and unclaimed */
+	/* One of them, if armed; netns_cookie also if the kernel refused it a
+	 * socket: value says so then. */
+	__u64 netns_cookie, cgroup_id;
+	struct smc_pod value;	     /* of smc_netns or smc_cgroup */
+	struct mesh_addrs published; /* of this pod, usable and unclaimed */
 	/* It would publish these, armed or not, but lost them: the others are
 	 * told of the claim, and of no more. */
 	struct mesh_addrs claimed;
