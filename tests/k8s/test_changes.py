@@ -174,11 +174,12 @@ def test_an_address_that_is_used_again(cluster, mesh, traffic):
 @pytest.fixture
 def steady(traffic, load):
     """And all of them must be SMC."""
+    traffic.settle()
     traffic.become("smc", within=30)
     before = load.wait_more()
     yield load
     after = load.wait_more()
-    assert after["tcp"] == before["tcp"], (before, after)
+    assert after["tcp"] == before["tcp"], (before, after, load.why_tcp())
 
 
 def test_agent_deleted_under_load(mesh, steady):

@@ -111,13 +111,14 @@ def steady(load):
     yield
     after = load.wait_more()
     assert after["errors"] == before["errors"] == 0, load.talk
-    assert after["tcp"] == before["tcp"], (before, after)
+    assert after["tcp"] == before["tcp"], (before, after, load.why_tcp())
 
 
 def renewed(mesh, traffic, age):
     """A new server becomes SMC: what is published is read."""
     server, = traffic.replace(labels={"age": age})
     mesh.wait_armed(server)
+    traffic.settle()
     traffic.become("smc", within=30)
     mesh.wait_agreement()
 

@@ -203,6 +203,16 @@ class Traffic:
         self.cluster.rolled_out(self.name)
         return self.servers()
 
+    def settle(self):
+        """Until those that the servers took over from are gone as well. The last
+        thing of a pod behind a Service is that it is no endpoint any more: then
+        new connections there are TCP, until the slices know that it has gone."""
+        names = {p["metadata"]["name"] for p in self.servers()}
+        path = f"/api/v1/namespaces/default/pods?labelSelector=app%3D{self.name}"
+        wait_for(lambda: {p["metadata"]["name"] for p in
+                          self.cluster.api.items(path)} == names, PATIENCE,
+                 f"former servers of {self.name} to go", 1)
+
     def connect(self, to=None, count=8):
         """The client makes connections one after another: {"ok", "errors",
         "smc", "tcp"}. @to: an address, default the Service's. The program is
@@ -279,6 +289,12 @@ class Load:
         """What it says of connections that failed, or were slow."""
         text = self.last_words or self.log()
         return "\n".join(x for x in text.splitlines() if x[:1] != "{")[-4000:]
+
+    def why_tcp(self):
+        """What its agent says of those that are TCP, the newest first."""
+        flows = self.mesh.ask(self.object["spec"]["nodeName"], "flows")["flows"]
+        return [f for f in flows if f["pod"] == self.name
+                and f["outcome"] == "tcp"][:10]
 
     def so_far(self):
         """{"so_far", "errors", "smc", "tcp"}: the newest of what it tells after
