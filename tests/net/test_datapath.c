@@ -62,6 +62,7 @@ static void test_nothing_without_smc(void **state)
 	assert_int_equal(datapath_check(dp), 0);
 	assert_int_equal(datapath_retire_selectors(dp), 0);
 	assert_int_equal(datapath_forget_pod(dp, 1), 0);
+	assert_int_equal(datapath_sweep_counters(dp, NULL, NULL), 0);
 	assert_int_equal(datapath_each_netns(dp, count_pod, &n), 0);
 	assert_int_equal(n, 0);
 	datapath_close(dp);

@@ -145,6 +145,13 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 /* datapath_forget_pod - Delete the counters of a pod number that is gone. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
 
+/* datapath_sweep_counters - Delete the counters of every pod number that is not
+ * @known; those of no pod (0) stay. Return: number of rows deleted, or a
+ * negative errno. */
+typedef bool (*datapath_known_fn)(__u32 pod_id, void *arg);
+int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
+			    void *arg);
+
 /* datapath_events_fd - The ring buffer's epoll fd for the loop, or -1; on
  * POLLIN call datapath_events_read(). */
 int datapath_events_fd(const struct datapath *dp);
