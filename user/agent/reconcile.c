@@ -377,6 +377,31 @@ static void retire(struct agent *a)
 		snprintf(a->retired_for, sizeof(a->retired_for), "%s", ctrl);
 }
 
+static bool is_pods(__u32 pod_id, void *arg)
+{
+	const struct agent *a = arg;
+
+	return pods_by_id(&a->pods, pod_id);
+}
+
+/* Whoever went while no agent ran was told of by nobody. Once: each pod that is
+ * there has taken its number over with its first look. One whose look failed
+ * may do so later, and has lost what it counted before. */
+static void sweep(struct agent *a)
+{
+	int n;
+
+	if (a->swept)
+		return;
+	n = datapath_sweep_counters(a->dp, is_pods, a);
+	if (n < 0)
+		log_warn(n, "remove the counters of pods that went before");
+	else if (n)
+		log_info("removed the counters of pods that went before, n=%d",
+			 n);
+	a->swept = n >= 0;
+}
+
 /* ---- read back --------------------------------------------------------- */
 
 static int read_pod(__u64 key, const struct smc_pod *v, void *arg)
@@ -535,12 +560,14 @@ void reconcile(struct agent *a)
 	}
 	a->counts.reconciles_ok++;
 	a->synced = true;
-	if (a->starts_left)
+	if (a->starts_left) {
 		agent_dirty(a);
-	else if (a->looks_left)
+	} else if (a->looks_left) {
 		agent_more(a);
-	else
+	} else {
 		retire(a);
+		sweep(a);
+	}
 	agent_retry(a);
 }
 
