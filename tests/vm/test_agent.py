@@ -153,6 +153,10 @@ def test_restart_with_a_broken_source(lab):
              "the problem")
     answer = lab.vm.run("curl -s http://127.0.0.1:9469/readyz").out
     assert "not ready" in answer and lab.agent.path in answer, answer
+    # whose the counters are is not known yet
+    told = {name for name, _ in lab.agent.metrics()}
+    assert "smcmesh_endpoints" in told
+    assert not told & {"smcmesh_pods", "smcmesh_flows_total"}, told
     assert len(lab.agent.map("smc_endpoint")) == 2
     assert ends(lab.a, lab.b) == SMCD
     lab.vm.write(lab.agent.path, good)

@@ -99,6 +99,9 @@ struct metrics {
 	size_t n_features;
 	bool ready, mesh_enabled, source_ok;
 	unsigned int source_notes;
+	/* False before the first reconcile: whose the counters are is not known
+	 * then, so nothing that is a pod's is told. */
+	bool knows_pods;
 	const struct metrics_pod *pods;
 	size_t n_pods;
 	size_t endpoints;
