@@ -269,7 +269,10 @@ static int hs_check(struct datapath *dp)
 	err = pin_is(dp->dir, pin, dp->ctrl.map_fd);
 	if (err == 1)
 		return 0;
-	if (err < 0 && err != -ENOENT)
+	if (!err)
+		return log_warn(-EEXIST, "the pin %s/%s is not of this agent",
+				dp->dir, pin);
+	if (err != -ENOENT)
 		return err;
 	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
 	if (err)
