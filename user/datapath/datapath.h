@@ -166,10 +166,12 @@ int datapath_events_read(struct datapath *dp, datapath_event_fn fn, void *arg);
 /*
  * datapath_check - Is everything still attached, pinned and registered as we
  * made it? Heals what is missing (re-pin, re-attach, register anew). A pin in
- * the place of ours that another process made is reported and left.
- * Return: number of repairs, or a negative errno.
+ * the place of ours that another process made is reported and left. An error is
+ * logged when it comes, not again while it lasts.
+ * @repairs: their number, also where something else could not be repaired.
+ * Return: 0, or the first negative errno (the rest was still done).
  */
-int datapath_check(struct datapath *dp);
+int datapath_check(struct datapath *dp, unsigned int *repairs);
 
 /*
  * datapath_remove - `smcmesh cleanup`'s BPF part: links, struct_ops maps of
