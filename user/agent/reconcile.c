@@ -352,8 +352,10 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	int err;
 
 	err = datapath_apply(a->dp, plan, &config, &did);
+	/* Those left out before are counted already. */
+	if (did.full > a->full)
+		a->counts.map_full += did.full - a->full;
 	a->full = did.full;
-	a->counts.map_full += did.full;
 	if (did.added || did.changed || did.removed || did.full)
 		log_debug(
 			"maps written, added=%u changed=%u removed=%u full=%u",

@@ -56,7 +56,8 @@
 	X(RECONCILE_SECONDS, "reconcile_duration_seconds", "summary", "",       \
 	  "Time that reconciles took.")                                         \
 	X(MAP_FULL, "map_full_total", "counter", "",                            \
-	  "Rows left out because a map of the datapath was full.")              \
+	  "Rows left out because a map of the datapath was full, each once "    \
+	  "while it lasts.")                                                    \
 	X(REPAIRS, "drift_repairs_total", "counter", "",                        \
 	  "Things that someone else had removed or changed, put back.")         \
 	X(STREAM_DROPPED, "flow_stream_dropped_total", "counter", "",           \
