@@ -78,14 +78,17 @@ static int fill(struct datapath *dp, char **argv, int argc)
 
 static int do_check(struct datapath *dp, const char *command)
 {
-	int n;
+	unsigned int n;
+	int err;
 
 	put("command", system(command));
-	n = datapath_check(dp);
+	err = datapath_check(dp, &n);
+	put("error", err);
 	put("repairs", n);
 	put_str("ctrl_after", datapath_ctrl_name(dp));
-	put("repairs_again", datapath_check(dp));
-	return n < 0 ? n : 0;
+	err = datapath_check(dp, &n) ?: err;
+	put("repairs_again", n);
+	return err;
 }
 
 static int add_flow(__u64 cookie, const struct smc_flow *f, void *arg)

@@ -59,9 +59,10 @@ static void test_nothing_without_smc(void **state)
 	assert_null(datapath_ctrl_name(dp));
 	assert_int_equal(datapath_events_fd(dp), -1);
 	assert_did(apply(dp, &p), 0, 0, 0, 0);
-	assert_int_equal(datapath_check(dp), 0);
+	assert_int_equal(heal(dp), 0);
 	assert_int_equal(datapath_retire_selectors(dp), 0);
 	assert_int_equal(datapath_forget_pod(dp, 1), 0);
+	assert_int_equal(datapath_sweep_counters(dp, NULL, NULL), 0);
 	assert_int_equal(datapath_each_netns(dp, count_pod, &n), 0);
 	assert_int_equal(n, 0);
 	datapath_close(dp);
@@ -83,7 +84,7 @@ static void test_open(void **state)
 	assert_string_equal(datapath_cgroup(dp), cgroup);
 	assert_int_equal(config_now(dp).abi_version, SMC_ABI_VERSION);
 	assert_int_equal(config_now(dp).enabled, 0);
-	assert_int_equal(datapath_check(dp), 0);
+	assert_int_equal(heal(dp), 0);
 	datapath_close(dp);
 	/* nobody holds them but their pins */
 	assert_true(prog_of("flow_sockops"));
@@ -179,12 +180,14 @@ static void test_read(void **state)
 static void test_two(void **state)
 {
 	struct datapath *first = open_idle(), *second = open_idle();
+	unsigned int n;
 
-	assert_int_equal(datapath_check(second), 0);
+	assert_int_equal(heal(second), 0);
 	/* the pins of tracing links are the second one's now */
-	assert_int_equal(datapath_check(first), has_tracing ? -EEXIST : 0);
+	assert_int_equal(datapath_check(first, &n), has_tracing ? -EEXIST : 0);
+	assert_int_equal(n, 0);
 	datapath_close(first);
-	assert_int_equal(datapath_check(second), 0);
+	assert_int_equal(heal(second), 0);
 	assert_true(prog_of("flow_sockops"));
 	datapath_close(second);
 	remove_all();
@@ -312,14 +315,14 @@ static void test_heal_pins(void **state)
 
 	assert_int_equal(pin_drop(dir, "smc_netns"), 1);
 	assert_int_equal(pin_drop(link_dir, "flow_connect6"), 1);
-	assert_int_equal(datapath_check(dp), 2);
+	assert_int_equal(heal(dp), 2);
 	assert_int_equal(id_of(dir, "smc_netns", PIN_MAP), map);
 	assert_int_equal(id_of(link_dir, "flow_connect6", PIN_LINK), link);
-	assert_int_equal(datapath_check(dp), 0);
+	assert_int_equal(heal(dp), 0);
 	/* all of it, directories too */
 	remove_all();
-	assert_true(datapath_check(dp) > 0);
-	assert_int_equal(datapath_check(dp), 0);
+	assert_true(heal(dp) > 0);
+	assert_int_equal(heal(dp), 0);
 	assert_int_equal(count_pins(dir), maps);
 	assert_int_equal(count_pins(link_dir), links);
 	datapath_close(dp);
@@ -333,9 +336,46 @@ static void test_heal_detached(void **state)
 	_close_ int fd = pin(link_dir, "flow_connect6", PIN_LINK);
 
 	assert_int_equal(bpf_link_detach(fd), 0);
-	assert_int_equal(datapath_check(dp), 1);
+	assert_int_equal(heal(dp), 1);
 	assert_int_not_equal(id_of(link_dir, "flow_connect6", PIN_LINK), link);
-	assert_int_equal(datapath_check(dp), 0);
+	assert_int_equal(heal(dp), 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+static __u32 pin_foreign(const char *in, const char *name)
+{
+	_close_ int fd =
+		bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pin_put(fd, in, name), 0);
+	return id_of(in, name, PIN_MAP);
+}
+
+/* Somebody else's pins are left, and hide no repair. */
+static void test_foreign_pins(void **state)
+{
+	struct datapath *dp = open_idle();
+	__u32 map = pin_foreign(dir, "smc_port");
+	__u32 link = pin_foreign(link_dir, "flow_connect6");
+	unsigned int n;
+
+	assert_int_equal(datapath_check(dp, &n), -EEXIST);
+	assert_int_equal(n, 0);
+	assert_int_equal(dp->n_said, 2);
+	assert_int_equal(pin_drop(dir, "smc_cidr"), 1);
+	assert_int_equal(pin_drop(link_dir, "flow_connect4"), 1);
+	assert_int_equal(datapath_check(dp, &n), -EEXIST);
+	assert_int_equal(n, 2);
+	assert_int_equal(dp->n_said, 2);
+	assert_int_equal(id_of(dir, "smc_port", PIN_MAP), map);
+	assert_int_equal(id_of(link_dir, "flow_connect6", PIN_MAP), link);
+	/* they go: ours are back */
+	assert_int_equal(pin_drop(dir, "smc_port"), 1);
+	assert_int_equal(pin_drop(link_dir, "flow_connect6"), 1);
+	assert_int_equal(heal(dp), 2);
+	assert_int_equal(heal(dp), 0);
 	datapath_close(dp);
 	remove_all();
 }
@@ -396,7 +436,7 @@ static void die_at(const char *point, int passage, bool from_scratch)
 	if (!from_scratch && has_tracing)
 		assert_true(prog_of("sock_refused"));
 	dp = open_idle();
-	assert_int_equal(datapath_check(dp), 0);
+	assert_int_equal(heal(dp), 0);
 	apply(dp, &fault_plan);
 	assert_did(apply(dp, &fault_plan), 0, 0, 0, 0);
 	assert_int_equal(endpoints_now(dp), fault_plan.plan.n_endpoints);
@@ -505,6 +545,7 @@ int main(void)
 		TEST(test_no_capabilities),
 		TEST(test_heal_pins),
 		TEST(test_heal_detached),
+		TEST(test_foreign_pins),
 		TEST(test_sweep),
 		TEST(test_death),
 		TEST(test_remove),

@@ -3,6 +3,8 @@
  */
 #include "world.h"
 
+#include <smcmesh/counters.h>
+
 /* ---- maps ---- */
 
 static void test_apply(void **state)
@@ -328,6 +330,75 @@ static void test_counters(void **state)
 	remove_all();
 }
 
+static void count_for(struct datapath *dp, __u32 pod_id, __u32 counter)
+{
+	__u64 *slots = calloc(libbpf_num_possible_cpus(), sizeof(*slots));
+	struct smc_counter_key key = {pod_id, counter};
+
+	assert_non_null(slots);
+	slots[0] = 1;
+	assert_int_equal(bpf_map_update_elem(dp->map_fd[MAP_COUNTER], &key,
+					     slots, BPF_ANY),
+			 0);
+	free(slots);
+}
+
+static struct sums sums_now(struct datapath *dp)
+{
+	struct sums s = {};
+
+	assert_int_equal(datapath_each_counter(dp, add_counter, &s), 0);
+	return s;
+}
+
+/* All that a pod can have, each of them there or not. */
+static void test_forget_pod(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct sums s;
+
+	assert_int_equal(datapath_forget_pod(dp, 2), 0);
+	for (__u32 c = 0; c < SMC_COUNTER_MAX; c++)
+		count_for(dp, 2, c);
+	for (__u32 r = 0; r < SMC_REASON_MAX; r += 2)
+		count_for(dp, 2, SMC_COUNTER_REASON + r);
+	count_for(dp, 3, SMC_COUNTER_MAX - 1);
+	assert_int_equal(datapath_forget_pod(dp, 2), 0);
+	s = sums_now(dp);
+	assert_int_equal(s.rows, 1);
+	assert_int_equal(s.by_pod[3], 1);
+	datapath_close(dp);
+	remove_all();
+}
+
+static bool is_number(__u32 pod_id, void *arg)
+{
+	return pod_id == *(__u32 *)arg;
+}
+
+/* Whoever went while no agent ran, also with counters we do not know. */
+static void test_sweep_counters(void **state)
+{
+	struct datapath *dp = open_idle();
+	__u32 ours = 2;
+	struct sums s;
+
+	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 0);
+	for (__u32 pod = 0; pod <= 3; pod++) {
+		count_for(dp, pod, 0);
+		count_for(dp, pod, SMC_COUNTER_REASON);
+		count_for(dp, pod, 4000);
+	}
+	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 6);
+	s = sums_now(dp);
+	assert_int_equal(s.rows, 6);
+	assert_int_equal(s.by_pod[0], 3);
+	assert_int_equal(s.by_pod[2], 3);
+	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 0);
+	datapath_close(dp);
+	remove_all();
+}
+
 static int stop_at_third(__u64 key, const struct smc_pod *v, void *arg)
 {
 	return ++*(int *)arg == 3 ? -ECANCELED : 0;
@@ -424,6 +495,8 @@ int main(void)
 		TEST(test_150000),
 		TEST(test_read_map),
 		TEST(test_counters),
+		TEST(test_forget_pod),
+		TEST(test_sweep_counters),
 		TEST(test_each_stops),
 		TEST(test_events),
 	};

@@ -203,6 +203,15 @@ static inline void assert_did(struct datapath_changes did, unsigned int added,
 	assert_int_equal(did.full, full);
 }
 
+/* Return: number of repairs. */
+static inline int heal(struct datapath *dp)
+{
+	unsigned int repairs;
+
+	assert_int_equal(datapath_check(dp, &repairs), 0);
+	return repairs;
+}
+
 static inline struct smc_config config_now(struct datapath *dp)
 {
 	struct smc_config c;

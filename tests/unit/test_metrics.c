@@ -27,6 +27,7 @@ static struct metrics base(void)
 		.features = features,
 		.n_features = 2,
 		.ready = true,
+		.knows_pods = true,
 		.pods = pods,
 		.n_pods = 3,
 		.counters = counters,
@@ -151,6 +152,22 @@ static void test_pods_are_counted_by_state(void **state)
 	assert_says(text, "\nsmcmesh_capability{feature=\"rdma\"} 0\n");
 }
 
+/* "No pod is armed" would be a lie. */
+static void test_pods_that_are_not_known_yet(void **state)
+{
+	struct metrics m = base();
+	_free_ char *text = NULL;
+
+	m.knows_pods = false;
+	m.pods = NULL;
+	m.n_pods = 0;
+	text = write_out(&m);
+	assert_says(text, "# TYPE smcmesh_pods gauge\n");
+	assert_null(strstr(text, "smcmesh_pods{"));
+	assert_null(strstr(text, "pod=\""));
+	assert_says(text, "\nsmcmesh_endpoints 7\n");
+}
+
 static void test_fallback_table(void **state)
 {
 	static const __u32 codes[] = {
@@ -182,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_without_a_name_are_one_sample),
 		cmocka_unit_test(test_fallback_codes_are_bounded),
 		cmocka_unit_test(test_pods_are_counted_by_state),
+		cmocka_unit_test(test_pods_that_are_not_known_yet),
 		cmocka_unit_test(test_fallback_table),
 	};
 

@@ -258,6 +258,12 @@ def test_full_map(lab):
     assert ports == [7001]
     answer = lab.vm.run("curl -s http://127.0.0.1:9469/readyz").out
     assert "full" in answer, answer
+    # the same rows are not counted again by each reconcile
+    counted = lab.agent.metric("smcmesh_map_full_total")
+    done = lab.agent.metric("smcmesh_reconciles_total", result="ok")
+    wait_for(lambda: lab.agent.metric("smcmesh_reconciles_total", result="ok")
+             > done, 30, "another reconcile")
+    assert lab.agent.metric("smcmesh_map_full_total") == counted
     lab.works()
     lab.mesh.apply()
     lab.agent.wait_ready(30)

@@ -161,6 +161,22 @@ def test_pins_taken_away(lab):
     lab.select(got["ctrl"], lab.a, lab.b)
 
 
+def test_somebody_elses_pin_of_the_selector(lab):
+    """It is left, and hides no repair."""
+    pins = "/sys/fs/bpf/smcmesh/hs_ctrl_*"
+    got = lab.dpctl("check", f"for p in {pins}; do rm $p; bpftool map create $p"
+                             " type array key 4 value 4 entries 1 name other;"
+                             " done; rm /sys/fs/bpf/smcmesh/smc_cidr", rc=1)
+    assert got["error"] == -17, got    # EEXIST
+    assert got["repairs"] == 1 and got["repairs_again"] == 0, got
+    assert got["ctrl_after"] == got["ctrl"]
+    for pin in lab.vm.run(f"ls {pins}").out.split():
+        shown = json.loads(lab.vm.run(f"bpftool -j map show pinned {pin}").out)
+        assert shown["name"] == "other", shown
+    lab.vm.run(f"rm {pins}")
+    lab.select(got["ctrl"], lab.a, lab.b)
+
+
 def test_remove_keeping_the_selector(lab):
     """The namespaces' selector stays and denies; nothing is converted."""
     lab.open()

@@ -170,16 +170,15 @@ static void start_event(const char *uid, const char *netns, void *arg)
 static void resync_event(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
-	int repairs = datapath_check(a->dp);
+	unsigned int repairs;
 
-	if (repairs < 0)
-		log_warn(repairs, "check the datapath");
-	else if (repairs > 0)
+	datapath_check(a->dp, &repairs); /* has said what it could not */
+	if (repairs)
 		log_warn(
 			0,
-			"put back what was missing of the datapath, repairs=%d",
+			"put back what was missing of the datapath, repairs=%u",
 			repairs);
-	a->counts.repairs += repairs > 0 ? repairs : 0;
+	a->counts.repairs += repairs;
 	http_feed_sweep(a->flows);
 	starts_scan(a->starts);
 	cluster_resync(a);

@@ -62,13 +62,28 @@ static void fill_pods(const struct agent *a, struct metrics_pod *v)
 	}
 }
 
+/* Before the first reconcile the numbers in the maps have no names: all
+ * counters would be one nameless pod's, and sums over time count them twice. */
+static int collect_pods(struct agent *a, struct metrics *m,
+			struct metrics_pod *pods)
+{
+	if (!a->synced)
+		return 0;
+	fill_pods(a, pods);
+	m->knows_pods = true;
+	m->pods = pods;
+	m->n_pods = a->pods.n;
+	m->fallbacks = a->fallbacks;
+	m->n_fallbacks = a->n_fallbacks;
+	return datapath_each_counter(a->dp, collect_counter, m);
+}
+
 static int collect(struct agent *a, struct metrics *m,
 		   struct metrics_feature *features, struct metrics_pod *pods)
 {
 	_buf_ struct buf why = {};
 
 	reconcile_read_back(a);
-	fill_pods(a, pods);
 	*m = (struct metrics){
 		.version = SMCMESH_VERSION,
 		.features = features,
@@ -80,10 +95,6 @@ static int collect(struct agent *a, struct metrics *m,
 		.conflicts = a->n_conflicts,
 		.publishes = a->cluster,
 		.published = cluster_published(a->cluster, false),
-		.pods = pods,
-		.n_pods = a->pods.n,
-		.fallbacks = a->fallbacks,
-		.n_fallbacks = a->n_fallbacks,
 		.reconciles_ok = a->counts.reconciles_ok,
 		.reconciles_failed = a->counts.reconciles_failed,
 		.reconcile_seconds = a->counts.reconcile_seconds,
@@ -93,7 +104,7 @@ static int collect(struct agent *a, struct metrics *m,
 		.start_time = a->start_time,
 	};
 	return datapath_each_endpoint(a->dp, count_endpoint, &m->endpoints)
-		       ?: datapath_each_counter(a->dp, collect_counter, m);
+		       ?: collect_pods(a, m, pods);
 }
 
 static void get_metrics(struct MHD_Connection *request,

@@ -354,8 +354,10 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	int err;
 
 	err = datapath_apply(a->dp, plan, &config, &did);
+	/* Those left out before are counted already. */
+	if (did.full > a->full)
+		a->counts.map_full += did.full - a->full;
 	a->full = did.full;
-	a->counts.map_full += did.full;
 	if (did.added || did.changed || did.removed || did.full)
 		log_debug(
 			"maps written, added=%u changed=%u removed=%u full=%u",
@@ -377,6 +379,31 @@ static void retire(struct agent *a)
 		log_warn(err, "unregister the selectors of earlier agents");
 	else
 		snprintf(a->retired_for, sizeof(a->retired_for), "%s", ctrl);
+}
+
+static bool is_pods(__u32 pod_id, void *arg)
+{
+	const struct agent *a = arg;
+
+	return pods_by_id(&a->pods, pod_id);
+}
+
+/* Whoever went while no agent ran was told of by nobody. Once: each pod that is
+ * there has taken its number over with its first look. One whose look failed
+ * may do so later, and has lost what it counted before. */
+static void sweep(struct agent *a)
+{
+	int n;
+
+	if (a->swept)
+		return;
+	n = datapath_sweep_counters(a->dp, is_pods, a);
+	if (n < 0)
+		log_warn(n, "remove the counters of pods that went before");
+	else if (n)
+		log_info("removed the counters of pods that went before, n=%d",
+			 n);
+	a->swept = n >= 0;
 }
 
 /* ---- read back --------------------------------------------------------- */
@@ -539,12 +566,14 @@ void reconcile(struct agent *a)
 	}
 	a->counts.reconciles_ok++;
 	a->synced = true;
-	if (a->starts_left)
+	if (a->starts_left) {
 		agent_dirty(a);
-	else if (a->looks_left)
+	} else if (a->looks_left) {
 		agent_more(a);
-	else
+	} else {
 		retire(a);
+		sweep(a);
+	}
 	agent_retry(a);
 }
 

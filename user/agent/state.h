@@ -86,6 +86,7 @@ struct agent {
 	bool looks_left;  /* work that the last reconcile put off... */
 	bool starts_left; /* ...and pods that are starting wait for it */
 	bool synced;	  /* one reconcile was done without an error */
+	bool swept;	  /* counters of pods that went before this agent */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err;	   /* of the last reconcile */

@@ -4,11 +4,52 @@
 #include <sys/vfs.h>
 #include <linux/magic.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "datapath/pins.h"
 #include "datapath/selector.h"
 
-/* Return: 1 repaired, 0 in order, or a negative errno. */
+/* ---- what is said ---- */
+
+/* Keeps what was last said of @what. Return: is this something else? */
+static bool is_news(struct datapath *dp, const char *what, int err)
+{
+	struct check_said *said;
+
+	for (size_t i = 0; i < dp->n_said; i++) {
+		said = &dp->said[i];
+		if (strcmp(said->what, what))
+			continue;
+		if (said->err == err)
+			return false;
+		said->err = err;
+		return true;
+	}
+	said = err ? array_push(dp->said, dp->n_said) : NULL;
+	if (said)
+		*said = (struct check_said){what, err};
+	return err;
+}
+
+void check_note(struct datapath *dp, struct check *c, const char *what, int did)
+{
+	int err = did < 0 ? did : 0;
+
+	c->repairs += did > 0 ? did : 0;
+	if (!c->err)
+		c->err = err;
+	if (!is_news(dp, what, err) || !err)
+		return;
+	if (err == -EEXIST)
+		log_warn(err, "the pin of %s below %s is not of this agent",
+			 what, dp->dir);
+	else
+		log_warn(err, "check %s", what);
+}
+
+/* ---- the parts ---- */
+
+/* Return: 1 repaired, 0 in order, or a negative errno: see check_note(). */
 static int map_check(struct datapath *dp, const struct bpf_map *map)
 {
 	const char *name = bpf_map__name(map);
@@ -17,34 +58,25 @@ static int map_check(struct datapath *dp, const struct bpf_map *map)
 	there = pin_is(dp->dir, name, fd);
 	if (there == 1)
 		return 0;
-	if (!there)
-		return log_warn(-EEXIST, "the pin %s/%s is not of this agent",
-				dp->dir, name);
 	if (there != -ENOENT)
-		return there;
+		return there ? there : -EEXIST;
 	err = pin_put(fd, dp->dir, name);
 	if (err)
-		return log_warn(err, "pin the map %s again", name);
+		return err;
 	log_info("pinned the map %s again: its pin had gone", name);
 	return 1;
 }
 
-static int maps_check(struct datapath *dp)
+static void maps_check(struct datapath *dp, struct check *c)
 {
 	const struct bpf_map *map;
-	int repairs = 0, first = 0, did;
 
 	bpf_object__for_each_map(map, dp->obj)
 	{
 		if (!object_is_pinned_map(map) || bpf_map__fd(map) < 0)
 			continue;
-		did = map_check(dp, map);
-		if (did > 0)
-			repairs += did;
-		else if (did && !first)
-			first = did;
+		check_note(dp, c, bpf_map__name(map), map_check(dp, map));
 	}
-	return first ? first : repairs;
 }
 
 /* A struct_ops map can be registered once only: one that was unregistered by
@@ -67,14 +99,16 @@ static int selector_renew(struct datapath *dp)
 	return 1;
 }
 
-static int selector_check(struct datapath *dp)
+static void selector_check(struct datapath *dp, struct check *c)
 {
 	int did;
 
 	if (!dp->selector)
-		return 0;
+		return;
 	did = dp->selector->check(dp);
-	return did == -ESTALE ? selector_renew(dp) : did;
+	if (did == -ESTALE)
+		did = selector_renew(dp);
+	check_note(dp, c, dp->selector->name, did);
 }
 
 static int dirs_check(const struct datapath *dp)
@@ -83,27 +117,22 @@ static int dirs_check(const struct datapath *dp)
 	int err;
 
 	if (statfs(dp->bpffs, &fs) || fs.f_type != BPF_FS_MAGIC)
-		return log_warn(-ENOTDIR, "%s is no BPF file system any more",
-				dp->bpffs);
+		return -ENOTDIR; /* no BPF file system any more */
 	err = pin_dir_make(dp->dir);
 	return err ? err : pin_dir_make(dp->link_dir);
 }
 
-int datapath_check(struct datapath *dp)
+int datapath_check(struct datapath *dp, unsigned int *repairs)
 {
-	static int (*const checks[])(struct datapath *) = {
-		maps_check, selector_check, links_check};
-	int repairs = 0, first, did;
+	struct check c = {};
 
+	*repairs = 0;
 	if (!dp->obj)
 		return 0;
-	first = dirs_check(dp);
-	for (size_t i = 0; i < array_size(checks); i++) {
-		did = checks[i](dp);
-		if (did > 0)
-			repairs += did;
-		else if (did && !first)
-			first = did;
-	}
-	return first ? first : repairs;
+	check_note(dp, &c, dp->bpffs, dirs_check(dp));
+	maps_check(dp, &c);
+	selector_check(dp, &c);
+	links_check(dp, &c);
+	*repairs = c.repairs;
+	return c.err;
 }

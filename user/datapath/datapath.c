@@ -66,6 +66,7 @@ void datapath_close(struct datapath *dp)
 		cleanup_close(&dp->map_fd[i]);
 	for (size_t i = 0; i < LINKS; i++)
 		cleanup_close(&dp->link_fd[i]);
+	free(dp->said);
 	free(dp->bpffs);
 	free(dp->cgroup);
 	free(dp->proc);

@@ -145,6 +145,13 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 /* datapath_forget_pod - Delete the counters of a pod number that is gone. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
 
+/* datapath_sweep_counters - Delete the counters of every pod number that is not
+ * @known; those of no pod (0) stay. Return: number of rows deleted, or a
+ * negative errno. */
+typedef bool (*datapath_known_fn)(__u32 pod_id, void *arg);
+int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
+			    void *arg);
+
 /* datapath_events_fd - The ring buffer's epoll fd for the loop, or -1; on
  * POLLIN call datapath_events_read(). */
 int datapath_events_fd(const struct datapath *dp);
@@ -159,10 +166,12 @@ int datapath_events_read(struct datapath *dp, datapath_event_fn fn, void *arg);
 /*
  * datapath_check - Is everything still attached, pinned and registered as we
  * made it? Heals what is missing (re-pin, re-attach, register anew). A pin in
- * the place of ours that another process made is reported and left.
- * Return: number of repairs, or a negative errno.
+ * the place of ours that another process made is reported and left. An error is
+ * logged when it comes, not again while it lasts.
+ * @repairs: their number, also where something else could not be repaired.
+ * Return: 0, or the first negative errno (the rest was still done).
  */
-int datapath_check(struct datapath *dp);
+int datapath_check(struct datapath *dp, unsigned int *repairs);
 
 /*
  * datapath_remove - `smcmesh cleanup`'s BPF part: links, struct_ops maps of

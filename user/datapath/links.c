@@ -184,7 +184,7 @@ static bool is_alive(int fd)
 	       (info.type != BPF_LINK_TYPE_CGROUP || info.cgroup.cgroup_id);
 }
 
-/* Return: 1 repaired, 0 in order, or a negative errno. */
+/* Return: 1 repaired, 0 in order, or a negative errno: see check_note(). */
 static int link_check(struct datapath *dp, size_t i)
 {
 	const char *name = link_rows[i].name;
@@ -201,32 +201,20 @@ static int link_check(struct datapath *dp, size_t i)
 	there = pin_is(dp->link_dir, name, dp->link_fd[i]);
 	if (there == 1)
 		return 0;
-	if (!there)
-		return log_warn(-EEXIST, "the pin %s/%s is not of this agent",
-				dp->link_dir, name);
 	if (there != -ENOENT)
-		return there;
+		return there ? there : -EEXIST;
 	err = pin_put(dp->link_fd[i], dp->link_dir, name);
 	if (err)
-		return log_warn(err, "pin the link %s again", name);
+		return err;
 	log_info("pinned the link %s again: its pin had gone", name);
 	return 1;
 }
 
-int links_check(struct datapath *dp)
+void links_check(struct datapath *dp, struct check *c)
 {
-	int repairs = 0, first = 0, did;
-
-	for (size_t i = 0; i < LINKS; i++) {
-		if (dp->link_fd[i] < 0)
-			continue;
-		did = link_check(dp, i);
-		if (did > 0)
-			repairs += did;
-		else if (did && !first)
-			first = did;
-	}
-	return first ? first : repairs;
+	for (size_t i = 0; i < LINKS; i++)
+		if (dp->link_fd[i] >= 0)
+			check_note(dp, c, link_rows[i].name, link_check(dp, i));
 }
 
 static int prog_name_of(int link_fd, char name[BPF_OBJ_NAME_LEN])

@@ -2,6 +2,7 @@
 /* What the kernel holds, handed out row by row, and the ring of events. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <smcmesh/counters.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -145,23 +146,57 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 	return err;
 }
 
+/* ---- counters that go ---- */
+
+/* Deleting reads no values, and a row of per-CPU ones is long. */
+#define NO_VALUE 1
+
+static int gone_add(struct rows *gone, __u32 pod_id, __u32 counter)
+{
+	const struct smc_counter_key key = {pod_id, counter};
+	static const unsigned char none[NO_VALUE];
+
+	return rows_add(gone, &key, none);
+}
+
+/* Their keys are known: the map is not read for one pod. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id)
 {
-	_cleanup_(rows_free) struct rows rows = {}, gone = {};
-	struct smc_counter_key key;
-	int err, cpus;
+	_cleanup_(rows_free) struct rows gone = {
+		.key_size = sizeof(struct smc_counter_key),
+		.value_size = NO_VALUE};
+	int err = 0;
 
-	err = read_counters(dp, &rows, &cpus);
-	gone.key_size = rows.key_size;
-	gone.value_size = rows.value_size;
-	for (size_t i = 0; !err && i < rows.n; i++) {
-		memcpy(&key, rows_key(&rows, i), sizeof(key));
-		if (key.pod_id == pod_id)
-			err = rows_add(&gone, &key, rows_value(&rows, i));
-	}
-	if (!err && gone.n)
+	if (dp->map_fd[MAP_COUNTER] < 0)
+		return 0;
+	for (__u32 c = 0; !err && c < SMC_COUNTER_MAX; c++)
+		err = gone_add(&gone, pod_id, c);
+	for (__u32 r = 0; !err && r < SMC_REASON_MAX; r++)
+		err = gone_add(&gone, pod_id, SMC_COUNTER_REASON + r);
+	if (!err)
 		map_delete(dp->map_fd[MAP_COUNTER], &gone, &err);
 	return err;
+}
+
+int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
+			    void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	_cleanup_(rows_free) struct rows gone = {
+		.key_size = sizeof(struct smc_counter_key),
+		.value_size = NO_VALUE};
+	struct smc_counter_key key;
+	int err, cpus, did = 0;
+
+	err = read_counters(dp, &rows, &cpus);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		if (key.pod_id && !known(key.pod_id, arg))
+			err = gone_add(&gone, key.pod_id, key.counter);
+	}
+	if (!err && gone.n)
+		did = map_delete(dp->map_fd[MAP_COUNTER], &gone, &err);
+	return err ? err : did;
 }
 
 /* ---- events ---- */

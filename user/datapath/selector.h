@@ -19,8 +19,9 @@ struct selector {
 	int (*enroll)(struct datapath *dp, struct bpf_object *obj);
 	/* What a namespace must be told to use it; NULL: nothing. */
 	const char *(*name_of)(const struct datapath *dp);
-	/* Return: number of repairs; -ESTALE: gone, load and enroll again; or
-	 * a negative errno. */
+	/* Return: number of repairs; -ESTALE: gone, load and enroll again;
+	 * -EEXIST: the pin in its place is not of this agent; or another
+	 * negative errno. */
 	int (*check)(struct datapath *dp);
 	/* Drop the older generations. Return: number dropped, or errno. */
 	int (*retire)(struct datapath *dp);

@@ -269,11 +269,11 @@ static int hs_check(struct datapath *dp)
 	err = pin_is(dp->dir, pin, dp->ctrl.map_fd);
 	if (err == 1)
 		return 0;
-	if (err < 0 && err != -ENOENT)
-		return err;
+	if (err != -ENOENT)
+		return err ? err : -EEXIST;
 	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
 	if (err)
-		return log_warn(err, "pin the selector %s again", pin);
+		return err;
 	log_info("pinned the selector %s again: its pin had gone", pin);
 	return 1;
 }

@@ -67,6 +67,12 @@ struct hs_ctrl {
 	__u32 name_at, state_at;
 };
 
+/* What datapath_check() last said of a thing. */
+struct check_said {
+	const char *what; /* lives as long as the datapath */
+	int err;	  /* 0: it is in order again */
+};
+
 struct datapath {
 	char *bpffs, *cgroup, *proc; /* cgroup: NULL where there is none */
 	char *dir, *link_dir;	     /* BPFFS/smcmesh and its links/ */
@@ -79,6 +85,8 @@ struct datapath {
 	int map_fd[MAP_MAX];	     /* or -1 */
 	int link_fd[LINKS];	     /* or -1 */
 	struct hs_ctrl ctrl;
+	struct check_said *said;
+	size_t n_said;
 	struct ring_buffer *events; /* NULL: none */
 	datapath_event_fn event_fn; /* while datapath_events_read() runs */
 	void *event_arg;
@@ -125,6 +133,23 @@ int must_check object_load(struct datapath *dp, struct load_set *set,
 /* object_is_pinned_map - Is it one of the maps that are pinned by name? */
 bool object_is_pinned_map(const struct bpf_map *map);
 
+/* ---- check.c ---- */
+
+/* What one datapath_check() came to. */
+struct check {
+	unsigned int repairs;
+	int err; /* the first one */
+};
+
+/*
+ * check_note - Add how it is with one thing; an error is logged when it is
+ * another one than the last time.
+ * @what: its name; must live as long as @dp.
+ * @did: number of repairs, or a negative errno (-EEXIST: its pin is foreign).
+ */
+void check_note(struct datapath *dp, struct check *c, const char *what,
+		int did);
+
 /* ---- links.c ---- */
 
 /* link_up - Attach a loaded program, in place of what is pinned. Return: 0 or
@@ -139,9 +164,8 @@ int link_down(struct datapath *dp, size_t i);
  * link_down(). */
 int link_drop(const char *dir, const char *name);
 
-/* links_check - Re-attach and re-pin what has gone. Return: number of repairs,
- * or a negative errno. */
-int links_check(struct datapath *dp);
+/* links_check - Re-attach and re-pin what has gone. */
+void links_check(struct datapath *dp, struct check *c);
 
 /* links_sweep - Remove pins of ours that no running program has: an older
  * version's, and those of an agent that died while it attached. */

@@ -129,14 +129,16 @@ static void add_work(struct buf *out, const struct metrics *m)
 	add_count(out, METRIC_STREAM_DROPPED, m->stream_dropped);
 }
 
-static void add_pods(struct buf *out, const struct metrics *m)
+static void add_states(struct buf *out, const struct metrics *m)
 {
 	unsigned int n[2][SMC_REASON_MAX] = {};
 
+	add_head(out, METRIC_PODS);
+	if (!m->knows_pods)
+		return;
 	for (size_t i = 0; i < m->n_pods; i++)
 		if (m->pods[i].reason < SMC_REASON_MAX)
 			n[m->pods[i].armed][m->pods[i].reason]++;
-	add_head(out, METRIC_PODS);
 	buf_printf(out, "smcmesh_pods{state=\"armed\",reason=\"none\"} %u\n",
 		   n[true][SMC_REASON_NONE]);
 	for (unsigned int armed = 0; armed < 2; armed++)
@@ -147,6 +149,11 @@ static void add_pods(struct buf *out, const struct metrics *m)
 					"smcmesh_pods{state=\"%s\",reason=\"%s\"} %u\n",
 					armed ? "armed" : "not-armed",
 					reason_label(r), n[armed][r]);
+}
+
+static void add_pods(struct buf *out, const struct metrics *m)
+{
+	add_states(out, m);
 	add_count(out, METRIC_ENDPOINTS, m->endpoints);
 	add_head(out, METRIC_LATE_LISTENERS);
 	for (size_t i = 0; i < m->n_pods; i++) {

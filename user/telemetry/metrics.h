@@ -56,7 +56,8 @@
 	X(RECONCILE_SECONDS, "reconcile_duration_seconds", "summary", "",       \
 	  "Time that reconciles took.")                                         \
 	X(MAP_FULL, "map_full_total", "counter", "",                            \
-	  "Rows left out because a map of the datapath was full.")              \
+	  "Rows left out because a map of the datapath was full, each once "    \
+	  "while it lasts.")                                                    \
 	X(REPAIRS, "drift_repairs_total", "counter", "",                        \
 	  "Things that someone else had removed or changed, put back.")         \
 	X(STREAM_DROPPED, "flow_stream_dropped_total", "counter", "",           \
@@ -99,6 +100,9 @@ struct metrics {
 	size_t n_features;
 	bool ready, mesh_enabled, source_ok;
 	unsigned int source_notes;
+	/* False before the first reconcile: whose the counters are is not known
+	 * then, so nothing that is a pod's is told. */
+	bool knows_pods;
 	const struct metrics_pod *pods;
 	size_t n_pods;
 	size_t endpoints;
