@@ -373,6 +373,7 @@ def test_foreign_table(netns):
     got = nodectl("prepare", n.path, "smcmesh_1", 1337, MARK, MASK)
     assert (got["reason"], got["err"]) == ("owner-rule", -errno.EEXIST)
     assert "not ours" in got["detail"]
+    assert not nodectl("left", n.path)["rule"]
     assert not nodectl("release", n.path)["rule"]
     assert ruleset(n) == before
 
@@ -406,14 +407,19 @@ def test_kernel_without_nftables(netns):
     # nothing to take away there is no failure
     got = nodectl("release", n.path, preexec_fn=no_netfilter_netlink)
     assert (got["result"], got["rule"]) == (0, False)
+    got = nodectl("left", n.path, preexec_fn=no_netfilter_netlink)
+    assert (got["result"], got["rule"]) == (0, False)
 
 
 def test_released(netns):
     n = netns()
     nodectl("prepare", n.path, "smcmesh_1", 1337, MARK, MASK)
     assert "smcmesh" in ruleset(n)
+    assert nodectl("left", n.path) == {"result": 0, "ctrl": "", "rule": True}
     assert nodectl("release", n.path)["rule"]
     assert ruleset(n) == ""
+    assert nodectl("left", n.path) == {"result": 0, "ctrl": "", "rule": False}
+    assert nodectl("left", n.path + "-")["result"] == -errno.ENOENT
 
 
 # What the kernel does with an SMC socket's SYN, without SMC: a TCP socket that

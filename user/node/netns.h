@@ -100,6 +100,20 @@ struct netns_released {
 int netns_release(const struct netns_ref *ref, bool force,
 		  struct netns_released *out) must_check;
 
+/* What of ours a namespace has. */
+struct netns_left {
+	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl, if it is ours, or ""
+				       */
+	bool rule;		      /* our nftables table */
+};
+
+/*
+ * netns_left - What netns_release() would undo, and no more than that: it is
+ * asked of every namespace again and again. Loads nothing of SMC.
+ * Return: 0, or the first negative errno; @out then has what could be read.
+ */
+int netns_left(const struct netns_ref *ref, struct netns_left *out) must_check;
+
 /*
  * netns_each - Every network namespace that can be found: mounted in
  * /run/netns, and each process' below @proc, each once.
