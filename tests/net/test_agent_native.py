@@ -199,6 +199,13 @@ def test_nothing_is_changed(agent):
     assert not os.path.exists(agent.run_dir)
 
 
+def test_cleanup_of_nobody():
+    """Who may not look does not say that it is clean."""
+    r = smcmesh_as_nobody("cleanup", "--list", "--bpffs", "/nonexistent")
+    assert r.returncode == 1 and "Nothing of" not in r.stdout, r.stdout
+    assert "/ns/net: Operation not permitted" in r.stderr, r.stderr
+
+
 def test_metrics_are_clean(agent):
     promtool = os.path.join(rootfs.find(), "usr/bin/promtool")
     wait_for(agent.pods, 10, "the pods")

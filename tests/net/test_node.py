@@ -230,6 +230,32 @@ def test_each_once(netns):
     assert ghost not in by_inode.values()
 
 
+def test_each_of_the_host(netns, tmp_path):
+    """What only the host has mounted, as a container sees it: by process 1."""
+    n = netns()
+    host = tmp_path / "1/root/run/netns"
+    host.mkdir(parents=True)
+    for name, source in (("cni-1", n.path), ("cni-2", None)):
+        (host / name).touch()
+        if source:
+            subprocess.run(["mount", "--bind", source, host / name], check=True)
+        else:    # of no process and at no other place
+            subprocess.run(["unshare", f"--net={host / name}", "true"], check=True)
+    (host / "ghost").touch()
+    try:
+        got = nodectl("each", tmp_path)
+        inode = os.stat(host / "cni-2").st_ino
+        assert nodectl("look", host / "cni-2")["inode"] == inode
+    finally:
+        for name in ("cni-1", "cni-2"):
+            subprocess.run(["umount", host / name], check=False)
+    assert got["result"] == 0
+    by_path = {x["path"]: x["inode"] for x in got["netns"]}
+    assert by_path[str(host / "cni-2")] == inode
+    assert n.path in by_path and str(host / "cni-1") not in by_path
+    assert str(host / "ghost") not in by_path
+
+
 # ---- UIDs --------------------------------------------------------------------
 
 @contextlib.contextmanager

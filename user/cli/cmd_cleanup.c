@@ -125,8 +125,8 @@ static void say_released(struct buf *said, const char *path,
 			path, sockets);
 }
 
-/* Was @err the end of the namespace, and of all in it? A process that ends
- * refuses for a moment, and what was unmounted is an ordinary file. */
+/* Is @err that the namespace is no longer there? A process that ends refuses
+ * for a moment, and what was unmounted is an ordinary file. */
 static bool has_gone(int err, const char *path, __u64 inode)
 {
 	struct ns_id now;
@@ -143,7 +143,7 @@ static int release(const char *path, __u64 inode, void *arg)
 	char text[PATH_MAX];
 
 	if (has_gone(err, path, inode))
-		return 0;
+		return -ENOENT;
 	say_released(&c->said, place(path, text), &r);
 	failed(c, err, path);
 	c->kept += r.kept;
@@ -266,7 +266,7 @@ static int look(const char *path, __u64 inode, void *arg)
 	char text[PATH_MAX];
 
 	if (has_gone(err, path, inode))
-		return 0;
+		return -ENOENT;
 	place(path, text);
 	failed(c, err, text);
 	if (left.ctrl[0])
