@@ -199,6 +199,14 @@ def test_nothing_is_changed(agent):
     assert not os.path.exists(agent.run_dir)
 
 
+def test_doctor_of_nobody():
+    """A kernel without SMC says so to everybody; namespaces are not shown."""
+    r = smcmesh_as_nobody("doctor", "-o", "json")
+    report = json.loads(r.stdout)
+    assert report["capable"] is False and not report["namespaces"], r.stdout
+    assert "not every namespace could be looked at; run it as root" in r.stderr
+
+
 def test_cleanup_of_nobody():
     """Who may not look does not say that it is clean."""
     r = smcmesh_as_nobody("cleanup", "--list", "--bpffs", "/nonexistent")
