@@ -214,6 +214,26 @@ def test_cleanup_of_nobody():
     assert "/ns/net: Operation not permitted" in r.stderr, r.stderr
 
 
+def test_cleanup_that_gets_in_nowhere(tmp_path):
+    """A namespace of which nothing is known may need the selector: it stays."""
+    bpffs, net = tmp_path / "bpf", tmp_path / "proc/7/ns/net"
+    net.parent.mkdir(parents=True)
+    net.symlink_to("/proc/self/ns/uts")    # of another kind: setns() refuses
+    args = [f"--proc={tmp_path}/proc", f"--bpffs={bpffs}",
+            f"--run={tmp_path}/run"]
+    for how in ([], ["--list"]):
+        r = smcmesh("cleanup", *how, *args)
+        assert r.returncode == 1 and "Nothing of" not in r.stdout, r.stdout
+        assert f"{net}: Invalid argument" in r.stderr, r.stderr
+        assert how or "The selector stays for them" in r.stdout, r.stdout
+    net.unlink()
+    assert smcmesh("cleanup", "--list", *args).returncode == 0
+    # and pins that cannot be looked for
+    bpffs.write_text("")
+    r = smcmesh("cleanup", "--list", *args)
+    assert r.returncode == 1 and "smcmesh: Not a directory" in r.stderr, r.stderr
+
+
 def test_metrics_are_clean(agent):
     promtool = os.path.join(rootfs.find(), "usr/bin/promtool")
     wait_for(agent.pods, 10, "the pods")
