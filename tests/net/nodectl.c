@@ -174,6 +174,17 @@ static int do_release(char **a, int n)
 	return 0;
 }
 
+static int do_left(char **a, int n)
+{
+	struct netns_ref ref = {.path = a[0]};
+	struct netns_left left;
+
+	put("result", netns_left(&ref, &left));
+	put_str("ctrl", left.ctrl);
+	yyjson_mut_obj_add_bool(doc, root, "rule", left.rule);
+	return 0;
+}
+
 static int put_netns(const char *path, __u64 inode, void *arg)
 {
 	yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, arg);
@@ -323,7 +334,7 @@ static const struct {
 	{"ueid", 1, 2, do_ueid},       {"devices", 0, 0, do_devices},
 	{"sidecar", 2, 2, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
 	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
-	{"uid", 2, 2, do_uid},
+	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
 };
 
 static int run(char **argv, int argc)

@@ -199,6 +199,72 @@ def test_nothing_is_changed(agent):
     assert not os.path.exists(agent.run_dir)
 
 
+def endpoints_said(run_dir, services):
+    """What `smcmesh endpoints` prints of an agent's answer: a line for each."""
+    body = json.dumps({"endpoints": [], "services": services}).encode()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(f"{run_dir}/agent.sock")
+        s.listen()
+        with subprocess.Popen([SMCMESH, "endpoints", f"--run={run_dir}"],
+                              text=True, stdout=subprocess.PIPE) as cli:
+            with s.accept()[0] as c:
+                c.recv(4096)
+                c.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+                          b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            out = cli.stdout.read()
+        assert cli.returncode == 0, out
+    return out.splitlines()[-len(services):]
+
+
+def test_why_a_service_is_not_offered(tmp_path):
+    row = {"address": "10.96.0.1", "port": 80, "namespace": "shop",
+           "service": "web", "pod": "", "stranger": "", "transports": [],
+           "expires_in_seconds": 0}
+    whole = {"transports": ["smcd"], "expires_in_seconds": 9.5}
+    said = endpoints_said(tmp_path, [
+        row | {"stranger": "10.1.0.9"}, row, row | whole,
+        row | whole | {"expires_in_seconds": 0}])
+    assert "its backend 10.1.0.9 is no endpoint" in said[0], said
+    assert "not all of its backends could be read" in said[1], said
+    assert said[2].split()[-1] == "-", said
+    assert "expired: the agent is behind" in said[3], said
+
+
+def test_doctor_of_nobody():
+    """A kernel without SMC says so to everybody; namespaces are not shown."""
+    r = smcmesh_as_nobody("doctor", "-o", "json")
+    report = json.loads(r.stdout)
+    assert report["capable"] is False and not report["namespaces"], r.stdout
+    assert "not every namespace could be looked at; run it as root" in r.stderr
+
+
+def test_cleanup_of_nobody():
+    """Who may not look does not say that it is clean."""
+    r = smcmesh_as_nobody("cleanup", "--list", "--bpffs", "/nonexistent")
+    assert r.returncode == 1 and "Nothing of" not in r.stdout, r.stdout
+    assert "/ns/net: Operation not permitted" in r.stderr, r.stderr
+
+
+def test_cleanup_that_gets_in_nowhere(tmp_path):
+    """A namespace of which nothing is known may need the selector: it stays."""
+    bpffs, net = tmp_path / "bpf", tmp_path / "proc/7/ns/net"
+    net.parent.mkdir(parents=True)
+    net.symlink_to("/proc/self/ns/uts")    # of another kind: setns() refuses
+    args = [f"--proc={tmp_path}/proc", f"--bpffs={bpffs}",
+            f"--run={tmp_path}/run"]
+    for how in ([], ["--list"]):
+        r = smcmesh("cleanup", *how, *args)
+        assert r.returncode == 1 and "Nothing of" not in r.stdout, r.stdout
+        assert f"{net}: Invalid argument" in r.stderr, r.stderr
+        assert how or "The selector stays for them" in r.stdout, r.stdout
+    net.unlink()
+    assert smcmesh("cleanup", "--list", *args).returncode == 0
+    # and pins that cannot be looked for
+    bpffs.write_text("")
+    r = smcmesh("cleanup", "--list", *args)
+    assert r.returncode == 1 and "smcmesh: Not a directory" in r.stderr, r.stderr
+
+
 def test_metrics_are_clean(agent):
     promtool = os.path.join(rootfs.find(), "usr/bin/promtool")
     wait_for(agent.pods, 10, "the pods")

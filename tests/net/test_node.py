@@ -230,6 +230,32 @@ def test_each_once(netns):
     assert ghost not in by_inode.values()
 
 
+def test_each_of_the_host(netns, tmp_path):
+    """What only the host has mounted, as a container sees it: by process 1."""
+    n = netns()
+    host = tmp_path / "1/root/run/netns"
+    host.mkdir(parents=True)
+    for name, source in (("cni-1", n.path), ("cni-2", None)):
+        (host / name).touch()
+        if source:
+            subprocess.run(["mount", "--bind", source, host / name], check=True)
+        else:    # of no process and at no other place
+            subprocess.run(["unshare", f"--net={host / name}", "true"], check=True)
+    (host / "ghost").touch()
+    try:
+        got = nodectl("each", tmp_path)
+        inode = os.stat(host / "cni-2").st_ino
+        assert nodectl("look", host / "cni-2")["inode"] == inode
+    finally:
+        for name in ("cni-1", "cni-2"):
+            subprocess.run(["umount", host / name], check=False)
+    assert got["result"] == 0
+    by_path = {x["path"]: x["inode"] for x in got["netns"]}
+    assert by_path[str(host / "cni-2")] == inode
+    assert n.path in by_path and str(host / "cni-1") not in by_path
+    assert str(host / "ghost") not in by_path
+
+
 # ---- UIDs --------------------------------------------------------------------
 
 @contextlib.contextmanager
@@ -373,6 +399,7 @@ def test_foreign_table(netns):
     got = nodectl("prepare", n.path, "smcmesh_1", 1337, MARK, MASK)
     assert (got["reason"], got["err"]) == ("owner-rule", -errno.EEXIST)
     assert "not ours" in got["detail"]
+    assert not nodectl("left", n.path)["rule"]
     assert not nodectl("release", n.path)["rule"]
     assert ruleset(n) == before
 
@@ -406,14 +433,19 @@ def test_kernel_without_nftables(netns):
     # nothing to take away there is no failure
     got = nodectl("release", n.path, preexec_fn=no_netfilter_netlink)
     assert (got["result"], got["rule"]) == (0, False)
+    got = nodectl("left", n.path, preexec_fn=no_netfilter_netlink)
+    assert (got["result"], got["rule"]) == (0, False)
 
 
 def test_released(netns):
     n = netns()
     nodectl("prepare", n.path, "smcmesh_1", 1337, MARK, MASK)
     assert "smcmesh" in ruleset(n)
+    assert nodectl("left", n.path) == {"result": 0, "ctrl": "", "rule": True}
     assert nodectl("release", n.path)["rule"]
     assert ruleset(n) == ""
+    assert nodectl("left", n.path) == {"result": 0, "ctrl": "", "rule": False}
+    assert nodectl("left", n.path + "-")["result"] == -errno.ENOENT
 
 
 # What the kernel does with an SMC socket's SYN, without SMC: a TCP socket that

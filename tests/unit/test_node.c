@@ -265,6 +265,7 @@ static void test_uid_of_named_process(void **state)
 
 struct netns_seen {
 	int n, stop_at;
+	bool gone;
 	char last[4096];
 };
 
@@ -276,7 +277,9 @@ static int note_netns(const char *path, __u64 inode, void *arg)
 		    strlen(tree_top))) /* one of this machine's */
 		return 0;
 	snprintf(seen->last, sizeof(seen->last), "%s", path);
-	return ++seen->n == seen->stop_at ? -ECANCELED : 0;
+	if (++seen->n == seen->stop_at)
+		return -ECANCELED;
+	return seen->gone ? -ENOENT : 0;
 }
 
 static void test_each_netns_once(void **state)
@@ -291,6 +294,10 @@ static void test_each_netns_once(void **state)
 	make_dirs("proc/12x");
 	assert_int_equal(netns_each(at("proc"), note_netns, &seen), 0);
 	assert_int_equal(seen.n, 2);
+
+	seen = (struct netns_seen){.gone = true};
+	assert_int_equal(netns_each(at("proc"), note_netns, &seen), 0);
+	assert_int_equal(seen.n, 3); /* the pod's by both of its processes */
 
 	seen = (struct netns_seen){.stop_at = 1};
 	assert_int_equal(netns_each(at("proc"), note_netns, &seen), -ECANCELED);

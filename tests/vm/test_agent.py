@@ -250,6 +250,15 @@ def test_doctor_says_what_is_there(lab):
     assert text.rstrip().endswith("pods SMC.")
 
 
+def test_doctor_without_rights(lab):
+    """What the kernel does not tell a user is not known, which is not "no"."""
+    report = lab.agent.cli("doctor", "-o", "json", user=1000).json()
+    assert report["capable"] is None, report["features"]
+    assert report["conclusion"].endswith("run it as root."), report
+    r = lab.agent.cli("doctor", user=1000)
+    assert "not every namespace" in r.err, r.err
+
+
 def test_metrics_are_clean(lab):
     text = lab.agent.http("/metrics", unix=False).out
     r = lab.vm.run("promtool check metrics", stdin=text, check=False)

@@ -165,6 +165,17 @@ def test_list_of_nothing(lab):
     assert "Nothing of smcmesh is left" in lab.cleanup("--list")
 
 
+def test_left_rule_is_listed(lab):
+    """As if a cleanup had been killed between the selector and the rule."""
+    lab.s.run("nft add table inet smcmesh; nft add chain inet smcmesh output;"
+              "nft 'add rule inet smcmesh output accept comment smcmesh'")
+    said = lab.cleanup("--list", rc=1)
+    assert "nftables table inet smcmesh in /run/netns/s" in said, said
+    assert "removed the nftables table inet smcmesh" in lab.cleanup()
+    lab.cleanup("--list")
+    lab.wait_restored()
+
+
 def test_cleanup_of_nothing(lab):
     lab.cleanup()
     lab.wait_restored()

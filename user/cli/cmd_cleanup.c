@@ -4,12 +4,13 @@
  * first the converter goes and the verdict denies (no new SMC sockets, no
  * offer), then each namespace lets go of its selector, then the selector
  * itself. A namespace with open SMC sockets keeps it, denying: without one the
- * kernel would let them offer to, and answer, anyone.
+ * kernel would let them offer to, and answer, anyone. The same goes for one
+ * that could not be dealt with.
  *
- * It ends by looking for what it should have removed, not by believing itself.
- * --list is that look alone. --then-idle is for a DaemonSet, whose pods must
- * not end: it tries until nothing is left, and the look is what makes the pod
- * Ready.
+ * It ends by looking for what it should have removed, not by believing itself;
+ * what it could not look at is not clean. --list is that look alone.
+ * --then-idle is for a DaemonSet, whose pods must not end: it tries until
+ * nothing is left, and the look is what makes the pod Ready.
  */
 #include <errno.h>
 #include <limits.h>
@@ -24,6 +25,7 @@
 #include "cli/command.h"
 #include "datapath/datapath.h"
 #include "node/netns.h"
+#include "node/proc.h"
 #include "node/whose.h"
 
 /* Between two tries of --then-idle. */
@@ -50,6 +52,7 @@ struct cleanup {
 	const char *run;
 	bool force;
 	unsigned int namespaces, kept;
+	bool unreleased;   /* in some namespace we do not know what stayed */
 	struct buf said;   /* of the namespaces */
 	struct buf out;	   /* for stdout */
 	struct buf errors; /* for stderr */
@@ -122,6 +125,15 @@ static void say_released(struct buf *said, const char *path,
 			path, sockets);
 }
 
+/* Is @err that the namespace is no longer there? A process that ends refuses
+ * for a moment, and what was unmounted is an ordinary file. */
+static bool has_gone(int err, const char *path, __u64 inode)
+{
+	struct ns_id now;
+
+	return err && (ns_of_path(path, &now) || now.ino != inode);
+}
+
 static int release(const char *path, __u64 inode, void *arg)
 {
 	struct cleanup *c = arg;
@@ -130,11 +142,12 @@ static int release(const char *path, __u64 inode, void *arg)
 	int err = netns_release(&ref, c->force, &r);
 	char text[PATH_MAX];
 
-	if (err == -ENOENT) /* it has gone meanwhile, and all in it */
-		return 0;
+	if (has_gone(err, path, inode))
+		return -ENOENT;
 	say_released(&c->said, place(path, text), &r);
 	failed(c, err, path);
 	c->kept += r.kept;
+	c->unreleased |= err < 0;
 	c->namespaces++;
 	return 0;
 }
@@ -166,16 +179,24 @@ static void remove_datapath(struct cleanup *c, bool keep_selector,
 	       "remove the BPF programs and maps");
 }
 
+/* Must the selector stay, as a namespace has it, or may have it? */
+static bool is_needed(const struct cleanup *c)
+{
+	return c->kept || c->unreleased;
+}
+
 /* Stop converting and deny everything; let the namespaces go; then, unless one
  * of them needs it, the rest. */
 static void remove_all(struct cleanup *c)
 {
 	_buf_ struct buf first = {}, second = {};
+	int err;
 
 	remove_datapath(c, true, &first);
-	failed(c, netns_each(c->datapath.proc, release, c),
-	       "go through the namespaces");
-	if (c->kept) {
+	err = netns_each(c->datapath.proc, release, c);
+	failed(c, err, "go through the namespaces");
+	c->unreleased |= err < 0;
+	if (is_needed(c)) {
 		add_said(&c->out, &first);
 		add_said(&c->out, &c->said);
 		return;
@@ -227,7 +248,7 @@ static void remove_run(struct cleanup *c)
 	}
 	if (!rmdir(c->run))
 		buf_printf(&c->out, "removed %s\n", c->run);
-	else if (errno == EBUSY && !c->kept)
+	else if (errno == EBUSY && !is_needed(c))
 		remove_mounted(c);
 	else if (errno != ENOENT && errno != EBUSY)
 		failed(c, -errno, c->run);
@@ -235,35 +256,50 @@ static void remove_run(struct cleanup *c)
 
 /* ---- the proof --------------------------------------------------------- */
 
+/* What could not be looked at is not known to be clean. */
 static int look(const char *path, __u64 inode, void *arg)
 {
 	struct cleanup *c = arg;
 	struct netns_ref ref = {.path = path, .proc = c->datapath.proc};
-	struct netns_facts facts = {};
-	int err = netns_look(&ref, &facts);
+	struct netns_left left;
+	int err = netns_left(&ref, &left);
 	char text[PATH_MAX];
 
-	if (!err &&
-	    !strncmp(facts.ctrl, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN)) {
-		buf_printf(&c->out, "left: net.smc.hs_ctrl in %s is %s\n",
-			   place(path, text), facts.ctrl);
+	if (has_gone(err, path, inode))
+		return -ENOENT;
+	place(path, text);
+	failed(c, err, text);
+	if (left.ctrl[0])
+		buf_printf(&c->out, "left: net.smc.hs_ctrl in %s is %s\n", text,
+			   left.ctrl);
+	if (left.rule)
+		buf_printf(&c->out,
+			   "left: the nftables table inet smcmesh in %s\n",
+			   text);
+	if (left.ctrl[0] || left.rule)
 		note(c, -EBUSY);
-	}
 	c->namespaces++;
-	netns_facts_free(&facts);
 	return 0;
 }
 
-static void prove(struct cleanup *c)
+static void look_for_pins(struct cleanup *c)
 {
 	char pins[PATH_MAX];
-	int ueids;
 
 	snprintf(pins, sizeof(pins), "%s/%s", c->datapath.bpffs, SMC_PIN_DIR);
 	if (!access(pins, F_OK)) {
 		buf_printf(&c->out, "left: %s\n", pins);
 		note(c, -EBUSY);
+	} else if (errno != ENOENT) {
+		failed(c, -errno, pins);
 	}
+}
+
+static void prove(struct cleanup *c)
+{
+	int ueids;
+
+	look_for_pins(c);
 	ueids = ueid_left(c->run, &c->out);
 	failed(c, ueids, "look for our UEID");
 	if (ueids > 0)
@@ -275,6 +311,10 @@ static void prove(struct cleanup *c)
 
 static int conclude(struct cleanup *c)
 {
+	if (c->unreleased)
+		buf_printf(
+			&c->out,
+			"Not all is removed: some namespaces could not be dealt with, see the errors. The selector stays for them, denying. Run cleanup again.\n");
 	if (c->kept) {
 		buf_printf(
 			&c->out,
@@ -287,7 +327,7 @@ static int conclude(struct cleanup *c)
 		return EXIT_FAILED;
 	buf_printf(
 		&c->out,
-		"Nothing of smcmesh is left: no pin below %s, no selector in any of %u namespaces, no UEID of ours.\n",
+		"Nothing of smcmesh is left: no pin below %s, no selector and no nftables table in any of %u namespaces, no UEID of ours.\n",
 		c->datapath.bpffs, c->namespaces);
 	return EXIT_OK;
 }
@@ -323,7 +363,7 @@ static int clean(struct cleanup *c)
 	remove_all(c);
 	remove_ueid(c);
 	remove_run(c);
-	if (!c->kept)
+	if (!is_needed(c))
 		prove(c);
 	return conclude(c);
 }

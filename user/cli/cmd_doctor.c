@@ -38,6 +38,9 @@ struct report {
 	const char *proc;
 	bool smc;	       /* the kernel has SMC at all */
 	bool capable;	       /* converter and selector */
+	bool known;	       /* whether it is capable */
+	bool rights;	       /* all that may be asked for */
+	bool unseen;	       /* some namespace could not be looked at */
 	bool transport;	       /* one of the host, at least */
 	struct datapath *maps; /* as they are pinned, or NULL */
 };
@@ -67,6 +70,19 @@ static void gather_features(struct report *r, const struct features *features)
 	yyjson_mut_obj_add_val(r->doc, r->root, "features", arr);
 }
 
+/* Without one of these there is no converter or no selector, whatever the
+ * others would answer. */
+static bool is_impossible(const struct features *features)
+{
+	static const enum feature need[] = {FEATURE_BTF, FEATURE_IPPROTO_SMC,
+					    FEATURE_SOCKPROTO, FEATURE_HS_CTRL};
+
+	for (size_t i = 0; i < array_size(need); i++)
+		if (features->v[need[i]].state == FEATURE_MISSING)
+			return true;
+	return false;
+}
+
 static void gather_choice(struct report *r, const struct features *features)
 {
 	const char *converter = features_converter(features);
@@ -76,7 +92,12 @@ static void gather_choice(struct report *r, const struct features *features)
 	r->capable = strcmp(converter, "none") && strcmp(selector, "none");
 	yyjson_mut_obj_add_str(r->doc, r->root, "converter", converter);
 	yyjson_mut_obj_add_str(r->doc, r->root, "selector", selector);
-	yyjson_mut_obj_add_bool(r->doc, r->root, "capable", r->capable);
+	r->known = r->capable || is_impossible(features);
+	r->rights = feature_present(features, FEATURE_CAPABILITIES);
+	if (r->known)
+		yyjson_mut_obj_add_bool(r->doc, r->root, "capable", r->capable);
+	else
+		yyjson_mut_obj_add_null(r->doc, r->root, "capable");
 }
 
 static void gather_ueids(struct report *r)
@@ -154,13 +175,26 @@ static int gather_namespace(const char *path, __u64 inode, void *arg)
 	struct report *r = arg;
 	struct netns_ref ref = {.path = path, .proc = r->proc};
 	struct netns_facts facts = {};
+	int err = netns_look(&ref, &facts);
 
-	if (netns_look(&ref, &facts))
-		return 0; /* gone meanwhile, or not ours to enter */
+	if (err) {
+		r->unseen |= err != -ENOENT;
+		return err == -ENOENT ? err : 0;
+	}
 	add_namespace(r, yyjson_mut_obj_get(r->root, "namespaces"), &ref,
 		      &facts);
 	netns_facts_free(&facts);
 	return 0;
+}
+
+static void gather_namespaces(struct report *r)
+{
+	yyjson_mut_obj_add_arr(r->doc, r->root, "namespaces");
+	r->unseen |= netns_each(r->proc, gather_namespace, r) < 0;
+	if (r->unseen)
+		fprintf(stderr,
+			"smcmesh doctor: not every namespace could be looked at%s\n",
+			r->rights ? "" : "; run it as root");
 }
 
 /* ---- warnings ---------------------------------------------------------- */
@@ -230,6 +264,10 @@ static void gather_conclusion(struct report *r, const struct features *features)
 		text = "This node can make TCP connections of annotated pods SMC.";
 	else if (r->capable)
 		text = "This node can select and convert, but the host has neither shared memory nor an active RDMA device: only pods with an RDMA device of their own are accelerated.";
+	else if (!r->known && !r->rights)
+		text = "Whether this node can make TCP connections SMC is not known without these rights: run it as root.";
+	else if (!r->known)
+		text = "Whether this node could make TCP connections SMC is not known: the kernel refuses to be tried, as lockdown or an LSM has it do. All traffic stays TCP, and the agent changes nothing.";
 	else
 		text = "This node cannot make TCP connections SMC: all traffic stays TCP, and the agent changes nothing.";
 	yyjson_mut_obj_add_str(r->doc, r->root, "conclusion", text);
@@ -247,10 +285,7 @@ static void gather(struct report *r, const struct datapath_options *opt)
 	gather_features(r, &features);
 	gather_ueids(r);
 	gather_rdma(r);
-	yyjson_mut_obj_add_arr(r->doc, r->root, "namespaces");
-	if (netns_each(opt->proc, gather_namespace, r))
-		fprintf(stderr,
-			"smcmesh doctor: not every namespace could be looked at; run it as root\n");
+	gather_namespaces(r);
 	gather_warnings(r, &features);
 	gather_conclusion(r, &features);
 }
@@ -411,7 +446,7 @@ const struct command command_doctor = {
 	.name = "doctor",
 	.help = "what this node's kernel can do, what is missing, how to get it",
 	.more = "Needs no agent. Exits 0 once it has looked, whatever it found; `capable` in\n"
-		"its JSON is the answer for scripts.",
+		"its JSON is the answer for scripts: null where the kernel does not tell.",
 	.options = options,
 	.run = run,
 };

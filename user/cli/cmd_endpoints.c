@@ -36,17 +36,24 @@ static void print_endpoints(yyjson_val *root)
 	table_print(&t, stdout);
 }
 
+/* A row without transports has nothing that could expire. */
 static const char *why_not(yyjson_val *service, struct buf *text)
 {
 	const char *stranger = json_text(service, "stranger");
+	bool offered = yyjson_arr_size(yyjson_obj_get(service, "transports"));
+	double left =
+		yyjson_get_num(yyjson_obj_get(service, "expires_in_seconds"));
 
 	if (*stranger)
 		buf_printf(
 			text,
 			"its backend %s is no endpoint, or has no transport of the others",
 			stranger);
-	else if (yyjson_get_num(
-			 yyjson_obj_get(service, "expires_in_seconds")) <= 0)
+	else if (!offered && *json_text(service, "service"))
+		buf_printf(
+			text,
+			"not all of its backends could be read (smcmesh status)");
+	else if (offered && left <= 0)
 		buf_printf(text, "expired: the agent is behind");
 	return text->data;
 }

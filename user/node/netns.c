@@ -467,3 +467,40 @@ int netns_release(const struct netns_ref *ref, bool force,
 		memcpy(out, answer.data, sizeof(*out));
 	return err;
 }
+
+/* ---- what is left -------------------------------------------------------- */
+
+static int left_ctrl(const char *proc, struct netns_left *l)
+{
+	char name[SMC_CTRL_NAME_MAX];
+	int err = ctrl_read(proc, name);
+
+	if (!err && ctrl_is_ours(name))
+		strcpy(l->ctrl, name);
+	return err == -ENOENT ? 0 : err; /* a kernel without the sysctl */
+}
+
+static int left_in_netns(const void *proc, struct buf *answer)
+{
+	struct netns_left l = {};
+	int err = left_ctrl(proc, &l);
+	int rule = sidecar_left();
+
+	l.rule = rule > 0;
+	buf_add(answer, &l, sizeof(l));
+	return err ? err : rule < 0 ? rule : 0;
+}
+
+int netns_left(const struct netns_ref *ref, struct netns_left *out)
+{
+	_buf_ struct buf answer = {};
+	int err = helper_run(ref->path, left_in_netns, proc_of(ref),
+			     HELPER_TIMEOUT_MS, &answer);
+
+	memset(out, 0, sizeof(*out));
+	if (answer.len == sizeof(*out))
+		memcpy(out, answer.data, sizeof(*out));
+	else if (!err)
+		err = -EIO;
+	return err;
+}

@@ -100,13 +100,29 @@ struct netns_released {
 int netns_release(const struct netns_ref *ref, bool force,
 		  struct netns_released *out) must_check;
 
+/* What of ours a namespace has. */
+struct netns_left {
+	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl, if it is ours, or ""
+				       */
+	bool rule;		      /* our nftables table */
+};
+
 /*
- * netns_each - Every network namespace that can be found: mounted in
- * /run/netns, and each process' below @proc, each once.
+ * netns_left - What netns_release() would undo, and no more than that: it is
+ * asked of every namespace again and again. Loads nothing of SMC.
+ * Return: 0, or the first negative errno; @out then has what could be read.
+ */
+int netns_left(const struct netns_ref *ref, struct netns_left *out) must_check;
+
+/*
+ * netns_each - Every network namespace that can be found, each once: mounted in
+ * /run/netns, each process' below @proc, mounted in the host's /run/netns as
+ * process 1 below @proc sees it.
  * A namespace that only an open descriptor or one thread of a process keeps
  * alive is not found.
- * @fn: returns 0 to go on.
- * Return: 0, what @fn returned if not 0, or a negative errno.
+ * @fn: returns 0 to go on; -ENOENT: it is gone from this path, another to the
+ * same namespace counts as new.
+ * Return: 0, what else @fn returned, or a negative errno.
  */
 typedef int (*netns_fn)(const char *path, __u64 inode, void *arg);
 int netns_each(const char *proc, netns_fn fn, void *arg) must_check;

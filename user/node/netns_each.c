@@ -22,8 +22,11 @@ struct each {
 static int visit(struct each *e, const char *path)
 {
 	struct ns_id id, *place;
+	int err;
 
-	if (ns_of_path(path, &id)) /* it went */
+	/* It went; or it may not be seen, then not by an agent with these
+	 * rights either. With fewer, @fn will not get into our own. */
+	if (ns_of_path(path, &id))
 		return 0;
 	for (size_t i = 0; i < e->n; i++)
 		if (ns_same(&e->seen[i], &id))
@@ -32,7 +35,11 @@ static int visit(struct each *e, const char *path)
 	if (!place)
 		return -ENOMEM;
 	*place = id;
-	return e->fn(path, id.ino, e->arg);
+	err = e->fn(path, id.ino, e->arg);
+	if (err != -ENOENT)
+		return err;
+	e->n--; /* another path may still lead there */
+	return 0;
 }
 
 static int visit_process(pid_t pid, void *arg)
@@ -52,30 +59,40 @@ static bool is_nsfs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == NSFS_MAGIC;
 }
 
-static int visit_mounted(struct each *e)
+static int visit_mounted(struct each *e, const char *where)
 {
-	_closedir_ DIR *dir = opendir(NETNS_DIR);
+	_closedir_ DIR *dir = opendir(where);
 	char path[PATH_MAX];
 	struct dirent *d;
 	int err = 0;
 
 	while (!err && dir && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), NETNS_DIR "/%s", d->d_name);
+		snprintf(path, sizeof(path), "%s/%s", where, d->d_name);
 		if (is_nsfs(path))
 			err = visit(e, path);
 	}
 	return err;
 }
 
-/* Mounted ones first: such a path stays good when a process ends. */
+/*
+ * Mounted ones first: such a path stays good when a process ends. Then those of
+ * processes, whose paths tell whose they are. The host's mounts last: they are
+ * not ours in a container, and a pod whose containers have all ended may be
+ * nothing but such a mount.
+ */
 int netns_each(const char *proc, netns_fn fn, void *arg)
 {
 	struct each e = {
 		.proc = proc ? proc : PROC_DEFAULT, .fn = fn, .arg = arg};
-	int err = visit_mounted(&e);
+	char host[PATH_MAX];
+	int err;
 
+	snprintf(host, sizeof(host), "%s/1/root" NETNS_DIR, e.proc);
+	err = visit_mounted(&e, NETNS_DIR);
 	if (!err)
 		err = proc_each(e.proc, visit_process, &e);
+	if (!err)
+		err = visit_mounted(&e, host);
 	free(e.seen);
 	return err;
 }

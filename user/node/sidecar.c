@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/sidecar.h"
 
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <nftables/libnftables.h>
@@ -60,6 +61,24 @@ static int nft_probe(void)
 	g->version = NFNETLINK_V0;
 	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
 	return err == -EINVAL || err == -ENOENT ? -EPROTONOSUPPORT : err;
+}
+
+/* Is a table of that name there, whoever made it? Asked without libnftables,
+ * which reads every table first, and may not understand one of another's. */
+static int nft_has_table(void)
+{
+	struct nfgenmsg *g;
+	struct nl_request r;
+	int err;
+
+	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_ACK);
+	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
+	g->nfgen_family = NFPROTO_INET;
+	g->version = NFNETLINK_V0;
+	mnl_attr_put_strz(r.head, NFTA_TABLE_NAME, SIDECAR_TABLE);
+	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
+	/* EINVAL, or ENOENT of the bus: no nf_tables, see above */
+	return err == -ENOENT || err == -EINVAL ? 0 : err ?: 1;
 }
 
 static int nft_open(struct nft_ctx **out)
@@ -319,21 +338,38 @@ int sidecar_ensure(__u32 mark, __u32 mask, char *detail, size_t room)
 	return -EIO;
 }
 
-int sidecar_remove(void)
+/* Is our table there? Return: 1 with *@nft open, 0, or a negative errno. */
+static int find_ours(struct nft_ctx **nft)
 {
 	_doc_ yyjson_doc *doc = NULL;
-	_nft_ struct nft_ctx *nft = NULL;
+	int err = nft_has_table();
 	enum found found;
 	char detail[128];
-	int err;
 
-	err = nft_open(&nft);
+	if (err <= 0)
+		return err;
+	err = nft_open(nft);
 	if (!err)
-		err = look(nft, &found, &doc, detail, sizeof(detail));
-	if (err)
-		return err == -EPROTONOSUPPORT ? 0 : err;
-	if (found != OURS)
-		return 0;
+		err = look(*nft, &found, &doc, detail, sizeof(detail));
+	return err ? err : found == OURS;
+}
+
+int sidecar_left(void)
+{
+	_nft_ struct nft_ctx *nft = NULL;
+
+	return find_ours(&nft);
+}
+
+int sidecar_remove(void)
+{
+	_nft_ struct nft_ctx *nft = NULL;
+	char detail[128];
+	int found, err;
+
+	found = find_ours(&nft);
+	if (found <= 0)
+		return found;
 	err = nft_run(nft, "{\"nftables\":[{\"delete\":" TABLE_JSON "}]}", -EIO,
 		      detail, sizeof(detail));
 	return err ? err : 1;

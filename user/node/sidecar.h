@@ -45,6 +45,13 @@
 int sidecar_ensure(__u32 mark, __u32 mask, char *detail,
 		   size_t room) must_check;
 
+/*
+ * sidecar_left - Is our table there? Where none of that name is, as nearly
+ * everywhere, one message tells. Return: 1, 0: it is not, or is not ours, or
+ * the kernel has no nf_tables; or a negative errno.
+ */
+int sidecar_left(void) must_check;
+
 /* sidecar_remove - Return: 1 removed, 0 was not there or is not ours, or a
  * negative errno. No nf_tables in the kernel: 0. */
 int sidecar_remove(void) must_check;
