@@ -43,6 +43,7 @@ static inline void talk_answer(struct talk *t, const char *request, int status,
 static inline bool talk_is_quiet(struct talk *t)
 {
 	t->api.gave_up = false;
+	t->api.give_up_at = 0; /* the first time that the guard looks */
 	uv_timer_start(&t->api.guard, fake_guard, QUIET_MS, 0);
 	while (!t->api.gave_up)
 		uv_run(&t->loop, UV_RUN_ONCE);

@@ -212,10 +212,12 @@ def test_stream_of_flows(lab):
 
     def connect_until_both_see():
         assert ends(lab.a, lab.b) == SMCD
-        return '"closed"' in raw.out and "SMC-D" in cli.out
+        return all(x in raw.out for x in ('"opened"', '"upgraded"', '"closed"')) \
+            and "SMC-D" in cli.out
 
     wait_for(connect_until_both_see, 30, "events")
-    events = [json.loads(x) for x in raw.out.splitlines()]
+    whole, _, _ = raw.out.rpartition("\n")
+    events = [json.loads(x) for x in whole.splitlines()]
     mine = [e for e in events if e["pod"] == "a"]
     assert {"opened", "upgraded"} <= {e["event"] for e in mine}, mine
     up = next(e for e in mine if e["event"] == "upgraded")
