@@ -135,7 +135,7 @@ void diagnose(struct agent *a)
 
 int diagnose_now(struct agent *a, struct pod *p)
 {
-	for (size_t i = 0; a->planned && i < a->plan.n_pods; i++)
+	for (size_t i = 0; i < a->plan.n_pods; i++)
 		if (!strcmp(a->plan.pods[i].pod->uid, p->uid))
 			return diagnose_pod(a, p, &a->plan.pods[i]);
 	return -EAGAIN;

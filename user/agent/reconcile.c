@@ -502,7 +502,6 @@ static void pod_gone(const struct pod *p, void *arg)
 void reconcile_unplan(struct agent *a)
 {
 	mesh_plan_free(&a->plan);
-	a->planned = false;
 }
 
 /* What nobody's first connection waits for. */
@@ -511,7 +510,6 @@ static void afterwards(struct agent *a, struct mesh_plan *plan)
 	cluster_planned(a, plan);
 	reconcile_unplan(a);
 	a->plan = *plan;
-	a->planned = true;
 	memset(plan, 0, sizeof(*plan));
 	diagnose(a);
 }

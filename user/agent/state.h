@@ -82,7 +82,6 @@ struct agent {
 	/* Of the last reconcile, and until the source changes: it points into
 	 * the source's world. */
 	struct mesh_plan plan;
-	bool planned;
 	bool looks_left;  /* work that the last reconcile put off... */
 	bool starts_left; /* ...and pods that are starting wait for it */
 	bool synced;	  /* one reconcile was done without an error */
