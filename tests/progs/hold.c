@@ -7,6 +7,8 @@
  *
  *   --protocol P   third argument of socket(): 0 (default), tcp, mptcp or smc
  *   --from SPAN    bind to these addresses in turn
+ *   --mark N       SO_MARK
+ *   --fastopen     TCP_FASTOPEN_CONNECT: an SMC socket falls back at once
  *   --count N      so many connections (default 1), to the span's addresses
  *   ADDRESS[+COUNT]:PORT
  *
@@ -18,6 +20,8 @@
 #include <errno.h>
 #include <getopt.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -32,6 +36,8 @@
 
 static struct span to, from;
 static int protocol;
+static unsigned int mark;
+static bool fastopen;
 
 static int protocol_of(const char *name)
 {
@@ -75,6 +81,17 @@ static int protocol_now(int fd)
 	return now;
 }
 
+static void set_options(int fd)
+{
+	const int on = 1;
+
+	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		die("SO_MARK");
+	if (fastopen &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on)))
+		die("TCP_FASTOPEN_CONNECT");
+}
+
 static void one_connection(unsigned int i)
 {
 	socklen_t len, from_len;
@@ -85,6 +102,7 @@ static void one_connection(unsigned int i)
 	if (fd < 0)
 		die("socket");
 	sock_timeout(fd, PATIENCE_S);
+	set_options(fd);
 	if (from.n) {
 		b = span_at(&from, i, &from_len);
 		if (bind(fd, (struct sockaddr *)&b, from_len))
@@ -104,7 +122,8 @@ static void one_connection(unsigned int i)
 
 static void usage(void)
 {
-	fputs("usage: hold [--protocol P] [--from SPAN] [--count N] SPAN\n",
+	fputs("usage: hold [--protocol P] [--from SPAN] [--mark N] [--fastopen] "
+	      "[--count N] SPAN\n",
 	      stderr);
 	_exit(2);
 }
@@ -114,6 +133,8 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"protocol", required_argument, NULL, 'p'},
 		{"from", required_argument, NULL, 'f'},
+		{"mark", required_argument, NULL, 'm'},
+		{"fastopen", no_argument, NULL, 'o'},
 		{"count", required_argument, NULL, 'c'},
 		{0},
 	};
@@ -126,6 +147,10 @@ int main(int argc, char **argv)
 			protocol = protocol_of(optarg);
 		else if (c == 'f')
 			span_parse(optarg, &from);
+		else if (c == 'm')
+			mark = number(optarg);
+		else if (c == 'o')
+			fastopen = true;
 		else if (c == 'c')
 			count = number(optarg);
 		else
