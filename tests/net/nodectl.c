@@ -65,18 +65,15 @@ static int put_facts(int result, struct netns_facts *f)
 	return 0;
 }
 
-/* NETNS CTRL [UID MARK MASK]; CTRL "-": none */
+/* NETNS CTRL [UID]; CTRL "-": none */
 static int do_prepare(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0]};
 	struct netns_sidecar sidecar = {.wanted = n > 2};
 	struct netns_facts facts;
 
-	if (n > 2) {
+	if (sidecar.wanted)
 		sidecar.proxy_uid = number(a[2]);
-		sidecar.mark = number(a[3]);
-		sidecar.mark_mask = number(a[4]);
-	}
 	return put_facts(netns_prepare(&ref, strcmp(a[1], "-") ? a[1] : NULL,
 				       &sidecar, &facts),
 			 &facts);
@@ -248,13 +245,12 @@ static int do_devices(char **a, int n)
 	return 0;
 }
 
-/* MARK MASK, in the caller's namespace */
+/* In the caller's namespace. */
 static int do_sidecar(char **a, int n)
 {
 	char detail[128] = "";
 
-	put("result",
-	    sidecar_ensure(number(a[0]), number(a[1]), detail, sizeof(detail)));
+	put("result", sidecar_ensure(detail, sizeof(detail)));
 	put_str("detail", detail);
 	return 0;
 }
@@ -327,12 +323,12 @@ static const struct {
 	int min, max;
 	int (*run)(char **argv, int argc);
 } commands[] = {
-	{"prepare", 2, 5, do_prepare}, {"look", 1, 1, do_look},
+	{"prepare", 2, 3, do_prepare}, {"look", 1, 1, do_look},
 	{"late", 1, 1, do_late},       {"smc", 1, 1, do_smc},
 	{"count", 1, 1, do_count},     {"fallbacks", 1, 1, do_fallbacks},
 	{"release", 1, 2, do_release}, {"each", 0, 1, do_each},
 	{"ueid", 1, 2, do_ueid},       {"devices", 0, 0, do_devices},
-	{"sidecar", 2, 2, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
+	{"sidecar", 0, 0, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
 	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
 	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
 };

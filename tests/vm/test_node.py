@@ -24,7 +24,6 @@ from smclab.flows import held, serve
 NODECTL = "/build/nodectl"
 SMCR, SMCD = 1, 2
 UID_ANY = 0xffffffff
-MARK, MASK = "0x100", "0xff00"
 PEERNOSMC = 0x03010000
 OURS = ("smcmesh_1", "smcmesh_2", "smcmesh_1234567")    # the last: 15 letters
 
@@ -299,7 +298,7 @@ def test_smc_and_tcp_listen_at_one_port(node, pods):
 
 def test_release(node, pods):
     a, = pods("a")
-    node.ctl("prepare", a.netns, OURS[0], 1337, MARK, MASK)
+    node.ctl("prepare", a.netns, OURS[0], 1337)
     assert node.ctl("release", a.netns) == {
         "result": 0, "selector": True, "rule": True, "kept": False,
         "smc_sockets": 0}
@@ -312,7 +311,7 @@ def test_release(node, pods):
 
 def test_selector_stays_while_sockets_do(node, pods):
     a, = pods("a")
-    node.ctl("prepare", a.netns, OURS[0], 1337, MARK, MASK)
+    node.ctl("prepare", a.netns, OURS[0], 1337)
     server = serve(a, 7000, native=True)
     assert node.ctl("release", a.netns) == {
         "result": 0, "selector": False, "rule": False, "kept": True,
@@ -343,15 +342,11 @@ def test_each_namespace(node, pods):
 
 # ---- the sidecar's rule, with SMC sockets ------------------------------------
 
-# The proxy's side: an SMC socket of UID 1337 that carries the mark on its SYN,
-# as our cgroup programs would put it there.
 DIAL = """
 import socket, sys
-address, mark, protocol = sys.argv[1], int(sys.argv[2], 0), int(sys.argv[3])
+address, protocol = sys.argv[1], int(sys.argv[2])
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 s = socket.socket(family, socket.SOCK_STREAM, protocol)
-if mark:
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
 s.settimeout(20)
 s.connect((address, 8080))
 print(s.recv(100).decode(), s.getsockname()[1], flush=True)
@@ -369,7 +364,6 @@ while True:
     c.sendall(sys.argv[2].encode())
     open_.append(c)
 """
-NET_ADMIN = ["--inh-caps=+net_admin", "--ambient-caps=+net_admin"]
 
 
 def listen(pod, port, word, protocol):
@@ -379,11 +373,9 @@ def listen(pod, port, word, protocol):
 
 
 @contextlib.contextmanager
-def dialled(pod, address, mark="0", protocol=6, uid=1000):
+def dialled(pod, address, protocol=6, uid=1000):
     """(who answered, how the kernel calls the connection)."""
-    p = pod.spawn(["setpriv", f"--reuid={uid}", f"--regid={uid}",
-                   "--clear-groups", *NET_ADMIN, "python3", "-c", DIAL, address,
-                   mark, str(protocol)])
+    p = pod.spawn(["python3", "-c", DIAL, address, str(protocol)], user=uid)
     try:
         wait_for(lambda: p.out.count(" ") or not p.alive, 30, "an answer")
         assert p.out, p.output
@@ -406,12 +398,12 @@ def test_sidecar(node, pods, ueid, kind):
     servers = [listen(a, 8080, "peer", 256), listen(s, istio.OUT, "sidecar", 6),
                listen(s, istio.IN, "sidecar-in", 6)]
     istio.install(s, kind)
-    proxy = {"mark": MARK, "protocol": 256, "uid": istio.UID}
+    proxy = {"protocol": 256, "uid": istio.UID}
     for address in (a.v4, a.v6):
         # a TCP proxy passes by its UID, an SMC one does not: the trouble
         assert who(s, address, uid=istio.UID)[0] == "peer"
         assert who(s, address, **proxy)[0] == "sidecar"
-    got = node.ctl("prepare", s.netns, OURS[0], istio.UID, MARK, MASK)
+    got = node.ctl("prepare", s.netns, OURS[0], istio.UID)
     assert got["verified"] and got["convert_uid"] == istio.UID
     rules = s.run("nft list table inet smcmesh").out
     a.run("echo smcmesh_1 > /proc/sys/net/smc/hs_ctrl")
@@ -419,18 +411,34 @@ def test_sidecar(node, pods, ueid, kind):
         assert who(s, address, **proxy) == ("peer", ["smcd"])
         assert who(s, address)[0] == "sidecar"    # the application
         assert who(s, address, uid=istio.UID)[0] == "peer"
-        assert who(s, address, protocol=256)[0] == "sidecar"    # no mark
+        # a limit: a program's own SMC socket has no file either
+        assert who(s, address, protocol=256) == ("peer", ["smcd"])
     for address in (s.v4, s.v6):
         assert who(a, address)[0] == "sidecar-in"
     # twice is once; what was altered is put right
-    node.ctl("prepare", s.netns, OURS[0], istio.UID, MARK, MASK)
+    node.ctl("prepare", s.netns, OURS[0], istio.UID)
     assert s.run("nft list table inet smcmesh").out == rules
     s.run("nft flush table inet smcmesh")
     assert who(s, a.v4, **proxy)[0] == "sidecar"
-    node.ctl("prepare", s.netns, OURS[0], istio.UID, MARK, MASK)
+    node.ctl("prepare", s.netns, OURS[0], istio.UID)
     assert who(s, a.v4, **proxy)[0] == "peer"
     for p in servers:
         assert p.alive, p.output
+        p.kill()
+
+
+def test_rule_before_theirs(node, pods):
+    """Ours first, theirs later: priority decides, not age."""
+    a, s = pods("a", "s")
+    servers = [listen(a, 8080, "peer", 6), listen(s, istio.OUT, "sidecar", 6)]
+    node.ctl("prepare", s.netns, OURS[0], istio.UID)
+    for kind in istio.RULES:
+        if kind != "iptables-legacy" or istio.has_legacy(node.vm):
+            istio.RULES[kind](s)
+    for address in (a.v4, a.v6):
+        assert who(s, address, protocol=256, uid=istio.UID)[0] == "peer"
+        assert who(s, address)[0] == "sidecar"
+    for p in servers:
         p.kill()
 
 
@@ -440,9 +448,9 @@ def test_proxy_uid_in_a_user_namespace(node, pods):
     wait_for(lambda: "ready" in p.out, 10, "the user namespace")
     pid = node.vm.run(f"ip netns pids {s.name}").out.split()[-1]
     node.vm.run(f"echo 0 100000 65536 > /proc/{pid}/uid_map")
-    got = node.ctl("prepare", s.netns, OURS[0], 1337, MARK, MASK)
+    got = node.ctl("prepare", s.netns, OURS[0], 1337)
     assert got["verified"] and got["convert_uid"] == 101337
-    got = node.ctl("prepare", s.netns, OURS[0], 70000, MARK, MASK)
+    got = node.ctl("prepare", s.netns, OURS[0], 70000)
     assert (got["verified"], got["reason"]) == (False, "owner-rule")
     assert "70000" in got["detail"]
     p.kill()

@@ -329,8 +329,7 @@ static void look_listens(struct pod *p, const struct netns_ref *ref,
 static bool same_sidecar(const struct netns_sidecar *a,
 			 const struct netns_sidecar *b)
 {
-	return a->wanted == b->wanted && a->proxy_uid == b->proxy_uid &&
-	       a->mark == b->mark && a->mark_mask == b->mark_mask;
+	return a->wanted == b->wanted && a->proxy_uid == b->proxy_uid;
 }
 
 /* Where kubelet's cgroups are known they are right: no process is searched for

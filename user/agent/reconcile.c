@@ -88,17 +88,12 @@ int reconcile_adopt(struct agent *a)
 
 /* ---- look -------------------------------------------------------------- */
 
-static struct netns_sidecar sidecar_of(const struct mesh_config *config,
-				       const struct mesh_pod *pod)
+static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
-	struct netns_sidecar s = {.wanted = pod->sidecar};
-
-	if (s.wanted) {
-		s.proxy_uid = pod->proxy_uid;
-		s.mark = config->mark;
-		s.mark_mask = config->mark_mask;
-	}
-	return s;
+	return (struct netns_sidecar){
+		.wanted = pod->sidecar,
+		.proxy_uid = pod->sidecar ? pod->proxy_uid : 0,
+	};
 }
 
 /* The host's devices and those that were seen inside of pods: in exclusive
@@ -135,11 +130,10 @@ struct pod_how agent_how(const struct agent *a)
 }
 
 /* @room: how many more looks at pods like this one are done this time. */
-static void look_at(struct agent *a, const struct mesh_config *config,
-		    const struct mesh_pod *pod, struct pod *p,
+static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 		    unsigned int *room)
 {
-	const struct netns_sidecar sidecar = sidecar_of(config, pod);
+	const struct netns_sidecar sidecar = sidecar_of(pod);
 	const struct pod_how how = agent_how(a);
 
 	if (pod_look_due(p, &sidecar) && !*room) {
@@ -183,16 +177,15 @@ static int take_wants(struct agent *a, const struct mesh_wants *wants)
 	return 0;
 }
 
-static void look_at_those(struct agent *a, const struct mesh_world *w,
-			  const struct mesh_wants *wants, bool armed,
-			  unsigned int *room)
+static void look_at_those(struct agent *a, const struct mesh_wants *wants,
+			  bool armed, unsigned int *room)
 {
 	for (size_t i = 0; i < wants->n; i++) {
 		const struct mesh_want *want = &wants->v[i];
 		struct pod *p = pods_find(&a->pods, want->pod->uid);
 
 		if (p && want->arm && p->armed == armed)
-			look_at(a, &w->config, want->pod, p, room);
+			look_at(a, want->pod, p, room);
 	}
 }
 
@@ -201,8 +194,7 @@ static unsigned int looks_at_first(const struct agent *a)
 	return !a->synced && a->pods.n_adopted ? UINT_MAX : LOOKS_FIRST_MAX;
 }
 
-static int look_at_all(struct agent *a, const struct mesh_world *w,
-		       const struct mesh_wants *wants)
+static int look_at_all(struct agent *a, const struct mesh_wants *wants)
 {
 	const unsigned int most = looks_at_first(a);
 	unsigned int first = most, again = LOOKS_AGAIN_MAX;
@@ -211,10 +203,10 @@ static int look_at_all(struct agent *a, const struct mesh_world *w,
 	if (err)
 		return err;
 	a->looks_left = a->starts_left = false;
-	look_at_those(a, w, wants, false, &first);
+	look_at_those(a, wants, false, &first);
 	if (first < most)
 		again = 0; /* armed pods can wait, these cannot */
-	look_at_those(a, w, wants, true, &again);
+	look_at_those(a, wants, true, &again);
 	return 0;
 }
 
@@ -534,7 +526,7 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	reconcile_read_back(a);
 	/* Before the looks: a namespace has no transport without a UEID. */
 	ueid_apply(a, &w->config);
-	err = mesh_want(w, &a->host, &wants) ?: look_at_all(a, w, &wants) ?:
+	err = mesh_want(w, &a->host, &wants) ?: look_at_all(a, &wants) ?:
 	      plan_make(a, w, &plan);
 	if (err)
 		return err;

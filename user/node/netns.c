@@ -213,9 +213,7 @@ static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 	if (!job->ctrl)
 		return fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
 	if (job->sidecar && job->sidecar->wanted) {
-		err = sidecar_ensure(job->sidecar->mark,
-				     job->sidecar->mark_mask, f->detail,
-				     sizeof(f->detail));
+		err = sidecar_ensure(f->detail, sizeof(f->detail));
 		if (err < 0)
 			return fail(f, SMC_REASON_OWNER_RULE, err);
 	}

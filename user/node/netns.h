@@ -30,7 +30,6 @@ struct netns_ref {
 struct netns_sidecar {
 	bool wanted;
 	__u32 proxy_uid; /* in the pod's user namespace */
-	__u32 mark, mark_mask;
 };
 
 struct netns_facts {

@@ -12,7 +12,6 @@
 
 /* Every rule of ours carries it; by it the table is known to be ours. */
 #define COMMENT "smcmesh"
-#define PRIORITY -110
 
 /* The table's objects as libnftables reads and prints them. What is written is
  * also what is compared with, so no second description can disagree. */
@@ -21,13 +20,31 @@
 #define CHAIN_JSON                                                         \
 	"{\"chain\":{\"family\":\"inet\",\"table\":\"" SIDECAR_TABLE "\"," \
 	"\"name\":\"output\",\"type\":\"nat\",\"hook\":\"output\","        \
-	"\"prio\":%d,\"policy\":\"accept\"}}"
-#define RULE_JSON                                                         \
-	"{\"rule\":{\"family\":\"inet\",\"table\":\"" SIDECAR_TABLE "\"," \
-	"\"chain\":\"output\",\"comment\":\"" COMMENT "\",\"expr\":["     \
-	"{\"match\":{\"op\":\"==\",\"left\":%s,\"right\":%u}},"           \
-	"{\"dnat\":{\"family\":\"%s\",\"addr\":"                          \
-	"{\"payload\":{\"protocol\":\"%s\",\"field\":\"daddr\"}}}}]}}"
+	"\"prio\":-110,\"policy\":\"accept\"}}"
+#define RULE_JSON(expr)                                                    \
+	"{\"rule\":{\"family\":\"inet\",\"table\":\"" SIDECAR_TABLE "\","  \
+	"\"chain\":\"output\",\"comment\":\"" COMMENT "\",\"expr\":[" expr \
+	"]}}"
+#define IS_JSON(key, value)                                            \
+	"{\"match\":{\"op\":\"==\",\"left\":{\"meta\":{\"key\":\"" key \
+	"\"}},\"right\":" value "}}"
+#define DADDR_JSON(ip) \
+	"{\"payload\":{\"protocol\":\"" ip "\",\"field\":\"daddr\"}}"
+#define HAS_FILE \
+	IS_JSON("skuid", "{\"range\":[0,4294967295]}") ",{\"return\":null}"
+#define PASS(ip)                \
+	IS_JSON("l4proto", "6") \
+	",{\"dnat\":{\"family\":\"" ip "\",\"addr\":" DADDR_JSON(ip) "}}"
+
+/*
+ * Without a file are also the kernel's own TCP sockets (NFS, RDS, a further
+ * subflow of MPTCP): they pass as well; and packets without a socket, like a
+ * reset, which begin no connection. A raw socket has a file, and so has the
+ * first subflow of MPTCP, its program's.
+ */
+static const char *const object_json[] = {
+	TABLE_JSON, CHAIN_JSON, RULE_JSON(HAS_FILE), RULE_JSON(PASS("ip")),
+	RULE_JSON(PASS("ip6"))};
 
 static void nft_free(struct nft_ctx **nft)
 {
@@ -202,29 +219,13 @@ static int look(struct nft_ctx *nft, enum found *found, yyjson_doc **doc,
 
 /* ---- what is wanted ------------------------------------------------------ */
 
-static int add_rule(struct buf *b, const char *family, __u32 mark, __u32 mask)
-{
-	char left[64] = "{\"meta\":{\"key\":\"mark\"}}";
-
-	/* The kernel drops an AND with all ones; say it the way it comes back.
-	 */
-	if (mask != 0xffffffffU)
-		snprintf(left, sizeof(left),
-			 "{\"&\":[{\"meta\":{\"key\":\"mark\"}},%u]}", mask);
-	return buf_printf(b, RULE_JSON, left, mark, family, family);
-}
-
 /* The objects, comma separated, each between @before and @after. */
-static int wanted_objects(struct buf *b, const char *before, const char *after,
-			  __u32 mark, __u32 mask)
+static int wanted_objects(struct buf *b, const char *before, const char *after)
 {
-	buf_printf(b, "%s" TABLE_JSON "%s,%s", before, after, before);
-	buf_printf(b, CHAIN_JSON, PRIORITY);
-	buf_printf(b, "%s,%s", after, before);
-	add_rule(b, "ip", mark, mask);
-	buf_printf(b, "%s,%s", after, before);
-	add_rule(b, "ip6", mark, mask);
-	return buf_printf(b, "%s", after);
+	for (size_t i = 0; i < array_size(object_json); i++)
+		buf_printf(b, "%s%s%s%s", i ? "," : "", before, object_json[i],
+			   after);
+	return b->err;
 }
 
 /* The content of a listed object without what the kernel numbered. */
@@ -264,13 +265,13 @@ static bool same_objects(yyjson_doc *listed, yyjson_doc *wanted)
 	return same && !left;
 }
 
-static int is_right(yyjson_doc *listed, __u32 mark, __u32 mask)
+static int is_right(yyjson_doc *listed)
 {
 	_doc_ yyjson_doc *wanted = NULL;
 	_buf_ struct buf b = {};
 
 	buf_printf(&b, "[");
-	wanted_objects(&b, "", "", mark, mask);
+	wanted_objects(&b, "", "");
 	if (buf_printf(&b, "]"))
 		return b.err;
 	wanted = yyjson_read(b.data, b.len, 0);
@@ -280,22 +281,20 @@ static int is_right(yyjson_doc *listed, __u32 mark, __u32 mask)
 /* ---- public -------------------------------------------------------------- */
 
 /* "Add, delete, add" is nftables' way to say: whatever was there, now this. */
-static int replace(struct nft_ctx *nft, __u32 mark, __u32 mask, char *detail,
-		   size_t room)
+static int replace(struct nft_ctx *nft, char *detail, size_t room)
 {
 	_buf_ struct buf b = {};
 
 	buf_printf(&b, "{\"nftables\":[{\"add\":" TABLE_JSON
 		       "},{\"delete\":" TABLE_JSON "},");
-	wanted_objects(&b, "{\"add\":", "}", mark, mask);
+	wanted_objects(&b, "{\"add\":", "}");
 	if (buf_printf(&b, "]}"))
 		return b.err;
 	return nft_run(nft, b.data, -EOPNOTSUPP, detail, room);
 }
 
 /* Is our table there, and right? Return: 1, 0, -EEXIST: it is not ours. */
-static int check(struct nft_ctx *nft, __u32 mark, __u32 mask, char *detail,
-		 size_t room)
+static int check(struct nft_ctx *nft, char *detail, size_t room)
 {
 	_doc_ yyjson_doc *doc = NULL;
 	enum found found;
@@ -308,30 +307,24 @@ static int check(struct nft_ctx *nft, __u32 mark, __u32 mask, char *detail,
 			 "a table inet " SIDECAR_TABLE " that is not ours");
 		return -EEXIST;
 	}
-	return doc ? is_right(doc, mark, mask) : 0;
+	return doc ? is_right(doc) : 0;
 }
 
-int sidecar_ensure(__u32 mark, __u32 mask, char *detail, size_t room)
+int sidecar_ensure(char *detail, size_t room)
 {
 	_nft_ struct nft_ctx *nft = NULL;
-	int right, err;
+	int err = nft_open(&nft);
+	int right;
 
-	/* Mask 0 would let every connection of the pod pass the sidecar. */
-	if (!mark || mark & ~mask) {
-		snprintf(detail, room, "mark %#x does not fit mask %#x", mark,
-			 mask);
-		return -EINVAL;
-	}
-	err = nft_open(&nft);
 	if (err)
 		return err;
-	right = check(nft, mark, mask, detail, room);
+	right = check(nft, detail, room);
 	if (right)
 		return right < 0 ? right : 0;
-	err = replace(nft, mark, mask, detail, room);
+	err = replace(nft, detail, room);
 	if (err)
 		return err;
-	right = check(nft, mark, mask, detail, room);
+	right = check(nft, detail, room);
 	if (right)
 		return right;
 	snprintf(detail, room, "the rule reads back differently");

@@ -6,16 +6,22 @@
  *	table inet smcmesh {
  *		chain output {
  *			type nat hook output priority -110
- *			meta mark & MASK == MARK dnat ip to ip daddr
- *			meta mark & MASK == MARK dnat ip6 to ip6 daddr
+ *			meta skuid 0-4294967295 return
+ *			meta l4proto tcp dnat ip to ip daddr
+ *			meta l4proto tcp dnat ip6 to ip6 daddr
  *		}
  *	}
  *
  * Why: istio's rules let the proxy's own packets pass by their UID, and the
  * kernel finds a packet's UID in the file of its socket. The inner TCP socket
  * of an SMC socket has none until it falls back (net/netfilter/nft_meta.c,
- * xt_owner.c), so its SYN is redirected to the proxy that sent it. The mark is
- * put on that SYN by our cgroup/connect programs.
+ * xt_owner.c), so its SYN is redirected to the proxy that sent it.
+ *
+ * What passes: TCP whose socket has no file. "skuid" ends a rule for such a
+ * one, whatever it is compared with, so the first rule takes all others out:
+ * they are the sidecar's rules' business, and so is an SMC socket that has
+ * fallen back. A program's own SMC socket passes too, whoever's it is: nothing
+ * tells it from the proxy's.
  *
  * How it works: a connection is translated once for each direction. All NAT
  * chains of a namespace, of nftables and of iptables, hang in one list that is
@@ -26,7 +32,7 @@
  */
 #pragma once
 
-#include <linux/types.h>
+#include <stddef.h>
 #include "base/cleanup.h"
 
 #define SIDECAR_TABLE "smcmesh"
@@ -34,16 +40,13 @@
 /*
  * sidecar_ensure - Make the rule, or put right what was changed; all or
  * nothing, in one transaction, and read back.
- * @mark, @mask: the SYN's; @mark is not 0 and has no bit outside of @mask.
  * @detail: a sentence for a person on failure; @room bytes.
  *
- * Return: 1 made or put right, 0 was right, -EINVAL: @mark or @mask, -EEXIST:
- * a table of that name that is not ours, -EPROTONOSUPPORT: no nf_tables in
- * this kernel, -EIO: read back, it is not what was asked for; or another
- * errno.
+ * Return: 1 made or put right, 0 was right, -EEXIST: a table of that
+ * name that is not ours, -EPROTONOSUPPORT: no nf_tables in this kernel, -EIO:
+ * read back, it is not what was asked for; or another errno.
  */
-int sidecar_ensure(__u32 mark, __u32 mask, char *detail,
-		   size_t room) must_check;
+int sidecar_ensure(char *detail, size_t room) must_check;
 
 /*
  * sidecar_left - Is our table there? Where none of that name is, as nearly
