@@ -374,15 +374,6 @@ static void find_cgroup(struct pod *p, const struct pod_how *how,
 		p->cgroup_id = 0;
 }
 
-/* A proxy whose SYNs are not marked would be redirected to itself. */
-static void require_mark(struct netns_facts *f)
-{
-	f->verified = false;
-	f->reason = SMC_REASON_OWNER_RULE;
-	snprintf(f->detail, sizeof(f->detail),
-		 "no cgroup v2 program marks the proxy's connections");
-}
-
 /* The host's namespace is left alone for a pod that cannot be told apart. */
 static int no_cgroup(const struct pod_how *how, struct netns_facts *f)
 {
@@ -397,16 +388,9 @@ static int look(const struct pod *p, const struct pod_how *how,
 		struct netns_facts *facts)
 {
 	struct netns_ref ref = {.path = path, .proc = how->proc};
-	int err;
 
 	if (p->host_network && !p->cgroup_id)
 		return no_cgroup(how, facts);
-	if (sidecar->wanted && !how->can_mark) {
-		err = netns_look(&ref, facts);
-		if (!err)
-			require_mark(facts);
-		return err;
-	}
 	return netns_prepare(&ref, how->ctrl, sidecar, facts);
 }
 

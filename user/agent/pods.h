@@ -148,7 +148,6 @@ struct pod_how {
 	const char *ctrl;   /* datapath_ctrl_name() */
 	const char *proc;   /* where processes are seen */
 	const char *cgroup; /* cgroup v2 mount, or NULL */
-	bool can_mark;	    /* datapath_can_mark() */
 	const struct starts *starts;
 };
 

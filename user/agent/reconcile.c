@@ -124,7 +124,6 @@ struct pod_how agent_how(const struct agent *a)
 		.ctrl = datapath_ctrl_name(a->dp),
 		.proc = a->opt->proc,
 		.cgroup = datapath_cgroup(a->dp),
-		.can_mark = datapath_can_mark(a->dp),
 		.starts = a->starts,
 	};
 }
