@@ -21,7 +21,8 @@ import pytest
 
 from smclab import istio, manifest, progs, topo, wait_for
 from smclab.agents import Agent
-from smclab.flows import SMC, become, end, ends, held, serve, still_runs
+from smclab.flows import (SMC, at, become, end, ends, held, held_by, serve,
+                          still_runs)
 from smclab.mesh import Mesh
 
 SMCD = ("smcd", "smcd")
@@ -202,6 +203,54 @@ def test_proxy_to_its_own_pod(lab, pair, family):
         wait_for(lambda: not lab.agent.pod(name)["armed"], 10, "disarming")
         assert led_through() == (["plain"], ["in"])
     wait_for(lambda: lab.agent.pod(name)["armed"], 10, "arming")
+
+
+def test_mark_opens_nothing(lab, pair, family):
+    """Nor does the right to set one: the mark that let a connection pass once
+    is carried like any other."""
+    m, _ = pair
+    raw = ["setpriv", f"--reuid={APP}", f"--regid={APP}", "--clear-groups",
+           "--inh-caps=+net_raw", "--ambient-caps=+net_raw"]
+    caps = m.pod.run([*raw, "grep", "CapEff", "/proc/self/status"]).out
+    assert int(caps.split()[1], 16) == 1 << 13    # CAP_NET_RAW
+    for pod, proxys in ((lab.b, "smcd"), (lab.x, "tcp")):
+        for mark in ([], ["--mark", str(0x100)]):
+            n = len(m.carried())
+            with held_by(m.pod, [*raw, progs.path("hold"), *mark,
+                                 at(getattr(pod, family), PORT)]):
+                via = one_line(m, n, "out")["via"]
+                assert end(m.pod.diag(), via, PORT) == proxys
+            assert len(m.carried()) == n + 1
+
+
+def test_mptcp_is_carried(lab, pair, family):
+    """Its inner TCP socket is the kernel's, too, but has a file."""
+    m, _ = pair
+    n = len(m.carried())
+    with held(m.pod, getattr(lab.b, family), PORT, protocol="mptcp", user=APP):
+        one_line(m, n, "out")
+    assert len(m.carried()) == n + 1
+
+
+def test_fallen_back_before_connect(lab, pair, family):
+    """Such an SMC socket has a file, and the sidecar's own rules are for it: the
+    proxy's goes out, and to its own pod it is led through the inbound side; the
+    application's is carried."""
+    m, _ = pair
+    own, other = getattr(m.pod, family), getattr(lab.b, family)
+
+    def dial(address, user, *more):
+        n = len(m.carried())
+        with held_by(m.pod, [progs.path("hold"), "--fastopen", *more,
+                             at(address, PORT)], user=user) as h:
+            # the SMC socket never became active: its program has the inner one
+            rows = m.pod.diag(every=True)
+            assert end(rows, h.ports()[0][0], PORT) == "tcp"
+            return [x["dir"] for x in m.carried()[n:]]
+
+    assert dial(other, istio.UID) == []
+    assert dial(own, istio.UID) == ["in"]
+    assert dial(other, APP, "--protocol", "smc") == ["out"]
 
 
 def test_excluded_outbound_port(lab, pair):
