@@ -51,7 +51,7 @@ SKEL := $(BUILD)/smcmesh.skel.h
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all fuzz faults deps root kernel demo check check-programs check-unit \
-	check-bpf check-net check-vm check-lab check-k8s k8s k8s-stop lint bench \
+	check-bpf check-net check-vm check-lab check-long check-k8s k8s k8s-stop lint bench \
 	shell image install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
@@ -193,7 +193,7 @@ demo: ## two nodes, real programs, before and after the annotation (as root)
 	$(Q)/usr/bin/python3 tests/demo/run.py
 
 # the tests need a kernel with all of the fragment, the demo takes any
-check check-vm check-lab: export SMCMESH_KERNEL_WHOLE := 1
+check check-vm check-lab check-long: export SMCMESH_KERNEL_WHOLE := 1
 
 check: ## packages, build with -Werror, lint, all tiers (as root)
 	$(READY_K8S)
@@ -212,10 +212,14 @@ check-net: all $(NET_PROG) ## this machine's own kernel (as root)
 	$(Q)tests/run net
 
 check-vm: all faults $(NET_PROG) $(BUILD)/nodectl kernel root ## one virtual machine: a node (as root)
-	$(Q)tests/run vm
+	$(Q)tests/run --short vm
 
 check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
-	$(Q)tests/run lab
+	$(Q)tests/run --short lab
+
+# of these tiers what `make check`, check-vm and check-lab leave out
+check-long: all faults $(NET_PROG) $(BUILD)/nodectl kernel root ## what takes long, in virtual machines (as root)
+	$(Q)tests/run --long vm lab
 
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
 	$(READY_K8S)
