@@ -150,6 +150,9 @@ $(BUILD)/bench/%: tests/bench/%.c | $(SKEL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(if $(filter overhead,$*),$(LDLIBS),-static)
 
+# it holds the BPF object
+$(BUILD)/bench/overhead: $(SKEL)
+
 $(BUILD)/bench/%.so: tests/bench/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
