@@ -240,7 +240,7 @@ check-k8s: ## in a Kubernetes, also what `make check` has no time for (as root)
 lint: ## layout, shell, Python, licences, lengths, layers
 	$(Q)tests/run lint
 
-bench: all $(BENCH) kernel root ## overhead and gain, as ratios inside one run (as root)
+bench: all $(BENCH) kernel root ## what it costs and gains, with the goals beside it (as root)
 	$(Q)/usr/bin/python3 tests/bench/run.py
 
 shell: all kernel root ## a shell in a virtual machine with the lab's root

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * churn serve PROTOCOL PORT          accept and close for ever
- * churn run PROTOCOL ADDRESS PORT N  N times socket(), connect(), close();
- *                                    prints the median and mean in ns
+ * churn serve PROTOCOL PORT
+ *     accept and close for ever
+ * churn run PROTOCOL ADDRESS PORT N [PID...]
+ *     N times socket(), connect(), close(); prints the median and mean in ns,
+ *     and the mean of what the processes PID ran meanwhile, with the interrupts
+ *     that hit them
+ * churn check PROTOCOL ADDRESS PORT
+ *     one connection: is it SMC? prints yes or no
  *
  * PROTOCOL is socket()'s third argument: 0 or 256 (IPPROTO_SMC). Time is
  * CLOCK_MONOTONIC; in a VM run with -icount it follows executed instructions.
@@ -48,7 +53,7 @@ static struct sockaddr_in address(const char *ip, const char *port)
 	return a;
 }
 
-static int serve(char **argv)
+static void __attribute__((noreturn)) serve(char **argv)
 {
 	struct sockaddr_in a = address("0.0.0.0", argv[3]);
 	int fd = open_socket(argv[2]);
@@ -77,15 +82,33 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The CPU time of processes so far, all their threads. */
+static long long ran(char **pids)
+{
+	long long sum = 0;
+
+	for (; *pids; pids++) {
+		struct timespec t;
+		clockid_t clock;
+
+		if (clock_getcpuclockid(atoi(*pids), &clock) ||
+		    clock_gettime(clock, &t))
+			die(*pids);
+		sum += t.tv_sec * 1000000000LL + t.tv_nsec;
+	}
+	return sum;
+}
+
 static int run(char **argv)
 {
 	struct sockaddr_in a = address(argv[3], argv[4]);
 	long n = atol(argv[5]);
 	long long *took = calloc(n, sizeof(*took));
-	long long sum = 0;
+	long long sum = 0, others;
 
 	if (!took)
 		die("calloc");
+	others = ran(argv + 6);
 	for (long i = 0; i < n; i++) {
 		long long start = now();
 		int fd = open_socket(argv[2]);
@@ -96,19 +119,39 @@ static int run(char **argv)
 		took[i] = now() - start;
 		sum += took[i];
 	}
+	others = ran(argv + 6) - others;
 	qsort(took, n, sizeof(*took), by_value);
-	printf("{\"median_ns\": %lld, \"mean_ns\": %lld, \"n\": %ld}\n",
-	       took[n / 2], sum / n, n);
+	printf("{\"median_ns\": %lld, \"mean_ns\": %lld, "
+	       "\"others_ns\": %lld, \"n\": %ld}\n",
+	       took[n / 2], sum / n, others / n, n);
+	return 0;
+}
+
+/* An SMC socket that fell back is its inner TCP socket from then on. */
+static int check(char **argv)
+{
+	struct sockaddr_in a = address(argv[3], argv[4]);
+	int fd = open_socket(argv[2]), protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		die("connect");
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len))
+		die("SO_PROTOCOL");
+	puts(protocol == IPPROTO_TCP ? "no" : "yes");
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "serve"))
-		return serve(argv);
-	if (argc == 6 && !strcmp(argv[1], "run"))
+		serve(argv);
+	if (argc == 5 && !strcmp(argv[1], "check"))
+		return check(argv);
+	if (argc >= 6 && !strcmp(argv[1], "run"))
 		return run(argv);
 	fprintf(stderr, "usage: churn serve PROTOCOL PORT\n"
-			"       churn run PROTOCOL ADDRESS PORT N\n");
+			"       churn run PROTOCOL ADDRESS PORT N [PID...]\n"
+			"       churn check PROTOCOL ADDRESS PORT\n");
 	return 2;
 }
