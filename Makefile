@@ -31,7 +31,14 @@ override BUILD := $(BUILD)/faults
 FAULTDEF := -DSMCMESH_FAULTS
 endif
 
-CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE $(FAULTDEF) \
+# ABI=3: the same tree with another ABI number, for the tests of live upgrades
+ABI ?=
+ifneq ($(ABI),)
+override BUILD := $(BUILD)/abi$(ABI)
+ABIDEF := -DSMC_ABI_VERSION=$(ABI)
+endif
+
+CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE $(FAULTDEF) $(ABIDEF) \
 	-DSMCMESH_VERSION='"$(VERSION)"'
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=gnu11 $(WARN) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
@@ -39,7 +46,7 @@ LDLIBS   = $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.o)
-BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Iinclude \
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(ABIDEF) -Iinclude \
 	-Ivmlinux -Ibpf -I$(BUILD) -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-declarations $(if $(filter 1,$(WERROR)),-Werror) \
 	$(shell pkg-config --cflags libbpf 2>/dev/null)
@@ -50,8 +57,9 @@ SKEL := $(BUILD)/smcmesh.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all fuzz faults deps root kernel demo check check-programs check-unit \
-	check-bpf check-net check-vm check-lab check-long check-k8s k8s k8s-stop lint bench \
+.PHONY: all fuzz faults next-abi deps root kernel demo check check-programs \
+	check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
+	k8s-stop lint bench \
 	shell image install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
@@ -167,6 +175,9 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(s
 faults: ## build/faults/smcmesh, with fault points (tests only)
 	$(Q)$(SUBMAKE) FAULTS=1 all
 
+next-abi: ## build/abi3/smcmesh, the tree with another ABI number (tests only)
+	$(Q)$(SUBMAKE) ABI=3 all
+
 deps: ## install what is missing, by package name; says first what it adds
 	$(Q)tests/deps
 
@@ -200,7 +211,7 @@ check check-vm check-lab check-long: export SMCMESH_KERNEL_WHOLE := 1
 
 check: ## packages, build with -Werror, lint, all tiers (as root)
 	$(READY_K8S)
-	$(Q)$(SUBMAKE) WERROR=1 all faults check-programs image
+	$(Q)$(SUBMAKE) WERROR=1 all faults next-abi check-programs image
 	$(Q)tests/run
 
 check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG) $(BUILD)/nodectl
@@ -214,14 +225,14 @@ check-bpf: all $(BPF_TEST) kernel root ## the BPF programs alone (as root)
 check-net: all $(NET_PROG) ## this machine's own kernel (as root)
 	$(Q)tests/run net
 
-check-vm: all faults $(NET_PROG) $(BUILD)/nodectl kernel root ## one virtual machine: a node (as root)
+check-vm: all faults next-abi $(NET_PROG) $(BUILD)/nodectl kernel root ## one virtual machine: a node (as root)
 	$(Q)tests/run --short vm
 
 check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
 	$(Q)tests/run --short lab
 
 # of these tiers what `make check`, check-vm and check-lab leave out
-check-long: all faults $(NET_PROG) $(BUILD)/nodectl kernel root ## what takes long, in virtual machines (as root)
+check-long: all faults next-abi $(NET_PROG) $(BUILD)/nodectl kernel root ## what takes long, in virtual machines (as root)
 	$(Q)tests/run --long vm lab
 
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The life of a flow's record: made, settled once, closed. What is counted is
- * counted when a record changes, so that two generations of programs, both
- * called for one event while an upgrade is under way, count it once.
+ * counted when a record changes, so that two generations of programs, or two
+ * recorders, both called for one event, count it once.
  */
 #pragma once
 
@@ -11,6 +11,12 @@
 
 /* include/net/smc.h and net/smc/smc_clc.h: the peer said nothing of SMC. */
 #define SMC_CLC_DECL_PEERNOSMC 0x03010000
+
+#define ENOENT 2
+#define E2BIG 7
+#define EEXIST 17
+
+#define SEND_SHUTDOWN 2 /* include/net/sock.h */
 
 /* The four bytes of a record that change while others look on. */
 union smc_flow_state {
@@ -28,6 +34,8 @@ _Static_assert(__builtin_offsetof(struct smc_flow, role) % 4 == 0 &&
 			       __builtin_offsetof(struct smc_flow, role) + 3,
 	       "the state is one aligned word");
 
+/* ---- made ---- */
+
 static __always_inline void smc_flow_fill(struct smc_flow *flow,
 					  const struct smc_pod *pod,
 					  const struct smc_conn *c,
@@ -43,6 +51,69 @@ static __always_inline void smc_flow_fill(struct smc_flow *flow,
 	flow->opened_ns = bpf_ktime_get_ns();
 	flow->netns_cookie = sk->__sk_common.skc_net.net->net_cookie;
 }
+
+static __always_inline void smc_flow_answer(struct smc_flow *flow,
+					    const struct smc_answer *a)
+{
+	flow->verdict = a->verdict;
+	flow->reason = a->reason;
+	flow->transports = a->transports;
+}
+
+/* A pod has its share, and what is left when the map fills up is for pods that
+ * have few: no pod's flows leave the others without a record. */
+static __always_inline bool smc_flow_room(const struct smc_usage *pod,
+					  const struct smc_usage *node)
+{
+	return pod->flows < SMC_FLOW_SHARE &&
+	       (node->flows < SMC_FLOW_FREE || pod->flows < SMC_FLOW_SMALL);
+}
+
+/*
+ * smc_flow_put - Make the record of @flow at @key.
+ * Return: 0; -EEXIST: there is one; another negative errno: there is no room,
+ * which is not counted here.
+ */
+static __always_inline int smc_flow_put(const struct smc_handshake *key,
+					const struct smc_flow *flow)
+{
+	__u32 slot = smc_slot(flow->pod_id), zero = 0;
+	struct smc_usage *pod = bpf_map_lookup_elem(&smc_usage, &slot);
+	struct smc_usage *node = bpf_map_lookup_elem(&smc_usage, &zero);
+	int err;
+
+	if (!pod || !node)
+		return -ENOENT;
+	if (!smc_flow_room(pod, node))
+		return -E2BIG;
+	err = bpf_map_update_elem(&smc_flow, key, flow, BPF_NOEXIST);
+	if (err)
+		return err;
+	__sync_fetch_and_add(&pod->flows, 1);
+	__sync_fetch_and_add(&node->flows, 1);
+	return 0;
+}
+
+/* smc_flow_drop - Take the record away. Of two callers one does it.
+ * Return: true for the one. */
+static __always_inline bool smc_flow_drop(const struct smc_handshake *key,
+					  __u32 pod_id)
+{
+	__u32 slot = smc_slot(pod_id), zero = 0;
+	struct smc_usage *usage;
+
+	if (bpf_map_delete_elem(&smc_flow, key))
+		return false;
+	usage = bpf_map_lookup_elem(&smc_usage, &slot);
+	if (usage)
+		__sync_fetch_and_sub(&usage->flows, 1);
+	usage = bpf_map_lookup_elem(&smc_usage, &zero);
+	if (usage)
+		__sync_fetch_and_sub(&usage->flows, 1);
+	return true;
+}
+
+/* ---- settled ---- */
 
 static __always_inline __u32 smc_outcome_counter(__u32 role, __u32 outcome)
 {
@@ -76,6 +147,13 @@ _Static_assert(SMC_COUNTER_FLOWS_SERVER_FAILED -
 			       SMC_COUNTER_FLOWS_CLIENT_SMCR,
 	       "counters.h: server rows follow in the order of the clients'");
 
+static __always_inline void smc_flow_count(const struct smc_flow *flow)
+{
+	smc_count(flow->pod_id, smc_outcome_counter(flow->role, flow->outcome));
+	if (flow->outcome == SMC_OUTCOME_TCP)
+		smc_count(flow->pod_id, SMC_COUNTER_REASON + flow->reason);
+}
+
 /*
  * smc_flow_settle - Write down what became of a flow, once.
  * @code: SMC_CLC_DECL_* or a negative errno, 0: none
@@ -99,24 +177,131 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 			continue;
 		flow->decided_ns = bpf_ktime_get_ns();
 		flow->kernel_code = code;
-		smc_count(flow->pod_id,
-			  smc_outcome_counter(flow->role, outcome));
-		if (outcome == SMC_OUTCOME_TCP)
-			smc_count(flow->pod_id,
-				  SMC_COUNTER_REASON + flow->reason);
+		smc_flow_count(flow);
 		return true;
 	}
 	return false;
 }
 
-/* smc_flow_ended - Settle a flow that was offered SMC, and tell. A failed one
- * is told as one that fell back: its record says the rest. */
-static __always_inline void smc_flow_ended(__u64 cookie, struct smc_flow *flow,
-					   __u8 outcome, __u32 code)
+/* smc_flow_tell - What has just been settled. A failed flow is told as one that
+ * fell back: its record says the rest. Those two are always told, for the
+ * agent counts them by the kernel's code. */
+static __always_inline void smc_flow_tell(const struct smc_handshake *key,
+					  const struct smc_flow *flow)
 {
-	bool smc = outcome == SMC_OUTCOME_SMCR || outcome == SMC_OUTCOME_SMCD;
+	if (flow->outcome == SMC_OUTCOME_FALLBACK ||
+	    flow->outcome == SMC_OUTCOME_FAILED)
+		smc_emit(SMC_EVENT_FELL_BACK, key, flow);
+	else if (flow->outcome == SMC_OUTCOME_TCP)
+		smc_tell(SMC_EVENT_OPENED, key, flow);
+	else
+		smc_tell(SMC_EVENT_UPGRADED, key, flow);
+}
 
+/* smc_flow_ended - Settle the flow at @key, and tell. */
+static __always_inline void smc_flow_ended(const struct smc_handshake *key,
+					   struct smc_flow *flow, __u8 outcome,
+					   __u32 code)
+{
 	if (smc_flow_settle(flow, outcome, code))
-		smc_emit(smc ? SMC_EVENT_UPGRADED : SMC_EVENT_FELL_BACK, cookie,
-			 flow);
+		smc_flow_tell(key, flow);
+}
+
+/*
+ * smc_flow_put_settled - Make the record of a flow of which the outcome is
+ * known already (@flow has it), and tell.
+ * Where there is one it is settled. A flow without a place is counted all the
+ * same, and as one that was lost.
+ */
+static __always_inline void
+smc_flow_put_settled(const struct smc_handshake *key, struct smc_flow *flow)
+{
+	struct smc_flow *old;
+	int err;
+
+	flow->decided_ns = flow->opened_ns;
+	err = smc_flow_put(key, flow);
+	if (!err) {
+		smc_flow_count(flow);
+		smc_flow_tell(key, flow);
+		return;
+	}
+	old = err == -EEXIST ? bpf_map_lookup_elem(&smc_flow, key) : NULL;
+	if (old) {
+		smc_flow_ended(key, old, flow->outcome, flow->kernel_code);
+		return;
+	}
+	if (flow->reason == SMC_REASON_CHANGED)
+		flow->reason = SMC_REASON_MAP_FULL;
+	smc_flow_count(flow);
+	smc_count(flow->pod_id, SMC_COUNTER_FLOWS_LOST);
+}
+
+/* ---- closed ---- */
+
+/*
+ * smc_flow_bytes - Payload of a flow that is TCP; on others these would be the
+ * bytes of SMC's own handshake.
+ *
+ * What the program has written, acknowledged or not: bytes_acked counts a
+ * client's SYN, write_seq the FIN if one was sent. What it was sent:
+ * bytes_received counts the peer's FIN.
+ */
+static __always_inline void smc_flow_bytes(struct smc_flow *flow,
+					   const struct tcp_sock *tp)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	__u64 done = bpf_core_enum_value(enum sock_flags, SOCK_DONE);
+	__u64 fin = sk->__sk_common.skc_flags >> done & 1;
+	__u64 unacked = (__u32)(tp->write_seq - tp->snd_una);
+	__u64 sent = tp->bytes_acked + unacked;
+
+	if (flow->outcome != SMC_OUTCOME_TCP &&
+	    flow->outcome != SMC_OUTCOME_FALLBACK)
+		return;
+	flow->rx_bytes = tp->bytes_received - (tp->bytes_received ? fin : 0);
+	if (flow->role == SMC_ROLE_CLIENT && sent)
+		sent--;
+	if (sk->sk_shutdown & SEND_SHUTDOWN && sent)
+		sent--;
+	flow->tx_bytes = sent;
+}
+
+_Static_assert((SMC_FLOW_CLOSED_ENTRIES & (SMC_FLOW_CLOSED_ENTRIES - 1)) == 0,
+	       "the number of rows is a mask");
+
+/* smc_flow_keep - Copy the record of a flow that has ended to the closed ones.
+ * A reader that meets one half written sees its serial. */
+static __always_inline void smc_flow_keep(const struct smc_handshake *key,
+					  const struct smc_flow *flow)
+{
+	struct smc_usage *node;
+	struct smc_closed *to;
+	__u32 row = 0;
+	__u64 serial;
+
+	node = bpf_map_lookup_elem(&smc_usage, &row);
+	if (!node)
+		return;
+	serial = __sync_fetch_and_add(&node->closed, 1);
+	row = serial & (SMC_FLOW_CLOSED_ENTRIES - 1);
+	to = bpf_map_lookup_elem(&smc_flow_closed, &row);
+	if (!to)
+		return;
+	*(volatile __u64 *)&to->serial = 0;
+	to->key = *key;
+	__builtin_memcpy(&to->flow, flow, sizeof(*flow));
+	*(volatile __u64 *)&to->serial = serial + 1;
+}
+
+/* smc_flow_close - The connection has ended: the record of it goes to the
+ * closed ones. @flow must not be touched any more. */
+static __always_inline void smc_flow_close(const struct smc_handshake *key,
+					   struct smc_flow *flow)
+{
+	flow->closed_ns = bpf_ktime_get_ns();
+	flow->closed = 1;
+	smc_flow_keep(key, flow);
+	smc_tell(SMC_EVENT_CLOSED, key, flow);
+	smc_flow_drop(key, flow->pod_id);
 }

@@ -1,501 +1,163 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What became of each TCP connection of an armed pod, and why; and the two
- * things that follow from it: the mark of a sidecar's SYN, and quarantine.
+ * What became of each connection of an armed pod, as SMC's own functions tell
+ * it. For a process that has no SMC socket none of these programs but
+ * flow_passive costs anything.
  *
  * | program       | section                             | needs              |
  * |---------------|-------------------------------------|--------------------|
- * | flow_connect4 | cgroup/connect4                     | cgroup v2          |
- * | flow_connect6 | cgroup/connect6                     | cgroup v2          |
- * | flow_sockops  | sockops                             | cgroup v2          |
  * | smc_fallback  | tp_btf/smc_switch_to_fallback       | SMC (>= 5.16)      |
  * | smc_connected | fexit/__smc_connect                 | SMC, that function |
  * | smc_declined  | fexit/smc_connect_decline_fallback  | SMC, that function |
  * | smc_accepted  | fentry/smc_listen_out               | SMC, that function |
+ * | smc_closed    | fentry/smc_clcsock_release          | SMC, that function |
+ * | flow_passive  | fentry/inet_csk_complete_hashdance  | hs_ctrl            |
+ * | flow_put, flow_drop, counter_add | syscall          | run by the agent   |
  *
- * The three functions are static in the kernel: a compiler may inline them
+ * Three of the functions are static in the kernel: a compiler may inline them
  * away, so each is probed for. Without one, flows that agreed on SMC stay
  * `pending` in the records and nothing else changes.
  *
- * An SMC socket is two: the application's, and inside it a TCP socket that
- * does the handshake. Everything here, and the selector, sees the inner one;
- * its cookie is the record's key (SO_COOKIE in the application gives another
- * until the socket has fallen back).
- *
- * A client's record: made at TCP_CONNECT_CB (the addresses are final there,
- * after any load balancer in cgroup/connect), given its verdict by syn_option,
- * opened at ACTIVE_ESTABLISHED. A connect() that finds nobody leaves none. A
- * server's record: made at PASSIVE_ESTABLISHED. Both are settled there when
- * the option was not agreed on, else by the programs on SMC's functions.
+ * The recorder `smc`: the selector writes the record of a "yes" at the SYN or
+ * SYN-ACK; smc_connected and smc_accepted settle it, and make that of a "no";
+ * smc_closed closes it. Plain connections are seen by flow_passive, and by
+ * connect_guard. The recorder `sockops` does without smc_closed and
+ * flow_passive. Records have the same keys whoever makes them.
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "flow.bpf.h"
-
-#define IPPROTO_TCP 6
-#define SOL_SOCKET 1
-#define SO_MARK 36
+#include "plain.bpf.h"
+#include "quarantine.bpf.h"
 
 #define EPIPE 32
 #define EPROTO 71
 #define ECONNRESET 104
 #define ETIMEDOUT 110
 
-#define SECOND 1000000000ULL
-/* A peer that fails one connect() costs its neighbours one in a minute, then
- * one in two minutes, and so on up to one in an hour. */
-#define QUARANTINE_FIRST (60 * SECOND)
-#define QUARANTINE_DOUBLINGS 6
-
 char LICENSE[] SEC("license") = "GPL";
-
-/* syn_smc: "asked for SMC", and after the handshake "agreed on SMC". A kernel
- * without SMC has no such field. */
-static __always_inline bool smc_syn_smc(const struct tcp_sock *tp)
-{
-	if (!bpf_core_field_exists(tp->syn_smc))
-		return false;
-	return BPF_CORE_READ_BITFIELD(tp, syn_smc);
-}
-
-/* Why a socket is plain TCP that would have been offered SMC. sk_uid: of the
- * one who opened it; an accepted socket has its listener's here. */
-static __always_inline __u32 smc_plain_reason(const struct smc_pod *pod,
-					      const struct sock *sk)
-{
-	if (pod->uid != SMC_UID_ANY && pod->uid != sk->sk_uid.val)
-		return SMC_REASON_OTHER_UID;
-	return SMC_REASON_NOT_CONVERTED;
-}
-
-/* ---- cgroup/connect: the mark ---- */
-
-/*
- * An SMC socket's inner socket has no file before it falls back, so the owner
- * rules of a sidecar's redirect ("packets of my UID pass") never match its SYN,
- * and the proxy would be connected to itself. One rule of ours, before those,
- * lets this mark pass. The kernel copies SO_MARK from the outer socket in
- * smc_connect() before this, and again when the handshake is over: the mark is
- * on the handshake only.
- */
-static __always_inline int smc_mark(struct bpf_sock_addr *ctx)
-{
-	const struct smc_config *config;
-	struct bpf_sock *sk = ctx->sk;
-	struct tcp_sock *tp;
-	struct smc_whose w;
-	__u32 zero = 0, mark;
-
-	if (ctx->protocol != IPPROTO_TCP || !sk)
-		return 1;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || !smc_syn_smc(tp))
-		return 1;
-	w = smc_pod_of_sock(&tp->inet_conn.icsk_inet.sk);
-	if (!w.pod)
-		return 1;
-	/* The hooks see 0 unless someone asked for the cookie before. */
-	bpf_get_socket_cookie(ctx);
-	if (!(w.pod->flags & SMC_POD_SIDECAR))
-		return 1;
-	config = bpf_map_lookup_elem(&smc_config, &zero);
-	if (!config || !config->mark_mask)
-		return 1;
-	mark = (sk->mark & ~config->mark_mask) |
-	       (config->mark & config->mark_mask);
-	/* On failure the proxy's flow meets the redirect, and its connect()
-	 * ends at itself: nothing more can be done for it here. */
-	bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
-	return 1;
-}
-
-SEC("cgroup/connect4")
-int flow_connect4(struct bpf_sock_addr *ctx)
-{
-	return smc_mark(ctx);
-}
-
-SEC("cgroup/connect6")
-int flow_connect6(struct bpf_sock_addr *ctx)
-{
-	return smc_mark(ctx);
-}
-
-/* ---- sockops: the records ---- */
-
-static __always_inline void flow_watch_state(struct bpf_sock_ops *ctx)
-{
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
-					       BPF_SOCK_OPS_STATE_CB_FLAG);
-}
-
-/* flow_judge_plain - The verdict as if the socket were SMC's: a reason that
- * stands against SMC anyway is the one to tell. */
-static __always_inline void flow_judge_plain(struct smc_flow *flow,
-					     const struct smc_pod *pod,
-					     const struct smc_conn *c,
-					     __u32 role)
-{
-	struct smc_answer a;
-
-	smc_judge(pod, c, role, &a);
-	flow->verdict = a.verdict;
-	flow->reason = a.reason;
-	flow->transports = a.transports;
-}
-
-/* A connect() begins. An SMC socket gets its verdict from syn_option a moment
- * later: until then "not armed", which is what it is without a selector. */
-static __always_inline void flow_connecting(struct bpf_sock_ops *ctx,
-					    struct tcp_sock *tp,
-					    struct smc_pod *row)
-{
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct smc_flow flow;
-	struct smc_whose w;
-	struct smc_conn c;
-	__u32 *early;
-	__u64 cookie;
-
-	w = smc_pod_in(row, sk->sk_cgrp_data.cgroup);
-	if (!w.pod)
-		return;
-	cookie = bpf_get_socket_cookie(ctx);
-	smc_read_conn(&c, &sk->__sk_common);
-	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_CLIENT);
-	flow.reason = SMC_REASON_NOT_ARMED;
-	if (!smc_syn_smc(tp)) {
-		flow_judge_plain(&flow, w.pod, &c, SMC_ROLE_CLIENT);
-		early = bpf_map_lookup_elem(&smc_early, &cookie);
-		if (early)
-			flow.kernel_code = *early;
-		if (flow.verdict && !early) {
-			flow.verdict = SMC_VERDICT_BYPASS;
-			flow.reason = smc_plain_reason(w.pod, sk);
-		}
-	}
-	/* BPF_ANY: a socket may connect again after a failure. */
-	if (bpf_map_update_elem(&smc_flow, &cookie, &flow, BPF_ANY)) {
-		smc_count(w.pod->pod_id, SMC_COUNTER_FLOWS_LOST);
-		return;
-	}
-	flow_watch_state(ctx);
-}
-
-/* flow_forget - The handshake is over: drop the remembered answer.
- * Return: true for the first to do it. */
-static __always_inline bool flow_forget(const struct tcp_sock *tp,
-					const struct smc_conn *c, __u32 isn,
-					__u32 role)
-{
-	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct smc_handshake h;
-
-	smc_handshake_of(&h, c, sk, isn, role);
-	return !bpf_map_delete_elem(&smc_answered, &h);
-}
-
-static __always_inline void flow_connected(struct bpf_sock_ops *ctx,
-					   struct tcp_sock *tp)
-{
-	struct smc_flow *flow;
-	struct smc_conn c;
-	__u64 cookie;
-	bool first;
-
-	cookie = bpf_get_socket_cookie(ctx);
-	flow = bpf_map_lookup_elem(&smc_flow, &cookie);
-	if (!flow || flow->role != SMC_ROLE_CLIENT)
-		return;
-	if (flow->verdict == SMC_VERDICT_BYPASS) {
-		if (smc_flow_settle(flow, SMC_OUTCOME_TCP, flow->kernel_code))
-			smc_emit(SMC_EVENT_OPENED, cookie, flow);
-		return;
-	}
-	smc_read_conn(&c, &tp->inet_conn.icsk_inet.sk.__sk_common);
-	/* the SYN-ACK moved snd_una past the SYN */
-	first = flow_forget(tp, &c, tp->snd_una - 1, SMC_ROLE_CLIENT);
-	if (first || flow->kernel_code)
-		smc_emit(SMC_EVENT_OPENED, cookie, flow);
-	if (!smc_syn_smc(tp))
-		smc_flow_ended(cookie, flow, SMC_OUTCOME_FALLBACK,
-			       flow->kernel_code ?: SMC_CLC_DECL_PEERNOSMC);
-}
-
-/* flow_judge_accepted - Why an accepted socket has not agreed on SMC. */
-static __always_inline void flow_judge_accepted(struct smc_flow *flow,
-						const struct smc_pod *pod,
-						const struct smc_conn *c,
-						const struct sock *sk)
-{
-	struct smc_listener_key key = {.netns_cookie = flow->netns_cookie,
-				       .port = c->local.port};
-	__u32 *listener;
-
-	flow_judge_plain(flow, pod, c, SMC_ROLE_SERVER);
-	if (flow->verdict == SMC_VERDICT_BYPASS)
-		return;
-	listener = bpf_map_lookup_elem(&smc_listener, &key);
-	if (listener && *listener) {
-		flow->kernel_code = *listener;
-		return;
-	}
-	flow->verdict = SMC_VERDICT_BYPASS;
-	flow->reason =
-		listener ? SMC_REASON_NOT_OFFERED : smc_plain_reason(pod, sk);
-}
-
-static __always_inline void flow_answered(struct smc_flow *flow,
-					  const struct tcp_sock *tp,
-					  const struct smc_conn *c)
-{
-	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	const struct smc_answered *a;
-	struct smc_handshake h;
-
-	smc_handshake_of(&h, c, sk, tp->snd_una - 1, SMC_ROLE_SERVER);
-	a = bpf_map_lookup_elem(&smc_answered, &h);
-	flow->verdict = SMC_VERDICT_ACCELERATE;
-	flow->transports = a ? a->transports : 0;
-}
-
-static __always_inline void flow_accepted(struct bpf_sock_ops *ctx,
-					  struct tcp_sock *tp,
-					  struct smc_pod *row)
-{
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct smc_flow flow, *made;
-	struct smc_whose w;
-	struct smc_conn c;
-	__u64 cookie;
-	int err;
-
-	w = smc_pod_in(row, sk->sk_cgrp_data.cgroup);
-	if (!w.pod)
-		return;
-	cookie = bpf_get_socket_cookie(ctx);
-	smc_read_conn(&c, &sk->__sk_common);
-	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_SERVER);
-	if (smc_syn_smc(tp))
-		flow_answered(&flow, tp, &c);
-	else
-		flow_judge_accepted(&flow, w.pod, &c, sk);
-	/* A cookie is never used twice: who finds it there is the second
-	 * generation of this program. */
-	err = bpf_map_update_elem(&smc_flow, &cookie, &flow, BPF_NOEXIST);
-	made = bpf_map_lookup_elem(&smc_flow, &cookie);
-	if (!made)
-		smc_count(w.pod->pod_id, SMC_COUNTER_FLOWS_LOST);
-	if (err || !made)
-		return;
-	flow_watch_state(ctx);
-	if (made->verdict == SMC_VERDICT_BYPASS)
-		smc_flow_settle(made, SMC_OUTCOME_TCP, 0);
-	smc_emit(SMC_EVENT_OPENED, cookie, made);
-	if (made->kernel_code)
-		smc_flow_ended(cookie, made, SMC_OUTCOME_FALLBACK,
-			       made->kernel_code);
-	else if (made->verdict)
-		flow_forget(tp, &c, tp->snd_una - 1, SMC_ROLE_SERVER);
-}
-
-/* Remember whether the newest listener of a port is SMC's. */
-static __always_inline void flow_listening(struct bpf_sock_ops *ctx,
-					   struct tcp_sock *tp,
-					   struct smc_pod *row)
-{
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct smc_listener_key key = {};
-	__u32 none = 0, *early;
-	struct smc_whose w;
-	__u64 cookie;
-
-	w = smc_pod_in(row, sk->sk_cgrp_data.cgroup);
-	if (!w.pod)
-		return;
-	key.netns_cookie = sk->__sk_common.skc_net.net->net_cookie;
-	key.port = sk->__sk_common.skc_num;
-	cookie = bpf_get_socket_cookie(ctx);
-	early = bpf_map_lookup_elem(&smc_early, &cookie);
-	if (smc_syn_smc(tp))
-		bpf_map_update_elem(&smc_listener, &key, &none, BPF_ANY);
-	else if (early)
-		bpf_map_update_elem(&smc_listener, &key, early, BPF_ANY);
-	else
-		bpf_map_delete_elem(&smc_listener, &key);
-}
-
-/* Payload only: bytes_received counts the peer's FIN, bytes_acked would count
- * our SYN and FIN. Only of flows that are TCP: on others these are the bytes
- * of SMC's own handshake. */
-static __always_inline void flow_bytes(struct smc_flow *flow,
-				       const struct tcp_sock *tp)
-{
-	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	__u64 done = bpf_core_enum_value(enum sock_flags, SOCK_DONE);
-	__u64 fin = sk->__sk_common.skc_flags >> done & 1;
-
-	if (flow->outcome != SMC_OUTCOME_TCP &&
-	    flow->outcome != SMC_OUTCOME_FALLBACK)
-		return;
-	flow->rx_bytes = tp->bytes_received - (tp->bytes_received ? fin : 0);
-	flow->tx_bytes = tp->bytes_sent - tp->bytes_retrans;
-}
-
-static __always_inline void flow_closed(struct bpf_sock_ops *ctx,
-					struct tcp_sock *tp)
-{
-	struct smc_flow *flow;
-	__u64 cookie;
-
-	cookie = bpf_get_socket_cookie(ctx);
-	flow = bpf_map_lookup_elem(&smc_flow, &cookie);
-	if (!flow || flow->closed)
-		return;
-	if (ctx->args[0] == BPF_TCP_SYN_SENT) {
-		struct smc_conn c;
-
-		smc_read_conn(&c, &tp->inet_conn.icsk_inet.sk.__sk_common);
-		flow_forget(tp, &c, tp->snd_una, SMC_ROLE_CLIENT);
-		bpf_map_delete_elem(&smc_flow, &cookie);
-		return;
-	}
-	flow_bytes(flow, tp);
-	flow->closed_ns = bpf_ktime_get_ns();
-	flow->closed = 1;
-	smc_emit(SMC_EVENT_CLOSED, cookie, flow);
-}
-
-/* Not inlined, so that the sockets of everyone else do not pay for its stack
- * and registers. @row: of smc_netns, where the operation needs it. */
-static __noinline int flow_event(struct bpf_sock_ops *ctx, struct smc_pod *row)
-{
-	struct bpf_sock *sk = ctx->sk; /* verifier: each read is unchecked */
-	struct tcp_sock *tp;
-
-	if (!sk)
-		return 1;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 1;
-	switch (ctx->op) {
-	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-		flow_connecting(ctx, tp, row);
-		break;
-	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		flow_connected(ctx, tp);
-		break;
-	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		flow_accepted(ctx, tp, row);
-		break;
-	case BPF_SOCK_OPS_TCP_LISTEN_CB:
-		flow_listening(ctx, tp, row);
-		break;
-	default:
-		flow_closed(ctx, tp);
-	}
-	return 1;
-}
-
-/* Called nine times for each TCP connection on this machine, and for each state
- * of a watched one, so it is quick to see that there is nothing to do: by the
- * operation, by a flag that only watched sockets have, by the namespace. */
-SEC("sockops")
-int flow_sockops(struct bpf_sock_ops *ctx)
-{
-	struct smc_pod *row = NULL;
-	__u64 netns;
-
-	switch (ctx->op) {
-	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] != BPF_TCP_CLOSE)
-			return 1;
-		break;
-	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		if (!(ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG))
-			return 1;
-		break;
-	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-	case BPF_SOCK_OPS_TCP_LISTEN_CB:
-		netns = bpf_get_netns_cookie(ctx);
-		row = bpf_map_lookup_elem(&smc_netns, &netns);
-		if (!row)
-			return 1;
-		break;
-	default:
-		return 1;
-	}
-	return flow_event(ctx, row);
-}
-
-/* ---- SMC's own functions: what became of an agreed option ---- */
 
 static __always_inline __u8 smc_outcome_of(const struct smc_sock *smc)
 {
+	if (smc->use_fallback)
+		return SMC_OUTCOME_FALLBACK;
 	return smc->conn.lgr->is_smcd ? SMC_OUTCOME_SMCD : SMC_OUTCOME_SMCR;
 }
+
+/* smc_flow_of - The open record of an SMC connection, and its @key. @tp: its
+ * inner socket. */
+static __always_inline struct smc_flow *smc_flow_of(const struct smc_sock *smc,
+						    const struct tcp_sock *tp,
+						    struct smc_handshake *key)
+{
+	smc_handshake_find(key, tp,
+			   smc->listen_smc ? SMC_ROLE_SERVER : SMC_ROLE_CLIENT);
+	return bpf_map_lookup_elem(&smc_flow, key);
+}
+
+/* ---- fall-backs ---- */
 
 /* Before a flow exists: an option was set that SMC cannot do, and the socket
  * became its inner one for good. Only armed pods' are kept. */
 static __always_inline void smc_fell_back_early(const struct smc_sock *smc,
-						__u64 cookie, __u32 code)
+						struct sock *inner, __u32 code)
 {
 	struct smc_whose w;
+	__u64 cookie;
 
-	if (smc->sk.__sk_common.skc_state != SMC_INIT || smc->listen_smc)
+	if (smc->sk.__sk_common.skc_state != SMC_INIT || smc->listen_smc ||
+	    inner->__sk_common.skc_state != BPF_TCP_CLOSE)
 		return;
 	w = smc_pod_of_sock(&smc->sk);
-	if (w.pod)
-		bpf_map_update_elem(&smc_early, &cookie, &code, BPF_ANY);
+	if (!w.pod)
+		return;
+	cookie = bpf_get_socket_cookie(inner);
+	bpf_map_update_elem(&smc_early, &cookie, &code, BPF_ANY);
 }
 
-/* Both roles, under the socket's lock, before the application knows. */
+/* Both roles, under the socket's lock, before the application knows.
+ * @smc: for the verifier it may be NULL where SMC is a module: an argument of a
+ * tracepoint. */
 SEC("tp_btf/smc_switch_to_fallback")
 int BPF_PROG(smc_fallback, const struct smc_sock *smc, int code)
 {
-	struct sock *sk = smc->clcsock->sk;
+	struct smc_handshake key;
 	struct smc_flow *flow;
-	__u64 cookie;
+	struct tcp_sock *tp;
+	struct sock *sk;
 
-	cookie = bpf_get_socket_cookie(sk);
-	flow = bpf_map_lookup_elem(&smc_flow, &cookie);
-	if (flow)
-		smc_flow_ended(cookie, flow, SMC_OUTCOME_FALLBACK, code);
-	else
-		smc_fell_back_early(smc, cookie, code);
+	if (!smc)
+		return 0;
+	sk = smc->clcsock->sk;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	flow = smc_flow_of(smc, tp, &key);
+	if (!flow)
+		smc_fell_back_early(smc, sk, code);
+	else if (flow->verdict == SMC_VERDICT_ACCELERATE)
+		smc_flow_ended(&key, flow, SMC_OUTCOME_FALLBACK, code);
 	return 0;
 }
 
-/* A quarantined peer that was tried again, and did well, is forgiven. */
-static __always_inline void smc_forgive(const struct smc_flow *flow)
-{
-	struct smc_addr_port peer = {.port = flow->remote_port};
+/* ---- clients ---- */
 
-	__builtin_memcpy(peer.ip, flow->remote_ip, sizeof(peer.ip));
-	if (bpf_map_lookup_elem(&smc_quarantine, &peer))
-		bpf_map_delete_elem(&smc_quarantine, &peer);
+/*
+ * A connect() that has ended without a record: the selector said "no" to its
+ * SYN. What it said is not kept, for a pod that dials many strangers would
+ * fill the map with handshakes that end as TCP; it is asked again. (Where
+ * another ABI's selector said "yes" there is none either.)
+ */
+static __always_inline void smc_connected_plain(const struct smc_sock *smc,
+						const struct tcp_sock *tp,
+						const struct smc_handshake *key)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct smc_flow flow;
+	struct smc_whose w;
+	struct smc_conn c;
+
+	w = smc_pod_of_sock(sk);
+	if (!w.pod)
+		return;
+	smc_read_conn(&c, &sk->__sk_common);
+	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_CLIENT);
+	if (smc->use_fallback) {
+		smc_flow_plain(&flow, w.pod, &c, SMC_REASON_CHANGED, NULL);
+		flow.kernel_code = smc->fallback_rsn;
+	} else {
+		flow.verdict = SMC_VERDICT_ACCELERATE;
+		flow.outcome = smc_outcome_of(smc);
+	}
+	smc_flow_put_settled(key, &flow);
 }
 
-/* 0 is also what a fall-back returns; smc_fallback has told that one. */
+/* 0 is also what a fall-back returns; smc_fallback has told that one, if it was
+ * offered. */
 SEC("fexit/__smc_connect")
 int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 {
+	struct smc_handshake key;
 	struct smc_flow *flow;
-	__u64 cookie;
+	struct tcp_sock *tp;
 
-	if (smc->use_fallback)
+	tp = bpf_skc_to_tcp_sock(smc->clcsock->sk);
+	if (!tp)
 		return 0;
-	cookie = smc->clcsock->sk->__sk_common.skc_cookie.counter;
-	flow = bpf_map_lookup_elem(&smc_flow, &cookie);
-	if (!flow)
-		return 0;
-	if (ret) {
-		smc_flow_ended(cookie, flow, SMC_OUTCOME_FAILED, ret);
+	smc_handshake_find(&key, tp, SMC_ROLE_CLIENT);
+	flow = bpf_map_lookup_elem(&smc_flow, &key);
+	if (!flow) {
+		if (!ret)
+			smc_connected_plain(smc, tp, &key);
 		return 0;
 	}
-	smc_flow_ended(cookie, flow, smc_outcome_of(smc), 0);
+	if (ret) {
+		smc_flow_ended(&key, flow, SMC_OUTCOME_FAILED, ret);
+		return 0;
+	}
+	if (smc->use_fallback)
+		return 0;
+	smc_flow_ended(&key, flow, smc_outcome_of(smc), 0);
 	smc_forgive(flow);
 	return 0;
 }
@@ -506,46 +168,6 @@ static __always_inline bool smc_peer_failed(int code)
 {
 	return code == -ETIMEDOUT || code == -EPROTO || code == -ECONNRESET ||
 	       code == -EPIPE;
-}
-
-static __always_inline __u64 smc_sentence(__u32 strikes)
-{
-	__u32 doublings = strikes - 1;
-
-	if (doublings > QUARANTINE_DOUBLINGS)
-		doublings = QUARANTINE_DOUBLINGS;
-	return QUARANTINE_FIRST << doublings;
-}
-
-/* smc_strike - Quarantine a peer, for twice as long as the last time; who did
- * nothing for the longest time begins anew. Connections that fail together,
- * and the second generation of this program, are one strike.
- * Return: true if this was it. */
-static __always_inline bool smc_strike(const struct smc_addr_port *peer,
-				       int code)
-{
-	__u64 now = bpf_ktime_get_ns(), until;
-	struct smc_quarantine q = {.strikes = 1, .reason = code};
-	struct smc_quarantine *old;
-
-	old = bpf_map_lookup_elem(&smc_quarantine, peer);
-	if (!old) {
-		q.until_ns = now + smc_sentence(1);
-		return !bpf_map_update_elem(&smc_quarantine, peer, &q,
-					    BPF_NOEXIST);
-	}
-	until = old->until_ns;
-	if (until > now)
-		return false;
-	if (now - until < smc_sentence(-1U))
-		q.strikes = old->strikes + 1;
-	q.until_ns = now + smc_sentence(q.strikes);
-	if (__sync_val_compare_and_swap(&old->until_ns, until, q.until_ns) !=
-	    until)
-		return false;
-	old->strikes = q.strikes;
-	old->reason = code;
-	return true;
 }
 
 /* A negative reason is a handshake that can neither go on nor fall back: the
@@ -568,24 +190,179 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 	return 0;
 }
 
+/* ---- servers ---- */
+
+/* An accepted connection that the selector was not asked about, or said "no"
+ * to, which is not kept either. */
+static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
+					       const struct tcp_sock *tp,
+					       const struct smc_handshake *key,
+					       __u32 outcome, __u32 code)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct smc_flow flow;
+	struct smc_whose w;
+	struct smc_conn c;
+
+	w = smc_pod_of_sock(sk);
+	if (!w.pod)
+		return;
+	smc_read_conn(&c, &sk->__sk_common);
+	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_SERVER);
+	if (smc_syn_smc(tp)) {
+		flow.verdict = SMC_VERDICT_ACCELERATE;
+		flow.outcome = outcome;
+		flow.kernel_code = code;
+	} else {
+		smc_flow_plain(&flow, w.pod, &c, SMC_REASON_NOT_OFFERED, NULL);
+	}
+	smc_flow_put_settled(key, &flow);
+}
+
 /* Every connection of an SMC listener, when its handshake has ended in one way
  * or another and before accept() can see it. */
 SEC("fentry/smc_listen_out")
 int BPF_PROG(smc_accepted, struct smc_sock *smc)
 {
-	__u64 cookie = smc->clcsock->sk->__sk_common.skc_cookie.counter;
+	bool failed = smc->sk.__sk_common.skc_state == SMC_CLOSED;
+	struct smc_handshake key;
 	struct smc_flow *flow;
+	struct tcp_sock *tp;
+	__u32 code = 0;
+	__u8 outcome;
 
-	flow = bpf_map_lookup_elem(&smc_flow, &cookie);
+	tp = bpf_skc_to_tcp_sock(smc->clcsock->sk);
+	if (!tp)
+		return 0;
+	outcome = failed ? SMC_OUTCOME_FAILED : smc_outcome_of(smc);
+	if (failed)
+		code = -smc->sk.sk_err;
+	else if (smc->use_fallback)
+		code = smc->fallback_rsn;
+	smc_handshake_find(&key, tp, SMC_ROLE_SERVER);
+	flow = bpf_map_lookup_elem(&smc_flow, &key);
+	if (flow)
+		smc_flow_ended(&key, flow, outcome, code);
+	else
+		smc_accepted_plain(smc, tp, &key, outcome, code);
+	return 0;
+}
+
+/* ---- recorder `smc`: plain connections of listeners, and ends ---- */
+
+static __noinline int flow_passive_of(struct sock *listener, struct sock *child)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(listener);
+	struct smc_handshake key;
+	struct smc_flow flow;
+	struct smc_whose w;
+	struct smc_conn c;
+	__u64 cookie;
+
+	/* of an SMC listener: smc_accepted tells of it */
+	if (!tp || smc_syn_smc(tp))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(child);
+	if (!tp)
+		return 0;
+	w = smc_pod_of_sock(child);
+	if (!w.pod)
+		return 0;
+	smc_read_conn(&c, &child->__sk_common);
+	smc_flow_fill(&flow, w.pod, &c, child, SMC_ROLE_SERVER);
+	flow.flags = SMC_FLOW_DIAGNOSED;
+	cookie = smc_cookie_of(listener);
+	smc_flow_plain(&flow, w.pod, &c, smc_plain_reason(w.pod, child),
+		       bpf_map_lookup_elem(&smc_early, &cookie));
+	smc_handshake_find(&key, tp, SMC_ROLE_SERVER);
+	smc_flow_put_settled(&key, &flow);
+	return 0;
+}
+
+/* Once for each connection that a listener of this machine gets, so what is not
+ * an armed pod's is seen by one pointer. @own_req: another CPU was faster with
+ * the same handshake, if not. */
+SEC("fentry/inet_csk_complete_hashdance")
+int BPF_PROG(flow_passive, struct sock *sk, struct sock *child,
+	     struct request_sock *req, bool own_req)
+{
+	if (!bpf_core_field_exists(struct netns_smc, hs_ctrl) ||
+	    !sk->__sk_common.skc_net.net->smc.hs_ctrl || !own_req)
+		return 0;
+	return flow_passive_of(sk, child);
+}
+
+/*
+ * The inner socket goes: the connection has ended for both sides, or has fallen
+ * back and is closed here, or its connect() found nobody. smc_release() would
+ * be too late, for the kernel lets the inner socket of a lost link go before.
+ */
+SEC("fentry/smc_clcsock_release")
+int BPF_PROG(smc_closed, struct smc_sock *smc)
+{
+	struct socket *inner = smc->clcsock;
+	struct smc_handshake key;
+	struct smc_flow *flow;
+	struct tcp_sock *tp;
+
+	if (!inner)
+		return 0; /* it has gone before */
+	tp = bpf_skc_to_tcp_sock(inner->sk);
+	if (!tp)
+		return 0;
+	flow = smc_flow_of(smc, tp, &key);
 	if (!flow)
 		return 0;
-	if (smc->sk.__sk_common.skc_state == SMC_CLOSED)
-		smc_flow_ended(cookie, flow, SMC_OUTCOME_FAILED,
-			       -smc->sk.sk_err);
-	else if (smc->use_fallback)
-		smc_flow_ended(cookie, flow, SMC_OUTCOME_FALLBACK,
-			       smc->fallback_rsn);
-	else
-		smc_flow_ended(cookie, flow, smc_outcome_of(smc), 0);
+	if (flow->outcome == SMC_OUTCOME_PENDING) {
+		smc_flow_drop(&key, flow->pod_id);
+		return 0;
+	}
+	smc_flow_bytes(flow, tp);
+	smc_flow_close(&key, flow);
+	return 0;
+}
+
+/* ---- run by the agent: abi.h says what they do ---- */
+
+SEC("syscall")
+int flow_put(struct smc_flow_job *job)
+{
+	struct smc_handshake key = job->key;
+	struct smc_flow flow = job->flow;
+
+	job->result = smc_flow_put(&key, &flow);
+	return 0;
+}
+
+SEC("syscall")
+int flow_drop(struct smc_flow_job *job)
+{
+	struct smc_handshake key = job->key;
+	struct smc_flow flow = job->flow;
+
+	if (!smc_flow_drop(&key, flow.pod_id)) {
+		job->result = -ENOENT;
+		return 0;
+	}
+	job->result = 0;
+	if (flow.outcome == SMC_OUTCOME_PENDING)
+		return 0;
+	smc_flow_keep(&key, &flow);
+	smc_tell(SMC_EVENT_CLOSED, &key, &flow);
+	return 0;
+}
+
+/* Unrolled: offsets into a context must be constants. */
+SEC("syscall")
+int counter_add(struct smc_counter_job *job)
+{
+	__u32 slot = smc_slot(job->slot);
+	__u64 *n = bpf_map_lookup_elem(&smc_counter, &slot);
+
+	if (!n)
+		return 0;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < SMC_COUNTERS_ROOM; i++)
+		__sync_fetch_and_add(&n[i], job->values[i]);
 	return 0;
 }

@@ -19,12 +19,15 @@
  *
  * One handshake, one verdict. tcp_output.c asks again for every SYN and
  * SYN-ACK it builds, and a change of mind half-way leaves one end SMC and the
- * other TCP. So a "yes" is remembered (maps.bpf.h) and repeated. A "no" needs
- * no memory on a server: the kernel clears ireq->smc_ok and never asks again.
- * On a client it sticks only until the next connect() of a non-blocking
- * socket, which sets syn_smc anew: there a retransmission (total_retrans is
- * raised before its options are made; at a first SYN it is 0) that finds no
- * "yes" means "no".
+ * other TCP. So a "yes" is remembered, by the flow's own record, and repeated.
+ * A "no" needs no memory on a server: the kernel clears ireq->smc_ok and never
+ * asks again. On a client it sticks only until the next connect() of a
+ * non-blocking socket, which sets syn_smc anew: there a retransmission
+ * (total_retrans is raised before its options are made; at a first SYN it is 0)
+ * that finds no "yes" means "no".
+ *
+ * The record is made here, and of a "yes" only: strangers who are answered "no"
+ * take nobody's place. (The recorder `sockops` has made a client's before.)
  *
  * Client hook: the caller's task, or a timer. Server hook: softirq, on
  * whatever task runs. Neither may use `current`.
@@ -32,68 +35,89 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "count.bpf.h"
-#include "pod.bpf.h"
+#include "flow.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
+
+/* smc_has_room - Will the option fit? tcp_output.c asks before it looks. Of all
+ * that may be in a SYN or SYN-ACK of a socket that can be SMC's, TCP-AO alone
+ * leaves less than the eight bytes (its 16 or more, MSS, timestamps, window
+ * scale); TCP-MD5 leaves just them, and Fast Open makes a socket fall back. */
+static __always_inline bool smc_has_room(const struct tcp_sock *tp)
+{
+	return !bpf_core_field_exists(tp->ao_info) || !tp->ao_info;
+}
 
 /* smc_repeat - Was this handshake answered "yes" before? Counts, if so. */
 static __always_inline bool smc_repeat(const struct smc_handshake *h,
 				       __u32 counter)
 {
-	const struct smc_answered *a = bpf_map_lookup_elem(&smc_answered, h);
+	const struct smc_flow *flow = bpf_map_lookup_elem(&smc_flow, h);
 
-	if (!a)
+	if (!flow || flow->verdict != SMC_VERDICT_ACCELERATE)
 		return false;
-	smc_count(a->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
-	smc_count(a->pod_id, counter);
+	smc_count(flow->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
+	smc_count(flow->pod_id, counter);
 	return true;
 }
 
-/* smc_remember - Keep a "yes"; turns it into a "no" if that fails, for it
- * could not be repeated. */
-static __always_inline void smc_remember(const struct smc_handshake *h,
-					 __u32 pod_id, struct smc_answer *a)
+/*
+ * smc_remember - Keep a "yes": it is a "no" without, for it could not be
+ * repeated. A client's record may be there already, made by sockops: it is
+ * given the verdict. A server's is there when its SYN-ACK is repeated.
+ */
+static __always_inline bool smc_remember(const struct smc_handshake *h,
+					 struct smc_flow *flow)
 {
-	struct smc_answered value = {.transports = a->transports,
-				     .pod_id = pod_id};
+	struct smc_flow *old;
+	int err = smc_flow_put(h, flow);
 
-	if (!bpf_map_update_elem(&smc_answered, h, &value, BPF_ANY))
-		return;
-	a->verdict = SMC_VERDICT_BYPASS;
-	a->reason = SMC_REASON_MAP_FULL;
+	if (!err)
+		return true;
+	old = err == -EEXIST ? bpf_map_lookup_elem(&smc_flow, h) : NULL;
+	if (!old)
+		return false;
+	if (flow->role == SMC_ROLE_SERVER)
+		smc_count(flow->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
+	old->reason = flow->reason;
+	old->transports = flow->transports;
+	old->verdict = flow->verdict;
+	return true;
 }
 
-/* smc_note - Write the answer into the flow's record, which flow_sockops made
- * at TCP_CONNECT_CB, just before this SYN. */
-static __always_inline void smc_note(const struct sock *sk,
+/* smc_note - Write a "no" into the record that sockops has made. */
+static __always_inline void smc_note(const struct smc_handshake *h,
 				     const struct smc_answer *a)
 {
-	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-	struct smc_flow *flow = bpf_map_lookup_elem(&smc_flow, &cookie);
+	struct smc_flow *flow = bpf_map_lookup_elem(&smc_flow, h);
 
-	if (!flow)
-		return;
-	flow->verdict = a->verdict;
-	flow->reason = a->reason;
-	flow->transports = a->transports;
+	if (flow)
+		smc_flow_answer(flow, a);
 }
 
-/* smc_offer - The answer to one SYN that asks for the first time. */
-static __always_inline int smc_offer(const struct sock *sk,
-				     const struct smc_pod *pod,
-				     const struct smc_conn *c,
-				     const struct smc_handshake *h)
+/* smc_answer_first - The answer to a handshake that asks for the first time.
+ * @sk: whose namespace it is */
+static __always_inline bool smc_answer_first(const struct sock *sk,
+					     const struct smc_pod *pod,
+					     const struct smc_conn *c,
+					     const struct smc_handshake *h,
+					     __u32 role)
 {
 	struct smc_answer a;
+	struct smc_flow flow;
 
-	smc_judge(pod, c, SMC_ROLE_CLIENT, &a);
-	if (a.verdict == SMC_VERDICT_ACCELERATE)
-		smc_remember(h, pod->pod_id, &a);
-	if (a.verdict == SMC_VERDICT_ACCELERATE)
-		smc_count(pod->pod_id, SMC_COUNTER_OFFERS);
-	smc_note(sk, &a);
-	return a.verdict == SMC_VERDICT_ACCELERATE;
+	smc_judge(pod, c, role, &a);
+	if (a.verdict == SMC_VERDICT_ACCELERATE) {
+		smc_flow_fill(&flow, pod, c, sk, role);
+		smc_flow_answer(&flow, &a);
+		if (smc_remember(h, &flow))
+			return true;
+		a.verdict = SMC_VERDICT_BYPASS;
+		a.reason = SMC_REASON_MAP_FULL;
+	}
+	if (role == SMC_ROLE_CLIENT)
+		smc_note(h, &a);
+	return false;
 }
 
 SEC("struct_ops/syn_option")
@@ -106,7 +130,7 @@ int BPF_PROG(syn_option, struct tcp_sock *tp)
 
 	smc_read_conn(&c, &sk->__sk_common);
 	smc_handshake_of(&h, &c, sk, tp->snd_una, SMC_ROLE_CLIENT);
-	if (smc_repeat(&h, SMC_COUNTER_OFFERS))
+	if (tp->total_retrans && smc_repeat(&h, SMC_COUNTER_OFFERS))
 		return 1;
 	w = smc_pod_of_sock(sk);
 	if (!w.pod)
@@ -115,9 +139,16 @@ int BPF_PROG(syn_option, struct tcp_sock *tp)
 		smc_count(w.pod->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
 		return 0;
 	}
-	return smc_offer(sk, w.pod, &c, &h);
+	if (!smc_answer_first(sk, w.pod, &c, &h, SMC_ROLE_CLIENT))
+		return 0;
+	if (smc_has_room(tp))
+		smc_count(w.pod->pod_id, SMC_COUNTER_OFFERS);
+	return 1;
 }
 
+/* A first SYN-ACK cannot be told from a repeated one (num_retrans is raised
+ * after it was sent): a "yes" finds its record there when it makes it, a "no"
+ * looks for one. */
 SEC("struct_ops/synack_option")
 int BPF_PROG(synack_option, const struct tcp_sock *tp,
 	     struct inet_request_sock *ireq)
@@ -127,24 +158,23 @@ int BPF_PROG(synack_option, const struct tcp_sock *tp,
 	const struct tcp_request_sock *treq;
 	struct smc_handshake h;
 	struct smc_whose w;
-	struct smc_answer a;
 	struct smc_conn c;
 
 	treq = bpf_core_cast(ireq, struct tcp_request_sock);
 	smc_read_conn(&c, &ireq->req.__req_common);
 	smc_handshake_of(&h, &c, sk, treq->snt_isn, SMC_ROLE_SERVER);
-	if (smc_repeat(&h, SMC_COUNTER_ANSWERS))
-		return 1;
 	w = smc_pod_of_sock(sk);
-	if (!w.pod)
-		return w.shared;
-	smc_judge(w.pod, &c, SMC_ROLE_SERVER, &a);
-	if (a.verdict == SMC_VERDICT_ACCELERATE)
-		smc_remember(&h, w.pod->pod_id, &a);
-	smc_count(w.pod->pod_id, a.verdict == SMC_VERDICT_ACCELERATE
-					 ? SMC_COUNTER_ANSWERS
-					 : SMC_COUNTER_ANSWERS_DENIED);
-	return a.verdict == SMC_VERDICT_ACCELERATE;
+	if (!w.pod || !smc_answer_first(sk, w.pod, &c, &h, SMC_ROLE_SERVER)) {
+		if (smc_repeat(&h, SMC_COUNTER_ANSWERS))
+			return 1;
+		if (!w.pod)
+			return w.shared;
+		smc_count(w.pod->pod_id, SMC_COUNTER_ANSWERS_DENIED);
+		return 0;
+	}
+	if (smc_has_room(tp))
+		smc_count(w.pod->pod_id, SMC_COUNTER_ANSWERS);
+	return 1;
 }
 
 _Static_assert(__builtin_offsetof(struct smc_hs_ctrl, name) ==

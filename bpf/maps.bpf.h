@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every map. The first eleven are the public ABI (include/smcmesh/abi.h); the
- * last four are between our own programs. The loader pins them all under
+ * Every map. The first thirteen are the public ABI (include/smcmesh/abi.h); the
+ * last three are between our own programs. The loader pins them all under
  * their names, so that an agent that is restarted, or two generations of
  * programs that run side by side during an upgrade, share them.
  *
@@ -15,6 +15,7 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <smcmesh/abi.h>
+#include <smcmesh/counters.h>
 
 /* Written by the agent; read by every program. */
 struct {
@@ -24,13 +25,12 @@ struct {
 	__type(value, struct smc_config);
 } smc_config SEC(".maps") __weak;
 
-/* Written by the agent, and by sock_refused (one flag); read by every program
- * with the cookie of a socket's or task's namespace. A node has hundreds of
- * pods at most, and a disarmed one leaves its row. */
+/* Written by the agent, and by what sees a refused conversion (one flag); read
+ * by every program with the cookie of a socket's or task's namespace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, SMC_NETNS_ENTRIES);
 	__type(key, __u64);
 	__type(value, struct smc_pod);
 } smc_netns SEC(".maps") __weak;
@@ -40,27 +40,25 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, SMC_CGROUP_ENTRIES);
 	__type(key, __u64);
 	__type(value, struct smc_pod);
 } smc_cgroup SEC(".maps") __weak;
 
-/* Written by the agent; read by the verdict. 150,000 pods in the largest
- * clusters, two addresses each at times. */
+/* Written by the agent; read by the verdict. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 262144);
+	__uint(max_entries, SMC_ENDPOINT_ENTRIES);
 	__type(key, struct smc_addr);
 	__type(value, struct smc_endpoint);
 } smc_endpoint SEC(".maps") __weak;
 
-/* Written by the agent; read by the verdict of clients. 10,000 services with
- * a few ports and two addresses each. */
+/* Written by the agent; read by the verdict of clients. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, SMC_SERVICE_ENTRIES);
 	__type(key, struct smc_addr_port);
 	__type(value, struct smc_service);
 } smc_service SEC(".maps") __weak;
@@ -69,7 +67,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* the only way a trie exists */
-	__uint(max_entries, 4096);
+	__uint(max_entries, SMC_CIDR_ENTRIES);
 	__type(key, struct smc_cidr_key);
 	__type(value, struct smc_cidr);
 } smc_cidr SEC(".maps") __weak;
@@ -78,7 +76,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
+	__uint(max_entries, SMC_PORT_ENTRIES);
 	__type(key, struct smc_port_key);
 	__type(value, struct smc_port);
 } smc_port SEC(".maps") __weak;
@@ -88,78 +86,76 @@ struct {
  * forgotten, and may fail one more connect(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, SMC_QUARANTINE_ENTRIES);
 	__type(key, struct smc_addr_port);
 	__type(value, struct smc_quarantine);
 } smc_quarantine SEC(".maps") __weak;
 
-/* Written by the flow programs and syn_option; read by the agent. Closed flows
- * stay until their place is needed. About 12 MB. */
+/*
+ * The open flows: written by the selector and the recorders, read by the agent.
+ * A row that says "yes" is the remembered answer of its handshake, too, so no
+ * row is ever pushed out: it goes when its flow ends, and smc_usage counts it.
+ * Preallocated: an update is a quarter cheaper, and no lack of memory turns a
+ * "yes" into a "no".
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SMC_FLOW_ENTRIES);
+	__type(key, struct smc_handshake);
 	__type(value, struct smc_flow);
 } smc_flow SEC(".maps") __weak;
 
-/* Written by every program; read by the agent, which deletes the rows of pods
- * that are gone. 30 counters of hundreds of pods. */
+/* The closed ones: the newest of them, for the oldest is written over. Nobody
+ * looks one up, and an array's row is had for a tenth of what an LRU's costs.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 32768);
-	__type(key, struct smc_counter_key);
-	__type(value, __u64);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SMC_FLOW_CLOSED_ENTRIES);
+	__type(key, __u32);
+	__type(value, struct smc_closed);
+} smc_flow_closed SEC(".maps") __weak;
+
+/* Written by every program; read by the agent, which clears the slots of pods
+ * that are gone. 640 KiB for each CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SMC_PODS);
+	__type(key, __u32);
+	__type(value, struct smc_counters);
 } smc_counter SEC(".maps") __weak;
 
-/* Written by the flow programs and sock_refused; drained by the agent. 7,000
- * events: a third of a second at 10,000 connections in a second. */
+/* What a pod, and the node, hold at once: written by the programs alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SMC_PODS);
+	__type(key, __u32);
+	__type(value, struct smc_usage);
+} smc_usage SEC(".maps") __weak;
+
+/* Written by the flow programs and the converter's; drained by the agent. 6,000
+ * events. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, SMC_EVENT_BYTES);
 } smc_event SEC(".maps") __weak;
 
 /* ---- between our own programs ---- */
 
-/*
- * One handshake, named by what stays the same from its first packet to its
- * last retransmission and is known at both ends of its life: the request and
- * the child that comes of it, the SYN_SENT socket and the established one.
- * (A pointer to the kernel's object would be re-used by its slab.)
- */
-struct smc_handshake {
-	struct smc_addr_port remote;
-	__u32 isn;   /* of the own SYN or SYN-ACK: random for each handshake */
-	__u32 netns; /* low half of the cookie; they are counted up from 1 */
-	__u16 local_port;
-	__u16 role; /* enum smc_role */
+/* How far a task's conversion has come; see sockproto.bpf.c. */
+struct smc_converting {
+	__u32 step;
+	__u32 failed; /* one of its conversions ended for no known reason */
+	__u32 pod_id; /* whose it was */
+	__u32 _pad;
+	__u64 sock; /* the sock that was made: only compared */
 };
 
-struct smc_answered {
-	__u32 transports;
-	__u32 pod_id;
-};
-
-/*
- * The handshakes that were answered "yes" and are still under way: written and
- * read by syn_option and synack_option, removed by flow_sockops once they are
- * established. Only those towards endpoints get in, so a SYN flood of
- * strangers cannot push one out.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 32768);
-	__type(key, struct smc_handshake);
-	__type(value, struct smc_answered);
-} smc_answered SEC(".maps") __weak;
-
-/* Tasks between sockproto's "yes" and the end of their __sock_create(): tells
- * sock_refused a refused conversion from a program's own IPPROTO_SMC socket. */
+/* Tasks between sockproto's "yes" and the end of their socket(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* the only way these exist */
 	__type(key, int);
-	__type(value, __u32);
+	__type(value, struct smc_converting);
 } smc_converting SEC(".maps") __weak;
 
 struct smc_listener_key {
@@ -180,8 +176,8 @@ struct {
 } smc_listener SEC(".maps") __weak;
 
 /* Converted sockets that fell back before they connected or listened (an
- * option that SMC cannot do was set): cookie -> the kernel's code. Written by
- * smc_fallback, taken over by flow_sockops. */
+ * option that SMC cannot do was set): cookie of the TCP socket -> the kernel's
+ * code. Written by smc_fallback, read by the recorders. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

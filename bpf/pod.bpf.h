@@ -106,15 +106,42 @@ static __always_inline void smc_read_conn(struct smc_conn *c,
 	c->local.port = skc->skc_num;
 }
 
-/* smc_handshake_of - The key of one handshake (see maps.bpf.h). */
+/* smc_handshake_of - The key of one handshake (see abi.h). */
 static __always_inline void smc_handshake_of(struct smc_handshake *h,
 					     const struct smc_conn *c,
 					     const struct sock *sk, __u32 isn,
 					     __u32 role)
 {
-	__builtin_memcpy(&h->remote, &c->remote, sizeof(h->remote));
 	h->isn = isn;
 	h->netns = sk->__sk_common.skc_net.net->net_cookie;
 	h->local_port = c->local.port;
-	h->role = role;
+	h->remote_port = role == SMC_ROLE_SERVER ? c->remote.port : 0;
+	h->kind = role;
+	h->_pad = 0;
+}
+
+/*
+ * smc_handshake_find - The key of the handshake that @tp came of, at any time
+ * after it: snd_una moves with what is acknowledged, and bytes_acked counts
+ * that, a client's SYN included.
+ *
+ * The local port is read where it stays: skc_num is 0 as soon as the socket is
+ * closed, and after a blocking connect() that failed tcp_disconnect() has also
+ * forgotten the remote one.
+ */
+static __always_inline void smc_handshake_find(struct smc_handshake *h,
+					       const struct tcp_sock *tp,
+					       __u32 role)
+{
+	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+	const struct sock_common *skc = &inet->sk.__sk_common;
+
+	h->isn = (__u32)tp->snd_una - (__u32)tp->bytes_acked -
+		 (role == SMC_ROLE_SERVER);
+	h->netns = skc->skc_net.net->net_cookie;
+	h->local_port = bpf_ntohs(inet->inet_sport);
+	h->remote_port =
+		role == SMC_ROLE_SERVER ? bpf_ntohs(skc->skc_dport) : 0;
+	h->kind = role;
+	h->_pad = 0;
 }

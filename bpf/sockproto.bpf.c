@@ -5,11 +5,13 @@
  * | program       | section                          | needs                  |
  * |---------------|----------------------------------|------------------------|
  * | sockproto     | fmod_ret/update_socket_protocol  | Linux >= 6.6, MPTCP    |
+ * | sock_made     | fexit/smc_inet_init_sock         | SMC, that function     |
+ * | sock_undone   | fentry/smc_inet_destroy_sock     | SMC, that function     |
  * | sock_refused  | fexit/__sock_create              | (BTF and ftrace)       |
  * | connect_guard | fmod_ret/security_socket_connect | SECURITY_NETWORK, SMC  |
  *
- * All three load on a kernel without SMC; there sockproto converts nothing and
- * the other two are not worth attaching.
+ * Without SMC sockproto converts nothing, and the others are not worth
+ * attaching.
  *
  * The kernel asks update_socket_protocol() only in socket(2): accepted sockets
  * follow their listener, and io_uring and the kernel's own sockets stay TCP. A
@@ -20,18 +22,22 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "count.bpf.h"
-#include "pod.bpf.h"
+#include "plain.bpf.h"
 
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
-#define SOCK_TYPE_MASK 0xf /* above it: SOCK_NONBLOCK and SOCK_CLOEXEC */
+#define SOCK_TYPE_MASK 0xf
+#define SOCK_CLOEXEC 02000000
+#define SOCK_NONBLOCK 04000
+#define SOCK_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK) /* EINVAL with any other */
 #define IPPROTO_TCP 6
 #define IPPROTO_SMC 256
 #define IPPROTO_MPTCP 262 /* Go >= 1.24 opens its listeners with it */
 
+#define EPERM 1
 #define ENOMEM 12
+#define EACCES 13
 #define ENFILE 23
 #define EAFNOSUPPORT 97
 #define ECONNABORTED 103
@@ -58,11 +64,10 @@ static __always_inline bool smc_guarded(struct task_struct *t)
 	ctrl = (void *)net->smc.hs_ctrl;
 	if (!ctrl)
 		return false;
-	for (int i = 0; i < SMC_CTRL_PREFIX_LEN; i++)
-		if (ctrl->name[i] != SMC_CTRL_PREFIX[i])
-			return false;
-	return true;
+	return *(__u64 *)ctrl->name == *(__u64 *)SMC_CTRL_PREFIX;
 }
+
+_Static_assert(SMC_CTRL_PREFIX_LEN == sizeof(__u64), "compared as one word");
 
 static __always_inline bool smc_converts(const struct smc_pod *pod)
 {
@@ -78,58 +83,141 @@ static __always_inline bool smc_converts(const struct smc_pod *pod)
 	       pod->uid == (__u32)bpf_get_current_uid_gid();
 }
 
-/* smc_converting_set - Mark the current task. Return: false without memory. */
-static __always_inline bool smc_converting_set(struct task_struct *t)
-{
-	__u32 *mark;
+/*
+ * ---- a conversion that the kernel refuses ----
+ *
+ * Whoever refuses a converted socket() (an LSM, a cgroup program, a missing
+ * module) has made it fail, and it cannot be tried again as TCP from here. It
+ * must be the only one: the pod is disarmed on the spot. How far a task's
+ * conversion has come says who refused, by what is seen of it next
+ * (net/socket.c, __sock_create()):
+ *
+ *   ASKED  sockproto said "SMC". Seen by the next socket() of the task, it was
+ *          never made: security_socket_create() refused, or there was no
+ * memory. Which, nobody was told. So this task is left alone from then on, and
+ *          the pod is disarmed when it happens again before any conversion of
+ *          it went well.
+ *   MADE   smc_inet_init_sock() has made it. When the kernel destroys that very
+ *          sock by smc_inet_destroy_sock(), which close() never does, a
+ * cgroup's sock_create program has refused it (inet_create()).
+ *
+ * A socket() that succeeds leaves MADE behind: the task's next one clears it,
+ * whatever it is for. EMFILE comes later, and ends in close(). (sock_release()
+ * would see each error, but is inlined where it is called for these.) What is
+ * not seen: a BPF program on the LSM hook socket_post_create that refuses.
+ *
+ * That costs others nothing. Where an LSM that is known to judge sockets is
+ * active, sock_refused sees the error itself, at each socket() of the machine.
+ */
+enum smc_step { SMC_STEP_NONE = 0, SMC_STEP_ASKED, SMC_STEP_MADE };
 
-	mark = bpf_task_storage_get(&smc_converting, t, NULL,
-				    BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!mark)
+/* smc_refuse - Disarm the pod of the current task, once, and tell the agent.
+ * Two threads at once, or two generations of these programs: one tells. */
+static __always_inline void smc_refuse(struct task_struct *t, int err)
+{
+	struct smc_handshake none = {};
+	struct smc_flow flow = {};
+	struct smc_whose w = smc_pod_of_task(t);
+
+	if (!w.pod)
+		return;
+	if (__sync_fetch_and_or(&w.pod->flags, SMC_POD_REFUSED) &
+	    SMC_POD_REFUSED)
+		return;
+	smc_count(w.pod->pod_id, SMC_COUNTER_CONVERSIONS_REFUSED);
+	flow.pod_id = w.pod->pod_id;
+	flow.kernel_code = err;
+	flow.netns_cookie = t->nsproxy->net_ns->net_cookie;
+	smc_emit(SMC_EVENT_REFUSED, &none, &flow);
+}
+
+static __always_inline struct smc_usage *smc_usage_of(__u32 pod_id)
+{
+	__u32 slot = smc_slot(pod_id);
+
+	return bpf_map_lookup_elem(&smc_usage, &slot);
+}
+
+/* A conversion of this task has ended in silence: is it the second in a row? */
+static __always_inline void smc_unexplained(struct task_struct *t,
+					    struct smc_converting *c)
+{
+	struct smc_usage *pod = smc_usage_of(c->pod_id);
+
+	c->failed = 1;
+	if (pod && __sync_fetch_and_add(&pod->unexplained, 1))
+		smc_refuse(t, -EACCES);
+}
+
+/* smc_converting_next - The current task calls socket() again, for whatever:
+ * what became of its last conversion? Return: its state, or NULL. */
+static __always_inline struct smc_converting *
+smc_converting_next(struct task_struct *t)
+{
+	struct smc_converting *c;
+
+	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
+	if (!c)
+		return NULL;
+	if (c->step == SMC_STEP_ASKED)
+		smc_unexplained(t, c);
+	c->step = SMC_STEP_NONE;
+	return c;
+}
+
+/* smc_converting_begin - May the current task's socket be converted? A refusal
+ * that cannot be told would fail every socket() of the pod for ever: without
+ * the memory to tell it, rather not. */
+static __always_inline bool smc_converting_begin(struct task_struct *t,
+						 struct smc_converting *c,
+						 const struct smc_pod *pod)
+{
+	if (!c)
+		c = bpf_task_storage_get(&smc_converting, t, NULL,
+					 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c || c->failed)
 		return false;
-	*mark = 1;
+	c->pod_id = pod->pod_id;
+	c->step = SMC_STEP_ASKED;
 	return true;
 }
 
-/* smc_converting_take - Unmark the current task. Return: was it marked? */
-static __always_inline bool smc_converting_take(struct task_struct *t)
+/* @args: of update_socket_protocol(): family, type, protocol */
+static __noinline int smc_convert(__u64 *args)
 {
-	__u32 *mark = bpf_task_storage_get(&smc_converting, t, NULL, 0);
-
-	if (!mark || !*mark)
-		return false;
-	*mark = 0;
-	return true;
-}
-
-SEC("fmod_ret/update_socket_protocol")
-int BPF_PROG(sockproto, int family, int type, int protocol)
-{
-	struct task_struct *t;
+	int family = args[0], type = args[1], protocol = args[2];
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct smc_converting *c = smc_converting_next(t);
 	struct smc_whose w;
 
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	if ((type & SOCK_TYPE_MASK) != SOCK_STREAM)
+	if ((type & SOCK_TYPE_MASK) != SOCK_STREAM ||
+	    type & ~(SOCK_TYPE_MASK | SOCK_FLAGS))
 		return 0;
-	if (protocol == IPPROTO_SMC) {
-		/* Its own wish. A mark may be left of a socket() whose flags
-		 * were refused before the socket was made. */
-		smc_converting_take(bpf_get_current_task_btf());
-		return 0;
-	}
+	/* A program that asks for IPPROTO_SMC itself is left alone. */
 	if (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
-	t = bpf_get_current_task_btf();
 	w = smc_pod_of_task(t);
 	if (!w.pod || !smc_converts(w.pod) || !smc_guarded(t))
 		return 0;
-	/* A refusal that cannot be told would fail every socket() of the pod
-	 * for ever: rather not convert. */
-	if (!smc_converting_set(t))
+	if (!smc_converting_begin(t, c, w.pod))
 		return 0;
 	smc_count(w.pod->pod_id, SMC_COUNTER_SOCKETS_CONVERTED);
 	return IPPROTO_SMC;
+}
+
+/* Every socket() of the machine comes here: the first look, at the namespace,
+ * is all that those pay which are not in one of ours. So the arguments are not
+ * even loaded (BPF_PROG() would). */
+SEC("fmod_ret/update_socket_protocol")
+int sockproto(__u64 *ctx)
+{
+	struct net *net = bpf_get_current_task_btf()->nsproxy->net_ns;
+
+	if (!bpf_core_field_exists(net->smc.hs_ctrl) || !net->smc.hs_ctrl)
+		return 0;
+	return smc_convert(ctx);
 }
 
 /* What plain TCP would have answered too says nothing about SMC: no memory, no
@@ -140,37 +228,57 @@ static __always_inline bool smc_is_refusal(int err)
 	       err != -EAFNOSUPPORT;
 }
 
-/*
- * A converted socket() that the kernel (an LSM, a cgroup program, a missing
- * module) refuses has failed, and cannot be tried again as TCP from here. It
- * is the only one: the pod is disarmed on the spot, and the agent is told.
- */
+/* Runs in the task that called socket(): the kernel makes its own SMC sockets
+ * another way. */
+SEC("fexit/smc_inet_init_sock")
+int BPF_PROG(sock_made, struct sock *sk, int ret)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct smc_converting *c;
+	struct smc_usage *pod;
+
+	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
+	if (!c || c->step != SMC_STEP_ASKED)
+		return 0;
+	c->step = ret ? SMC_STEP_NONE : SMC_STEP_MADE;
+	c->sock = (__u64)sk;
+	if (smc_is_refusal(ret))
+		smc_refuse(t, ret);
+	pod = smc_usage_of(c->pod_id);
+	if (!ret && pod && pod->unexplained)
+		pod->unexplained = 0;
+	return 0;
+}
+
+SEC("fentry/smc_inet_destroy_sock")
+int BPF_PROG(sock_undone, struct sock *sk)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct smc_converting *c;
+
+	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
+	if (!c || c->step != SMC_STEP_MADE || c->sock != (__u64)sk)
+		return 0;
+	c->step = SMC_STEP_NONE;
+	smc_refuse(t, -EPERM);
+	return 0;
+}
+
 SEC("fexit/__sock_create")
 int BPF_PROG(sock_refused, struct net *net, int family, int type, int protocol,
 	     struct socket **res, int kern, int ret)
 {
-	struct smc_flow flow = {};
-	struct task_struct *t;
-	struct smc_whose w;
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct smc_converting *c;
 
 	if (protocol != IPPROTO_SMC || kern)
 		return 0;
-	t = bpf_get_current_task_btf();
-	if (!smc_converting_take(t) || !smc_is_refusal(ret))
+	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
+	if (!c || c->step == SMC_STEP_NONE)
 		return 0;
-	w = smc_pod_of_task(t);
-	if (!w.pod)
-		return 0;
-	/* Two threads at once, or two generations of this program: one tells.
-	 */
-	if (__sync_fetch_and_or(&w.pod->flags, SMC_POD_REFUSED) &
-	    SMC_POD_REFUSED)
-		return 0;
-	smc_count(w.pod->pod_id, SMC_COUNTER_CONVERSIONS_REFUSED);
-	flow.pod_id = w.pod->pod_id;
-	flow.kernel_code = ret;
-	flow.netns_cookie = net->net_cookie;
-	smc_emit(SMC_EVENT_REFUSED, 0, &flow);
+	c->step = SMC_STEP_NONE;
+	if (smc_is_refusal(ret))
+		smc_refuse(t, ret);
 	return 0;
 }
 
@@ -208,27 +316,117 @@ static __always_inline int smc_connect_fault(const struct smc_sock *smc)
 	return BPF_CORE_READ_BITFIELD_PROBED(tp, syn_smc) ? 0 : -ECONNABORTED;
 }
 
-/* smc_sock is read through the probing reader: where SMC is a module, its
- * types are not vmlinux's, and bpf_core_cast() knows only those. */
-SEC("fmod_ret/security_socket_connect")
-int BPF_PROG(connect_guard, struct socket *sock)
+/* smc_forget_offer - Where connect() failed before, the record of its offer is
+ * still there; after the next SYN nothing leads to it any more. */
+static __always_inline void smc_forget_offer(const struct smc_sock *smc)
 {
-	struct sock *sk = sock->sk;
-	struct smc_whose w;
+	const struct tcp_sock *tp =
+		(const void *)BPF_CORE_READ(smc, clcsock, sk);
+	const struct inet_sock *inet = (const void *)tp;
+	struct smc_handshake key = {.kind = SMC_ROLE_CLIENT};
+	struct smc_flow *flow;
+
+	if (BPF_CORE_READ(inet, sk.__sk_common.skc_state) != BPF_TCP_CLOSE)
+		return;
+	key.isn = (__u32)BPF_CORE_READ(tp, snd_una) -
+		  (__u32)BPF_CORE_READ(tp, bytes_acked);
+	key.netns = BPF_CORE_READ(inet, sk.__sk_common.skc_net.net, net_cookie);
+	key.local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+	flow = bpf_map_lookup_elem(&smc_flow, &key);
+	if (flow && flow->outcome == SMC_OUTCOME_PENDING)
+		smc_flow_drop(&key, flow->pod_id);
+}
+
+/* connect() on an SMC socket on which it was called before. */
+static __noinline int smc_connect_again(struct sock *sk)
+{
+	const struct smc_sock *smc = (const struct smc_sock *)sk;
+	struct smc_whose w = smc_pod_of_sock(sk);
 	int err;
 
-	if (!sk || sk->sk_protocol != IPPROTO_SMC)
-		return 0;
-	if (!bpf_core_type_exists(struct smc_sock))
-		return 0;
-	err = smc_connect_fault((const struct smc_sock *)sk);
-	if (!err)
-		return 0;
-	w = smc_pod_of_sock(sk);
 	if (!w.pod)
 		return 0; /* a program's own SMC socket is left alone */
-	smc_count(w.pod->pod_id, err == -EALREADY
-					 ? SMC_COUNTER_CONNECTS_DEFERRED
-					 : SMC_COUNTER_CONNECTS_ABORTED);
+	err = smc_connect_fault(smc);
+	if (err)
+		smc_count(w.pod->pod_id,
+			  err == -EALREADY ? SMC_COUNTER_CONNECTS_DEFERRED
+					   : SMC_COUNTER_CONNECTS_ABORTED);
+	else
+		smc_forget_offer(smc);
 	return err;
+}
+
+/* ---- recorder `smc`: plain connections, when they are attempted ---- */
+
+/* struct sockaddr_in and sockaddr_in6, as far as they are read. */
+struct smc_sockaddr {
+	__u16 family;
+	__be16 port;
+	__be32 ip4; /* sockaddr_in6: the flow label */
+	__u8 ip6[16];
+};
+
+static __always_inline bool smc_read_addr(struct smc_conn *c, const void *addr)
+{
+	struct smc_sockaddr a = {};
+
+	__builtin_memset(c, 0, sizeof(*c));
+	if (bpf_probe_read_kernel(&a, 8, addr))
+		return false;
+	c->remote.port = bpf_ntohs(a.port);
+	if (a.family == AF_INET) {
+		smc_map_ip(c->remote.ip, a.ip4);
+		return true;
+	}
+	if (a.family != AF_INET6 || bpf_probe_read_kernel(&a, sizeof(a), addr))
+		return false;
+	__builtin_memcpy(c->remote.ip, a.ip6, sizeof(a.ip6));
+	return true;
+}
+
+/* A socket of an armed pod that is not SMC's: it was opened before the pod was
+ * armed, it is not the sidecar's, io_uring made it, or it has fallen back. What
+ * becomes of it is seen by no hook that others would not pay for. */
+static __noinline int smc_note_plain(struct sock *sk, const void *addr)
+{
+	struct smc_handshake key = {.kind = SMC_KIND_SOCKET};
+	struct smc_flow flow;
+	struct smc_whose w;
+	struct smc_conn c;
+
+	if (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP)
+		return 0;
+	w = smc_pod_of_sock(sk);
+	if (!w.pod || !smc_uses(SMC_USE_PLAIN) || !smc_read_addr(&c, addr))
+		return 0;
+	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_CLIENT);
+	flow.flags = SMC_FLOW_ATTEMPT | SMC_FLOW_DIAGNOSED;
+	flow.cookie = bpf_get_socket_cookie(sk);
+	smc_flow_plain(&flow, w.pod, &c, smc_plain_reason(w.pod, sk),
+		       bpf_map_lookup_elem(&smc_early, &flow.cookie));
+	key.netns = flow.netns_cookie;
+	key.isn = flow.cookie;
+	key.local_port = flow.cookie >> 32;
+	key.remote_port = flow.cookie >> 48;
+	smc_flow_put_settled(&key, &flow);
+	return 0;
+}
+
+/* Every connect() of the machine comes here. smc_sock is read through the
+ * probing reader: where SMC is a module, its types are not vmlinux's, and
+ * bpf_core_cast() knows only those. */
+SEC("fmod_ret/security_socket_connect")
+int BPF_PROG(connect_guard, struct socket *sock, void *address)
+{
+	struct sock *sk = sock->sk;
+
+	if (!bpf_core_field_exists(struct netns_smc, hs_ctrl) || !sk ||
+	    !sk->__sk_common.skc_net.net->smc.hs_ctrl)
+		return 0;
+	if (sk->sk_protocol == IPPROTO_SMC)
+		return sock->state == SS_CONNECTING &&
+				       bpf_core_type_exists(struct smc_sock)
+			       ? smc_connect_again(sk)
+			       : 0;
+	return sock->state == SS_UNCONNECTED ? smc_note_plain(sk, address) : 0;
 }

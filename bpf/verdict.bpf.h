@@ -70,10 +70,16 @@ static __always_inline bool smc_cidr_excluded(const struct smc_conn *c)
 	return row && row->exclude;
 }
 
+/* Most nodes never quarantine anybody: then only a word is read. */
 static __always_inline bool smc_quarantined(const struct smc_conn *c)
 {
 	const struct smc_quarantine *q;
+	const struct smc_usage *node;
+	__u32 zero = 0;
 
+	node = bpf_map_lookup_elem(&smc_usage, &zero);
+	if (!node || !node->quarantines)
+		return false;
 	q = bpf_map_lookup_elem(&smc_quarantine, &c->remote);
 	return q && q->until_ns > bpf_ktime_get_ns();
 }
@@ -118,9 +124,10 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 	if (!pod ||
 	    pod->flags & (SMC_POD_DENY | SMC_POD_REFUSED | SMC_POD_SHARED))
 		return SMC_REASON_NOT_ARMED;
-	if (smc_port_excluded(pod->pod_id, c, role))
+	if (config->uses & SMC_USE_PORTS &&
+	    smc_port_excluded(pod->pod_id, c, role))
 		return SMC_REASON_EXCLUDED_PORT;
-	if (smc_cidr_excluded(c))
+	if (config->uses & SMC_USE_CIDRS && smc_cidr_excluded(c))
 		return SMC_REASON_EXCLUDED_CIDR;
 	if (smc_is_loopback(c))
 		return SMC_REASON_LOOPBACK;

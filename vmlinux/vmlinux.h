@@ -33,7 +33,7 @@ typedef _Bool bool;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
-	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -71,17 +71,6 @@ enum uapi_tcp_state {
  * fields' places are those of the kernel's include/uapi/linux/bpf.h. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
-
-struct bpf_sock {
-	__u32 mark;
-};
-
-struct bpf_sock_addr {
-	__u32 protocol;
-	union {
-		struct bpf_sock *sk;
-	};
-};
 
 struct bpf_sock_ops {
 	__u32 op;
@@ -143,6 +132,7 @@ struct sock_cgroup_data {
 
 struct sock {
 	struct sock_common __sk_common;
+	__u8 sk_shutdown;
 	int sk_err;
 	__u16 sk_protocol;
 	kuid_t sk_uid;
@@ -153,12 +143,20 @@ enum sock_flags {
 	SOCK_DONE = 1,
 };
 
+typedef enum {
+	SS_FREE = 0,
+	SS_UNCONNECTED,
+	SS_CONNECTING,
+} socket_state;
+
 struct socket {
+	socket_state state;
 	struct sock *sk;
 };
 
 struct inet_sock {
 	struct sock sk;
+	__be16 inet_sport;
 };
 
 struct inet_connection_sock {
@@ -168,11 +166,12 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 snd_una;
+	__u32 write_seq;
 	__u32 total_retrans;
+	__u64 bytes_acked;
 	__u64 bytes_received;
-	__u64 bytes_sent;
-	__u64 bytes_retrans;
 	bool syn_smc;
+	struct tcp_ao_info *ao_info;
 };
 
 struct request_sock {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * The public ABI of smcmesh: what the BPF programs and everything that reads
- * the pinned maps agree on. Structs, enums and constants, nothing else.
+ * the pinned maps agree on. Structs, enums and constants, and one sum.
  *
  * Conventions
  * - An address is 16 bytes in network order; IPv4 is written ::ffff:a.b.c.d.
@@ -9,9 +9,13 @@
  *   would type.
  * - A time is CLOCK_MONOTONIC in nanoseconds (bpf_ktime_get_ns()).
  * - Every padding byte has a name and is zero: hash keys compare them.
- * - A field is only ever added at the end of a value, together with a new
- *   SMC_ABI_VERSION; an agent refuses pins of another version and leaves them
- *   as they are.
+ * - What changes a key or a meaning gets a new SMC_ABI_VERSION. A new map, and
+ *   a field in room that was left for it (_room), is no new ABI; neither is
+ *   another number of entries.
+ *
+ * Each ABI has pins of its own, so that two may run side by side while an agent
+ * of one takes over from the other: ABI 1 in SMC_PIN_DIR itself, every later
+ * one in SMC_PIN_DIR/vN.
  */
 #pragma once
 
@@ -19,10 +23,42 @@
 #include <linux/types.h>
 #endif
 
-#define SMC_ABI_VERSION 1
+#ifndef SMC_ABI_VERSION /* a test builds the tree with another one */
+#define SMC_ABI_VERSION 2
+#endif
+/* The oldest ABI whose agent can take over from this one: it understands
+ * smc_config's first words, and every map but smc_usage, smc_flow_closed and
+ * smc_event. */
+#define SMC_ABI_READABLE 2
 
 /* Where the maps and links are pinned, below the bpffs mount. */
 #define SMC_PIN_DIR "smcmesh"
+
+/* ---- sizes: how many entries each map has -------------------------------- */
+
+/* Pods of this node that are known at once: pod_id % SMC_PODS is the pod's
+ * slot in smc_counter and smc_usage, and slot 0 is nobody's. */
+#define SMC_PODS 1024
+/* A node has hundreds of pods at most, and a disarmed one leaves its row. */
+#define SMC_NETNS_ENTRIES 4096
+#define SMC_CGROUP_ENTRIES 4096
+/* 150,000 pods in the largest clusters, two addresses each at times. */
+#define SMC_ENDPOINT_ENTRIES 262144
+/* 10,000 services with a few ports and two addresses each. */
+#define SMC_SERVICE_ENTRIES 65536
+#define SMC_CIDR_ENTRIES 4096
+#define SMC_PORT_ENTRIES 16384
+#define SMC_QUARANTINE_ENTRIES 4096
+/* Open flows of the node, about 13 MB. */
+#define SMC_FLOW_ENTRIES 65536
+/* One pod's share of them; from FLOW_FREE on, open flows of the node, only pods
+ * that have fewer than FLOW_SMALL get more. */
+#define SMC_FLOW_SHARE 16384
+#define SMC_FLOW_FREE (SMC_FLOW_ENTRIES / 4 * 3)
+#define SMC_FLOW_SMALL 512
+/* Closed ones that are still shown, about 5 MB. A power of two. */
+#define SMC_FLOW_CLOSED_ENTRIES 32768
+#define SMC_EVENT_BYTES (1 << 20)
 
 /* Every struct smc_hs_ctrl of ours is called SMC_CTRL_PREFIX + generation. */
 #define SMC_CTRL_PREFIX "smcmesh_"
@@ -39,19 +75,28 @@ enum smc_transport {
 
 /* ---- smc_config: array of one ------------------------------------------ */
 
+/* What of the verdict's look-ups can hit, and who reads what is written. */
+enum smc_use {
+	SMC_USE_PORTS = 1,    /* smc_port has rows */
+	SMC_USE_CIDRS = 2,    /* smc_cidr has rows */
+	SMC_USE_FOLLOWED = 4, /* somebody reads every event of a flow */
+	SMC_USE_PLAIN = 8,    /* connect_guard notes plain TCP connections */
+};
+
 struct smc_config {
-	__u32 abi_version; /* SMC_ABI_VERSION */
-	__u32 enabled;	   /* the mesh switch: 0 or 1 */
-	__u32 transports;  /* of this node, enum smc_transport bits */
-	__u32 mark;	   /* socket mark of a converted sidecar's SYN */
-	__u32 mark_mask;   /* the bits of the mark that are ours */
-	__u32 node_id;	   /* this node, as in smc_endpoint.node_id */
+	__u32 abi_version;  /* SMC_ABI_VERSION */
+	__u32 abi_readable; /* SMC_ABI_READABLE */
+	__u32 enabled;	    /* the mesh switch: 0 or 1 */
+	__u32 transports;   /* of this node, enum smc_transport bits */
+	__u32 node_id;	    /* this node, as in smc_endpoint.node_id */
+	__u32 uses;	    /* enum smc_use bits */
+	__u64 _room[13];    /* a lease, limits */
 };
 
 /* ---- smc_netns, smc_cgroup: who is armed -------------------------------- */
 
 enum smc_pod_flag {
-	SMC_POD_SIDECAR = 1, /* only the UID's sockets, and mark their SYNs */
+	SMC_POD_SIDECAR = 1, /* only the UID's sockets are converted */
 	SMC_POD_DENY = 2,    /* disarmed, but its SMC sockets may live: deny */
 	SMC_POD_REFUSED = 4, /* set by BPF: the kernel refused a conversion */
 	/* A namespace that armed hostNetwork pods share with others: its row
@@ -65,11 +110,17 @@ enum smc_pod_flag {
 /* Key of smc_netns: the namespace's cookie (SO_NETNS_COOKIE), __u64.
  * Key of smc_cgroup: the cgroup v2 id, __u64. */
 struct smc_pod {
-	__u32 pod_id;	  /* this node's number of the pod, never 0 */
+	__u32 pod_id;	  /* this node's number of the pod; its slot is not 0 */
 	__u32 flags;	  /* enum smc_pod_flag */
 	__u32 transports; /* what this very namespace can use */
 	__u32 uid;	  /* convert this UID only (init user namespace) */
 };
+
+/* smc_slot - Where the pod of this number counts. */
+static inline __u32 smc_slot(__u32 pod_id)
+{
+	return pod_id % SMC_PODS;
+}
 
 /* ---- smc_endpoint -------------------------------------------------------- */
 
@@ -135,7 +186,28 @@ struct smc_quarantine {
 	__u32 reason;  /* the kernel's code or negative errno, as __u32 */
 };
 
-/* ---- smc_flow: LRU, key: cookie of the inner TCP socket ------------------ */
+/* ---- smc_flow: hash of the open ones ------------------------------------- */
+
+/*
+ * One handshake, named by what is known from its first packet to the end of the
+ * connection, and in the kernel's own functions: the SYN_SENT socket, the
+ * request, and what comes of either. The initial sequence number is random for
+ * each handshake. A client's remote port is left out: the kernel forgets it
+ * when a blocking connect() fails, and the local one is the client's own.
+ *
+ * A connection whose handshake nobody of ours saw is named by its socket's
+ * cookie: its low half in isn, its high half in the two ports.
+ */
+struct smc_handshake {
+	__u32 isn;   /* of the own SYN or SYN-ACK */
+	__u32 netns; /* low half of the cookie; they are counted up from 1 */
+	__u16 local_port;  /* host order */
+	__u16 remote_port; /* of a server's; 0 of a client's */
+	__u16 kind;	   /* enum smc_role, or SMC_KIND_SOCKET */
+	__u16 _pad;
+};
+
+#define SMC_KIND_SOCKET 3
 
 enum smc_role {
 	SMC_ROLE_CLIENT = 1,
@@ -156,6 +228,20 @@ enum smc_outcome {
 	SMC_OUTCOME_FAILED = 5,	  /* ended as neither: kernel_code */
 };
 
+enum smc_flow_flag {
+	/* A plain TCP connection that was noted when connect() was called: the
+	 * remote address is the one that connect() was given, and whether it
+	 * was established is told by socket diagnosis, if it lived so long. */
+	SMC_FLOW_ATTEMPT = 1,
+	/* Its end and bytes are told by socket diagnosis, some time after. */
+	SMC_FLOW_DIAGNOSED = 2,
+	/* It was opened under another ABI: what became of it is known, when it
+	 * ends is told by socket diagnosis. */
+	SMC_FLOW_UPGRADED = 4,
+	/* Its TCP connection is open, while its outcome is still pending. */
+	SMC_FLOW_OPENED = 8,
+};
+
 struct smc_flow {
 	__u8 local_ip[16];
 	__u8 remote_ip[16];
@@ -169,19 +255,44 @@ struct smc_flow {
 	__u32 reason;	   /* enum smc_reason: why bypassed */
 	__u32 kernel_code; /* SMC_CLC_DECL_* or negative errno, 0: none */
 	__u32 transports;  /* what both ends had in common */
+	__u32 flags;	   /* enum smc_flow_flag */
+	__u32 _pad;
 	__u64 opened_ns;
 	__u64 decided_ns; /* when the outcome was known, 0: not yet */
 	__u64 closed_ns;
 	__u64 rx_bytes; /* of a flow that is TCP; SMC bytes are per namespace */
 	__u64 tx_bytes;
 	__u64 netns_cookie;
+	__u64 cookie; /* SO_COOKIE of the TCP socket, 0: nobody asked for it */
 };
 
-/* ---- smc_counter: per-CPU hash ------------------------------------------- */
+/* ---- smc_flow_closed: array, written round and round --------------------- */
 
-struct smc_counter_key {
-	__u32 pod_id;
-	__u32 counter; /* enum smc_counter_id, or SMC_COUNTER_REASON + reason */
+/* Whoever closes a flow takes the next row: smc_usage.closed of slot 0. */
+struct smc_closed {
+	__u64 serial; /* counted up from 1; 0: empty, or being written */
+	struct smc_handshake key; /* what it had in smc_flow */
+	struct smc_flow flow;
+};
+
+/* ---- smc_counter: per-CPU array, key: slot of the pod -------------------- */
+
+/* The value is struct smc_counters of counters.h: so many numbers. Its two
+ * parts do not change without a new ABI. */
+/* enum smc_counter_id; the last one marks a slot that a take over works on */
+#define SMC_COUNTER_ROOM 48
+#define SMC_BYPASSED_ROOM 32 /* bypassed flows, by enum smc_reason */
+#define SMC_COUNTERS_ROOM (SMC_COUNTER_ROOM + SMC_BYPASSED_ROOM)
+
+/* ---- smc_usage: array, slot of the pod, 0: the node ---------------------- */
+
+struct smc_usage {
+	__u32 flows;	   /* rows of smc_flow */
+	__u32 quarantines; /* of slot 0: peers were put into quarantine */
+	__u64 closed;	   /* of slot 0: flows that were closed */
+	__u32 unexplained; /* conversions in a row that ended in silence */
+	__u32 _pad;
+	__u64 _room[5]; /* sockets under way, connections, bytes */
 };
 
 /* ---- smc_event: ring buffer ---------------------------------------------- */
@@ -197,14 +308,38 @@ enum smc_event_type {
 struct smc_event {
 	__u32 type; /* enum smc_event_type */
 	__u32 _pad;
-	__u64 cookie; /* key into smc_flow */
+	struct smc_handshake key; /* in smc_flow */
 	__u64 time_ns;
 	struct smc_flow flow; /* as it was at that time */
 };
 
+/* ---- contexts of the agent's own programs (BPF_PROG_TYPE_SYSCALL) ---------
+ */
+
+/* A row of smc_usage is raised and lowered by many at once, and user space
+ * cannot add to a word: so rows of smc_flow are put and dropped by programs. */
+
+/* flow_put: insert @flow at @key, if nothing is there. flow_drop: take the row
+ * at @key away, and keep @flow among the closed ones unless its outcome is
+ * SMC_OUTCOME_PENDING. */
+struct smc_flow_job {
+	struct smc_handshake key;
+	struct smc_flow flow;
+	__s32 result; /* 0; -ENOENT, -EEXIST, -E2BIG: nothing was done */
+	__u32 _pad;
+};
+
+/* counter_add: add @values to the counters of a slot, all in one run: whoever
+ * is killed has added all of them or none. */
+struct smc_counter_job {
+	__u32 slot;
+	__u32 _pad;
+	__u64 values[SMC_COUNTERS_ROOM]; /* at struct smc_counter_key.counter */
+};
+
 /* ---- sizes: the same for gcc and for clang -target bpf ------------------- */
 
-_Static_assert(sizeof(struct smc_config) == 24, "ABI");
+_Static_assert(sizeof(struct smc_config) == 128, "ABI");
 _Static_assert(sizeof(struct smc_pod) == 16, "ABI");
 _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");
 _Static_assert(sizeof(struct smc_addr_port) == 20, "ABI");
@@ -213,6 +348,8 @@ _Static_assert(sizeof(struct smc_cidr_key) == 20, "ABI");
 _Static_assert(sizeof(struct smc_port_key) == 8, "ABI");
 _Static_assert(sizeof(struct smc_port) == 4, "ABI");
 _Static_assert(sizeof(struct smc_quarantine) == 16, "ABI");
-_Static_assert(sizeof(struct smc_flow) == 104, "ABI");
-_Static_assert(sizeof(struct smc_counter_key) == 8, "ABI");
-_Static_assert(sizeof(struct smc_event) == 128, "ABI");
+_Static_assert(sizeof(struct smc_handshake) == 16, "ABI");
+_Static_assert(sizeof(struct smc_flow) == 120, "ABI");
+_Static_assert(sizeof(struct smc_closed) == 144, "ABI");
+_Static_assert(sizeof(struct smc_usage) == 64, "ABI");
+_Static_assert(sizeof(struct smc_event) == 152, "ABI");

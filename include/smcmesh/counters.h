@@ -13,6 +13,9 @@
  */
 #pragma once
 
+#include <smcmesh/abi.h>
+#include <smcmesh/reasons.h>
+
 #define SMC_FLOWS_HELP "TCP connections of armed pods by what became of them."
 
 /* clang-format off */
@@ -65,5 +68,28 @@
 enum smc_counter_id { SMC_COUNTERS(SMC_COUNTER_ENUM) SMC_COUNTER_MAX };
 #undef SMC_COUNTER_ENUM
 
-/* smc_counter_key.counter of "bypassed for this reason". */
-#define SMC_COUNTER_REASON 1000
+/* Where "bypassed for this reason" begins: SMC_COUNTER_REASON + reason. */
+#define SMC_COUNTER_REASON SMC_COUNTER_ROOM
+
+/* The value of smc_counter: a __u64 at each number, so that it is also read as
+ * an array, and named for whoever dumps the map. */
+#define SMC_COUNTER_FIELD(id, metric, labels, sentence) __u64 id;
+#define SMC_BYPASSED_FIELD(id, label, sentence) __u64 id;
+struct smc_counters {
+	SMC_COUNTERS(SMC_COUNTER_FIELD)
+	__u64 _room[SMC_COUNTER_ROOM - SMC_COUNTER_MAX];
+	struct {
+		SMC_REASONS_FLOW(SMC_BYPASSED_FIELD)
+		__u64 _room[SMC_BYPASSED_ROOM - SMC_REASON_FLOW_MAX];
+	} bypassed;
+};
+#undef SMC_COUNTER_FIELD
+#undef SMC_BYPASSED_FIELD
+
+_Static_assert(sizeof(struct smc_counters) == 8 * SMC_COUNTERS_ROOM, "ABI");
+
+/* One counter, for those who read them. */
+struct smc_counter_key {
+	__u32 slot;
+	__u32 counter; /* enum smc_counter_id, or SMC_COUNTER_REASON + reason */
+};

@@ -3,8 +3,8 @@
  * Why a flow stayed TCP, and why a pod is not armed: one table.
  *
  * X(ID, label, sentence)
- *   ID        enum smc_reason SMC_REASON_ID; the number is its place, so a row
- *             is only ever added at the end
+ *   ID        enum smc_reason SMC_REASON_ID; the number is its place in its
+ *             part of the table, so a row is only ever added at the end of one
  *   label     the value of the metrics' `reason` label and of JSON
  *   sentence  what a person reads
  *
@@ -37,7 +37,10 @@
 	  "by socket()")                                                       \
 	X(MAP_FULL, "map-full",                                                \
 	  "a map of the datapath is full, so the flow was not offered SMC")    \
-	X(NOT_OFFERED, "not-offered", "the client did not offer SMC")
+	X(NOT_OFFERED, "not-offered", "the client did not offer SMC")          \
+	X(CHANGED, "changed",                                                  \
+	  "the flow was judged before its peer became an endpoint, or before " \
+	  "another change that would allow it by now")
 /* clang-format on */
 
 /* clang-format off */
@@ -76,6 +79,13 @@
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)
 
+/* Of pods they begin here, so that a new reason of flows renumbers none. */
+#define SMC_REASON_POD 100
+
 #define SMC_REASON_ENUM(id, label, sentence) SMC_REASON_##id,
-enum smc_reason { SMC_REASONS(SMC_REASON_ENUM) SMC_REASON_MAX };
+enum smc_reason {
+	SMC_REASONS_FLOW(SMC_REASON_ENUM) SMC_REASON_FLOW_MAX,
+	SMC_REASON_POD_BEFORE = SMC_REASON_POD - 1,
+	SMC_REASONS_POD(SMC_REASON_ENUM) SMC_REASON_MAX
+};
 #undef SMC_REASON_ENUM

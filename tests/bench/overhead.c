@@ -204,7 +204,7 @@ static void plain(long rounds, long calls)
 /* what only SMC's own sockets run through: attached while an agent runs */
 #define OWN                                                              \
 	"smc_fallback", "smc_connected", "smc_declined", "smc_accepted", \
-		"smc_closed", "sock_made"
+		"smc_closed", "sock_made", "sock_undone"
 
 /* What a process that is not armed runs through while a pod is: each program
  * alone, then what is attached together. */
@@ -214,15 +214,13 @@ static const struct row {
 } rows[] = {
 	{"SMC's own functions", {OWN}},
 	{"connect_guard", {"connect_guard"}},
-	{"sock_undone", {"sock_undone"}},
 	{"sockproto", {"sockproto"}},
 	{"flow_passive", {"flow_passive"}},
 	{"sock_refused", {"sock_refused"}},
 	{"flow_sockops", {"flow_sockops"}},
-	{"recorder smc",
-	 {"connect_guard", "sock_undone", "sockproto", "flow_passive", OWN}},
+	{"recorder smc", {"connect_guard", "sockproto", "flow_passive", OWN}},
 	{"recorder sockops",
-	 {"connect_guard", "sock_undone", "sockproto", "flow_sockops", OWN}},
+	 {"connect_guard", "sockproto", "flow_sockops", OWN}},
 	{"recorder smc, MAC LSM",
 	 {"connect_guard", "sock_refused", "sockproto", "flow_passive", OWN}},
 };

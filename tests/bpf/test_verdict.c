@@ -52,13 +52,28 @@ static void put(const struct bpf_map *map, const void *key, const void *value)
 		errno);
 }
 
-static void config(__u32 enabled)
+static void config_uses(__u32 enabled, __u32 uses)
 {
 	struct smc_config c = {.abi_version = SMC_ABI_VERSION,
-			       .enabled = enabled};
+			       .enabled = enabled,
+			       .uses = uses};
 	__u32 zero = 0;
 
 	put(skel->maps.smc_config, &zero, &c);
+}
+
+static void config(__u32 enabled)
+{
+	config_uses(enabled, SMC_USE_PORTS | SMC_USE_CIDRS);
+}
+
+/* What BPF itself writes when it quarantines the first peer. */
+static void quarantines(__u32 n)
+{
+	struct smc_usage node = {.quarantines = n};
+	__u32 zero = 0;
+
+	put(skel->maps.smc_usage, &zero, &node);
 }
 
 static void endpoint(const char *ip, __u32 transports, __u32 flags)
@@ -140,6 +155,7 @@ static int setup(void **state)
 	quarantine("10.1.0.2", 82, now - 1);
 	quarantine("10.96.0.1", 80, now - 1);
 	quarantine("10.1.0.3", 50000, now + HOUR); /* as a client's port */
+	quarantines(1);
 	return 0;
 }
 
@@ -343,6 +359,46 @@ static void test_switch(void **state)
 	config(1);
 }
 
+static const struct row *row_of(const char *what)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (!strcmp(rows[i].what, what))
+			return &rows[i];
+	fail_msg("no row \"%s\"", what);
+	return NULL;
+}
+
+/* Maps that nobody has put a row into are not looked at: each by its own bit,
+ * so that what uses one map does not pay for the others. */
+static void test_unused_maps(void **state)
+{
+	const struct {
+		const char *what;
+		__u32 uses, quarantines, reason;
+	} cases[] = {
+		{"excluded for all, out", 0, 1, SMC_REASON_NONE},
+		{"excluded for all, out", SMC_USE_CIDRS, 1, SMC_REASON_NONE},
+		{"excluded for all, out", SMC_USE_PORTS, 0,
+		 SMC_REASON_EXCLUDED_PORT},
+		{"excluded CIDR, in", SMC_USE_PORTS, 1, SMC_REASON_NONE},
+		{"excluded CIDR, in", SMC_USE_CIDRS, 0,
+		 SMC_REASON_EXCLUDED_CIDR},
+		{"in quarantine", SMC_USE_PORTS | SMC_USE_CIDRS, 0,
+		 SMC_REASON_NONE},
+		{"in quarantine", 0, 1, SMC_REASON_QUARANTINED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		config_uses(1, cases[i].uses);
+		quarantines(cases[i].quarantines);
+		assert_string_equal(
+			reasons[judge(row_of(cases[i].what)).reason],
+			reasons[cases[i].reason]);
+	}
+	config(1);
+	quarantines(1);
+}
+
 /* A row that goes takes its verdict along at once. */
 static void test_endpoint_goes(void **state)
 {
@@ -362,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_switch),
+		cmocka_unit_test(test_unused_maps),
 		cmocka_unit_test(test_endpoint_goes),
 	};
 

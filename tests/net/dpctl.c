@@ -7,8 +7,12 @@
  *   open [COOKIE...] [ADDRESS...]  open, arm the namespaces of these cookies
  *                                  with SMC-D towards these endpoints
  *   renew                          open and retire older selectors
+ *   disarm [guarded]               open, no pod is armed any more
+ *   record RECORDER                open, choose the recorder
  *   check COMMAND                  open, run a shell command, heal
+ *   takeover                       open, retire, take over from another ABI
  *   flows                          read the pinned flows
+ *   counters                       read the pinned counters, by slot and number
  *   remove [keep]                  take the datapath away
  */
 #include <stdbool.h>
@@ -40,7 +44,9 @@ static int show_open(struct datapath **dp)
 		return err;
 	put_str("converter", datapath_converter(*dp));
 	put_str("selector", datapath_selector(*dp));
+	put_str("recorder", datapath_recorder(*dp));
 	put_str("ctrl", datapath_ctrl_name(*dp));
+	yyjson_mut_obj_add_bool(doc, root, "armed", datapath_is_armed(*dp));
 	return 0;
 }
 
@@ -71,7 +77,9 @@ static int fill(struct datapath *dp, char **argv, int argc)
 		p->value.transports = SMC_TRANSPORT_SMCD;
 		p->value.uid = SMC_UID_ANY;
 	}
-	err = datapath_apply(dp, &plan, &config, &did);
+	err = datapath_arm(dp);
+	put("armed_now", err);
+	err = err ?: datapath_apply(dp, &plan, &config, &did);
 	put("applied", err);
 	return err;
 }
@@ -91,7 +99,41 @@ static int do_check(struct datapath *dp, const char *command)
 	return err;
 }
 
-static int add_flow(__u64 cookie, const struct smc_flow *f, void *arg)
+static int do_disarm(struct datapath *dp, bool guarded)
+{
+	const struct smc_config config = {.transports = SMC_TRANSPORT_SMCD,
+					  .node_id = 1};
+	const struct mesh_plan plan = {.enabled = true};
+	struct datapath_changes did;
+	int err = datapath_apply(dp, &plan, &config, &did);
+
+	datapath_disarm(dp, guarded);
+	yyjson_mut_obj_add_bool(doc, root, "armed_now", datapath_is_armed(dp));
+	return err;
+}
+
+static int do_record(struct datapath *dp, const char *wanted)
+{
+	enum mesh_recorder wish = !strcmp(wanted, "smc") ? MESH_RECORDER_SMC
+				  : !strcmp(wanted, "sockops")
+					  ? MESH_RECORDER_SOCKOPS
+					  : MESH_RECORDER_AUTO;
+	int err = datapath_record(dp, wish);
+
+	put_str("recorder_now", datapath_recorder(dp));
+	return err;
+}
+
+static int do_take_over(struct datapath *dp)
+{
+	int err = datapath_retire_selectors(dp) ?: datapath_take_over(dp);
+
+	put("taken", err);
+	return err;
+}
+
+static int add_flow(const struct smc_handshake *key, const struct smc_flow *f,
+		    void *arg)
 {
 	yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, arg);
 
@@ -100,19 +142,38 @@ static int add_flow(__u64 cookie, const struct smc_flow *f, void *arg)
 	yyjson_mut_obj_add_uint(doc, o, "outcome", f->outcome);
 	yyjson_mut_obj_add_uint(doc, o, "reason", f->reason);
 	yyjson_mut_obj_add_uint(doc, o, "pod_id", f->pod_id);
+	yyjson_mut_obj_add_uint(doc, o, "flags", f->flags);
+	yyjson_mut_obj_add_uint(doc, o, "remote_port", f->remote_port);
+	yyjson_mut_obj_add_bool(doc, o, "closed", f->closed);
 	return 0;
 }
 
-static int do_flows(void)
+static int add_counter(const struct smc_counter_key *key, __u64 value,
+		       void *arg)
+{
+	yyjson_mut_val *row = yyjson_mut_arr_add_arr(doc, arg);
+
+	yyjson_mut_arr_add_uint(doc, row, key->slot);
+	yyjson_mut_arr_add_uint(doc, row, key->counter);
+	yyjson_mut_arr_add_uint(doc, row, value);
+	return 0;
+}
+
+/* Of what is pinned. */
+static int do_read(bool flows)
 {
 	const struct datapath_options opt = {};
 	struct datapath *dp = NULL;
 	int err = datapath_read(&opt, &dp);
 
-	if (!err)
+	if (!err && flows)
 		err = datapath_each_flow(
-			dp, add_flow,
+			dp, false, add_flow,
 			yyjson_mut_obj_add_arr(doc, root, "flows"));
+	else if (!err)
+		err = datapath_each_counter(
+			dp, add_counter,
+			yyjson_mut_obj_add_arr(doc, root, "counters"));
 	put("result", err);
 	datapath_close(dp);
 	return err;
@@ -129,22 +190,37 @@ static int do_remove(bool keep)
 	return err;
 }
 
+/* What needs an open datapath. */
+static int run_open(struct datapath *dp, int argc, char **argv)
+{
+	const char *arg = argc > 2 ? argv[2] : NULL;
+
+	if (!strcmp(argv[1], "open"))
+		return arg ? fill(dp, argv + 2, argc - 2) : 0;
+	if (!strcmp(argv[1], "disarm"))
+		return do_disarm(dp, arg);
+	if (!strcmp(argv[1], "takeover"))
+		return do_take_over(dp);
+	if (!strcmp(argv[1], "record") && arg)
+		return do_record(dp, arg);
+	if (!strcmp(argv[1], "check") && arg)
+		return do_check(dp, arg);
+	put("retired", datapath_retire_selectors(dp));
+	return 0;
+}
+
 static int run(int argc, char **argv)
 {
 	struct datapath *dp = NULL;
 	int err;
 
-	if (!strcmp(argv[1], "flows"))
-		return do_flows();
+	if (!strcmp(argv[1], "flows") || !strcmp(argv[1], "counters"))
+		return do_read(!strcmp(argv[1], "flows"));
 	if (!strcmp(argv[1], "remove"))
 		return do_remove(argc > 2 && !strcmp(argv[2], "keep"));
 	err = show_open(&dp);
-	if (!err && !strcmp(argv[1], "open") && argc > 2)
-		err = fill(dp, argv + 2, argc - 2);
-	else if (!err && !strcmp(argv[1], "renew"))
-		put("retired", datapath_retire_selectors(dp));
-	else if (!err && !strcmp(argv[1], "check") && argc > 2)
-		err = do_check(dp, argv[2]);
+	if (!err)
+		err = run_open(dp, argc, argv);
 	datapath_close(dp);
 	return err;
 }

@@ -43,7 +43,7 @@ static void put_addrs(const struct mesh_addrs *addrs)
 }
 
 static const char *const reasons[] = {
-#define LABEL(id, label, sentence) label,
+#define LABEL(id, label, sentence) [SMC_REASON_##id] = label,
 	SMC_REASONS(LABEL)};
 
 static int put_facts(int result, struct netns_facts *f)
@@ -91,7 +91,7 @@ static int do_late(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0]};
 	_cleanup_(plain_free) struct plain found;
-	int err = plain_find(&ref, &found);
+	int err = plain_find(&ref, NULL, &found);
 	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "listeners");
 	char text[ADDR_STRLEN];
 

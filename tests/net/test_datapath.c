@@ -2,9 +2,6 @@
 /* user/datapath: open, adopt, refuse, heal, die, remove. See world.h. */
 #include "world.h"
 
-static const char *const cgroup_links[] = {"flow_connect4", "flow_connect6",
-					   "flow_sockops"};
-
 /* ---- features ---- */
 
 static void test_features(void **state)
@@ -31,11 +28,15 @@ static void test_features(void **state)
 	if (!feature_present(&fs, FEATURE_IPPROTO_SMC))
 		assert_false(feature_present(&fs, FEATURE_HS_CTRL));
 	n = datapath_methods(&fs, methods, array_size(methods));
-	assert_int_equal(n, 2);
+	assert_int_equal(n, 4);
 	assert_string_equal(methods[0].name, "sockproto");
 	assert_string_equal(methods[1].name, "hs_ctrl");
 	assert_int_equal(methods[1].possible,
 			 feature_present(&fs, FEATURE_HS_CTRL));
+	assert_string_equal(methods[2].kind, "recorder");
+	assert_string_equal(methods[2].name, "smc");
+	assert_string_equal(methods[3].name, "sockops");
+	assert_true(methods[3].possible);
 	features_probe(&(struct datapath_options){.cgroup = "/proc"}, &fs);
 	assert_int_equal(fs.v[FEATURE_CGROUP2].state, FEATURE_MISSING);
 }
@@ -61,6 +62,14 @@ static void test_nothing_without_smc(void **state)
 	assert_did(apply(dp, &p), 0, 0, 0, 0);
 	assert_int_equal(heal(dp), 0);
 	assert_int_equal(datapath_retire_selectors(dp), 0);
+	assert_string_equal(datapath_recorder(dp), "none");
+	assert_int_equal(datapath_record(dp, MESH_RECORDER_SOCKOPS), 0);
+	assert_int_equal(datapath_arm(dp), 0);
+	assert_false(datapath_is_armed(dp));
+	datapath_disarm(dp, true);
+	assert_int_equal(datapath_follow(dp, true), 0);
+	assert_int_equal(datapath_take_over(dp), 0);
+	assert_false(datapath_flows_evicted(dp));
 	assert_int_equal(datapath_forget_pod(dp, 1), 0);
 	assert_int_equal(datapath_sweep_counters(dp, NULL, NULL), 0);
 	assert_int_equal(datapath_each_netns(dp, count_pod, &n), 0);
@@ -78,27 +87,30 @@ static void test_open(void **state)
 	assert_int_equal(st.st_mode & 07777, 0700);
 	for (size_t i = 0; i < MAP_MAX; i++)
 		assert_true(id_of(dir, map_rows[i].name, PIN_MAP));
-	for (size_t i = 0; i < array_size(cgroup_links); i++)
-		assert_true(id_of(link_dir, cgroup_links[i], PIN_LINK));
-	assert_true(datapath_can_mark(dp));
 	assert_string_equal(datapath_cgroup(dp), cgroup);
 	assert_int_equal(config_now(dp).abi_version, SMC_ABI_VERSION);
+	assert_int_equal(config_now(dp).abi_readable, SMC_ABI_READABLE);
 	assert_int_equal(config_now(dp).enabled, 0);
+	assert_int_equal(heal(dp), 0);
+	assert_false(datapath_is_armed(dp));
+	for (size_t i = 0; i < array_size(armed_links); i++)
+		assert_int_equal(pin_open(link_dir, armed_links[i], PIN_LINK),
+				 -ENOENT);
+	assert_int_equal(datapath_arm(dp), 0);
 	assert_int_equal(heal(dp), 0);
 	datapath_close(dp);
 	/* nobody holds them but their pins */
-	assert_true(prog_of("flow_sockops"));
 	if (has_tracing)
-		assert_true(prog_of("sock_refused"));
+		assert_true(prog_of("sockproto"));
 	remove_all();
 }
 
 static void test_adopt(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	__u32 map = id_of(dir, "smc_endpoint", PIN_MAP);
-	__u32 link = id_of(link_dir, "flow_connect4", PIN_LINK);
-	__u32 prog = prog_of("flow_connect4");
+	__u32 link = id_of(link_dir, "flow_sockops", PIN_LINK);
+	__u32 prog = prog_of("flow_sockops");
 	int pins = count_pins(link_dir);
 	struct any_plan p _plan_;
 
@@ -111,9 +123,10 @@ static void test_adopt(void **state)
 	assert_int_equal(endpoints_now(dp), 100);
 	assert_int_equal(config_now(dp).enabled, 1);
 	assert_did(apply(dp, &p), 0, 0, 0, 0);
-	/* the same link with another program */
-	assert_int_equal(id_of(link_dir, "flow_connect4", PIN_LINK), link);
-	assert_int_not_equal(prog_of("flow_connect4"), prog);
+	/* the same link with another program, and the same recorder */
+	assert_string_equal(datapath_recorder(dp), "sockops");
+	assert_int_equal(id_of(link_dir, "flow_sockops", PIN_LINK), link);
+	assert_int_not_equal(prog_of("flow_sockops"), prog);
 	wait_gone(bpf_prog_get_fd_by_id, prog);
 	assert_int_equal(count_pins(link_dir), pins);
 	datapath_close(dp);
@@ -122,16 +135,19 @@ static void test_adopt(void **state)
 
 static void test_adopt_tracing(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_armed();
+	struct any_plan p _plan_;
 	__u32 link, prog;
 
+	plan_init(&p, 1, 0);
+	apply(dp, &p);
 	/* tests/vm/test_datapath.py runs this where tracing is allowed */
 	if (has_tracing) {
-		link = id_of(link_dir, "sock_refused", PIN_LINK);
-		prog = prog_of("sock_refused");
+		link = id_of(link_dir, "sockproto", PIN_LINK);
+		prog = prog_of("sockproto");
 		datapath_close(dp);
 		dp = open_idle();
-		assert_int_not_equal(id_of(link_dir, "sock_refused", PIN_LINK),
+		assert_int_not_equal(id_of(link_dir, "sockproto", PIN_LINK),
 				     link);
 		wait_gone(bpf_link_get_fd_by_id, link);
 		wait_gone(bpf_prog_get_fd_by_id, prog);
@@ -145,15 +161,18 @@ static void test_other_cgroup(void **state)
 {
 	struct datapath_options other = opt;
 	char sub[PATH_MAX + 8];
-	struct datapath *dp = open_idle();
-	__u32 link = id_of(link_dir, "flow_connect4", PIN_LINK);
+	struct datapath *dp = open_sockops();
+	__u32 link = id_of(link_dir, "flow_sockops", PIN_LINK);
+	struct any_plan p _plan_;
 
+	plan_init(&p, 1, 0);
+	apply(dp, &p);
 	datapath_close(dp);
 	snprintf(sub, sizeof(sub), "%s/sub", cgroup);
 	assert_int_equal(mkdir(sub, 0755), 0);
 	other.cgroup = sub;
 	assert_int_equal(datapath_open(&other, &dp), 0);
-	assert_int_not_equal(id_of(link_dir, "flow_connect4", PIN_LINK), link);
+	assert_int_not_equal(id_of(link_dir, "flow_sockops", PIN_LINK), link);
 	wait_gone(bpf_link_get_fd_by_id, link);
 	datapath_close(dp);
 	remove_all();
@@ -179,7 +198,7 @@ static void test_read(void **state)
 /* Two at once: the agent forbids it, and it must not do harm either. */
 static void test_two(void **state)
 {
-	struct datapath *first = open_idle(), *second = open_idle();
+	struct datapath *first = open_sockops(), *second = open_sockops();
 	unsigned int n;
 
 	assert_int_equal(heal(second), 0);
@@ -205,9 +224,9 @@ static void assert_refused(int want)
 
 static void test_other_version(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	struct smc_config c = config_now(dp);
-	__u32 prog = prog_of("flow_connect4"), zero = 0;
+	__u32 prog = prog_of("flow_sockops"), zero = 0;
 	int pins = count_pins(dir);
 
 	c.abi_version = SMC_ABI_VERSION + 1;
@@ -217,7 +236,7 @@ static void test_other_version(void **state)
 	datapath_close(dp);
 	assert_refused(-EPROTO);
 	assert_int_equal(datapath_read(&opt, &dp), -EPROTO);
-	assert_int_equal(prog_of("flow_connect4"), prog);
+	assert_int_equal(prog_of("flow_sockops"), prog);
 	assert_int_equal(count_pins(dir), pins);
 	/* the way out */
 	remove_all();
@@ -228,24 +247,24 @@ static void test_other_version(void **state)
 
 static void test_other_definition(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	_close_ int fd = -1;
-	__u32 id, prog = prog_of("flow_connect4");
+	__u32 id, prog = prog_of("flow_sockops");
 
 	datapath_close(dp);
-	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "smc_port", 8, 4, 17, NULL);
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "smc_port", 8, 8, 17, NULL);
 	assert_true(fd >= 0);
 	assert_int_equal(pin_put(fd, dir, "smc_port"), 0);
 	id = id_of(dir, "smc_port", PIN_MAP);
 	assert_refused(-EPROTO);
 	assert_int_equal(id_of(dir, "smc_port", PIN_MAP), id);
-	assert_int_equal(prog_of("flow_connect4"), prog);
+	assert_int_equal(prog_of("flow_sockops"), prog);
 	remove_all();
 }
 
 static void test_pin_of_another_kind(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	_close_ int fd = -1;
 
 	fd = fcntl(dp->link_fd[links_find("flow_sockops")], F_DUPFD_CLOEXEC, 0);
@@ -277,11 +296,15 @@ static void test_no_cgroup2(void **state)
 	none.cgroup = "/tmp";
 	assert_int_equal(datapath_open(&none, &dp), 0);
 	assert_null(datapath_cgroup(dp));
-	assert_false(datapath_can_mark(dp));
 	assert_false(feature_present(datapath_features(dp), FEATURE_CGROUP2));
+	/* the other recorder, if there is one */
+	assert_int_equal(datapath_record(dp, MESH_RECORDER_SOCKOPS), 0);
+	assert_string_equal(datapath_recorder(dp),
+			    has_smc && has_tracing ? "smc" : "none");
+	assert_int_equal(datapath_arm(dp), 0);
 	assert_int_equal(pin_open(link_dir, "flow_sockops", PIN_LINK), -ENOENT);
 	if (has_tracing)
-		assert_true(prog_of("sock_refused"));
+		assert_true(prog_of("sockproto"));
 	datapath_close(dp);
 	remove_all();
 }
@@ -308,16 +331,16 @@ static void test_no_capabilities(void **state)
 
 static void test_heal_pins(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	__u32 map = id_of(dir, "smc_netns", PIN_MAP);
-	__u32 link = id_of(link_dir, "flow_connect6", PIN_LINK);
+	__u32 link = id_of(link_dir, "flow_sockops", PIN_LINK);
 	int maps = count_pins(dir), links = count_pins(link_dir);
 
 	assert_int_equal(pin_drop(dir, "smc_netns"), 1);
-	assert_int_equal(pin_drop(link_dir, "flow_connect6"), 1);
+	assert_int_equal(pin_drop(link_dir, "flow_sockops"), 1);
 	assert_int_equal(heal(dp), 2);
 	assert_int_equal(id_of(dir, "smc_netns", PIN_MAP), map);
-	assert_int_equal(id_of(link_dir, "flow_connect6", PIN_LINK), link);
+	assert_int_equal(id_of(link_dir, "flow_sockops", PIN_LINK), link);
 	assert_int_equal(heal(dp), 0);
 	/* all of it, directories too */
 	remove_all();
@@ -331,13 +354,13 @@ static void test_heal_pins(void **state)
 
 static void test_heal_detached(void **state)
 {
-	struct datapath *dp = open_idle();
-	__u32 link = id_of(link_dir, "flow_connect6", PIN_LINK);
-	_close_ int fd = pin(link_dir, "flow_connect6", PIN_LINK);
+	struct datapath *dp = open_sockops();
+	__u32 link = id_of(link_dir, "flow_sockops", PIN_LINK);
+	_close_ int fd = pin(link_dir, "flow_sockops", PIN_LINK);
 
 	assert_int_equal(bpf_link_detach(fd), 0);
 	assert_int_equal(heal(dp), 1);
-	assert_int_not_equal(id_of(link_dir, "flow_connect6", PIN_LINK), link);
+	assert_int_not_equal(id_of(link_dir, "flow_sockops", PIN_LINK), link);
 	assert_int_equal(heal(dp), 0);
 	datapath_close(dp);
 	remove_all();
@@ -356,24 +379,24 @@ static __u32 pin_foreign(const char *in, const char *name)
 /* Somebody else's pins are left, and hide no repair. */
 static void test_foreign_pins(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	__u32 map = pin_foreign(dir, "smc_port");
-	__u32 link = pin_foreign(link_dir, "flow_connect6");
+	__u32 link = pin_foreign(link_dir, "flow_sockops");
 	unsigned int n;
 
 	assert_int_equal(datapath_check(dp, &n), -EEXIST);
 	assert_int_equal(n, 0);
 	assert_int_equal(dp->n_said, 2);
 	assert_int_equal(pin_drop(dir, "smc_cidr"), 1);
-	assert_int_equal(pin_drop(link_dir, "flow_connect4"), 1);
+	assert_int_equal(pin_drop(dir, "smc_usage"), 1);
 	assert_int_equal(datapath_check(dp, &n), -EEXIST);
 	assert_int_equal(n, 2);
 	assert_int_equal(dp->n_said, 2);
 	assert_int_equal(id_of(dir, "smc_port", PIN_MAP), map);
-	assert_int_equal(id_of(link_dir, "flow_connect6", PIN_MAP), link);
+	assert_int_equal(id_of(link_dir, "flow_sockops", PIN_MAP), link);
 	/* they go: ours are back */
 	assert_int_equal(pin_drop(dir, "smc_port"), 1);
-	assert_int_equal(pin_drop(link_dir, "flow_connect6"), 1);
+	assert_int_equal(pin_drop(link_dir, "flow_sockops"), 1);
 	assert_int_equal(heal(dp), 2);
 	assert_int_equal(heal(dp), 0);
 	datapath_close(dp);
@@ -384,7 +407,7 @@ static void test_foreign_pins(void **state)
  * somebody else's. */
 static void test_sweep(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	_close_ int fd = -1;
 
 	fd = bpf_link_create(bpf_program__fd(bpf_object__find_program_by_name(
@@ -398,6 +421,7 @@ static void test_sweep(void **state)
 	assert_int_equal(pin_open(link_dir, "flow_sockops_new", PIN_LINK),
 			 -ENOENT);
 	assert_true(id_of(link_dir, "somebody_elses", PIN_LINK));
+	/* it guards what may be open, armed or not */
 	assert_true(prog_of("flow_sockops"));
 	datapath_close(dp);
 	assert_int_equal(pin_drop(link_dir, "somebody_elses"), 1);
@@ -415,7 +439,7 @@ static int open_and_apply(void)
 	struct datapath *dp = NULL;
 
 	setenv("SMCMESH_FAULT", fault, 1);
-	if (datapath_open(&opt, &dp))
+	if (datapath_open(&opt, &dp) || datapath_arm(dp))
 		return 1;
 	return datapath_apply(dp, &fault_plan.plan, &fault_plan.config, &did)
 		       ? 2
@@ -426,15 +450,18 @@ static void die_at(const char *point, int passage, bool from_scratch)
 {
 	struct datapath *dp;
 
-	dp = from_scratch ? NULL : open_idle();
+	dp = from_scratch ? NULL : open_armed();
+	if (dp)
+		apply(dp, &fault_plan);
 	datapath_close(dp);
 	snprintf(fault, sizeof(fault), "%s:%d", point, passage);
 	assert_int_equal(in_child(open_and_apply), -SIGKILL);
 	/* what was attached before still is */
-	for (size_t i = 0; !from_scratch && i < array_size(cgroup_links); i++)
-		assert_true(prog_of(cgroup_links[i]));
 	if (!from_scratch && has_tracing)
-		assert_true(prog_of("sock_refused"));
+		for (size_t i = 0; i < 2; i++)
+			assert_true(prog_of(armed_links[i]));
+	if (!from_scratch && !has_smc)
+		assert_true(prog_of("flow_sockops"));
 	dp = open_idle();
 	assert_int_equal(heal(dp), 0);
 	apply(dp, &fault_plan);
@@ -457,19 +484,20 @@ static void test_death(void **state)
 {
 	static const char *const maps[] = {"maps:quarter", "maps:half",
 					   "maps:three-quarters", NULL};
-	static const char *const flows[] = {"attach:flow_connect4",
-					    "attach:flow_sockops", NULL};
-	static const char *const tracing[] = {"attach:sock_refused",
-					      "attach:connect_guard",
+	static const char *const flows[] = {"attach:flow_sockops", NULL};
+	static const char *const tracing[] = {"attach:connect_guard",
 					      "attach:sockproto", NULL};
-	static const char *const smc[] = {"attach:selector",
-					  "attach:smc_accepted", NULL};
+	static const char *const smc[] = {
+		"attach:selector",     "attach:sock_made",
+		"attach:sock_undone",  "attach:smc_closed",
+		"attach:flow_passive", NULL};
 	bool slow = getenv("SMCMESH_EMULATED");
 
 	plan_init(&fault_plan, 3, 1000);
 	for (int scratch = 0; scratch <= !slow; scratch++) {
 		die_at_each(maps, 1, scratch);
-		die_at_each(flows, slow ? 1 : 2, scratch);
+		if (!has_smc)
+			die_at_each(flows, slow ? 1 : 2, scratch);
 		if (has_tracing)
 			die_at_each(tracing, slow ? 1 : 2, scratch);
 		if (has_smc)
@@ -482,8 +510,8 @@ static void test_death(void **state)
 
 static void test_remove(void **state)
 {
-	struct datapath *dp = open_idle();
-	__u32 prog = prog_of("flow_connect6"), map;
+	struct datapath *dp = open_sockops();
+	__u32 prog = prog_of("flow_sockops"), map;
 	__u32 link = id_of(link_dir, "flow_sockops", PIN_LINK);
 	_buf_ struct buf said = {}, again = {};
 
@@ -495,7 +523,8 @@ static void test_remove(void **state)
 	assert_says(said.data, "removed link flow_sockops\n");
 	assert_says(said.data, "removed map smc_endpoint\n");
 	assert_null(strstr(said.data, "left"));
-	assert_int_equal(access(dir, F_OK), -1);
+	assert_null(strstr(said.data, "ABI"));
+	assert_int_equal(access(root, F_OK), -1);
 	wait_gone(bpf_link_get_fd_by_id, link);
 	wait_gone(bpf_prog_get_fd_by_id, prog);
 	wait_gone(bpf_map_get_fd_by_id, map);
@@ -505,14 +534,14 @@ static void test_remove(void **state)
 
 static void test_remove_leaves_others(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_sockops();
 	_close_ int map =
 		bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
 	_buf_ struct buf said = {};
 
 	assert_true(map >= 0);
 	assert_int_equal(pin_put(map, dir, "my_map"), 0);
-	assert_int_equal(pin_put(dp->link_fd[links_find("flow_connect6")],
+	assert_int_equal(pin_put(dp->link_fd[links_find("flow_sockops")],
 				 link_dir, "my_link"),
 			 0);
 	datapath_close(dp);

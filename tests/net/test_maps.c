@@ -283,7 +283,7 @@ static void test_read_map(void **state)
 }
 
 struct sums {
-	__u64 by_pod[4];
+	__u64 by_slot[SMC_PODS];
 	int rows;
 };
 
@@ -292,55 +292,9 @@ static int add_counter(const struct smc_counter_key *key, __u64 value,
 {
 	struct sums *s = arg;
 
-	s->by_pod[key->pod_id] += value;
+	s->by_slot[key->slot] += value;
 	s->rows++;
 	return 0;
-}
-
-static void test_counters(void **state)
-{
-	struct datapath *dp = open_idle();
-	int cpus = libbpf_num_possible_cpus();
-	struct sums s = {};
-	__u64 *slots = calloc(cpus, sizeof(*slots));
-
-	for (__u32 pod = 1; pod <= 3; pod++)
-		for (__u32 c = 0; c < 5; c++) {
-			struct smc_counter_key key = {pod, c};
-
-			for (int i = 0; i < cpus; i++)
-				slots[i] = pod * 100 + i;
-			assert_int_equal(
-				bpf_map_update_elem(dp->map_fd[MAP_COUNTER],
-						    &key, slots, BPF_ANY),
-				0);
-		}
-	free(slots);
-	assert_int_equal(datapath_each_counter(dp, add_counter, &s), 0);
-	assert_int_equal(s.rows, 15);
-	for (__u32 pod = 1; pod <= 3; pod++)
-		assert_int_equal(s.by_pod[pod], 5 * (pod * 100 * cpus +
-						     cpus * (cpus - 1) / 2));
-	assert_int_equal(datapath_forget_pod(dp, 2), 0);
-	memset(&s, 0, sizeof(s));
-	assert_int_equal(datapath_each_counter(dp, add_counter, &s), 0);
-	assert_int_equal(s.rows, 10);
-	assert_int_equal(s.by_pod[2], 0);
-	datapath_close(dp);
-	remove_all();
-}
-
-static void count_for(struct datapath *dp, __u32 pod_id, __u32 counter)
-{
-	__u64 *slots = calloc(libbpf_num_possible_cpus(), sizeof(*slots));
-	struct smc_counter_key key = {pod_id, counter};
-
-	assert_non_null(slots);
-	slots[0] = 1;
-	assert_int_equal(bpf_map_update_elem(dp->map_fd[MAP_COUNTER], &key,
-					     slots, BPF_ANY),
-			 0);
-	free(slots);
 }
 
 static struct sums sums_now(struct datapath *dp)
@@ -351,29 +305,52 @@ static struct sums sums_now(struct datapath *dp)
 	return s;
 }
 
-/* All that a pod can have, each of them there or not. */
-static void test_forget_pod(void **state)
+/* @value, and on every further CPU one more. */
+static void count_for(struct datapath *dp, __u32 slot, __u32 counter,
+		      __u64 value)
+{
+	int cpus = libbpf_num_possible_cpus(), fd = dp->map_fd[MAP_COUNTER];
+	struct smc_counters *each = calloc(cpus, sizeof(*each));
+
+	assert_non_null(each);
+	assert_int_equal(bpf_map_lookup_elem(fd, &slot, each), 0);
+	for (int i = 0; i < cpus; i++)
+		((__u64 *)&each[i])[counter] = value + i;
+	assert_int_equal(bpf_map_update_elem(fd, &slot, each, BPF_ANY), 0);
+	free(each);
+}
+
+static void test_counters(void **state)
 {
 	struct datapath *dp = open_idle();
+	__u64 cpus = libbpf_num_possible_cpus(), all = cpus * (cpus - 1) / 2;
 	struct sums s;
 
-	assert_int_equal(datapath_forget_pod(dp, 2), 0);
-	for (__u32 c = 0; c < SMC_COUNTER_MAX; c++)
-		count_for(dp, 2, c);
-	for (__u32 r = 0; r < SMC_REASON_MAX; r += 2)
-		count_for(dp, 2, SMC_COUNTER_REASON + r);
-	count_for(dp, 3, SMC_COUNTER_MAX - 1);
-	assert_int_equal(datapath_forget_pod(dp, 2), 0);
+	for (__u32 slot = 1; slot <= 3; slot++) {
+		for (__u32 c = 0; c < 4; c++)
+			count_for(dp, slot, c, slot * 100);
+		count_for(dp, slot, SMC_COUNTER_REASON + 2, slot * 100);
+		/* numbers that this version has no names for */
+		count_for(dp, slot, SMC_COUNTER_MAX, 7);
+		count_for(dp, slot, SMC_COUNTERS_ROOM - 1, 7);
+	}
 	s = sums_now(dp);
-	assert_int_equal(s.rows, 1);
-	assert_int_equal(s.by_pod[3], 1);
+	assert_int_equal(s.rows, 15);
+	for (__u32 slot = 1; slot <= 3; slot++)
+		assert_int_equal(s.by_slot[slot],
+				 5 * (slot * 100 * cpus + all));
+	/* a pod's number is more than its slot */
+	assert_int_equal(datapath_forget_pod(dp, SMC_PODS + 2), 0);
+	s = sums_now(dp);
+	assert_int_equal(s.rows, 10);
+	assert_int_equal(s.by_slot[2], 0);
 	datapath_close(dp);
 	remove_all();
 }
 
-static bool is_number(__u32 pod_id, void *arg)
+static bool is_number(__u32 slot, void *arg)
 {
-	return pod_id == *(__u32 *)arg;
+	return slot == *(__u32 *)arg;
 }
 
 /* Whoever went while no agent ran, also with counters we do not know. */
@@ -384,17 +361,29 @@ static void test_sweep_counters(void **state)
 	struct sums s;
 
 	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 0);
-	for (__u32 pod = 0; pod <= 3; pod++) {
-		count_for(dp, pod, 0);
-		count_for(dp, pod, SMC_COUNTER_REASON);
-		count_for(dp, pod, 4000);
+	for (__u32 slot = 0; slot <= 3; slot++) {
+		count_for(dp, slot, 0, 1);
+		count_for(dp, slot, SMC_COUNTER_REASON, 1);
 	}
-	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 6);
+	count_for(dp, SMC_PODS - 1, SMC_COUNTERS_ROOM - 1, 1);
+	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 3);
 	s = sums_now(dp);
-	assert_int_equal(s.rows, 6);
-	assert_int_equal(s.by_pod[0], 3);
-	assert_int_equal(s.by_pod[2], 3);
+	assert_int_equal(s.rows, 4);
+	assert_true(s.by_slot[0] && s.by_slot[2]);
 	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+static void test_evicted(void **state)
+{
+	struct datapath *dp = open_idle();
+
+	assert_false(datapath_flows_evicted(dp));
+	count_for(dp, 9, SMC_COUNTER_OFFERS, 1);
+	assert_false(datapath_flows_evicted(dp));
+	count_for(dp, 9, SMC_COUNTER_FLOWS_LOST, 1);
+	assert_true(datapath_flows_evicted(dp));
 	datapath_close(dp);
 	remove_all();
 }
@@ -454,23 +443,37 @@ static void on_event(const struct smc_event *e, void *arg)
 	++((int *)arg)[e->type];
 }
 
-static int count_flow(__u64 cookie, const struct smc_flow *v, void *arg)
+static int count_flow(const struct smc_handshake *key, const struct smc_flow *v,
+		      void *arg)
 {
-	++*(int *)arg;
+	++((int *)arg)[v->closed];
 	return 0;
+}
+
+/* Also where the kernel has the other recorder, which does not see them. */
+static struct datapath *open_recording(void)
+{
+	struct datapath *dp = open_idle();
+
+	assert_int_equal(datapath_record(dp, MESH_RECORDER_SOCKOPS), 0);
+	assert_int_equal(datapath_arm(dp), 0);
+	return dp;
 }
 
 static void test_events(void **state)
 {
-	struct datapath *dp = open_idle();
+	struct datapath *dp = open_recording();
 	struct pollfd p = {.fd = datapath_events_fd(dp), .events = POLLIN};
-	int seen[SMC_EVENT_REFUSED + 1] = {}, flows = 0;
+	int seen[SMC_EVENT_REFUSED + 1] = {}, flows[2] = {};
 	struct any_plan plan _plan_;
 
 	plan_init(&plan, 1, 0);
 	plan.plan.pods[0].netns_cookie = own_cookie();
 	apply(dp, &plan);
+	/* nobody is told but who follows */
+	connect_once();
 	assert_int_equal(datapath_events_read(dp, on_event, seen), 0);
+	assert_int_equal(datapath_follow(dp, true), 0);
 	/* more than are handed over at once */
 	for (int i = 0; i < 1000; i++)
 		connect_once();
@@ -478,8 +481,84 @@ static void test_events(void **state)
 		assert_in_range(datapath_events_read(dp, on_event, seen), 1,
 				1024);
 	assert_int_equal(seen[SMC_EVENT_OPENED], 2000);
-	assert_int_equal(datapath_each_flow(dp, count_flow, &flows), 0);
-	assert_int_equal(flows, 2000);
+	assert_int_equal(datapath_each_flow(dp, false, count_flow, flows), 0);
+	assert_int_equal(flows[0] + flows[1], 2002);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* ---- flows that only the agent knows the end of ---- */
+
+static struct smc_usage usage_of(struct datapath *dp, __u32 slot)
+{
+	struct smc_usage u;
+
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[MAP_USAGE], &slot, &u),
+			 0);
+	return u;
+}
+
+static void test_flow_close(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct smc_flow_job job = {
+		.key = {.isn = 7, .netns = 8, .kind = SMC_KIND_SOCKET},
+		.flow = {.pod_id = SMC_PODS + 5, .outcome = SMC_OUTCOME_TCP}};
+	const struct smc_handshake *key = &job.key;
+	int flows[2] = {};
+
+	assert_int_equal(datapath_flow_seen(dp, key, &job.flow), -ENOENT);
+	assert_int_equal(datapath_flow_close(dp, key, &job.flow), -ENOENT);
+	assert_int_equal(job_run(dp, JOB_FLOW_PUT, &job, sizeof(job)), 0);
+	assert_int_equal(job.result, 0);
+	assert_int_equal(job_run(dp, JOB_FLOW_PUT, &job, sizeof(job)), 0);
+	assert_int_equal(job.result, -EEXIST);
+	assert_int_equal(usage_of(dp, 5).flows, 1);
+	assert_int_equal(usage_of(dp, 0).flows, 1);
+	job.flow.rx_bytes = 99;
+	assert_int_equal(datapath_flow_seen(dp, key, &job.flow), 0);
+	assert_int_equal(datapath_flow_close(dp, key, &job.flow), 0);
+	assert_int_equal(datapath_flow_close(dp, key, &job.flow), -ENOENT);
+	assert_int_equal(usage_of(dp, 5).flows, 0);
+	assert_int_equal(usage_of(dp, 0).flows, 0);
+	assert_int_equal(datapath_each_flow(dp, true, count_flow, flows), 0);
+	assert_int_equal(flows[0] + flows[1], 0);
+	assert_int_equal(datapath_each_flow(dp, false, count_flow, flows), 0);
+	assert_int_equal(flows[1], 1);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* ---- what the programs need not look up ---- */
+
+static void test_uses(void **state)
+{
+	struct datapath *dp = open_idle();
+	__u32 plain = config_now(dp).uses;
+	struct any_plan p _plan_;
+
+	plan_init(&p, 1, 1);
+	p.plan.cidrs = calloc(1, sizeof(*p.plan.cidrs));
+	cidr_parse("10.9.0.0/16", &p.plan.cidrs[0]);
+	p.plan.ports = calloc(1, sizeof(*p.plan.ports));
+	p.plan.ports[0].key.port = 3306;
+	apply(dp, &p);
+	assert_int_equal(config_now(dp).uses, plain);
+	p.plan.n_cidrs = 1;
+	assert_did(apply(dp, &p), 1, 1, 0, 0);
+	assert_int_equal(config_now(dp).uses, plain | SMC_USE_CIDRS);
+	assert_int_equal(datapath_follow(dp, true), 0);
+	p.plan.n_ports = 1;
+	p.plan.n_cidrs = 0;
+	assert_did(apply(dp, &p), 1, 1, 1, 0);
+	assert_int_equal(config_now(dp).uses,
+			 plain | SMC_USE_PORTS | SMC_USE_FOLLOWED);
+	assert_int_equal(datapath_follow(dp, false), 0);
+	assert_int_equal(config_now(dp).uses, plain | SMC_USE_PORTS);
+	datapath_close(dp);
+	/* a restart leaves what the rows need */
+	dp = open_idle();
+	assert_int_equal(config_now(dp).uses, plain | SMC_USE_PORTS);
 	datapath_close(dp);
 	remove_all();
 }
@@ -495,8 +574,10 @@ int main(void)
 		TEST(test_150000),
 		TEST(test_read_map),
 		TEST(test_counters),
-		TEST(test_forget_pod),
 		TEST(test_sweep_counters),
+		TEST(test_evicted),
+		TEST(test_flow_close),
+		TEST(test_uses),
 		TEST(test_each_stops),
 		TEST(test_events),
 	};

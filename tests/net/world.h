@@ -38,7 +38,8 @@
 
 static char bpffs[] = "/tmp/test_datapath.XXXXXX";
 static char cgroup[PATH_MAX];
-static char dir[PATH_MAX], link_dir[PATH_MAX];
+/* BPFFS/smcmesh; in it the directory of our ABI, and the links there */
+static char root[PATH_MAX], dir[PATH_MAX], link_dir[PATH_MAX];
 static struct datapath_options opt = {
 	.bpffs = bpffs, .cgroup = cgroup, .idle = true};
 
@@ -67,12 +68,38 @@ static inline struct datapath *open_idle(void)
 	return dp;
 }
 
+/* With the hooks that are there while a pod is armed. */
+static inline struct datapath *open_armed(void)
+{
+	struct datapath *dp = open_idle();
+
+	assert_int_equal(datapath_arm(dp), 0);
+	assert_true(datapath_is_armed(dp));
+	return dp;
+}
+
+/* Recorded with sockops the hooks that are there while a pod is armed are
+ * these, of which a machine that allows no tracing has only the last. */
+static const char *const armed_links[] __attribute__((unused)) = {
+	"connect_guard", "sockproto", "flow_sockops"};
+
+/* The datapath of a kernel that has SMC records with it unless told so. */
+static inline struct datapath *open_sockops(void)
+{
+	struct datapath *dp = open_idle();
+
+	assert_int_equal(datapath_record(dp, MESH_RECORDER_SOCKOPS), 0);
+	assert_string_equal(datapath_recorder(dp), "sockops");
+	assert_int_equal(datapath_arm(dp), 0);
+	return dp;
+}
+
 static inline void remove_all(void)
 {
 	_buf_ struct buf said = {};
 
 	assert_int_equal(datapath_remove(&opt, false, &said), 0);
-	assert_int_equal(access(dir, F_OK), -1);
+	assert_int_equal(access(root, F_OK), -1);
 }
 
 static inline int pin(const char *in, const char *name, enum pin_kind kind)
@@ -243,6 +270,33 @@ static inline int endpoints_now(struct datapath *dp)
 	return n;
 }
 
+/* ---- rows by hand ---- */
+
+static inline void must_put(int fd, const void *key, const void *value)
+{
+	assert_int_equal(bpf_map_update_elem(fd, key, value, BPF_ANY), 0);
+}
+
+static inline void put_counter(int fd, __u32 slot, __u32 counter, __u64 value)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct smc_counters *each = calloc(cpus, sizeof(*each));
+
+	assert_non_null(each);
+	assert_int_equal(bpf_map_lookup_elem(fd, &slot, each), 0);
+	((__u64 *)&each[0])[counter] = value;
+	must_put(fd, &slot, each);
+	free(each);
+}
+
+static inline __u64 counter_of(struct datapath *dp, __u32 slot, __u32 counter)
+{
+	struct smc_counters c;
+
+	assert_int_equal(counters_read(dp->map_fd[MAP_COUNTER], slot, &c), 0);
+	return ((__u64 *)&c)[counter];
+}
+
 /* ---- the private world ---- */
 
 static inline void loopback_up(void)
@@ -286,8 +340,11 @@ static inline int setup(void **state)
 	if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		assert_int_equal(errno, EINVAL);
 	assert_non_null(mkdtemp(bpffs));
-	snprintf(dir, sizeof(dir), "%s/%s", bpffs, SMC_PIN_DIR);
-	snprintf(link_dir, sizeof(link_dir), "%s/%s/links", bpffs, SMC_PIN_DIR);
+	snprintf(root, sizeof(root), "%s/%s", bpffs, SMC_PIN_DIR);
+	snprintf(dir, sizeof(dir), "%s/%s/v%u", bpffs, SMC_PIN_DIR,
+		 SMC_ABI_VERSION);
+	snprintf(link_dir, sizeof(link_dir), "%s/%s/v%u/links", bpffs,
+		 SMC_PIN_DIR, SMC_ABI_VERSION);
 	assert_int_equal(features_find_cgroup2("/proc", top, sizeof(top)), 0);
 	snprintf(cgroup, sizeof(cgroup), "%s/test_datapath.%d", top, getpid());
 	assert_int_equal(mkdir(cgroup, 0755), 0);

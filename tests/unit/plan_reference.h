@@ -93,6 +93,7 @@ static enum smc_reason ref_alone(struct scene *s, const struct mesh_pod *p)
 		{!h->converter, SMC_REASON_NO_CONVERTER},
 		{!h->selector, SMC_REASON_NO_SELECTOR},
 		{p->host_network && !h->cgroup2, SMC_REASON_NO_CGROUP2},
+		{!seen->pod_id && seen->reason, seen->reason},
 		{!seen->pod_id, SMC_REASON_NO_NETNS},
 		{!seen->verified && seen->reason, seen->reason},
 		{!seen->verified, SMC_REASON_NO_NETNS},

@@ -191,7 +191,8 @@ static void test_each_waits_for_itself(void **state)
 
 static void test_refused_pod_is_not_seen_verified(void **state)
 {
-	struct pod p = {.uid = (char *)"a", .facts = {.verified = true}};
+	struct pod p = {
+		.uid = (char *)"a", .id = 1, .facts = {.verified = true}};
 
 	assert_true(pod_seen(&p).verified);
 	p.refused = true;
@@ -209,6 +210,115 @@ static void test_numbers_are_never_given_twice(void **state)
 	assert_int_equal(pods.last_id, 9);
 	pods_avoid(&pods, 40);
 	assert_int_equal(pods.last_id, 40);
+	pods_free(&pods);
+}
+
+static struct pod *numbered(struct pods *pods, int i)
+{
+	char uid[16];
+	struct mesh_pod world;
+	struct pod *p;
+
+	snprintf(uid, sizeof(uid), "p%d", i);
+	world = world_pod(uid);
+	p = pods_put(pods, &world);
+	p->facts.cookie = 10000 + i;
+	p->facts.verified = true;
+	pods_number(pods, p);
+	return p;
+}
+
+static void drop(struct pods *pods, struct pod *p)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		pods->v[i]->mark = pods->v[i] != p;
+	pods_sweep(pods, count_gone, p->uid);
+}
+
+/* Whoever comes while the first one stays has no number of its slot, and a slot
+ * that is free again is the last to be used. */
+static void test_slots_wrap(void **state)
+{
+	struct pods pods = {};
+	struct pod *stays = numbered(&pods, 0), *p;
+	__u32 last = stays->id;
+	bool used[SMC_PODS] = {};
+
+	assert_int_equal(stays->id, 1);
+	for (int i = 1; i < 3 * SMC_PODS; i++) {
+		p = numbered(&pods, i);
+		assert_true(p->id > last);
+		last = p->id;
+		assert_int_not_equal(smc_slot(p->id), 0);
+		assert_int_not_equal(smc_slot(p->id), 1);
+		assert_ptr_equal(pods_by_slot(&pods, smc_slot(p->id)), p);
+		if (i < SMC_PODS - 1)
+			assert_false(used[smc_slot(p->id)]);
+		used[smc_slot(p->id)] = true;
+		drop(&pods, p);
+	}
+	pods_free(&pods);
+}
+
+static void test_no_slot_is_free(void **state)
+{
+	struct pods pods = {};
+	struct pod *p, *gone = NULL;
+	struct mesh_seen seen;
+	__u32 slot;
+
+	for (int i = 1; i < SMC_PODS; i++) {
+		p = numbered(&pods, i);
+		assert_int_equal(p->id, i);
+		if (i == 300)
+			gone = p;
+	}
+	p = numbered(&pods, SMC_PODS);
+	assert_int_equal(p->id, 0);
+	seen = pod_seen(p);
+	assert_false(seen.verified);
+	assert_int_equal(seen.reason, SMC_REASON_POD_MAP_FULL);
+	assert_int_equal(pods.last_id, SMC_PODS - 1);
+	slot = smc_slot(gone->id);
+	drop(&pods, gone);
+	pods_number(&pods, p);
+	assert_int_equal(smc_slot(p->id), slot);
+	assert_true(p->id > SMC_PODS);
+	assert_true(pod_seen(p).verified);
+	pods_free(&pods);
+}
+
+/* What an agent before us gave is kept, also an ABI ago when numbers had no
+ * slots: unless the slot is another pod's by then. */
+static void test_numbers_before_us(void **state)
+{
+	struct pods pods = {};
+	struct pod *p;
+
+	assert_int_equal(pods_adopt(&pods, 10001, false, 7, false), 0);
+	assert_int_equal(pods_adopt(&pods, 10002, false, 7 + SMC_PODS, true),
+			 0);
+	assert_int_equal(pods_adopt(&pods, 10003, false, 2 * SMC_PODS, true),
+			 0);
+	assert_int_equal(pods_adopt(&pods, 10004, false, 9, false), 0);
+	pods_avoid_slot(&pods, 5);
+	assert_int_equal(numbered(&pods, 1)->id, 7);
+	p = numbered(&pods, 2);
+	assert_int_equal(p->id, 2 * SMC_PODS + 1);
+	assert_true(p->refused); /* that is the pod's, not the number's */
+	p = numbered(&pods, 3);
+	assert_int_equal(p->id, 2 * SMC_PODS + 2);
+	assert_true(p->refused);
+	/* 5 was counted at, 7 is there, 9 may still come */
+	assert_int_equal(numbered(&pods, 10)->id, 2 * SMC_PODS + 3);
+	assert_int_equal(numbered(&pods, 11)->id, 2 * SMC_PODS + 4);
+	assert_int_equal(numbered(&pods, 12)->id, 2 * SMC_PODS + 6);
+	assert_int_equal(numbered(&pods, 13)->id, 2 * SMC_PODS + 8);
+	assert_int_equal(numbered(&pods, 14)->id, 2 * SMC_PODS + 10);
+	assert_int_equal(numbered(&pods, 4)->id, 9);
+	pods_forget_before(&pods);
+	pods.last_id = 3 * SMC_PODS + 4;
+	assert_int_equal(numbered(&pods, 15)->id, 3 * SMC_PODS + 5);
 	pods_free(&pods);
 }
 
@@ -277,6 +387,9 @@ int main(void)
 		cmocka_unit_test(test_each_waits_for_itself),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
 		cmocka_unit_test(test_numbers_are_never_given_twice),
+		cmocka_unit_test(test_slots_wrap),
+		cmocka_unit_test(test_no_slot_is_free),
+		cmocka_unit_test(test_numbers_before_us),
 		cmocka_unit_test_setup_teardown(
 			test_run_dir_is_closed_to_others, make_run, remove_run),
 		cmocka_unit_test_setup_teardown(test_lock_names_its_holder,

@@ -3,9 +3,14 @@
  * names, the table of features, and that our tables match the BPF object. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "datapath/abis.h"
 #include "datapath/hs_name.h"
+#include "datapath/recorder.h"
 #include "datapath/rows.h"
 #include "datapath/selector.h"
 #include "datapath/state.h"
@@ -194,6 +199,9 @@ static bool has_row(const char *prog)
 	for (size_t i = 0; i < LINKS; i++)
 		if (!strcmp(link_rows[i].name, prog))
 			return true;
+	for (size_t i = 0; i < JOB_MAX; i++)
+		if (!strcmp(job_rows[i].name, prog))
+			return true;
 	for (size_t i = 0; selectors[i]; i++)
 		for (size_t j = 0; selectors[i]->programs[j]; j++)
 			if (!strcmp(selectors[i]->programs[j], prog))
@@ -219,6 +227,105 @@ static void test_programs(void **state)
 	for (size_t i = 0; i < LINKS; i++)
 		if (!bpf_object__find_program_by_name(obj, link_rows[i].name))
 			fail_msg("no program %s", link_rows[i].name);
+	for (size_t i = 0; i < JOB_MAX; i++)
+		if (!bpf_object__find_program_by_name(obj, job_rows[i].name))
+			fail_msg("no program %s", job_rows[i].name);
+}
+
+/* What guards is attached before what converts, and nothing that others run
+ * through from the start. */
+static void test_links(void **state)
+{
+	size_t converter = links_find("sockproto");
+
+	assert_true(links_find("connect_guard") < converter);
+	assert_true(links_find("sock_undone") < converter);
+	assert_true(links_find("sock_refused") < converter);
+	assert_true(converter < links_find("flow_passive"));
+	for (size_t i = 0; i < LINKS; i++) {
+		const struct link_row *row = &link_rows[i];
+
+		assert_true(*row->lost);
+		if (row->flags & (LINK_GUARDS | LINK_CONVERTER | LINK_FOR_LSM))
+			assert_true(row->flags & LINK_ARMED);
+		if (row->kind == LINK_CGROUP)
+			assert_true(row->flags & LINK_ARMED);
+	}
+}
+
+static void test_recorders(void **state)
+{
+	size_t n = 0;
+
+	for (; recorders[n]; n++) {
+		const struct recorder *r = recorders[n];
+
+		assert_true(*r->cannot);
+		assert_int_not_equal(r->wish, MESH_RECORDER_AUTO);
+		for (size_t i = 0; r->programs[i]; i++)
+			links_find(r->programs[i]);
+	}
+	assert_int_equal(n, 2);
+	assert_string_equal(recorders[0]->name, "smc");
+	assert_string_equal(recorders[1]->name, "sockops");
+}
+
+/* ---- where each ABI's pins are ---- */
+
+static void test_abi_dirs(void **state)
+{
+	struct abi_dir first, later;
+
+	assert_int_equal(abi_dir_set(&first, "/b/smcmesh", 1), 0);
+	assert_string_equal(first.dir, "/b/smcmesh");
+	assert_string_equal(first.link_dir, "/b/smcmesh/links");
+	assert_int_equal(abi_dir_set(&later, "/b/smcmesh", 12), 0);
+	assert_string_equal(later.dir, "/b/smcmesh/v12");
+	assert_string_equal(later.link_dir, "/b/smcmesh/v12/links");
+	abi_dir_free(&first);
+	abi_dir_free(&later);
+}
+
+static void touch(const char *root, const char *name, bool dir)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	if (dir) {
+		assert_int_equal(mkdir(path, 0700), 0);
+		return;
+	}
+	close(creat(path, 0600));
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static void test_abi_dirs_read(void **state)
+{
+	static const char *const names[] = {"v3",  "v2",  "v10", "v1",
+					    "v02", "v-1", "vx",	 "w4"};
+	char root[] = "/tmp/test_abis.XXXXXX", clean[64];
+	struct abi_dirs dirs = {};
+
+	assert_int_equal(abi_dirs_read("/nowhere", &dirs), 0);
+	assert_int_equal(dirs.n, 0);
+	assert_non_null(mkdtemp(root));
+	for (size_t i = 0; i < array_size(names); i++)
+		touch(root, names[i], true);
+	assert_int_equal(abi_dirs_read(root, &dirs), 0);
+	assert_int_equal(dirs.n, 3);
+	assert_int_equal(dirs.v[0].abi, 2);
+	assert_int_equal(dirs.v[1].abi, 3);
+	assert_int_equal(dirs.v[2].abi, 10);
+	abi_dirs_free(&dirs);
+	/* a map of ABI 1 */
+	touch(root, "smc_port", false);
+	dirs = (struct abi_dirs){};
+	assert_int_equal(abi_dirs_read(root, &dirs), 0);
+	assert_int_equal(dirs.n, 4);
+	assert_int_equal(dirs.v[0].abi, 1);
+	abi_dirs_free(&dirs);
+	snprintf(clean, sizeof(clean), "rm -r %s", root);
+	assert_int_equal(system(clean), 0);
 }
 
 /* Our sizes are the ABI's, the object's are what the kernel gets. */
@@ -291,6 +398,10 @@ int main(void)
 		cmocka_unit_test(test_hs_next),
 		cmocka_unit_test(test_feature_texts),
 		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_recorders),
+		cmocka_unit_test(test_abi_dirs),
+		cmocka_unit_test(test_abi_dirs_read),
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_service_expiry),
 	};

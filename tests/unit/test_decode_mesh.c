@@ -15,7 +15,7 @@ static void mesh_is_read(void **state)
 	_decoded_ struct decoded d = decode_items(MESH(
 		"\"enabled\":false,\"excludeCIDRs\":[\"10.9.0.0/16\","
 		"\"fd00::/8\"],\"excludePorts\":[3306,22,3306],"
-		"\"ueid\":\"A.B-9\",\"mark\":{\"value\":256,\"mask\":"
+		"\"ueid\":\"A.B-9\",\"recorder\":\"sockops\",\"mark\":{\"value\":256,\"mask\":"
 		"768}") ","
 			"{\"apiVersion\":\"istio.alibabacloud.com/v1beta1\",\"kind\":"
 			"\"ASMMeshConfig\",\"metadata\":{\"name\":\"default\"},"
@@ -32,71 +32,86 @@ static void mesh_is_read(void **state)
 	assert_int_equal(c->exclude_ports.n, 2);
 	assert_int_equal(c->exclude_ports.v[1], 3306);
 	assert_string_equal(c->ueid, "A.B-9");
+	assert_int_equal(c->recorder, MESH_RECORDER_SOCKOPS);
 	assert_int_equal(c->mark, 256);
 	assert_int_equal(c->mark_mask, 768);
 }
 
+static const struct {
+	const char *spec, *note;
+} bad_values[] = {
+	{"\"enabled\":\"true\"",
+	 "SmcMesh default: spec.enabled is "
+	 "\"true\", expected true or false; it says nothing"},
+	{"\"excludeCIDRs\":\"10.0.0.0/8\"",
+	 "spec.excludeCIDRs is \"10.0.0.0/8\", expected an array"},
+	{"\"excludeCIDRs\":[\"10.9.1.0/16\"]",
+	 "spec.excludeCIDRs[0] is \"10.9.1.0/16\", expected a CIDR "
+	 "like 10.9.0.0/16, with no bits set below the prefix; it is "
+	 "not excluded"},
+	{"\"excludeCIDRs\":[4]", "spec.excludeCIDRs[0] is 4"},
+	{"\"excludePorts\":22", "spec.excludePorts is 22"},
+	{"\"excludePorts\":[0]", "spec.excludePorts[0] is 0"},
+	{"\"excludePorts\":[65536]", "spec.excludePorts[0] is 65536"},
+	{"\"excludePorts\":[\"22\"]", "spec.excludePorts[0] is \"22\""},
+	{"\"excludePorts\":[-1]", "spec.excludePorts[0] is -1"},
+	{"\"excludePorts\":[1.5]", "spec.excludePorts[0] is 1.5"},
+	{"\"ueid\":\"smcmesh\"",
+	 "spec.ueid is \"smcmesh\", expected 1 "
+	 "to 32 of A-Z 0-9 . - with A-Z or 0-9 first; the default "
+	 "holds"},
+	{"\"ueid\":\"\"", "spec.ueid is \"\""},
+	{"\"ueid\":\"-A\"", "spec.ueid is \"-A\""},
+	{"\"ueid\":\"ABCDEFGHIJABCDEFGHIJABCDEFGHIJABC\"", "spec.ueid is"},
+	{"\"ueid\":1", "spec.ueid is 1, expected a string"},
+	{"\"recorder\":\"SMC\"",
+	 "spec.recorder is \"SMC\", expected auto, smc or sockops; the "
+	 "default holds"},
+	{"\"recorder\":true", "spec.recorder is true, expected a string"},
+	{"\"mark\":5", "spec.mark is 5, expected an object"},
+	{"\"mark\":{\"value\":0}", "value 0x0 and mask 0xff00"},
+	{"\"mark\":{\"value\":1}", "value 0x1 and mask 0xff00"},
+	{"\"mark\":{\"mask\":1}", "value 0x100 and mask 0x1"},
+	{"\"mark\":{\"value\":\"0x100\"}", "spec.mark.value is \"0x100\""},
+	{"\"mark\":{\"value\":4294967296}",
+	 "spec.mark.value is 4294967296, expected a number from 0 to "
+	 "4294967295"},
+};
+
 static void bad_values_of_the_mesh_are_left_out(void **state)
 {
-	static const struct {
-		const char *spec, *note;
-	} cases[] = {
-		{"\"enabled\":\"true\"",
-		 "SmcMesh default: spec.enabled is "
-		 "\"true\", expected true or false; it says nothing"},
-		{"\"excludeCIDRs\":\"10.0.0.0/8\"",
-		 "spec.excludeCIDRs is \"10.0.0.0/8\", expected an array"},
-		{"\"excludeCIDRs\":[\"10.9.1.0/16\"]",
-		 "spec.excludeCIDRs[0] is \"10.9.1.0/16\", expected a CIDR "
-		 "like 10.9.0.0/16, with no bits set below the prefix; it is "
-		 "not excluded"},
-		{"\"excludeCIDRs\":[4]", "spec.excludeCIDRs[0] is 4"},
-		{"\"excludePorts\":22", "spec.excludePorts is 22"},
-		{"\"excludePorts\":[0]", "spec.excludePorts[0] is 0"},
-		{"\"excludePorts\":[65536]", "spec.excludePorts[0] is 65536"},
-		{"\"excludePorts\":[\"22\"]", "spec.excludePorts[0] is \"22\""},
-		{"\"excludePorts\":[-1]", "spec.excludePorts[0] is -1"},
-		{"\"excludePorts\":[1.5]", "spec.excludePorts[0] is 1.5"},
-		{"\"ueid\":\"smcmesh\"",
-		 "spec.ueid is \"smcmesh\", expected 1 "
-		 "to 32 of A-Z 0-9 . - with A-Z or 0-9 first; the default "
-		 "holds"},
-		{"\"ueid\":\"\"", "spec.ueid is \"\""},
-		{"\"ueid\":\"-A\"", "spec.ueid is \"-A\""},
-		{"\"ueid\":\"ABCDEFGHIJABCDEFGHIJABCDEFGHIJABC\"",
-		 "spec.ueid is"},
-		{"\"ueid\":1", "spec.ueid is 1, expected a string"},
-		{"\"mark\":5", "spec.mark is 5, expected an object"},
-		{"\"mark\":{\"value\":0}", "value 0x0 and mask 0xff00"},
-		{"\"mark\":{\"value\":1}", "value 0x1 and mask 0xff00"},
-		{"\"mark\":{\"mask\":1}", "value 0x100 and mask 0x1"},
-		{"\"mark\":{\"value\":\"0x100\"}",
-		 "spec.mark.value is \"0x100\""},
-		{"\"mark\":{\"value\":4294967296}",
-		 "spec.mark.value is 4294967296, expected a number from 0 to "
-		 "4294967295"},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+	for (size_t i = 0; i < sizeof(bad_values) / sizeof(*bad_values); i++) {
 		struct buf json = {0};
 
 		buf_printf(&json,
 			   "{\"kind\":\"SmcMesh\",\"metadata\":{"
 			   "\"name\":\"default\"},\"spec\":{%s}}",
-			   cases[i].spec);
+			   bad_values[i].spec);
 		_decoded_ struct decoded d = decode(json.data);
 		struct mesh_config *c = &d.world.config;
 
 		buf_free(&json);
 		assert_int_equal(d.err, 0);
-		assert_says(notes(&d), cases[i].note);
+		assert_says(notes(&d), bad_values[i].note);
 		assert_int_equal(c->enabled, MESH_UNSET);
 		assert_int_equal(c->n_exclude_cidrs, 0);
 		assert_int_equal(c->exclude_ports.n, 0);
 		assert_string_equal(c->ueid, "SMCMESH");
+		assert_int_equal(c->recorder, MESH_RECORDER_AUTO);
 		assert_int_equal(c->mark, 0x100);
 		assert_int_equal(c->mark_mask, 0xff00);
 	}
+}
+
+static void recorders_have_names(void **state)
+{
+	_decoded_ struct decoded a = decode(MESH("\"recorder\":\"smc\""));
+	_decoded_ struct decoded b = decode(MESH("\"recorder\":\"auto\""));
+
+	assert_int_equal(a.world.config.recorder, MESH_RECORDER_SMC);
+	assert_int_equal(b.world.config.recorder, MESH_RECORDER_AUTO);
+	assert_string_equal(notes(&a), "");
+	assert_string_equal(notes(&b), "");
 }
 
 static void a_bad_part_takes_no_other_with_it(void **state)
@@ -248,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mesh_is_read),
 		cmocka_unit_test(bad_values_of_the_mesh_are_left_out),
+		cmocka_unit_test(recorders_have_names),
 		cmocka_unit_test(a_bad_part_takes_no_other_with_it),
 		cmocka_unit_test(only_default_configures),
 		cmocka_unit_test(of_two_configurations_the_later_counts),

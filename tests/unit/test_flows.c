@@ -2,6 +2,7 @@
 /* A flow record in words and in JSON. */
 #include "unit.h"
 
+#include "base/cleanup.h"
 #include "telemetry/flows.h"
 #include "telemetry/reason.h"
 
@@ -43,6 +44,57 @@ static void test_sentences(void **state)
 	assert_says(flow_sentence(&f, text), "(0x09990000)");
 }
 
+static void test_what_is_not_told_exactly(void **state)
+{
+	static const struct {
+		__u32 flags;
+		const char *noted, *says;
+	} cases[] = {
+		{0, "exact", NULL},
+		{SMC_FLOW_DIAGNOSED, "diagnosis", "seconds late"},
+		{SMC_FLOW_ATTEMPT | SMC_FLOW_DIAGNOSED, "attempt",
+		 "connect() was called"},
+		{SMC_FLOW_UPGRADED, "before-upgrade",
+		 "opened before the upgrade"},
+		{SMC_FLOW_UPGRADED | SMC_FLOW_DIAGNOSED, "before-upgrade",
+		 "opened before the upgrade"},
+	};
+	char text[FLOW_SENTENCE_MAX];
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct smc_flow f = flow(SMC_OUTCOME_TCP);
+
+		f.reason = SMC_REASON_NOT_CONVERTED;
+		f.flags = cases[i].flags;
+		assert_string_equal(flow_noted(&f), cases[i].noted);
+		assert_says(flow_sentence(&f, text), "TCP: the socket is");
+		if (cases[i].says)
+			assert_says(text, cases[i].says);
+		else
+			assert_null(strchr(text, ';'));
+		assert_true(strlen(text) < FLOW_SENTENCE_MAX - 1);
+	}
+}
+
+static void test_ids(void **state)
+{
+	struct smc_handshake key = {.isn = 0xffffffff,
+				    .netns = 0xfffffffe,
+				    .local_port = 65535,
+				    .kind = SMC_ROLE_CLIENT};
+	char text[FLOW_ID_MAX];
+
+	assert_string_equal(flow_id(&key, text), "c:fffffffe:ffffffff:ffff");
+	key.kind = SMC_ROLE_SERVER;
+	key.remote_port = 0xabcd;
+	assert_string_equal(flow_id(&key, text),
+			    "s:fffffffe:ffffffff:ffff:abcd");
+	key = flow_socket_key(0x100000002, 0x123456789abcdef0);
+	assert_int_equal(key.kind, SMC_KIND_SOCKET);
+	assert_int_equal(key.isn, 0x9abcdef0);
+	assert_string_equal(flow_id(&key, text), "t:2:123456789abcdef0");
+}
+
 /* A record of a newer agent's programs must not be read out of the tables. */
 static void test_numbers_out_of_range(void **state)
 {
@@ -52,6 +104,8 @@ static void test_numbers_out_of_range(void **state)
 	assert_says(flow_sentence(&f, text), "200");
 	f.outcome = SMC_OUTCOME_TCP;
 	f.reason = SMC_REASON_MAX;
+	assert_says(flow_sentence(&f, text), "does not know");
+	f.reason = SMC_REASON_FLOW_MAX;
 	assert_says(flow_sentence(&f, text), "does not know");
 	assert_string_equal(reason_label(~0U), "unknown");
 	assert_string_equal(role_label(0), "unknown");
@@ -63,14 +117,18 @@ static void test_json(void **state)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	struct smc_flow f = flow(SMC_OUTCOME_SMCR);
+	const struct smc_handshake key = {.isn = 9, .kind = SMC_ROLE_CLIENT};
 	const struct flow_pod pod = {"ns", "web\"0"};
 	char *text;
 
 	f.transports = SMC_TRANSPORT_SMCR | SMC_TRANSPORT_SMCD;
+	f.cookie = 9;
 	yyjson_mut_doc_set_root(doc,
-				flow_json(doc, 9, &f, &pod, 1000000000000));
+				flow_json(doc, &key, &f, &pod, 1000000000000));
 	text = yyjson_mut_write(doc, 0, NULL);
+	assert_says(text, "\"id\":\"c:0:9:0\",");
 	assert_says(text, "\"cookie\":9,");
+	assert_says(text, "\"noted\":\"exact\",");
 	assert_says(text, "\"pod\":\"web\\\"0\"");
 	assert_says(text, "\"local_address\":\"10.0.0.1\"");
 	assert_says(text, "\"remote_address\":\"fd00::2\"");
@@ -114,11 +172,34 @@ static void test_transports(void **state)
 	assert_string_equal(transports_format(~0U, text), "smcr,smcd");
 }
 
+/* Between the reasons of flows and those of pods there are none. */
+static void test_reasons_have_holes(void **state)
+{
+	unsigned int known = 0;
+
+	for (__u32 r = 0; r <= SMC_REASON_MAX + 1; r++) {
+		bool hole = r >= SMC_REASON_MAX ||
+			    (r >= SMC_REASON_FLOW_MAX && r < SMC_REASON_POD);
+
+		assert_int_equal(reason_known(r), !hole);
+		assert_int_equal(!strcmp(reason_label(r), "unknown"), hole);
+		assert_non_null(reason_sentence(r));
+		known += !hole;
+	}
+	assert_int_equal(known,
+			 SMC_REASON_FLOW_MAX + SMC_REASON_MAX - SMC_REASON_POD);
+	assert_string_equal(reason_label(SMC_REASON_POD), "not-annotated");
+	assert_string_equal(reason_label(SMC_REASON_CHANGED), "changed");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_what_is_not_told_exactly),
+		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_numbers_out_of_range),
+		cmocka_unit_test(test_reasons_have_holes),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_event_of_a_pod_that_is_gone),
 		cmocka_unit_test(test_transports),

@@ -181,9 +181,9 @@ static const struct mesh_since never, later = {.remote_ns = 2000};
 static void test_late(void **state)
 {
 	static const enum smc_reason yes[] = {
-		SMC_REASON_NOT_ENDPOINT, SMC_REASON_NOT_ARMED,
-		SMC_REASON_MESH_OFF, SMC_REASON_MIXED_SERVICE,
-		SMC_REASON_NOT_CONVERTED};
+		SMC_REASON_NOT_ENDPOINT,  SMC_REASON_NOT_ARMED,
+		SMC_REASON_MESH_OFF,	  SMC_REASON_MIXED_SERVICE,
+		SMC_REASON_NOT_CONVERTED, SMC_REASON_CHANGED};
 	static const enum smc_reason no[] = {
 		SMC_REASON_EXCLUDED_PORT, SMC_REASON_EXCLUDED_CIDR,
 		SMC_REASON_OTHER_UID, SMC_REASON_QUARANTINED,
@@ -268,7 +268,8 @@ static void test_keep_uid(void **state)
 				     {.port = 15006, .uid = 1337},
 				     {.port = 22, .uid = 0}};
 	struct plain_flow f[] = {flow(1, 80), flow(2, 80), flow(3, 80)};
-	struct plain p = {l, 3, f, 3};
+	struct plain p = {
+		.listeners = l, .n_listeners = 3, .flows = f, .n_flows = 3};
 
 	f[0].uid = f[2].uid = 1337;
 	f[1].uid = 1000;

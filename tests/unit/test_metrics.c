@@ -102,6 +102,36 @@ static void test_counters_have_the_pods_labels(void **state)
 	assert_null(strstr(text, "pod=\"off\"}"));
 }
 
+/* Counters lie at the slot of the pod's number. */
+static void test_a_pod_counts_at_its_slot(void **state)
+{
+	struct metrics_pod late[] = {
+		{.id = 3 * SMC_PODS + 5, .ns = "a", .name = "web"},
+		{.id = SMC_PODS + 6, .ns = "a", .name = "db"},
+		{.ns = "a", .name = "none"},
+	};
+	struct metrics m = base();
+	_free_ char *text = NULL;
+
+	m.pods = late;
+	m.n_pods = 3;
+	counters[0] = (struct metrics_counter){{5, SMC_COUNTER_OFFERS}, 7};
+	counters[1] = (struct metrics_counter){{6, SMC_COUNTER_ANSWERS}, 8};
+	counters[2] = (struct metrics_counter){
+		{6, SMC_COUNTER_REASON + SMC_REASON_CHANGED}, 9};
+	counters[3] = (struct metrics_counter){{0, SMC_COUNTER_OFFERS}, 1};
+	counters[4] = (struct metrics_counter){{7, SMC_COUNTER_OFFERS}, 2};
+	m.n_counters = 5;
+	text = write_out(&m);
+	assert_says(text,
+		    "smcmesh_offers_total{namespace=\"a\",pod=\"web\"} 7");
+	assert_says(text,
+		    "smcmesh_answers_total{namespace=\"a\",pod=\"db\"} 8");
+	assert_says(text, "pod=\"db\",reason=\"changed\"} 9");
+	assert_says(text, "smcmesh_offers_total{namespace=\"\",pod=\"\"} 3");
+	assert_null(strstr(text, "pod=\"none\"}"));
+}
+
 static void test_numbers_without_a_name_are_one_sample(void **state)
 {
 	struct metrics m = base();
@@ -196,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_family_is_announced_once),
 		cmocka_unit_test(test_counters_have_the_pods_labels),
+		cmocka_unit_test(test_a_pod_counts_at_its_slot),
 		cmocka_unit_test(test_numbers_without_a_name_are_one_sample),
 		cmocka_unit_test(test_fallback_codes_are_bounded),
 		cmocka_unit_test(test_pods_are_counted_by_state),

@@ -146,7 +146,11 @@ static void what_was_not_seen_is_not_armed(void **state)
 	assert_reason(plan(s)->pods[0].reason, NO_NETNS);
 	seen->netns_cookie = 7;
 	seen->pod_id = 0;
+	seen->reason = SMC_REASON_NONE;
 	assert_reason(plan(s)->pods[0].reason, NO_NETNS);
+	seen->reason = SMC_REASON_POD_MAP_FULL;
+	assert_reason(plan(s)->pods[0].reason, POD_MAP_FULL);
+	assert_false(s->plan.pods[0].armed);
 }
 
 static void unwanted_pod_is_not_armed_whatever_was_seen(void **state)

@@ -167,6 +167,20 @@ static void start_event(const char *uid, const char *netns, void *arg)
 	agent_dirty(a);
 }
 
+void agent_follow(struct agent *a, bool followed)
+{
+	int err;
+
+	if (a->followed == followed)
+		return;
+	err = datapath_follow(a->dp, followed);
+	if (err)
+		log_warn(err, "have the datapath tell %s of each flow",
+			 followed ? "all" : "no more than it must");
+	else
+		a->followed = followed;
+}
+
 static void resync_event(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
@@ -180,6 +194,8 @@ static void resync_event(uv_timer_t *timer)
 			repairs);
 	a->counts.repairs += repairs;
 	http_feed_sweep(a->flows);
+	agent_follow(a, http_feed_readers(a->flows));
+	a->unswept = true;
 	starts_scan(a->starts);
 	cluster_resync(a);
 	/* Where looks take so long that some are left from the last time, those
@@ -231,7 +247,7 @@ static void flow_event(const struct smc_event *e, void *arg)
  * A ring that is empty wakes its reader at the next event, which under traffic
  * would be at each one, on the cost of whoever is connecting there. So after a
  * read the ring is left alone for a while: what comes then wakes nobody. The
- * ring holds 7,000 events (bpf/maps.bpf.h), i.e. the pause lasts for a few tens
+ * ring holds 6,000 events (bpf/maps.bpf.h), i.e. the pause lasts for a few tens
  * of thousands of connections in a second.
  */
 static void events_event(uv_poll_t *poll, int status, int events);
@@ -320,19 +336,6 @@ static int http_up(struct agent *a)
 	return http_start(&a->loop, fd, expose_routes, a, &a->metrics);
 }
 
-/* The host's own namespace, which no pod is ever armed by. */
-static __u64 own_netns_cookie(void)
-{
-	_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	__u64 cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	if (fd < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		return 0;
-	return cookie;
-}
-
 static void host_fill(struct agent *a)
 {
 	struct utsname name;
@@ -340,11 +343,13 @@ static void host_fill(struct agent *a)
 	if (!uname(&name))
 		snprintf(a->kernel, sizeof(a->kernel), "%s", name.release);
 	a->host.node = a->opt->node;
+	a->can_convert =
+		strcmp(features_converter(datapath_features(a->dp)), "none");
 	a->host.converter = datapath_has_converter(a->dp);
 	a->host.selector = datapath_has_selector(a->dp);
 	a->host.cgroup2 =
 		feature_present(datapath_features(a->dp), FEATURE_CGROUP2);
-	a->host.netns_cookie = own_netns_cookie();
+	a->host.netns_cookie = netns_own_cookie();
 	if (agent_capable(a))
 		log_info("connections can become SMC, converter=%s selector=%s",
 			 datapath_converter(a->dp), datapath_selector(a->dp));
@@ -367,6 +372,9 @@ static int datapath_up(struct agent *a)
 	if (err) /* -EINVAL is an option's here, not a BPF program's */
 		return err == -EINVAL ? -EIO : err;
 	host_fill(a);
+	/* An agent that was killed may have had readers. */
+	a->followed = true;
+	agent_follow(a, false);
 	err = reconcile_adopt(a);
 	if (err)
 		return err;

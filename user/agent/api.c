@@ -109,6 +109,7 @@ static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_strcpy(doc, o, "converter",
 				  datapath_converter(a->dp));
 	yyjson_mut_obj_add_strcpy(doc, o, "selector", datapath_selector(a->dp));
+	yyjson_mut_obj_add_strcpy(doc, o, "recorder", datapath_recorder(a->dp));
 	yyjson_mut_obj_add_strcpy(doc, o, "hs_ctrl",
 				  datapath_ctrl_name(a->dp) ?: "");
 	yyjson_mut_obj_add_val(doc, o, "transports",

@@ -18,18 +18,15 @@ void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err);
 
 /* ---- api_flows.c -------------------------------------------------------- */
 
-/* The late flows of all pods, by cookie. */
+/* The late flows of all pods, by their keys. */
 struct api_late {
-	struct api_late_row {
-		__u64 cookie;
-		__u32 pod_id;
-	} *v;
+	struct smc_handshake *v;
 	size_t n;
 };
 
 /* api_late_make - Of what is known now. Return: 0 or -ENOMEM. */
 must_check int api_late_make(const struct pods *pods, struct api_late *out);
-bool api_late_has(const struct api_late *late, __u32 pod_id, __u64 cookie);
+bool api_late_has(const struct api_late *late, const struct smc_handshake *key);
 void api_late_free(struct api_late *late);
 
 void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent/diagnose.h"
-#include "base/array.h"
 #include "base/log.h"
+#include "mesh/records.h"
 #include "telemetry/flows.h"
 
 /* ---- /v1/flows --------------------------------------------------------- */
@@ -19,30 +19,15 @@ static struct flow_pod flow_pod_of(const struct agent *a, __u32 id)
 	return p ? (struct flow_pod){p->ns, p->name} : (struct flow_pod){};
 }
 
-struct flow_row {
-	__u64 cookie;
-	struct smc_flow flow;
-};
-
-struct flow_rows {
-	struct flow_row *v;
-	size_t n;
-};
-
-static int collect_flow(__u64 cookie, const struct smc_flow *v, void *arg)
+static int collect_flow(const struct smc_handshake *key,
+			const struct smc_flow *v, void *arg)
 {
-	struct flow_rows *rows = arg;
-	struct flow_row *row = array_push(rows->v, rows->n);
-
-	if (!row)
-		return -ENOMEM;
-	*row = (struct flow_row){cookie, *v};
-	return 0;
+	return mesh_records_add(arg, key, v);
 }
 
 static int newest_first(const void *a, const void *b)
 {
-	const struct flow_row *x = a, *y = b;
+	const struct mesh_record *x = a, *y = b;
 
 	return (x->flow.opened_ns < y->flow.opened_ns) -
 	       (x->flow.opened_ns > y->flow.opened_ns);
@@ -52,11 +37,7 @@ static int newest_first(const void *a, const void *b)
 
 static int late_cmp(const void *a, const void *b)
 {
-	const struct api_late_row *x = a, *y = b;
-
-	if (x->cookie != y->cookie)
-		return x->cookie < y->cookie ? -1 : 1;
-	return (x->pod_id > y->pod_id) - (x->pod_id < y->pod_id);
+	return memcmp(a, b, sizeof(struct smc_handshake));
 }
 
 int api_late_make(const struct pods *pods, struct api_late *out)
@@ -73,20 +54,17 @@ int api_late_make(const struct pods *pods, struct api_late *out)
 		const struct pod *p = pods->v[i];
 
 		for (size_t k = 0; k < p->n_late_flows; k++)
-			late.v[late.n++] = (struct api_late_row){
-				p->late_flows[k].flow.cookie, p->id};
+			late.v[late.n++] = p->late_flows[k].key;
 	}
 	qsort(late.v, late.n, sizeof(*late.v), late_cmp);
 	*out = late;
 	return 0;
 }
 
-bool api_late_has(const struct api_late *late, __u32 pod_id, __u64 cookie)
+bool api_late_has(const struct api_late *late, const struct smc_handshake *key)
 {
-	const struct api_late_row key = {cookie, pod_id};
-
 	return late->n &&
-	       bsearch(&key, late->v, late->n, sizeof(key), late_cmp);
+	       bsearch(key, late->v, late->n, sizeof(*key), late_cmp);
 }
 
 void api_late_free(struct api_late *late)
@@ -97,11 +75,12 @@ void api_late_free(struct api_late *late)
 /* ---- the list ------------------------------------------------------------ */
 
 static int add_flow(const struct agent *a, yyjson_mut_doc *doc,
-		    yyjson_mut_val *arr, const struct flow_row *row, bool late)
+		    yyjson_mut_val *arr, const struct mesh_record *row,
+		    bool late)
 {
 	struct flow_pod pod = flow_pod_of(a, row->flow.pod_id);
-	yyjson_mut_val *o = flow_json(doc, row->cookie, &row->flow, &pod,
-				      flow_wall_offset());
+	yyjson_mut_val *o =
+		flow_json(doc, &row->key, &row->flow, &pod, flow_wall_offset());
 
 	return o && yyjson_mut_obj_add_bool(doc, o, "late", late) &&
 			       yyjson_mut_arr_append(arr, o)
@@ -118,14 +97,16 @@ static int add_unrecorded(const struct agent *a, yyjson_mut_doc *doc,
 
 	for (size_t i = 0; !err && *room && i < p->n_late_flows; i++) {
 		const struct plain_flow *f = &p->late_flows[i].flow;
-		struct flow_row row = {
-			.cookie = f->cookie,
+		struct mesh_record row = {
+			.key = p->late_flows[i].key,
 			.flow = {.local_port = f->local_port,
 				 .remote_port = f->remote_port,
 				 .pod_id = p->id,
 				 .outcome = SMC_OUTCOME_TCP,
 				 .reason = SMC_REASON_NOT_CONVERTED,
-				 .netns_cookie = p->facts.cookie}};
+				 .flags = SMC_FLOW_DIAGNOSED,
+				 .netns_cookie = p->facts.cookie,
+				 .cookie = f->cookie}};
 
 		if (p->late_flows[i].recorded)
 			continue;
@@ -141,19 +122,19 @@ static int add_flows(const struct agent *a, yyjson_mut_doc *doc,
 		     yyjson_mut_val *arr, size_t limit)
 {
 	_cleanup_(api_late_free) struct api_late late = {};
-	struct flow_rows rows = {};
+	struct mesh_records rows = {};
 	int err = api_late_make(&a->pods, &late)
-			  ?: datapath_each_flow(a->dp, collect_flow, &rows);
+			  ?: datapath_each_flow(a->dp, false, collect_flow,
+						&rows);
 
 	if (rows.n)
 		qsort(rows.v, rows.n, sizeof(*rows.v), newest_first);
 	for (size_t i = 0; !err && i < rows.n && limit; i++, limit--)
 		err = add_flow(a, doc, arr, &rows.v[i],
-			       api_late_has(&late, rows.v[i].flow.pod_id,
-					    rows.v[i].cookie));
+			       api_late_has(&late, &rows.v[i].key));
 	for (size_t i = 0; !err && i < a->pods.n; i++)
 		err = add_unrecorded(a, doc, arr, a->pods.v[i], &limit);
-	free(rows.v);
+	mesh_records_free(&rows);
 	return err;
 }
 
@@ -169,6 +150,7 @@ void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 	int err;
 
 	if (follow && strcmp(follow, "0")) {
+		agent_follow(a, true);
 		reply->feed = a->flows;
 		reply->type = "application/x-ndjson";
 		return;

@@ -59,6 +59,16 @@ void pods_avoid(struct pods *pods, __u32 id)
 		pods->last_id = id;
 }
 
+void pods_avoid_slot(struct pods *pods, __u32 slot)
+{
+	pods->before[slot % SMC_PODS] = true;
+}
+
+void pods_forget_before(struct pods *pods)
+{
+	memset(pods->before, 0, sizeof(pods->before));
+}
+
 int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
 	       bool refused)
 {
@@ -68,6 +78,7 @@ int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
 		return -ENOMEM;
 	*a = (struct pods_adopted){key, id, cgroup, refused};
 	pods_avoid(pods, id);
+	pods_avoid_slot(pods, smc_slot(id));
 	return 0;
 }
 
@@ -103,6 +114,57 @@ struct pod *pods_by_id(const struct pods *pods, __u32 id)
 		if (pods->v[i]->id == id)
 			return pods->v[i];
 	return NULL;
+}
+
+struct pod *pods_by_slot(const struct pods *pods, __u32 slot)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (pods->v[i]->id && smc_slot(pods->v[i]->id) == slot)
+			return pods->v[i];
+	return NULL;
+}
+
+/* ---- numbers ------------------------------------------------------------- */
+
+/* Counting on from the last one: the slot of a pod that has just gone is the
+ * last to come. 0: every slot has a pod. */
+static __u32 number_new(struct pods *pods)
+{
+	__u32 id = pods->last_id, slot;
+
+	for (unsigned int i = 0; i < SMC_PODS; i++) {
+		slot = smc_slot(++id);
+		if (slot && !pods->before[slot] && !pods_by_slot(pods, slot)) {
+			pods->last_id = id;
+			return id;
+		}
+	}
+	return 0;
+}
+
+/* Of the agent before us: it is given once. 0: none, or one that is no use. */
+static __u32 number_before(struct pods *pods, struct pod *p)
+{
+	__u64 key = p->host_network ? p->cgroup_id : p->facts.cookie;
+
+	for (size_t i = 0; i < pods->n_adopted; i++) {
+		struct pods_adopted *a = &pods->adopted[i];
+		__u32 id = a->id;
+
+		if (a->key != key || a->cgroup != p->host_network || !id)
+			continue;
+		a->id = 0;
+		p->refused = a->refused;
+		return smc_slot(id) && !pods_by_slot(pods, smc_slot(id)) ? id
+									 : 0;
+	}
+	return 0;
+}
+
+void pods_number(struct pods *pods, struct pod *p)
+{
+	if (!p->id)
+		p->id = number_before(pods, p) ?: number_new(pods);
 }
 
 /* ---- from the world ---------------------------------------------------- */
@@ -278,27 +340,6 @@ unsigned int pods_retry(struct pods *pods, __u64 now, bool *due)
 
 /* ---- a look into the namespace ----------------------------------------- */
 
-/* Its number, of the agent before us if that gave it one. */
-static void number(struct pods *pods, struct pod *p)
-{
-	__u64 key = p->host_network ? p->cgroup_id : p->facts.cookie;
-
-	for (size_t i = 0; i < pods->n_adopted; i++) {
-		struct pods_adopted *a = &pods->adopted[i];
-		__u32 id = a->id;
-
-		if (a->key != key || a->cgroup != p->host_network || !id)
-			continue;
-		a->id = 0; /* given once */
-		if (pods_by_id(pods, id))
-			continue;
-		p->id = id;
-		p->refused = a->refused;
-		return;
-	}
-	p->id = ++pods->last_id;
-}
-
 static void look_failed(struct pod *p, int err)
 {
 	bool gone = err == -ENOENT || err == -EINVAL;
@@ -429,8 +470,7 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->facts = facts;
 	p->err = 0;
 	p->failures = 0;
-	if (!p->id)
-		number(pods, p);
+	pods_number(pods, p);
 	p->undiagnosed = true;
 	look_listens(p, &(struct netns_ref){path, how->proc}, cgroup);
 	return true;
@@ -491,11 +531,8 @@ int pod_diagnose(struct pod *p, const struct pod_how *how,
 		 struct plain *found)
 {
 	_cleanup_(cgroup_ids_free) struct cgroup_ids ids = {};
-	const struct netns_ref ref = {p->where, how->proc};
 	int err = p->host_network ? own_cgroups(p, how, &ids) : 0;
 
-	p->undiagnosed = false;
-	err = err ?: plain_find(&ref, found);
 	if (err)
 		return err;
 	if (p->host_network)
@@ -510,12 +547,21 @@ int pod_diagnose(struct pod *p, const struct pod_how *how,
 	return 0;
 }
 
+/* A good look gives a number, unless the slots of all are taken. */
+static enum smc_reason why_not(const struct pod *p)
+{
+	if (p->refused)
+		return SMC_REASON_REFUSED;
+	return p->facts.verified && !p->id ? SMC_REASON_POD_MAP_FULL
+					   : p->facts.reason;
+}
+
 struct mesh_seen pod_seen(const struct pod *p)
 {
 	return (struct mesh_seen){
 		.pod_uid = p->uid,
-		.verified = p->facts.verified && !p->refused,
-		.reason = p->refused ? SMC_REASON_REFUSED : p->facts.reason,
+		.verified = p->facts.verified && p->id && !p->refused,
+		.reason = why_not(p),
 		.pod_id = p->id,
 		.netns_cookie = p->facts.cookie,
 		.cgroup_id = p->cgroup_id,

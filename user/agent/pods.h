@@ -16,7 +16,8 @@
 /* A connection that is TCP only because it is old (mesh/late.h). */
 struct pod_late_flow {
 	struct plain_flow flow;
-	bool recorded; /* has a row in smc_flow */
+	struct smc_handshake key; /* in smc_flow; of its socket: not there */
+	bool recorded;
 };
 
 /* What the server said to its eviction (evict.h). */
@@ -49,6 +50,7 @@ struct pod {
 	__u64 retry_at;		      /* then, uv_now(); 0: at no time set */
 	unsigned int retry_ms;	      /* the wait after that; 0: the first */
 	bool undiagnosed;	      /* pod_diagnose() is due */
+	bool untold;		      /* ends of flows that only it can tell */
 	__u64 diagnosed_at;	      /* the last time, uv_hrtime(); 0: never */
 	char *where;		      /* of the last good look: the namespace */
 	struct netns_listener *late;
@@ -80,7 +82,11 @@ struct pod {
 struct pods {
 	struct pod **v;
 	size_t n;
-	__u32 last_id; /* numbers are never given twice */
+	/* Numbers are never given twice. A pod counts at its number's slot, so
+	 * no two pods have numbers of one slot. */
+	__u32 last_id;
+	/* Slots that an agent before us used: pods_forget_before(). */
+	bool before[SMC_PODS];
 	/* entries of an agent before us: number by cookie, or by cgroup */
 	struct pods_adopted {
 		__u64 key;
@@ -102,16 +108,28 @@ must_check int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
 /* pods_avoid - Never give @id to a new pod. */
 void pods_avoid(struct pods *pods, __u32 id);
 
+/* pods_avoid_slot - Nor, before pods_forget_before(), any number of this slot:
+ * what is counted there is another pod's. */
+void pods_avoid_slot(struct pods *pods, __u32 slot);
+
+/* pods_forget_before - Whoever was there before us is known, or gone. */
+void pods_forget_before(struct pods *pods);
+
+/* pods_number - Give @p a number, if it has none: that of the agent before us
+ * where its slot is not taken, else a new one; none where all are taken. */
+void pods_number(struct pods *pods, struct pod *p);
+
 /* pods_put - The state of @pod, made if it is new and brought up to date.
  * Return: NULL without memory. */
 struct pod *pods_put(struct pods *pods, const struct mesh_pod *pod);
 
-/* pods_find, pods_by_id - NULL where there is none. */
+/* pods_find and the like - NULL where there is none. */
 struct pod *pods_find(const struct pods *pods, const char *uid);
 struct pod *pods_by_cgroup(const struct pods *pods, const char *cgroup_uid);
 struct pod *pods_by_name(const struct pods *pods, const char *ns,
 			 const char *name);
 struct pod *pods_by_id(const struct pods *pods, __u32 id);
+struct pod *pods_by_slot(const struct pods *pods, __u32 slot);
 
 /* pods_sweep - Drop each pod without a mark, after telling @gone; clear the
  * marks of the others. */
@@ -159,14 +177,14 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar);
 
 /*
- * pod_diagnose - What is in the namespace that arming came too late for: the
- * listeners go to @p; the connections stay in @found, which of them are late is
- * not known here. Of a hostNetwork pod only what its own cgroups opened; of one
- * with a sidecar only what is the proxy's, since the kernel converts no other;
- * no listener at a port that is excluded. What is left out is not late, however
- * old it is: opened anew it would be TCP again.
+ * pod_diagnose - What of @found, all that is plain TCP in the namespace, arming
+ * came too late for: the listeners go to @p; the connections stay in @found,
+ * which of them are late is not known here. Of a hostNetwork pod only what its
+ * own cgroups opened; of one with a sidecar only what is the proxy's, since the
+ * kernel converts no other; no listener at a port that is excluded. What is
+ * left out is not late, however old it is: opened anew it would be TCP again.
  * @p: armed, as read back. @row: it, in @plan.
- * Return: 0, or a negative errno with nothing changed and nothing found.
+ * Return: 0, or a negative errno with nothing changed.
  */
 must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
 			    const struct mesh_plan *plan,

@@ -2,9 +2,9 @@
 /*
  * One comparison of what should be with what is.
  *
- *   world -> UEID -> mesh_want() -> a look into each wanted namespace that is
- *         due -> mesh_plan() -> datapath_apply() -> read back -> what the API
- *         server is told; socket diagnosis begins
+ *   world -> mesh_want() -> hooks -> UEID -> a look into each wanted namespace
+ *         that is due -> mesh_plan() -> datapath_apply() -> read back -> what
+ *         the API server is told; socket diagnosis begins
  *
  * A look puts the selector of this generation into the namespace and verifies
  * it; only what was verified gets its cookie from the plan. So once no look is
@@ -59,11 +59,12 @@ static int avoid_counter(const struct smc_counter_key *key, __u64 value,
 {
 	struct agent *a = arg;
 
-	pods_avoid(&a->pods, key->pod_id);
+	pods_avoid_slot(&a->pods, key->slot);
 	return 0;
 }
 
-static int avoid_flow(__u64 cookie, const struct smc_flow *v, void *arg)
+static int avoid_flow(const struct smc_handshake *key, const struct smc_flow *v,
+		      void *arg)
 {
 	struct agent *a = arg;
 
@@ -78,7 +79,7 @@ int reconcile_adopt(struct agent *a)
 	err = datapath_each_netns(a->dp, adopt_netns, a) ?:
 	      datapath_each_cgroup(a->dp, adopt_cgroup, a) ?:
 	      datapath_each_counter(a->dp, avoid_counter, a) ?:
-	      datapath_each_flow(a->dp, avoid_flow, a);
+	      datapath_each_flow(a->dp, false, avoid_flow, a);
 	if (err)
 		return log_err(err, "read the maps of the agent before");
 	if (a->pods.n_adopted)
@@ -337,8 +338,6 @@ static int apply(struct agent *a, const struct mesh_world *w,
 		.abi_version = SMC_ABI_VERSION,
 		.enabled = plan->enabled,
 		.transports = a->host.transports,
-		.mark = w->config.mark,
-		.mark_mask = w->config.mark_mask,
 		.node_id = mesh_node_id(a->host.node),
 	};
 	struct datapath_changes did = {};
@@ -372,11 +371,11 @@ static void retire(struct agent *a)
 		snprintf(a->retired_for, sizeof(a->retired_for), "%s", ctrl);
 }
 
-static bool is_pods(__u32 pod_id, void *arg)
+static bool is_pods(__u32 slot, void *arg)
 {
 	const struct agent *a = arg;
 
-	return pods_by_id(&a->pods, pod_id);
+	return pods_by_slot(&a->pods, slot);
 }
 
 /* Whoever went while no agent ran was told of by nobody. Once: each pod that is
@@ -395,6 +394,24 @@ static void sweep(struct agent *a)
 		log_info("removed the counters of pods that went before, n=%d",
 			 n);
 	a->swept = n >= 0;
+	if (a->swept)
+		pods_forget_before(&a->pods);
+}
+
+/* Every namespace that an agent of another ABI had armed has been looked at,
+ * and has our selector. */
+static void take_over(struct agent *a)
+{
+	int err;
+
+	if (a->took_over)
+		return;
+	err = datapath_take_over(a->dp);
+	if (err)
+		log_warn(
+			err,
+			"take over from the agent of another ABI: its programs run beside ours, the next reconcile tries again");
+	a->took_over = !err;
 }
 
 /* ---- read back --------------------------------------------------------- */
@@ -505,6 +522,31 @@ static void afterwards(struct agent *a, struct mesh_plan *plan)
 	diagnose(a);
 }
 
+/*
+ * The hooks come with the first pod that is wanted, long before its first
+ * process, and before a look would arm it. Where they cannot be attached
+ * nothing is converted here.
+ */
+static int want(struct agent *a, const struct mesh_world *w,
+		struct mesh_wants *wants)
+{
+	bool any = false;
+	int err;
+
+	a->host.converter = a->can_convert;
+	err = mesh_want(w, &a->host, wants);
+	if (err)
+		return err;
+	for (size_t i = 0; i < wants->n; i++)
+		any |= wants->v[i].arm;
+	hooks_apply(a, w->config.recorder, any);
+	a->host.converter = datapath_has_converter(a->dp);
+	if (a->host.converter || !any)
+		return 0;
+	mesh_wants_free(wants);
+	return mesh_want(w, &a->host, wants);
+}
+
 static int reconcile_world(struct agent *a, const struct mesh_world *w)
 {
 	_cleanup_(mesh_wants_free) struct mesh_wants wants = {};
@@ -514,6 +556,9 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	int err;
 
 	a->mesh_enabled = mesh_enabled(&w->config);
+	err = want(a, w, &wants);
+	if (err)
+		return err;
 	was = calloc(a->pods.n + 1, sizeof(*was));
 	if (!was)
 		return -ENOMEM;
@@ -525,8 +570,7 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	reconcile_read_back(a);
 	/* Before the looks: a namespace has no transport without a UEID. */
 	ueid_apply(a, &w->config);
-	err = mesh_want(w, &a->host, &wants) ?: look_at_all(a, &wants) ?:
-	      plan_make(a, w, &plan);
+	err = look_at_all(a, &wants) ?: plan_make(a, w, &plan);
 	if (err)
 		return err;
 	a->looks_left |= cluster_hold(a, &plan);
@@ -561,6 +605,7 @@ void reconcile(struct agent *a)
 		agent_more(a);
 	} else {
 		retire(a);
+		take_over(a);
 		sweep(a);
 	}
 	agent_retry(a);

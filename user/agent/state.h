@@ -9,6 +9,7 @@
 
 #include <uv.h>
 #include "agent/agent.h"
+#include "agent/hooks.h"
 #include "agent/http.h"
 #include "agent/pods.h"
 #include "agent/starts.h"
@@ -57,12 +58,15 @@ struct agent {
 	struct starts *starts;
 	struct http *metrics, *control;
 	struct http_feed *flows;
+	bool followed; /* the datapath tells all of each flow */
+	struct hooks hooks;
 	char listening[64];
 	char kernel[65];
 	double start_time;  /* seconds since 1970 */
 	__u64 start_hrtime; /* uv_hrtime() */
 
 	struct mesh_host host;
+	bool can_convert; /* this kernel; host.converter: and the datapath */
 	struct pods pods;
 	struct endpoint_name *names; /* sorted by address */
 	size_t n_names;
@@ -86,6 +90,8 @@ struct agent {
 	bool starts_left; /* ...and pods that are starting wait for it */
 	bool synced;	  /* one reconcile was done without an error */
 	bool swept;	  /* counters of pods that went before this agent */
+	bool took_over;	  /* from an agent of another ABI, or there was none */
+	bool unswept;	  /* open records are to be looked through */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err;	   /* of the last reconcile */
@@ -98,6 +104,9 @@ void agent_dirty(struct agent *a);
 /* agent_retry - Look again at the pods that wait for something, each in its own
  * time: pods_retry(). */
 void agent_retry(struct agent *a);
+
+/* agent_follow - Does somebody read the stream of flows? */
+void agent_follow(struct agent *a, bool followed);
 
 /* agent_more - Reconcile again in a moment: looks were left over. */
 void agent_more(struct agent *a);

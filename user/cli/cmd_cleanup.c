@@ -11,11 +11,15 @@
  * what it could not look at is not clean. --list is that look alone.
  * --then-idle is for a DaemonSet, whose pods must not end: it tries until
  * nothing is left, and the look is what makes the pod Ready.
+ *
+ * --abi takes away what the agents of one ABI pinned. What namespaces have is
+ * shared by all: it goes with the last of them.
  */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "agent/agent.h"
@@ -31,7 +35,10 @@
 /* Between two tries of --then-idle. */
 #define AGAIN_S 5
 
-enum { FORCE, LIST, THEN_IDLE, BPFFS, CGROUP, PROC, RUN };
+/* More than any node has seen. */
+#define ABIS_MAX 16
+
+enum { FORCE, LIST, THEN_IDLE, ABI, BPFFS, CGROUP, PROC, RUN };
 
 static const struct cli_option options[] = {
 	[FORCE] = {0, "force", NULL, NULL,
@@ -40,6 +47,8 @@ static const struct cli_option options[] = {
 		  "change nothing, list what is there; exit 1 if something is"},
 	[THEN_IDLE] = {0, "then-idle", NULL, NULL,
 		       "try until nothing is left, then wait for a signal"},
+	[ABI] = {0, "abi", "N", NULL,
+		 "only what an agent of this ABI left; without it: of any"},
 	[BPFFS] = CLI_OPTION_BPFFS,
 	[CGROUP] = CLI_OPTION_CGROUP,
 	[PROC] = CLI_OPTION_PROC,
@@ -51,6 +60,7 @@ struct cleanup {
 	struct datapath_options datapath;
 	const char *run;
 	bool force;
+	bool partly; /* another ABI stays, and with it all but its pins */
 	unsigned int namespaces, kept;
 	bool unreleased;   /* in some namespace we do not know what stayed */
 	struct buf said;   /* of the namespaces */
@@ -185,6 +195,18 @@ static bool is_needed(const struct cleanup *c)
 	return c->kept || c->unreleased;
 }
 
+/* Another ABI's agent has its selector in the namespaces, or will: what of this
+ * one's is still there has been told to deny, and to nobody's name. */
+static void remove_part(struct cleanup *c)
+{
+	_buf_ struct buf first = {}, second = {};
+
+	remove_datapath(c, true, &first);
+	remove_datapath(c, false, &second);
+	add_removed(&c->out, &first);
+	add_said(&c->out, &second);
+}
+
 /* Stop converting and deny everything; let the namespaces go; then, unless one
  * of them needs it, the rest. */
 static void remove_all(struct cleanup *c)
@@ -282,17 +304,60 @@ static int look(const char *path, __u64 inode, void *arg)
 	return 0;
 }
 
+/* The ABIs of which there are pins. Return: their number. */
+static size_t abis_of(struct cleanup *c, unsigned int abis[ABIS_MAX])
+{
+	int n = datapath_abis(&c->datapath, abis, ABIS_MAX);
+	char what[PATH_MAX + 32];
+
+	snprintf(what, sizeof(what), "look for pins in %s/%s",
+		 c->datapath.bpffs, SMC_PIN_DIR);
+	failed(c, n, what);
+	if (n < 0)
+		return 0;
+	return n < ABIS_MAX ? n : ABIS_MAX;
+}
+
+static bool is_meant(const struct cleanup *c, unsigned int abi)
+{
+	return !c->datapath.abi || c->datapath.abi == abi;
+}
+
 static void look_for_pins(struct cleanup *c)
 {
-	char pins[PATH_MAX];
+	unsigned int abis[ABIS_MAX];
+	size_t n = abis_of(c, abis);
+	char pins[PATH_MAX], version[16];
+	bool found = false;
 
-	snprintf(pins, sizeof(pins), "%s/%s", c->datapath.bpffs, SMC_PIN_DIR);
-	if (!access(pins, F_OK)) {
-		buf_printf(&c->out, "left: %s\n", pins);
-		note(c, -EBUSY);
-	} else if (errno != ENOENT) {
-		failed(c, -errno, pins);
+	for (size_t i = 0; i < n; i++) {
+		if (!is_meant(c, abis[i]))
+			continue;
+		snprintf(version, sizeof(version), "/v%u", abis[i]);
+		buf_printf(&c->out, "left: %s/%s%s (ABI %u)\n",
+			   c->datapath.bpffs, SMC_PIN_DIR,
+			   abis[i] > 1 ? version : "", abis[i]);
+		found = true;
 	}
+	snprintf(pins, sizeof(pins), "%s/%s", c->datapath.bpffs, SMC_PIN_DIR);
+	if (!c->partly && !found && !access(pins, F_OK)) {
+		buf_printf(&c->out, "left: %s\n", pins);
+		found = true;
+	}
+	if (found)
+		note(c, -EBUSY);
+}
+
+/* Does --abi leave another one's pins? */
+static bool is_partly(struct cleanup *c)
+{
+	unsigned int abis[ABIS_MAX];
+	size_t n = abis_of(c, abis);
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_meant(c, abis[i]))
+			return true;
+	return false;
 }
 
 static void prove(struct cleanup *c)
@@ -300,6 +365,8 @@ static void prove(struct cleanup *c)
 	int ueids;
 
 	look_for_pins(c);
+	if (c->partly)
+		return;
 	ueids = ueid_left(c->run, &c->out);
 	failed(c, ueids, "look for our UEID");
 	if (ueids > 0)
@@ -325,6 +392,13 @@ static int conclude(struct cleanup *c)
 	}
 	if (c->err)
 		return EXIT_FAILED;
+	if (c->partly) {
+		buf_printf(
+			&c->out,
+			"Nothing of ABI %u is left below %s; what another ABI has there stays, and the namespaces as they are.\n",
+			c->datapath.abi, c->datapath.bpffs);
+		return EXIT_OK;
+	}
 	buf_printf(
 		&c->out,
 		"Nothing of smcmesh is left: no pin below %s, no selector and no nftables table in any of %u namespaces, no UEID of ours.\n",
@@ -360,9 +434,14 @@ static int clean(struct cleanup *c)
 
 	if (lock == -EBUSY)
 		return EXIT_FAILED;
-	remove_all(c);
-	remove_ueid(c);
-	remove_run(c);
+	c->partly = is_partly(c);
+	if (c->partly) {
+		remove_part(c);
+	} else {
+		remove_all(c);
+		remove_ueid(c);
+		remove_run(c);
+	}
 	if (!is_needed(c))
 		prove(c);
 	return conclude(c);
@@ -370,6 +449,7 @@ static int clean(struct cleanup *c)
 
 static int list(struct cleanup *c)
 {
+	c->partly = is_partly(c);
 	prove(c);
 	return conclude(c);
 }
@@ -426,6 +506,27 @@ static int clean_then_idle(const struct cleanup *how)
 	return EXIT_OK;
 }
 
+/* Return: 0, or -EINVAL, said. */
+static int read_abi(const char *text, unsigned int *out)
+{
+	char *end;
+	unsigned long abi;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	abi = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || !abi ||
+	    abi > UINT_MAX) {
+		fprintf(stderr,
+			"smcmesh cleanup: --abi %s: a number from 1 on is expected\n",
+			text);
+		return -EINVAL;
+	}
+	*out = abi;
+	return 0;
+}
+
 static int run(const struct cli_args *args)
 {
 	_cleanup_(told_free) struct cleanup c = {
@@ -437,6 +538,8 @@ static int run(const struct cli_args *args)
 	};
 	int ret;
 
+	if (read_abi(args->option[ABI], &c.datapath.abi))
+		return EXIT_USAGE;
 	if (args->option[LIST] &&
 	    (args->option[FORCE] || args->option[THEN_IDLE])) {
 		fprintf(stderr,

@@ -21,6 +21,7 @@
 #include "telemetry/reason.h"
 
 #define RDMA_MAX 64
+#define METHODS_MAX 16
 
 enum { OUTPUT, BPFFS, CGROUP, PROC };
 
@@ -83,6 +84,18 @@ static bool is_impossible(const struct features *features)
 	return false;
 }
 
+/* The one that is taken where the configuration does not say one. */
+static const char *recorder_of(const struct features *features)
+{
+	struct datapath_method v[METHODS_MAX];
+	size_t n = datapath_methods(features, v, METHODS_MAX);
+
+	for (size_t i = 0; i < n && i < METHODS_MAX; i++)
+		if (v[i].possible && !strcmp(v[i].kind, "recorder"))
+			return v[i].name;
+	return "none";
+}
+
 static void gather_choice(struct report *r, const struct features *features)
 {
 	const char *converter = features_converter(features);
@@ -92,6 +105,8 @@ static void gather_choice(struct report *r, const struct features *features)
 	r->capable = strcmp(converter, "none") && strcmp(selector, "none");
 	yyjson_mut_obj_add_str(r->doc, r->root, "converter", converter);
 	yyjson_mut_obj_add_str(r->doc, r->root, "selector", selector);
+	yyjson_mut_obj_add_str(r->doc, r->root, "recorder",
+			       recorder_of(features));
 	r->known = r->capable || is_impossible(features);
 	r->rights = feature_present(features, FEATURE_CAPABILITIES);
 	if (r->known)
@@ -334,8 +349,9 @@ static void print_rdma(yyjson_val *root)
 	yyjson_val *d;
 	size_t i, max;
 
-	printf("\nconverter  %s\nselector   %s\nueids      %s\n",
+	printf("\nconverter  %s\nselector   %s\nrecorder   %s\nueids      %s\n",
 	       json_text(root, "converter"), json_text(root, "selector"),
+	       json_text(root, "recorder"),
 	       *json_join(root, "ueids", &ueids) ? ueids.data : "-");
 	yyjson_arr_foreach (yyjson_obj_get(root, "rdma"), i, max, d) {
 		printf("rdma       %s/%llu on %s, %s\n", json_text(d, "device"),

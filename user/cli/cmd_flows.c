@@ -23,13 +23,18 @@ static void end_text(yyjson_val *f, const char *side, char text[72])
 {
 	char key[24];
 	const char *address;
+	unsigned long long port;
 
 	snprintf(key, sizeof(key), "%s_address", side);
 	address = json_text(f, key);
 	snprintf(key, sizeof(key), "%s_port", side);
-	snprintf(text, 72, strchr(address, ':') ? "[%s]:%llu" : "%s:%llu",
-		 address,
-		 (unsigned long long)yyjson_get_uint(yyjson_obj_get(f, key)));
+	port = yyjson_get_uint(yyjson_obj_get(f, key));
+	if (port)
+		snprintf(text, 72,
+			 strchr(address, ':') ? "[%s]:%llu" : "%s:%llu",
+			 address, port);
+	else /* connect() was called, and nobody knows more of it yet */
+		snprintf(text, 72, "-");
 }
 
 static void pod_text(yyjson_val *f, char text[160])
@@ -122,7 +127,8 @@ static int run(const struct cli_args *args)
 const struct command command_flows = {
 	.name = "flows",
 	.help = "TCP connections of armed pods: what became of each, and why",
-	.more = "Newest first. With -f and -o json each line is one event.",
+	.more = "Newest first. With -f and -o json each line is one event. Where a flow's end\n"
+		"is not told exactly, its sentence says so.",
 	.options = options,
 	.run = run,
 };

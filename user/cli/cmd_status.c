@@ -55,6 +55,7 @@ static void print(yyjson_val *root)
 	line("kernel", json_text(root, "kernel"));
 	line("converter", json_text(root, "converter"));
 	line("selector", json_text(root, "selector"));
+	line("recorder", json_text(root, "recorder"));
 	list("transports", root, "transports");
 	list("ueids", root, "ueids");
 	printf("%-12s %llu here, %llu wanted, %llu armed\n", "pods",

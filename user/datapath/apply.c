@@ -13,7 +13,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "datapath/mapio.h"
-#include "datapath/state.h"
+#include "datapath/other.h"
 
 /*
  * A Service's row holds for so long after the last apply: without an agent
@@ -36,7 +36,8 @@ struct part {
 struct apply {
 	struct datapath *dp;
 	struct datapath_changes *did;
-	int err; /* the first one */
+	bool configured; /* smc_config was changed, and is counted */
+	int err;	 /* the first one */
 };
 
 static void part_free(struct part *p)
@@ -187,12 +188,21 @@ static int keep_shared(struct rows *want, const struct rows *have)
 	return err;
 }
 
-static int keep_flags(struct rows *want, const struct rows *have)
+/* Both also of what the agent of another ABI wrote, while it is there. */
+static int keep_flags(const struct datapath *dp, enum map_id id,
+		      struct rows *want, const struct rows *have)
 {
+	_cleanup_(rows_free) struct rows theirs = {
+		.key_size = have->key_size, .value_size = have->value_size};
 	int err;
 
-	err = keep_shared(want, have);
+	err = others_pods(dp, id, &theirs);
+	if (!err)
+		err = keep_shared(want, &theirs);
+	if (!err)
+		err = keep_shared(want, have);
 	rows_sort(want);
+	keep_refused(want, &theirs);
 	keep_refused(want, have);
 	return err;
 }
@@ -247,7 +257,7 @@ static int part_plan(struct datapath *dp, const struct mesh_plan *plan,
 		return err;
 	rows_sort(&p->want);
 	if (p->id == MAP_NETNS || p->id == MAP_CGROUP)
-		err = keep_flags(&p->want, &have);
+		err = keep_flags(dp, p->id, &p->want, &have);
 	if (p->id == MAP_SERVICE)
 		keep_expiry(&p->want, &have);
 	return err ? err : rows_diff(&p->want, &have, &p->delta);
@@ -327,24 +337,40 @@ static void put_config(struct apply *a, const struct smc_config *c)
 	if (!err)
 		err = bpf_map_update_elem(fd, &zero, c, BPF_ANY);
 	note(a, err, "write", MAP_CONFIG);
-	a->did->changed += !err;
+	a->did->changed += !err && !a->configured;
+	a->configured |= !err;
 }
 
-/* What both the present and the wanted configuration allow. */
-static void narrow_config(struct apply *a, const struct smc_config *want)
+/* What of the verdict's look-ups can hit, by the plan; the other bits are not
+ * the plan's. */
+#define PLANNED_USES (SMC_USE_PORTS | SMC_USE_CIDRS)
+
+static __u32 planned_uses(const struct mesh_plan *plan)
+{
+	return (plan->n_ports ? SMC_USE_PORTS : 0) |
+	       (plan->n_cidrs ? SMC_USE_CIDRS : 0);
+}
+
+/* The configuration that is wanted, and one that allows only what the present
+ * one does, too. Return: 0 or a negative errno, noted. */
+static int want_config(struct apply *a, const struct mesh_plan *plan,
+		       const struct smc_config *config, struct smc_config *want,
+		       struct smc_config *both)
 {
 	struct smc_config now;
-	__u32 zero = 0;
-	int err;
+	int err = datapath_config(a->dp, &now);
 
-	err = bpf_map_lookup_elem(a->dp->map_fd[MAP_CONFIG], &zero, &now);
+	*want = *config;
+	want->abi_version = SMC_ABI_VERSION;
+	want->abi_readable = SMC_ABI_READABLE;
+	want->enabled = plan->enabled;
+	want->uses = (now.uses & ~PLANNED_USES) | planned_uses(plan);
+	*both = now;
+	both->enabled = now.enabled && want->enabled;
+	both->transports &= want->transports;
+	both->uses |= want->uses;
 	note(a, err, "read", MAP_CONFIG);
-	if (err || (now.enabled <= want->enabled &&
-		    !(now.transports & ~want->transports)))
-		return;
-	now.enabled = now.enabled && want->enabled;
-	now.transports &= want->transports;
-	put_config(a, &now);
+	return err;
 }
 
 int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
@@ -362,14 +388,15 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 	struct part *const parts[] = {&netns, &cgroup,	&port,
 				      &cidr,  &service, &endpoint};
 	struct apply a = {.dp = dp, .did = did};
-	struct smc_config c = *config;
+	struct smc_config want, both;
+	__u32 last;
 
 	memset(did, 0, sizeof(*did));
 	if (!dp->obj)
 		return 0;
-	c.abi_version = SMC_ABI_VERSION;
-	c.enabled = plan->enabled;
-	narrow_config(&a, &c);
+	if (want_config(&a, plan, config, &want, &both))
+		return a.err;
+	put_config(&a, &both);
 	for (size_t i = 0; i < array_size(parts); i++) {
 		int err = part_plan(dp, plan, parts[i]);
 
@@ -379,8 +406,14 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 	}
 	for (size_t i = 0; i < array_size(parts); i++)
 		part_take_away(&a, parts[i]);
-	put_config(&a, &c);
+	/* Exclusions that go are looked up until they have gone. */
+	last = want.uses;
+	want.uses |= both.uses;
+	put_config(&a, &want);
 	for (size_t i = array_size(parts); i--;)
 		part_give(&a, parts[i]);
+	want.uses = last;
+	if (!a.err)
+		put_config(&a, &want);
 	return a.err;
 }

@@ -114,12 +114,10 @@ static void selector_check(struct datapath *dp, struct check *c)
 static int dirs_check(const struct datapath *dp)
 {
 	struct statfs fs;
-	int err;
 
 	if (statfs(dp->bpffs, &fs) || fs.f_type != BPF_FS_MAGIC)
 		return -ENOTDIR; /* no BPF file system any more */
-	err = pin_dir_make(dp->dir);
-	return err ? err : pin_dir_make(dp->link_dir);
+	return dirs_make(dp);
 }
 
 int datapath_check(struct datapath *dp, unsigned int *repairs)

@@ -9,8 +9,11 @@ struct converter {
 	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
 	/* Can this kernel do it? */
 	bool (*probe)(const struct features *fs);
-	/* Start converting. Comes last of all that is attached, and only when
-	 * a selector is registered. Return: 0 or a negative errno, logged. */
+	/* Is all of it here that attach() needs: loaded, or attached from the
+	 * start? */
+	bool (*is_ready)(const struct datapath *dp);
+	/* Start converting, after what guards it is attached; not yet pinned.
+	 * Return: 0 or a negative errno, logged. */
 	int (*attach)(struct datapath *dp);
 	/* Stop converting; sockets made already stay what they are. Works on
 	 * pins alone. Return: 1 stopped, 0 was not attached, or errno. */

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fmod_ret/update_socket_protocol: a BPF program answers IPPROTO_SMC for the
  * protocol of a new socket (net/socket.c, Linux >= 6.6; IPPROTO_SMC >= 6.11).
+ *
+ * A converted socket() that the kernel refuses (an LSM may) must disarm the pod
+ * in the same moment: sock_made and sock_undone see what became of it. Without
+ * them a program could fail because of us, again and again. Where an LSM judges
+ * sockets sock_refused has to see it, too.
  */
 #include "base/log.h"
 #include "datapath/converter.h"
@@ -11,16 +16,27 @@ static bool sockproto_probe(const struct features *fs)
 	       feature_present(fs, FEATURE_SOCKPROTO);
 }
 
+static bool is_up(const struct datapath *dp, const char *program)
+{
+	return dp->link_fd[links_find(program)] >= 0;
+}
+
+static bool sockproto_is_ready(const struct datapath *dp)
+{
+	return is_up(dp, "sock_made") && is_up(dp, "sock_undone") &&
+	       object_program(dp, "sockproto") &&
+	       (feature_present(&dp->features, FEATURE_NO_SOCKET_LSM) ||
+		object_program(dp, "sock_refused"));
+}
+
 static int sockproto_attach(struct datapath *dp)
 {
-	/* A converted socket() that the kernel refuses (an LSM may) must
-	 * disarm the pod in the same moment. Without what sees that, a program
-	 * could fail because of us, again and again. */
-	if (dp->link_fd[links_find("sock_refused")] < 0)
+	if (!feature_present(&dp->features, FEATURE_NO_SOCKET_LSM) &&
+	    !is_up(dp, "sock_refused"))
 		return log_err(-EOPNOTSUPP,
 			       "sockproto not attached: nothing would notice "
 			       "refused sockets");
-	return link_up(dp, links_find("sockproto"));
+	return link_attach(dp, links_find("sockproto"));
 }
 
 static int sockproto_detach(struct datapath *dp)
@@ -32,6 +48,7 @@ const struct converter converter_sockproto = {
 	.name = "sockproto",
 	.cannot = "sockets made by io_uring stay TCP",
 	.probe = sockproto_probe,
+	.is_ready = sockproto_is_ready,
 	.attach = sockproto_attach,
 	.detach = sockproto_detach,
 };

@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "datapath/converter.h"
+#include "datapath/other.h"
+#include "datapath/recorder.h"
 #include "datapath/selector.h"
 
 const struct map_row map_rows[MAP_MAX] = {
@@ -17,6 +19,8 @@ const struct map_row map_rows[MAP_MAX] = {
 
 const struct converter *const converters[] = {&converter_sockproto, NULL};
 const struct selector *const selectors[] = {&selector_hs_ctrl, NULL};
+const struct recorder *const recorders[] = {&recorder_smc, &recorder_sockops,
+					    NULL};
 
 /* ---- the state ---- */
 
@@ -33,6 +37,8 @@ static void set_no_fds(struct datapath *dp)
 int datapath_new(const struct datapath_options *opt, struct datapath **out)
 {
 	_datapath_ struct datapath *dp = calloc(1, sizeof(*dp));
+	struct abi_dir own;
+	int err;
 
 	if (!dp)
 		return -ENOMEM;
@@ -41,14 +47,16 @@ int datapath_new(const struct datapath_options *opt, struct datapath **out)
 	dp->proc = strdup(opt->proc ? opt->proc : DATAPATH_PROC);
 	if (!dp->bpffs || !dp->proc)
 		return -ENOMEM;
-	if (asprintf(&dp->dir, "%s/" SMC_PIN_DIR, dp->bpffs) < 0) {
-		dp->dir = NULL;
+	dp->idle = opt->idle;
+	if (asprintf(&dp->root, "%s/" SMC_PIN_DIR, dp->bpffs) < 0) {
+		dp->root = NULL;
 		return -ENOMEM;
 	}
-	if (asprintf(&dp->link_dir, "%s/links", dp->dir) < 0) {
-		dp->link_dir = NULL;
-		return -ENOMEM;
-	}
+	err = abi_dir_set(&own, dp->root, SMC_ABI_VERSION);
+	if (err)
+		return err;
+	dp->dir = own.dir;
+	dp->link_dir = own.link_dir;
 	*out = take_ptr(dp);
 	return 0;
 }
@@ -66,10 +74,13 @@ void datapath_close(struct datapath *dp)
 		cleanup_close(&dp->map_fd[i]);
 	for (size_t i = 0; i < LINKS; i++)
 		cleanup_close(&dp->link_fd[i]);
+	adopt_free(dp);
+	others_free(dp);
 	free(dp->said);
 	free(dp->bpffs);
 	free(dp->cgroup);
 	free(dp->proc);
+	free(dp->root);
 	free(dp->dir);
 	free(dp->link_dir);
 	free(dp);
@@ -85,11 +96,6 @@ const struct features *datapath_features(const struct datapath *dp)
 	return &dp->features;
 }
 
-bool datapath_has_converter(const struct datapath *dp)
-{
-	return dp->converter;
-}
-
 bool datapath_has_selector(const struct datapath *dp)
 {
 	return dp->selector;
@@ -97,7 +103,7 @@ bool datapath_has_selector(const struct datapath *dp)
 
 const char *datapath_converter(const struct datapath *dp)
 {
-	return dp->converter ? dp->converter->name : "none";
+	return datapath_has_converter(dp) ? dp->converter->name : "none";
 }
 
 const char *datapath_selector(const struct datapath *dp)
@@ -121,18 +127,17 @@ size_t datapath_methods(const struct features *fs, struct datapath_method *out,
 			out[n] = (struct datapath_method){
 				"selector", selectors[i]->name,
 				selectors[i]->cannot, selectors[i]->probe(fs)};
+	for (size_t i = 0; recorders[i]; i++, n++)
+		if (n < room)
+			out[n] = (struct datapath_method){
+				"recorder", recorders[i]->name,
+				recorders[i]->cannot, recorders[i]->probe(fs)};
 	return n;
 }
 
 const char *datapath_cgroup(const struct datapath *dp)
 {
 	return dp->cgroup;
-}
-
-bool datapath_can_mark(const struct datapath *dp)
-{
-	return dp->link_fd[links_find("flow_connect4")] >= 0 &&
-	       dp->link_fd[links_find("flow_connect6")] >= 0;
 }
 
 const char *datapath_ctrl_name(const struct datapath *dp)
@@ -147,4 +152,19 @@ int datapath_retire_selectors(struct datapath *dp)
 	if (n > 0)
 		log_debug("retired older selectors n=%d", n);
 	return n < 0 ? n : 0;
+}
+
+int datapath_abis(const struct datapath_options *opt, unsigned int *out,
+		  size_t room)
+{
+	_cleanup_(abi_dirs_free) struct abi_dirs dirs = {};
+	_datapath_ struct datapath *dp = NULL;
+	int err;
+
+	err = datapath_new(opt, &dp);
+	if (!err)
+		err = abi_dirs_read(dp->root, &dirs);
+	for (size_t i = 0; !err && i < dirs.n && i < room; i++)
+		out[i] = dirs.v[i].abi;
+	return err ? err : (int)dirs.n;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The BPF side: probe the kernel, load the object, pin and attach it, write
- * its maps, take it away again. Everything is below BPFFS/smcmesh: maps under
- * their names, links under links/.
+ * its maps, take it away again. Everything is below BPFFS/smcmesh/vN, of ABI N:
+ * maps under their names, links under links/.
  *
  * A restart adopts: pinned maps are re-used, a new program is attached before
  * the old one goes. A dead agent leaves everything working.
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include "base/buf.h"
 #include "datapath/features.h"
+#include <smcmesh/counters.h>
 #include "mesh/plan.h"
 
 struct datapath;
@@ -26,10 +27,12 @@ struct datapath_options {
 	/* Load and attach also where nothing can be converted: to measure what
 	 * the hooks cost, and to test them. Nothing is converted by that. */
 	bool idle;
+	unsigned int abi; /* of datapath_remove() alone */
 };
 
 /*
- * datapath_open - Probe, load, pin, attach all that this kernel can do.
+ * datapath_open - Probe, load, pin, attach what nobody but SMC sockets runs
+ * through; and the rest, where the maps of an agent before us hold armed pods.
  * A kernel without a converter or without a selector is no error: nothing is
  * loaded then (unless @opt->idle), both are "none", there are no maps, and
  * every other call does nothing and succeeds. A program that the kernel does
@@ -37,9 +40,9 @@ struct datapath_options {
  * selector, or without the guard of refused sockets, nothing is converted.
  * The selector is registered here, under a new generation's name.
  *
- * Return: 0; -EPROTO: pins of another ABI version (said how to get out, the
- * datapath untouched); another negative errno, logged: no capability, no
- * bpffs. Free with datapath_close(), which detaches nothing.
+ * Return: 0; -EPROTO: pins of an ABI that cannot be taken over (said how to get
+ * out, the datapath untouched); another negative errno, logged: no capability,
+ * no bpffs. Free with datapath_close(), which detaches nothing.
  */
 int datapath_open(const struct datapath_options *opt, struct datapath **out);
 void datapath_close(struct datapath *dp);
@@ -55,6 +58,8 @@ int datapath_read(const struct datapath_options *opt, struct datapath **out);
 /* datapath_features - Every probe's answer (see features.h). */
 const struct features *datapath_features(const struct datapath *dp);
 
+/* datapath_has_converter - Can sockets be converted here? Not where what it
+ * needs could not be attached, or an attempt of datapath_arm() has failed. */
 bool datapath_has_converter(const struct datapath *dp);
 bool datapath_has_selector(const struct datapath *dp);
 const char *datapath_converter(const struct datapath *dp); /* or "none" */
@@ -62,7 +67,7 @@ const char *datapath_selector(const struct datapath *dp);  /* or "none" */
 
 /* A converter or selector that we have, and whether this kernel can do it. */
 struct datapath_method {
-	const char *kind; /* "converter" or "selector" */
+	const char *kind; /* "converter", "selector" or "recorder" */
 	const char *name;
 	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
 	bool possible;
@@ -77,10 +82,39 @@ size_t datapath_methods(const struct features *fs, struct datapath_method *out,
  * where there is none. */
 const char *datapath_cgroup(const struct datapath *dp);
 
-/* datapath_can_mark - Are both cgroup/connect programs attached? Without them
- * no SYN is marked, and a sidecar pod must not be armed: its proxy would be
- * redirected to itself. */
-bool datapath_can_mark(const struct datapath *dp);
+/* ---- what runs, and when ---- */
+
+/*
+ * datapath_record - Choose what writes the flow records (recorder.h), and bring
+ * its programs up in place of the other's. Records are found by both.
+ * @wanted: SmcMesh.spec.recorder; what this kernel cannot do is said, and the
+ * other one taken.
+ * Return: 0 or the first negative errno, logged.
+ */
+int datapath_record(struct datapath *dp, enum mesh_recorder wanted);
+const char *datapath_recorder(const struct datapath *dp); /* or "none" */
+
+/*
+ * datapath_arm - Attach what programs of everybody run through (the hooks of
+ * socket(), connect() and of passive connections): before the first pod of this
+ * node is armed. Does nothing where all is attached. 25 to 35 ms.
+ * Return: 0 or a negative errno, logged: nothing is converted then.
+ */
+int datapath_arm(struct datapath *dp);
+
+/*
+ * datapath_disarm - Detach them: no pod of this node is to be armed.
+ * @guarded: a namespace of ours still holds SMC sockets: what guards their
+ * connect() stays, and what closes their records.
+ */
+void datapath_disarm(struct datapath *dp, bool guarded);
+
+/* datapath_is_armed - Is any of these hooks attached? */
+bool datapath_is_armed(const struct datapath *dp);
+
+/* datapath_follow - Does somebody read the events of every flow? Otherwise only
+ * fall-backs and refused sockets are told. Return: 0 or a negative errno. */
+int datapath_follow(struct datapath *dp, bool followed);
 
 /* datapath_ctrl_name - The name to write into net.smc.hs_ctrl of a namespace;
  * NULL where there is no selector. Changes when datapath_check() had to make
@@ -124,9 +158,10 @@ typedef int (*datapath_endpoint_fn)(const struct smc_addr *key,
 				    const struct smc_endpoint *v, void *arg);
 typedef int (*datapath_service_fn)(const struct smc_addr_port *key,
 				   const struct smc_service *v, void *arg);
-typedef int (*datapath_flow_fn)(__u64 cookie, const struct smc_flow *v,
-				void *arg);
-/* @value: summed over the CPUs. */
+typedef int (*datapath_flow_fn)(const struct smc_handshake *key,
+				const struct smc_flow *v, void *arg);
+/* @key: of a slot (smc_slot()). @value: summed over the CPUs; counters that are
+ * 0 are left out. */
 typedef int (*datapath_counter_fn)(const struct smc_counter_key *key,
 				   __u64 value, void *arg);
 /* The row of a shared namespace (SMC_POD_SHARED) is no pod, and left out. */
@@ -136,21 +171,47 @@ int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 			   void *arg);
 int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
 			  void *arg);
-int datapath_each_flow(struct datapath *dp, datapath_flow_fn fn, void *arg);
-/* datapath_flow - One record. Return: 0, or -ENOENT. */
-int datapath_flow(struct datapath *dp, __u64 cookie, struct smc_flow *out);
+/* datapath_each_flow - The open ones, then those of the closed ones that are
+ * still kept (v->closed). @open_only: not those. */
+int datapath_each_flow(struct datapath *dp, bool open_only, datapath_flow_fn fn,
+		       void *arg);
+
+/* datapath_flow_seen - What socket diagnosis told of a flow that only it can
+ * tell of: @v in place of the open record at @key, if there still is one.
+ * Return: 0; -ENOENT: it has gone; or another negative errno. */
+int datapath_flow_seen(struct datapath *dp, const struct smc_handshake *key,
+		       const struct smc_flow *v);
+
+/* datapath_flow_close - Move the open record at @key to the closed ones, as @v.
+ * Return: as above. */
+int datapath_flow_close(struct datapath *dp, const struct smc_handshake *key,
+			const struct smc_flow *v);
+
+/* datapath_flows_evicted - Could a record be missing of a flow that was opened
+ * since its pod was armed: were some lost for want of room? */
+bool datapath_flows_evicted(struct datapath *dp);
 int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 			  void *arg);
 
-/* datapath_forget_pod - Delete the counters of a pod number that is gone. */
+/* datapath_forget_pod - Set a pod's counters to 0: its slot is free. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
 
-/* datapath_sweep_counters - Delete the counters of every pod number that is not
- * @known; those of no pod (0) stay. Return: number of rows deleted, or a
- * negative errno. */
-typedef bool (*datapath_known_fn)(__u32 pod_id, void *arg);
+/* datapath_sweep_counters - The same of every slot that is not @known; nobody's
+ * (0) stays. Return: number of slots that were not 0, or a negative errno. */
+typedef bool (*datapath_known_fn)(__u32 slot, void *arg);
 int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
 			    void *arg);
+
+/*
+ * datapath_take_over - The second half of a live upgrade, when every namespace
+ * that the agent of another ABI had armed has been looked at and is judged by
+ * our selector: its links go, its counters are added to ours, its open flows
+ * are shown as opened before the upgrade, its maps go.
+ * (The first half is in datapath_open(): what its maps hold is put into ours,
+ * so that a namespace is judged by the same when it gets our selector.) Return:
+ * 0, also where there is nothing to take over; or a negative errno.
+ */
+int datapath_take_over(struct datapath *dp);
 
 /* datapath_events_fd - The ring buffer's epoll fd for the loop, or -1; on
  * POLLIN call datapath_events_read(). */
@@ -180,7 +241,13 @@ int datapath_check(struct datapath *dp, unsigned int *repairs);
  * @keep_selector: namespaces still hold SMC sockets: leave the newest ctrl
  * registered, with the maps that its verdict reads, switched off: it denies
  * everything.
+ * @opt->abi: only what an agent of that ABI made; 0: of every ABI.
  * No agent may be running. Return: 0, or the first negative errno.
  */
 int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 		    struct buf *said);
+
+/* datapath_abis - Of which ABIs are there pins, in ascending order? Return:
+ * their number, of which at most @room are written; or a negative errno. */
+int datapath_abis(const struct datapath_options *opt, unsigned int *out,
+		  size_t room);

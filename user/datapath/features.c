@@ -35,6 +35,8 @@
 #define AF_SMC 43
 #endif
 
+#define SYS_LSM_LIST_MODULES 461 /* Linux >= 6.8, on every architecture */
+
 struct probe {
 	const struct datapath_options *opt;
 	const struct kbtf *kbtf;     /* NULL: the kernel has none */
@@ -245,11 +247,78 @@ static void probe_hs_ctrl(const struct probe *p, struct feature_result *r)
 		r->state = FEATURE_PRESENT;
 }
 
+/* The modules that are active, by what security file system or, where that is
+ * not mounted, system call the kernel has. Return: 0 and, in @names, their
+ * names; or a negative errno. */
+static int read_lsm(char *names, size_t room)
+{
+	_fclose_ FILE *f = fopen("/sys/kernel/security/lsm", "re");
+
+	if (!f)
+		return -errno;
+	if (!fgets(names, room, f))
+		names[0] = '\0';
+	names[strcspn(names, "\n")] = '\0';
+	return 0;
+}
+
+static int ask_lsm(char *names, size_t room)
+{
+	/* include/uapi/linux/lsm.h */
+	static const struct {
+		__u64 id;
+		const char *name;
+	} known[] = {{101, "selinux"},
+		     {102, "smack"},
+		     {103, "tomoyo"},
+		     {104, "apparmor"}};
+	__u64 ids[64];
+	__u32 size = sizeof(ids);
+	long n = syscall(SYS_LSM_LIST_MODULES, ids, &size, 0);
+	size_t at = 0;
+
+	names[0] = '\0';
+	if (n < 0)
+		return -errno;
+	for (long i = 0; i < n && i < 64; i++)
+		for (size_t k = 0; k < array_size(known); k++)
+			if (ids[i] == known[k].id)
+				at += snprintf(names + at, room - at, "%s%s",
+					       at ? "," : "", known[k].name);
+	return 0;
+}
+
+static void probe_no_socket_lsm(const struct probe *p, struct feature_result *r)
+{
+	static const char *const judges[] = {"selinux", "apparmor", "smack",
+					     "tomoyo"};
+	char names[256], *save = NULL, *name;
+	int err;
+
+	err = read_lsm(names, sizeof(names));
+	if (err)
+		err = ask_lsm(names, sizeof(names));
+	/* A kernel without the one and the other was built without modules. */
+	if (err == -ENOSYS && access("/sys/kernel/security", F_OK))
+		err = 0;
+	if (err) {
+		say(r, FEATURE_UNKNOWN, "%s", strerror(-err));
+		return;
+	}
+	r->state = FEATURE_PRESENT;
+	for (name = strtok_r(names, ",", &save); name;
+	     name = strtok_r(NULL, ",", &save))
+		for (size_t i = 0; i < array_size(judges); i++)
+			if (!strcmp(name, judges[i]))
+				say(r, FEATURE_MISSING, "%s", name);
+}
+
 static void probe_smc_trace(const struct probe *p, struct feature_result *r)
 {
 	static const char *const hooks[] = {
 		"tp_btf/smc_switch_to_fallback", "fexit/__smc_connect",
-		"fexit/smc_connect_decline_fallback", "fentry/smc_listen_out"};
+		"fexit/smc_connect_decline_fallback", "fentry/smc_listen_out",
+		"fentry/smc_clcsock_release"};
 
 	if (!p->kbtf) {
 		say(r, FEATURE_UNKNOWN, "needs BTF");
@@ -361,6 +430,7 @@ static void (*const probes[])(const struct probe *p,
 	[FEATURE_SOCKPROTO] = probe_sockproto,
 	[FEATURE_HS_CTRL] = probe_hs_ctrl,
 	[FEATURE_LSM_CONNECT] = probe_lsm_connect,
+	[FEATURE_NO_SOCKET_LSM] = probe_no_socket_lsm,
 	[FEATURE_SMC_TRACE] = probe_smc_trace,
 	[FEATURE_SMC_DIAG] = probe_smc_diag,
 	[FEATURE_LOOPBACK] = probe_loopback,

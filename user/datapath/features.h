@@ -17,7 +17,7 @@
 	  "nothing can be pinned, so nothing would survive the agent",         \
 	  "mount -t bpf bpf /sys/fs/bpf")                                      \
 	X(CGROUP2, "cgroup2", "a mounted cgroup v2 hierarchy",                 \
-	  "flows are not recorded and hostNetwork pods cannot be told apart",  \
+	  "no recorder sockops, and hostNetwork pods cannot be told apart",    \
 	  "mount -t cgroup2 none /sys/fs/cgroup/unified")                      \
 	X(CAPABILITIES, "capabilities",                                        \
 	  "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN",             \
@@ -35,8 +35,14 @@
 	X(LSM_CONNECT, "lsm_connect", "BPF on security_socket_connect",        \
 	  "a second connect() during a non-blocking one may fail",             \
 	  "use a kernel with CONFIG_SECURITY_NETWORK")                         \
+	X(NO_SOCKET_LSM, "no_socket_lsm",                                      \
+	  "no security module (selinux, apparmor, smack, tomoyo) that may "    \
+	  "refuse sockets",                                                    \
+	  "while a pod is armed every socket() of the node runs through a "    \
+	  "hook that notices refusals",                                        \
+	  "nothing to do; or leave them out of lsm= on the command line")      \
 	X(SMC_TRACE, "smc_trace", "BPF on the kernel's SMC functions",         \
-	  "fall-back reasons are not recorded",                                \
+	  "no recorder smc, and fall-back reasons are not recorded",           \
 	  "use a kernel with CONFIG_SMC and BTF for it")                       \
 	X(SMC_DIAG, "smc_diag", "socket diagnosis of SMC",                     \
 	  "cleanup cannot tell whether SMC sockets are open",                  \

@@ -17,29 +17,34 @@
 
 #include "base/log.h"
 #include "datapath/pins.h"
-#include "datapath/state.h"
+#include "datapath/recorder.h"
 
 const struct link_row link_rows[LINKS] = {
-	{"smc_fallback", LINK_TRACING, FEATURE_MAX, false,
+	{"smc_fallback", LINK_TRACING, 0, FEATURE_MAX, NULL,
 	 "why a flow fell back is not recorded"},
-	{"smc_connected", LINK_TRACING, FEATURE_MAX, false,
+	{"smc_connected", LINK_TRACING, 0, FEATURE_MAX, NULL,
 	 "what became of a client's flow is not recorded"},
-	{"smc_declined", LINK_TRACING, FEATURE_MAX, false,
+	{"smc_declined", LINK_TRACING, 0, FEATURE_MAX, NULL,
 	 "a peer that breaks handshakes is not quarantined"},
-	{"smc_accepted", LINK_TRACING, FEATURE_MAX, false,
+	{"smc_accepted", LINK_TRACING, 0, FEATURE_MAX, NULL,
 	 "what became of a server's flow is not recorded"},
-	{"flow_connect4", LINK_CGROUP, FEATURE_CGROUP2, false,
-	 "IPv4 flows are not recorded, sidecar pods cannot be armed"},
-	{"flow_connect6", LINK_CGROUP, FEATURE_CGROUP2, false,
-	 "IPv6 flows are not recorded, sidecar pods cannot be armed"},
-	{"flow_sockops", LINK_CGROUP, FEATURE_CGROUP2, false,
+	{"sock_made", LINK_TRACING, 0, FEATURE_SOCKPROTO, NULL,
+	 "nothing is converted"},
+	{"sock_undone", LINK_TRACING, 0, FEATURE_SOCKPROTO, NULL,
+	 "nothing is converted"},
+	{"smc_closed", LINK_TRACING, 0, FEATURE_MAX, &recorder_smc,
 	 "flows are not followed to their end"},
-	{"sock_refused", LINK_TRACING, FEATURE_SOCKPROTO, false,
-	 "nothing is converted"},
-	{"connect_guard", LINK_TRACING, FEATURE_LSM_CONNECT, false,
+	{"connect_guard", LINK_TRACING, LINK_ARMED | LINK_GUARDS,
+	 FEATURE_LSM_CONNECT, NULL,
 	 "a second connect() during a non-blocking one may fail"},
-	{"sockproto", LINK_TRACING, FEATURE_SOCKPROTO, true,
-	 "nothing is converted"},
+	{"sock_refused", LINK_TRACING, LINK_ARMED | LINK_FOR_LSM,
+	 FEATURE_SOCKPROTO, NULL, "nothing is converted"},
+	{"sockproto", LINK_TRACING, LINK_ARMED | LINK_CONVERTER,
+	 FEATURE_SOCKPROTO, NULL, "nothing is converted"},
+	{"flow_passive", LINK_TRACING, LINK_ARMED, FEATURE_MAX, &recorder_smc,
+	 "plain connections that armed pods accept are not recorded"},
+	{"flow_sockops", LINK_CGROUP, LINK_ARMED | LINK_GUARDS, FEATURE_CGROUP2,
+	 &recorder_sockops, "flows are not recorded"},
 };
 
 size_t links_find(const char *name)
@@ -113,42 +118,57 @@ static int attach(struct datapath *dp, const struct link_row *row,
 					: attach_tracing(prog);
 }
 
-static int attach_and_pin(struct datapath *dp, size_t i,
-			  const struct bpf_program *prog)
+bool link_is_loaded(const struct datapath *dp, size_t i)
+{
+	return object_program(dp, link_rows[i].name);
+}
+
+int link_attach(struct datapath *dp, size_t i)
 {
 	const struct link_row *row = &link_rows[i];
-	_close_ int fd = attach(dp, row, prog);
-	int err;
+	const struct bpf_program *prog = object_program(dp, row->name);
+	int fd = -1;
 
+	if (!prog)
+		return -ENOENT; /* said when it was not loaded */
+	if (row->kind == LINK_CGROUP)
+		fd = update_pinned(dp, row->name, bpf_program__fd(prog));
+	if (fd < 0)
+		fd = attach(dp, row, prog);
 	if (fd < 0)
 		return log_warn(fd, "attach %s; %s", row->name, row->lost);
-	err = pin_put(fd, dp->link_dir, row->name);
-	if (err)
-		return log_warn(err, "pin the link %s/%s; %s", dp->link_dir,
-				row->name, row->lost);
 	cleanup_close(&dp->link_fd[i]);
-	dp->link_fd[i] = take_fd(fd);
+	dp->link_fd[i] = fd;
 	return 0;
+}
+
+int link_pin(struct datapath *dp, size_t i)
+{
+	const struct link_row *row = &link_rows[i];
+	int err;
+
+	/* so it is where the pinned one was given our program */
+	if (pin_is(dp->link_dir, row->name, dp->link_fd[i]) == 1)
+		return 0;
+	err = pin_put(dp->link_fd[i], dp->link_dir, row->name);
+	return err ? log_warn(err, "pin the link %s/%s; %s", dp->link_dir,
+			      row->name, row->lost)
+		   : 0;
 }
 
 int link_up(struct datapath *dp, size_t i)
 {
-	const struct link_row *row = &link_rows[i];
-	const struct bpf_program *prog;
-	int fd;
+	int err;
 
-	prog = bpf_object__find_program_by_name(dp->obj, row->name);
-	if (!prog || bpf_program__fd(prog) < 0)
-		return -ENOENT; /* said when it was not loaded */
-	if (row->kind == LINK_CGROUP) {
-		fd = update_pinned(dp, row->name, bpf_program__fd(prog));
-		if (fd >= 0) {
-			cleanup_close(&dp->link_fd[i]);
-			dp->link_fd[i] = fd;
-			return 0;
-		}
+	err = link_attach(dp, i);
+	if (err)
+		return err;
+	err = link_pin(dp, i);
+	if (err) {
+		cleanup_close(&dp->link_fd[i]);
+		dp->link_fd[i] = -1;
 	}
-	return attach_and_pin(dp, i, prog);
+	return err;
 }
 
 int link_drop(const char *dir, const char *name)
@@ -188,12 +208,10 @@ static bool is_alive(int fd)
 static int link_check(struct datapath *dp, size_t i)
 {
 	const char *name = link_rows[i].name;
-	const struct bpf_program *prog;
 	int there, err;
 
 	if (!is_alive(dp->link_fd[i])) {
-		prog = bpf_object__find_program_by_name(dp->obj, name);
-		err = attach_and_pin(dp, i, prog);
+		err = link_attach(dp, i) ?: link_pin(dp, i);
 		if (!err)
 			log_info("attached %s again: its link had gone", name);
 		return err ? err : 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The BPF object: what of it this kernel takes is loaded, and pinned maps of
- * an earlier start are adopted.
+ * The BPF object: what of it this kernel takes is loaded, with the pinned maps
+ * of an earlier start (adopt.c says which those are).
  *
  * bpf_object__load() is all or nothing: one program that the verifier refuses
  * takes the others with it. So after a failure each one is tried alone, those
@@ -18,6 +18,12 @@
 #include "smcmesh.skel.h"
 
 #define VERIFIER_LOG (256 * 1024) /* bytes */
+
+const struct job_row job_rows[JOB_MAX] = {
+#define DATAPATH_JOB_ROW(id, name, lost) [JOB_##id] = {name, lost},
+	DATAPATH_JOBS(DATAPATH_JOB_ROW)
+#undef DATAPATH_JOB_ROW
+};
 
 static bool quiet;
 
@@ -54,108 +60,31 @@ struct bpf_object *object_open(void)
 	return bpf_object__open_mem(elf, size, &opts);
 }
 
+const struct bpf_program *object_program(const struct datapath *dp,
+					 const char *name)
+{
+	const struct bpf_program *prog =
+		dp->obj ? bpf_object__find_program_by_name(dp->obj, name)
+			: NULL;
+
+	return prog && bpf_program__fd(prog) >= 0 ? prog : NULL;
+}
+
+int job_run(const struct datapath *dp, enum job_id id, void *context,
+	    __u32 size)
+{
+	const struct bpf_program *prog = object_program(dp, job_rows[id].name);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = context,
+		    .ctx_size_in = size);
+
+	/* The kernel copies the context back to where it came from. */
+	return prog ? bpf_prog_test_run_opts(bpf_program__fd(prog), &opts)
+		    : -ENOSYS;
+}
+
 void object_cleanup(struct bpf_object **obj)
 {
 	bpf_object__close(*obj);
-}
-
-/* ---- may it be adopted? ---- */
-
-static int refuse(const struct datapath *dp, const char *what)
-{
-	return log_err(-EPROTO,
-		       "the pins in %s were made by another version of smcmesh "
-		       "(%s); nothing was changed. Start that version, or take "
-		       "its datapath away: smcmesh cleanup",
-		       dp->dir, what);
-}
-
-int object_check_version(const struct datapath *dp)
-{
-	_close_ int fd = pin_open(dp->dir, map_rows[MAP_CONFIG].name, PIN_MAP);
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info), zero = 0;
-	_free_ __u32 *value = NULL;
-	char what[64];
-	int err;
-
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return log_err(fd, "open the map %s/smc_config", dp->dir);
-	err = bpf_map_get_info_by_fd(fd, &info, &len);
-	if (err)
-		return log_err(err, "ask about %s/smc_config", dp->dir);
-	/* Fields are only added at the end: whatever else it holds, the
-	 * version is its first word. */
-	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size < sizeof(*value))
-		return refuse(dp, "smc_config is something else");
-	value = calloc(1, info.value_size);
-	if (!value)
-		return -ENOMEM;
-	err = bpf_map_lookup_elem(fd, &zero, value);
-	if (err)
-		return log_err(err, "read %s/smc_config", dp->dir);
-	/* 0: made, and its agent died before it could write the version. */
-	if (!*value || *value == SMC_ABI_VERSION)
-		return 0;
-	snprintf(what, sizeof(what), "ABI version %u, ours is %u", *value,
-		 SMC_ABI_VERSION);
-	return refuse(dp, what);
-}
-
-static int check_definition(const struct datapath *dp,
-			    const struct bpf_map *map)
-{
-	const char *name = bpf_map__name(map);
-	_close_ int fd = pin_open(dp->dir, name, PIN_MAP);
-	struct bpf_map_info is = {};
-	__u32 len = sizeof(is);
-	char what[128];
-	int err;
-
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return log_err(fd, "open the map %s/%s", dp->dir, name);
-	err = bpf_map_get_info_by_fd(fd, &is, &len);
-	if (err)
-		return log_err(err, "ask about %s/%s", dp->dir, name);
-	if (is.type == bpf_map__type(map) &&
-	    is.key_size == bpf_map__key_size(map) &&
-	    is.value_size == bpf_map__value_size(map) &&
-	    is.max_entries == bpf_map__max_entries(map) &&
-	    is.map_flags == bpf_map__map_flags(map) &&
-	    is.map_extra == bpf_map__map_extra(map))
-		return 0;
-	snprintf(what, sizeof(what),
-		 "%s: type %u, key %u, value %u, %u entries; ours: %u, %u, %u, "
-		 "%u",
-		 name, is.type, is.key_size, is.value_size, is.max_entries,
-		 bpf_map__type(map), bpf_map__key_size(map),
-		 bpf_map__value_size(map), bpf_map__max_entries(map));
-	return refuse(dp, what);
-}
-
-int object_check_pins(struct datapath *dp)
-{
-	_object_ struct bpf_object *obj = NULL;
-	const struct bpf_map *map;
-	int err;
-
-	err = object_check_version(dp);
-	if (err)
-		return err;
-	obj = object_open();
-	if (!obj)
-		return log_err(-errno, "open the BPF object");
-	bpf_object__for_each_map(map, obj)
-	{
-		err = object_is_pinned_map(map) ? check_definition(dp, map) : 0;
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 /* ---- what of it is loaded ---- */
@@ -165,6 +94,9 @@ static bool is_wanted(const struct load_set *set, const char *prog)
 	for (size_t i = 0; i < LINKS; i++)
 		if (!strcmp(link_rows[i].name, prog))
 			return set->link[i];
+	for (size_t i = 0; i < JOB_MAX; i++)
+		if (!strcmp(job_rows[i].name, prog))
+			return set->job[i];
 	for (size_t i = 0; set->selector && set->selector->programs[i]; i++)
 		if (!strcmp(set->selector->programs[i], prog))
 			return true;
@@ -181,7 +113,8 @@ static int prepare_maps(struct datapath *dp, struct bpf_object *obj, bool probe)
 
 	bpf_object__for_each_map(map, obj)
 	{
-		if (!object_is_pinned_map(map))
+		if (!object_is_pinned_map(map) ||
+		    adopt_is_resized(dp, bpf_map__name(map)))
 			continue;
 		if (probe &&
 		    !libbpf_probe_bpf_map_type(bpf_map__type(map), NULL)) {
@@ -271,12 +204,10 @@ static bool loads_alone(struct datapath *dp, const struct load_set *set,
 	return !err;
 }
 
-/* Take out of @set what does not load. Return: number taken out. */
-static int weed(struct datapath *dp, struct load_set *set)
+static int weed_links(struct datapath *dp, struct load_set *set)
 {
 	int out = 0;
 
-	quiet = true;
 	for (size_t i = 0; i < LINKS; i++) {
 		struct load_set one = {};
 
@@ -287,6 +218,33 @@ static int weed(struct datapath *dp, struct load_set *set)
 		set->link[i] = false;
 		out++;
 	}
+	return out;
+}
+
+static int weed_jobs(struct datapath *dp, struct load_set *set)
+{
+	int out = 0;
+
+	for (size_t i = 0; i < JOB_MAX; i++) {
+		struct load_set one = {};
+
+		one.job[i] = true;
+		if (!set->job[i] ||
+		    loads_alone(dp, &one, job_rows[i].name, job_rows[i].lost))
+			continue;
+		set->job[i] = false;
+		out++;
+	}
+	return out;
+}
+
+/* Take out of @set what does not load. Return: number taken out. */
+static int weed(struct datapath *dp, struct load_set *set)
+{
+	int out;
+
+	quiet = true;
+	out = weed_links(dp, set) + weed_jobs(dp, set);
 	if (set->selector) {
 		struct load_set one = {.selector = set->selector};
 

@@ -10,6 +10,7 @@
 #define KERNEL_ENOTSUPP 524
 
 #define BATCH 8192U
+#define BATCH_BYTES (2U << 20)
 #define KEY_MAX 64 /* bytes; more than any key of ours */
 
 /* Older kernels know no batches at all: EINVAL. */
@@ -56,6 +57,14 @@ static int columns_to_rows(const struct columns *c, __u32 n, struct rows *out)
 	return err;
 }
 
+/* How many rows go at once: one may hold values of every CPU. */
+static __u32 batch_of(const struct rows *r)
+{
+	size_t n = BATCH_BYTES / (r->key_size + r->value_size);
+
+	return n < BATCH ? n + 1 : BATCH;
+}
+
 static int read_batches(int fd, struct rows *out)
 {
 	_cleanup_(columns_free) struct columns c = {};
@@ -65,7 +74,7 @@ static int read_batches(int fd, struct rows *out)
 	__u32 n;
 	int err, stored;
 
-	err = columns_room(&c, out, BATCH);
+	err = columns_room(&c, out, batch_of(out));
 	while (!err) {
 		n = c.room;
 		err = bpf_map_lookup_batch(fd, first ? NULL : pos, pos, c.keys,
@@ -211,15 +220,16 @@ static size_t write_rows(int fd, enum write_op op, const struct rows *r,
 			 size_t from, size_t to, unsigned int *full, int *err)
 {
 	_cleanup_(columns_free) struct columns c = {};
+	const __u32 most = batch_of(r);
 	size_t did = 0;
 	__u32 n;
 
-	if (from < to && columns_room(&c, r, BATCH)) {
+	if (from < to && columns_room(&c, r, most)) {
 		keep_first(err, -ENOMEM);
 		return 0;
 	}
 	for (size_t i = from; i < to; i += n) {
-		n = to - i < BATCH ? to - i : BATCH;
+		n = to - i < most ? to - i : most;
 		rows_to_columns(r, i, n, &c);
 		did += write_columns(fd, op, r, &c, n, full, err);
 	}

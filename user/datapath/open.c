@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Opening the datapath: choose a converter and a selector by what the kernel
- * can do, load, adopt the pins, attach in an order in which nothing is ever
- * converted without being guarded, sweep what an earlier start left.
+ * can do, load, adopt the pins, attach what is to run (hooks.c), sweep what an
+ * earlier start left.
  */
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/fault.h"
 #include "base/log.h"
 #include "datapath/converter.h"
+#include "datapath/other.h"
 #include "datapath/pins.h"
+#include "datapath/recorder.h"
 #include "datapath/selector.h"
 
 /* ---- what this kernel can do ---- */
@@ -81,12 +82,22 @@ static int require(const struct features *fs, enum feature f, int err)
 
 /* ---- load ---- */
 
+static bool is_chosen(const struct features *fs, const struct link_row *row)
+{
+	if (row->recorder && !row->recorder->probe(fs))
+		return false;
+	return !(row->flags & LINK_FOR_LSM) ||
+	       !feature_present(fs, FEATURE_NO_SOCKET_LSM);
+}
+
 static bool is_possible(const struct datapath *dp, const struct kbtf *kbtf,
 			const struct link_row *row,
 			const struct bpf_program *prog)
 {
 	const char *hook = bpf_program__section_name(prog);
 
+	if (!is_chosen(&dp->features, row))
+		return false;
 	if (row->needs != FEATURE_MAX &&
 	    !feature_present(&dp->features, row->needs)) {
 		log_warn(0, "%s: needs %s; %s", row->name,
@@ -113,6 +124,8 @@ static int choose_links(const struct datapath *dp, struct load_set *set)
 		set->link[i] =
 			prog && is_possible(dp, kbtf, &link_rows[i], prog);
 	}
+	for (size_t i = 0; i < JOB_MAX; i++)
+		set->job[i] = true;
 	return 0;
 }
 
@@ -137,30 +150,6 @@ static int take_map_fds(struct datapath *dp)
 	return 0;
 }
 
-/* Say whose maps these are before anything relies on them. */
-static int write_version(struct datapath *dp)
-{
-	struct smc_config c = {};
-	__u32 zero = 0;
-	int err;
-
-	err = bpf_map_lookup_elem(dp->map_fd[MAP_CONFIG], &zero, &c);
-	if (err || c.abi_version == SMC_ABI_VERSION)
-		return err;
-	c.abi_version = SMC_ABI_VERSION;
-	return bpf_map_update_elem(dp->map_fd[MAP_CONFIG], &zero, &c, BPF_ANY);
-}
-
-/* A step of attaching, for tests that kill us there: passed before and after
- * it. */
-static void passing(const char *step)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "attach:%s", step);
-	fault_point(name);
-}
-
 /* Load the object, and register its selector if it has one. Another agent may
  * take the name of our generation between the two: then the next one is
  * tried. */
@@ -169,7 +158,7 @@ static int load_and_enroll(struct datapath *dp, struct load_set *set,
 {
 	int err = -EEXIST;
 
-	passing("selector");
+	hooks_passing("selector");
 	for (int tries = 0; tries < 3 && err == -EEXIST; tries++) {
 		bpf_object__close(*obj);
 		*obj = NULL;
@@ -187,53 +176,20 @@ static int load_and_enroll(struct datapath *dp, struct load_set *set,
 	}
 	dp->selector = set->selector;
 	log_info("registered the selector %s", datapath_ctrl_name(dp));
-	passing("selector");
+	hooks_passing("selector");
 	return 0;
-}
-
-/* ---- attach ---- */
-
-/* One that cannot be attached is said there, and does not keep the others. */
-static void attach_links(struct datapath *dp, const struct load_set *set)
-{
-	int attached = 0;
-
-	for (size_t i = 0; i < LINKS; i++) {
-		if (!set->link[i] || link_rows[i].converter)
-			continue;
-		passing(link_rows[i].name);
-		attached += !link_up(dp, i);
-		passing(link_rows[i].name);
-	}
-	log_debug("attached programs n=%d", attached);
-}
-
-/* An idle datapath has its hooks in place and says that it has none: no pod is
- * armed by it. */
-static void attach_converter(struct datapath *dp, const struct converter *c,
-			     bool idle)
-{
-	const struct converter *it = c || !idle ? c : converters[0];
-
-	if (!it || (!dp->selector && !idle))
-		return;
-	passing(it->name);
-	if (!it->attach(dp) && dp->selector)
-		dp->converter = c;
-	passing(it->name);
 }
 
 /* ---- open and read ---- */
 
-static int make_dirs(const struct datapath *dp)
+int dirs_make(const struct datapath *dp)
 {
-	int err;
+	const char *const dirs[] = {dp->root, dp->dir, dp->link_dir};
+	int err = 0;
 
-	err = pin_dir_make(dp->dir);
-	if (err)
-		return log_err(err, "make the directory %s", dp->dir);
-	err = pin_dir_make(dp->link_dir);
-	return err ? log_err(err, "make the directory %s", dp->link_dir) : 0;
+	for (size_t i = 0; !err && i < array_size(dirs); i++)
+		err = pin_dir_make(dirs[i]);
+	return err;
 }
 
 static int open_cgroup(struct datapath *dp, const char *wanted)
@@ -256,29 +212,48 @@ static int open_cgroup(struct datapath *dp, const char *wanted)
 	return dp->cgroup_fd < 0 ? log_err(-errno, "open %s", dp->cgroup) : 0;
 }
 
-/* Load, then attach: first what looks on, then the converter. */
-static int bring_up(struct datapath *dp, bool idle)
+/* What was pinned by an earlier start of ours, or by the agent of another ABI,
+ * before a program of ours reads it. */
+static int adopt(struct datapath *dp)
+{
+	int err;
+
+	err = take_map_fds(dp);
+	if (!err)
+		err = adopt_copy(dp);
+	if (!err)
+		err = config_begin(dp);
+	if (err)
+		return err;
+	err = others_quarantine(dp);
+	return err ? log_err(err, "take over the quarantine") : 0;
+}
+
+static int bring_up(struct datapath *dp)
 {
 	struct load_set set = {.selector = choose_selector(&dp->features)};
 	int err;
 
-	err = object_check_pins(dp);
+	err = others_find(dp);
 	if (!err)
-		err = make_dirs(dp);
-	if (!err)
-		err = choose_links(dp, &set);
+		err = adopt_check_pins(dp);
+	if (err)
+		return err;
+	err = dirs_make(dp);
+	if (err)
+		return log_err(err, "make the directories of %s", dp->dir);
+	err = choose_links(dp, &set);
 	if (!err)
 		err = load_and_enroll(dp, &set, &dp->obj);
 	if (!err)
-		err = take_map_fds(dp);
-	if (!err)
-		err = write_version(dp);
+		err = adopt(dp);
 	if (!err)
 		err = events_open(dp);
 	if (err)
 		return err;
-	attach_links(dp, &set);
-	attach_converter(dp, choose_converter(&dp->features), idle);
+	dp->converter = choose_converter(&dp->features);
+	hooks_up(dp);
+	adopt_finish(dp);
 	err = links_sweep(dp);
 	if (err)
 		log_warn(err, "look for stray links in %s", dp->link_dir);
@@ -310,10 +285,27 @@ int datapath_open(const struct datapath_options *opt, struct datapath **out)
 	if (!err)
 		err = open_cgroup(dp, opt->cgroup);
 	if (!err)
-		err = bring_up(dp, opt->idle);
+		err = bring_up(dp);
 	if (!err)
 		*out = take_ptr(dp);
 	return err;
+}
+
+/* Nothing of ours is there. Return: -ENOENT, or -EPROTO, said: of another. */
+static int say_other(const struct datapath *dp)
+{
+	_cleanup_(abi_dirs_free) struct abi_dirs dirs = {};
+
+	if (abi_dirs_read(dp->root, &dirs))
+		return -ENOENT;
+	for (size_t i = 0; i < dirs.n; i++)
+		if (dirs.v[i].abi != SMC_ABI_VERSION)
+			return log_err(-EPROTO,
+				       "%s holds the datapath of ABI %u, this "
+				       "version reads ABI %u",
+				       dirs.v[i].dir, dirs.v[i].abi,
+				       SMC_ABI_VERSION);
+	return -ENOENT;
 }
 
 int datapath_read(const struct datapath_options *opt, struct datapath **out)
@@ -323,7 +315,7 @@ int datapath_read(const struct datapath_options *opt, struct datapath **out)
 
 	err = datapath_new(opt, &dp);
 	if (!err)
-		err = object_check_version(dp);
+		err = adopt_check_version(dp);
 	for (size_t i = 0; !err && i < MAP_MAX; i++) {
 		dp->map_fd[i] = pin_open(dp->dir, map_rows[i].name, PIN_MAP);
 		if (dp->map_fd[i] >= 0)
@@ -333,7 +325,7 @@ int datapath_read(const struct datapath_options *opt, struct datapath **out)
 				      dp->dir, map_rows[i].name);
 	}
 	if (!err && !found)
-		err = -ENOENT;
+		err = say_other(dp);
 	if (!err)
 		*out = take_ptr(dp);
 	return err;

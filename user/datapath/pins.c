@@ -183,7 +183,8 @@ static void names_free(struct names *names)
 	free(names->v);
 }
 
-static int names_read(const char *dir, struct names *out)
+/* @dirs: the directories, or what is none. */
+static int names_read(const char *dir, bool dirs, struct names *out)
 {
 	_closedir_ DIR *d = opendir(dir);
 	struct dirent *e;
@@ -192,7 +193,7 @@ static int names_read(const char *dir, struct names *out)
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
 	while ((e = readdir(d))) {
-		if (e->d_type == DT_DIR || e->d_name[0] == '.')
+		if ((e->d_type == DT_DIR) != dirs || e->d_name[0] == '.')
 			continue;
 		slot = array_push(out->v, out->n);
 		if (!slot)
@@ -204,13 +205,23 @@ static int names_read(const char *dir, struct names *out)
 	return 0;
 }
 
-int pin_each(const char *dir, pin_fn fn, void *arg)
+static int each(const char *dir, bool dirs, pin_fn fn, void *arg)
 {
 	_cleanup_(names_free) struct names names = {};
 	int err;
 
-	err = names_read(dir, &names);
+	err = names_read(dir, dirs, &names);
 	for (size_t i = 0; !err && i < names.n; i++)
 		err = fn(dir, names.v[i], arg);
 	return err;
+}
+
+int pin_each(const char *dir, pin_fn fn, void *arg)
+{
+	return each(dir, false, fn, arg);
+}
+
+int pin_each_dir(const char *dir, pin_fn fn, void *arg)
+{
+	return each(dir, true, fn, arg);
 }

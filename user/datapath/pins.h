@@ -55,3 +55,6 @@ int must_check pin_dir_make(const char *dir);
  * remove them. Return: 0, also where @dir is not there; -ENOMEM; errno. */
 typedef int (*pin_fn)(const char *dir, const char *name, void *arg);
 int must_check pin_each(const char *dir, pin_fn fn, void *arg);
+
+/* pin_each_dir - The same for each directory in @dir. */
+int must_check pin_each_dir(const char *dir, pin_fn fn, void *arg);

@@ -2,29 +2,24 @@
 /* What the kernel holds, handed out row by row, and the ring of events. */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <smcmesh/counters.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "datapath/mapio.h"
 #include "datapath/state.h"
 
-static int read_map(struct datapath *dp, enum map_id id, size_t value_size,
-		    struct rows *out)
+static int read_map(const struct datapath *dp, enum map_id id, struct rows *out)
 {
 	out->key_size = map_rows[id].key_size;
-	out->value_size = value_size;
+	out->value_size = map_rows[id].value_size;
 	if (dp->map_fd[id] < 0)
 		return 0;
 	return map_read(dp->map_fd[id], out);
 }
 
-int datapath_config(const struct datapath *dp, struct smc_config *out)
+int pods_read(const struct datapath *dp, enum map_id id, struct rows *out)
 {
-	int fd = dp->map_fd[MAP_CONFIG];
-	__u32 zero = 0;
-
-	return fd < 0 ? -ENOENT : bpf_map_lookup_elem(fd, &zero, out);
+	return read_map(dp, id, out);
 }
 
 static int each_pod(struct datapath *dp, enum map_id id, datapath_pod_fn fn,
@@ -35,7 +30,7 @@ static int each_pod(struct datapath *dp, enum map_id id, datapath_pod_fn fn,
 	__u64 key;
 	int err;
 
-	err = read_map(dp, id, map_rows[id].value_size, &rows);
+	err = pods_read(dp, id, &rows);
 	/* Rows lie packed: copied out, because they may not be aligned. */
 	for (size_t i = 0; !err && i < rows.n; i++) {
 		memcpy(&key, rows_key(&rows, i), sizeof(key));
@@ -64,7 +59,7 @@ int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 	struct smc_addr key;
 	int err;
 
-	err = read_map(dp, MAP_ENDPOINT, sizeof(value), &rows);
+	err = read_map(dp, MAP_ENDPOINT, &rows);
 	for (size_t i = 0; !err && i < rows.n; i++) {
 		memcpy(&key, rows_key(&rows, i), sizeof(key));
 		memcpy(&value, rows_value(&rows, i), sizeof(value));
@@ -81,7 +76,7 @@ int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
 	struct smc_service value;
 	int err;
 
-	err = read_map(dp, MAP_SERVICE, sizeof(value), &rows);
+	err = read_map(dp, MAP_SERVICE, &rows);
 	for (size_t i = 0; !err && i < rows.n; i++) {
 		memcpy(&key, rows_key(&rows, i), sizeof(key));
 		memcpy(&value, rows_value(&rows, i), sizeof(value));
@@ -90,113 +85,71 @@ int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
 	return err;
 }
 
-int datapath_flow(struct datapath *dp, __u64 cookie, struct smc_flow *out)
-{
-	if (dp->map_fd[MAP_FLOW] < 0 ||
-	    bpf_map_lookup_elem(dp->map_fd[MAP_FLOW], &cookie, out))
-		return -ENOENT;
-	return 0;
-}
+/* ---- flows ---- */
 
-int datapath_each_flow(struct datapath *dp, datapath_flow_fn fn, void *arg)
+int flows_each(int fd, datapath_flow_fn fn, void *arg)
 {
-	_cleanup_(rows_free) struct rows rows = {};
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = sizeof(struct smc_handshake),
+		.value_size = sizeof(struct smc_flow)};
+	struct smc_handshake key;
 	struct smc_flow flow;
-	__u64 cookie;
 	int err;
 
-	err = read_map(dp, MAP_FLOW, sizeof(flow), &rows);
+	err = map_read(fd, &rows);
 	for (size_t i = 0; !err && i < rows.n; i++) {
-		memcpy(&cookie, rows_key(&rows, i), sizeof(cookie));
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
 		memcpy(&flow, rows_value(&rows, i), sizeof(flow));
-		err = fn(cookie, &flow, arg);
+		err = fn(&key, &flow, arg);
 	}
 	return err;
 }
 
-/* The kernel hands out one slot per possible CPU, also of those not there. */
-static int read_counters(struct datapath *dp, struct rows *out, int *cpus)
-{
-	*cpus = libbpf_num_possible_cpus();
-	if (*cpus < 0)
-		return *cpus;
-	return read_map(dp, MAP_COUNTER, *cpus * sizeof(__u64), out);
-}
-
-int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
-			  void *arg)
+/* Rows that nobody has written yet, and one that is being written, have no
+ * serial. */
+static int closed_each(struct datapath *dp, datapath_flow_fn fn, void *arg)
 {
 	_cleanup_(rows_free) struct rows rows = {};
-	struct smc_counter_key key;
-	__u64 sum, one;
-	int err, cpus;
+	struct smc_closed row;
+	int err;
 
-	err = read_counters(dp, &rows, &cpus);
+	err = read_map(dp, MAP_FLOW_CLOSED, &rows);
 	for (size_t i = 0; !err && i < rows.n; i++) {
-		const unsigned char *slots = rows_value(&rows, i);
-
-		sum = 0;
-		for (int cpu = 0; cpu < cpus; cpu++) {
-			memcpy(&one, slots + cpu * sizeof(one), sizeof(one));
-			sum += one;
-		}
-		memcpy(&key, rows_key(&rows, i), sizeof(key));
-		err = fn(&key, sum, arg);
+		memcpy(&row, rows_value(&rows, i), sizeof(row));
+		if (row.serial)
+			err = fn(&row.key, &row.flow, arg);
 	}
 	return err;
 }
 
-/* ---- counters that go ---- */
-
-/* Deleting reads no values, and a row of per-CPU ones is long. */
-#define NO_VALUE 1
-
-static int gone_add(struct rows *gone, __u32 pod_id, __u32 counter)
+int datapath_each_flow(struct datapath *dp, bool open_only, datapath_flow_fn fn,
+		       void *arg)
 {
-	const struct smc_counter_key key = {pod_id, counter};
-	static const unsigned char none[NO_VALUE];
+	int fd = dp->map_fd[MAP_FLOW], err;
 
-	return rows_add(gone, &key, none);
+	err = fd < 0 ? 0 : flows_each(fd, fn, arg);
+	return err || open_only ? err : closed_each(dp, fn, arg);
 }
 
-/* Their keys are known: the map is not read for one pod. */
-int datapath_forget_pod(struct datapath *dp, __u32 pod_id)
+int datapath_flow_seen(struct datapath *dp, const struct smc_handshake *key,
+		       const struct smc_flow *v)
 {
-	_cleanup_(rows_free) struct rows gone = {
-		.key_size = sizeof(struct smc_counter_key),
-		.value_size = NO_VALUE};
-	int err = 0;
+	int fd = dp->map_fd[MAP_FLOW];
 
-	if (dp->map_fd[MAP_COUNTER] < 0)
-		return 0;
-	for (__u32 c = 0; !err && c < SMC_COUNTER_MAX; c++)
-		err = gone_add(&gone, pod_id, c);
-	for (__u32 r = 0; !err && r < SMC_REASON_MAX; r++)
-		err = gone_add(&gone, pod_id, SMC_COUNTER_REASON + r);
-	if (!err)
-		map_delete(dp->map_fd[MAP_COUNTER], &gone, &err);
-	return err;
+	return fd < 0 ? -ENOENT : bpf_map_update_elem(fd, key, v, BPF_EXIST);
 }
 
-int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
-			    void *arg)
+int datapath_flow_close(struct datapath *dp, const struct smc_handshake *key,
+			const struct smc_flow *v)
 {
-	_cleanup_(rows_free) struct rows rows = {};
-	_cleanup_(rows_free) struct rows gone = {
-		.key_size = sizeof(struct smc_counter_key),
-		.value_size = NO_VALUE};
-	struct smc_counter_key key;
-	int err, cpus, did = 0;
+	struct smc_flow_job job = {.key = *key, .flow = *v};
+	int err;
 
-	err = read_counters(dp, &rows, &cpus);
-	for (size_t i = 0; !err && i < rows.n; i++) {
-		memcpy(&key, rows_key(&rows, i), sizeof(key));
-		if (key.pod_id && !known(key.pod_id, arg))
-			err = gone_add(&gone, key.pod_id, key.counter);
-	}
-	if (!err && gone.n)
-		did = map_delete(dp->map_fd[MAP_COUNTER], &gone, &err);
-	return err ? err : did;
+	if (dp->map_fd[MAP_FLOW] < 0)
+		return -ENOENT;
+	job.flow.closed = 1;
+	err = job_run(dp, JOB_FLOW_DROP, &job, sizeof(job));
+	return err ? err : job.result;
 }
 
 /* ---- events ---- */

@@ -1,35 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Taking the datapath away, whatever version made it: works on pins and on the
- * kernel's list of objects, and knows nothing of what the BPF object of this
- * binary holds.
+ * Taking the datapath away, whatever version and ABI made it: works on pins and
+ * on the kernel's list of objects, and knows nothing of what the BPF object of
+ * this binary holds. (deny.c: what a selector that stays is left with.)
  *
  * A pin is ours when the object behind it has the pin's name: it is how we pin.
  */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/array.h"
 #include "base/log.h"
 #include "datapath/converter.h"
-#include "datapath/mapio.h"
+#include "datapath/deny.h"
 #include "datapath/pins.h"
 #include "datapath/selector.h"
 
 struct removal {
 	struct datapath *dp;
+	struct abi_dirs dirs;
+	char suffix[16]; /* of what is said of the ABI that is dealt with */
 	bool keep_selector;
-	__u32 *kept; /* ids of maps that the kept selector reads */
-	size_t n_kept;
+	struct kept kept; /* maps that the kept selector reads */
 	struct buf *said;
 	int err; /* the first one */
 };
 
 static void removal_free(struct removal *r)
 {
-	free(r->kept);
+	kept_free(&r->kept);
+	abi_dirs_free(&r->dirs);
 }
 
 static void note(struct removal *r, int err, const char *what)
@@ -39,6 +40,14 @@ static void note(struct removal *r, int err, const char *what)
 	log_warn(err, "%s", what);
 	if (!r->err)
 		r->err = err;
+}
+
+/* Ours needs no name. */
+static void begin(struct removal *r, const struct abi_dir *at)
+{
+	r->suffix[0] = '\0';
+	if (at->abi != SMC_ABI_VERSION)
+		snprintf(r->suffix, sizeof(r->suffix), " (ABI %u)", at->abi);
 }
 
 /* ---- links ---- */
@@ -55,200 +64,89 @@ static int remove_link(const char *dir, const char *name, void *arg)
 	}
 	did = link_drop(dir, name);
 	if (did > 0)
-		buf_printf(r->said, "removed link %s\n", name);
+		buf_printf(r->said, "removed link %s%s\n", name, r->suffix);
 	else
 		note(r, did, "remove a link");
 	return 0;
 }
 
+/* Converters work on the links that their datapath has pinned. */
+static int detach(struct removal *r, const struct converter *c,
+		  const struct abi_dir *at)
+{
+	char *own = r->dp->link_dir;
+	int did;
+
+	r->dp->link_dir = at->link_dir;
+	did = c->detach(r->dp);
+	r->dp->link_dir = own;
+	return did;
+}
+
 /* What converts goes first, so that nothing is converted without the rest. */
-static void remove_links(struct removal *r)
+static void remove_links(struct removal *r, const struct abi_dir *at)
 {
 	int did;
 
+	begin(r, at);
 	for (size_t i = 0; converters[i]; i++) {
-		did = converters[i]->detach(r->dp);
+		did = detach(r, converters[i], at);
 		if (did > 0)
-			buf_printf(r->said, "removed converter %s\n",
-				   converters[i]->name);
+			buf_printf(r->said, "removed converter %s%s\n",
+				   converters[i]->name, r->suffix);
 		else
 			note(r, did, "detach the converter");
 	}
-	note(r, pin_each(r->dp->link_dir, remove_link, r), "list the links");
-}
-
-/* ---- what a kept selector reads ---- */
-
-static bool is_selectors(const char *prog)
-{
-	for (size_t i = 0; selectors[i]; i++)
-		for (size_t j = 0; selectors[i]->programs[j]; j++)
-			if (!strcmp(selectors[i]->programs[j], prog))
-				return true;
-	return false;
-}
-
-/* Raise the ids of the maps that one program uses. */
-static int keep_maps_of(struct removal *r, int prog_fd)
-{
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info), ids[64], *slot;
-	int err;
-
-	info.map_ids = (__u64)(unsigned long)ids;
-	info.nr_map_ids = array_size(ids);
-	err = bpf_prog_get_info_by_fd(prog_fd, &info, &len);
-	if (err || info.type != BPF_PROG_TYPE_STRUCT_OPS ||
-	    !is_selectors(info.name))
-		return err;
-	for (__u32 i = 0; i < info.nr_map_ids && i < array_size(ids); i++) {
-		slot = array_push(r->kept, r->n_kept);
-		if (!slot)
-			return -ENOMEM;
-		*slot = ids[i];
-	}
-	return 0;
-}
-
-static int find_kept_maps(struct removal *r)
-{
-	__u32 id = 0;
-	int err = 0;
-
-	while (!err && !bpf_prog_get_next_id(id, &id)) {
-		_close_ int fd = bpf_prog_get_fd_by_id(id);
-
-		if (fd >= 0)
-			err = keep_maps_of(r, fd);
-	}
-	return err;
-}
-
-static bool is_kept(const struct removal *r, __u32 map_id)
-{
-	for (size_t i = 0; i < r->n_kept; i++)
-		if (r->kept[i] == map_id)
-			return true;
-	return false;
-}
-
-/* ---- deny everything ---- */
-
-/* A public map as it is pinned, with the sizes it has there. Return: 1; 0: no
- * such pin; or a negative errno. */
-static int open_public(const struct removal *r, enum map_id id, int *fd,
-		       struct rows *rows)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-	int err;
-
-	*fd = pin_open(r->dp->dir, map_rows[id].name, PIN_MAP);
-	if (*fd < 0)
-		return *fd == -ENOENT ? 0 : *fd;
-	err = bpf_map_get_info_by_fd(*fd, &info, &len);
-	if (err)
-		return err;
-	/* Of every ABI version: fields are only added at the end. */
-	if (info.value_size < map_rows[id].value_size ||
-	    info.key_size != map_rows[id].key_size)
-		return -EPROTO;
-	rows->key_size = info.key_size;
-	rows->value_size = info.value_size;
-	err = map_read(*fd, rows);
-	return err ? err : 1;
-}
-
-/* Rows of shared namespaces stay: they let sockets pass that are not ours. */
-static int disarm_namespaces(struct removal *r)
-{
-	_cleanup_(rows_free) struct rows rows = {}, pods = {};
-	_close_ int fd = -1;
-	struct smc_pod pod;
-	int err = open_public(r, MAP_NETNS, &fd, &rows);
-
-	if (err <= 0)
-		return err;
-	pods.key_size = rows.key_size;
-	pods.value_size = rows.value_size;
-	for (size_t i = 0; i < rows.n; i++) {
-		memcpy(&pod, rows_value(&rows, i), sizeof(pod));
-		if (pod.flags & SMC_POD_SHARED)
-			continue;
-		err = rows_add(&pods, rows_key(&rows, i), rows_value(&rows, i));
-		if (err)
-			return err;
-	}
-	err = 0;
-	map_delete(fd, &pods, &err);
-	return err;
-}
-
-/* Sets bits in one word of every row. */
-static int edit_word(struct removal *r, enum map_id id, size_t at, __u32 and,
-		     __u32 or)
-{
-	_cleanup_(rows_free) struct rows rows = {};
-	_close_ int fd = -1;
-	unsigned int full = 0;
-	int err = open_public(r, id, &fd, &rows);
-	__u32 word;
-
-	if (err <= 0)
-		return err;
-	for (size_t i = 0; i < rows.n; i++) {
-		unsigned char *p = (unsigned char *)rows_value(&rows, i) + at;
-
-		memcpy(&word, p, sizeof(word));
-		word = (word & and) | or ;
-		memcpy(p, &word, sizeof(word));
-	}
-	err = 0;
-	map_write(fd, &rows, 0, rows.n, &full, &err);
-	return err;
-}
-
-/* With the switch off every verdict is "bypass"; and no namespace nor cgroup
- * stays armed for an agent that comes later. A cgroup's entry denies, since
- * beside it, in the host's namespace, sockets are none of our business. */
-static void deny_everything(struct removal *r)
-{
-	note(r,
-	     edit_word(r, MAP_CONFIG, offsetof(struct smc_config, enabled), 0,
-		       0),
-	     "switch off in smc_config");
-	note(r, disarm_namespaces(r), "empty smc_netns");
-	note(r,
-	     edit_word(r, MAP_CGROUP, offsetof(struct smc_pod, flags), ~0U,
-		       SMC_POD_DENY),
-	     "deny in smc_cgroup");
+	note(r, pin_each(at->link_dir, remove_link, r), "list the links");
 }
 
 /* ---- maps ---- */
 
+/* Return: a descriptor, or -EMEDIUMTYPE: none of ours; or another errno. */
+static int open_ours(const char *dir, const char *name,
+		     struct bpf_map_info *info)
+{
+	_close_ int fd = pin_open(dir, name, PIN_MAP);
+	__u32 len = sizeof(*info);
+
+	if (fd < 0)
+		return fd;
+	memset(info, 0, sizeof(*info));
+	if (bpf_map_get_info_by_fd(fd, info, &len) ||
+	    (strcmp(info->name, name) && !hs_ctrl_pin_is_ours(dir, name)))
+		return -EMEDIUMTYPE;
+	return take_fd(fd);
+}
+
+bool map_pin_is_ours(const char *dir, const char *name)
+{
+	struct bpf_map_info info;
+	_close_ int fd = open_ours(dir, name, &info);
+
+	return fd >= 0;
+}
+
 static int remove_map(const char *dir, const char *name, void *arg)
 {
 	struct removal *r = arg;
-	_close_ int fd = pin_open(dir, name, PIN_MAP);
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
+	struct bpf_map_info info;
+	_close_ int fd = open_ours(dir, name, &info);
 	int did;
 
-	if (fd < 0 || bpf_map_get_info_by_fd(fd, &info, &len) ||
-	    (strcmp(info.name, name) && !hs_ctrl_pin_is_ours(dir, name))) {
+	if (fd < 0) {
 		buf_printf(r->said, "left %s/%s: not made by smcmesh\n", dir,
 			   name);
 		return 0;
 	}
-	if (r->keep_selector &&
-	    (info.type == BPF_MAP_TYPE_STRUCT_OPS || is_kept(r, info.id))) {
-		buf_printf(r->said, "left map %s: the selector needs it\n",
-			   name);
+	if (r->keep_selector && (info.type == BPF_MAP_TYPE_STRUCT_OPS ||
+				 is_kept(&r->kept, info.id))) {
+		buf_printf(r->said, "left map %s%s: the selector needs it\n",
+			   name, r->suffix);
 		return 0;
 	}
 	did = pin_drop(dir, name);
 	if (did > 0)
-		buf_printf(r->said, "removed map %s\n", name);
+		buf_printf(r->said, "removed map %s%s\n", name, r->suffix);
 	else
 		note(r, did, "remove a map");
 	return 0;
@@ -266,6 +164,52 @@ static void remove_dir(struct removal *r, const char *dir)
 		note(r, -errno, "remove a directory");
 }
 
+static void remove_maps(struct removal *r, const struct abi_dir *at)
+{
+	begin(r, at);
+	note(r, pin_each(at->dir, remove_map, r), "list the maps");
+	remove_dir(r, at->link_dir);
+	if (at->abi > 1)
+		remove_dir(r, at->dir);
+}
+
+/* Of one ABI, or of all. */
+static int find_dirs(struct removal *r, unsigned int abi)
+{
+	struct abi_dir *slot;
+
+	if (!abi)
+		return abi_dirs_read(r->dp->root, &r->dirs);
+	slot = array_push(r->dirs.v, r->dirs.n);
+	return slot ? abi_dir_set(slot, r->dp->root, abi) : -ENOMEM;
+}
+
+static void remove_all(struct removal *r, bool pinned)
+{
+	const struct abi_dirs *dirs = &r->dirs;
+
+	for (size_t i = 0; i < dirs->n; i++)
+		remove_links(r, &dirs->v[i]);
+	for (size_t i = 0; selectors[i]; i++)
+		note(r,
+		     selectors[i]->remove(r->dp, dirs, pinned, r->keep_selector,
+					  r->said),
+		     "remove the selector");
+	if (r->keep_selector) {
+		note(r, kept_find(&r->kept), "find the selector's maps");
+		for (size_t i = 0; i < dirs->n; i++)
+			note(r, deny_everything(&dirs->v[i]),
+			     "deny everything");
+	}
+	for (size_t i = 0; i < dirs->n; i++)
+		remove_maps(r, &dirs->v[i]);
+	/* where the other ABIs are, too */
+	if (!rmdir(r->dp->root))
+		buf_printf(r->said, "removed directory %s\n", r->dp->root);
+	else if (errno != ENOTEMPTY && errno != ENOENT)
+		note(r, -errno, "remove a directory");
+}
+
 int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 		    struct buf *said)
 {
@@ -278,17 +222,10 @@ int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 	if (err)
 		return err;
 	r.dp = dp;
-	remove_links(&r);
-	for (size_t i = 0; selectors[i]; i++)
-		note(&r, selectors[i]->remove(dp, keep_selector, said),
-		     "remove the selector");
-	if (keep_selector) {
-		note(&r, find_kept_maps(&r), "find the selector's maps");
-		deny_everything(&r);
-	}
-	note(&r, pin_each(dp->dir, remove_map, &r), "list the maps");
-	remove_dir(&r, dp->link_dir);
-	remove_dir(&r, dp->dir);
+	err = find_dirs(&r, opt->abi);
+	if (err)
+		return log_warn(err, "look for pins in %s", dp->root);
+	remove_all(&r, opt->abi);
 	if (said->err)
 		note(&r, said->err, "list what was removed");
 	return r.err;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "datapath/abis.h"
 #include "datapath/state.h"
 
 struct selector {
@@ -25,9 +26,11 @@ struct selector {
 	int (*check)(struct datapath *dp);
 	/* Drop the older generations. Return: number dropped, or errno. */
 	int (*retire)(struct datapath *dp);
-	/* Drop every generation (@keep_newest: but one); works on pins alone.
+	/* Drop every generation (@keep_newest: but one) and its pin in @dirs;
+	 * @pinned: only what has a pin there. Works on pins alone.
 	 * Return: 0 or the first negative errno. */
-	int (*remove)(struct datapath *dp, bool keep_newest, struct buf *said);
+	int (*remove)(struct datapath *dp, const struct abi_dirs *dirs,
+		      bool pinned, bool keep_newest, struct buf *said);
 };
 
 extern const struct selector selector_hs_ctrl;

@@ -278,23 +278,38 @@ static int hs_check(struct datapath *dp)
 	return 1;
 }
 
-/* Unregister and unpin. Return: 1 something was done, 0 it had been done (the
- * kernel frees a map some time after its last user), or a negative errno. */
-static int drop(struct datapath *dp, const struct ctrl *c)
+/* Return: 1 it was registered, 0 it was not (the kernel frees a map some time
+ * after its last user), or a negative errno. */
+static int unregister(const struct ctrl *c)
 {
-	char pin[32];
 	__u32 zero = 0;
-	int err = 0, unpinned;
+	int err = c->in_use ? bpf_map_delete_elem(c->fd, &zero) : -ENOENT;
 
-	if (c->in_use)
-		err = bpf_map_delete_elem(c->fd, &zero);
 	if (err && err != -ENOENT)
 		return log_warn(err, "unregister the selector %s", c->name);
+	return !err;
+}
+
+/* Return: 1 removed, 0 was not there, or a negative errno. */
+static int unpin(const char *dir, const struct ctrl *c)
+{
+	char pin[32];
+	int did;
+
 	pin_name(c->generation, pin);
-	unpinned = pin_drop(dp->dir, pin);
-	if (unpinned < 0)
-		return log_warn(unpinned, "unpin the selector %s", pin);
-	return c->in_use || unpinned;
+	did = pin_drop(dir, pin);
+	return did < 0 ? log_warn(did, "unpin the selector %s/%s", dir, pin)
+		       : did;
+}
+
+static int drop(struct datapath *dp, const struct ctrl *c)
+{
+	int did = unregister(c), unpinned;
+
+	if (did < 0)
+		return did;
+	unpinned = unpin(dp->dir, c);
+	return unpinned < 0 ? unpinned : did || unpinned;
 }
 
 static int hs_retire(struct datapath *dp)
@@ -315,6 +330,17 @@ static int hs_retire(struct datapath *dp)
 	return err ? err : dropped;
 }
 
+static bool is_pinned(const struct abi_dirs *dirs, const struct ctrl *c)
+{
+	char pin[32];
+
+	pin_name(c->generation, pin);
+	for (size_t i = 0; i < dirs->n; i++)
+		if (pin_is(dirs->v[i].dir, pin, c->fd) == 1)
+			return true;
+	return false;
+}
+
 static const struct ctrl *newest_in_use(const struct ctrls *c)
 {
 	const struct ctrl *newest = NULL;
@@ -326,7 +352,33 @@ static const struct ctrl *newest_in_use(const struct ctrls *c)
 	return newest;
 }
 
-static int hs_remove(struct datapath *dp, bool keep_newest, struct buf *said)
+/* Unregister it and unpin it everywhere. Return: as drop(). */
+static int remove_ctrl(const struct abi_dirs *dirs, const struct ctrl *c)
+{
+	int did = unregister(c), one;
+
+	for (size_t i = 0; did >= 0 && i < dirs->n; i++) {
+		one = unpin(dirs->v[i].dir, c);
+		did = one < 0 ? one : did || one;
+	}
+	return did;
+}
+
+/* Those that are not to be touched go from the list. */
+static void leave_unpinned(struct ctrls *c, const struct abi_dirs *dirs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (is_pinned(dirs, &c->v[i]))
+			c->v[n++] = c->v[i];
+		else
+			close(c->v[i].fd);
+	c->n = n;
+}
+
+static int hs_remove(struct datapath *dp, const struct abi_dirs *dirs,
+		     bool pinned, bool keep_newest, struct buf *said)
 {
 	_cleanup_(ctrls_free) struct ctrls c = {};
 	const struct ctrl *kept;
@@ -335,6 +387,8 @@ static int hs_remove(struct datapath *dp, bool keep_newest, struct buf *said)
 	err = ctrls_read(dp, &c);
 	if (err) /* a kernel without smc_hs_ctrl has none of ours */
 		return err == -EOPNOTSUPP ? 0 : err;
+	if (pinned)
+		leave_unpinned(&c, dirs);
 	kept = keep_newest ? newest_in_use(&c) : NULL;
 	for (size_t i = 0; i < c.n; i++) {
 		if (!c.v[i].ours || &c.v[i] == kept) {
@@ -343,7 +397,7 @@ static int hs_remove(struct datapath *dp, bool keep_newest, struct buf *said)
 					       : "not made by smcmesh");
 			continue;
 		}
-		did = drop(dp, &c.v[i]);
+		did = remove_ctrl(dirs, &c.v[i]);
 		if (did > 0)
 			buf_printf(said, "removed selector %s\n", c.v[i].name);
 		else if (!first)

@@ -4,10 +4,12 @@
 
 #include <bpf/libbpf.h>
 #include <limits.h>
+#include <smcmesh/counters.h>
 
 #include "base/cleanup.h"
 #include "datapath/datapath.h"
 #include "datapath/kbtf.h"
+#include "datapath/rows.h"
 
 /* The public maps. X(ID, name, key's type, value's type) */
 #define DATAPATH_MAPS(X)                                                    \
@@ -20,8 +22,10 @@
 	X(PORT, "smc_port", struct smc_port_key, struct smc_port)           \
 	X(QUARANTINE, "smc_quarantine", struct smc_addr_port,               \
 	  struct smc_quarantine)                                            \
-	X(FLOW, "smc_flow", __u64, struct smc_flow)                         \
-	X(COUNTER, "smc_counter", struct smc_counter_key, __u64)            \
+	X(FLOW, "smc_flow", struct smc_handshake, struct smc_flow)          \
+	X(FLOW_CLOSED, "smc_flow_closed", __u32, struct smc_closed)         \
+	X(COUNTER, "smc_counter", __u32, struct smc_counters)               \
+	X(USAGE, "smc_usage", __u32, struct smc_usage)                      \
 	X(EVENT, "smc_event", __u8[0], __u8[0])
 
 #define DATAPATH_MAP_ENUM(id, name, key, value) MAP_##id,
@@ -41,21 +45,55 @@ enum link_kind {
 	LINK_CGROUP,
 };
 
+enum link_flag {
+	/* Others than our pods run through it: it is attached while a pod of
+	 * this node is armed. All others are attached from the start. */
+	LINK_ARMED = 1,
+	/* Of those: it stays while SMC sockets of ours are open. */
+	LINK_GUARDS = 2,
+	LINK_CONVERTER = 4, /* the converter's own: attached by it */
+	LINK_FOR_LSM = 8,   /* only where FEATURE_NO_SOCKET_LSM is not there */
+};
+
+struct recorder;
+
 struct link_row {
 	const char *name; /* of the program and of the pin */
 	enum link_kind kind;
+	unsigned int flags; /* enum link_flag */
 	/* Without it not even tried; FEATURE_MAX: the hook alone decides. */
 	enum feature needs;
-	bool converter; /* the converter's own: not attached with the others */
-	const char *lost; /* what is lost without it */
+	const struct recorder *recorder; /* while this one records; NULL: any */
+	const char *lost;		 /* what is lost without it */
 };
 
-#define LINKS 10
+#define LINKS 12
 /* In the order of attachment. */
 extern const struct link_row link_rows[LINKS];
 
 /* links_find - Index of the row of that name; it exists. */
 size_t links_find(const char *name);
+
+/* ---- our own programs: never attached, run by us ---- */
+
+/* X(ID, name, what is lost without it) */
+#define DATAPATH_JOBS(X)                                                \
+	X(FLOW_PUT, "flow_put",                                         \
+	  "flows opened before an upgrade are not shown")               \
+	X(FLOW_DROP, "flow_drop",                                       \
+	  "flows whose end only socket diagnosis tells are shown open") \
+	X(COUNTER_ADD, "counter_add", "counters begin at 0 after an upgrade")
+
+#define DATAPATH_JOB_ENUM(id, name, lost) JOB_##id,
+enum job_id { DATAPATH_JOBS(DATAPATH_JOB_ENUM) JOB_MAX };
+#undef DATAPATH_JOB_ENUM
+
+struct job_row {
+	const char *name, *lost;
+};
+extern const struct job_row job_rows[JOB_MAX];
+
+/* ---- the whole ---- */
 
 /* The selector hs_ctrl's own state. */
 struct hs_ctrl {
@@ -73,13 +111,37 @@ struct check_said {
 	int err;	  /* 0: it is in order again */
 };
 
+/* Which of the links with LINK_ARMED are to be up. */
+enum hooks {
+	HOOKS_DOWN = 0,
+	HOOKS_GUARD, /* those with LINK_GUARDS */
+	HOOKS_ARMED, /* all */
+};
+
+/* A pinned map that has another number of entries than ours. */
+struct resized {
+	char name[BPF_OBJ_NAME_LEN];
+	int fd;		   /* of the pinned one; -1: none */
+	struct rows first; /* what was in it when it was copied */
+};
+
 struct datapath {
 	char *bpffs, *cgroup, *proc; /* cgroup: NULL where there is none */
-	char *dir, *link_dir;	     /* BPFFS/smcmesh and its links/ */
+	char *root;		     /* BPFFS/smcmesh */
+	char *dir, *link_dir;	     /* our ABI's in it, and its links/ */
+	bool idle;
 	struct features features;
-	const struct converter *converter; /* attached; NULL: none */
+	const struct converter *converter; /* that this kernel can; or NULL */
 	const struct selector *selector;   /* registered; NULL: none */
-	struct bpf_object *obj;		   /* NULL: nothing is loaded */
+	const struct recorder *recorder;   /* NULL: none */
+	enum mesh_recorder wish;	   /* of the recorder, the last one */
+	enum hooks hooks;
+	bool arm_failed; /* so nothing must be converted */
+	struct other *others;
+	size_t n_others; /* ABIs beside ours, to be taken over from */
+	struct resized *resized;
+	size_t n_resized;	     /* while the datapath is opened */
+	struct bpf_object *obj;	     /* NULL: nothing is loaded */
 	struct bpf_object *ctrl_obj; /* a selector loaded later than obj */
 	int cgroup_fd;		     /* or -1 */
 	int map_fd[MAP_MAX];	     /* or -1 */
@@ -100,11 +162,17 @@ int must_check datapath_new(const struct datapath_options *opt,
 void datapath_cleanup(struct datapath **dp);
 #define _datapath_ _cleanup_(datapath_cleanup)
 
+/* ---- open.c ---- */
+
+/* dirs_make - Make the directories of the pins. Return: 0 or errno. */
+int must_check dirs_make(const struct datapath *dp);
+
 /* ---- load.c ---- */
 
-/* What is to be loaded: rows of link_rows, and the selector. */
+/* What is to be loaded: rows of link_rows and job_rows, and the selector. */
 struct load_set {
 	bool link[LINKS];
+	bool job[JOB_MAX];
 	const struct selector *selector; /* NULL: none */
 };
 
@@ -112,14 +180,6 @@ struct load_set {
 struct bpf_object *object_open(void);
 void object_cleanup(struct bpf_object **obj);
 #define _object_ _cleanup_(object_cleanup)
-
-/* object_check_version - Is what is pinned, if anything, of our ABI version?
- * Return: as object_check_pins(). */
-int must_check object_check_version(const struct datapath *dp);
-
-/* object_check_pins - May we adopt what is pinned? Return: 0; -EPROTO, logged
- * with the way out; or a negative errno, logged. Touches nothing. */
-int must_check object_check_pins(struct datapath *dp);
 
 /*
  * object_load - Load the programs of @set and the maps, adopting pinned ones.
@@ -132,6 +192,38 @@ int must_check object_load(struct datapath *dp, struct load_set *set,
 
 /* object_is_pinned_map - Is it one of the maps that are pinned by name? */
 bool object_is_pinned_map(const struct bpf_map *map);
+
+/* object_program - One that is loaded, or NULL. */
+const struct bpf_program *object_program(const struct datapath *dp,
+					 const char *name);
+
+/* job_run - Run one of our own programs; what it writes into @context comes
+ * back there. Return: 0; -ENOSYS: it is not loaded; or a negative errno. */
+int must_check job_run(const struct datapath *dp, enum job_id id, void *context,
+		       __u32 size);
+
+/* ---- adopt.c ---- */
+
+/* adopt_check_version - Is what is pinned, if anything, of our ABI version?
+ * Return: as adopt_check_pins(). */
+int must_check adopt_check_version(const struct datapath *dp);
+
+/* adopt_check_pins - May we adopt what is pinned? Maps that differ from ours in
+ * their number of entries alone are noted in dp->resized. Return: 0; -EPROTO,
+ * logged with the way out; or a negative errno, logged. Touches nothing. */
+int must_check adopt_check_pins(struct datapath *dp);
+
+/* adopt_is_resized - Is this map replaced by one of another size? */
+bool adopt_is_resized(const struct datapath *dp, const char *map);
+
+/* adopt_copy - Fill the new maps with what is in those they replace, before a
+ * program uses them. Return: 0 or the first negative errno, logged. */
+int must_check adopt_copy(struct datapath *dp);
+
+/* adopt_finish - The new programs run: the new maps take over the pins, and
+ * what has come to the old ones meanwhile. Errors are logged. */
+void adopt_finish(struct datapath *dp);
+void adopt_free(struct datapath *dp);
 
 /* ---- check.c ---- */
 
@@ -152,9 +244,17 @@ void check_note(struct datapath *dp, struct check *c, const char *what,
 
 /* ---- links.c ---- */
 
-/* link_up - Attach a loaded program, in place of what is pinned. Return: 0 or
- * a negative errno, logged. */
-int must_check link_up(struct datapath *dp, size_t i);
+/* link_attach - Attach a loaded program. A tracing program runs beside the one
+ * that is pinned, until link_pin(). Return: 0; -ENOENT: it is not loaded; or a
+ * negative errno, logged. */
+int must_check link_attach(struct datapath *dp, size_t i);
+
+/* link_pin - Pin it, in place of what is pinned. Return: 0 or a negative errno,
+ * logged. */
+int must_check link_pin(struct datapath *dp, size_t i);
+
+/* link_up - The two; what cannot be pinned is detached again. */
+int link_up(struct datapath *dp, size_t i);
 
 /* link_down - Drop a link and its pin. Return: 1 removed, 0 was not there, or
  * a negative errno. */
@@ -163,6 +263,9 @@ int link_down(struct datapath *dp, size_t i);
 /* link_drop - Detach the link pinned as @dir/@name, and unpin it. Return: as
  * link_down(). */
 int link_drop(const char *dir, const char *name);
+
+/* link_is_loaded - Is the program of this row there to be attached? */
+bool link_is_loaded(const struct datapath *dp, size_t i);
 
 /* links_check - Re-attach and re-pin what has gone. */
 void links_check(struct datapath *dp, struct check *c);
@@ -175,7 +278,18 @@ int links_sweep(struct datapath *dp);
  * how we pin, and how we tell our pins from others'. */
 bool link_pin_is_ours(const char *dir, const char *name);
 
-/* ---- apply.c ---- */
+/* ---- hooks.c ---- */
+
+/* hooks_up - Attach what is attached from the start, and begin to record; where
+ * pods are armed the rest, before their sockets miss it. What cannot be
+ * attached is said. */
+void hooks_up(struct datapath *dp);
+
+/* hooks_passing - A step of attaching, for tests that kill us there: passed
+ * before and after it. */
+void hooks_passing(const char *step);
+
+/* ---- apply.c, config.c ---- */
 
 /*
  * service_expiry - Until when a row of smc_service is to hold.
@@ -184,7 +298,47 @@ bool link_pin_is_ours(const char *dir, const char *name);
 __u64 service_expiry(const struct smc_service *want,
 		     const struct smc_service *have, __u64 now);
 
+/* config_begin - Say whose maps these are before anything relies on them. Where
+ * another ABI's datapath is the one that runs, ours begins with what that one's
+ * maps hold. Return: 0 or a negative errno, logged. */
+int must_check config_begin(struct datapath *dp);
+
+/* config_use - Set those of the bits @mask (enum smc_use) that are in @uses,
+ * clear the others of @mask. Return: 0 or a negative errno. */
+int must_check config_use(struct datapath *dp, __u32 mask, __u32 uses);
+
+/* ---- counters.c ---- */
+
+/* counters_read - Of a pinned smc_counter of our layout, the counters of one
+ * slot, summed over the CPUs. Return: 0 or a negative errno. */
+int must_check counters_read(int fd, __u32 slot, struct smc_counters *out);
+
+/* counters_clear - Set them to 0. Return: 0 or a negative errno. */
+int must_check counters_clear(int fd, __u32 slot);
+
+/* counters_any - Is one of them not 0? */
+bool counters_any(const struct smc_counters *c);
+
+/* No counter: see take_over.c. */
+#define COUNTER_MARK (SMC_COUNTER_ROOM - 1)
+_Static_assert(COUNTER_MARK >= SMC_COUNTER_MAX, "it has a place of its own");
+
 /* ---- read.c ---- */
+
+/* pods_read - The rows of smc_netns or smc_cgroup, sorted. Return: 0 or a
+ * negative errno. */
+int must_check pods_read(const struct datapath *dp, enum map_id id,
+			 struct rows *out);
+
+/* flows_each - The rows of one map of flows. @fn returning non-zero stops and
+ * is returned. Return: 0 or a negative errno. */
+int must_check flows_each(int fd, datapath_flow_fn fn, void *arg);
 
 /* events_open - Map the ring buffer. Return: 0 or a negative errno, logged. */
 int must_check events_open(struct datapath *dp);
+
+/* ---- remove.c ---- */
+
+/* map_pin_is_ours - Is @dir/@name a map of that name, or a selector of ours? It
+ * is how we pin. */
+bool map_pin_is_ours(const char *dir, const char *name);

@@ -112,6 +112,31 @@ static void read_ueid(const struct json_object *o, struct mesh_config *c)
 			  "1 to 32 of A-Z 0-9 . - with A-Z or 0-9 first");
 }
 
+static void read_recorder(const struct json_object *o, struct mesh_config *c)
+{
+	static const char *const names[] = {
+		[MESH_RECORDER_AUTO] = "auto",
+		[MESH_RECORDER_SMC] = "smc",
+		[MESH_RECORDER_SOCKOPS] = "sockops",
+	};
+	struct json_object with = json_with(o, default_stays);
+	const char *name;
+	yyjson_val *spec;
+
+	if (json_str(&with, "spec.recorder", &name) <= 0)
+		return;
+	for (unsigned int i = 0; i < array_size(names); i++) {
+		if (strcmp(name, names[i]))
+			continue;
+		c->recorder = i;
+		return;
+	}
+	if (json_obj(&with, "spec", &spec) > 0)
+		json_note(&with, "spec.recorder",
+			  yyjson_obj_get(spec, "recorder"),
+			  "auto, smc or sockops");
+}
+
 /* Value and mask make sense together only: both are taken or neither. */
 static void read_mark(const struct json_object *o, struct mesh_config *c)
 {
@@ -159,6 +184,7 @@ int decode_mesh(struct json_object *o, struct mesh_config *out)
 	read_switch(o, "spec.enabled", &out->enabled);
 	read_ueid(o, out);
 	read_mark(o, out);
+	read_recorder(o, out);
 	err = read_cidrs(o, out);
 	return err ? err : read_exclude_ports(o, out);
 }

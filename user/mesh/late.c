@@ -86,6 +86,7 @@ static bool record_allows(const struct smc_flow *record,
 	case SMC_REASON_NOT_ENDPOINT:
 	case SMC_REASON_NO_COMMON_TRANSPORT:
 	case SMC_REASON_MIXED_SERVICE:
+	case SMC_REASON_CHANGED:
 		return true;
 	case SMC_REASON_NOT_CONVERTED:
 		/* A server's: its listener is late, and stays so. */

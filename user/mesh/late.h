@@ -12,7 +12,8 @@
 struct mesh_flow {
 	struct smc_addr remote;
 	__u16 local_port, remote_port;
-	/* Our record of it. None: it was opened before the pod was armed. */
+	/* Our record of it. None: it was opened before the pod was armed, or
+	 * its record was lost. */
 	const struct smc_flow *record;
 };
 

@@ -20,6 +20,13 @@
 
 enum mesh_switch { MESH_UNSET = 0, MESH_OFF, MESH_ON };
 
+/* SmcMesh.spec.recorder: what writes the records of flows. */
+enum mesh_recorder {
+	MESH_RECORDER_AUTO = 0, /* smc where it can be had */
+	MESH_RECORDER_SMC,	/* the selector and SMC's own functions */
+	MESH_RECORDER_SOCKOPS,	/* a sockops program on the root cgroup */
+};
+
 struct mesh_ports {
 	__u16 *v; /* sorted, no doubles */
 	size_t n;
@@ -39,6 +46,7 @@ struct mesh_config {
 	struct mesh_ports exclude_ports; /* both directions, every pod */
 	char ueid[MESH_UEID_MAX + 1];	 /* never empty: the default else */
 	__u32 mark, mark_mask;
+	enum mesh_recorder recorder;
 };
 
 struct mesh_pod {

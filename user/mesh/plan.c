@@ -76,9 +76,9 @@ static enum smc_reason why_not_armed(const struct mesh_host *host,
 				     const struct mesh_pod *pod,
 				     const struct mesh_seen *seen)
 {
-	if (!seen || !seen->pod_id)
+	if (!seen)
 		return SMC_REASON_NO_NETNS;
-	if (!seen->verified)
+	if (!seen->pod_id || !seen->verified)
 		return seen->reason ? seen->reason : SMC_REASON_NO_NETNS;
 	if (pod->host_network && !seen->cgroup_id)
 		return SMC_REASON_NO_CGROUP2;
@@ -128,7 +128,7 @@ static void disarm(struct plan_pod *p, enum smc_reason reason)
  */
 static void keep_refused(struct plan_pod *p, const struct mesh_seen *seen)
 {
-	if (p->pod->host_network)
+	if (p->pod->host_network || !seen->pod_id)
 		return;
 	p->netns_cookie = seen->netns_cookie;
 	p->value = (struct smc_pod){.pod_id = seen->pod_id,

@@ -61,7 +61,7 @@ struct mesh_seen {
 	const char *pod_uid;
 	bool verified;		/* selector read back, trial socket made */
 	enum smc_reason reason; /* why not verified */
-	__u32 pod_id; /* this node's number, given by the agent, never 0 */
+	__u32 pod_id; /* this node's number, given by the agent; 0: none yet */
 	__u64 netns_cookie; /* 0: none */
 	__u64 cgroup_id;    /* hostNetwork: 0: none */
 	/* hostNetwork: cgroup_id has an entry of ours in smc_cgroup already

@@ -11,6 +11,7 @@
 #include "base/array.h"
 #include "node/nl.h"
 #include "node/proc.h"
+#include "node/tcpinfo.h"
 
 static __u64 cookie_of(const struct inet_diag_sockid *id)
 {
@@ -94,16 +95,19 @@ static void take_address(const struct inet_diag_msg *m, const __be32 *from,
 	memcpy(to->ip + 12, from, 4);
 }
 
-static __u64 cgroup_of(const struct nlmsghdr *h)
+static void take_attributes(const struct nlmsghdr *h, struct diag_tcp *s)
 {
 	const struct nlattr *tb[INET_DIAG_CGROUP_ID + 1];
-	const struct nlattr *a;
+	const struct nlattr *cgroup, *info;
 
 	nl_attrs(h, sizeof(struct inet_diag_msg), tb, INET_DIAG_CGROUP_ID);
-	a = tb[INET_DIAG_CGROUP_ID];
-	if (!a || mnl_attr_get_payload_len(a) < sizeof(__u64))
-		return 0;
-	return mnl_attr_get_u64(a);
+	cgroup = tb[INET_DIAG_CGROUP_ID];
+	if (cgroup && mnl_attr_get_payload_len(cgroup) >= sizeof(__u64))
+		s->cgroup = mnl_attr_get_u64(cgroup);
+	info = tb[INET_DIAG_INFO];
+	s->counted = info && tcpinfo_bytes(mnl_attr_get_payload(info),
+					   mnl_attr_get_payload_len(info),
+					   &s->rx_bytes, &s->tx_bytes);
 }
 
 struct tcp_call {
@@ -128,7 +132,8 @@ static int take_tcp(const struct nlmsghdr *h, void *arg)
 	s.uid = m->idiag_uid;
 	s.inode = m->idiag_inode;
 	s.cookie = cookie_of(&m->id);
-	s.cgroup = cgroup_of(h);
+	s.state = m->idiag_state;
+	take_attributes(h, &s);
 	err = call->fn(&s, call->arg);
 	if (!err)
 		return MNL_CB_OK;
@@ -136,7 +141,7 @@ static int take_tcp(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_ERROR;
 }
 
-static int each_tcp(int family, __u32 states, struct tcp_call *call)
+static int each_tcp(int family, __u32 states, bool bytes, struct tcp_call *call)
 {
 	struct inet_diag_req_v2 *req;
 	struct nl_request r;
@@ -147,17 +152,18 @@ static int each_tcp(int family, __u32 states, struct tcp_call *call)
 	req->sdiag_family = family;
 	req->sdiag_protocol = IPPROTO_TCP;
 	req->idiag_states = states;
+	req->idiag_ext = bytes ? 1 << (INET_DIAG_INFO - 1) : 0;
 	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_tcp, call);
 	/* A kernel without IPv6. */
 	return err == -ENOENT && family == AF_INET6 ? 0 : err;
 }
 
-int diag_tcp_each(__u32 states, diag_tcp_fn fn, void *arg)
+int diag_tcp_each(__u32 states, bool bytes, diag_tcp_fn fn, void *arg)
 {
 	struct tcp_call call = {fn, arg};
 
-	return each_tcp(AF_INET, states, &call)
-		       ?: each_tcp(AF_INET6, states, &call);
+	return each_tcp(AF_INET, states, bytes, &call)
+		       ?: each_tcp(AF_INET6, states, bytes, &call);
 }
 
 /* ---- TCP listeners ------------------------------------------------------- */
@@ -187,7 +193,7 @@ static int take_listener(const struct diag_tcp *s, void *arg)
 int diag_tcp_listeners(struct netns_listener **out)
 {
 	struct listeners list = {};
-	int err = diag_tcp_each(1 << TCP_LISTEN, take_listener, &list);
+	int err = diag_tcp_each(1 << TCP_LISTEN, false, take_listener, &list);
 
 	if (err) {
 		free(list.v);

@@ -51,16 +51,22 @@ struct diag_tcp {
 	__u64 inode;
 	__u64 cookie; /* SO_COOKIE */
 	__u64 cgroup; /* the v2 id of where it was made; 0: not known */
+	__u64 rx_bytes, tx_bytes; /* payload; where asked for */
+	__u8 state;		  /* TCP_LISTEN and its like */
+	bool counted;		  /* the kernel told the bytes */
+	__u8 _pad[6];
 };
 
 /*
  * diag_tcp_each - Call @fn for every TCP socket in one of @states, a mask of
  * 1 << TCP_LISTEN and its like; also for the inner ones of SMC sockets.
+ * @bytes: ask for them, too; it takes each socket's lock for a moment.
  * @fn: returns 0 to go on, or a negative errno.
  * Return: 0, what @fn returned if not 0, or a negative errno.
  */
 typedef int (*diag_tcp_fn)(const struct diag_tcp *s, void *arg);
-int diag_tcp_each(__u32 states, diag_tcp_fn fn, void *arg) must_check;
+int diag_tcp_each(__u32 states, bool bytes, diag_tcp_fn fn,
+		  void *arg) must_check;
 
 /* A TCP listener. */
 struct netns_listener {

@@ -79,6 +79,13 @@ int netns_smc_list(const struct netns_ref *ref,
  * negative errno. */
 int netns_smc_sockets(const struct netns_ref *ref) must_check;
 
+/*
+ * netns_guarded - Do SMC sockets live in any namespace that has a selector of
+ * ours? One helper goes through all that netns_each() finds.
+ * Return: 1, 0, or a negative errno: not known.
+ */
+int netns_guarded(const char *proc) must_check;
+
 /* netns_fallbacks - Its fall-back counters, see smc_fallbacks(). */
 int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
 		    unsigned int room) must_check;

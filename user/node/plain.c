@@ -16,6 +16,14 @@
 /* One request each, in the time that a helper has. */
 #define END_MAX 4096
 
+/* Of connections that programs of ours would call plain and established; and
+ * of all that are not over. */
+#define ESTABLISHED (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT)
+#define LIVE                                                           \
+	(ESTABLISHED | 1 << TCP_SYN_SENT | 1 << TCP_SYN_RECV |         \
+	 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_LAST_ACK | \
+	 1 << TCP_CLOSING)
+
 /* ---- which are SMC's ----------------------------------------------------- */
 
 static __u32 port_pair(__u16 local, __u16 remote)
@@ -71,7 +79,29 @@ size_t plain_without_smc(struct plain_flow *v, size_t n,
 struct flows {
 	struct plain_flow *v;
 	size_t n;
+	const struct mesh_records *asked;
+	struct mesh_socket *told; /* one for each of them */
 };
+
+static void tell(struct flows *flows, const struct diag_tcp *s)
+{
+	const struct mesh_socket socket = {
+		.local = s->local,
+		.remote = s->remote,
+		.local_port = s->local_port,
+		.remote_port = s->remote_port,
+		.connected =
+			s->state != TCP_SYN_SENT && s->state != TCP_SYN_RECV,
+		.counted = s->counted,
+		.cookie = s->cookie,
+		.rx_bytes = s->rx_bytes,
+		.tx_bytes = s->tx_bytes,
+	};
+	const struct mesh_record *r = mesh_record_of(flows->asked, &socket);
+
+	if (r)
+		flows->told[r - flows->asked->v] = socket;
+}
 
 static bool in_here(const struct diag_tcp *s)
 {
@@ -83,7 +113,10 @@ static int take_flow(const struct diag_tcp *s, void *arg)
 	struct flows *flows = arg;
 	struct plain_flow *f;
 
-	if (in_here(s) || flows->n == PLAIN_MAX)
+	if (flows->told)
+		tell(flows, s);
+	if (!(1 << s->state & ESTABLISHED) || in_here(s) ||
+	    flows->n == PLAIN_MAX)
 		return 0;
 	f = array_push(flows->v, flows->n);
 	if (!f)
@@ -97,48 +130,78 @@ static int take_flow(const struct diag_tcp *s, void *arg)
 		.uid = s->uid,
 		.cookie = s->cookie,
 		.cgroup = s->cgroup,
+		.counted = s->counted,
+		.rx_bytes = s->rx_bytes,
+		.tx_bytes = s->tx_bytes,
 	};
 	return 0;
 }
 
-/* The answer: how many listeners, they, the connections. */
-static int add_listeners(const char *proc, struct buf *answer)
+struct find_job {
+	const char *proc;
+	const struct mesh_records *asked; /* NULL: none */
+};
+
+/* The answer: this, the listeners, what was asked for, the connections. */
+struct answer_head {
+	__u64 netns_cookie, n_listeners, n_told;
+};
+
+static int add_listeners(const struct find_job *job, struct buf *answer)
 {
 	_free_ struct netns_listener *late = NULL;
-	int n = diag_late_listeners(proc, &late);
-	__u64 count = n;
+	int n = diag_late_listeners(job->proc, &late);
+	const struct answer_head head = {
+		.netns_cookie = netns_own_cookie(),
+		.n_listeners = n,
+		.n_told = job->asked ? job->asked->n : 0,
+	};
 
 	if (n < 0)
 		return n;
-	buf_add(answer, &count, sizeof(count));
+	buf_add(answer, &head, sizeof(head));
 	return buf_add(answer, late, n * sizeof(*late));
 }
 
-static int add_flows(struct buf *answer)
+static int list_flows(struct flows *flows)
 {
 	_free_ struct diag_smc *smc = NULL;
-	struct flows flows = {};
 	int err, n_smc;
-	size_t n;
 
-	err = diag_tcp_each(1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT,
-			    take_flow, &flows);
+	err = diag_tcp_each(flows->told ? LIVE : ESTABLISHED, flows->told,
+			    take_flow, flows);
+	if (err)
+		return err;
 	/* After the connections: one that became SMC in between is known. */
-	n_smc = err ?: diag_smc_list(&smc);
-	if (!err && n_smc < 0 && n_smc != -ENOENT)
-		err = n_smc;
+	n_smc = diag_smc_list(&smc);
+	if (n_smc < 0 && n_smc != -ENOENT)
+		return n_smc;
+	flows->n = plain_without_smc(flows->v, flows->n, smc,
+				     n_smc < 0 ? 0 : n_smc);
+	return 0;
+}
+
+static int add_flows(const struct find_job *job, struct buf *answer)
+{
+	size_t n_told = job->asked ? job->asked->n : 0;
+	struct flows flows = {.asked = job->asked};
+	int err;
+
+	if (n_told)
+		flows.told = calloc(n_told, sizeof(*flows.told));
+	err = n_told && !flows.told ? -ENOMEM : list_flows(&flows);
 	if (!err) {
-		n = plain_without_smc(flows.v, flows.n, smc,
-				      n_smc < 0 ? 0 : n_smc);
-		err = buf_add(answer, flows.v, n * sizeof(*flows.v));
+		buf_add(answer, flows.told, n_told * sizeof(*flows.told));
+		err = buf_add(answer, flows.v, flows.n * sizeof(*flows.v));
 	}
+	free(flows.told);
 	free(flows.v);
 	return err;
 }
 
-static int find_in_netns(const void *proc, struct buf *answer)
+static int find_in_netns(const void *arg, struct buf *answer)
 {
-	return add_listeners(proc, answer) ?: add_flows(answer);
+	return add_listeners(arg, answer) ?: add_flows(arg, answer);
 }
 
 /* Return: NULL without memory, and only then. */
@@ -151,39 +214,60 @@ static void *copy_of(const void *from, size_t len)
 
 static int take_answer(const struct buf *answer, struct plain *out)
 {
-	size_t listeners, flows;
+	size_t listeners, told, flows;
+	struct answer_head head;
 	const char *rows;
-	__u64 n;
 
-	if (answer->len < sizeof(n))
+	if (answer->len < sizeof(head))
 		return -EIO;
-	memcpy(&n, answer->data, sizeof(n));
-	listeners = n * sizeof(*out->listeners);
-	flows = answer->len - sizeof(n) - listeners;
-	if (n > answer->len || answer->len < sizeof(n) + listeners ||
+	memcpy(&head, answer->data, sizeof(head));
+	listeners = head.n_listeners * sizeof(*out->listeners);
+	told = head.n_told * sizeof(*out->told);
+	flows = answer->len - sizeof(head) - listeners - told;
+	if (head.n_listeners > answer->len || head.n_told > answer->len ||
+	    answer->len < sizeof(head) + listeners + told ||
 	    flows % sizeof(*out->flows))
 		return -EIO;
-	rows = answer->data + sizeof(n);
+	rows = answer->data + sizeof(head);
 	out->listeners = copy_of(rows, listeners);
-	out->flows = copy_of(rows + listeners, flows);
-	if (!out->listeners || !out->flows) {
+	out->told = copy_of(rows + listeners, told);
+	out->flows = copy_of(rows + listeners + told, flows);
+	if (!out->listeners || !out->told || !out->flows) {
 		plain_free(out);
 		return -ENOMEM;
 	}
-	out->n_listeners = n;
+	out->netns_cookie = head.netns_cookie;
+	out->n_listeners = head.n_listeners;
+	out->n_told = head.n_told;
 	out->n_flows = flows / sizeof(*out->flows);
 	return 0;
 }
 
-int plain_find(const struct netns_ref *ref, struct plain *out)
+int plain_find(const struct netns_ref *ref, const struct mesh_records *asked,
+	       struct plain *out)
 {
+	const struct find_job job = {ref->proc ?: PROC_DEFAULT, asked};
 	_buf_ struct buf answer = {};
-	int err =
-		helper_run(ref->path, find_in_netns, ref->proc ?: PROC_DEFAULT,
-			   HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(ref->path, find_in_netns, &job, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	memset(out, 0, sizeof(*out));
 	return err ? err : take_answer(&answer, out);
+}
+
+struct mesh_socket plain_socket(const struct plain_flow *f)
+{
+	return (struct mesh_socket){
+		.local = f->local,
+		.remote = f->remote,
+		.local_port = f->local_port,
+		.remote_port = f->remote_port,
+		.connected = true,
+		.counted = f->counted,
+		.cookie = f->cookie,
+		.rx_bytes = f->rx_bytes,
+		.tx_bytes = f->tx_bytes,
+	};
 }
 
 void plain_keep_uid(struct plain *p, __u32 uid)
@@ -204,6 +288,7 @@ void plain_keep_uid(struct plain *p, __u32 uid)
 void plain_free(struct plain *p)
 {
 	free(p->listeners);
+	free(p->told);
 	free(p->flows);
 	memset(p, 0, sizeof(*p));
 }

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include "base/addr.h"
+#include "mesh/records.h"
 #include "node/diag.h"
 #include "node/netns.h"
 
@@ -20,10 +21,15 @@ struct plain_flow {
 	__u16 local_port, remote_port;
 	__u32 bound_if; /* SO_BINDTODEVICE, or 0 */
 	__u32 uid;	/* whose, as the caller's user namespace sees it */
-	__u32 _pad;
-	__u64 cookie; /* SO_COOKIE, as in smc_flow */
-	__u64 cgroup; /* in which it was opened; 0: not known */
+	bool counted;	/* the kernel told the bytes */
+	__u8 _pad[3];
+	__u64 cookie;		  /* SO_COOKIE, as in smc_flow */
+	__u64 cgroup;		  /* in which it was opened; 0: not known */
+	__u64 rx_bytes, tx_bytes; /* payload */
 };
+
+/* plain_socket - It, to look for its record. */
+struct mesh_socket plain_socket(const struct plain_flow *f);
 
 /* What is plain TCP in a namespace. */
 struct plain {
@@ -32,11 +38,22 @@ struct plain {
 	/* All connections but those between two ends in the namespace. */
 	struct plain_flow *flows;
 	size_t n_flows;
+	__u64 netns_cookie; /* whose all this is; 0: not known */
+	/* Of each record that was asked for its socket, plain TCP or the inner
+	 * one of an SMC socket, in any state of a connection; its cookie is 0
+	 * where there is none. */
+	struct mesh_socket *told;
+	size_t n_told;
 };
 
-/* plain_find - Both, by one helper. Return: 0 or a negative errno, @out is
- * zeroed then. Free with plain_free(). */
-int plain_find(const struct netns_ref *ref, struct plain *out) must_check;
+/*
+ * plain_find - All of it, by one helper.
+ * @asked: with its index; may be NULL. Bytes are asked for only where it has
+ * records.
+ * Return: 0 or a negative errno, @out is zeroed then. Free with plain_free().
+ */
+int plain_find(const struct netns_ref *ref, const struct mesh_records *asked,
+	       struct plain *out) must_check;
 void plain_free(struct plain *p);
 
 /* plain_keep_uid - Drop what is not of @uid, as we count: a helper enters no

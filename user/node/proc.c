@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
 int ns_of_path(const char *path, struct ns_id *out)
 {
@@ -13,6 +14,18 @@ int ns_of_path(const char *path, struct ns_id *out)
 	out->dev = st.st_dev;
 	out->ino = st.st_ino;
 	return 0;
+}
+
+__u64 netns_own_cookie(void)
+{
+	_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	__u64 cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		return 0;
+	return cookie;
 }
 
 int proc_ns(const char *proc, pid_t pid, const char *kind, struct ns_id *out)

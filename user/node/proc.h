@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <linux/types.h>
 #include "base/cleanup.h"
 
 #define PROC_DEFAULT "/proc"
@@ -24,6 +25,10 @@ static inline bool ns_same(const struct ns_id *a, const struct ns_id *b)
 
 /* ns_of_path - Return: 0, or a negative errno. */
 int ns_of_path(const char *path, struct ns_id *out) must_check;
+
+/* netns_own_cookie - SO_NETNS_COOKIE of the caller's network namespace; 0: this
+ * kernel has none. */
+__u64 netns_own_cookie(void);
 
 /* proc_ns - Namespace @kind ("net", "user") of process @pid below @proc. */
 int proc_ns(const char *proc, pid_t pid, const char *kind,

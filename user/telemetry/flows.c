@@ -23,8 +23,65 @@ __u64 flow_wall_offset(void)
 	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 }
 
-const char *flow_sentence(const struct smc_flow *f,
-			  char text[FLOW_SENTENCE_MAX])
+/* ---- what is told of it, and how ----------------------------------------- */
+
+const char *flow_id(const struct smc_handshake *key, char text[FLOW_ID_MAX])
+{
+	__u64 cookie = key->isn | (__u64)key->local_port << 32 |
+		       (__u64)key->remote_port << 48;
+
+	if (key->kind == SMC_ROLE_CLIENT)
+		snprintf(text, FLOW_ID_MAX, "c:%x:%x:%x", key->netns, key->isn,
+			 key->local_port);
+	else if (key->kind == SMC_ROLE_SERVER)
+		snprintf(text, FLOW_ID_MAX, "s:%x:%x:%x:%x", key->netns,
+			 key->isn, key->local_port, key->remote_port);
+	else
+		snprintf(text, FLOW_ID_MAX, "t:%x:%llx", key->netns, cookie);
+	return text;
+}
+
+struct smc_handshake flow_socket_key(__u64 netns_cookie, __u64 cookie)
+{
+	return (struct smc_handshake){
+		.isn = cookie,
+		.netns = netns_cookie,
+		.local_port = cookie >> 32,
+		.remote_port = cookie >> 48,
+		.kind = SMC_KIND_SOCKET,
+	};
+}
+
+/* The first one that holds says most. */
+static const struct {
+	__u32 flag;
+	const char *label, *remark;
+} notes[] = {
+	{SMC_FLOW_UPGRADED, "before-upgrade",
+	 "; opened before the upgrade, its end is told some seconds late"},
+	{SMC_FLOW_ATTEMPT, "attempt",
+	 "; noted when connect() was called, no more was seen of it"},
+	{SMC_FLOW_DIAGNOSED, "diagnosis",
+	 "; its end is told some seconds late"},
+	{0, "exact", ""},
+};
+
+static size_t note_of(const struct smc_flow *f)
+{
+	size_t i = 0;
+
+	while (notes[i].flag && !(f->flags & notes[i].flag))
+		i++;
+	return i;
+}
+
+const char *flow_noted(const struct smc_flow *f)
+{
+	return notes[note_of(f)].label;
+}
+
+static void outcome_sentence(const struct smc_flow *f,
+			     char text[FLOW_SENTENCE_MAX])
 {
 	const char *why = fallback_sentence(f->kernel_code);
 
@@ -61,8 +118,21 @@ const char *flow_sentence(const struct smc_flow *f,
 			 "an outcome that this version does not know (%u)",
 			 f->outcome);
 	}
+}
+
+const char *flow_sentence(const struct smc_flow *f,
+			  char text[FLOW_SENTENCE_MAX])
+{
+	size_t len;
+
+	outcome_sentence(f, text);
+	len = strlen(text);
+	snprintf(text + len, FLOW_SENTENCE_MAX - len, "%s",
+		 notes[note_of(f)].remark);
 	return text;
 }
+
+/* ---- as JSON ------------------------------------------------------------- */
 
 yyjson_mut_val *json_transports(yyjson_mut_doc *doc, __u32 transports)
 {
@@ -158,23 +228,33 @@ static bool add_pod(yyjson_mut_doc *doc, yyjson_mut_val *o, __u32 id,
 	       yyjson_mut_obj_add_uint(doc, o, "pod_id", id);
 }
 
-static bool add_flow(yyjson_mut_doc *doc, yyjson_mut_val *o, __u64 cookie,
-		     const struct smc_flow *f, const struct flow_pod *pod,
-		     __u64 offset)
+static bool add_names(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		      const struct smc_handshake *key, const struct smc_flow *f)
 {
-	return yyjson_mut_obj_add_uint(doc, o, "cookie", cookie) &&
-	       add_pod(doc, o, f->pod_id, pod) && add_ends(doc, o, f) &&
-	       add_outcome(doc, o, f) && add_times(doc, o, f, offset) &&
+	char id[FLOW_ID_MAX];
+
+	return yyjson_mut_obj_add_strcpy(doc, o, "id", flow_id(key, id)) &&
+	       yyjson_mut_obj_add_uint(doc, o, "cookie", f->cookie) &&
+	       yyjson_mut_obj_add_str(doc, o, "noted", flow_noted(f));
+}
+
+static bool add_flow(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		     const struct smc_handshake *key, const struct smc_flow *f,
+		     const struct flow_pod *pod, __u64 offset)
+{
+	return add_names(doc, o, key, f) && add_pod(doc, o, f->pod_id, pod) &&
+	       add_ends(doc, o, f) && add_outcome(doc, o, f) &&
+	       add_times(doc, o, f, offset) &&
 	       yyjson_mut_obj_add_uint(doc, o, "netns_cookie", f->netns_cookie);
 }
 
-yyjson_mut_val *flow_json(yyjson_mut_doc *doc, __u64 cookie,
+yyjson_mut_val *flow_json(yyjson_mut_doc *doc, const struct smc_handshake *key,
 			  const struct smc_flow *f, const struct flow_pod *pod,
 			  __u64 wall_offset)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 
-	return add_flow(doc, o, cookie, f, pod, wall_offset) ? o : NULL;
+	return add_flow(doc, o, key, f, pod, wall_offset) ? o : NULL;
 }
 
 yyjson_mut_val *flow_event_json(yyjson_mut_doc *doc, const struct smc_event *e,
@@ -185,6 +265,5 @@ yyjson_mut_val *flow_event_json(yyjson_mut_doc *doc, const struct smc_event *e,
 	if (!json_add_time(doc, o, "time", e->time_ns + wall_offset) ||
 	    !yyjson_mut_obj_add_str(doc, o, "event", event_label(e->type)))
 		return NULL;
-	return add_flow(doc, o, e->cookie, &e->flow, pod, wall_offset) ? o
-								       : NULL;
+	return add_flow(doc, o, &e->key, &e->flow, pod, wall_offset) ? o : NULL;
 }

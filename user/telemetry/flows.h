@@ -7,6 +7,7 @@
 #include <smcmesh/abi.h>
 
 #define FLOW_SENTENCE_MAX 256
+#define FLOW_ID_MAX 40
 
 /* Whose flow it is: the names of smc_flow.pod_id. Both NULL: not known (the
  * pod is gone). */
@@ -19,8 +20,24 @@ struct flow_pod {
 __u64 flow_wall_offset(void);
 
 /*
+ * flow_id - The record's key as text, in hexadecimal: "c:NETNS:ISN:PORT" of a
+ * client, "s:NETNS:ISN:PORT:REMOTE" of a server, "t:NETNS:COOKIE" of a TCP
+ * socket whose handshake nobody of ours saw.
+ * Return: @text.
+ */
+const char *flow_id(const struct smc_handshake *key, char text[FLOW_ID_MAX]);
+
+/* flow_socket_key - The key of such a socket. */
+struct smc_handshake flow_socket_key(__u64 netns_cookie, __u64 cookie);
+
+/* flow_noted - How its end is told: "exact", or "before-upgrade", "attempt",
+ * "diagnosis" (enum smc_flow_flag). */
+const char *flow_noted(const struct smc_flow *f);
+
+/*
  * flow_sentence - What became of the flow and why, for a person: "SMC-D",
- * "TCP: the peer is not an endpoint", "fell back to TCP: ... (0x03030008)".
+ * "TCP: the peer is not an endpoint", "fell back to TCP: ... (0x03030008)"; and
+ * what of it is not told exactly.
  * Return: @text.
  */
 const char *flow_sentence(const struct smc_flow *f,
@@ -28,12 +45,12 @@ const char *flow_sentence(const struct smc_flow *f,
 
 /*
  * flow_json - The record as an object of @doc.
- * @cookie:      the key in smc_flow: the inner TCP socket's cookie
+ * @key:         of it in smc_flow
  * @wall_offset: flow_wall_offset()
  *
  * Return: the object, or NULL without memory. Copies what it needs.
  */
-yyjson_mut_val *flow_json(yyjson_mut_doc *doc, __u64 cookie,
+yyjson_mut_val *flow_json(yyjson_mut_doc *doc, const struct smc_handshake *key,
 			  const struct smc_flow *f, const struct flow_pod *pod,
 			  __u64 wall_offset);
 

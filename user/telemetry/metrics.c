@@ -231,28 +231,38 @@ static int counter_cmp(const void *a, const void *b)
 
 	if (x->counter != y->counter)
 		return x->counter < y->counter ? -1 : 1;
-	return x->pod_id < y->pod_id ? -1 : x->pod_id > y->pod_id;
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-static __u64 counter_of(const struct metrics *m, __u32 pod_id, __u32 counter)
+/* A pod without a number has none. */
+static __u64 counter_of(const struct metrics *m, const struct metrics_pod *pod,
+			__u32 counter)
 {
-	struct metrics_counter key = {{pod_id, counter}, 0};
+	struct metrics_counter key = {{smc_slot(pod->id), counter}, 0};
 	struct metrics_counter *c = NULL;
 
-	if (m->n_counters)
+	if (m->n_counters && pod->id)
 		c = bsearch(&key, m->counters, m->n_counters, sizeof(*c),
 			    counter_cmp);
 	return c ? c->value : 0;
 }
 
-/* Numbers that have no name, together. */
+static void name_slots(struct metrics *m)
+{
+	memset(m->named, 0, sizeof(m->named));
+	for (size_t i = 0; i < m->n_pods; i++)
+		if (m->pods[i].id)
+			m->named[smc_slot(m->pods[i].id)] = true;
+}
+
+/* Slots that have no name, together. */
 static __u64 counter_of_nameless(const struct metrics *m, __u32 counter)
 {
 	__u64 sum = 0;
 
 	for (size_t i = 0; i < m->n_counters; i++)
 		if (m->counters[i].key.counter == counter &&
-		    !pod_find(m, m->counters[i].key.pod_id)->id)
+		    !m->named[m->counters[i].key.slot % SMC_PODS])
 			sum += m->counters[i].value;
 	return sum;
 }
@@ -275,7 +285,7 @@ static void add_counter(struct buf *out, const struct metrics *m,
 	__u64 value;
 
 	for (size_t i = 0; i < m->n_pods; i++) {
-		value = counter_of(m, m->pods[i].id, id);
+		value = counter_of(m, &m->pods[i], id);
 		if (m->pods[i].id && (value || m->pods[i].armed))
 			add_sample(out, family, &m->pods[i],
 				   counters[id].labels, value);
@@ -306,13 +316,13 @@ static void add_bypassed(struct buf *out, const struct metrics *m)
 	__u64 value;
 
 	add_head(out, METRIC_BYPASSED);
-	for (__u32 r = 0; r < SMC_REASON_MAX; r++) {
+	for (__u32 r = 0; r < SMC_REASON_FLOW_MAX; r++) {
 		snprintf(reason, sizeof(reason), "reason=\"%s\"",
 			 reason_label(r));
 		for (size_t i = 0; i < m->n_pods; i++) {
-			value = counter_of(m, m->pods[i].id,
+			value = counter_of(m, &m->pods[i],
 					   SMC_COUNTER_REASON + r);
-			if (m->pods[i].id && value)
+			if (value)
 				add_sample(out, "flows_bypassed", &m->pods[i],
 					   reason, value);
 		}
@@ -325,6 +335,7 @@ static void add_bypassed(struct buf *out, const struct metrics *m)
 
 int metrics_write(struct buf *out, struct metrics *m)
 {
+	name_slots(m);
 	if (m->n_counters)
 		qsort(m->counters, m->n_counters, sizeof(*m->counters),
 		      counter_cmp);
@@ -377,8 +388,9 @@ int metrics_reference(struct buf *out)
 	reference_families(out);
 	buf_printf(out, "\n## Reasons\n\n| reason | meaning |\n|---|---|\n");
 	for (__u32 r = 0; r < SMC_REASON_MAX; r++)
-		buf_printf(out, "| `%s` | %s |\n", reason_label(r),
-			   reason_sentence(r));
+		if (reason_known(r))
+			buf_printf(out, "| `%s` | %s |\n", reason_label(r),
+				   reason_sentence(r));
 	buf_printf(out, "\n## Codes of the kernel\n\n"
 			"| number | code | meaning |\n|---|---|---|\n");
 #define ROW(id, code, label, sentence) \

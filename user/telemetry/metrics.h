@@ -4,8 +4,8 @@
  * The caller collects the numbers; here are names, help, labels and escapes.
  *
  * Labels are bounded: pods of this node, and the tables of counters.h,
- * reasons.h and fallback.h. A pod's number that has no name any more counts
- * under namespace="", pod="".
+ * reasons.h and fallback.h. A pod's counters are at its number's slot. What has
+ * no name (any more) counts under namespace="", pod="".
  */
 #pragma once
 
@@ -110,6 +110,7 @@ struct metrics {
 	bool publishes, published; /* does it publish at all; all of it? */
 	struct metrics_counter *counters; /* put in order by metrics_write() */
 	size_t n_counters;
+	bool named[SMC_PODS]; /* slots of these pods: by metrics_write() */
 	const struct metrics_fallback *fallbacks;
 	size_t n_fallbacks;
 	__u64 reconciles_ok, reconciles_failed;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/reason.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include "base/cleanup.h"
@@ -41,16 +40,21 @@ static const char *name_of(const char *const *names, size_t n, __u32 i)
 	return i < n && names[i] ? names[i] : "unknown";
 }
 
+bool reason_known(__u32 reason)
+{
+	return reason < SMC_REASON_MAX && reasons[reason].label;
+}
+
 const char *reason_label(__u32 reason)
 {
-	return reason < SMC_REASON_MAX ? reasons[reason].label : "unknown";
+	return reason_known(reason) ? reasons[reason].label : "unknown";
 }
 
 const char *reason_sentence(__u32 reason)
 {
-	return reason < SMC_REASON_MAX ? reasons[reason].sentence
-				       : "a reason that this version does not "
-					 "know";
+	return reason_known(reason) ? reasons[reason].sentence
+				    : "a reason that this version does not "
+				      "know";
 }
 
 const char *role_label(__u32 role)

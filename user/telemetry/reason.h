@@ -2,10 +2,15 @@
 /* The words for the ABI's numbers: reasons, roles, outcomes, transports. */
 #pragma once
 
+#include <stdbool.h>
 #include <smcmesh/abi.h>
 #include <smcmesh/reasons.h>
 
 #define TRANSPORTS_STRLEN 12 /* "smcr,smcd" and the NUL */
+
+/* reason_known - Is there such a row? Between the last reason of flows and the
+ * first of pods there is none. */
+bool reason_known(__u32 reason);
 
 /* reason_label - E.g. "not-endpoint"; "unknown" for a number not in the
  * table (a record written by a newer agent). Never NULL. */

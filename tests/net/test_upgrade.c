@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: Apache-2.0
+/* user/datapath: what the agents of other ABIs left: adopted, taken over,
+ * refused, taken away. See world.h. */
+#include "world.h"
+
+#include "datapath/other.h"
+
+/* ---- what others left ---- */
+
+struct left {
+	char dir[PATH_MAX + 16], link_dir[PATH_MAX + 32];
+	unsigned int abi;
+};
+
+static struct left left_of(unsigned int abi)
+{
+	char version[16] = "";
+	struct left l = {.abi = abi};
+
+	if (abi > 1)
+		snprintf(version, sizeof(version), "/v%u", abi);
+	snprintf(l.dir, sizeof(l.dir), "%s%s", root, version);
+	snprintf(l.link_dir, sizeof(l.link_dir), "%s/links", l.dir);
+	return l;
+}
+
+static int make_map(const struct left *l, enum bpf_map_type type,
+		    const char *name, __u32 key, __u32 value, __u32 entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int fd;
+
+	if (type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_PERCPU_HASH)
+		opts.map_flags = BPF_F_NO_PREALLOC;
+	fd = bpf_map_create(type, name, key, value, entries, &opts);
+	assert_true(fd >= 0);
+	assert_int_equal(pin_put(fd, l->dir, name), 0);
+	return fd;
+}
+
+static void make_dirs(const struct left *l)
+{
+	assert_int_equal(pin_dir_make(root), 0);
+	assert_int_equal(pin_dir_make(l->dir), 0);
+	assert_int_equal(pin_dir_make(l->link_dir), 0);
+}
+
+/* A program that does nothing, attached to our cgroup and pinned. */
+static void make_link(const struct left *l, const char *name)
+{
+	const struct bpf_insn yes[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	_close_ int at = open(cgroup, O_RDONLY | O_DIRECTORY);
+	_close_ int prog = bpf_prog_load(BPF_PROG_TYPE_SOCK_OPS, name, "GPL",
+					 yes, array_size(yes), NULL);
+	_close_ int link = -1;
+
+	assert_true(at >= 0 && prog >= 0);
+	link = bpf_link_create(prog, at, BPF_CGROUP_SOCK_OPS, NULL);
+	assert_true(link >= 0);
+	assert_int_equal(pin_put(link, l->link_dir, name), 0);
+}
+
+/* What connections are judged by: three endpoints, an excluded port. */
+static void make_judged(const struct left *l)
+{
+	_close_ int endpoint =
+		make_map(l, BPF_MAP_TYPE_HASH, "smc_endpoint", 16, 16, 1000);
+	_close_ int port = make_map(l, BPF_MAP_TYPE_HASH, "smc_port", 8, 4, 9);
+	const struct smc_port_key key = {.port = 3306};
+	const struct smc_port excluded = {.exclude_out = 1};
+	const struct smc_endpoint e = {.node_id = 7};
+
+	for (__u8 i = 0; i < 3; i++) {
+		const struct smc_addr a = {{[15] = i}};
+
+		must_put(endpoint, &a, &e);
+	}
+	must_put(port, &key, &excluded);
+}
+
+/* What of a pod's, a cgroup's and a peer's is the same in every ABI: an armed
+ * pod, one that was refused, a shared namespace, and a cgroup that denies. */
+static void make_rows(const struct left *l)
+{
+	_close_ int netns =
+		make_map(l, BPF_MAP_TYPE_HASH, "smc_netns", 8, 16, 4096);
+	_close_ int group =
+		make_map(l, BPF_MAP_TYPE_HASH, "smc_cgroup", 8, 16, 4096);
+	_close_ int quarantine = make_map(l, BPF_MAP_TYPE_LRU_HASH,
+					  "smc_quarantine", 20, 16, 4096);
+	const struct smc_pod rows[] = {
+		{.pod_id = 5, .uid = SMC_UID_ANY},
+		{.pod_id = 6, .flags = SMC_POD_REFUSED, .uid = SMC_UID_ANY},
+		{.flags = SMC_POD_SHARED, .uid = SMC_UID_ANY}};
+	const struct smc_pod denied = {.pod_id = 7, .flags = SMC_POD_DENY};
+	const struct smc_quarantine q = {.until_ns = 77, .strikes = 3};
+	const struct smc_addr_port peer = {.port = 80};
+
+	for (__u64 i = 0; i < array_size(rows); i++) {
+		__u64 cookie = 0xc00000 + i;
+
+		must_put(netns, &cookie, &rows[i]);
+	}
+	must_put(group, &(__u64){4242}, &denied);
+	must_put(quarantine, &peer, &q);
+	make_judged(l);
+}
+
+/* Of both kinds the same: two pods with counters, four flows. */
+#define COUNTED 3 /* SMC_COUNTER_*, and the reason of another */
+#define FLOWS 4
+
+static const __u8 outcomes[FLOWS] = {SMC_OUTCOME_SMCD, SMC_OUTCOME_TCP,
+				     SMC_OUTCOME_PENDING, SMC_OUTCOME_SMCD};
+
+struct first_flow {
+	__u8 ips[32];
+	__u16 local_port, remote_port;
+	__u32 pod_id;
+	__u8 role, verdict, outcome, closed;
+	__u32 reason, kernel_code, transports;
+	__u64 times[3], rx_bytes, tx_bytes, netns_cookie;
+};
+
+static void make_first_counters(const struct left *l)
+{
+	_close_ int fd = make_map(l, BPF_MAP_TYPE_PERCPU_HASH, "smc_counter", 8,
+				  8, 32768);
+	int cpus = libbpf_num_possible_cpus();
+	__u64 *each = calloc(cpus, sizeof(*each));
+
+	assert_non_null(each);
+	for (__u32 pod = 5; pod <= 6; pod++) {
+		/* the last one has no name */
+		const __u32 keys[][2] = {{pod, COUNTED},
+					 {pod, 1000 + SMC_REASON_LOOPBACK},
+					 {pod, 4000}};
+
+		for (size_t i = 0; i < array_size(keys); i++) {
+			each[0] = 10 * pod + i;
+			must_put(fd, keys[i], each);
+		}
+	}
+	free(each);
+}
+
+static void make_first(void)
+{
+	struct left l = left_of(1);
+	const __u32 config[6] = {1, 1, SMC_TRANSPORT_SMCD, 0x100, 0xff00, 9};
+	struct first_flow f = {
+		.pod_id = 5, .role = SMC_ROLE_CLIENT, .netns_cookie = 0xc00000};
+
+	make_dirs(&l);
+	make_rows(&l);
+	make_first_counters(&l);
+	make_link(&l, "sockproto");
+	make_link(&l, "flow_connect4");
+	_close_ int flow =
+		make_map(&l, BPF_MAP_TYPE_LRU_HASH, "smc_flow", 8, 104, 65536);
+	_close_ int c =
+		make_map(&l, BPF_MAP_TYPE_ARRAY, "smc_config", 4, 24, 1);
+	_close_ int other =
+		make_map(&l, BPF_MAP_TYPE_LRU_HASH, "smc_answered", 32, 8, 100);
+	assert_true(other >= 0);
+	assert_int_equal(sizeof(f), 104);
+	must_put(c, &(__u32){0}, config);
+	for (__u64 i = 0; i < FLOWS; i++) {
+		__u64 cookie = 0x123456789000 + i;
+
+		f.outcome = outcomes[i];
+		f.closed = i == 3;
+		f.local_port = 1000 + i;
+		must_put(flow, &cookie, &f);
+	}
+}
+
+static void make_later(unsigned int abi, unsigned int readable)
+{
+	struct left l = left_of(abi);
+	const struct smc_config config = {.abi_version = abi,
+					  .abi_readable = readable,
+					  .enabled = 1,
+					  .node_id = 9};
+	struct smc_handshake key = {.kind = SMC_ROLE_CLIENT};
+	struct smc_flow f = {
+		.pod_id = 5, .role = SMC_ROLE_CLIENT, .netns_cookie = 0xc00000};
+
+	make_dirs(&l);
+	make_rows(&l);
+	make_link(&l, "sockproto");
+	make_link(&l, "another_hook");
+	_close_ int counter =
+		make_map(&l, BPF_MAP_TYPE_PERCPU_ARRAY, "smc_counter", 4,
+			 sizeof(struct smc_counters), 100);
+	_close_ int flow = make_map(&l, BPF_MAP_TYPE_HASH, "smc_flow",
+				    sizeof(key), sizeof(f), 1000);
+	_close_ int c = make_map(&l, BPF_MAP_TYPE_ARRAY, "smc_config", 4,
+				 sizeof(config) + 64, 1);
+	unsigned char grown[sizeof(config) + 64] = {};
+
+	memcpy(grown, &config, sizeof(config));
+	must_put(c, &(__u32){0}, grown);
+	for (__u32 pod = 5; pod <= 6; pod++) {
+		put_counter(counter, pod, COUNTED, 10 * pod);
+		put_counter(counter, pod,
+			    SMC_COUNTER_REASON + SMC_REASON_LOOPBACK,
+			    10 * pod + 1);
+	}
+	for (__u32 i = 0; i < FLOWS; i++) {
+		key.isn = i;
+		f.outcome = outcomes[i];
+		f.closed = i == 3;
+		f.local_port = 1000 + i;
+		must_put(flow, &key, &f);
+	}
+}
+
+struct pods_seen {
+	struct smc_pod by_key[2];
+	int n;
+};
+
+static int see_pod(__u64 key, const struct smc_pod *v, void *arg)
+{
+	struct pods_seen *s = arg;
+
+	if (key - 0xc00000 < 2)
+		s->by_key[key - 0xc00000] = *v;
+	s->n++;
+	return 0;
+}
+
+struct flows_seen {
+	struct smc_flow by_port[FLOWS];
+	struct smc_handshake keys[FLOWS];
+	int n;
+};
+
+static int see_flow(const struct smc_handshake *key, const struct smc_flow *v,
+		    void *arg)
+{
+	struct flows_seen *s = arg;
+	int i = v->local_port - 1000;
+
+	assert_in_range(i, 0, FLOWS - 1);
+	s->by_port[i] = *v;
+	s->keys[i] = *key;
+	s->n++;
+	return 0;
+}
+
+/* What an agent reads when it starts, and what it may rely on. */
+static void assert_first_half(struct datapath *dp)
+{
+	const struct smc_addr_port peer = {.port = 80};
+	struct pods_seen seen = {};
+	struct smc_quarantine q;
+	struct smc_usage u;
+	int n = 0;
+
+	assert_true(datapath_is_armed(dp));
+	assert_int_equal(datapath_each_netns(dp, see_pod, &seen), 0);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.by_key[0].pod_id, 5);
+	assert_int_equal(seen.by_key[1].pod_id, 6);
+	assert_int_equal(seen.by_key[1].flags, SMC_POD_REFUSED);
+	assert_int_equal(datapath_each_cgroup(dp, count_pod, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(
+		bpf_map_lookup_elem(dp->map_fd[MAP_QUARANTINE], &peer, &q), 0);
+	assert_int_equal(q.strikes, 3);
+	assert_int_equal(
+		bpf_map_lookup_elem(dp->map_fd[MAP_USAGE], &(__u32){0}, &u), 0);
+	assert_int_equal(u.quarantines, 1);
+	assert_int_equal(config_now(dp).abi_version, SMC_ABI_VERSION);
+	assert_int_equal(config_now(dp).enabled, 1);
+	assert_int_equal(config_now(dp).node_id, 9);
+	assert_int_equal(endpoints_now(dp), 3);
+	assert_true(config_now(dp).uses & SMC_USE_PORTS);
+}
+
+/* The agent arms the same pod with the same number. */
+static void apply_again(struct datapath *dp)
+{
+	struct any_plan p _plan_;
+	struct smc_pod v;
+	__u64 key = 0xc00000;
+
+	plan_init(&p, 2, 0);
+	for (int i = 0; i < 2; i++)
+		p.plan.pods[i].value.pod_id = 5 + i;
+	apply(dp, &p);
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[MAP_NETNS], &key, &v),
+			 0);
+	assert_int_equal(v.flags, 0);
+	key++;
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[MAP_NETNS], &key, &v),
+			 0);
+	assert_int_equal(v.flags, SMC_POD_REFUSED);
+	key++;
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[MAP_NETNS], &key, &v),
+			 0);
+	assert_int_equal(v.flags, SMC_POD_SHARED);
+	assert_int_equal(endpoints_now(dp), 0);
+	assert_false(config_now(dp).uses & SMC_USE_PORTS);
+}
+
+static struct flows_seen assert_second_half(struct datapath *dp)
+{
+	struct flows_seen flows = {};
+	struct smc_usage u;
+
+	for (__u32 pod = 5; pod <= 6; pod++) {
+		assert_int_equal(counter_of(dp, pod, COUNTED), 10 * pod);
+		assert_int_equal(
+			counter_of(dp, pod,
+				   SMC_COUNTER_REASON + SMC_REASON_LOOPBACK),
+			10 * pod + 1);
+	}
+	for (__u32 slot = 0; slot < SMC_PODS; slot++)
+		assert_int_equal(counter_of(dp, slot, COUNTER_MARK), 0);
+	assert_int_equal(datapath_each_flow(dp, false, see_flow, &flows), 0);
+	assert_int_equal(flows.n, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(flows.by_port[i].outcome, outcomes[i]);
+		assert_int_equal(flows.by_port[i].flags, SMC_FLOW_UPGRADED);
+		assert_int_equal(flows.by_port[i].pod_id, 5);
+	}
+	assert_int_equal(
+		bpf_map_lookup_elem(dp->map_fd[MAP_USAGE], &(__u32){5}, &u), 0);
+	assert_int_equal(u.flows, 2);
+	return flows;
+}
+
+static void assert_gone(unsigned int abi)
+{
+	struct left l = left_of(abi);
+
+	assert_int_equal(access(l.link_dir, F_OK), -1);
+	if (abi > 1)
+		assert_int_equal(access(l.dir, F_OK), -1);
+	else
+		assert_int_equal(count_pins(l.dir), 0);
+}
+
+static void test_first(void **state)
+{
+	struct left l = left_of(1);
+	struct flows_seen flows;
+	struct datapath *dp;
+
+	make_first();
+	dp = open_idle();
+	assert_first_half(dp);
+	/* Its maps are untouched until it is time. Of its links that goes which
+	 * would convert beside ours; the mark of its sidecar rule is needed. */
+	assert_int_equal(pin_open(l.link_dir, "sockproto", PIN_LINK), -ENOENT);
+	assert_true(id_of(l.link_dir, "flow_connect4", PIN_LINK));
+	assert_int_equal(count_pins(l.dir), 9);
+	apply_again(dp);
+	/* what was applied stays applied, should we die now */
+	datapath_close(dp);
+	dp = open_idle();
+	assert_int_equal(endpoints_now(dp), 0);
+	/* a count of ours is added to */
+	put_counter(dp->map_fd[MAP_COUNTER], 5, SMC_COUNTER_OFFERS, 3);
+	assert_int_equal(datapath_take_over(dp), 0);
+	assert_int_equal(counter_of(dp, 5, SMC_COUNTER_OFFERS), 3);
+	flows = assert_second_half(dp);
+	assert_true(flows.by_port[0].cookie == 0x123456789000);
+	assert_int_equal(flows.keys[1].isn, 0x56789001);
+	assert_int_equal(flows.keys[1].local_port, 0x1234);
+	assert_int_equal(flows.keys[1].kind, SMC_KIND_SOCKET);
+	assert_gone(1);
+	assert_int_equal(datapath_take_over(dp), 0);
+	assert_second_half(dp);
+	assert_int_equal(heal(dp), 0);
+	datapath_close(dp);
+	dp = open_idle();
+	assert_second_half(dp);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* Another ABI that can be read, be it an older or a newer one. */
+static void test_later(void **state)
+{
+	struct flows_seen flows;
+	struct datapath *dp;
+
+	make_later(SMC_ABI_VERSION + 3, SMC_ABI_VERSION);
+	dp = open_idle();
+	assert_first_half(dp);
+	apply_again(dp);
+	assert_int_equal(datapath_take_over(dp), 0);
+	flows = assert_second_half(dp);
+	assert_int_equal(flows.keys[1].isn, 1);
+	assert_int_equal(flows.keys[1].kind, SMC_ROLE_CLIENT);
+	assert_gone(SMC_ABI_VERSION + 3);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* What was recorded by both, while both ran, is shown once. */
+static void test_recorded_twice(void **state)
+{
+	struct smc_flow_job job = {.key = {.isn = 99, .kind = SMC_ROLE_CLIENT},
+				   .flow = {.pod_id = 5,
+					    .role = SMC_ROLE_CLIENT,
+					    .local_port = 1000,
+					    .outcome = SMC_OUTCOME_SMCD,
+					    .netns_cookie = 0xc00000}};
+	struct flows_seen flows = {};
+	struct datapath *dp;
+
+	make_first();
+	dp = open_idle();
+	assert_int_equal(job_run(dp, JOB_FLOW_PUT, &job, sizeof(job)), 0);
+	assert_int_equal(datapath_take_over(dp), 0);
+	assert_int_equal(datapath_each_flow(dp, false, see_flow, &flows), 0);
+	assert_int_equal(flows.n, 2);
+	assert_int_equal(flows.keys[0].isn, 99);
+	assert_int_equal(flows.by_port[0].flags, 0);
+	assert_int_equal(flows.by_port[1].flags, SMC_FLOW_UPGRADED);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* ---- death on the way ---- */
+
+static char fault[64];
+
+static int open_and_take(void)
+{
+	struct datapath *dp = NULL;
+
+	setenv("SMCMESH_FAULT", fault, 1);
+	return datapath_open(&opt, &dp) || datapath_take_over(dp);
+}
+
+static void die_at(const char *point, int passage, unsigned int abi)
+{
+	struct datapath *dp;
+
+	if (abi == 1)
+		make_first();
+	else
+		make_later(abi, SMC_ABI_VERSION);
+	snprintf(fault, sizeof(fault), "takeover:%s:%d", point, passage);
+	assert_int_equal(in_child(open_and_take), -SIGKILL);
+	dp = open_idle();
+	assert_int_equal(datapath_take_over(dp), 0);
+	assert_second_half(dp);
+	assert_gone(abi);
+	assert_int_equal(heal(dp), 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* An emulated CPU takes seconds for each: there only the first two. */
+static void test_death(void **state)
+{
+	static const struct {
+		const char *point;
+		int passages;
+	} points[] = {{"added", 2}, {"map", 2},	  {"forgotten", 2}, {"flow", 2},
+		      {"taken", 1}, {"links", 1}, {"converter", 1}};
+	bool slow = getenv("SMCMESH_EMULATED");
+	size_t n = slow ? 2 : array_size(points);
+
+	for (size_t i = 0; i < n; i++) {
+		for (int k = 1; k <= (slow ? 1 : points[i].passages); k++)
+			die_at(points[i].point, k, 1);
+		if (!slow)
+			die_at(points[i].point, 1, SMC_ABI_VERSION + 1);
+	}
+}
+
+/* ---- what is refused, and taken away ---- */
+
+static void assert_refused(void)
+{
+	struct datapath *dp = NULL;
+
+	assert_int_equal(datapath_open(&opt, &dp), -EPROTO);
+	assert_null(dp);
+}
+
+static void remove_abi(unsigned int abi, struct buf *said)
+{
+	struct datapath_options one = opt;
+
+	one.abi = abi;
+	assert_int_equal(datapath_remove(&one, false, said), 0);
+}
+
+static void assert_says_of(const struct buf *said, const char *what,
+			   unsigned int abi)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s (ABI %u)\n", what, abi);
+	assert_says(said->data, line);
+}
+
+static void test_unknown(void **state)
+{
+	const unsigned int abi = SMC_ABI_VERSION + 5;
+	struct left l = left_of(abi);
+	unsigned int abis[4];
+	_buf_ struct buf said = {};
+	struct datapath *dp;
+	__u32 link;
+	int pins;
+
+	/* beside one of ours, with its rows */
+	dp = open_armed();
+	datapath_close(dp);
+	make_later(abi, abi);
+	link = id_of(l.link_dir, "sockproto", PIN_LINK);
+	pins = count_pins(l.dir);
+	assert_refused();
+	assert_int_equal(id_of(l.link_dir, "sockproto", PIN_LINK), link);
+	assert_int_equal(count_pins(l.dir), pins);
+	assert_int_equal(datapath_abis(&opt, abis, 4), 2);
+	assert_int_equal(abis[0], SMC_ABI_VERSION);
+	assert_int_equal(abis[1], abi);
+	/* the way out leaves ours alone */
+	remove_abi(abi, &said);
+	assert_says_of(&said, "removed converter sockproto", abi);
+	assert_says_of(&said, "removed map smc_netns", abi);
+	assert_gone(abi);
+	dp = open_idle();
+	assert_int_equal(heal(dp), 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* What says of itself something that cannot be. */
+static void test_strange(void **state)
+{
+	struct left l = left_of(SMC_ABI_VERSION + 1);
+	_close_ int c = -1, netns = -1;
+	struct datapath *dp;
+
+	/* the agent died before it made its first map */
+	make_dirs(&l);
+	dp = open_idle();
+	assert_int_equal(datapath_take_over(dp), 0);
+	assert_gone(SMC_ABI_VERSION + 1);
+	datapath_close(dp);
+	/* maps without a version */
+	make_dirs(&l);
+	netns = make_map(&l, BPF_MAP_TYPE_HASH, "smc_netns", 8, 16, 10);
+	assert_refused();
+	/* the version of another directory */
+	c = make_map(&l, BPF_MAP_TYPE_ARRAY, "smc_config", 4, 32, 1);
+	must_put(c, &(__u32){0}, (__u32[8]){SMC_ABI_VERSION + 2, 2});
+	assert_refused();
+	must_put(c, &(__u32){0}, (__u32[8]){SMC_ABI_VERSION + 1, 2});
+	dp = open_idle();
+	datapath_close(dp);
+	/* a map that is not what it says it can read */
+	cleanup_close(&netns);
+	netns = make_map(&l, BPF_MAP_TYPE_HASH, "smc_netns", 8, 24, 10);
+	assert_refused();
+	remove_all();
+}
+
+static void test_remove(void **state)
+{
+	_buf_ struct buf said = {}, first = {};
+	unsigned int abis[4];
+	struct datapath *dp;
+
+	make_first();
+	make_later(SMC_ABI_VERSION + 1, SMC_ABI_VERSION);
+	dp = open_armed();
+	datapath_close(dp);
+	assert_int_equal(datapath_abis(&opt, abis, 4), 3);
+	remove_abi(1, &first);
+	assert_says_of(&first, "removed link flow_connect4", 1);
+	assert_null(strstr(first.data, "another_hook"));
+	assert_int_equal(datapath_abis(&opt, abis, 4), 2);
+	assert_int_equal(datapath_remove(&opt, false, &said), 0);
+	assert_says(said.data, "removed map smc_endpoint\n");
+	assert_says_of(&said, "removed map smc_netns", SMC_ABI_VERSION + 1);
+	assert_null(strstr(said.data, "left"));
+	assert_int_equal(access(root, F_OK), -1);
+	assert_int_equal(datapath_abis(&opt, abis, 4), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_first),	   TEST(test_later),
+		TEST(test_recorded_twice), TEST(test_death),
+		TEST(test_unknown),	   TEST(test_strange),
+		TEST(test_remove),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When the programs that everybody's processes run through are attached: from
+ * the reconcile in which the source names the first pod of this node that is to
+ * be armed, before its cgroup is there, until some time after the last one was.
+ * And which recorder writes the flows.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <linux/types.h>
+#include "mesh/model.h"
+
+/* A pod that is made anew, a mesh that is switched off and on: attaching costs
+ * tens of milliseconds, and in these pods would be late. */
+#define HOOKS_LINGER_MS 60000
+/* What failed is not tried again at each event. */
+#define HOOKS_RETRY_MS 5000
+
+struct hooks {
+	/* All times are uv_now(); 0: not so. */
+	__u64 idle_since;    /* no pod is wanted, and something is attached */
+	__u64 asked_at;	     /* detached as far as SMC sockets allowed it */
+	__u64 failed_at;     /* attaching */
+	__u64 unrecorded_at; /* choosing `recorder` */
+	bool recorded;
+	enum mesh_recorder recorder; /* of the configuration, as last tried */
+};
+
+enum hooks_step {
+	HOOKS_STAY = 0,
+	HOOKS_ATTACH, /* datapath_arm(), which does nothing twice */
+	HOOKS_DETACH,
+};
+
+/*
+ * hooks_next - What is to be done now. Time passes only by being called.
+ * @wanted: a pod of this node is to be armed. @attached: is any of them?
+ */
+enum hooks_step hooks_next(struct hooks *h, bool wanted, bool attached,
+			   __u64 now);
+
+/* hooks_attached, hooks_detached - What came of it. @err: 0, or why not.
+ * @guarded: SMC sockets of ours are left, and so are what guards them. */
+void hooks_attached(struct hooks *h, int err, __u64 now);
+void hooks_detached(struct hooks *h, bool guarded, __u64 now);
+
+/* hooks_record_due - Is the recorder to be chosen (again)? */
+bool hooks_record_due(const struct hooks *h, enum mesh_recorder wanted,
+		      __u64 now);
+void hooks_recorded(struct hooks *h, enum mesh_recorder wanted, int err,
+		    __u64 now);
+
+struct agent;
+
+/* hooks_apply - Do what is due. @recorder: of the configuration. Whether
+ * sockets can be converted then: datapath_has_converter(). */
+void hooks_apply(struct agent *a, enum mesh_recorder recorder, bool wanted);

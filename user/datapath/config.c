@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/* smc_config: written by the agent alone, so it is read, changed and written
+ * back without a lock. */
+#include <bpf/bpf.h>
+
+#include "base/log.h"
+#include "datapath/other.h"
+
+int datapath_config(const struct datapath *dp, struct smc_config *out)
+{
+	int fd = dp->map_fd[MAP_CONFIG];
+	__u32 zero = 0;
+
+	return fd < 0 ? -ENOENT : bpf_map_lookup_elem(fd, &zero, out);
+}
+
+static int write_config(const struct datapath *dp, const struct smc_config *c)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(dp->map_fd[MAP_CONFIG], &zero, c, BPF_ANY);
+}
+
+/* While ours is off it is theirs that counts, with all that belongs to it. */
+static int take_theirs(struct datapath *dp, struct smc_config *c)
+{
+	int err;
+
+	err = others_config(dp, c);
+	if (err) /* -ENOENT: it has no maps any more, or none yet */
+		return err == -ENOENT ? 0 : err;
+	return others_rows(dp, &c->uses);
+}
+
+int config_begin(struct datapath *dp)
+{
+	struct smc_config c = {};
+	int err;
+
+	err = datapath_config(dp, &c);
+	if (!err && !c.enabled && dp->n_others)
+		err = take_theirs(dp, &c);
+	c.abi_version = SMC_ABI_VERSION;
+	c.abi_readable = SMC_ABI_READABLE;
+	c.uses &= ~SMC_USE_FOLLOWED; /* whoever followed did so by an agent */
+	if (!err)
+		err = write_config(dp, &c);
+	return err ? log_err(err, "begin with smc_config") : 0;
+}
+
+int config_use(struct datapath *dp, __u32 mask, __u32 uses)
+{
+	struct smc_config c = {};
+	__u32 was;
+	int err;
+
+	err = datapath_config(dp, &c);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	was = c.uses;
+	c.uses = (was & ~mask) | (uses & mask);
+	return c.uses == was ? 0 : write_config(dp, &c);
+}
+
+int datapath_follow(struct datapath *dp, bool followed)
+{
+	return config_use(dp, SMC_USE_FOLLOWED,
+			  followed ? SMC_USE_FOLLOWED : 0);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * smc_counter: a slot of it is one struct for every possible CPU, of which each
+ * is an array of numbers. Read slot by slot: all of it at once would be 640 KiB
+ * for each CPU.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+
+#include "datapath/state.h"
+
+#define NUMBERS(c) ((const __u64 *)(c))
+
+int counters_read(int fd, __u32 slot, struct smc_counters *out)
+{
+	int cpus = libbpf_num_possible_cpus(), err;
+	_free_ struct smc_counters *each = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	each = calloc(cpus, sizeof(*each));
+	if (!each)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(fd, &slot, each);
+	memset(out, 0, sizeof(*out));
+	for (int cpu = 0; !err && cpu < cpus; cpu++)
+		for (__u32 i = 0; i < SMC_COUNTERS_ROOM; i++)
+			((__u64 *)out)[i] += NUMBERS(&each[cpu])[i];
+	return err;
+}
+
+int counters_clear(int fd, __u32 slot)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_free_ struct smc_counters *zero = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	zero = calloc(cpus, sizeof(*zero));
+	return zero ? bpf_map_update_elem(fd, &slot, zero, BPF_ANY) : -ENOMEM;
+}
+
+bool counters_any(const struct smc_counters *c)
+{
+	for (__u32 i = 0; i < SMC_COUNTERS_ROOM; i++)
+		if (NUMBERS(c)[i])
+			return true;
+	return false;
+}
+
+/* A later version may have counted more; the marks of a take over are none. */
+static bool is_known(__u32 counter)
+{
+	if (counter < SMC_COUNTER_REASON)
+		return counter < SMC_COUNTER_MAX;
+	return counter - SMC_COUNTER_REASON < SMC_REASON_FLOW_MAX;
+}
+
+static int each_of(__u32 slot, const struct smc_counters *c,
+		   datapath_counter_fn fn, void *arg)
+{
+	struct smc_counter_key key = {.slot = slot};
+	int err = 0;
+
+	for (key.counter = 0; !err && key.counter < SMC_COUNTERS_ROOM;
+	     key.counter++)
+		if (is_known(key.counter) && NUMBERS(c)[key.counter])
+			err = fn(&key, NUMBERS(c)[key.counter], arg);
+	return err;
+}
+
+int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
+			  void *arg)
+{
+	int fd = dp->map_fd[MAP_COUNTER], err = 0;
+	struct smc_counters c;
+
+	for (__u32 slot = 0; fd >= 0 && !err && slot < SMC_PODS; slot++) {
+		err = counters_read(fd, slot, &c);
+		if (!err)
+			err = each_of(slot, &c, fn, arg);
+	}
+	return err;
+}
+
+int datapath_forget_pod(struct datapath *dp, __u32 pod_id)
+{
+	int fd = dp->map_fd[MAP_COUNTER];
+
+	return fd < 0 ? 0 : counters_clear(fd, smc_slot(pod_id));
+}
+
+int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
+			    void *arg)
+{
+	int fd = dp->map_fd[MAP_COUNTER], err = 0, did = 0;
+	struct smc_counters c;
+
+	for (__u32 slot = 1; fd >= 0 && !err && slot < SMC_PODS; slot++) {
+		if (known(slot, arg))
+			continue;
+		err = counters_read(fd, slot, &c);
+		if (err || !counters_any(&c))
+			continue;
+		err = counters_clear(fd, slot);
+		did++;
+	}
+	return err ? err : did;
+}
+
+bool datapath_flows_evicted(struct datapath *dp)
+{
+	int fd = dp->map_fd[MAP_COUNTER];
+	struct smc_counters c;
+
+	for (__u32 slot = 0; fd >= 0 && slot < SMC_PODS; slot++)
+		if (counters_read(fd, slot, &c) || c.FLOWS_LOST)
+			return true;
+	return false;
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datapath/other.h"
+
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "datapath/mapio.h"
+#include "datapath/pins.h"
+
+/* ---- which there are ---- */
+
+static int refuse(const struct abi_dir *at, const char *why)
+{
+	return log_err(-EPROTO,
+		       "%s holds the datapath of ABI %u, which this version "
+		       "(ABI %u) cannot take over: %s; nothing was changed. "
+		       "Start a version of that ABI, or take it away: smcmesh "
+		       "cleanup --abi %u",
+		       at->dir, at->abi, SMC_ABI_VERSION, why, at->abi);
+}
+
+static void sizes_of(const struct other *o, enum map_id id, __u32 *key,
+		     __u32 *value)
+{
+	*key = map_rows[id].key_size;
+	*value = map_rows[id].value_size;
+	if (id == MAP_FLOW) {
+		*key = o->kind->flow_key;
+		*value = o->kind->flow_value;
+	}
+	if (id == MAP_COUNTER) {
+		*key = o->kind->counter_key;
+		*value = o->kind->counter_value;
+	}
+}
+
+int other_map(const struct other *o, enum map_id id)
+{
+	__u32 key, value;
+
+	sizes_of(o, id, &key, &value);
+	return abi_map_open(o->at.dir, map_rows[id].name, key, value);
+}
+
+static int see_ours(const char *dir, const char *name, void *arg)
+{
+	return map_pin_is_ours(dir, name) ? -EEXIST : 0;
+}
+
+/* An agent may have died before it made its first map, or after it took the
+ * last one away: then nothing of ours is in there. */
+static int check_rest(const struct abi_dir *at)
+{
+	int err = pin_each(at->dir, see_ours, NULL);
+
+	return err == -EEXIST ? refuse(at, "it has no smc_config") : err;
+}
+
+static int check_maps(const struct other *o)
+{
+	static const enum map_id ids[] = {
+		MAP_NETNS, MAP_CGROUP,	   MAP_ENDPOINT, MAP_SERVICE, MAP_CIDR,
+		MAP_PORT,  MAP_QUARANTINE, MAP_FLOW,	 MAP_COUNTER};
+	char why[64];
+
+	for (size_t i = 0; i < array_size(ids); i++) {
+		_close_ int fd = other_map(o, ids[i]);
+
+		if (fd >= 0 || fd == -ENOENT)
+			continue;
+		if (fd != -EPROTO && fd != -EMEDIUMTYPE)
+			return log_err(fd, "open the map %s/%s", o->at.dir,
+				       map_rows[ids[i]].name);
+		snprintf(why, sizeof(why), "its %s is something else",
+			 map_rows[ids[i]].name);
+		return refuse(&o->at, why);
+	}
+	return 0;
+}
+
+static int check_config(const struct other *o)
+{
+	/* ABI 1 has another word where abi_readable is. */
+	size_t known = o->at.abi == 1 ? sizeof(__u32) : 2 * sizeof(__u32);
+	struct smc_config c = {};
+	char why[64];
+	int err = abi_config(o->at.dir, &c, known);
+
+	if (err == -ENOENT)
+		return check_rest(&o->at);
+	if (err == -EPROTO)
+		return refuse(&o->at, "its smc_config is something else");
+	if (err)
+		return log_err(err, "read %s/smc_config", o->at.dir);
+	/* 0: its agent died before it could write the version. */
+	if (c.abi_version && c.abi_version != o->at.abi) {
+		snprintf(why, sizeof(why), "it says it is of ABI %u",
+			 c.abi_version);
+		return refuse(&o->at, why);
+	}
+	if (c.abi_readable <= SMC_ABI_VERSION)
+		return o->kind->config(o, &c) == -EPROTO
+			       ? refuse(&o->at, "its smc_config is shorter")
+			       : check_maps(o);
+	snprintf(why, sizeof(why), "that takes ABI %u or later",
+		 c.abi_readable);
+	return refuse(&o->at, why);
+}
+
+static int other_add(struct datapath *dp, unsigned int abi)
+{
+	struct other *o = array_push(dp->others, dp->n_others);
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	o->kind = abi == 1 ? &other_first : &other_later;
+	err = abi_dir_set(&o->at, dp->root, abi);
+	return err ? err : check_config(o);
+}
+
+int others_find(struct datapath *dp)
+{
+	_cleanup_(abi_dirs_free) struct abi_dirs dirs = {};
+	int err;
+
+	err = abi_dirs_read(dp->root, &dirs);
+	if (err)
+		return log_err(err, "look for other ABIs in %s", dp->root);
+	for (size_t i = 0; !err && i < dirs.n; i++)
+		if (dirs.v[i].abi != SMC_ABI_VERSION)
+			err = other_add(dp, dirs.v[i].abi);
+	return err;
+}
+
+void others_free(struct datapath *dp)
+{
+	for (size_t i = 0; i < dp->n_others; i++)
+		abi_dir_free(&dp->others[i].at);
+	free(take_ptr(dp->others));
+	dp->n_others = 0;
+}
+
+/* ---- the first half ---- */
+
+/* @out: rows of the map's sizes, added to. */
+static int add_rows(const struct other *o, enum map_id id, struct rows *out)
+{
+	_cleanup_(rows_free) struct rows rows = {.key_size = out->key_size,
+						 .value_size = out->value_size};
+	_close_ int fd = other_map(o, id);
+	int err;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = map_read(fd, &rows);
+	for (size_t i = 0; !err && i < rows.n; i++)
+		err = rows_add(out, rows_key(&rows, i), rows_value(&rows, i));
+	return err;
+}
+
+int others_pods(const struct datapath *dp, enum map_id id, struct rows *out)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < dp->n_others; i++)
+		err = add_rows(&dp->others[i], id, out);
+	rows_sort(out);
+	return err;
+}
+
+/* The one that connections are judged by: of several the last that is on. */
+static const struct other *live_one(const struct datapath *dp)
+{
+	for (size_t i = dp->n_others; i--;) {
+		const struct other *o = &dp->others[i];
+		struct smc_config c = {};
+
+		if (!o->kind->config(o, &c) && c.enabled)
+			return o;
+	}
+	return dp->n_others ? &dp->others[dp->n_others - 1] : NULL;
+}
+
+int others_config(const struct datapath *dp, struct smc_config *out)
+{
+	const struct other *o = live_one(dp);
+
+	return o ? o->kind->config(o, out) : -ENOENT;
+}
+
+static void shape(enum map_id id, struct rows *out)
+{
+	out->key_size = map_rows[id].key_size;
+	out->value_size = map_rows[id].value_size;
+}
+
+/* Our rows of that map become those. @keep: what is more than those stays. */
+static int replace(struct datapath *dp, enum map_id id, struct rows *want,
+		   bool keep)
+{
+	_cleanup_(rows_delta_free) struct rows_delta delta = {};
+	_cleanup_(rows_free) struct rows have = {};
+	int fd = dp->map_fd[id], err;
+	unsigned int full = 0;
+
+	shape(id, &have);
+	err = map_read(fd, &have);
+	if (!err)
+		err = rows_diff(want, &have, &delta);
+	if (err)
+		return err;
+	if (!keep)
+		map_delete(fd, &delta.removed, &err);
+	map_write(fd, &delta.changed, 0, delta.changed.n, &full, &err);
+	map_write(fd, &delta.added, 0, delta.added.n, &full, &err);
+	return err;
+}
+
+static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
+{
+	const struct other *o = live_one(dp);
+	_cleanup_(rows_free) struct rows rows = {};
+	int err = 0;
+
+	shape(id, &rows);
+	if (o)
+		err = add_rows(o, id, &rows);
+	rows_sort(&rows);
+	if (rows.n && id == MAP_PORT)
+		*uses |= SMC_USE_PORTS;
+	if (rows.n && id == MAP_CIDR)
+		*uses |= SMC_USE_CIDRS;
+	return err ? err : replace(dp, id, &rows, false);
+}
+
+static int take_pods(struct datapath *dp, enum map_id id)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	int err;
+
+	shape(id, &rows);
+	err = others_pods(dp, id, &rows);
+	return err ? err : replace(dp, id, &rows, true);
+}
+
+int others_rows(struct datapath *dp, __u32 *uses)
+{
+	static const enum map_id ids[] = {MAP_CIDR, MAP_PORT, MAP_SERVICE,
+					  MAP_ENDPOINT};
+	int err = 0;
+
+	*uses = 0;
+	for (size_t i = 0; !err && i < array_size(ids); i++)
+		err = take_map(dp, ids[i], uses);
+	if (!err)
+		err = take_pods(dp, MAP_NETNS);
+	return err ? err : take_pods(dp, MAP_CGROUP);
+}
+
+/* Tell BPF that the map is to be asked. Nothing of ours runs when this is
+ * written for the first time, and later it is not written again. */
+static int raise_quarantines(struct datapath *dp, __u32 n)
+{
+	int fd = dp->map_fd[MAP_USAGE], err;
+	struct smc_usage usage;
+	__u32 zero = 0;
+
+	err = bpf_map_lookup_elem(fd, &zero, &usage);
+	if (err || usage.quarantines)
+		return err;
+	usage.quarantines = n;
+	return bpf_map_update_elem(fd, &zero, &usage, BPF_ANY);
+}
+
+int others_quarantine(struct datapath *dp)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = map_rows[MAP_QUARANTINE].key_size,
+		.value_size = map_rows[MAP_QUARANTINE].value_size};
+	int err;
+
+	err = others_pods(dp, MAP_QUARANTINE, &rows);
+	if (err || !rows.n)
+		return err;
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		err = bpf_map_update_elem(dp->map_fd[MAP_QUARANTINE],
+					  rows_key(&rows, i),
+					  rows_value(&rows, i), BPF_NOEXIST);
+		err = err == -EEXIST ? 0 : err;
+	}
+	return err ? err : raise_quarantines(dp, rows.n);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent of another ABI left beside ours, and how it is read: one row
+ * per layout that we know.
+ */
+#pragma once
+
+#include "datapath/abis.h"
+#include "datapath/state.h"
+
+struct other_kind;
+
+struct other {
+	struct abi_dir at;
+	const struct other_kind *kind;
+};
+
+struct other_kind {
+	__u32 flow_key, flow_value, counter_key, counter_value; /* sizes */
+	/* Into ours: the switch, transports, node id. Return: 0 or errno. */
+	int (*config)(const struct other *o, struct smc_config *out);
+	/* Its counters, by slot. @all: SMC_PODS of them, zeroed. */
+	int (*counters)(const struct other *o, struct smc_counters *all);
+	/* Delete the counters of one slot. */
+	int (*forget)(const struct other *o, __u32 slot);
+	/* Its flows, open and closed, as records of ours. @fn returning
+	 * non-zero stops and is returned. */
+	int (*flows)(const struct other *o, datapath_flow_fn fn, void *arg);
+};
+
+extern const struct other_kind other_first; /* ABI 1 */
+extern const struct other_kind other_later; /* that says we can read it */
+
+/*
+ * others_find - Find them, to dp->others. Changes nothing.
+ * Return: 0; -EPROTO: there is one that cannot be read, said with the way out;
+ * or another negative errno, logged.
+ */
+int must_check others_find(struct datapath *dp);
+void others_free(struct datapath *dp);
+
+/* others_pods - Their rows of smc_netns or smc_cgroup, to @out, which has its
+ * sizes. Sorted. Return: 0 or a negative errno. */
+int must_check others_pods(const struct datapath *dp, enum map_id id,
+			   struct rows *out);
+
+/*
+ * others_rows - Make our maps hold what theirs do, before a namespace is judged
+ * by them: only while our switch is off, that is until the agent has applied a
+ * plan of its own, or has died before it did.
+ * @uses: enum smc_use bits that tell of it.
+ * Return: 0 or a negative errno.
+ */
+int must_check others_rows(struct datapath *dp, __u32 *uses);
+
+/* others_config - What the switch was, and so on. Return: 0; -ENOENT: there is
+ * no other; or a negative errno. */
+int must_check others_config(const struct datapath *dp, struct smc_config *out);
+
+/* others_quarantine - Take their peers in quarantine into ours, before it is
+ * asked. Return: 0 or a negative errno. */
+int must_check others_quarantine(struct datapath *dp);
+
+/* others_hush - Ours are attached: drop the links of theirs that would record
+ * or convert beside them. What only they have (the marks of an older sidecar
+ * rule) stays until datapath_take_over(). */
+void others_hush(struct datapath *dp);
+
+/* other_map - One of its maps. Return: a descriptor, close it; -ENOENT; or
+ * another negative errno. */
+int must_check other_map(const struct other *o, enum map_id id);

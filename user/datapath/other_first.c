@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ABI 1. Of its layout only what differs from ours is written down here; its
+ * smc_netns, smc_cgroup and smc_quarantine are ours.
+ */
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "datapath/mapio.h"
+#include "datapath/other.h"
+
+struct first_config {
+	__u32 abi_version, enabled, transports, mark, mark_mask, node_id;
+};
+
+/* Key: the cookie of the TCP socket, __u64. */
+struct first_flow {
+	__u8 local_ip[16], remote_ip[16];
+	__u16 local_port, remote_port;
+	__u32 pod_id;
+	__u8 role, verdict, outcome, closed;
+	__u32 reason, kernel_code, transports;
+	__u64 opened_ns, decided_ns, closed_ns;
+	__u64 rx_bytes, tx_bytes;
+	__u64 netns_cookie;
+};
+_Static_assert(sizeof(struct first_flow) == 104, "ABI 1");
+
+/* A per-CPU hash to a __u64. Its numbers are those of ours, as far as it has
+ * them: it counted the reasons of flows, which have kept their numbers, from
+ * FIRST_REASON on. */
+struct first_counter {
+	__u32 pod_id, counter;
+};
+
+#define FIRST_COUNTERS 21
+#define FIRST_REASON 1000
+#define FIRST_REASONS 15
+_Static_assert(FIRST_COUNTERS <= SMC_COUNTER_MAX &&
+		       FIRST_REASONS <= SMC_REASON_FLOW_MAX,
+	       "rows of a table are only ever added");
+
+static int config(const struct other *o, struct smc_config *out)
+{
+	struct first_config c;
+	int err = abi_config(o->at.dir, &c, sizeof(c));
+
+	if (err)
+		return err;
+	out->enabled = c.enabled;
+	out->transports = c.transports;
+	out->node_id = c.node_id;
+	return 0;
+}
+
+/* ---- counters ---- */
+
+/* Return: a descriptor, or a negative errno. @cpus: slots of a value. */
+static int open_counters(const struct other *o, struct rows *rows, int *cpus)
+{
+	_close_ int fd = other_map(o, MAP_COUNTER);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	*cpus = libbpf_num_possible_cpus();
+	if (*cpus < 0)
+		return *cpus;
+	rows->key_size = sizeof(struct first_counter);
+	rows->value_size = *cpus * sizeof(__u64);
+	err = map_read(fd, rows);
+	return err ? err : take_fd(fd);
+}
+
+/* Where ours counts that. Return: its number, or SMC_COUNTERS_ROOM. */
+static __u32 number_of(__u32 counter)
+{
+	if (counter < FIRST_COUNTERS)
+		return counter;
+	if (counter >= FIRST_REASON && counter < FIRST_REASON + FIRST_REASONS)
+		return SMC_COUNTER_REASON + counter - FIRST_REASON;
+	return SMC_COUNTERS_ROOM;
+}
+
+static int counters(const struct other *o, struct smc_counters *all)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	struct first_counter key;
+	int cpus;
+	_close_ int fd = open_counters(o, &rows, &cpus);
+	__u64 one;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	for (size_t i = 0; i < rows.n; i++) {
+		const unsigned char *value = rows_value(&rows, i);
+		__u32 number;
+
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		number = number_of(key.counter);
+		for (int cpu = 0; number < SMC_COUNTERS_ROOM && cpu < cpus;
+		     cpu++) {
+			memcpy(&one, value + cpu * sizeof(one), sizeof(one));
+			((__u64 *)&all[smc_slot(key.pod_id)])[number] += one;
+		}
+	}
+	return 0;
+}
+
+static int forget(const struct other *o, __u32 slot)
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	_cleanup_(rows_free) struct rows gone = {};
+	struct first_counter key;
+	int cpus, err = 0;
+	_close_ int fd = open_counters(o, &rows, &cpus);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	gone.key_size = rows.key_size;
+	gone.value_size = 1; /* deleting reads no values */
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		if (smc_slot(key.pod_id) == slot)
+			err = rows_add(&gone, &key, rows_value(&rows, i));
+	}
+	if (!err)
+		map_delete(fd, &gone, &err);
+	return err;
+}
+
+/* ---- flows ---- */
+
+/* As a connection is named whose handshake nobody of ours saw. */
+static struct smc_handshake key_of(__u64 cookie, const struct first_flow *f)
+{
+	return (struct smc_handshake){
+		.isn = cookie,
+		.netns = f->netns_cookie,
+		.local_port = cookie >> 32,
+		.remote_port = cookie >> 48,
+		.kind = SMC_KIND_SOCKET,
+	};
+}
+
+static struct smc_flow flow_of(__u64 cookie, const struct first_flow *f)
+{
+	struct smc_flow flow = {
+		.local_port = f->local_port,
+		.remote_port = f->remote_port,
+		.pod_id = f->pod_id,
+		.role = f->role,
+		.verdict = f->verdict,
+		.outcome = f->outcome,
+		.closed = f->closed,
+		.reason = f->reason,
+		.kernel_code = f->kernel_code,
+		.transports = f->transports,
+		.opened_ns = f->opened_ns,
+		.decided_ns = f->decided_ns,
+		.closed_ns = f->closed_ns,
+		.rx_bytes = f->rx_bytes,
+		.tx_bytes = f->tx_bytes,
+		.netns_cookie = f->netns_cookie,
+		.cookie = cookie,
+	};
+
+	memcpy(flow.local_ip, f->local_ip, sizeof(flow.local_ip));
+	memcpy(flow.remote_ip, f->remote_ip, sizeof(flow.remote_ip));
+	return flow;
+}
+
+static int flows(const struct other *o, datapath_flow_fn fn, void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = sizeof(__u64),
+		.value_size = sizeof(struct first_flow)};
+	_close_ int fd = other_map(o, MAP_FLOW);
+	struct smc_handshake key;
+	struct first_flow f;
+	struct smc_flow flow;
+	__u64 cookie;
+	int err;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = map_read(fd, &rows);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&cookie, rows_key(&rows, i), sizeof(cookie));
+		memcpy(&f, rows_value(&rows, i), sizeof(f));
+		key = key_of(cookie, &f);
+		flow = flow_of(cookie, &f);
+		err = fn(&key, &flow, arg);
+	}
+	return err;
+}
+
+const struct other_kind other_first = {
+	.flow_key = sizeof(__u64),
+	.flow_value = sizeof(struct first_flow),
+	.counter_key = sizeof(struct first_counter),
+	.counter_value = sizeof(__u64),
+	.config = config,
+	.counters = counters,
+	.forget = forget,
+	.flows = flows,
+};

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The selector makes the record of a handshake, SMC's own functions settle and
+ * close it: who has no SMC socket runs through none of it. */
+#include "datapath/recorder.h"
+
+static bool smc_probe(const struct features *fs)
+{
+	return feature_present(fs, FEATURE_HS_CTRL) &&
+	       feature_present(fs, FEATURE_SMC_TRACE);
+}
+
+static const char *const smc_programs[] = {"smc_connected", "smc_accepted",
+					   "smc_closed", NULL};
+
+const struct recorder recorder_smc = {
+	.name = "smc",
+	.wish = MESH_RECORDER_SMC,
+	.cannot = "ends and bytes of plain TCP flows are told by socket "
+		  "diagnosis, some time after",
+	.probe = smc_probe,
+	.by_selector = true,
+	.programs = smc_programs,
+	.uses = SMC_USE_PLAIN,
+};
