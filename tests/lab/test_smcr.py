@@ -193,6 +193,40 @@ def test_ipv6_between_nodes_is_not_offered(lab):
     assert ends(lab.a, lab.c, address="::ffff:" + lab.c.v4) == SMCR
 
 
+def newest(lab, pod, role):
+    """The agent's records of the pod's last flows."""
+    rows = [f for f in lab.agents[pod.node].get("/v1/flows")["flows"]
+            if f["pod"] == pod.name and f["role"] == role]
+    return sorted(rows, key=lambda f: f["opened"])
+
+
+@pytest.mark.parametrize("recorder", ["sockops", "smc"])
+def test_both_recorders(lab, recorder):
+    """What the records of both ends say of SMC-R, with either recorder, is what
+    the kernel's own statistics count."""
+    def recorders():
+        return {a.get("/v1/status")["recorder"] for a in lab.mesh.agents}
+
+    def stats():
+        return (lab.a.smcnl("stats")["client"]["smcr"],
+                lab.c.smcnl("stats")["server"]["smcr"])
+
+    with lab.mesh.changed(spec={"recorder": recorder}):
+        become(recorders, {recorder}, 30)
+        assert ends(lab.a, lab.c) == SMCR    # the link is there
+        before = stats()
+        with held(lab.a, lab.c.v4, 7000, count=5) as h:
+            assert h.ends(lab.c) == [SMCR] * 5
+            for pod, role in (lab.a, "client"), (lab.c, "server"):
+                rows = newest(lab, pod, role)[-5:]
+                assert {f["outcome"] for f in rows} == {"smcr"}, rows
+                assert not any(f["closed"] for f in rows), rows
+        assert tuple(n - m for n, m in zip(stats(), before)) == (5, 5)
+        for pod, role in (lab.a, "client"), (lab.c, "server"):
+            become(lambda p=pod, r=role: all(
+                f["closed"] for f in newest(lab, p, r)[-5:]), True, 30)
+
+
 def test_programs(lab):
     """redis and iperf3 between the nodes: every connection SMC-R."""
     def watch(port, count, proc):

@@ -18,6 +18,7 @@ from smclab import manifest, topo, wait_for
 from smclab.agents import Agent
 from smclab.flows import become, ends, reason, serve
 from smclab.mesh import Mesh
+from smclab.pins import ABI, PINS
 
 SMCD = ("smcd", "smcd")
 RUN2 = ["--run", "/run/second", "--listen", "127.0.0.1:9470"]
@@ -293,10 +294,10 @@ def test_second_agent(lab):
 
 def test_pins_of_another_abi(lab):
     """Refused with the way out; the datapath stays as it is, and works."""
-    pin = "/sys/fs/bpf/smcmesh/smc_config"
+    pin = PINS + "smc_config"
     raw = lab.vm.run(f"bpftool -j map lookup pinned {pin} key 0 0 0 0").json()
     value = raw["value"]
-    assert [int(x, 16) for x in value[:4]] == [1, 0, 0, 0], raw
+    assert [int(x, 16) for x in value[:4]] == [ABI, 0, 0, 0], raw
 
     def set_version(n):
         new = " ".join([str(n), *(str(int(x, 16)) for x in value[1:])])
@@ -308,7 +309,7 @@ def test_pins_of_another_abi(lab):
     refused(lab, "9", "cleanup")
     assert lab.vm.run("bpftool prog show; find /sys/fs/bpf").out == before
     lab.works()
-    set_version(1)
+    set_version(ABI)
     lab.agent.start()
 
 
@@ -330,18 +331,23 @@ def test_missing_capabilities(lab):
 
 
 def test_no_cgroup2(lab):
-    """Flows are not recorded, and it is said; they are SMC all the same."""
+    """The recorder that hangs on it is not possible, and it is said; flows are
+    SMC, and recorded, all the same."""
     lab.agent.stop()
     lab.agent.cli("cleanup", "--force", check=False)
     lab.vm.run("mkdir -p /run/nocgroup")
     other = Agent(lab.vm, None, node="n1", path=lab.agent.path,
                   args=["--cgroup", "/run/nocgroup"])
     other.start()
-    assert "cgroup" in other.proc.err, other.proc.err
+    lab.mesh.apply(spec={"recorder": "sockops"})
+    wait_for(lambda: "the wished recorder is not possible" in other.proc.err,
+             20, "the recorder to be refused")
+    assert other.get("/v1/status")["recorder"] == "smc"
     for server in lab.servers:
         server.kill()
     lab.servers = [serve(p, 7000) for p in (lab.a, lab.b, lab.c)]
     become(lambda: ends(lab.a, lab.b), SMCD)
+    assert any(f["outcome"] == "smcd" for f in other.get("/v1/flows")["flows"])
     other.stop()
     lab.agent.cli("cleanup", "--force", check=False)
     lab.agent.start()

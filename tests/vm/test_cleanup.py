@@ -22,6 +22,7 @@ from smclab import progs, topo, wait_for
 from smclab.agents import Agent
 from smclab.flows import become, ends, held, serve
 from smclab.mesh import Mesh
+from smclab.pins import ABI, ROOT
 
 SMCD = ("smcd", "smcd")
 PODS = {"a": 10, "b": 11, "m": 12, "f": 13, "s": 30}
@@ -147,7 +148,8 @@ def test_list_changes_nothing(lab):
     said = lab.cleanup("--list", rc=1)
     after, armed = stays(), lab.agent.pod("b")["armed"]
     lab.agent.stop()
-    for what in ("/sys/fs/bpf/smcmesh", "hs_ctrl in /run/netns/b", "SMCMESH"):
+    for what in (f"{ROOT}v{ABI} (ABI {ABI})", "hs_ctrl in /run/netns/b",
+                 "SMCMESH"):
         assert what in said, f"{what} is there and not listed:\n{said}"
     assert "netns/s " not in said and "SOMEBODY" not in said, said
     assert after == before and armed
@@ -163,6 +165,30 @@ def test_cleanup_leaves_nothing(lab):
 
 def test_list_of_nothing(lab):
     assert "Nothing of smcmesh is left" in lab.cleanup("--list")
+
+
+def test_one_abi_alone(lab):
+    """Another one's pins, and what the namespaces have, stay; with the last ABI
+    all goes."""
+    lab.start()
+    lab.agent.stop()
+    lab.vm.run(f"bpftool map create {ROOT}smc_port type hash key 8 value 4 "
+               "entries 9 name smc_port")
+    said = lab.cleanup("--list", rc=1)
+    assert f"{ROOT[:-1]} (ABI 1)" in said and f"(ABI {ABI})" in said, said
+    said = lab.cleanup("--abi", "1")
+    assert "removed map smc_port (ABI 1)" in said, said
+    assert "Nothing of ABI 1 is left" in said, said
+    server = serve(lab.b, 7009)
+    assert ends(lab.a, lab.b, 7009) == SMCD
+    server.kill()
+    wait_for(lambda: not lab.b.diag(every=True), 30, "the last socket to go")
+    lab.cleanup("--abi", "1", "--list")
+    lab.cleanup("--abi", "first", rc=2)
+    said = lab.cleanup("--abi", str(ABI))
+    assert "removed converter sockproto" in said, said
+    assert "Nothing of smcmesh is left" in said, said
+    lab.wait_restored()
 
 
 def test_left_rule_is_listed(lab):

@@ -9,7 +9,7 @@ fills and removes it, each time as a new process, as restarts do.
   --+--- br0 ---+--
          b armed
 
-Also runs the programs tests/net/test_datapath and test_maps there: what they
+Also runs the programs of tests/net that open the datapath there: what they
 leave out on this machine's own kernel (tracing programs, a registered selector)
 they do in the VM.
 """
@@ -19,9 +19,12 @@ import pytest
 
 from smclab import topo
 from smclab.flows import ends, held, serve
+from smclab.pins import PINS
 
 SMCD, TCP = ("smcd", "smcd"), ("tcp", "tcp")
 DPCTL = "/build/net/dpctl"
+# what every socket() and connect() of the machine would run through
+ARMED = {"connect_guard", "sockproto", "flow_passive"}
 
 
 class Lab:
@@ -66,8 +69,16 @@ class Lab:
                       if str(v.get("common", v)["state"]).endswith("_INUSE"))
 
     def pins(self):
-        return self.vm.run("find /sys/fs/bpf/smcmesh -type f -printf '%P\\n'",
+        return self.vm.run(f"find {PINS} -type f -printf '%P\\n'",
                            check=False).out.split()
+
+    def attached(self):
+        """Names of the programs that links hold, cut as the kernel cuts."""
+        progs = {p["id"]: p.get("name") for p in
+                 json.loads(self.vm.run("bpftool -j prog").out)}
+        links = json.loads(self.vm.run("bpftool -j link").out)
+        return {progs.get(link["prog_id"]) for link in links
+                if "prog_id" in link}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +87,8 @@ def lab(vm):
 
 
 @pytest.mark.parametrize("program, skips", [
-    ("test_datapath", ["test_nothing_without_smc"]), ("test_maps", [])])
+    ("test_datapath", ["test_nothing_without_smc"]), ("test_hooks", []),
+    ("test_maps", []), ("test_resize", []), ("test_upgrade", [])])
 def test_own_program(vm, program, skips):
     """A program of tests/net, with everything that this kernel has."""
     r = vm.run(["env", "SMCMESH_EMULATED=1", "CMOCKA_MESSAGE_OUTPUT=TAP",
@@ -88,12 +100,23 @@ def test_own_program(vm, program, skips):
     assert skipped == skips, r.out
 
 
+def test_nothing_is_attached_before(lab):
+    """With no pod armed: only on functions that SMC sockets alone go through."""
+    got = lab.dpctl("open")
+    assert got["recorder"] == "smc" and not got["armed"]
+    attached = lab.attached()
+    assert not attached & (ARMED | {"flow_sockops"}), attached
+    assert attached >= {"smc_connected", "smc_accepted", "smc_closed",
+                        "smc_declined", "smc_fallback", "sock_made"}
+
+
 def test_first_open(lab):
     got = lab.open()
     assert got["converter"] == "sockproto" and got["selector"] == "hs_ctrl"
     assert got["ctrl"] in lab.selectors()
     assert "hs_ctrl_" + got["ctrl"].split("_")[1] in lab.pins()
     assert "links/sockproto" in lab.pins()
+    assert not got["armed"] and ARMED <= lab.attached()
 
 
 def test_conversion(lab):
@@ -156,6 +179,7 @@ def test_unregistered_by_someone(lab):
 
 def test_pins_taken_away(lab):
     got = lab.dpctl("check", "rm -r /sys/fs/bpf/smcmesh")
+    assert got["armed"]    # its rows were there when it was opened
     assert got["repairs"] > 15 and got["repairs_again"] == 0, got
     assert "links/sockproto" in lab.pins()
     lab.select(got["ctrl"], lab.a, lab.b)
@@ -163,10 +187,10 @@ def test_pins_taken_away(lab):
 
 def test_somebody_elses_pin_of_the_selector(lab):
     """It is left, and hides no repair."""
-    pins = "/sys/fs/bpf/smcmesh/hs_ctrl_*"
+    pins = f"{PINS}hs_ctrl_*"
     got = lab.dpctl("check", f"for p in {pins}; do rm $p; bpftool map create $p"
                              " type array key 4 value 4 entries 1 name other;"
-                             " done; rm /sys/fs/bpf/smcmesh/smc_cidr", rc=1)
+                             f" done; rm {PINS}smc_cidr", rc=1)
     assert got["error"] == -17, got    # EEXIST
     assert got["repairs"] == 1 and got["repairs_again"] == 0, got
     assert got["ctrl_after"] == got["ctrl"]
@@ -175,6 +199,42 @@ def test_somebody_elses_pin_of_the_selector(lab):
         assert shown["name"] == "other", shown
     lab.vm.run(f"rm {pins}")
     lab.select(got["ctrl"], lab.a, lab.b)
+
+
+def test_recorders(lab):
+    """The one takes over from the other, between two connections and beside
+    one; both tell the same of it."""
+    lab.open()
+    server = serve(lab.b, 7007)
+    with held(lab.a, lab.b.v4, 7007) as h:
+        got = lab.dpctl("record", "sockops")
+        assert got["recorder"] == "smc" and got["recorder_now"] == "sockops"
+        assert "flow_sockops" in lab.attached()
+        assert not lab.attached() & {"smc_closed", "flow_passive"}
+        assert ends(lab.a, lab.b, 7007) == SMCD
+        assert h.ends(lab.b) == [SMCD]
+        # a restart goes on with it
+        got = lab.dpctl("record", "auto")
+        assert got["recorder"] == "sockops" and got["recorder_now"] == "smc"
+        assert "flow_sockops" not in lab.attached()
+        assert ends(lab.a, lab.b, 7007) == SMCD
+    server.kill()
+    mine = [f for f in lab.dpctl("flows")["flows"]
+            if f["remote_port"] == 7007 and f["role"] == 1]
+    assert [f["outcome"] for f in mine] == [3, 3, 3], mine
+
+
+def test_disarmed(lab):
+    """What guards open sockets stays as long as it is told to."""
+    got = lab.dpctl("disarm", "guarded")
+    assert got["armed"] and got["armed_now"]
+    assert lab.attached() & ARMED == {"connect_guard"}
+    got = lab.dpctl("disarm")
+    assert got["armed"] and not got["armed_now"]
+    assert not lab.attached() & ARMED
+    server = serve(lab.b, 7008)
+    assert ends(lab.a, lab.b, 7008) == ("plain", "plain")
+    server.kill()
 
 
 def test_remove_keeping_the_selector(lab):

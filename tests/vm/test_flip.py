@@ -21,10 +21,10 @@ from smclab import Vm, manifest, progs, topo, wait_for
 from smclab.agents import Agent
 from smclab.crowd import addresses, options, result
 from smclab.flows import end, serve
+from smclab.pins import PINS
 
 PAIRS = 20
 PORT = 7000
-MAPS = "/sys/fs/bpf/smcmesh/"
 
 # What is lost; what is repeated then; whose addresses flip, and from what; what
 # the connections become: the first answer counts.
@@ -91,10 +91,10 @@ class Lab:
         self.lose(lost)
         base = 20000 + 100 * next(self.runs)
         net = "[fd00::%d:1]" if again else "10.244.%d.1"
-        opts = {"map": MAPS + "smc_endpoint", "repeats": repeats,
+        opts = {"map": PINS + "smc_endpoint", "repeats": repeats,
                 "flip": flip, "was": was, "again": again, "port": base,
                 "from": f"{net % 2}+{PAIRS}", "to": f"{net % 3}+{PAIRS}:{PORT}",
-                "forget": MAPS + "smc_answered" if forget else None}
+                "forget": PINS + "smc_flow" if forget else None}
         # not by `ip netns exec`, which hides bpffs behind a new /sys
         proc = self.vm.spawn(["nsenter", "--net=" + self.c.netns,
                               progs.path("flipper"), *options(opts)])

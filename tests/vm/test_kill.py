@@ -29,8 +29,9 @@ from smclab import Vm, manifest, paths, topo, wait_for
 from smclab.agents import Agent
 from smclab.crowd import hammer, hammering, stop
 from smclab.flows import serve
+from smclab.pins import PINS
 
-MAPS = "/sys/fs/bpf/smcmesh/"
+MAPS = PINS
 CONNECTIONS = 10000
 SMC_CONNECTIONS = 4000
 FAR = 100
@@ -41,17 +42,18 @@ LONGEST = 1000
 PACE = 40000    # between two connections of a thread, microseconds
 
 LINKS = ["smc_fallback", "smc_connected", "smc_declined", "smc_accepted",
-         "flow_connect4", "flow_connect6", "flow_sockops", "sock_refused",
-         "connect_guard", "sockproto"]
+         "sock_made", "sock_undone", "smc_closed", "connect_guard", "sockproto",
+         "flow_passive"]
 # Each point is passed before and after its step. What follows one step is what
 # comes before the next.
 ATTACH = ["attach:selector"] + [f"attach:{name}" for name in LINKS] + \
-    ["attach:sockproto:2"]
+    ["attach:flow_passive:2"]
 # The moments between attach, pin and rename: of the selector (1), of a link in
-# the middle (4), of the converter (8); pinned cgroup links are updated instead.
-PINS = [f"pin:{at}:{n}" for n in (1, 4, 8) for at in ("before", "fresh")]
+# the middle (4), of those that are pinned together the first (9) and the
+# converter (10).
+PINNED = [f"pin:{at}:{n}" for n in (1, 4, 9, 10) for at in ("before", "fresh")]
 MAP_POINTS = ["maps:quarter", "maps:half", "maps:three-quarters"]
-POINTS = ATTACH + PINS + ["look:2"] + MAP_POINTS
+POINTS = ATTACH + PINNED + ["look:2"] + MAP_POINTS
 
 
 class Lab:
@@ -139,7 +141,7 @@ def assert_none_waited(told):
 def test_first_start_dies_at_every_step(lab):
     server = serve(lab.b, 7001)
     traffic = hammering(lab.a, "10.244.1.11:7001", threads=2, pace=PACE)
-    for point in ATTACH + PINS[:2] + MAP_POINTS:
+    for point in ATTACH + PINNED[:2] + MAP_POINTS:
         lab.die_at(point)
     lab.live()
     told, heard = stop(traffic), stop(server)
@@ -176,12 +178,8 @@ def delete_link_pin(lab):
     lab.vm.run(f"rm {MAPS}links/smc_accepted")
 
 
-def detach_link(lab):
-    for link in lab.vm.run("bpftool -j link").json():
-        if "sock_ops" in link.get("attach_type", ""):
-            lab.vm.run(f"bpftool link detach id {link['id']}")
-            return
-    raise AssertionError("there is no sock_ops link")
+def delete_another(lab):
+    lab.vm.run(f"rm {MAPS}links/smc_declined")
 
 
 def exclude_port(lab):
@@ -192,7 +190,7 @@ def exclude_port(lab):
 
 # made together, in the dead time after a third of the points
 CHANGES = {"endpoints": (take_endpoint, add_endpoint, clear_selector),
-           "links": (delete_link_pin, detach_link),
+           "links": (delete_link_pin, delete_another),
            "rows": (disarm, exclude_port)}
 
 
@@ -214,7 +212,7 @@ def assert_healed(lab, changes):
     assert now.netns == expected_rows(lab, changes, now.netns)
     assert now.ports == []
     assert now.links == set(LINKS)
-    assert now.pins >= {"smc_endpoint", "smc_netns", "smc_answered"}
+    assert now.pins >= {"smc_endpoint", "smc_netns", "smc_usage"}
     told = [hammer(lab.a, "10.244.1.12:7002", count=3),
             hammer(lab.c, "10.244.1.11:7000", count=3)]
     assert [t["smc"] for t in told] == [3, 3], told

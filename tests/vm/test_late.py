@@ -10,7 +10,7 @@ b's server listens over SMC all the time.
 """
 import pytest
 
-from smclab import topo, wait_for
+from smclab import manifest, topo, wait_for
 from smclab.agents import Agent
 from smclab.flows import become, ends, held, serve
 from smclab.mesh import Mesh
@@ -108,6 +108,61 @@ def test_what_is_excluded_is_not_late(lab):
         lab.mesh.apply()
         wait_for(lambda: ends(lab.a, lab.b) == SMCD, 30, "SMC again")
         assert "no late flow" in lab.agent.cli("reopen", "default/a").out
+
+
+# ---- records whose end socket diagnosis tells -----------------------------------
+
+LATE = 7100
+
+
+def record(lab, name):
+    """Of the pod's newest connection at its late listener."""
+    flows = [f for f in lab.agent.get("/v1/flows")["flows"]
+             if f["pod"] == name and f["local_port"] == LATE]
+    return max(flows, key=lambda f: f["opened"])
+
+
+def test_end_in_a_pod_that_is_disarmed(lab):
+    """A late listener's connection; the pod is disarmed while it is open."""
+    with lab.mesh.changed(a={"enabled": None}):
+        become(lambda: lab.armed("a"), False, 30)
+        server = serve(lab.a, LATE)
+    become(lambda: lab.armed("a"), True, 30)
+    with held(lab.b, lab.a.v4, LATE):
+        found = record(lab, "a")
+        assert (found["reason"], found["noted"]) == ("not-converted", "diagnosis")
+        lab.mesh.apply(a={"enabled": None})
+        become(lambda: lab.armed("a"), False, 30)
+        become(lambda: record(lab, "a")["rx_bytes"] > 0, True, 30)
+        assert not record(lab, "a")["closed"]
+    become(lambda: record(lab, "a")["closed"], True, 30)
+    ended = record(lab, "a")
+    assert ended["id"] == found["id"] and ended["noted"] == "diagnosis"
+    assert ended["rx_bytes"] == ended["tx_bytes"] > 0
+    assert "seconds late" in ended["sentence"]
+    server.kill()
+    lab.mesh.apply()
+    become(lambda: lab.armed("a"), True, 30)
+
+
+def test_end_of_what_nobody_can_ask_about(lab):
+    """The pod leaves the source while a connection of it is open."""
+    pod = topo.pod(lab.vm, "d", "10.244.1.12/16")
+    server = serve(pod, LATE)
+    lab.mesh.extra.append(manifest.of(pod))
+    lab.mesh.apply()
+    become(lambda: lab.agent.pod("d").get("armed"), True, 30)
+    with held(lab.b, pod.v4, LATE):
+        found = record(lab, "d")
+        assert not found["closed"]
+        lab.mesh.extra.pop()
+        lab.mesh.apply()
+
+        def closed():
+            return [f["closed"] for f in lab.agent.get("/v1/flows")["flows"]
+                    if f["id"] == found["id"]]
+        become(closed, [True], 30)
+    server.kill()
 
 
 def test_refused(lab):

@@ -18,8 +18,8 @@ from smclab.agents import Agent
 from smclab.crowd import hammer, parrot, ready, result, stop, watch
 from smclab.flows import SMC, become, ends, held, serve
 from smclab.mesh import Mesh
+from smclab.pins import PINS
 
-MAPS = "/sys/fs/bpf/smcmesh/"
 ROUNDS = 3
 
 
@@ -120,6 +120,54 @@ def test_connect_outlasts_its_timeout(lab, who, said):
     assert told["errors"] == 1 and said in told["talk"], told
 
 
+# ---- a listener that fell back before it listened ------------------------------
+
+FAST_OPEN = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, int(sys.argv[2]))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+s.bind(("0.0.0.0", int(sys.argv[1])))
+s.listen(8)
+print("ready", flush=True)
+while True:
+    c, _ = s.accept()
+    c.sendall(c.recv(10))
+    c.close()
+"""
+
+# the server is asleep in recv() when the message comes
+ASK = """
+import socket, sys, time
+s = socket.socket()
+s.connect(("10.244.1.11", int(sys.argv[1])))
+time.sleep(0.5)
+s.sendall(b"x")
+s.settimeout(3)
+try:
+    print(s.recv(1).decode())
+except TimeoutError:
+    print("asleep")
+"""
+
+
+@pytest.mark.parametrize("who, protocol, port, said", [
+    ("t", 0, 7031, "x"), ("t", 256, 7032, "asleep"), ("s", 0, 7033, "asleep")],
+    ids=["plain-tcp", "kernels-own-smc", "converted"])
+def test_listener_that_fell_back(lab, who, protocol, port, said):
+    """TCP_FASTOPEN makes a listener fall back. What it accepts has the
+    listener's callbacks and not its data (smc_fback_data_ready() in
+    net/smc/af_smc.c), so the kernel wakes nobody who waits there: with SMC's own
+    sockets as with converted ones."""
+    pod = getattr(lab, who)
+    server = ready(pod.spawn(["python3", "-c", FAST_OPEN, str(port),
+                              str(protocol)]), "the listener")
+    ask = ASK.replace("10.244.1.11", pod.v4)
+    client = lab.p    # plain TCP
+    assert client.run(["python3", "-c", ask, str(port)]).out.strip() == said
+    server.kill(9)
+
+
 # ---- a peer that agrees and then says nothing --------------------------------
 
 def test_silent_peer_fails_once(lab):
@@ -129,7 +177,7 @@ def test_silent_peer_fails_once(lab):
     try:
         silent = parrot(lab.p, "10.9.0.0/24", "silent")
         key = " ".join(str(b) for b in [0] * 10 + [255, 255, 10, 9, 0, 7])
-        lab.vm.run(f"bpftool map update pinned {MAPS}smc_endpoint key {key} "
+        lab.vm.run(f"bpftool map update pinned {PINS}smc_endpoint key {key} "
                    "value 2 0 0 0 1 0 0 0 0 0 0 0 0 0 0 0")
         first = hammer(lab.c, "10.9.0.7:80", count=1)
         assert first["errors"] == 1, first

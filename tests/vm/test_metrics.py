@@ -11,7 +11,8 @@ import pytest
 from smclab import Vm, manifest, topo, wait_for
 from smclab.agents import Agent
 from smclab.crowd import addresses, hammer
-from smclab.flows import serve
+from smclab.flows import held, serve
+from smclab.pins import ABI
 
 SMC_FLOWS, BYPASSED, STRANGE, DENIED, REFUSED = 120, 70, 40, 60, 10
 
@@ -144,19 +145,19 @@ def test_state_gauges(lab):
 
 # ---- the maps -------------------------------------------------------------------
 
+KEY = {"isn", "netns", "local_port", "remote_port", "kind", "_pad"}
+FLOW = {"local_ip", "remote_ip", "local_port", "remote_port", "pod_id", "role",
+        "verdict", "outcome", "closed", "reason", "kernel_code", "transports",
+        "flags", "_pad", "opened_ns", "decided_ns", "closed_ns", "rx_bytes",
+        "tx_bytes", "netns_cookie", "cookie"}
 PUBLIC = {
-    "smc_config": ({}, {"abi_version", "enabled", "transports", "mark",
-                        "mark_mask", "node_id"}),
+    "smc_config": ({}, {"abi_version", "abi_readable", "enabled", "transports",
+                        "node_id", "uses", "_room"}),
     "smc_netns": ({}, {"pod_id", "flags", "transports", "uid"}),
     "smc_endpoint": ({"ip"}, {"transports", "node_id", "flags", "_pad"}),
     "smc_port": ({"pod_id", "port", "_pad"},
                  {"exclude_in", "exclude_out", "_pad"}),
-    "smc_counter": ({"pod_id", "counter"}, {}),
-    "smc_flow": ({}, {"local_ip", "remote_ip", "local_port", "remote_port",
-                      "pod_id", "role", "verdict", "outcome", "closed",
-                      "reason", "kernel_code", "transports", "opened_ns",
-                      "decided_ns", "closed_ns", "rx_bytes", "tx_bytes",
-                      "netns_cookie"}),
+    "smc_flow": (KEY, FLOW),
 }
 
 
@@ -168,7 +169,8 @@ def named(rows):
 def test_maps_read_well_in_bpftool(lab, name):
     """By the names of the ABI, as `bpftool map dump` shows them."""
     key, value = PUBLIC[name]
-    rows = named(lab.agent.map(name))
+    with held(lab.c, lab.s.v4, 7000):    # so that a flow is open
+        rows = named(lab.agent.map(name))
     assert rows, f"{name} is empty"
     for row in rows:
         if key:
@@ -177,9 +179,23 @@ def test_maps_read_well_in_bpftool(lab, name):
             assert set(row["value"]) == value
 
 
+def test_arrays_read_well_in_bpftool(lab):
+    """By slot of the pod, 0 is the node's; closed flows one after the other."""
+    slot = lab.agent.pod("c")["pod_id"] % 1024
+    cpus = lab.agent.row("smc_counter", slot)
+    assert sum(cpu["OFFERS"] for cpu in cpus) >= SMC_FLOWS
+    assert sum(cpu["bypassed"]["NOT_ENDPOINT"] for cpu in cpus) >= BYPASSED
+    assert {"flows", "quarantines", "closed"} < set(lab.agent.row("smc_usage", 0))
+    closed = lab.agent.row("smc_flow_closed", 1)
+    assert set(closed) == {"serial", "key", "flow"}
+    assert set(closed["key"]) == KEY and set(closed["flow"]) == FLOW
+    assert closed["serial"] and closed["flow"]["closed"] == 1
+
+
 def test_maps_say_what_is(lab):
     config, = named(lab.agent.map("smc_config"))
-    assert config["value"]["abi_version"] == config["value"]["enabled"] == 1
+    assert config["value"]["abi_version"] == ABI
+    assert config["value"]["enabled"] == 1
     addresses_of = {tuple(r["key"]["ip"]) for r in
                     named(lab.agent.map("smc_endpoint"))}
     assert (0,) * 10 + (255, 255, 10, 244, 1, 10) in addresses_of
@@ -190,13 +206,24 @@ def test_maps_say_what_is(lab):
     assert port["key"] == {"pod_id": 0, "port": 7009, "_pad": 0}
     ids = {r["value"]["pod_id"] for r in named(lab.agent.map("smc_netns"))}
     assert len(ids) == 2 and 0 not in ids
-    flows = [r["value"] for r in named(lab.agent.map("smc_flow"))]
+    with held(lab.c, lab.s.v4, 7000, count=3):
+        flows = [r["value"] for r in named(lab.agent.map("smc_flow"))]
     clients = [f for f in flows if f["role"] == 1 and f["outcome"] == 3]
-    assert len(clients) == SMC_FLOWS
+    assert len(clients) == 3 and len(flows) == 6, flows
     for flow in clients:
         assert flow["remote_ip"][10:] == [255, 255, 10, 244, 1, 11]
         assert flow["remote_port"] == 7000 and flow["verdict"] == 1
-        assert 0 < flow["opened_ns"] <= flow["decided_ns"] <= flow["closed_ns"]
+        assert 0 < flow["opened_ns"] <= flow["decided_ns"]
+
+
+def test_records_of_closed_flows(lab):
+    flows = [f for f in lab.agent.get("/v1/flows")["flows"]
+             if f["role"] == "client" and f["outcome"] == "smcd"]
+    assert len(flows) >= SMC_FLOWS and len({f["id"] for f in flows}) == len(flows)
+    for f in flows:
+        assert f["closed"] and f["noted"] == "exact", f
+        assert f["remote_address"] == "10.244.1.11" and f["remote_port"] == 7000
+        assert f["opened"] <= f["decided"] <= f["ended"]
 
 
 @pytest.mark.parametrize("name", ["smc_cgroup", "smc_service", "smc_cidr",

@@ -17,11 +17,12 @@ from smclab import manifest, topo, wait_for
 from smclab.agents import Agent
 from smclab.flows import become, end, ends, held, reason, serve
 from smclab.mesh import Mesh
+from smclab.pins import PINS
 
 VIP, GATEWAY = "10.96.0.1", "10.244.1.1"
 # TCP: to an armed pod, and to a program that knows nothing of SMC
 SMCD, TCP, PLAIN = ("smcd", "smcd"), ("tcp", "tcp"), ("tcp", "plain")
-MAP = "/sys/fs/bpf/smcmesh/smc_service"
+MAP = PINS + "smc_service"
 PROXY = """table ip proxy {
     chain pre {
         type nat hook prerouting priority -100;

@@ -6,6 +6,7 @@ import signal
 
 from . import manifest
 from .machine import wait_for
+from .pins import PINS
 
 SOCKET = "/run/smcmesh/agent.sock"
 LISTEN = "127.0.0.1:9469"
@@ -94,5 +95,18 @@ class Agent:
 
     def map(self, name):
         """A pinned map as bpftool reads it."""
-        cmd = f"bpftool -j map dump pinned /sys/fs/bpf/smcmesh/{name}"
-        return self.vm.run(cmd).json()
+        return self.vm.run(f"bpftool -j map dump pinned {PINS}{name}").json()
+
+    def row(self, name, index):
+        """One row of a pinned array, by the names of its fields; of a per-CPU
+        one, that of each CPU."""
+        key = " ".join(str(b) for b in index.to_bytes(4, "little"))
+        found = self.vm.run(f"bpftool -j map lookup pinned {PINS}{name} "
+                            f"key {key}").json()["formatted"]
+        if "values" in found:
+            return [cpu["value"] for cpu in found["values"]]
+        return found["value"]
+
+    def links(self):
+        """The names of the programs of ours that are attached by a link."""
+        return set(self.vm.run(f"ls {PINS}links", check=False).out.split())

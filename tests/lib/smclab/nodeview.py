@@ -11,6 +11,7 @@ import socket
 import struct
 
 import netlink
+from pins import PINS, ROOT
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
@@ -21,7 +22,6 @@ IFA_ADDRESS, IFA_LOCAL = 1, 2
 RT_SCOPE_UNIVERSE = 0
 SYS_BPF = 321
 BPF_MAP_LOOKUP_ELEM, BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET = 1, 4, 7
-PINS = "/sys/fs/bpf/smcmesh/"
 NAMES = "/run/netns"
 
 
@@ -143,7 +143,7 @@ def ask(what):
 
 def pinned():
     """Everything below the project's directory in bpffs."""
-    return sorted(os.path.join(d, f) for d, _, files in os.walk(PINS)
+    return sorted(os.path.join(d, f) for d, _, files in os.walk(ROOT)
                   for f in files)
 
 

@@ -5,6 +5,8 @@
   smcnl.py ueid [add|del NAME]   user-defined EIDs of this kernel
   smcnl.py pnet                  pnet entries of this namespace
   smcnl.py fback                 fall-back reasons of this namespace
+  smcnl.py stats                 connections of this namespace that became SMC,
+                                 as client and as server, by transport
 
 Prints JSON.
 """
@@ -17,7 +19,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import netlink    # noqa: E402  (runs as a script in the guest, not as a package)
 
 DUMP = netlink.NLM_F_DUMP
-GET_FBACK_STATS, DUMP_UEID, ADD_UEID, DEL_UEID = 8, 9, 10, 11
+GET_STATS, GET_FBACK_STATS, DUMP_UEID, ADD_UEID, DEL_UEID = 7, 8, 9, 10, 11
+# include/uapi/linux/smc.h: SMC_GEN_STATS, and SMC_NLA_STATS_*
+GEN_STATS = 7
+TECHS = {"smcd": 1, "smcr": 2}
+SUCCESSES = {"client": (7, 8), "server": (9, 10)}    # version 1, version 2
 EID_LEN = 32    # EIDs are padded with blanks to exactly this (smc_clc.c)
 
 
@@ -59,7 +65,22 @@ def fback():
     return rows
 
 
+def stats():
+    """{"client": {"smcd": N, "smcr": N}, "server": ...}"""
+    out = {role: dict.fromkeys(TECHS, 0) for role in SUCCESSES}
+    for msg in smc(GET_STATS):
+        found = dict(netlink.attrs(dict(msg)[GEN_STATS]))
+        for tech, nest in TECHS.items():
+            numbers = dict(netlink.attrs(found.get(nest, b"")))
+            for role, which in SUCCESSES.items():
+                out[role][tech] += sum(
+                    struct.unpack("=Q", numbers[k])[0] for k in which
+                    if k in numbers)
+    return out
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in ("ueid", "pnet", "fback"):
+    if len(sys.argv) < 2 or sys.argv[1] not in ("ueid", "pnet", "fback",
+                                                "stats"):
         sys.exit(__doc__)
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

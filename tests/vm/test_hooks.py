@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What everybody's processes run through is attached only while a pod of the
+node is to be armed, and a minute longer.
+
+    VM n1, agent with --source file:
+    a .10    b .11      10.244.1.0/16
+    |        |
+  --+-- br0 -+--
+"""
+import time
+
+import pytest
+
+from smclab import manifest, topo, wait_for
+from smclab.agents import Agent
+from smclab.flows import become, ends, held, serve
+from smclab.mesh import Mesh
+
+SMCD = ("smcd", "smcd")
+LINGER = 60
+# by whose function they are attached to
+GUARDS = {"connect_guard"}
+EVERYBODYS = {"sockproto", "flow_passive"} | GUARDS
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm, self.mesh = vm, Mesh()
+        topo.bridge(vm, "10.244.1.1/16")
+        self.a = self.mesh.add(topo.pod(vm, "a", "10.244.1.10/16"))
+        self.b = self.mesh.add(topo.pod(vm, "b", "10.244.1.11/16"))
+        self.nobody = {name: {"enabled": None} for name in "ab"}
+        self.agent = Agent(vm, self.mesh.objects(**self.nobody)).start()
+        self.mesh.agents.append(self.agent)
+
+    def attached(self):
+        return self.agent.links() & EVERYBODYS
+
+    def armed(self):
+        return sorted(p["name"] for p in self.agent.get("/v1/pods")["pods"]
+                      if p["armed"])
+
+    def linger(self):
+        """What is attached when the minute is over; it was all there until
+        shortly before."""
+        time.sleep(LINGER / 2)
+        assert self.attached() == EVERYBODYS
+        wait_for(lambda: self.attached() != EVERYBODYS, LINGER, "the minute")
+        return self.attached()
+
+
+@pytest.fixture(scope="module")
+def lab(vm):
+    return Lab(vm)
+
+
+def test_none_at_first(lab):
+    assert lab.agent.ready() and lab.attached() == set()
+    assert lab.agent.get("/v1/status")["recorder"] == "smc"
+
+
+def test_before_the_pod_is_there(lab):
+    """The source names it; its namespace does not exist yet. Switched off, the
+    mesh needs none."""
+    lab.mesh.extra.append(manifest.pod("c", "n1", "10.244.1.12",
+                                       "/run/netns/c"))
+    lab.mesh.apply(spec={"enabled": False}, **lab.nobody)
+    become(lambda: lab.agent.pod("c").get("reason"), "mesh-off")
+    assert lab.attached() == set()
+    lab.mesh.apply(**lab.nobody)
+    become(lambda: lab.agent.pod("c").get("reason"), "no-netns")
+    assert lab.attached() == EVERYBODYS
+    lab.mesh.extra.pop()
+    lab.mesh.apply()
+    become(lab.armed, ["a", "b"], 30)
+    lab.server = serve(lab.b, 7000)
+    assert ends(lab.a, lab.b) == SMCD
+
+
+def test_a_minute_longer(lab):
+    """A connection that is open then keeps what guards its like."""
+    with held(lab.a, lab.b.v4, 7000) as h:
+        lab.mesh.apply(**lab.nobody)
+        become(lab.armed, [], 30)
+        assert lab.linger() & EVERYBODYS == GUARDS
+        assert h.ends(lab.b) == [SMCD]
+    lab.server.kill()
+    become(lab.attached, set(), 30)
+    # and back
+    lab.mesh.apply()
+    become(lab.armed, ["a", "b"], 30)
+    assert lab.attached() == EVERYBODYS
+    lab.server = serve(lab.b, 7000)
+    assert ends(lab.a, lab.b) == SMCD
+
+
+def test_a_restart_finds_them(lab):
+    lab.agent.stop()
+    assert lab.attached() == EVERYBODYS
+    lab.agent.start()
+    assert lab.attached() == EVERYBODYS and ends(lab.a, lab.b) == SMCD
+
+
+@pytest.mark.long
+def test_an_agent_that_has_nothing_to_arm(lab):
+    """It finds those of the one before: a minute from then on."""
+    lab.agent.stop()
+    lab.server.kill()
+    lab.mesh.apply(**lab.nobody)
+    lab.agent.start()
+    assert lab.linger() == set()
