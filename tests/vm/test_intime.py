@@ -16,6 +16,7 @@ import pytest
 
 from smclab import Vm, manifest, progs, wait_for
 from smclab.agents import Agent
+from smclab.pins import PINS
 
 GAP_MS = 100
 WIDTH = 5
@@ -64,6 +65,22 @@ def test_told_at_the_same_time(agent, driver):
     check_reported(agent, got["late"])
     proc.kill()
     wait_for(lambda: not agent.get("/v1/pods")["pods"], 30, "no pod to be left")
+
+
+@pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
+def test_first_pod_of_the_node(agent, driver):
+    """While no pod is to be armed nothing is attached to socket(): that comes
+    with the API event. (The hooks go a minute after the last pod: of this VM's
+    time, which passes at once when nobody has anything to do.)"""
+    for _ in range(3):
+        wait_for(lambda: not {"sockproto", "connect_guard"} & set(
+            agent.vm.run(["ls", PINS + "links"]).out.split()), 200,
+            "the hooks to be detached")
+        proc, got = podstart(agent, driver, 1, 50)
+        assert got == {"armed": 1, "late": []}
+        proc.kill()
+        wait_for(lambda: not agent.get("/v1/pods")["pods"], 30,
+                 "no pod to be left")
 
 
 def test_late_is_said(agent):
