@@ -33,6 +33,7 @@ class Lab:
         self.nobody = {name: {"enabled": None} for name in "ab"}
         self.agent = Agent(vm, self.mesh.objects(**self.nobody)).start()
         self.mesh.agents.append(self.agent)
+        self.server = None
 
     def attached(self):
         return self.agent.links() & EVERYBODYS
@@ -106,8 +107,11 @@ def test_a_restart_finds_them(lab):
 @pytest.mark.long
 def test_an_agent_that_has_nothing_to_arm(lab):
     """It finds those of the one before: a minute from then on."""
+    lab.mesh.apply()
+    become(lab.armed, ["a", "b"], 30)
     lab.agent.stop()
-    lab.server.kill()
+    if lab.server:
+        lab.server.kill()
     lab.mesh.apply(**lab.nobody)
     lab.agent.start()
     assert lab.linger() == set()
