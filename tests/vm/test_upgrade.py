@@ -93,7 +93,8 @@ def traffic(lab, tcp=False):
 
 @pytest.fixture(scope="module")
 def lab():
-    with Vm("upgrade", mem=1536) as vm:
+    # twenty times there and back take longer than a VM commonly lives
+    with Vm("upgrade", mem=1536, lifetime=2 * 3600) as vm:
         yield Lab(vm)
 
 
