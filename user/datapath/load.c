@@ -204,6 +204,18 @@ static bool loads_alone(struct datapath *dp, const struct load_set *set,
 	return !err;
 }
 
+/* Clear @wanted if @alone, the set of nothing but that, does not load. Return:
+ * number taken out. */
+static int weed_one(struct datapath *dp, bool *wanted,
+		    const struct load_set *alone, const char *name,
+		    const char *lost)
+{
+	if (!*wanted || loads_alone(dp, alone, name, lost))
+		return 0;
+	*wanted = false;
+	return 1;
+}
+
 static int weed_links(struct datapath *dp, struct load_set *set)
 {
 	int out = 0;
@@ -212,11 +224,8 @@ static int weed_links(struct datapath *dp, struct load_set *set)
 		struct load_set one = {};
 
 		one.link[i] = true;
-		if (!set->link[i] ||
-		    loads_alone(dp, &one, link_rows[i].name, link_rows[i].lost))
-			continue;
-		set->link[i] = false;
-		out++;
+		out += weed_one(dp, &set->link[i], &one, link_rows[i].name,
+				link_rows[i].lost);
 	}
 	return out;
 }
@@ -229,11 +238,8 @@ static int weed_jobs(struct datapath *dp, struct load_set *set)
 		struct load_set one = {};
 
 		one.job[i] = true;
-		if (!set->job[i] ||
-		    loads_alone(dp, &one, job_rows[i].name, job_rows[i].lost))
-			continue;
-		set->job[i] = false;
-		out++;
+		out += weed_one(dp, &set->job[i], &one, job_rows[i].name,
+				job_rows[i].lost);
 	}
 	return out;
 }
