@@ -37,8 +37,13 @@
 /* ---- sizes: how many entries each map has -------------------------------- */
 
 /* Pods of this node that are known at once: pod_id % SMC_PODS is the pod's
- * slot in smc_counter and smc_usage, and slot 0 is nobody's. */
+ * slot in smc_counter and smc_usage. */
 #define SMC_PODS 1024
+/* Slots that are no pod's: the node itself, and all that is of no pod of ours
+ * (pods that are not armed, processes of the host). */
+#define SMC_SLOT_NODE 0
+#define SMC_SLOT_STRANGERS 1
+#define SMC_SLOT_PODS 2
 /* A node has hundreds of pods at most, and a disarmed one leaves its row. */
 #define SMC_NETNS_ENTRIES 4096
 #define SMC_CGROUP_ENTRIES 4096
@@ -83,6 +88,16 @@ enum smc_use {
 	SMC_USE_PLAIN = 8,    /* connect_guard notes plain TCP connections */
 };
 
+/* How much of what the kernel's SMC has once for all may be held at a time
+ * (SmcMesh.spec.limits; a pod's own, lower ones are in smc_usage). */
+struct smc_limits {
+	__u32 pending_pod;     /* SMC sockets under way, of a pod */
+	__u32 pending_node;    /* of all, whatever the number of CPUs */
+	__u32 connections_pod; /* open SMC connections of a pod */
+	__u32 buffers_node;    /* receive buffers (DMBs) of all */
+	__u64 bytes_node;      /* memory of the buffers of all */
+};
+
 struct smc_config {
 	__u32 abi_version;  /* SMC_ABI_VERSION */
 	__u32 abi_readable; /* SMC_ABI_READABLE */
@@ -90,7 +105,8 @@ struct smc_config {
 	__u32 transports;   /* of this node, enum smc_transport bits */
 	__u32 node_id;	    /* this node, as in smc_endpoint.node_id */
 	__u32 uses;	    /* enum smc_use bits */
-	__u64 _room[13];    /* a lease, limits */
+	struct smc_limits limits;
+	__u64 _room[10]; /* a lease, our selectors */
 };
 
 /* ---- smc_netns, smc_cgroup: who is armed -------------------------------- */
@@ -110,7 +126,7 @@ enum smc_pod_flag {
 /* Key of smc_netns: the namespace's cookie (SO_NETNS_COOKIE), __u64.
  * Key of smc_cgroup: the cgroup v2 id, __u64. */
 struct smc_pod {
-	__u32 pod_id;	  /* this node's number of the pod; its slot is not 0 */
+	__u32 pod_id;	  /* this node's number of the pod, see SMC_SLOT_PODS */
 	__u32 flags;	  /* enum smc_pod_flag */
 	__u32 transports; /* what this very namespace can use */
 	__u32 uid;	  /* convert this UID only (init user namespace) */
@@ -291,8 +307,14 @@ struct smc_usage {
 	__u32 quarantines; /* of slot 0: peers were put into quarantine */
 	__u64 closed;	   /* of slot 0: flows that were closed */
 	__u32 unexplained; /* conversions in a row that ended in silence */
+	__u32 pending;	   /* SMC sockets under way */
+	__u64 bytes;	   /* of the buffers of open SMC connections */
+	__u32 connections; /* open SMC connections */
+	/* This pod's own bounds, which only the agent writes; 0: the mesh's. */
+	__u32 pending_max;
+	__u32 connections_max;
 	__u32 _pad;
-	__u64 _room[5]; /* sockets under way, connections, bytes */
+	__u64 _room[2];
 };
 
 /* ---- smc_event: ring buffer ---------------------------------------------- */
@@ -339,6 +361,7 @@ struct smc_counter_job {
 
 /* ---- sizes: the same for gcc and for clang -target bpf ------------------- */
 
+_Static_assert(sizeof(struct smc_limits) == 24, "ABI");
 _Static_assert(sizeof(struct smc_config) == 128, "ABI");
 _Static_assert(sizeof(struct smc_pod) == 16, "ABI");
 _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");

@@ -40,7 +40,18 @@
 	X(NOT_OFFERED, "not-offered", "the client did not offer SMC")          \
 	X(CHANGED, "changed",                                                  \
 	  "the flow was judged before its peer became an endpoint, or before " \
-	  "another change that would allow it by now")
+	  "another change that would allow it by now")                         \
+	X(RATIONED, "rationed",                                                \
+	  "the pod, or the node, has as many SMC handshakes under way as it "  \
+	  "may have")                                                          \
+	X(LISTENER_BUSY, "listener-busy",                                      \
+	  "the listener's accept queue is more than half full")                \
+	X(BUDGET, "budget",                                                    \
+	  "the pod, or the node, has as many SMC connections or buffers as it "\
+	  "may have")                                                          \
+	X(AGENT_SILENT, "agent-silent",                                        \
+	  "the agent of this node gave no sign of life for longer than the "   \
+	  "lease")
 /* clang-format on */
 
 /* clang-format off */

@@ -2,7 +2,7 @@
 /* mesh/model: the switch, ports, UEIDs. */
 #include "unit.h"
 
-#include "mesh/model.h"
+#include "mesh/plan.h"
 
 static void smcmesh_wins_over_asm(void **state)
 {
@@ -144,6 +144,27 @@ static void ueid_is_what_the_kernel_takes(void **state)
 	assert_true(mesh_ueid_valid(MESH_DEFAULT_UEID));
 }
 
+static void limits_are_of_this_node(void **state)
+{
+	struct mesh_config c = {0};
+	struct smc_limits l;
+
+	mesh_config_reset(&c);
+	l = mesh_limits(&c, 1000 << 20);
+	assert_int_equal(l.pending_pod, 128);
+	assert_int_equal(l.pending_node, 512);
+	assert_int_equal(l.connections_pod, 1000);
+	assert_int_equal(l.buffers_node, MESH_BUFFERS_NODE);
+	assert_int_equal(l.bytes_node >> 20, 50);
+	c.limits.pending_pod = 7;
+	c.limits.memory_percent = 100;
+	l = mesh_limits(&c, 1000);
+	assert_int_equal(l.pending_pod, 7);
+	assert_int_equal(l.bytes_node, 1000);
+	/* the size is not known: no buffers, rather than any number of them */
+	assert_int_equal(mesh_limits(&c, 0).bytes_node, 0);
+}
+
 static void world_is_freed_whole(void **state)
 {
 	struct mesh_world w = {0};
@@ -174,6 +195,7 @@ int main(void)
 		cmocka_unit_test(first_bad_port_is_named),
 		cmocka_unit_test(every_port_can_be_listed),
 		cmocka_unit_test(ueid_is_what_the_kernel_takes),
+		cmocka_unit_test(limits_are_of_this_node),
 		cmocka_unit_test(world_is_freed_whole),
 	};
 

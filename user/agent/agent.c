@@ -34,6 +34,7 @@
 #include "agent/lock.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "node/proc.h"
 
 #define RESYNC_MS 5000
@@ -343,6 +344,7 @@ static void host_fill(struct agent *a)
 	if (!uname(&name))
 		snprintf(a->kernel, sizeof(a->kernel), "%s", name.release);
 	a->host.node = a->opt->node;
+	a->host.memory = memory_total();
 	a->can_convert =
 		strcmp(features_converter(datapath_features(a->dp)), "none");
 	a->host.converter = datapath_has_converter(a->dp);

@@ -134,7 +134,8 @@ static __u32 number_new(struct pods *pods)
 
 	for (unsigned int i = 0; i < SMC_PODS; i++) {
 		slot = smc_slot(++id);
-		if (slot && !pods->before[slot] && !pods_by_slot(pods, slot)) {
+		if (slot >= SMC_SLOT_PODS && !pods->before[slot] &&
+		    !pods_by_slot(pods, slot)) {
 			pods->last_id = id;
 			return id;
 		}
@@ -155,8 +156,10 @@ static __u32 number_before(struct pods *pods, struct pod *p)
 			continue;
 		a->id = 0;
 		p->refused = a->refused;
-		return smc_slot(id) && !pods_by_slot(pods, smc_slot(id)) ? id
-									 : 0;
+		return smc_slot(id) >= SMC_SLOT_PODS &&
+				       !pods_by_slot(pods, smc_slot(id))
+			       ? id
+			       : 0;
 	}
 	return 0;
 }

@@ -339,6 +339,7 @@ static int apply(struct agent *a, const struct mesh_world *w,
 		.enabled = plan->enabled,
 		.transports = a->host.transports,
 		.node_id = mesh_node_id(a->host.node),
+		.limits = mesh_limits(&w->config, a->host.memory),
 	};
 	struct datapath_changes did = {};
 	int err;

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "datapath/other.h"
 
 int datapath_config(const struct datapath *dp, struct smc_config *out)
@@ -32,6 +33,16 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 	return others_rows(dp, &c->uses);
 }
 
+/* Whoever counts against no limit counts for nothing: until a plan says what
+ * they are here, they are the defaults. */
+static struct smc_limits limits_default(void)
+{
+	struct mesh_config config = {};
+
+	mesh_config_reset(&config);
+	return mesh_limits(&config, memory_total());
+}
+
 int config_begin(struct datapath *dp)
 {
 	struct smc_config c = {};
@@ -42,6 +53,8 @@ int config_begin(struct datapath *dp)
 		err = take_theirs(dp, &c);
 	c.abi_version = SMC_ABI_VERSION;
 	c.abi_readable = SMC_ABI_READABLE;
+	if (!c.limits.pending_node)
+		c.limits = limits_default();
 	c.uses &= ~SMC_USE_FOLLOWED; /* whoever followed did so by an agent */
 	if (!err)
 		err = write_config(dp, &c);

@@ -15,6 +15,13 @@ void mesh_config_reset(struct mesh_config *c)
 	strcpy(c->ueid, MESH_DEFAULT_UEID);
 	c->mark = MESH_DEFAULT_MARK;
 	c->mark_mask = MESH_DEFAULT_MARK_MASK;
+	c->limits = (struct mesh_limits){
+		.pending_pod = MESH_DEFAULT_PENDING_POD,
+		.pending_node = MESH_DEFAULT_PENDING_NODE,
+		.connections_pod = MESH_DEFAULT_CONNECTIONS_POD,
+		.memory_percent = MESH_DEFAULT_MEMORY_PERCENT,
+	};
+	c->lease_s = MESH_DEFAULT_LEASE_S;
 }
 
 void mesh_world_init(struct mesh_world *w)

@@ -17,6 +17,11 @@
 #define MESH_DEFAULT_MARK 0x100
 #define MESH_DEFAULT_MARK_MASK 0xff00
 #define MESH_DEFAULT_PROXY_UID 1337
+#define MESH_DEFAULT_PENDING_POD 128
+#define MESH_DEFAULT_PENDING_NODE 512
+#define MESH_DEFAULT_CONNECTIONS_POD 1000
+#define MESH_DEFAULT_MEMORY_PERCENT 5
+#define MESH_DEFAULT_LEASE_S 300
 
 enum mesh_switch { MESH_UNSET = 0, MESH_OFF, MESH_ON };
 
@@ -37,6 +42,14 @@ struct mesh_addrs {
 	size_t n;
 };
 
+/* SmcMesh.spec.limits: what a pod, and a node, may hold at once of what the
+ * kernel's SMC has once for all. */
+struct mesh_limits {
+	__u32 pending_pod, pending_node; /* SMC sockets under way */
+	__u32 connections_pod;		 /* open SMC connections */
+	__u32 memory_percent;		 /* of the node's memory, for buffers */
+};
+
 /* SmcMesh/default and ASMMeshConfig/default. */
 struct mesh_config {
 	enum mesh_switch enabled;     /* SmcMesh.spec.enabled */
@@ -47,6 +60,10 @@ struct mesh_config {
 	char ueid[MESH_UEID_MAX + 1];	 /* never empty: the default else */
 	__u32 mark, mark_mask;
 	enum mesh_recorder recorder;
+	struct mesh_limits limits;
+	__u32 lease_s; /* offers end so long after the agent's last sign of
+			* life; 0: never */
+	bool allow_unencrypted; /* smcr where others' traffic is encrypted */
 };
 
 struct mesh_pod {
@@ -67,6 +84,8 @@ struct mesh_pod {
 	struct mesh_ports exclude_out; /* smcmesh.io/exclude-outbound-ports */
 	/* It has that annotation, so its Namespace's default does not count. */
 	bool says_in, says_out;
+	/* smcmesh.io/limits: its own, lower bounds; 0: the mesh's */
+	__u32 pending_max, connections_max;
 	bool sidecar;	 /* has an istio-style proxy container */
 	__u32 proxy_uid; /* as seen in the pod's user namespace */
 };

@@ -22,6 +22,7 @@ struct mesh_host {
 	bool selector;	  /* one was registered */
 	bool cgroup2;	  /* --cgroup is a cgroup v2 */
 	__u32 transports; /* of the node */
+	__u64 memory;	  /* of the node, bytes */
 	/* The host's own namespace, 0: not known. No pod is ever armed by it:
 	 * that would convert every program of the machine. */
 	__u64 netns_cookie;
@@ -166,6 +167,14 @@ struct mesh_plan {
  * and after every restart. Two names may share one: it tells nodes apart for
  * pacing and display, never whether an endpoint is on this node. */
 __u32 mesh_node_id(const char *name);
+
+/* The node's share of the kernel's 5,000 receive buffers of SMC-D: the rest is
+ * for what is made while we count. */
+#define MESH_BUFFERS_NODE 4000
+
+/* mesh_limits - What @config's limits are on a node of @memory bytes: the
+ * limits of smc_config. */
+struct smc_limits mesh_limits(const struct mesh_config *config, __u64 memory);
 
 /*
  * mesh_transports_at - Those of @transports by which @addr itself can be
