@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/part.h"
 
 void mesh_config_reset(struct mesh_config *c)
 {
@@ -193,8 +194,6 @@ bool mesh_ports_has(const struct mesh_ports *p, __u16 port)
 	return p->n && bsearch(&port, p->v, p->n, sizeof(port), port_cmp);
 }
 
-static const char blanks[] = " \t\r\n";
-
 /* One part, up to its comma or the end: 0 or -EINVAL. */
 static int port_parse(const char *text, size_t len, __u16 *out)
 {
@@ -215,19 +214,6 @@ static int port_parse(const char *text, size_t len, __u16 *out)
 	return 0;
 }
 
-/* Cut the next part out of *@text, without the blanks around it. */
-static const char *next_part(const char **text, size_t *len)
-{
-	const char *start = *text + strspn(*text, blanks);
-	const char *end = start + strcspn(start, ",");
-
-	*text = *end ? end + 1 : NULL;
-	while (end > start && strchr(blanks, end[-1]))
-		end--;
-	*len = end - start;
-	return start;
-}
-
 int mesh_ports_parse(const char *text, struct mesh_ports *out, char bad[32])
 {
 	__u16 *v = NULL, *slot, port;
@@ -236,15 +222,13 @@ int mesh_ports_parse(const char *text, struct mesh_ports *out, char bad[32])
 	int err = 0;
 
 	/* Nothing but blanks is an empty list; an empty part of one is not. */
-	if (!text[strspn(text, blanks)])
+	if (part_blank(text))
 		return mesh_ports_set(out, NULL, 0);
 	while (text && !err) {
-		part = next_part(&text, &len);
+		part = part_next(&text, &len);
 		err = port_parse(part, len, &port);
 		if (err) {
-			len = len < 31 ? len : 31;
-			memcpy(bad, part, len);
-			bad[len] = '\0';
+			part_copy(part, len, bad);
 			break;
 		}
 		slot = array_push(v, n);
