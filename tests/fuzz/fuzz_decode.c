@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kube/decode.h"
+#include "mesh/limits.h"
 #include "mesh/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -71,6 +72,20 @@ static void check_services(const struct mesh_world *w)
 	}
 }
 
+static void check_limits(const struct mesh_config *c)
+{
+	const struct mesh_limits *l = &c->limits;
+
+	promise(l->pending_pod && l->pending_pod <= l->pending_node);
+	promise(l->pending_node <= MESH_PENDING_MAX);
+	promise(l->connections_pod &&
+		l->connections_pod <= MESH_CONNECTIONS_MAX);
+	promise(l->memory_percent &&
+		l->memory_percent <= MESH_MEMORY_PERCENT_MAX);
+	promise(!c->lease_s || (c->lease_s >= MESH_LEASE_MIN_S &&
+				c->lease_s <= MESH_LEASE_MAX_S));
+}
+
 static void check_world(const struct mesh_world *w)
 {
 	const struct mesh_config *c = &w->config;
@@ -78,6 +93,7 @@ static void check_world(const struct mesh_world *w)
 	promise(mesh_ueid_valid(c->ueid));
 	promise(c->mark && !(c->mark & ~c->mark_mask));
 	check_ports(&c->exclude_ports);
+	check_limits(c);
 	check_pods(w);
 	check_services(w);
 	for (size_t i = 0; i < w->n_nodes; i++) {

@@ -80,6 +80,15 @@ def a_mesh(spec):
     ({"excludeCIDRs": ["300.1.1.1/8"]}, "should match"),
     ({"excludeCIDRs": ["10.0.0.0/33"]}, "should match"),
     ({"excludeCIDRs": ["fd00::/129"]}, "should match"),
+    ({"limits": {"pendingPerPod": 65, "pendingPerNode": 64}}, "not above"),
+    ({"limits": {"pendingPerNode": 513}}, "less than or equal to 512"),
+    ({"limits": {"connectionsPerPod": 0}}, "greater than or equal to 1"),
+    ({"limits": {"memoryPercent": 51}}, "less than or equal to 50"),
+    ({"lease": "14s"}, "from 15s to 24h"),
+    ({"lease": "25h"}, "from 15s to 24h"),
+    ({"lease": 300}, "from 15s to 24h"),
+    ({"lease": "5m30s"}, "should match"),
+    ({"lease": True}, "lease"),
     ({"mark": {"value": 1}}, "outside of the mask"),
     ({"mark": {"value": 0x101, "mask": 0xff00}}, "outside of the mask")])
 def test_bad_configuration_is_refused(cluster, mesh, spec, why):
@@ -91,9 +100,12 @@ def test_bad_configuration_is_refused(cluster, mesh, spec, why):
 def test_good_configuration_is_accepted(cluster, mesh):
     spec = {"excludeCIDRs": ["10.9.128.0/17", "0.0.0.0/0", "1.2.3.4/32",
                              "fd00::/8", "::ffff:10.0.0.0/104"],
-            "mark": {"value": 0x1000}}
-    cluster.kubectl("create", "--dry-run=server", "-f", "-",
-                    stdin=as_text(a_mesh(spec)))
+            "mark": {"value": 0x1000},
+            "limits": {"pendingPerPod": 512, "pendingPerNode": 512,
+                       "connectionsPerPod": 65536, "memoryPercent": 50}}
+    for lease in (0, "0", "0s", "15s", "5m", "24h", "86400s"):
+        cluster.kubectl("create", "--dry-run=server", "-f", "-",
+                        stdin=as_text(a_mesh({**spec, "lease": lease})))
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,8 @@ static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 		err = read_netns(&a, pod);
 	if (!err)
 		err = read_hash(&a, pod);
+	if (!err)
+		err = decode_pod_limits(&a, pod);
 	return err ? err : read_proxy_uid(&a, pod);
 }
 

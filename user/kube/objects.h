@@ -75,3 +75,14 @@ must_check int annotations_read(const struct json_object *o,
 				struct mesh_default *enabled,
 				struct mesh_default *in,
 				struct mesh_default *out);
+
+/* ---- decode_limits.c ----------------------------------------------------- */
+
+/* decode_mesh_limits - SmcMesh's limits, lease and allowUnencrypted; what it
+ * does not say well stays. */
+void decode_mesh_limits(const struct json_object *o, struct mesh_config *out);
+
+/* decode_pod_limits - A pod's annotation that asks for less; what is not
+ * understood is its `problem`. Return: 0 or -ENOMEM. */
+must_check int decode_pod_limits(const struct annotations *a,
+				 struct mesh_pod *pod);

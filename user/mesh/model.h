@@ -84,7 +84,7 @@ struct mesh_pod {
 	struct mesh_ports exclude_out; /* smcmesh.io/exclude-outbound-ports */
 	/* It has that annotation, so its Namespace's default does not count. */
 	bool says_in, says_out;
-	/* smcmesh.io/limits: its own, lower bounds; 0: the mesh's */
+	/* smcmesh.io/limits: the bounds that it asks for; 0: the mesh's */
 	__u32 pending_max, connections_max;
 	bool sidecar;	 /* has an istio-style proxy container */
 	__u32 proxy_uid; /* as seen in the pod's user namespace */

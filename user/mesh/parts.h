@@ -75,5 +75,9 @@ const struct plan_service *services_find(const struct plan_service *v, size_t n,
 /* port_row_cmp - The order of plan.ports, for qsort() and bsearch(). */
 int port_row_cmp(const void *a, const void *b);
 
+/* draft_limits - Settle what each pod may hold: fills plan_pod.pending_max and
+ * connections_max. Return: 0 or -ENOMEM. */
+must_check int draft_limits(struct draft *d);
+
 /* draft_exclusions - Fill plan.cidrs and plan.ports. Return: 0 or -ENOMEM. */
 must_check int draft_exclusions(struct draft *d);

@@ -15,7 +15,8 @@
  * 5. A cgroup of a hostNetwork pod that was armed and is not now goes on
  *    denying: without an entry its SMC sockets would pass untouched, that is,
  *    offer to anyone.
- * 6. exclusions.c.
+ * 6. limits.c: what a pod may hold, where it asks for less than the mesh gives.
+ * 7. exclusions.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -381,6 +382,8 @@ static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 		err = judge(d, &wants, seen, n_seen);
 	if (!err)
 		err = warn_problems(d);
+	if (!err)
+		err = draft_limits(d);
 	if (!err)
 		err = draft_places(d);
 	if (!err && d->plan.enabled) {

@@ -95,6 +95,8 @@ struct plan_pod { /* one per pod of this node, in the world's order */
 	 * told of the claim, and of no more. */
 	struct mesh_addrs claimed;
 	struct mesh_ports listens; /* hostNetwork: published with them */
+	/* Its own bounds (smc_usage), below the mesh's; 0: the mesh's. */
+	__u32 pending_max, connections_max;
 };
 
 struct plan_endpoint { /* a row of smc_endpoint, and where it comes from */

@@ -38,7 +38,8 @@ def of(lab_pod, **kw):
 
 
 def mesh(enabled=True, **spec):
-    """The SmcMesh object; spec: excludeCIDRs, excludePorts, ueid, mark."""
+    """The SmcMesh object; spec: excludeCIDRs, excludePorts, ueid, limits,
+    lease..."""
     return {"apiVersion": "smcmesh.io/v1alpha1", "kind": "SmcMesh",
             "metadata": {"name": "default"}, "spec": {"enabled": enabled, **spec}}
 
