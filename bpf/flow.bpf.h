@@ -60,6 +60,54 @@ static __always_inline void smc_flow_answer(struct smc_flow *flow,
 	flow->transports = a->transports;
 }
 
+/*
+ * ---- what a flow holds ----
+ *
+ * A connection that is SMC's, or may become so, holds a place of its pod's and
+ * its node's, from the "yes" on. Its buffers, once they are made, are pinned
+ * memory that the kernel charges to no cgroup. Both are given back when it ends
+ * as TCP, and by whoever takes the record away.
+ */
+
+static __always_inline bool smc_state_holds(union smc_flow_state s)
+{
+	return s.verdict == SMC_VERDICT_ACCELERATE &&
+	       (s.outcome == SMC_OUTCOME_PENDING ||
+		s.outcome == SMC_OUTCOME_SMCR || s.outcome == SMC_OUTCOME_SMCD);
+}
+
+static __always_inline union smc_flow_state
+smc_flow_state_of(const struct smc_flow *flow)
+{
+	union smc_flow_state s = {.word = *(volatile const __u32 *)&flow->role};
+
+	return s;
+}
+
+/* Both numbers may be negative. */
+static __always_inline void smc_hold(struct smc_usage *usage, __s32 connections,
+				     __s64 bytes)
+{
+	if (connections)
+		__sync_fetch_and_add(&usage->connections, connections);
+	if (bytes)
+		__sync_fetch_and_add(&usage->bytes, bytes);
+}
+
+static __always_inline void smc_hold_for(__u32 pod_id, __s32 connections,
+					 __s64 bytes)
+{
+	__u32 slot = smc_slot(pod_id), node = SMC_SLOT_NODE;
+	struct smc_usage *usage;
+
+	usage = bpf_map_lookup_elem(&smc_usage, &slot);
+	if (usage)
+		smc_hold(usage, connections, bytes);
+	usage = bpf_map_lookup_elem(&smc_usage, &node);
+	if (usage)
+		smc_hold(usage, connections, bytes);
+}
+
 /* A pod has its share, and what is left when the map fills up is for pods that
  * have few: no pod's flows leave the others without a record. */
 static __always_inline bool smc_flow_room(const struct smc_usage *pod,
@@ -91,25 +139,47 @@ static __always_inline int smc_flow_put(const struct smc_handshake *key,
 		return err;
 	__sync_fetch_and_add(&pod->flows, 1);
 	__sync_fetch_and_add(&node->flows, 1);
+	if (smc_state_holds(smc_flow_state_of(flow))) {
+		smc_hold(pod, 1, flow->buffers);
+		smc_hold(node, 1, flow->buffers);
+	}
 	return 0;
 }
 
-/* smc_flow_drop - Take the record away. Of two callers one does it.
- * Return: true for the one. */
-static __always_inline bool smc_flow_drop(const struct smc_handshake *key,
-					  __u32 pod_id)
+static __always_inline void smc_flow_let_go(__u32 slot, bool held,
+					    __s64 buffers)
 {
-	__u32 slot = smc_slot(pod_id), zero = 0;
-	struct smc_usage *usage;
+	struct smc_usage *usage = bpf_map_lookup_elem(&smc_usage, &slot);
+
+	if (!usage)
+		return;
+	__sync_fetch_and_sub(&usage->flows, 1);
+	if (held)
+		smc_hold(usage, -1, -buffers);
+}
+
+/* smc_flow_seal - Nobody settles the flow from now on. Return: what it was. */
+static __always_inline union smc_flow_state smc_flow_seal(struct smc_flow *flow)
+{
+	const union smc_flow_state closed = {.closed = 1};
+	union smc_flow_state last;
+
+	last.word = __sync_fetch_and_or((__u32 *)&flow->role, closed.word);
+	return last;
+}
+
+/* smc_flow_drop - Take the record away. Of two callers one does it. @flow must
+ * not be touched after: its place is anybody's. Return: true for the one. */
+static __always_inline bool smc_flow_drop(const struct smc_handshake *key,
+					  struct smc_flow *flow)
+{
+	bool held = smc_state_holds(smc_flow_seal(flow));
+	__u32 slot = smc_slot(flow->pod_id), buffers = flow->buffers;
 
 	if (bpf_map_delete_elem(&smc_flow, key))
 		return false;
-	usage = bpf_map_lookup_elem(&smc_usage, &slot);
-	if (usage)
-		__sync_fetch_and_sub(&usage->flows, 1);
-	usage = bpf_map_lookup_elem(&smc_usage, &zero);
-	if (usage)
-		__sync_fetch_and_sub(&usage->flows, 1);
+	smc_flow_let_go(slot, held, buffers);
+	smc_flow_let_go(SMC_SLOT_NODE, held, buffers);
 	return true;
 }
 
@@ -154,9 +224,20 @@ static __always_inline void smc_flow_count(const struct smc_flow *flow)
 		smc_count(flow->pod_id, SMC_COUNTER_REASON + flow->reason);
 }
 
+/* What a flow held before and after it was settled. */
+static __always_inline void smc_flow_held(const struct smc_flow *flow,
+					  bool before, bool after)
+{
+	if (before && !after)
+		smc_hold_for(flow->pod_id, -1, 0);
+	else if (after && flow->buffers)
+		smc_hold_for(flow->pod_id, 0, flow->buffers);
+}
+
 /*
  * smc_flow_settle - Write down what became of a flow, once.
  * @code: SMC_CLC_DECL_* or a negative errno, 0: none
+ * Of one that is SMC now, flow->buffers is written already.
  * Return: true for the caller that did it.
  */
 static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
@@ -165,10 +246,10 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 	__u32 *word = (__u32 *)&flow->role;
 	union smc_flow_state old, new;
 
-	/* again only if `closed` was set in between */
+	/* again only if a verdict was written in between */
 	for (int i = 0; i < 2; i++) {
 		old.word = *(volatile __u32 *)word;
-		if (old.outcome != SMC_OUTCOME_PENDING)
+		if (old.outcome != SMC_OUTCOME_PENDING || old.closed)
 			return false;
 		new = old;
 		new.outcome = outcome;
@@ -177,6 +258,7 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 			continue;
 		flow->decided_ns = bpf_ktime_get_ns();
 		flow->kernel_code = code;
+		smc_flow_held(flow, smc_state_holds(old), smc_state_holds(new));
 		smc_flow_count(flow);
 		return true;
 	}
@@ -300,8 +382,8 @@ static __always_inline void smc_flow_close(const struct smc_handshake *key,
 					   struct smc_flow *flow)
 {
 	flow->closed_ns = bpf_ktime_get_ns();
-	flow->closed = 1;
+	smc_flow_seal(flow);
 	smc_flow_keep(key, flow);
 	smc_tell(SMC_EVENT_CLOSED, key, flow);
-	smc_flow_drop(key, flow->pod_id);
+	smc_flow_drop(key, flow);
 }

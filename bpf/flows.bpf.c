@@ -44,6 +44,31 @@ static __always_inline __u8 smc_outcome_of(const struct smc_sock *smc)
 	return smc->conn.lgr->is_smcd ? SMC_OUTCOME_SMCD : SMC_OUTCOME_SMCR;
 }
 
+/* The send buffer of an SMC-D connection inside one node is its peer's receive
+ * buffer, which the peer pays for (smcd_buf_attach(), net/smc/smc_core.c). The
+ * field is in a union with SMC-R's, whose first member the verifier takes it
+ * for: so it is read by the probing reader. */
+static __always_inline bool smc_is_attached(const struct smc_sock *smc,
+					    const struct smc_buf_desc *send)
+{
+	return bpf_core_field_exists(send->is_attached) &&
+	       smc->conn.lgr->is_smcd && BPF_CORE_READ(send, is_attached);
+}
+
+/* smc_buffers - The memory that an SMC connection has pinned for itself, bytes.
+ * The link group keeps it for its next connections. */
+static __always_inline __u32 smc_buffers(const struct smc_sock *smc)
+{
+	const struct smc_buf_desc *send = smc->conn.sndbuf_desc;
+	const struct smc_buf_desc *receive = smc->conn.rmb_desc;
+	__u32 bytes;
+
+	if (smc->use_fallback || !receive)
+		return 0;
+	bytes = receive->len;
+	return send && !smc_is_attached(smc, send) ? bytes + send->len : bytes;
+}
+
 /* smc_flow_of - The open record of an SMC connection, and its @key. @tp: its
  * inner socket. */
 static __always_inline struct smc_flow *smc_flow_of(const struct smc_sock *smc,
@@ -128,6 +153,7 @@ static __always_inline void smc_connected_plain(const struct smc_sock *smc,
 	} else {
 		flow.verdict = SMC_VERDICT_ACCELERATE;
 		flow.outcome = smc_outcome_of(smc);
+		flow.buffers = smc_buffers(smc);
 	}
 	smc_flow_put_settled(key, &flow);
 }
@@ -157,6 +183,7 @@ int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 	}
 	if (smc->use_fallback)
 		return 0;
+	flow->buffers = smc_buffers(smc);
 	smc_flow_ended(&key, flow, smc_outcome_of(smc), 0);
 	smc_forgive(flow);
 	return 0;
@@ -213,6 +240,7 @@ static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
 		flow.verdict = SMC_VERDICT_ACCELERATE;
 		flow.outcome = outcome;
 		flow.kernel_code = code;
+		flow.buffers = smc_buffers(smc);
 	} else {
 		smc_flow_plain(&flow, w.pod, &c, SMC_REASON_NOT_OFFERED, NULL);
 	}
@@ -241,10 +269,13 @@ int BPF_PROG(smc_accepted, struct smc_sock *smc)
 		code = smc->fallback_rsn;
 	smc_handshake_find(&key, tp, SMC_ROLE_SERVER);
 	flow = bpf_map_lookup_elem(&smc_flow, &key);
-	if (flow)
-		smc_flow_ended(&key, flow, outcome, code);
-	else
+	if (!flow) {
 		smc_accepted_plain(smc, tp, &key, outcome, code);
+		return 0;
+	}
+	if (!failed)
+		flow->buffers = smc_buffers(smc);
+	smc_flow_ended(&key, flow, outcome, code);
 	return 0;
 }
 
@@ -314,7 +345,7 @@ int BPF_PROG(smc_closed, struct smc_sock *smc)
 	if (!flow)
 		return 0;
 	if (flow->outcome == SMC_OUTCOME_PENDING) {
-		smc_flow_drop(&key, flow->pod_id);
+		smc_flow_drop(&key, flow);
 		return 0;
 	}
 	smc_flow_bytes(flow, tp);
@@ -339,8 +370,9 @@ int flow_drop(struct smc_flow_job *job)
 {
 	struct smc_handshake key = job->key;
 	struct smc_flow flow = job->flow;
+	struct smc_flow *row = bpf_map_lookup_elem(&smc_flow, &key);
 
-	if (!smc_flow_drop(&key, flow.pod_id)) {
+	if (!row || !smc_flow_drop(&key, row)) {
 		job->result = -ENOENT;
 		return 0;
 	}

@@ -81,6 +81,8 @@ static __always_inline bool smc_remember(const struct smc_handshake *h,
 		smc_count(flow->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
 	old->reason = flow->reason;
 	old->transports = flow->transports;
+	if (old->verdict == SMC_VERDICT_BYPASS)
+		smc_hold_for(old->pod_id, 1, 0);
 	old->verdict = flow->verdict;
 	return true;
 }

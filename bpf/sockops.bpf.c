@@ -192,7 +192,7 @@ static __always_inline void flow_closed(struct bpf_sock_ops *ctx,
 	if (!flow)
 		return;
 	if (ctx->args[0] == BPF_TCP_SYN_SENT) {
-		smc_flow_drop(&key, flow->pod_id);
+		smc_flow_drop(&key, flow);
 		return;
 	}
 	smc_flow_bytes(flow, tp);

@@ -334,7 +334,7 @@ static __always_inline void smc_forget_offer(const struct smc_sock *smc)
 	key.local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 	flow = bpf_map_lookup_elem(&smc_flow, &key);
 	if (flow && flow->outcome == SMC_OUTCOME_PENDING)
-		smc_flow_drop(&key, flow->pod_id);
+		smc_flow_drop(&key, flow);
 }
 
 /* connect() on an SMC socket on which it was called before. */

@@ -106,6 +106,28 @@ static __always_inline __u32 smc_client_reach(const struct smc_conn *c,
 	return s && !e ? SMC_REASON_MIXED_SERVICE : SMC_REASON_NOT_ENDPOINT;
 }
 
+/* smc_over_budget - Has the pod, or the node, all the SMC connections and their
+ * memory that it may have? What is under way when the bound is reached may
+ * still pass it: the rations bound that. Without a row, or with a limit of 0,
+ * it has. */
+static __always_inline bool smc_over_budget(const struct smc_limits *limits,
+					    __u32 pod_id)
+{
+	__u32 slot = smc_slot(pod_id), zero = SMC_SLOT_NODE;
+	const struct smc_usage *pod = bpf_map_lookup_elem(&smc_usage, &slot);
+	const struct smc_usage *node = bpf_map_lookup_elem(&smc_usage, &zero);
+	__u32 most = limits->connections_pod;
+
+	if (!pod || !node)
+		return true;
+	if (pod->connections_max && pod->connections_max < most)
+		most = pod->connections_max;
+	return pod->connections >= most ||
+	       pod->bytes >= (__s64)limits->bytes_pod ||
+	       node->connections >= limits->buffers_node ||
+	       node->bytes >= (__s64)limits->bytes_node;
+}
+
 /* The order is that of design.md: what a person configured comes before what
  * was found out about the peer. */
 static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
@@ -145,7 +167,10 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 		*transports = e->transports;
 	}
 	*transports &= pod->transports;
-	return *transports ? SMC_REASON_NONE : SMC_REASON_NO_COMMON_TRANSPORT;
+	if (!*transports)
+		return SMC_REASON_NO_COMMON_TRANSPORT;
+	return smc_over_budget(&config->limits, pod->pod_id) ? SMC_REASON_BUDGET
+							     : SMC_REASON_NONE;
 }
 
 /*

@@ -231,8 +231,15 @@ struct smc_link_group {
 	bool is_smcd;
 };
 
+struct smc_buf_desc {
+	int len;
+	bool is_attached;
+};
+
 struct smc_connection {
 	struct smc_link_group *lgr;
+	struct smc_buf_desc *sndbuf_desc;
+	struct smc_buf_desc *rmb_desc;
 };
 
 struct smc_sock {

@@ -95,7 +95,8 @@ struct smc_limits {
 	__u32 pending_node;    /* of all, whatever the number of CPUs */
 	__u32 connections_pod; /* open SMC connections of a pod */
 	__u32 buffers_node;    /* receive buffers (DMBs) of all */
-	__u64 bytes_node;      /* memory of the buffers of all */
+	__u64 bytes_pod;       /* memory of the buffers of a pod */
+	__u64 bytes_node;      /* of all */
 };
 
 struct smc_config {
@@ -106,7 +107,7 @@ struct smc_config {
 	__u32 node_id;	    /* this node, as in smc_endpoint.node_id */
 	__u32 uses;	    /* enum smc_use bits */
 	struct smc_limits limits;
-	__u64 _room[10]; /* a lease, our selectors */
+	__u64 _room[9]; /* a lease, our selectors */
 };
 
 /* ---- smc_netns, smc_cgroup: who is armed -------------------------------- */
@@ -272,7 +273,7 @@ struct smc_flow {
 	__u32 kernel_code; /* SMC_CLC_DECL_* or negative errno, 0: none */
 	__u32 transports;  /* what both ends had in common */
 	__u32 flags;	   /* enum smc_flow_flag */
-	__u32 _pad;
+	__u32 buffers;	   /* bytes of its own SMC buffers */
 	__u64 opened_ns;
 	__u64 decided_ns; /* when the outcome was known, 0: not yet */
 	__u64 closed_ns;
@@ -308,8 +309,8 @@ struct smc_usage {
 	__u64 closed;	   /* of slot 0: flows that were closed */
 	__u32 unexplained; /* conversions in a row that ended in silence */
 	__u32 pending;	   /* SMC sockets under way */
-	__u64 bytes;	   /* of the buffers of open SMC connections */
-	__u32 connections; /* open SMC connections */
+	__s64 bytes;	   /* of their buffers; below 0 for a moment */
+	__u32 connections; /* of SMC, open or agreed on */
 	/* This pod's own bounds, which only the agent writes; 0: the mesh's. */
 	__u32 pending_max;
 	__u32 connections_max;
@@ -361,7 +362,7 @@ struct smc_counter_job {
 
 /* ---- sizes: the same for gcc and for clang -target bpf ------------------- */
 
-_Static_assert(sizeof(struct smc_limits) == 24, "ABI");
+_Static_assert(sizeof(struct smc_limits) == 32, "ABI");
 _Static_assert(sizeof(struct smc_config) == 128, "ABI");
 _Static_assert(sizeof(struct smc_pod) == 16, "ABI");
 _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");

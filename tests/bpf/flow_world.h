@@ -221,7 +221,11 @@ static inline void follow(bool followed)
 {
 	struct smc_config c = {.abi_version = SMC_ABI_VERSION,
 			       .enabled = 1,
-			       .uses = followed ? SMC_USE_FOLLOWED : 0};
+			       .uses = followed ? SMC_USE_FOLLOWED : 0,
+			       .limits = {.connections_pod = 1000,
+					  .buffers_node = 1000,
+					  .bytes_pod = 1ULL << 30,
+					  .bytes_node = 1ULL << 30}};
 	__u32 zero = 0;
 
 	put(skel[0]->maps.smc_config, &zero, &c);

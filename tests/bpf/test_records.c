@@ -77,6 +77,64 @@ static void test_put_and_drop(void **state)
 	assert_int_equal(closed_rows(NULL, NULL), 1);
 }
 
+static struct smc_usage usage_of(__u32 slot)
+{
+	struct smc_usage usage;
+
+	must(bpf_map_lookup_elem(bpf_map__fd(skel[0]->maps.smc_usage), &slot,
+				 &usage),
+	     "smc_usage");
+	return usage;
+}
+
+static void assert_held(__u32 connections, __s64 bytes)
+{
+	const __u32 slots[] = {smc_slot(POD), SMC_SLOT_NODE};
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(usage_of(slots[i]).connections, connections);
+		assert_int_equal(usage_of(slots[i]).bytes, bytes);
+	}
+}
+
+/* What is SMC's, or agreed on, holds a place, and its buffers; nothing else
+ * does. The record says what is given back, not the agent. */
+static void test_held(void **state)
+{
+	static const struct {
+		__u8 verdict, outcome;
+		bool holds;
+	} cases[] = {
+		{SMC_VERDICT_ACCELERATE, SMC_OUTCOME_PENDING, true},
+		{SMC_VERDICT_ACCELERATE, SMC_OUTCOME_SMCD, true},
+		{SMC_VERDICT_ACCELERATE, SMC_OUTCOME_SMCR, true},
+		{SMC_VERDICT_ACCELERATE, SMC_OUTCOME_FALLBACK, false},
+		{SMC_VERDICT_ACCELERATE, SMC_OUTCOME_FAILED, false},
+		{SMC_VERDICT_BYPASS, SMC_OUTCOME_TCP, false},
+		{SMC_VERDICT_BYPASS, SMC_OUTCOME_PENDING, false},
+	};
+	const __u32 size = 1U << 31;
+	__u32 held = 0;
+
+	for (__u32 i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct smc_flow_job j = job(POD, i, cases[i].outcome);
+
+		j.flow.verdict = cases[i].verdict;
+		j.flow.buffers = size;
+		assert_int_equal(run_job(skel[0]->progs.flow_put, &j), 0);
+		assert_int_equal(run_job(skel[0]->progs.flow_put, &j), -EEXIST);
+		held += cases[i].holds;
+		assert_held(held, (__s64)held * size);
+	}
+	for (__u32 i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(flow_drop(POD, i, SMC_OUTCOME_TCP), 0);
+		assert_int_equal(flow_drop(POD, i, SMC_OUTCOME_TCP), -ENOENT);
+		held -= cases[i].holds;
+		assert_held(held, (__s64)held * size);
+	}
+	assert_int_equal(held, 0);
+}
+
 /* A pod gets its share and no more, so that others still have room; when the
  * node is nearly full only those get more that have few. */
 static void test_share(void **state)
@@ -170,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_usage),
 		TEST(test_put_and_drop),
+		TEST(test_held),
 		TEST(test_share),
 		TEST(test_no_room),
 		TEST(test_counter_add),

@@ -52,14 +52,27 @@ static void put(const struct bpf_map *map, const void *key, const void *value)
 		errno);
 }
 
-static void config_uses(__u32 enabled, __u32 uses)
+static void config_limits(__u32 enabled, __u32 uses,
+			  const struct smc_limits *limits)
 {
 	struct smc_config c = {.abi_version = SMC_ABI_VERSION,
 			       .enabled = enabled,
-			       .uses = uses};
+			       .uses = uses,
+			       .limits = *limits};
 	__u32 zero = 0;
 
 	put(skel->maps.smc_config, &zero, &c);
+}
+
+/* What the rows below hold is nothing. */
+static const struct smc_limits wide = {.connections_pod = 1,
+				       .buffers_node = 1,
+				       .bytes_pod = 1,
+				       .bytes_node = 1};
+
+static void config_uses(__u32 enabled, __u32 uses)
+{
+	config_limits(enabled, uses, &wide);
 }
 
 static void config(__u32 enabled)
@@ -399,6 +412,71 @@ static void test_unused_maps(void **state)
 	quarantines(1);
 }
 
+#define MUCH (1LL << 40) /* more than 32 bits */
+
+/* What a pod and its node hold, against what they may. */
+static void test_budget(void **state)
+{
+	const struct {
+		struct smc_limits limits;
+		struct smc_usage pod, node;
+		bool over;
+	} cases[] = {
+#define LIMITS(pod, node, bytes_pod, bytes_node) \
+	{0, 0, pod, node, bytes_pod, bytes_node}
+		{LIMITS(9, 99, 99, 99), {.connections = 8}, {}, false},
+		{LIMITS(9, 99, 99, 99), {.connections = 9}, {}, true},
+		/* its own bound is the lower one, or counts for nothing */
+		{LIMITS(9, 99, 99, 99),
+		 {.connections = 3, .connections_max = 4},
+		 {},
+		 false},
+		{LIMITS(9, 99, 99, 99),
+		 {.connections = 4, .connections_max = 4},
+		 {},
+		 true},
+		{LIMITS(9, 99, 99, 99),
+		 {.connections = 9, .connections_max = 99},
+		 {},
+		 true},
+		{LIMITS(9, 10, 99, 99), {}, {.connections = 9}, false},
+		{LIMITS(9, 10, 99, 99), {}, {.connections = 10}, true},
+		{LIMITS(9, 9, MUCH, 2 * MUCH), {.bytes = MUCH - 1}, {}, false},
+		{LIMITS(9, 9, MUCH, 2 * MUCH), {.bytes = MUCH}, {}, true},
+		{LIMITS(9, 9, MUCH, MUCH), {}, {.bytes = MUCH - 1}, false},
+		{LIMITS(9, 9, MUCH, MUCH), {}, {.bytes = MUCH}, true},
+		/* given back before it was taken: for a moment */
+		{LIMITS(9, 9, 9, 9), {.bytes = -4096}, {.bytes = -4096}, false},
+		/* no limit that was never written is a permission */
+		{LIMITS(0, 9, 9, 9), {}, {}, true},
+		{LIMITS(9, 0, 9, 9), {}, {}, true},
+		{LIMITS(9, 9, 0, 9), {}, {}, true},
+		{LIMITS(9, 9, 9, 0), {}, {}, true},
+#undef LIMITS
+	};
+	const struct smc_usage none = {0};
+	__u32 slot = smc_slot(POD);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct smc_usage node = cases[i].node;
+		__u32 zero = SMC_SLOT_NODE;
+
+		config_limits(1, 0, &cases[i].limits);
+		put(skel->maps.smc_usage, &slot, &cases[i].pod);
+		put(skel->maps.smc_usage, &zero, &node);
+		for (int role = 0; role < 2; role++)
+			if ((judge(&rows[role]).reason == SMC_REASON_BUDGET) !=
+			    cases[i].over)
+				fail_msg("case %zu, role %d", i, role);
+	}
+	/* nobody is told of a budget who would not be SMC anyway */
+	assert_int_equal(judge(row_of("client to a stranger")).reason,
+			 SMC_REASON_NOT_ENDPOINT);
+	put(skel->maps.smc_usage, &slot, &none);
+	quarantines(1);
+	config(1);
+}
+
 /* A row that goes takes its verdict along at once. */
 static void test_endpoint_goes(void **state)
 {
@@ -419,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_switch),
 		cmocka_unit_test(test_unused_maps),
+		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_endpoint_goes),
 	};
 

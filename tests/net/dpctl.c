@@ -19,6 +19,7 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "base/memory.h"
 #include "datapath/datapath.h"
 
 static yyjson_mut_doc *doc;
@@ -50,10 +51,20 @@ static int show_open(struct datapath **dp)
 	return 0;
 }
 
+static struct smc_config config_here(void)
+{
+	struct mesh_config defaults = {};
+
+	mesh_config_reset(&defaults);
+	return (struct smc_config){
+		.transports = SMC_TRANSPORT_SMCD,
+		.node_id = 1,
+		.limits = mesh_limits(&defaults, memory_total())};
+}
+
 static int fill(struct datapath *dp, char **argv, int argc)
 {
-	const struct smc_config config = {.transports = SMC_TRANSPORT_SMCD,
-					  .node_id = 1};
+	const struct smc_config config = config_here();
 	struct plan_endpoint endpoints[16] = {};
 	struct plan_pod pods[16] = {};
 	struct mesh_plan plan = {
@@ -101,8 +112,7 @@ static int do_check(struct datapath *dp, const char *command)
 
 static int do_disarm(struct datapath *dp, bool guarded)
 {
-	const struct smc_config config = {.transports = SMC_TRANSPORT_SMCD,
-					  .node_id = 1};
+	const struct smc_config config = config_here();
 	const struct mesh_plan plan = {.enabled = true};
 	struct datapath_changes did;
 	int err = datapath_apply(dp, &plan, &config, &did);

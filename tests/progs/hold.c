@@ -8,6 +8,7 @@
  *   --protocol P   third argument of socket(): 0 (default), tcp, mptcp or smc
  *   --from SPAN    bind to these addresses in turn
  *   --mark N       SO_MARK
+ *   --buffer N     SO_RCVBUF and SO_SNDBUF, bytes
  *   --fastopen     TCP_FASTOPEN_CONNECT: an SMC socket falls back at once
  *   --count N      so many connections (default 1), to the span's addresses
  *   ADDRESS[+COUNT]:PORT
@@ -36,7 +37,7 @@
 
 static struct span to, from;
 static int protocol;
-static unsigned int mark;
+static unsigned int mark, buffer;
 static bool fastopen;
 
 static int protocol_of(const char *name)
@@ -87,6 +88,10 @@ static void set_options(int fd)
 
 	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 		die("SO_MARK");
+	if (buffer &&
+	    (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) ||
+	     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer))))
+		die("SO_RCVBUF, SO_SNDBUF");
 	if (fastopen &&
 	    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on)))
 		die("TCP_FASTOPEN_CONNECT");
@@ -122,8 +127,8 @@ static void one_connection(unsigned int i)
 
 static void usage(void)
 {
-	fputs("usage: hold [--protocol P] [--from SPAN] [--mark N] [--fastopen] "
-	      "[--count N] SPAN\n",
+	fputs("usage: hold [--protocol P] [--from SPAN] [--mark N] [--buffer N] "
+	      "[--fastopen] [--count N] SPAN\n",
 	      stderr);
 	_exit(2);
 }
@@ -134,6 +139,7 @@ int main(int argc, char **argv)
 		{"protocol", required_argument, NULL, 'p'},
 		{"from", required_argument, NULL, 'f'},
 		{"mark", required_argument, NULL, 'm'},
+		{"buffer", required_argument, NULL, 'b'},
 		{"fastopen", no_argument, NULL, 'o'},
 		{"count", required_argument, NULL, 'c'},
 		{0},
@@ -149,6 +155,8 @@ int main(int argc, char **argv)
 			span_parse(optarg, &from);
 		else if (c == 'm')
 			mark = number(optarg);
+		else if (c == 'b')
+			buffer = number(optarg);
 		else if (c == 'o')
 			fastopen = true;
 		else if (c == 'c')

@@ -156,6 +156,7 @@ static void limits_are_of_this_node(void **state)
 	assert_int_equal(l.connections_pod, 1000);
 	assert_int_equal(l.buffers_node, MESH_BUFFERS_NODE);
 	assert_int_equal(l.bytes_node >> 20, 50);
+	assert_int_equal(l.bytes_pod * 8, l.bytes_node);
 	c.limits.pending_pod = 7;
 	c.limits.memory_percent = 100;
 	l = mesh_limits(&c, 1000);

@@ -29,6 +29,7 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include "agent/budget.h"
 #include "agent/cluster.h"
 #include "agent/diagnose.h"
 #include "agent/lock.h"
@@ -199,6 +200,7 @@ static void resync_event(uv_timer_t *timer)
 	a->unswept = true;
 	starts_scan(a->starts);
 	cluster_resync(a);
+	budget_look(a);
 	/* Where looks take so long that some are left from the last time, those
 	 * come first: else the last pods would never have their turn. */
 	if (!a->looks_left)

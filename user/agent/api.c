@@ -192,6 +192,7 @@ static void get_status(struct MHD_Connection *request, struct http_reply *reply,
 	status_kernel(a, doc, root);
 	status_work(a, doc, root);
 	yyjson_mut_obj_add_uint(doc, root, "endpoints", endpoints);
+	err = err ?: api_add_held_node(a, doc, root);
 	api_reply_doc(reply, doc, err);
 }
 
@@ -270,11 +271,17 @@ static void get_pods(struct MHD_Connection *request, struct http_reply *reply,
 	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
 
+	int err = 0;
+
 	reconcile_read_back(a);
-	for (size_t i = 0; i < a->pods.n; i++)
-		yyjson_mut_arr_append(arr, pod_json(doc, a->pods.v[i]));
+	for (size_t i = 0; i < a->pods.n && !err; i++) {
+		yyjson_mut_val *o = pod_json(doc, a->pods.v[i]);
+
+		yyjson_mut_arr_append(arr, o);
+		err = api_add_held_pod(a, a->pods.v[i], doc, o);
+	}
 	yyjson_mut_obj_add_val(doc, root, "pods", arr);
-	api_reply_doc(reply, doc, 0);
+	api_reply_doc(reply, doc, err);
 }
 
 /* ---- /v1/endpoints ----------------------------------------------------- */

@@ -16,6 +16,15 @@ yyjson_mut_doc *api_doc_new(yyjson_mut_val **root);
  * @err or for want of memory, is a 500. */
 void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err);
 
+/* ---- api_held.c ---------------------------------------------------------- */
+
+/* Add "held" to an object: what the node, or a pod, holds now, and what it may.
+ * Return: 0 or a negative errno, nothing was added then. */
+must_check int api_add_held_node(const struct agent *a, yyjson_mut_doc *doc,
+				 yyjson_mut_val *to);
+must_check int api_add_held_pod(const struct agent *a, const struct pod *p,
+				yyjson_mut_doc *doc, yyjson_mut_val *to);
+
 /* ---- api_flows.c -------------------------------------------------------- */
 
 /* The late flows of all pods, by their keys. */

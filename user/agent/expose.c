@@ -45,9 +45,12 @@ static size_t fill_features(const struct agent *a, struct metrics_feature *v)
 	return n;
 }
 
-static void fill_pods(const struct agent *a, struct metrics_pod *v)
+/* Return: 0 or a negative errno. */
+static int fill_pods(const struct agent *a, struct metrics_pod *v)
 {
-	for (size_t i = 0; i < a->pods.n; i++) {
+	int err = 0;
+
+	for (size_t i = 0; i < a->pods.n && !err; i++) {
 		const struct pod *p = a->pods.v[i];
 
 		v[i] = (struct metrics_pod){
@@ -59,7 +62,22 @@ static void fill_pods(const struct agent *a, struct metrics_pod *v)
 			.late_listeners = p->n_late,
 			.late_flows = p->n_late_flows,
 		};
+		if (p->id)
+			err = datapath_usage(a->dp, smc_slot(p->id),
+					     &v[i].usage);
 	}
+	return err;
+}
+
+static int collect_usage(const struct agent *a, struct metrics *m)
+{
+	struct smc_config config;
+	int err = datapath_config(a->dp, &config);
+
+	if (err)
+		return err == -ENOENT ? 0 : err; /* nothing is possible here */
+	m->limits = config.limits;
+	return datapath_usage(a->dp, SMC_SLOT_NODE, &m->node_usage);
 }
 
 /* Before the first reconcile the numbers in the maps have no names: all
@@ -67,9 +85,13 @@ static void fill_pods(const struct agent *a, struct metrics_pod *v)
 static int collect_pods(struct agent *a, struct metrics *m,
 			struct metrics_pod *pods)
 {
+	int err;
+
 	if (!a->synced)
 		return 0;
-	fill_pods(a, pods);
+	err = fill_pods(a, pods);
+	if (err)
+		return err;
 	m->knows_pods = true;
 	m->pods = pods;
 	m->n_pods = a->pods.n;
@@ -104,7 +126,7 @@ static int collect(struct agent *a, struct metrics *m,
 		.start_time = a->start_time,
 	};
 	return datapath_each_endpoint(a->dp, count_endpoint, &m->endpoints)
-		       ?: collect_pods(a, m, pods);
+		       ?: collect_usage(a, m) ?: collect_pods(a, m, pods);
 }
 
 static void get_metrics(struct MHD_Connection *request,

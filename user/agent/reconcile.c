@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include "agent/budget.h"
 #include "agent/cluster.h"
 #include "agent/diagnose.h"
 #include "agent/ueid.h"
@@ -339,7 +340,7 @@ static int apply(struct agent *a, const struct mesh_world *w,
 		.enabled = plan->enabled,
 		.transports = a->host.transports,
 		.node_id = mesh_node_id(a->host.node),
-		.limits = mesh_limits(&w->config, a->host.memory),
+		.limits = budget_limits(a, &w->config),
 	};
 	struct datapath_changes did = {};
 	int err;

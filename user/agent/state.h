@@ -94,8 +94,10 @@ struct agent {
 	bool unswept;	  /* open records are to be looked through */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
-	int err;	   /* of the last reconcile */
-	unsigned int full; /* rows left out by the last reconcile */
+	int err;	      /* of the last reconcile */
+	unsigned int full;    /* rows left out by the last reconcile */
+	__u64 buffers_beside; /* budget.h, bytes */
+	int budget_err;	      /* of the last look */
 };
 
 /* agent_dirty - Have a reconcile after this batch of events. */

@@ -15,6 +15,18 @@ static const char *const heads[] = {"NAMESPACE", "POD",	       "ARMED",
 				    "REASON",	 "TRANSPORTS", "PUBLISHED",
 				    "WHY",	 NULL};
 
+static unsigned long long held(yyjson_val *pod, const char *key)
+{
+	return yyjson_get_uint(
+		yyjson_obj_get(yyjson_obj_get(pod, "held"), key));
+}
+
+static bool at_limit(yyjson_val *pod)
+{
+	return yyjson_obj_get(pod, "held") &&
+	       held(pod, "connections") >= held(pod, "connections_max");
+}
+
 /* What is late is the one thing that an armed pod's user should know. */
 static void add_why(struct table *t, yyjson_val *pod)
 {
@@ -29,6 +41,12 @@ static void add_why(struct table *t, yyjson_val *pod)
 			&text,
 			"; opened before that and plain TCP: %s (restart the pod to accelerate it)",
 			late.data);
+	if (at_limit(pod))
+		buf_printf(
+			&text,
+			"; it has the %llu SMC connections that it may have, "
+			"more are plain TCP",
+			held(pod, "connections"));
 	if (flows)
 		buf_printf(&text, "; %llu late flow%s (smcmesh reopen)", flows,
 			   flows == 1 ? "" : "s");

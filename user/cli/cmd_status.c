@@ -38,6 +38,17 @@ static void sentences(const char *name, yyjson_val *obj, const char *key)
 	}
 }
 
+static void held(yyjson_val *root)
+{
+	yyjson_val *held = yyjson_obj_get(root, "held");
+
+	printf("%-12s %llu of %llu SMC connections, %llu of %llu MiB of buffers\n",
+	       "held", number(held, "connections"),
+	       number(held, "connections_max"),
+	       number(held, "buffer_bytes") >> 20,
+	       number(held, "buffer_bytes_max") >> 20);
+}
+
 static void print(yyjson_val *root)
 {
 	yyjson_val *source = yyjson_obj_get(root, "source");
@@ -62,6 +73,7 @@ static void print(yyjson_val *root)
 	       number(pods, "here"), number(pods, "wanted"),
 	       number(pods, "armed"));
 	printf("%-12s %llu\n", "endpoints", number(root, "endpoints"));
+	held(root);
 	printf("%-12s %s%s%s\n", "source", json_text(source, "from"),
 	       *json_text(source, "problem") ? ": " : "",
 	       json_text(source, "problem"));

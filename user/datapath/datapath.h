@@ -193,6 +193,12 @@ bool datapath_flows_evicted(struct datapath *dp);
 int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 			  void *arg);
 
+/* datapath_usage - What the pod of this slot (smc_slot()) holds now; of
+ * SMC_SLOT_NODE: all. Return: 0 or a negative errno; nothing is held, then and
+ * where there is no such map. */
+int datapath_usage(const struct datapath *dp, __u32 slot,
+		   struct smc_usage *out);
+
 /* datapath_forget_pod - Set a pod's counters to 0: its slot is free. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
 

@@ -18,6 +18,7 @@ struct smc_limits mesh_limits(const struct mesh_config *config, __u64 memory)
 		.pending_node = l->pending_node,
 		.connections_pod = l->connections_pod,
 		.buffers_node = MESH_BUFFERS_NODE,
+		.bytes_pod = memory / 100 * l->memory_percent / MESH_BYTES_PODS,
 		.bytes_node = memory / 100 * l->memory_percent,
 	};
 }

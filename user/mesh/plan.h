@@ -174,6 +174,14 @@ __u32 mesh_node_id(const char *name);
  * for what is made while we count. */
 #define MESH_BUFFERS_NODE 4000
 
+/*
+ * A pod has an eighth of the memory for buffers. The kernel keeps the buffers
+ * of a connection that has ended, in each of nine sizes, for as long as their
+ * link group lives: so a pod that opens and closes connections of all sizes
+ * leaves the whole of it behind at most, which budget.h lets pass.
+ */
+#define MESH_BYTES_PODS 8
+
 /* mesh_limits - What @config's limits are on a node of @memory bytes: the
  * limits of smc_config. */
 struct smc_limits mesh_limits(const struct mesh_config *config, __u64 memory);

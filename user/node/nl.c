@@ -159,6 +159,11 @@ __u32 nl_u32(const struct nlattr *a)
 	return holds(a, sizeof(__u32)) ? mnl_attr_get_u32(a) : 0;
 }
 
+__u64 nl_uint(const struct nlattr *a)
+{
+	return holds(a, sizeof(__u64)) ? mnl_attr_get_u64(a) : nl_u32(a);
+}
+
 void nl_str(const struct nlattr *a, char *to, size_t room)
 {
 	size_t len = a ? mnl_attr_get_payload_len(a) : 0;

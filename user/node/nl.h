@@ -52,5 +52,7 @@ void nl_nest(const struct nlattr *nest, const struct nlattr **tb,
 __u8 nl_u8(const struct nlattr *a);
 __u16 nl_u16(const struct nlattr *a);
 __u32 nl_u32(const struct nlattr *a);
+/* nl_uint - Of four or eight bytes, as the kernel found it to fit. */
+__u64 nl_uint(const struct nlattr *a);
 /* nl_str - To @to, always terminated, cut off at @room. */
 void nl_str(const struct nlattr *a, char *to, size_t room);

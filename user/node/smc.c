@@ -210,6 +210,51 @@ int smc_loopback_present(void)
 	return err ? err : !others;
 }
 
+/* ---- buffers ------------------------------------------------------------- */
+
+/* Of enum SMC_NLA_LGR_R_* and SMC_NLA_LGR_D_* (include/uapi/linux/smc.h); the
+ * headers of Linux 6.1 end before them. */
+#define LGR_R_SNDBUF_ALLOC 12
+#define LGR_R_RMB_ALLOC 13
+#define LGR_D_SNDBUF_ALLOC 12
+#define LGR_D_DMB_ALLOC 13
+#define LGR_MAX 13
+
+struct allocated {
+	unsigned int group; /* SMC_GEN_LGR_* */
+	unsigned int send, receive;
+	__u64 bytes;
+};
+
+static int take_group(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *top[SMC_GEN_MAX + 1], *tb[LGR_MAX + 1];
+	struct allocated *sum = arg;
+
+	nl_attrs(h, sizeof(struct genlmsghdr), top, SMC_GEN_MAX);
+	nl_nest(top[sum->group], tb, LGR_MAX);
+	sum->bytes += nl_uint(tb[sum->send]) + nl_uint(tb[sum->receive]);
+	return MNL_CB_OK;
+}
+
+int smc_allocated(__u64 *bytes)
+{
+	struct allocated r = {SMC_GEN_LGR_SMCR, LGR_R_SNDBUF_ALLOC,
+			      LGR_R_RMB_ALLOC, 0};
+	struct allocated d = {SMC_GEN_LGR_SMCD, LGR_D_SNDBUF_ALLOC,
+			      LGR_D_DMB_ALLOC, 0};
+	int err;
+
+	err = smc_talk(SMC_NETLINK_GET_LGR_SMCR, NLM_F_DUMP, NULL, take_group,
+		       &r);
+	err = err
+		      ?: smc_talk(SMC_NETLINK_GET_LGR_SMCD, NLM_F_DUMP, NULL,
+				  take_group, &d);
+	if (!err)
+		*bytes = r.bytes + d.bytes;
+	return err;
+}
+
 /* ---- statistics ---------------------------------------------------------- */
 
 struct fallbacks {

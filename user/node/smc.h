@@ -45,6 +45,14 @@ int smc_sys_info(struct smc_sys_info *out) must_check;
 /* smc_loopback_present - Has SMC-D a loopback device? 1, 0 or errno. */
 int smc_loopback_present(void) must_check;
 
+/*
+ * smc_allocated - The memory of all SMC buffers of this machine, in use or kept
+ * by link groups for their next connections, in bytes. A kernel before 6.8 does
+ * not tell: 0.
+ * Return: 0 or errno.
+ */
+int smc_allocated(__u64 *bytes) must_check;
+
 /* A row of the kernel's fall-back counters: u16 there (they wrap), at most 36
  * codes for each side. */
 struct smc_fallback {

@@ -151,26 +151,77 @@ static void add_states(struct buf *out, const struct metrics *m)
 					reason_label(r), n[armed][r]);
 }
 
+static __u64 late_listeners(const struct metrics_pod *pod)
+{
+	return pod->late_listeners;
+}
+
+static __u64 late_flows(const struct metrics_pod *pod)
+{
+	return pod->late_flows;
+}
+
+static __u64 connections(const struct metrics_pod *pod)
+{
+	return pod->usage.connections;
+}
+
+static __u64 buffer_bytes(const struct metrics_pod *pod)
+{
+	return pod->usage.bytes;
+}
+
+static const struct {
+	enum metric family;
+	__u64 (*value)(const struct metrics_pod *pod);
+} of_pods[] = {
+	{METRIC_LATE_LISTENERS, late_listeners},
+	{METRIC_LATE_FLOWS, late_flows},
+	{METRIC_CONNECTIONS, connections},
+	{METRIC_BUFFER_BYTES, buffer_bytes},
+};
+
+static void add_of_pods(struct buf *out, const struct metrics *m)
+{
+	for (size_t f = 0; f < array_size(of_pods); f++) {
+		add_head(out, of_pods[f].family);
+		for (size_t i = 0; i < m->n_pods; i++) {
+			if (!m->pods[i].armed)
+				continue;
+			buf_printf(out, "smcmesh_%s",
+				   families[of_pods[f].family].name);
+			add_pod_labels(out, &m->pods[i]);
+			buf_printf(out, "} %llu\n",
+				   of_pods[f].value(&m->pods[i]));
+		}
+	}
+}
+
+static void add_limit(struct buf *out, const char *resource, const char *of,
+		      __u64 value)
+{
+	buf_printf(out, "smcmesh_limit");
+	add_label(out, '{', "resource", resource);
+	add_label(out, ',', "of", of);
+	buf_printf(out, "} %llu\n", value);
+}
+
+static void add_usage(struct buf *out, const struct metrics *m)
+{
+	add_count(out, METRIC_NODE_CONNECTIONS, m->node_usage.connections);
+	add_count(out, METRIC_NODE_BUFFER_BYTES, m->node_usage.bytes);
+	add_head(out, METRIC_LIMIT);
+	add_limit(out, "connections", "pod", m->limits.connections_pod);
+	add_limit(out, "connections", "node", m->limits.buffers_node);
+	add_limit(out, "buffer_bytes", "node", m->limits.bytes_node);
+}
+
 static void add_pods(struct buf *out, const struct metrics *m)
 {
 	add_states(out, m);
 	add_count(out, METRIC_ENDPOINTS, m->endpoints);
-	add_head(out, METRIC_LATE_LISTENERS);
-	for (size_t i = 0; i < m->n_pods; i++) {
-		if (!m->pods[i].armed)
-			continue;
-		buf_printf(out, "smcmesh_late_listeners");
-		add_pod_labels(out, &m->pods[i]);
-		buf_printf(out, "} %u\n", m->pods[i].late_listeners);
-	}
-	add_head(out, METRIC_LATE_FLOWS);
-	for (size_t i = 0; i < m->n_pods; i++) {
-		if (!m->pods[i].armed)
-			continue;
-		buf_printf(out, "smcmesh_late_flows");
-		add_pod_labels(out, &m->pods[i]);
-		buf_printf(out, "} %zu\n", m->pods[i].late_flows);
-	}
+	add_of_pods(out, m);
+	add_usage(out, m);
 	add_count(out, METRIC_CONFLICTS, m->conflicts);
 	if (m->publishes)
 		add_count(out, METRIC_PUBLISHED, m->published);

@@ -39,6 +39,17 @@
 	X(LATE_FLOWS, "late_flows", "gauge", "namespace, pod",                  \
 	  "Connections that are TCP only because they were opened before both " \
 	  "ends were endpoints: smcmesh reopen ends them.")                     \
+	X(CONNECTIONS, "smc_connections", "gauge", "namespace, pod",            \
+	  "SMC connections of armed pods that are open or agreed on.")          \
+	X(BUFFER_BYTES, "smc_buffer_bytes", "gauge", "namespace, pod",          \
+	  "Memory of their buffers, which the kernel charges to no cgroup.")    \
+	X(NODE_CONNECTIONS, "node_smc_connections", "gauge", "",                \
+	  "SMC connections of all armed pods of this node.")                    \
+	X(NODE_BUFFER_BYTES, "node_smc_buffer_bytes", "gauge", "",              \
+	  "Memory of their buffers.")                                           \
+	X(LIMIT, "limit", "gauge", "resource, of",                              \
+	  "How much a pod, or the node, may hold at once: SmcMesh "             \
+	  "spec.limits, and of the memory what others' SMC leaves.")            \
 	X(CONFLICTS, "address_conflicts", "gauge", "",                          \
 	  "Addresses that two pods created at the same time claim: neither "    \
 	  "has it.")                                                            \
@@ -76,6 +87,7 @@ struct metrics_pod {
 	enum smc_reason reason;
 	unsigned int late_listeners;
 	size_t late_flows;
+	struct smc_usage usage;
 };
 
 struct metrics_counter {
@@ -105,6 +117,8 @@ struct metrics {
 	bool knows_pods;
 	const struct metrics_pod *pods;
 	size_t n_pods;
+	struct smc_usage node_usage;
+	struct smc_limits limits;
 	size_t endpoints;
 	size_t conflicts;
 	bool publishes, published; /* does it publish at all; all of it? */

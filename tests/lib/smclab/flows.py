@@ -96,14 +96,16 @@ def held_by(pod, argv, timeout=30, **where):
             proc.kill(9)
 
 
-def held(client, address, port, count=1, protocol=None, source=None, prog="hold",
-         **where):
+def held(client, address, port, count=1, protocol=None, source=None,
+         buffer=None, prog="hold", **where):
     """Connections of a plain client in @client that stay open in the block."""
     argv = [progs.path(prog), "--count", str(count)]
     if protocol:
         argv += ["--protocol", protocol]
     if source:
         argv += ["--from", source]
+    if buffer:
+        argv += ["--buffer", str(buffer)]
     return held_by(client, [*argv, at(address, port)], **where)
 
 

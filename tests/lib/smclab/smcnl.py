@@ -7,6 +7,7 @@
   smcnl.py fback                 fall-back reasons of this namespace
   smcnl.py stats                 connections of this namespace that became SMC,
                                  as client and as server, by transport
+  smcnl.py allocated             bytes of all SMC buffers of this kernel
 
 Prints JSON.
 """
@@ -19,11 +20,15 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import netlink    # noqa: E402  (runs as a script in the guest, not as a package)
 
 DUMP = netlink.NLM_F_DUMP
+GET_LGR_SMCR, GET_LGR_SMCD = 2, 4
 GET_STATS, GET_FBACK_STATS, DUMP_UEID, ADD_UEID, DEL_UEID = 7, 8, 9, 10, 11
 # include/uapi/linux/smc.h: SMC_GEN_STATS, and SMC_NLA_STATS_*
 GEN_STATS = 7
 TECHS = {"smcd": 1, "smcr": 2}
 SUCCESSES = {"client": (7, 8), "server": (9, 10)}    # version 1, version 2
+# SMC_GEN_LGR_*, and SMC_NLA_LGR_{R,D}_*: what a group's send and receive
+# buffers take
+GROUPS = {GET_LGR_SMCR: (2, 12, 13), GET_LGR_SMCD: (4, 12, 13)}
 EID_LEN = 32    # EIDs are padded with blanks to exactly this (smc_clc.c)
 
 
@@ -79,8 +84,18 @@ def stats():
     return out
 
 
+def allocated():
+    total = 0
+    for cmd, (group, *numbers) in GROUPS.items():
+        for msg in smc(cmd):
+            found = dict(netlink.attrs(dict(msg)[group]))
+            total += sum(int.from_bytes(found[n], sys.byteorder)
+                         for n in numbers)
+    return total
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in ("ueid", "pnet", "fback",
-                                                "stats"):
+                                                "stats", "allocated"):
         sys.exit(__doc__)
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is held of what the kernel's SMC has once for all, and the bounds. */
+#include "agent/api.h"
+#include "agent/state.h"
+
+static int limits_now(const struct agent *a, struct smc_limits *out)
+{
+	struct smc_config config = {};
+	int err = datapath_config(a->dp, &config);
+
+	*out = config.limits;
+	return err == -ENOENT ? 0 : err; /* nothing is possible here */
+}
+
+int api_add_held_node(const struct agent *a, yyjson_mut_doc *doc,
+		      yyjson_mut_val *to)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	struct smc_limits limits;
+	struct smc_usage usage;
+	int err = limits_now(a, &limits)
+			  ?: datapath_usage(a->dp, SMC_SLOT_NODE, &usage);
+
+	if (err)
+		return err;
+	yyjson_mut_obj_add_uint(doc, o, "connections", usage.connections);
+	yyjson_mut_obj_add_uint(doc, o, "connections_max", limits.buffers_node);
+	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes", usage.bytes);
+	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes_max", limits.bytes_node);
+	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes_beside",
+				a->buffers_beside);
+	yyjson_mut_obj_add_val(doc, to, "held", o);
+	return 0;
+}
+
+static __u32 lower_of(__u32 mesh, __u32 own)
+{
+	return own && own < mesh ? own : mesh;
+}
+
+int api_add_held_pod(const struct agent *a, const struct pod *p,
+		     yyjson_mut_doc *doc, yyjson_mut_val *to)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	struct smc_limits limits;
+	struct smc_usage usage;
+	int err;
+
+	if (!p->id)
+		return 0;
+	err = limits_now(a, &limits)
+		      ?: datapath_usage(a->dp, smc_slot(p->id), &usage);
+	if (err)
+		return err;
+	yyjson_mut_obj_add_uint(doc, o, "connections", usage.connections);
+	yyjson_mut_obj_add_uint(
+		doc, o, "connections_max",
+		lower_of(limits.connections_pod, usage.connections_max));
+	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes", usage.bytes);
+	yyjson_mut_obj_add_val(doc, to, "held", o);
+	return 0;
+}
