@@ -127,6 +127,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/tests/%.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BUILD)/unit/tests/bpf/test_verdict.o: $(BUILD)/bpf/verdict.skel.h
+$(BUILD)/unit/tests/bpf/test_ration.o: $(BUILD)/bpf/ration.skel.h
 
 # without sanitizers: it also runs in the lab
 $(BUILD)/bpf/inspect: $(BUILD)/tests/bpf/inspect.o

@@ -29,6 +29,7 @@
 #include <bpf/bpf_tracing.h>
 #include "plain.bpf.h"
 #include "quarantine.bpf.h"
+#include "ration.bpf.h"
 
 #define EPIPE 32
 #define EPROTO 71
@@ -113,6 +114,7 @@ int BPF_PROG(smc_fallback, const struct smc_sock *smc, int code)
 
 	if (!smc)
 		return 0;
+	smc_ration_give(&smc->sk);
 	sk = smc->clcsock->sk;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
@@ -167,6 +169,8 @@ int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 	struct smc_flow *flow;
 	struct tcp_sock *tp;
 
+	if (!ret && !smc->use_fallback)
+		smc_ration_give(&smc->sk);
 	tp = bpf_skc_to_tcp_sock(smc->clcsock->sk);
 	if (!tp)
 		return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every map. The first thirteen are the public ABI (include/smcmesh/abi.h); the
+ * Every map. The first fourteen are the public ABI (include/smcmesh/abi.h); the
  * last three are between our own programs. The loader pins them all under
  * their names, so that an agent that is restarted, or two generations of
  * programs that run side by side during an upgrade, share them.
@@ -139,6 +139,16 @@ struct {
 	__uint(max_entries, SMC_EVENT_BYTES);
 } smc_event SEC(".maps") __weak;
 
+/* SMC sockets under way: put by what sees one made, deleted by what sees it
+ * listen, connected, fallen back or closed (ration.bpf.h), and by the agent
+ * where that was missed. Preallocated: no lack of memory loses a row. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SMC_PENDING_ENTRIES);
+	__type(key, __u64);
+	__type(value, struct smc_pending);
+} smc_pending SEC(".maps") __weak;
+
 /* ---- between our own programs ---- */
 
 /* How far a task's conversion has come; see sockproto.bpf.c. */
@@ -146,7 +156,9 @@ struct smc_converting {
 	__u32 step;
 	__u32 failed; /* one of its conversions ended for no known reason */
 	__u32 pod_id; /* whose it was */
-	__u32 _pad;
+	/* Of a process' first task alone: sockets of it that were not converted
+	 * for want of room, and have not been connected yet. */
+	__s32 rationed;
 	__u64 sock; /* the sock that was made: only compared */
 };
 

@@ -18,14 +18,19 @@
  * result of 0 means "no change": the next program on the hook is asked, then
  * the kernel. (Any other result ends that, so a converter that answers with
  * the protocol it was given takes the hook from everyone else.)
+ *
+ * SMC sockets that a program asks for itself go through here, too: they are
+ * left alone within the ration (ration.bpf.h).
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "plain.bpf.h"
+#include "ration.bpf.h"
 
 #define AF_INET 2
 #define AF_INET6 10
+#define AF_SMC 43
 #define SOCK_STREAM 1
 #define SOCK_TYPE_MASK 0xf
 #define SOCK_CLOEXEC 02000000
@@ -34,6 +39,7 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_SMC 256
 #define IPPROTO_MPTCP 262 /* Go >= 1.24 opens its listeners with it */
+#define SMCPROTO_NONE 255 /* smc_create() knows it not: EPROTONOSUPPORT */
 
 #define EPERM 1
 #define ENOMEM 12
@@ -182,6 +188,70 @@ static __always_inline bool smc_converting_begin(struct task_struct *t,
 	return true;
 }
 
+/*
+ * ---- beyond the ration ----
+ *
+ * Which socket will be plain TCP for it is not known yet, and no hook sees one
+ * made that others would not pay for. So it is noted how many of a process
+ * there are (of the process, for a Go program goes from thread to thread
+ * between two calls), and each connect() of a plain socket by that process
+ * takes one off. A process that connects plain sockets of another origin, too,
+ * may have the two mixed up; a listener is never told.
+ */
+static __always_inline void smc_rationed_put(struct task_struct *t)
+{
+	struct smc_converting *c;
+
+	c = bpf_task_storage_get(&smc_converting, t->group_leader, NULL,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (c)
+		__sync_fetch_and_add(&c->rationed, 1);
+}
+
+static __always_inline bool smc_rationed_take(void)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct smc_converting *c;
+
+	c = bpf_task_storage_get(&smc_converting, t->group_leader, NULL, 0);
+	if (!c || c->rationed <= 0)
+		return false;
+	if (__sync_fetch_and_add(&c->rationed, -1) > 0)
+		return true;
+	__sync_fetch_and_add(&c->rationed, 1); /* another thread was faster */
+	return false;
+}
+
+/*
+ * smc_own - A program asks for an SMC socket itself, in whatever namespace.
+ * Beyond the ration IPPROTO_SMC becomes what a fall-back would make of it;
+ * there is nothing that AF_SMC could become. Of another type the kernel has
+ * none, and says so.
+ */
+static __noinline int smc_own(__u64 *args)
+{
+	int family = args[0], type = args[1];
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct smc_whose w;
+	__u32 slot;
+
+	smc_converting_next(t);
+	if ((type & SOCK_TYPE_MASK) != SOCK_STREAM)
+		return 0;
+	if (family != AF_INET && family != AF_INET6 && family != AF_SMC)
+		return 0;
+	w = smc_pod_of_task(t);
+	slot = smc_ration_slot(w.pod);
+	if (smc_ration_left(slot))
+		return 0;
+	smc_count(slot, SMC_COUNTER_RATIONED_OWN);
+	if (family == AF_SMC)
+		return SMCPROTO_NONE;
+	if (w.pod) /* nobody asks why a stranger's connection is TCP */
+		smc_rationed_put(t);
+	return IPPROTO_TCP;
+}
+
 /* @args: of update_socket_protocol(): family, type, protocol */
 static __noinline int smc_convert(__u64 *args)
 {
@@ -195,26 +265,33 @@ static __noinline int smc_convert(__u64 *args)
 	if ((type & SOCK_TYPE_MASK) != SOCK_STREAM ||
 	    type & ~(SOCK_TYPE_MASK | SOCK_FLAGS))
 		return 0;
-	/* A program that asks for IPPROTO_SMC itself is left alone. */
 	if (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
 	w = smc_pod_of_task(t);
 	if (!w.pod || !smc_converts(w.pod) || !smc_guarded(t))
 		return 0;
+	if (!smc_ration_left(smc_slot(w.pod->pod_id))) {
+		smc_count(w.pod->pod_id, SMC_COUNTER_RATIONED_CONVERTED);
+		smc_rationed_put(t);
+		return 0;
+	}
 	if (!smc_converting_begin(t, c, w.pod))
 		return 0;
 	smc_count(w.pod->pod_id, SMC_COUNTER_SOCKETS_CONVERTED);
 	return IPPROTO_SMC;
 }
 
-/* Every socket() of the machine comes here: the first look, at the namespace,
- * is all that those pay which are not in one of ours. So the arguments are not
- * even loaded (BPF_PROG() would). */
+/* Every socket() of the machine comes here: these looks, at what is asked for
+ * and at the namespace, are all that those pay which are not in one of ours. So
+ * no other argument is loaded (BPF_PROG() would). */
 SEC("fmod_ret/update_socket_protocol")
 int sockproto(__u64 *ctx)
 {
-	struct net *net = bpf_get_current_task_btf()->nsproxy->net_ns;
+	struct net *net;
 
+	if ((int)ctx[2] == IPPROTO_SMC || (int)ctx[0] == AF_SMC)
+		return smc_own(ctx);
+	net = bpf_get_current_task_btf()->nsproxy->net_ns;
 	if (!bpf_core_field_exists(net->smc.hs_ctrl) || !net->smc.hs_ctrl)
 		return 0;
 	return smc_convert(ctx);
@@ -229,7 +306,7 @@ static __always_inline bool smc_is_refusal(int err)
 }
 
 /* Runs in the task that called socket(): the kernel makes its own SMC sockets
- * another way. */
+ * another way. Also those that a program asked for itself, and io_uring's. */
 SEC("fexit/smc_inet_init_sock")
 int BPF_PROG(sock_made, struct sock *sk, int ret)
 {
@@ -237,6 +314,8 @@ int BPF_PROG(sock_made, struct sock *sk, int ret)
 	struct smc_converting *c;
 	struct smc_usage *pod;
 
+	if (!ret)
+		smc_ration_take(sk);
 	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
 	if (!c || c->step != SMC_STEP_ASKED)
 		return 0;
@@ -256,6 +335,7 @@ int BPF_PROG(sock_undone, struct sock *sk)
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct smc_converting *c;
 
+	smc_ration_give(sk); /* smc_release() never gets it */
 	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
 	if (!c || c->step != SMC_STEP_MADE || c->sock != (__u64)sk)
 		return 0;
@@ -384,9 +464,20 @@ static __always_inline bool smc_read_addr(struct smc_conn *c, const void *addr)
 	return true;
 }
 
+static __always_inline __u32 smc_connect_reason(const struct smc_pod *pod,
+						const struct sock *sk)
+{
+	__u32 reason = smc_plain_reason(pod, sk);
+
+	return reason == SMC_REASON_NOT_CONVERTED && smc_rationed_take()
+		       ? SMC_REASON_RATIONED
+		       : reason;
+}
+
 /* A socket of an armed pod that is not SMC's: it was opened before the pod was
- * armed, it is not the sidecar's, io_uring made it, or it has fallen back. What
- * becomes of it is seen by no hook that others would not pay for. */
+ * armed or beyond its ration, it is not the sidecar's, io_uring made it, or it
+ * has fallen back. What becomes of it is seen by no hook that others would not
+ * pay for. */
 static __noinline int smc_note_plain(struct sock *sk, const void *addr)
 {
 	struct smc_handshake key = {.kind = SMC_KIND_SOCKET};
@@ -402,7 +493,7 @@ static __noinline int smc_note_plain(struct sock *sk, const void *addr)
 	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_CLIENT);
 	flow.flags = SMC_FLOW_ATTEMPT | SMC_FLOW_DIAGNOSED;
 	flow.cookie = bpf_get_socket_cookie(sk);
-	smc_flow_plain(&flow, w.pod, &c, smc_plain_reason(w.pod, sk),
+	smc_flow_plain(&flow, w.pod, &c, smc_connect_reason(w.pod, sk),
 		       bpf_map_lookup_elem(&smc_early, &flow.cookie));
 	key.netns = flow.netns_cookie;
 	key.isn = flow.cookie;

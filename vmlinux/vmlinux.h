@@ -223,6 +223,7 @@ struct nsproxy {
 struct task_struct {
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
+	struct task_struct *group_leader;
 };
 
 /* ---- SMC ---- */

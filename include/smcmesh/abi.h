@@ -27,8 +27,8 @@
 #define SMC_ABI_VERSION 2
 #endif
 /* The oldest ABI whose agent can take over from this one: it understands
- * smc_config's first words, and every map but smc_usage, smc_flow_closed and
- * smc_event. */
+ * smc_config's first words, and every map but smc_usage, smc_flow_closed,
+ * smc_event and smc_pending. */
 #define SMC_ABI_READABLE 2
 
 /* Where the maps and links are pinned, below the bpffs mount. */
@@ -64,6 +64,8 @@
 /* Closed ones that are still shown, about 5 MB. A power of two. */
 #define SMC_FLOW_CLOSED_ENTRIES 32768
 #define SMC_EVENT_BYTES (1 << 20)
+/* SMC sockets under way that can be counted: no limit may be higher. */
+#define SMC_PENDING_ENTRIES 4096
 
 /* Every struct smc_hs_ctrl of ours is called SMC_CTRL_PREFIX + generation. */
 #define SMC_CTRL_PREFIX "smcmesh_"
@@ -86,6 +88,9 @@ enum smc_use {
 	SMC_USE_CIDRS = 2,    /* smc_cidr has rows */
 	SMC_USE_FOLLOWED = 4, /* somebody reads every event of a flow */
 	SMC_USE_PLAIN = 8,    /* connect_guard notes plain TCP connections */
+	/* All is attached that counts SMC sockets under way, and that takes
+	 * them off again: else none is counted, and nobody rationed. */
+	SMC_USE_PENDING = 16,
 };
 
 /* How much of what the kernel's SMC has once for all may be held at a time
@@ -98,6 +103,12 @@ struct smc_limits {
 	__u64 bytes_pod;       /* memory of the buffers of a pod */
 	__u64 bytes_node;      /* of all */
 };
+
+/* All that is of no armed pod together, SMC sockets under way: no setting, for
+ * nobody of them asked for us. */
+#define SMC_PENDING_STRANGERS 128
+/* The last quarter of pending_node is for those that hold fewer than this. */
+#define SMC_PENDING_FEW 8
 
 struct smc_config {
 	__u32 abi_version;  /* SMC_ABI_VERSION */
@@ -318,6 +329,18 @@ struct smc_usage {
 	__u64 _room[2];
 };
 
+/* ---- smc_pending: hash, key: cookie of the SMC socket, __u64 --------------
+ */
+
+/* An SMC socket, converted or a program's own, that neither listens nor is
+ * connected, has not fallen back and is not closed. The cookie is SO_COOKIE of
+ * the outer socket, the one that the program has. */
+struct smc_pending {
+	__u32 slot;  /* where it is counted in smc_usage, besides the node's */
+	__u32 netns; /* low half of its namespace's cookie */
+	__u64 since_ns;
+};
+
 /* ---- smc_event: ring buffer ---------------------------------------------- */
 
 enum smc_event_type {
@@ -360,6 +383,27 @@ struct smc_counter_job {
 	__u64 values[SMC_COUNTERS_ROOM]; /* at struct smc_counter_key.counter */
 };
 
+/* usage_limit: a pod's own bounds (struct smc_usage). */
+struct smc_limit_job {
+	__u32 slot;
+	__u32 pending_max, connections_max;
+	__u32 _pad;
+};
+
+/* pending_drop: take the row at @cookie away, and what it counts for. */
+struct smc_pending_job {
+	__u64 cookie;
+	__s32 result; /* 0; -ENOENT: there was none */
+	__u32 _pad;
+};
+
+/* pending_mend: add @n, which may be negative, to a slot's SMC sockets under
+ * way, and to no other's. */
+struct smc_mend_job {
+	__u32 slot;
+	__s32 n;
+};
+
 /* ---- sizes: the same for gcc and for clang -target bpf ------------------- */
 
 _Static_assert(sizeof(struct smc_limits) == 32, "ABI");
@@ -377,3 +421,4 @@ _Static_assert(sizeof(struct smc_flow) == 120, "ABI");
 _Static_assert(sizeof(struct smc_closed) == 144, "ABI");
 _Static_assert(sizeof(struct smc_usage) == 64, "ABI");
 _Static_assert(sizeof(struct smc_event) == 152, "ABI");
+_Static_assert(sizeof(struct smc_pending) == 16, "ABI");

@@ -17,6 +17,9 @@
 #include <smcmesh/reasons.h>
 
 #define SMC_FLOWS_HELP "TCP connections of armed pods by what became of them."
+#define SMC_RATIONED_HELP                                             \
+	"Sockets that stayed TCP, or were refused, because too many " \
+	"SMC handshakes were under way."
 
 /* clang-format off */
 #define SMC_COUNTERS(X)                                                        \
@@ -61,7 +64,10 @@
 	  "Flows that no record could be made for.")                           \
 	X(CONNECTS_ABORTED, "connects_aborted", "",                            \
 	  "Restarted connect() calls that a signal had broken, ended before "  \
-	  "SMC's messages went to a TCP peer.")
+	  "SMC's messages went to a TCP peer.")                                \
+	X(RATIONED_CONVERTED, "sockets_rationed", "kind=\"converted\"",        \
+	  SMC_RATIONED_HELP)                                                   \
+	X(RATIONED_OWN, "sockets_rationed", "kind=\"own\"", SMC_RATIONED_HELP)
 /* clang-format on */
 
 #define SMC_COUNTER_ENUM(id, metric, labels, sentence) SMC_COUNTER_##id,

@@ -33,8 +33,8 @@
 	  "the socket is not the sidecar proxy's, and only the proxy's are "   \
 	  "converted")                                                         \
 	X(NOT_CONVERTED, "not-converted",                                      \
-	  "the socket is plain TCP: opened before the pod was armed, or not "  \
-	  "by socket()")                                                       \
+	  "the socket is plain TCP: opened before the pod was armed, not by "  \
+	  "socket(), or a listener's beyond the ration")                                                       \
 	X(MAP_FULL, "map-full",                                                \
 	  "a map of the datapath is full, so the flow was not offered SMC")    \
 	X(NOT_OFFERED, "not-offered", "the client did not offer SMC")          \

@@ -200,11 +200,12 @@ static void plain(long rounds, long calls)
 
 /* ---- the rows ------------------------------------------------------------ */
 
-#define MAX_PROGRAMS 12
+#define MAX_PROGRAMS 16
 /* what only SMC's own sockets run through: attached while an agent runs */
-#define OWN                                                              \
-	"smc_fallback", "smc_connected", "smc_declined", "smc_accepted", \
-		"smc_closed", "sock_made", "sock_undone"
+#define OWN                                                               \
+	"smc_fallback", "smc_connected", "smc_declined", "smc_accepted",  \
+		"smc_closed", "sock_made", "sock_undone", "sock_made_af", \
+		"sock_listens", "sock_gone"
 
 /* What a process that is not armed runs through while a pod is: each program
  * alone, then what is attached together. */

@@ -21,7 +21,8 @@ BUILD = pathlib.Path(os.environ.get("SMCMESH_BUILD") or "build").absolute()
 COSTS = pathlib.Path(__file__).with_name("cost.tsv")
 GROWTH = 1.2
 # what loads without SMC, and where the kernel is locked down
-PLAIN = ("flow_sockops", "flow_put", "flow_drop", "counter_add")
+PLAIN = ("flow_sockops", "flow_put", "flow_drop", "counter_add", "usage_limit",
+         "pending_drop", "pending_mend")
 
 
 @pytest.fixture(scope="module")

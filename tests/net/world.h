@@ -185,6 +185,7 @@ static inline void plan_init(struct any_plan *p, size_t pods, size_t endpoints)
 	memset(p, 0, sizeof(*p));
 	p->plan.enabled = true;
 	p->config.transports = SMC_TRANSPORT_SMCD;
+	p->config.limits.buffers_node = MESH_BUFFERS_NODE;
 	p->plan.n_pods = pods;
 	p->plan.pods = calloc(pods + 1, sizeof(*p->plan.pods));
 	p->plan.n_endpoints = endpoints;

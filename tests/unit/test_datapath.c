@@ -250,6 +250,9 @@ static void test_links(void **state)
 			assert_true(row->flags & LINK_ARMED);
 		if (row->kind == LINK_CGROUP)
 			assert_true(row->flags & LINK_ARMED);
+		/* who is counted is so also while no pod is armed */
+		if (row->flags & LINK_RATION)
+			assert_false(row->flags & LINK_ARMED || row->recorder);
 	}
 }
 

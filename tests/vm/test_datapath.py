@@ -88,7 +88,8 @@ def lab(vm):
 
 @pytest.mark.parametrize("program, skips", [
     ("test_datapath", ["test_nothing_without_smc"]), ("test_hooks", []),
-    ("test_maps", []), ("test_resize", []), ("test_upgrade", [])])
+    ("test_maps", []), ("test_ration", []), ("test_resize", []),
+    ("test_upgrade", [])])
 def test_own_program(vm, program, skips):
     """A program of tests/net, with everything that this kernel has."""
     r = vm.run(["env", "SMCMESH_EMULATED=1", "CMOCKA_MESSAGE_OUTPUT=TAP",

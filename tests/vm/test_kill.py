@@ -42,7 +42,8 @@ LONGEST = 1000
 PACE = 40000    # between two connections of a thread, microseconds
 
 LINKS = ["smc_fallback", "smc_connected", "smc_declined", "smc_accepted",
-         "sock_made", "sock_undone", "smc_closed", "connect_guard", "sockproto",
+         "sock_listens", "sock_gone", "sock_made_af", "sock_undone",
+         "sock_made", "smc_closed", "connect_guard", "sockproto",
          "flow_passive"]
 # Each point is passed before and after its step. What follows one step is what
 # comes before the next.
@@ -51,7 +52,7 @@ ATTACH = ["attach:selector"] + [f"attach:{name}" for name in LINKS] + \
 # The moments between attach, pin and rename: of the selector (1), of a link in
 # the middle (4), of those that are pinned together the first (9) and the
 # converter (10).
-PINNED = [f"pin:{at}:{n}" for n in (1, 4, 9, 10) for at in ("before", "fresh")]
+PINNED = [f"pin:{at}:{n}" for n in (1, 4, 12, 13) for at in ("before", "fresh")]
 MAP_POINTS = ["maps:quarter", "maps:half", "maps:three-quarters"]
 POINTS = ATTACH + PINNED + ["look:2"] + MAP_POINTS
 

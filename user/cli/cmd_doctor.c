@@ -255,6 +255,10 @@ static void gather_warnings(struct report *r, const struct features *features)
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
 			"A second connect() call during a non-blocking one may fail on SMC sockets: the hook that prevents it is missing.");
+	if (r->smc && !feature_present(features, FEATURE_SMC_COUNT))
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"SMC handshakes under way cannot be counted: a pod that opens very many connections to addresses that do not answer, armed or not, holds up every SMC listener of the node. The hooks that see SMC sockets come and go are missing.");
 	if (r->smc && landlock_has_tcp())
 		yyjson_mut_arr_add_str(
 			r->doc, arr,

@@ -53,7 +53,7 @@ int config_begin(struct datapath *dp)
 		err = take_theirs(dp, &c);
 	c.abi_version = SMC_ABI_VERSION;
 	c.abi_readable = SMC_ABI_READABLE;
-	if (!c.limits.pending_node)
+	if (!c.limits.buffers_node) /* nobody's setting: never written */
 		c.limits = limits_default();
 	c.uses &= ~SMC_USE_FOLLOWED; /* whoever followed did so by an agent */
 	if (!err)

@@ -87,8 +87,11 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id)
 {
 	int fd = dp->map_fd[MAP_COUNTER];
+	__u32 slot = smc_slot(pod_id);
 
-	return fd < 0 ? 0 : counters_clear(fd, smc_slot(pod_id));
+	if (fd < 0)
+		return 0;
+	return ration_forget(dp, slot) ?: counters_clear(fd, slot);
 }
 
 int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
@@ -101,7 +104,7 @@ int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
 	     slot++) {
 		if (known(slot, arg))
 			continue;
-		err = counters_read(fd, slot, &c);
+		err = ration_forget(dp, slot) ?: counters_read(fd, slot, &c);
 		if (err || !counters_any(&c))
 			continue;
 		err = counters_clear(fd, slot);

@@ -199,14 +199,50 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 int datapath_usage(const struct datapath *dp, __u32 slot,
 		   struct smc_usage *out);
 
-/* datapath_forget_pod - Set a pod's counters to 0: its slot is free. */
+/* datapath_forget_pod - Set a pod's counters to 0, and its own limits to none:
+ * its slot is free. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
 
-/* datapath_sweep_counters - The same of every slot that is not @known; nobody's
- * (0) stays. Return: number of slots that were not 0, or a negative errno. */
+/* datapath_sweep_counters - The same of every slot that is not @known; those of
+ * no pod stay. Return: number of slots that were not 0, or a negative errno. */
 typedef bool (*datapath_known_fn)(__u32 slot, void *arg);
 int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
 			    void *arg);
+
+/* ---- rations ---- */
+
+/* datapath_rations - Are SMC sockets under way counted, and rationed? Not where
+ * the kernel lacks one of the functions by which they come and go. */
+bool datapath_rations(const struct datapath *dp);
+
+/* datapath_rationed - How many sockets of this slot became plain TCP, or were
+ * refused, because of that; of SMC_SLOT_NODE: all. Return: 0 or a negative
+ * errno. */
+int datapath_rationed(struct datapath *dp, __u32 slot, __u64 *out);
+
+/* datapath_limit_pod - A pod's own bounds, 0: the mesh's. Return: 0, or a
+ * negative errno. */
+int datapath_limit_pod(const struct datapath *dp, __u32 pod_id,
+		       __u32 pending_max, __u32 connections_max);
+
+/* datapath_each_pending - The SMC sockets that are counted as under way, in no
+ * order. Return: as the others above. */
+typedef int (*datapath_pending_fn)(__u64 cookie, const struct smc_pending *v,
+				   void *arg);
+int datapath_each_pending(struct datapath *dp, datapath_pending_fn fn,
+			  void *arg);
+
+/* datapath_pending_drop - Count this one no longer. Return: 0; -ENOENT: it is
+ * not counted (any more); or another negative errno. */
+int datapath_pending_drop(const struct datapath *dp, __u64 cookie);
+
+/* datapath_pending_counts - How many are said to be under way: @out has
+ * SMC_PODS numbers, by slot. Return: 0 or a negative errno. */
+int datapath_pending_counts(struct datapath *dp, __u32 *out);
+
+/* datapath_pending_mend - Add @n, which may be negative, to what is said of one
+ * slot. Return: 0 or a negative errno. */
+int datapath_pending_mend(const struct datapath *dp, __u32 slot, __s32 n);
 
 /*
  * datapath_take_over - The second half of a live upgrade, when every namespace

@@ -313,6 +313,21 @@ static void probe_no_socket_lsm(const struct probe *p, struct feature_result *r)
 				say(r, FEATURE_MISSING, "%s", name);
 }
 
+/* @hooks: ELF sections, as of the programs that attach there. */
+static void probe_hooks(const struct probe *p, const char *const *hooks,
+			size_t n, struct feature_result *r)
+{
+	if (!p->kbtf) {
+		say(r, FEATURE_UNKNOWN, "needs BTF");
+		return;
+	}
+	r->state = FEATURE_PRESENT;
+	for (size_t i = 0; i < n; i++)
+		if (!kbtf_hook(p->kbtf, hooks[i]))
+			say(r, FEATURE_MISSING, "no %s",
+			    strchr(hooks[i], '/') + 1);
+}
+
 static void probe_smc_trace(const struct probe *p, struct feature_result *r)
 {
 	static const char *const hooks[] = {
@@ -320,15 +335,21 @@ static void probe_smc_trace(const struct probe *p, struct feature_result *r)
 		"fexit/smc_connect_decline_fallback", "fentry/smc_listen_out",
 		"fentry/smc_clcsock_release"};
 
-	if (!p->kbtf) {
-		say(r, FEATURE_UNKNOWN, "needs BTF");
-		return;
-	}
-	r->state = FEATURE_PRESENT;
-	for (size_t i = 0; i < array_size(hooks); i++)
-		if (!kbtf_hook(p->kbtf, hooks[i]))
-			say(r, FEATURE_MISSING, "no %s",
-			    strchr(hooks[i], '/') + 1);
+	probe_hooks(p, hooks, array_size(hooks), r);
+}
+
+/* Those of the rows of link_rows with LINK_RATION. */
+static void probe_smc_count(const struct probe *p, struct feature_result *r)
+{
+	static const char *const hooks[] = {"tp_btf/smc_switch_to_fallback",
+					    "fexit/__smc_connect",
+					    "fexit/smc_inet_init_sock",
+					    "fentry/smc_inet_destroy_sock",
+					    "fexit/smc_create",
+					    "fexit/smc_listen",
+					    "fentry/smc_release"};
+
+	probe_hooks(p, hooks, array_size(hooks), r);
 }
 
 /* Ask socket diagnosis for the SMC sockets of this namespace; the kernel loads
@@ -435,6 +456,7 @@ static void (*const probes[])(const struct probe *p,
 	[FEATURE_SMC_DIAG] = probe_smc_diag,
 	[FEATURE_LOOPBACK] = probe_loopback,
 	[FEATURE_RDMA] = probe_rdma,
+	[FEATURE_SMC_COUNT] = probe_smc_count,
 };
 _Static_assert(array_size(probes) == FEATURE_MAX, "a probe for every row");
 

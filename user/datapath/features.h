@@ -52,7 +52,12 @@
 	  "use a kernel with CONFIG_DIBS_LO (or CONFIG_SMC_LO)")               \
 	X(RDMA, "rdma", "an RDMA device", "no SMC-R between nodes",            \
 	  "add an RDMA NIC, or soft RoCE: rdma link add rxe0 type rxe netdev " \
-	  "eth0")
+	  "eth0")                                                              \
+	X(SMC_COUNT, "smc_count",                                              \
+	  "BPF on the functions by which SMC sockets come and go",             \
+	  "SMC handshakes under way are not rationed: one pod, armed or not, " \
+	  "can hold up those of the whole node",                               \
+	  "use Linux >= 6.11 with CONFIG_SMC and BTF for it")
 
 #define FEATURE_ENUM(id, label, what, loss, how) FEATURE_##id,
 enum feature { FEATURES(FEATURE_ENUM) FEATURE_MAX };

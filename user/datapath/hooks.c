@@ -330,6 +330,7 @@ void hooks_up(struct datapath *dp)
 	enum mesh_recorder wish = before(dp);
 
 	attach_start(dp);
+	ration_up(dp);
 	datapath_record(dp, wish);
 	if (any_armed(dp, MAP_NETNS) || any_armed(dp, MAP_CGROUP))
 		datapath_arm(dp);

@@ -26,7 +26,8 @@
 	X(FLOW_CLOSED, "smc_flow_closed", __u32, struct smc_closed)         \
 	X(COUNTER, "smc_counter", __u32, struct smc_counters)               \
 	X(USAGE, "smc_usage", __u32, struct smc_usage)                      \
-	X(EVENT, "smc_event", __u8[0], __u8[0])
+	X(EVENT, "smc_event", __u8[0], __u8[0])                             \
+	X(PENDING, "smc_pending", __u64, struct smc_pending)
 
 #define DATAPATH_MAP_ENUM(id, name, key, value) MAP_##id,
 enum map_id { DATAPATH_MAPS(DATAPATH_MAP_ENUM) MAP_MAX };
@@ -53,6 +54,8 @@ enum link_flag {
 	LINK_GUARDS = 2,
 	LINK_CONVERTER = 4, /* the converter's own: attached by it */
 	LINK_FOR_LSM = 8,   /* only where FEATURE_NO_SOCKET_LSM is not there */
+	/* Without one of these SMC sockets under way are not counted. */
+	LINK_RATION = 16,
 };
 
 struct recorder;
@@ -67,7 +70,7 @@ struct link_row {
 	const char *lost;		 /* what is lost without it */
 };
 
-#define LINKS 12
+#define LINKS 15
 /* In the order of attachment. */
 extern const struct link_row link_rows[LINKS];
 
@@ -77,12 +80,18 @@ size_t links_find(const char *name);
 /* ---- our own programs: never attached, run by us ---- */
 
 /* X(ID, name, what is lost without it) */
-#define DATAPATH_JOBS(X)                                                \
-	X(FLOW_PUT, "flow_put",                                         \
-	  "flows opened before an upgrade are not shown")               \
-	X(FLOW_DROP, "flow_drop",                                       \
-	  "flows whose end only socket diagnosis tells are shown open") \
-	X(COUNTER_ADD, "counter_add", "counters begin at 0 after an upgrade")
+#define DATAPATH_JOBS(X)                                                      \
+	X(FLOW_PUT, "flow_put",                                               \
+	  "flows opened before an upgrade are not shown")                     \
+	X(FLOW_DROP, "flow_drop",                                             \
+	  "flows whose end only socket diagnosis tells are shown open")       \
+	X(COUNTER_ADD, "counter_add", "counters begin at 0 after an upgrade") \
+	X(USAGE_LIMIT, "usage_limit",                                         \
+	  "of pods' own limits none holds, only the mesh's")                  \
+	X(PENDING_DROP, "pending_drop",                                       \
+	  "an SMC socket that was counted wrongly stays counted")             \
+	X(PENDING_MEND, "pending_mend",                                       \
+	  "a count of SMC sockets that is wrong stays so")
 
 #define DATAPATH_JOB_ENUM(id, name, lost) JOB_##id,
 enum job_id { DATAPATH_JOBS(DATAPATH_JOB_ENUM) JOB_MAX };
@@ -137,6 +146,7 @@ struct datapath {
 	enum mesh_recorder wish;	   /* of the recorder, the last one */
 	enum hooks hooks;
 	bool arm_failed; /* so nothing must be converted */
+	bool rations;	 /* all links with LINK_RATION are up */
 	struct other *others;
 	size_t n_others; /* ABIs beside ours, to be taken over from */
 	struct resized *resized;
@@ -288,6 +298,16 @@ void hooks_up(struct datapath *dp);
 /* hooks_passing - A step of attaching, for tests that kill us there: passed
  * before and after it. */
 void hooks_passing(const char *step);
+
+/* ---- ration.c ---- */
+
+/* ration_up - What is attached from the start is: count SMC sockets under way,
+ * if it is all that is needed for that; if not it is said. */
+void ration_up(struct datapath *dp);
+
+/* ration_forget - Of a slot that is nobody's, no limits of its own. Return: 0
+ * or a negative errno. */
+int must_check ration_forget(const struct datapath *dp, __u32 slot);
 
 /* ---- apply.c, config.c ---- */
 

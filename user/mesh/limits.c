@@ -9,6 +9,9 @@
 #include "base/part.h"
 #include "mesh/parts.h"
 
+/* What has no row in smc_pending is not counted, and would know no limit. */
+_Static_assert(MESH_PENDING_MAX <= SMC_PENDING_ENTRIES, "rows for all");
+
 struct smc_limits mesh_limits(const struct mesh_config *config, __u64 memory)
 {
 	const struct mesh_limits *l = &config->limits;

@@ -125,6 +125,9 @@ static int check_ctrl(struct netns_facts *f, const char *proc)
 	return fail(f, SMC_REASON_SELECTOR_FAILED, -ENODATA);
 }
 
+/* Beyond the ration (bpf/ration.bpf.h) this is a TCP socket, and proves
+ * nothing: what was found before is not doubted for that, and whoever is armed
+ * without it is disarmed by the first socket that the kernel refuses. */
 static int try_socket(struct netns_facts *f)
 {
 	_close_ int fd =
