@@ -102,6 +102,36 @@ static void test_counters_have_the_pods_labels(void **state)
 	assert_null(strstr(text, "pod=\"off\"}"));
 }
 
+static void test_what_is_under_way(void **state)
+{
+	struct metrics m = base();
+	_free_ char *text = NULL;
+
+	text = write_out(&m);
+	assert_null(strstr(text, "smcmesh_sockets_pending"));
+	free(text);
+	m.rations = true;
+	m.limits.pending_pod = 64;
+	m.limits.pending_node = 512;
+	m.node_usage.pending = 200;
+	m.strangers.pending = 80;
+	pods[0].usage.pending = 120;
+	text = write_out(&m);
+	assert_says(text, "smcmesh_sockets_pending{namespace=\"default\","
+			  "pod=\"web\"} 120\n");
+	assert_says(text, "smcmesh_sockets_pending{namespace=\"\","
+			  "pod=\"\"} 80\n");
+	/* of those that are not armed none */
+	assert_int_equal(count_of(text, "smcmesh_sockets_pending{"), 2);
+	assert_says(text, "smcmesh_node_sockets_pending 200\n");
+	assert_says(text, "smcmesh_limit{resource=\"sockets_pending\","
+			  "of=\"pod\"} 64\n");
+	assert_says(text, "smcmesh_limit{resource=\"sockets_pending\","
+			  "of=\"strangers\"} 128\n");
+	assert_says(text, "smcmesh_limit{resource=\"sockets_pending\","
+			  "of=\"node\"} 512\n");
+}
+
 /* Counters lie at the slot of the pod's number. */
 static void test_a_pod_counts_at_its_slot(void **state)
 {
@@ -226,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_family_is_announced_once),
 		cmocka_unit_test(test_counters_have_the_pods_labels),
+		cmocka_unit_test(test_what_is_under_way),
 		cmocka_unit_test(test_a_pod_counts_at_its_slot),
 		cmocka_unit_test(test_numbers_without_a_name_are_one_sample),
 		cmocka_unit_test(test_fallback_codes_are_bounded),

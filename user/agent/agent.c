@@ -198,6 +198,7 @@ static void resync_event(uv_timer_t *timer)
 	http_feed_sweep(a->flows);
 	agent_follow(a, http_feed_readers(a->flows));
 	a->unswept = true;
+	a->rations.due = datapath_rations(a->dp);
 	starts_scan(a->starts);
 	cluster_resync(a);
 	budget_look(a);

@@ -219,6 +219,11 @@ static bool one_turn(struct agent *a)
 		records_sweep(a);
 		return true;
 	}
+	if (a->rations.due && a->synced) {
+		a->rations.due = false;
+		rations_sweep(a);
+		return true;
+	}
 	p = a->plan.n_pods ? whose_turn(a) : NULL;
 	if (!p)
 		return false;

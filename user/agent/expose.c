@@ -77,7 +77,10 @@ static int collect_usage(const struct agent *a, struct metrics *m)
 	if (err)
 		return err == -ENOENT ? 0 : err; /* nothing is possible here */
 	m->limits = config.limits;
-	return datapath_usage(a->dp, SMC_SLOT_NODE, &m->node_usage);
+	m->rations = datapath_rations(a->dp);
+	return datapath_usage(a->dp, SMC_SLOT_NODE, &m->node_usage)
+		       ?: datapath_usage(a->dp, SMC_SLOT_STRANGERS,
+					 &m->strangers);
 }
 
 /* Before the first reconcile the numbers in the maps have no names: all

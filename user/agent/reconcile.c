@@ -345,6 +345,10 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	struct datapath_changes did = {};
 	int err;
 
+	/* first, for a lower limit takes away */
+	err = rations_limit(a, plan);
+	if (err)
+		return err;
 	err = datapath_apply(a->dp, plan, &config, &did);
 	/* Those left out before are counted already. */
 	if (did.full > a->full)
@@ -619,6 +623,7 @@ void reconcile_forget(struct agent *a)
 	reconcile_unplan(a);
 	warnings_free(a);
 	pods_free(&a->pods);
+	rations_free(&a->rations);
 	free(take_ptr(a->fallbacks));
 	a->n_fallbacks = 0;
 }

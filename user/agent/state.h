@@ -12,6 +12,7 @@
 #include "agent/hooks.h"
 #include "agent/http.h"
 #include "agent/pods.h"
+#include "agent/rations.h"
 #include "agent/starts.h"
 #include "agent/watch.h"
 #include "datapath/datapath.h"
@@ -68,6 +69,7 @@ struct agent {
 	struct mesh_host host;
 	bool can_convert; /* this kernel; host.converter: and the datapath */
 	struct pods pods;
+	struct rations rations;
 	struct endpoint_name *names; /* sorted by address */
 	size_t n_names;
 	struct service_name *services; /* sorted by address, port */

@@ -47,6 +47,12 @@ static void add_why(struct table *t, yyjson_val *pod)
 			"; it has the %llu SMC connections that it may have, "
 			"more are plain TCP",
 			held(pod, "connections"));
+	if (held(pod, "rationed"))
+		buf_printf(
+			&text,
+			"; %llu of its sockets were rationed, it has %llu of %llu SMC handshakes under way",
+			held(pod, "rationed"), held(pod, "pending"),
+			held(pod, "pending_max"));
 	if (flows)
 		buf_printf(&text, "; %llu late flow%s (smcmesh reopen)", flows,
 			   flows == 1 ? "" : "s");

@@ -47,6 +47,15 @@ static void held(yyjson_val *root)
 	       number(held, "connections_max"),
 	       number(held, "buffer_bytes") >> 20,
 	       number(held, "buffer_bytes_max") >> 20);
+	if (!yyjson_get_bool(yyjson_obj_get(held, "rations"))) {
+		if (number(root, "capability"))
+			line("handshakes", "not rationed on this kernel");
+		return;
+	}
+	printf("%-12s %llu of %llu under way, of no armed pod %llu of %llu; %llu sockets rationed\n",
+	       "handshakes", number(held, "pending"),
+	       number(held, "pending_max"), number(held, "strangers_pending"),
+	       number(held, "strangers_pending_max"), number(held, "rationed"));
 }
 
 static void print(yyjson_val *root)

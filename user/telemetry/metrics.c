@@ -214,6 +214,29 @@ static void add_usage(struct buf *out, const struct metrics *m)
 	add_limit(out, "connections", "pod", m->limits.connections_pod);
 	add_limit(out, "connections", "node", m->limits.buffers_node);
 	add_limit(out, "buffer_bytes", "node", m->limits.bytes_node);
+	add_limit(out, "sockets_pending", "pod", m->limits.pending_pod);
+	add_limit(out, "sockets_pending", "strangers", SMC_PENDING_STRANGERS);
+	add_limit(out, "sockets_pending", "node", m->limits.pending_node);
+}
+
+static void add_pending_of(struct buf *out, const struct metrics_pod *pod,
+			   const struct smc_usage *usage)
+{
+	buf_printf(out, "smcmesh_%s", families[METRIC_PENDING].name);
+	add_pod_labels(out, pod);
+	buf_printf(out, "} %u\n", usage->pending);
+}
+
+static void add_pending(struct buf *out, const struct metrics *m)
+{
+	if (!m->rations)
+		return;
+	add_head(out, METRIC_PENDING);
+	for (size_t i = 0; i < m->n_pods; i++)
+		if (m->pods[i].armed)
+			add_pending_of(out, &m->pods[i], &m->pods[i].usage);
+	add_pending_of(out, pod_find(m, 0), &m->strangers);
+	add_count(out, METRIC_NODE_PENDING, m->node_usage.pending);
 }
 
 static void add_pods(struct buf *out, const struct metrics *m)
@@ -222,6 +245,7 @@ static void add_pods(struct buf *out, const struct metrics *m)
 	add_count(out, METRIC_ENDPOINTS, m->endpoints);
 	add_of_pods(out, m);
 	add_usage(out, m);
+	add_pending(out, m);
 	add_count(out, METRIC_CONFLICTS, m->conflicts);
 	if (m->publishes)
 		add_count(out, METRIC_PUBLISHED, m->published);

@@ -50,6 +50,11 @@
 	X(LIMIT, "limit", "gauge", "resource, of",                              \
 	  "How much a pod, or the node, may hold at once: SmcMesh "             \
 	  "spec.limits, and of the memory what others' SMC leaves.")            \
+	X(PENDING, "sockets_pending", "gauge", "namespace, pod",                \
+	  "SMC sockets under way: neither listening nor connected, fallen "     \
+	  "back or closed. Those of no armed pod have no name.")                \
+	X(NODE_PENDING, "node_sockets_pending", "gauge", "",                    \
+	  "SMC sockets under way on this node.")                                \
 	X(CONFLICTS, "address_conflicts", "gauge", "",                          \
 	  "Addresses that two pods created at the same time claim: neither "    \
 	  "has it.")                                                            \
@@ -117,7 +122,8 @@ struct metrics {
 	bool knows_pods;
 	const struct metrics_pod *pods;
 	size_t n_pods;
-	struct smc_usage node_usage;
+	bool rations; /* are sockets under way counted? */
+	struct smc_usage node_usage, strangers; /* of SMC_SLOT_STRANGERS */
 	struct smc_limits limits;
 	size_t endpoints;
 	size_t conflicts;
