@@ -160,14 +160,41 @@ static __always_inline void smc_connected_plain(const struct smc_sock *smc,
 	smc_flow_put_settled(key, &flow);
 }
 
+/* smc_is_open - Is the inner socket connected? It is not where a blocking
+ * connect() outlasted SO_SNDTIMEO: the kernel goes on as if it were. */
+static __always_inline bool smc_is_open(const struct tcp_sock *tp)
+{
+	__u8 state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+
+	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT;
+}
+
+/* A connect() that was not offered SMC, and has a record all the same: its peer
+ * is in quarantine, or sockops has made one. */
+static __always_inline void
+smc_connected_denied(const struct smc_sock *smc, const struct tcp_sock *tp,
+		     const struct smc_handshake *key, struct smc_flow *flow)
+{
+	struct smc_addr_port peer;
+	struct smc_seen s;
+
+	smc_flow_ended(key, flow, SMC_OUTCOME_TCP, smc->fallback_rsn);
+	if (flow->reason != SMC_REASON_QUARANTINED || !smc_is_open(tp))
+		return;
+	smc_seen_of(&s, &peer, flow);
+	smc_tried(&s, true);
+}
+
 /* 0 is also what a fall-back returns; smc_fallback has told that one, if it was
  * offered. */
 SEC("fexit/__smc_connect")
 int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 {
+	struct smc_addr_port peer;
 	struct smc_handshake key;
 	struct smc_flow *flow;
 	struct tcp_sock *tp;
+	struct smc_seen s;
 
 	if (!ret && !smc->use_fallback)
 		smc_ration_give(&smc->sk);
@@ -185,11 +212,15 @@ int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 		smc_flow_ended(&key, flow, SMC_OUTCOME_FAILED, ret);
 		return 0;
 	}
-	if (smc->use_fallback)
+	if (smc->use_fallback) {
+		if (flow->verdict == SMC_VERDICT_BYPASS)
+			smc_connected_denied(smc, tp, &key, flow);
 		return 0;
+	}
 	flow->buffers = smc_buffers(smc);
 	smc_flow_ended(&key, flow, smc_outcome_of(smc), 0);
-	smc_forgive(flow);
+	smc_seen_of(&s, &peer, flow);
+	smc_forgive(&s);
 	return 0;
 }
 
@@ -201,23 +232,44 @@ static __always_inline bool smc_peer_failed(int code)
 	       code == -EPIPE;
 }
 
+/* As a server's connections end when it is stopped. */
+static __always_inline bool smc_peer_went(int code)
+{
+	return code == -ECONNRESET || code == -EPIPE;
+}
+
 /* A negative reason is a handshake that can neither go on nor fall back: the
  * application's connect() fails. The next one must not. */
 SEC("fexit/smc_connect_decline_fallback")
 int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 {
-	struct sock *sk = smc->clcsock->sk;
+	struct smc_handshake key;
+	struct smc_flow *flow;
+	struct tcp_sock *tp;
+	struct smc_seen s;
 	struct smc_whose w;
 	struct smc_conn c;
 
-	if (!smc_peer_failed(reason))
+	tp = bpf_skc_to_tcp_sock(smc->clcsock->sk);
+	if (!tp || !smc_peer_failed(reason))
 		return 0;
-	w = smc_pod_of_sock(sk);
+	w = smc_pod_of_sock(&tp->inet_conn.icsk_inet.sk);
 	if (!w.pod)
 		return 0; /* a program's own SMC socket */
-	smc_read_conn(&c, &sk->__sk_common);
-	if (smc_strike(&c.remote, reason))
-		smc_count(w.pod->pod_id, SMC_COUNTER_QUARANTINES);
+	flow = smc_flow_of(smc, tp, &key);
+	if (tp->inet_conn.icsk_inet.sk.__sk_common.skc_state ==
+	    BPF_TCP_SYN_SENT) { /* nobody agreed to anything: smc_is_open() */
+		if (flow)
+			smc_socket_unanswered(flow, tp);
+		return 0;
+	}
+	smc_read_conn(&c, &tp->inet_conn.icsk_inet.sk.__sk_common);
+	s = (struct smc_seen){w.pod->pod_id, reason, &c.remote,
+			      bpf_ktime_get_ns()};
+	if (smc_peer_went(reason))
+		smc_mark(&s, flow ? flow->opened_ns : 0);
+	else
+		smc_strike(&s);
 	return 0;
 }
 
@@ -349,6 +401,7 @@ int BPF_PROG(smc_closed, struct smc_sock *smc)
 	if (!flow)
 		return 0;
 	if (flow->outcome == SMC_OUTCOME_PENDING) {
+		smc_socket_unanswered(flow, tp);
 		smc_flow_drop(&key, flow);
 		return 0;
 	}

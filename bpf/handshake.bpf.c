@@ -27,7 +27,9 @@
  * that finds no "yes" means "no".
  *
  * The record is made here, and of a "yes" only: strangers who are answered "no"
- * take nobody's place. (The recorder `sockops` has made a client's before.)
+ * take nobody's place. (The recorder `sockops` has made a client's before.) One
+ * exception: what becomes of a connect() to a peer in quarantine is to be seen
+ * to its end, for it may tell why the peer did not answer (quarantine.bpf.h).
  *
  * Client hook: the caller's task, or a timer. Server hook: softirq, on
  * whatever task runs. Neither may use `current`.
@@ -109,13 +111,18 @@ static __always_inline bool smc_answer_first(const struct sock *sk,
 	struct smc_flow flow;
 
 	smc_judge(pod, c, role, &a);
-	if (a.verdict == SMC_VERDICT_ACCELERATE) {
+	if (a.verdict == SMC_VERDICT_ACCELERATE ||
+	    a.reason == SMC_REASON_QUARANTINED) {
 		smc_flow_fill(&flow, pod, c, sk, role);
 		smc_flow_answer(&flow, &a);
+	}
+	if (a.verdict == SMC_VERDICT_ACCELERATE) {
 		if (smc_remember(h, &flow))
 			return true;
 		a.verdict = SMC_VERDICT_BYPASS;
 		a.reason = SMC_REASON_MAP_FULL;
+	} else if (a.reason == SMC_REASON_QUARANTINED) {
+		smc_flow_put(h, &flow); /* where there is room */
 	}
 	if (role == SMC_ROLE_CLIENT)
 		smc_note(h, &a);

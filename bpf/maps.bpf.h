@@ -81,13 +81,16 @@ struct {
 	__type(value, struct smc_port);
 } smc_port SEC(".maps") __weak;
 
-/* Written by smc_declined, cleared by smc_connected; read by the verdict of
- * clients. An LRU: when thousands of peers misbehave at once the oldest is
- * forgotten, and may fail one more connect(). */
+/* Written by what sees a client's connect() end (quarantine.bpf.h), cleared by
+ * smc_connected; read by the verdict of clients. An LRU: when thousands of
+ * peers misbehave towards many pods the oldest is forgotten, and may fail one
+ * more connect(). One pod alone makes too few rows for that
+ * (SMC_QUARANTINE_SHARE).
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, SMC_QUARANTINE_ENTRIES);
-	__type(key, struct smc_addr_port);
+	__type(key, struct smc_quarantine_key);
 	__type(value, struct smc_quarantine);
 } smc_quarantine SEC(".maps") __weak;
 

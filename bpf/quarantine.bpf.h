@@ -1,5 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Peers that fail the connect() of a pod, and are spoken to in TCP for a while.
+/*
+ * Peers that fail the connect() of a pod, and are spoken to in TCP for a while.
+ *
+ * What a pod has seen is held against the peer for that pod alone: whoever can
+ * make its own connect() fail, and everybody can, must not take SMC from the
+ * others. Two pods that saw it within ten minutes speak for all.
+ *
+ *   strike     it agreed to SMC and then fell silent, or spoke something else:
+ *              quarantine, which doubles each time
+ *   mark       it agreed and then reset the connection, as a server does that
+ *              is stopped: a strike only when a connect() that began after it,
+ *              within a minute and without a success between, ends so again
+ *   suspicion  it did not answer SYNs with the option. Dead peers do not, and
+ *              some paths drop what they do not know. So the pod's next
+ *              connect() goes without: answered, it is a strike; not answered,
+ *              the peer is dead, and the suspicion ends
+ *
+ * A row is read, and replaced as a whole: never written in place, for the LRU
+ * hands a row that it takes away to another key at once. Two connections that
+ * end at the same moment may count one strike as two.
  */
 #pragma once
 
@@ -7,10 +26,16 @@
 #include "pod.bpf.h"
 
 #define SECOND 1000000000ULL
-/* A peer that fails one connect() costs its neighbours one in a minute, then
- * one in two minutes, and so on up to one in an hour. */
+/* A peer that fails one connect() costs the pod one in a minute, then one in
+ * two minutes, and so on up to one in an hour. */
 #define QUARANTINE_FIRST (60 * SECOND)
 #define QUARANTINE_DOUBLINGS 6
+#define QUARANTINE_MARKED (60 * SECOND)
+/* For so long a first pod's strike waits for that of a second. */
+#define QUARANTINE_WITNESS (600 * SECOND)
+/* After so many repeated SYNs a connect() that ends says something of the path.
+ */
+#define QUARANTINE_REPEATS 2
 
 static __always_inline __u64 smc_sentence(__u32 strikes)
 {
@@ -21,63 +46,306 @@ static __always_inline __u64 smc_sentence(__u32 strikes)
 	return QUARANTINE_FIRST << doublings;
 }
 
-/* From now on the verdict looks peers up: see smc_quarantined(). The row is
- * there before this is raised. */
-static __always_inline void smc_quarantine_used(void)
+#define QUARANTINE_LONGEST smc_sentence(-1U)
+
+/* What a pod has seen of a peer, and when. */
+struct smc_seen {
+	__u32 pod_id;
+	int code; /* struct smc_quarantine.reason */
+	const struct smc_addr_port *peer;
+	__u64 now;
+};
+
+static __always_inline void smc_seen_key(struct smc_quarantine_key *key,
+					 const struct smc_seen *s, __u32 pod_id)
+{
+	key->pod_id = pod_id;
+	__builtin_memcpy(key->ip, s->peer->ip, sizeof(key->ip));
+	key->port = s->peer->port;
+	key->_pad = 0;
+}
+
+/* Is @row in this state now? */
+static __always_inline bool smc_row_is(const struct smc_quarantine *row,
+				       __u32 state, __u64 now)
+{
+	return row && row->state == state && row->until_ns > now;
+}
+
+/* Who did nothing for the longest time begins anew. */
+static __always_inline __u32 smc_strikes(const struct smc_quarantine *row,
+					 __u64 now)
+{
+	return row && now < row->until_ns + QUARANTINE_LONGEST ? row->strikes
+							       : 0;
+}
+
+/* ---- writing rows ---- */
+
+/* From now on the verdict looks rows up: see smc_quarantined(). The row is
+ * there before this is raised, by many at once. */
+static __always_inline void smc_rows_until(__u64 until)
 {
 	struct smc_usage *node;
 	__u32 zero = 0;
+	__u64 old;
 
 	node = bpf_map_lookup_elem(&smc_usage, &zero);
-	if (node)
-		__sync_fetch_and_add(&node->quarantines, 1);
+	for (int i = 0; node && i < 8; i++) {
+		old = *(volatile __u64 *)&node->quarantined_until;
+		if (old >= until ||
+		    __sync_val_compare_and_swap(&node->quarantined_until, old,
+						until) == old)
+			return;
+	}
 }
 
-/* smc_strike - Quarantine a peer, for twice as long as the last time; who did
- * nothing for the longest time begins anew. Connections that fail together,
- * and the second generation of this program, are one strike.
- * Return: true if this was it. */
-static __always_inline bool smc_strike(const struct smc_addr_port *peer,
-				       int code)
+/* smc_row_allowed - May the pod make one more row? What it sees beyond its
+ * share is forgotten, and no other pod's row is. */
+static __always_inline bool smc_row_allowed(const struct smc_seen *s)
 {
-	__u64 now = bpf_ktime_get_ns(), until;
-	struct smc_quarantine q = {.strikes = 1, .reason = code};
-	struct smc_quarantine *old;
+	__u32 period = (__u32)(s->now >> SMC_QUARANTINE_PERIOD) << 16, made;
+	__u32 slot = smc_slot(s->pod_id);
+	struct smc_usage *pod = bpf_map_lookup_elem(&smc_usage, &slot);
 
-	old = bpf_map_lookup_elem(&smc_quarantine, peer);
-	if (!old) {
-		q.until_ns = now + smc_sentence(1);
-		if (bpf_map_update_elem(&smc_quarantine, peer, &q, BPF_NOEXIST))
-			return false;
-		smc_quarantine_used();
-		return true;
+	if (!pod)
+		return false;
+	made = pod->quarantine_rows;
+	if (made >> 16 != period >> 16)
+		pod->quarantine_rows = made = period;
+	if ((made & 0xffff) >= SMC_QUARANTINE_SHARE) {
+		smc_count(s->pod_id, SMC_COUNTER_QUARANTINES_LOST);
+		return false;
 	}
-	until = old->until_ns;
-	if (until > now)
-		return false;
-	if (now - until < smc_sentence(-1U))
-		q.strikes = old->strikes + 1;
-	q.until_ns = now + smc_sentence(q.strikes);
-	if (__sync_val_compare_and_swap(&old->until_ns, until, q.until_ns) !=
-	    until)
-		return false;
-	old->strikes = q.strikes;
-	old->reason = code;
-	smc_quarantine_used();
+	__sync_fetch_and_add(&pod->quarantine_rows, 1);
 	return true;
 }
 
-/* smc_forgive - A quarantined peer that was tried again, and did well. */
-static __always_inline void smc_forgive(const struct smc_flow *flow)
+/* smc_row_put - @row in place of @old, which may be NULL. Return: true: done.
+ */
+static __always_inline bool smc_row_put(const struct smc_seen *s,
+					const struct smc_quarantine_key *key,
+					const struct smc_quarantine *old,
+					const struct smc_quarantine *row)
 {
-	struct smc_addr_port peer = {.port = flow->remote_port};
+	if (!old && !smc_row_allowed(s))
+		return false;
+	if (bpf_map_update_elem(&smc_quarantine, key, row, BPF_ANY))
+		return false;
+	smc_rows_until(row->until_ns);
+	return true;
+}
+
+/* ---- strikes ---- */
+
+/* smc_witness - What the strike of a pod is for all others: with that of a
+ * second pod the peer is in quarantine for the node. */
+static __always_inline void smc_witness(const struct smc_seen *s)
+{
+	struct smc_quarantine row = {.since_ns = s->now,
+				     .until_ns = s->now + QUARANTINE_WITNESS,
+				     .state = SMC_QUARANTINE_MARK,
+				     .reason = s->code,
+				     .pods = {s->pod_id}};
+	struct smc_quarantine_key key;
+	struct smc_quarantine *old;
+
+	smc_seen_key(&key, s, 0);
+	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
+		return;
+	row.strikes = smc_strikes(old, s->now);
+	if (smc_row_is(old, SMC_QUARANTINE_MARK, s->now) &&
+	    old->pods[0] != s->pod_id) {
+		row.state = SMC_QUARANTINE_STRUCK;
+		row.until_ns = s->now + smc_sentence(++row.strikes);
+		row.pods[1] = old->pods[0];
+	}
+	smc_row_put(s, &key, old, &row);
+}
+
+/* smc_strike - Quarantine a peer for the pod, for twice as long as the last
+ * time. Connections that fail together, and the second generation of this
+ * program, are one strike. */
+static __always_inline void smc_strike(const struct smc_seen *s)
+{
+	struct smc_quarantine row = {.since_ns = s->now,
+				     .state = SMC_QUARANTINE_STRUCK,
+				     .reason = s->code};
+	struct smc_quarantine_key key;
+	struct smc_quarantine *old;
+	struct smc_usage *node;
+	__u32 zero = 0;
+
+	smc_seen_key(&key, s, s->pod_id);
+	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
+		return;
+	row.strikes = smc_strikes(old, s->now) + 1;
+	row.until_ns = s->now + smc_sentence(row.strikes);
+	if (!smc_row_put(s, &key, old, &row))
+		return;
+	smc_count(s->pod_id, SMC_COUNTER_QUARANTINES);
+	node = bpf_map_lookup_elem(&smc_usage, &zero);
+	if (node)
+		__sync_fetch_and_add(&node->quarantines, 1);
+	smc_witness(s);
+}
+
+/* smc_mark - The peer has reset the connection after it agreed to SMC.
+ * @began: when that connect() did; 0: not known */
+static __always_inline void smc_mark(const struct smc_seen *s, __u64 began)
+{
+	struct smc_quarantine row = {.since_ns = s->now,
+				     .until_ns = s->now + QUARANTINE_MARKED,
+				     .state = SMC_QUARANTINE_MARK,
+				     .reason = s->code};
+	struct smc_quarantine_key key;
+	struct smc_quarantine *old;
+
+	smc_seen_key(&key, s, s->pod_id);
+	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
+		return;
+	if (smc_row_is(old, SMC_QUARANTINE_MARK, began) &&
+	    began > old->since_ns) {
+		smc_strike(s);
+		return;
+	}
+	if (smc_row_is(old, SMC_QUARANTINE_MARK, s->now))
+		return; /* one of those that failed together */
+	row.strikes = smc_strikes(old, s->now);
+	smc_row_put(s, &key, old, &row);
+}
+
+/* ---- suspicions ---- */
+
+static __always_inline void smc_suspect(const struct smc_seen *s)
+{
+	struct smc_quarantine row = {.since_ns = s->now,
+				     .until_ns = s->now + QUARANTINE_LONGEST,
+				     .state = SMC_QUARANTINE_SUSPICION};
+	struct smc_quarantine_key key;
+	struct smc_quarantine *old;
+
+	smc_seen_key(&key, s, s->pod_id);
+	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
+		return;
+	row.strikes = smc_strikes(old, s->now);
+	smc_row_put(s, &key, old, &row);
+}
+
+/* smc_tried - A connect() without the option has ended. What it tells of a
+ * suspicion, if there is one: @answered, the path drops the option. */
+static __always_inline void smc_tried(const struct smc_seen *s, bool answered)
+{
+	struct smc_quarantine_key key;
+	struct smc_quarantine *old;
+	struct smc_quarantine row;
+
+	smc_seen_key(&key, s, s->pod_id);
+	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	if (!smc_row_is(old, SMC_QUARANTINE_SUSPICION, s->now))
+		return;
+	if (answered) {
+		smc_strike(s);
+		return;
+	}
+	__builtin_memcpy(&row, old, sizeof(row));
+	row.until_ns = s->now;
+	smc_row_put(s, &key, old, &row);
+}
+
+static __always_inline void smc_seen_of(struct smc_seen *s,
+					struct smc_addr_port *peer,
+					const struct smc_flow *flow)
+{
+	__builtin_memcpy(peer->ip, flow->remote_ip, sizeof(peer->ip));
+	peer->port = flow->remote_port;
+	peer->_pad = 0;
+	s->pod_id = flow->pod_id;
+	s->code = 0;
+	s->peer = peer;
+	s->now = bpf_ktime_get_ns();
+}
+
+/*
+ * smc_unanswered - The connect() of @flow has ended, and its handshake has not.
+ * @repeats: icsk_retransmits of its socket, which tcp_disconnect() leaves alone
+ *           (it clears total_retrans, after a blocking connect() that failed)
+ * @cpu:     skc_incoming_cpu: -1 as long as the socket received nothing
+ *
+ * Refused (RST) is answered. An ICMP error is taken for silence: what it ends
+ * with is not kept anywhere.
+ */
+static __always_inline void smc_unanswered(const struct smc_flow *flow,
+					   __u8 repeats, int cpu)
+{
+	struct smc_addr_port peer;
+	struct smc_seen s;
+
+	if (flow->role != SMC_ROLE_CLIENT || repeats < QUARANTINE_REPEATS ||
+	    cpu >= 0)
+		return;
+	smc_seen_of(&s, &peer, flow);
+	if (flow->verdict == SMC_VERDICT_ACCELERATE)
+		smc_suspect(&s);
+	else if (flow->reason == SMC_REASON_QUARANTINED)
+		smc_tried(&s, false);
+}
+
+/* smc_socket_unanswered - The same, of a socket that can be read. */
+static __always_inline void smc_socket_unanswered(const struct smc_flow *flow,
+						  const struct tcp_sock *tp)
+{
+	const struct inet_connection_sock *icsk = &tp->inet_conn;
+
+	smc_unanswered(flow, icsk->icsk_retransmits,
+		       icsk->icsk_inet.sk.__sk_common.skc_incoming_cpu);
+}
+
+/* ---- a success ---- */
+
+/* smc_withdraw - The pod does not speak against the peer any more. */
+static __always_inline void smc_withdraw(const struct smc_seen *s)
+{
+	struct smc_quarantine_key key;
+	struct smc_quarantine *old;
+	struct smc_quarantine row;
+	__u32 other;
+
+	smc_seen_key(&key, s, 0);
+	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	if (!old || (old->pods[0] != s->pod_id && old->pods[1] != s->pod_id))
+		return;
+	other = old->pods[0] == s->pod_id ? old->pods[1] : old->pods[0];
+	if (!other) {
+		bpf_map_delete_elem(&smc_quarantine, &key);
+		return;
+	}
+	__builtin_memcpy(&row, old, sizeof(row));
+	row.state = SMC_QUARANTINE_MARK;
+	row.until_ns = row.since_ns + QUARANTINE_WITNESS;
+	row.pods[0] = other;
+	row.pods[1] = 0;
+	smc_row_put(s, &key, old, &row);
+}
+
+/* smc_forgive - The pod's connect() to the peer became SMC: what the pod had
+ * against it is forgotten, and what others have is not. */
+static __always_inline void smc_forgive(const struct smc_seen *s)
+{
+	struct smc_quarantine_key key;
 	const struct smc_usage *node;
 	__u32 zero = 0;
 
 	node = bpf_map_lookup_elem(&smc_usage, &zero);
-	if (!node || !node->quarantines)
+	if (!node || !node->quarantined_until ||
+	    node->quarantined_until + QUARANTINE_LONGEST <= s->now)
 		return;
-	__builtin_memcpy(peer.ip, flow->remote_ip, sizeof(peer.ip));
-	if (bpf_map_lookup_elem(&smc_quarantine, &peer))
-		bpf_map_delete_elem(&smc_quarantine, &peer);
+	smc_seen_key(&key, s, s->pod_id);
+	if (bpf_map_lookup_elem(&smc_quarantine, &key))
+		bpf_map_delete_elem(&smc_quarantine, &key);
+	smc_withdraw(s);
 }

@@ -26,6 +26,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "plain.bpf.h"
+#include "quarantine.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -192,6 +193,7 @@ static __always_inline void flow_closed(struct bpf_sock_ops *ctx,
 	if (!flow)
 		return;
 	if (ctx->args[0] == BPF_TCP_SYN_SENT) {
+		smc_socket_unanswered(flow, tp);
 		smc_flow_drop(&key, flow);
 		return;
 	}

@@ -26,6 +26,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "plain.bpf.h"
+#include "quarantine.bpf.h"
 #include "ration.bpf.h"
 
 #define AF_INET 2
@@ -402,6 +403,7 @@ static __always_inline void smc_forget_offer(const struct smc_sock *smc)
 {
 	const struct tcp_sock *tp =
 		(const void *)BPF_CORE_READ(smc, clcsock, sk);
+	const struct inet_connection_sock *icsk = (const void *)tp;
 	const struct inet_sock *inet = (const void *)tp;
 	struct smc_handshake key = {.kind = SMC_ROLE_CLIENT};
 	struct smc_flow *flow;
@@ -413,8 +415,11 @@ static __always_inline void smc_forget_offer(const struct smc_sock *smc)
 	key.netns = BPF_CORE_READ(inet, sk.__sk_common.skc_net.net, net_cookie);
 	key.local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 	flow = bpf_map_lookup_elem(&smc_flow, &key);
-	if (flow && flow->outcome == SMC_OUTCOME_PENDING)
-		smc_flow_drop(&key, flow);
+	if (!flow || flow->outcome != SMC_OUTCOME_PENDING)
+		return;
+	smc_unanswered(flow, BPF_CORE_READ(icsk, icsk_retransmits),
+		       BPF_CORE_READ(inet, sk.__sk_common.skc_incoming_cpu));
+	smc_flow_drop(&key, flow);
 }
 
 /* connect() on an SMC socket on which it was called before. */

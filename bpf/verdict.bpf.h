@@ -70,18 +70,39 @@ static __always_inline bool smc_cidr_excluded(const struct smc_conn *c)
 	return row && row->exclude;
 }
 
-/* Most nodes never quarantine anybody: then only a word is read. */
-static __always_inline bool smc_quarantined(const struct smc_conn *c)
+static __always_inline bool smc_barred(const struct smc_quarantine_key *key,
+				       __u64 now)
 {
-	const struct smc_quarantine *q;
+	const struct smc_quarantine *q =
+		bpf_map_lookup_elem(&smc_quarantine, key);
+
+	return q && q->state != SMC_QUARANTINE_MARK && q->until_ns > now;
+}
+
+/* A pod is judged by what it saw itself, and by what two pods saw. On most
+ * nodes nobody is in quarantine: then only a word is read. */
+static __always_inline bool smc_quarantined(__u32 pod_id,
+					    const struct smc_conn *c)
+{
+	struct smc_quarantine_key key = {.pod_id = pod_id,
+					 .port = c->remote.port};
 	const struct smc_usage *node;
 	__u32 zero = 0;
+	__u64 now;
 
 	node = bpf_map_lookup_elem(&smc_usage, &zero);
-	if (!node || !node->quarantines)
+	if (!node)
+		return true;
+	if (!node->quarantined_until)
 		return false;
-	q = bpf_map_lookup_elem(&smc_quarantine, &c->remote);
-	return q && q->until_ns > bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	if (node->quarantined_until <= now)
+		return false;
+	__builtin_memcpy(key.ip, c->remote.ip, sizeof(key.ip));
+	if (smc_barred(&key, now))
+		return true;
+	key.pod_id = 0;
+	return smc_barred(&key, now);
 }
 
 /* smc_client_reach - How may @c's remote address:port be offered SMC?
@@ -154,7 +175,7 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 	if (smc_is_loopback(c))
 		return SMC_REASON_LOOPBACK;
 	/* A client's port says nothing about the client. */
-	if (role == SMC_ROLE_CLIENT && smc_quarantined(c))
+	if (role == SMC_ROLE_CLIENT && smc_quarantined(pod->pod_id, c))
 		return SMC_REASON_QUARANTINED;
 	e = bpf_map_lookup_elem(&smc_endpoint, c->remote.ip);
 	if (role == SMC_ROLE_CLIENT) {

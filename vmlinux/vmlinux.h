@@ -124,6 +124,9 @@ struct sock_common {
 	union {
 		unsigned long skc_flags;
 	};
+	union {
+		int skc_incoming_cpu;
+	};
 };
 
 struct sock_cgroup_data {
@@ -161,6 +164,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_retransmits;
 };
 
 struct tcp_sock {

@@ -54,6 +54,10 @@
 #define SMC_CIDR_ENTRIES 4096
 #define SMC_PORT_ENTRIES 16384
 #define SMC_QUARANTINE_ENTRIES 4096
+/* Rows that one pod may make in 2^42 ns (73 minutes): a row is of no use for
+ * longer than two hours, so that a pod has a fifth of the map at most. */
+#define SMC_QUARANTINE_SHARE 256
+#define SMC_QUARANTINE_PERIOD 42
 /* Open flows of the node, about 13 MB. */
 #define SMC_FLOW_ENTRIES 65536
 /* One pod's share of them; from FLOW_FREE on, open flows of the node, only pods
@@ -206,12 +210,35 @@ struct smc_port {
 	__u8 _pad[2];
 };
 
-/* ---- smc_quarantine: LRU, key struct smc_addr_port ----------------------- */
+/* ---- smc_quarantine: LRU ------------------------------------------------- */
+
+struct smc_quarantine_key {
+	__u32 pod_id; /* who saw the failure; 0: two pods did, it is for all */
+	__u8 ip[16];
+	__u16 port;
+	__u16 _pad;
+};
+
+enum smc_quarantine_state {
+	/* It failed once, as a server that restarts does; of pod 0: one pod has
+	 * it in quarantine. It is offered SMC. */
+	SMC_QUARANTINE_MARK = 1,
+	/* SYNs with the option were not answered: is the peer dead, or does the
+	 * path drop them? The next connect() goes without, and tells. */
+	SMC_QUARANTINE_SUSPICION = 2,
+	SMC_QUARANTINE_STRUCK = 3, /* it is not offered SMC */
+};
 
 struct smc_quarantine {
-	__u64 until_ns;
-	__u32 strikes; /* how often it misbehaved: each doubles the time */
-	__u32 reason;  /* the kernel's code or negative errno, as __u32 */
+	__u64 since_ns; /* when the state began */
+	__u64 until_ns; /* when it ends */
+	__u32 state;	/* enum smc_quarantine_state */
+	__u32 strikes;	/* how often it misbehaved: each doubles the time */
+	/* The kernel's code or negative errno, as __u32; 0: SYNs with the
+	 * option were not answered. */
+	__u32 reason;
+	__u32 pods[2]; /* of pod 0: the pods that saw it; 0: none */
+	__u32 _pad;
 };
 
 /* ---- smc_flow: hash of the open ones ------------------------------------- */
@@ -325,8 +352,13 @@ struct smc_usage {
 	/* This pod's own bounds, which only the agent writes; 0: the mesh's. */
 	__u32 pending_max;
 	__u32 connections_max;
-	__u32 _pad;
-	__u64 _room[2];
+	/* Rows of smc_quarantine that the pod has made: in the low half their
+	 * number, in the high half the period it is of. */
+	__u32 quarantine_rows;
+	/* Of slot 0: no row of smc_quarantine says anything from then on; 0:
+	 * there never was one. */
+	__u64 quarantined_until;
+	__u64 _room[1];
 };
 
 /* ---- smc_pending: hash, key: cookie of the SMC socket, __u64 --------------
@@ -415,7 +447,8 @@ _Static_assert(sizeof(struct smc_service) == 16, "ABI");
 _Static_assert(sizeof(struct smc_cidr_key) == 20, "ABI");
 _Static_assert(sizeof(struct smc_port_key) == 8, "ABI");
 _Static_assert(sizeof(struct smc_port) == 4, "ABI");
-_Static_assert(sizeof(struct smc_quarantine) == 16, "ABI");
+_Static_assert(sizeof(struct smc_quarantine_key) == 24, "ABI");
+_Static_assert(sizeof(struct smc_quarantine) == 40, "ABI");
 _Static_assert(sizeof(struct smc_handshake) == 16, "ABI");
 _Static_assert(sizeof(struct smc_flow) == 120, "ABI");
 _Static_assert(sizeof(struct smc_closed) == 144, "ABI");

@@ -67,7 +67,10 @@
 	  "SMC's messages went to a TCP peer.")                                \
 	X(RATIONED_CONVERTED, "sockets_rationed", "kind=\"converted\"",        \
 	  SMC_RATIONED_HELP)                                                   \
-	X(RATIONED_OWN, "sockets_rationed", "kind=\"own\"", SMC_RATIONED_HELP)
+	X(RATIONED_OWN, "sockets_rationed", "kind=\"own\"",                    \
+	  SMC_RATIONED_HELP)                                                   \
+	X(QUARANTINES_LOST, "quarantines_lost", "",                            \
+	  "Failures of peers that are not remembered: the pod has its share.")
 /* clang-format on */
 
 #define SMC_COUNTER_ENUM(id, metric, labels, sentence) SMC_COUNTER_##id,

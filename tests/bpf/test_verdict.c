@@ -18,6 +18,8 @@
 #define D SMC_TRANSPORT_SMCD
 #define HOUR 3600000000000ULL
 
+#define STRUCK SMC_QUARANTINE_STRUCK
+
 #define POD 7
 
 static struct verdict_bpf *skel;
@@ -80,10 +82,10 @@ static void config(__u32 enabled)
 	config_uses(enabled, SMC_USE_PORTS | SMC_USE_CIDRS);
 }
 
-/* What BPF itself writes when it quarantines the first peer. */
-static void quarantines(__u32 n)
+/* What BPF itself writes when it makes a row of smc_quarantine. */
+static void quarantined_until(__u64 until)
 {
-	struct smc_usage node = {.quarantines = n};
+	struct smc_usage node = {.quarantined_until = until};
 	__u32 zero = 0;
 
 	put(skel->maps.smc_usage, &zero, &node);
@@ -125,11 +127,15 @@ static void exclude_cidr(const char *ip, __u32 prefixlen)
 	put(skel->maps.smc_cidr, &k, &v);
 }
 
-static void quarantine(const char *ip, __u16 port, __u64 until)
+static void quarantine(__u32 pod, const char *ip, __u16 port, __u32 state,
+		       __u64 until)
 {
-	struct smc_quarantine q = {.until_ns = until, .strikes = 1};
-	struct smc_addr_port k = at(ip, port);
+	struct smc_quarantine q = {
+		.until_ns = until, .state = state, .strikes = 1};
+	struct smc_quarantine_key k = {.pod_id = pod, .port = port};
+	struct smc_addr a = addr(ip);
 
+	memcpy(k.ip, a.ip, sizeof(k.ip));
 	put(skel->maps.smc_quarantine, &k, &q);
 }
 
@@ -164,11 +170,17 @@ static int setup(void **state)
 	exclude_port(POD, 9090, 1, 0);
 	exclude_port(POD, 9091, 0, 1);
 	exclude_port(POD + 1, 9092, 1, 1);
-	quarantine("10.1.0.2", 81, now + HOUR);
-	quarantine("10.1.0.2", 82, now - 1);
-	quarantine("10.96.0.1", 80, now - 1);
-	quarantine("10.1.0.3", 50000, now + HOUR); /* as a client's port */
-	quarantines(1);
+	quarantine(POD, "10.1.0.2", 81, STRUCK, now + HOUR);
+	quarantine(POD, "10.1.0.2", 82, STRUCK, now - 1);
+	quarantine(POD, "10.96.0.1", 80, STRUCK, now - 1);
+	/* as a client's port */
+	quarantine(POD, "10.1.0.3", 50000, STRUCK, now + HOUR);
+	quarantine(POD + 1, "10.1.0.2", 83, STRUCK, now + HOUR);
+	quarantine(0, "10.1.0.2", 84, STRUCK, now + HOUR);
+	quarantine(0, "10.1.0.2", 85, SMC_QUARANTINE_MARK, now + HOUR);
+	quarantine(POD, "10.1.0.2", 86, SMC_QUARANTINE_MARK, now + HOUR);
+	quarantine(POD, "10.1.0.2", 87, SMC_QUARANTINE_SUSPICION, now + HOUR);
+	quarantined_until(now + HOUR);
 	return 0;
 }
 
@@ -281,6 +293,16 @@ static const struct row {
 	 SMC_REASON_QUARANTINED, 0},
 	{"no longer in quarantine", C, V4, 50000, "10.1.0.2", 82, 0, R | D,
 	 SMC_REASON_NONE, R | D},
+	{"in quarantine of another pod", C, V4, 50000, "10.1.0.2", 83, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"in quarantine of the node", C, V4, 50000, "10.1.0.2", 84, 0, R | D,
+	 SMC_REASON_QUARANTINED, 0},
+	{"in quarantine of one pod, maybe of all", C, V4, 50000, "10.1.0.2", 85,
+	 0, R | D, SMC_REASON_NONE, R | D},
+	{"marked", C, V4, 50000, "10.1.0.2", 86, 0, R | D, SMC_REASON_NONE,
+	 R | D},
+	{"suspected", C, V4, 50000, "10.1.0.2", 87, 0, R | D,
+	 SMC_REASON_QUARANTINED, 0},
 	{"quarantine is not for clients", S, V4, 80, "10.1.0.3", 50000, 0, R,
 	 SMC_REASON_NONE, R},
 
@@ -387,7 +409,9 @@ static void test_unused_maps(void **state)
 {
 	const struct {
 		const char *what;
-		__u32 uses, quarantines, reason;
+		__u32 uses;
+		__u64 until; /* smc_usage.quarantined_until */
+		__u32 reason;
 	} cases[] = {
 		{"excluded for all, out", 0, 1, SMC_REASON_NONE},
 		{"excluded for all, out", SMC_USE_CIDRS, 1, SMC_REASON_NONE},
@@ -398,18 +422,20 @@ static void test_unused_maps(void **state)
 		 SMC_REASON_EXCLUDED_CIDR},
 		{"in quarantine", SMC_USE_PORTS | SMC_USE_CIDRS, 0,
 		 SMC_REASON_NONE},
-		{"in quarantine", 0, 1, SMC_REASON_QUARANTINED},
+		{"in quarantine", 0, 1, SMC_REASON_NONE},
+		{"in quarantine", 0, -1ULL, SMC_REASON_QUARANTINED},
+		{"in quarantine of the node", 0, -1ULL, SMC_REASON_QUARANTINED},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		config_uses(1, cases[i].uses);
-		quarantines(cases[i].quarantines);
+		quarantined_until(cases[i].until);
 		assert_string_equal(
 			reasons[judge(row_of(cases[i].what)).reason],
 			reasons[cases[i].reason]);
 	}
 	config(1);
-	quarantines(1);
+	quarantined_until(-1ULL);
 }
 
 #define MUCH (1LL << 40) /* more than 32 bits */
@@ -473,7 +499,7 @@ static void test_budget(void **state)
 	assert_int_equal(judge(row_of("client to a stranger")).reason,
 			 SMC_REASON_NOT_ENDPOINT);
 	put(skel->maps.smc_usage, &slot, &none);
-	quarantines(1);
+	quarantined_until(-1ULL);
 	config(1);
 }
 

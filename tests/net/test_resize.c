@@ -54,7 +54,7 @@ static void resize_some(void)
 	_close_ int usage = pin_resized("smc_usage", 2 * SMC_PODS);
 	_close_ int counter = pin_resized("smc_counter", 16);
 	_close_ int event = pin_resized("smc_event", 4096);
-	struct smc_addr_port peer = {.port = 80};
+	struct smc_quarantine_key peer = {.port = 80};
 	struct smc_quarantine q = {.until_ns = 5, .strikes = 2};
 	struct smc_cidr_key net = {.prefixlen = 112};
 	struct smc_usage u = {.flows = 3};
@@ -70,7 +70,7 @@ static void resize_some(void)
 
 static void assert_all_is_there(struct datapath *dp)
 {
-	struct smc_addr_port peer = {.port = 80};
+	struct smc_quarantine_key peer = {.port = 80};
 	struct smc_cidr_key net = {.prefixlen = 112};
 	struct smc_quarantine q;
 	struct smc_cidr exclude;

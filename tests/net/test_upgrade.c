@@ -81,23 +81,19 @@ static void make_judged(const struct left *l)
 	must_put(port, &key, &excluded);
 }
 
-/* What of a pod's, a cgroup's and a peer's is the same in every ABI: an armed
- * pod, one that was refused, a shared namespace, and a cgroup that denies. */
+/* What of a pod's and a cgroup's is the same in every ABI: an armed pod, one
+ * that was refused, a shared namespace, and a cgroup that denies. */
 static void make_rows(const struct left *l)
 {
 	_close_ int netns =
 		make_map(l, BPF_MAP_TYPE_HASH, "smc_netns", 8, 16, 4096);
 	_close_ int group =
 		make_map(l, BPF_MAP_TYPE_HASH, "smc_cgroup", 8, 16, 4096);
-	_close_ int quarantine = make_map(l, BPF_MAP_TYPE_LRU_HASH,
-					  "smc_quarantine", 20, 16, 4096);
 	const struct smc_pod rows[] = {
 		{.pod_id = 5, .uid = SMC_UID_ANY},
 		{.pod_id = 6, .flags = SMC_POD_REFUSED, .uid = SMC_UID_ANY},
 		{.flags = SMC_POD_SHARED, .uid = SMC_UID_ANY}};
 	const struct smc_pod denied = {.pod_id = 7, .flags = SMC_POD_DENY};
-	const struct smc_quarantine q = {.until_ns = 77, .strikes = 3};
-	const struct smc_addr_port peer = {.port = 80};
 
 	for (__u64 i = 0; i < array_size(rows); i++) {
 		__u64 cookie = 0xc00000 + i;
@@ -105,8 +101,34 @@ static void make_rows(const struct left *l)
 		must_put(netns, &cookie, &rows[i]);
 	}
 	must_put(group, &(__u64){4242}, &denied);
-	must_put(quarantine, &peer, &q);
 	make_judged(l);
+}
+
+/* Of ABI 1: the peer alone, and until, strikes, reason. */
+static void make_first_quarantine(const struct left *l)
+{
+	_close_ int fd = make_map(l, BPF_MAP_TYPE_LRU_HASH, "smc_quarantine",
+				  20, 16, 4096);
+	const struct {
+		__u64 until_ns;
+		__u32 strikes, reason;
+	} q = {77, 3, -ETIMEDOUT};
+	const struct smc_addr_port peer = {.port = 80};
+
+	must_put(fd, &peer, &q);
+}
+
+static void make_later_quarantine(const struct left *l)
+{
+	_close_ int fd = make_map(l, BPF_MAP_TYPE_LRU_HASH, "smc_quarantine",
+				  24, 40, 4096);
+	const struct smc_quarantine q = {.until_ns = 77,
+					 .state = SMC_QUARANTINE_STRUCK,
+					 .strikes = 3,
+					 .reason = -ETIMEDOUT};
+	const struct smc_quarantine_key peer = {.port = 80};
+
+	must_put(fd, &peer, &q);
 }
 
 /* Of both kinds the same: two pods with counters, four flows. */
@@ -156,6 +178,7 @@ static void make_first(void)
 
 	make_dirs(&l);
 	make_rows(&l);
+	make_first_quarantine(&l);
 	make_first_counters(&l);
 	make_link(&l, "sockproto");
 	make_link(&l, "flow_connect4");
@@ -191,6 +214,7 @@ static void make_later(unsigned int abi, unsigned int readable)
 
 	make_dirs(&l);
 	make_rows(&l);
+	make_later_quarantine(&l);
 	make_link(&l, "sockproto");
 	make_link(&l, "another_hook");
 	_close_ int counter =
@@ -256,7 +280,7 @@ static int see_flow(const struct smc_handshake *key, const struct smc_flow *v,
 /* What an agent reads when it starts, and what it may rely on. */
 static void assert_first_half(struct datapath *dp)
 {
-	const struct smc_addr_port peer = {.port = 80};
+	const struct smc_quarantine_key peer = {.port = 80};
 	struct pods_seen seen = {};
 	struct smc_quarantine q;
 	struct smc_usage u;
@@ -272,10 +296,14 @@ static void assert_first_half(struct datapath *dp)
 	assert_int_equal(n, 1);
 	assert_int_equal(
 		bpf_map_lookup_elem(dp->map_fd[MAP_QUARANTINE], &peer, &q), 0);
+	assert_int_equal(q.state, SMC_QUARANTINE_STRUCK);
+	assert_int_equal(q.until_ns, 77);
 	assert_int_equal(q.strikes, 3);
+	assert_int_equal(q.reason, (__u32)-ETIMEDOUT);
 	assert_int_equal(
 		bpf_map_lookup_elem(dp->map_fd[MAP_USAGE], &(__u32){0}, &u), 0);
 	assert_int_equal(u.quarantines, 1);
+	assert_int_equal(u.quarantined_until, 77);
 	assert_int_equal(config_now(dp).abi_version, SMC_ABI_VERSION);
 	assert_int_equal(config_now(dp).enabled, 1);
 	assert_int_equal(config_now(dp).node_id, 9);

@@ -199,6 +199,20 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 int datapath_usage(const struct datapath *dp, __u32 slot,
 		   struct smc_usage *out);
 
+/* datapath_each_quarantine - What is held against peers, by which pod; also what
+ * has ended, and is remembered. */
+typedef int (*datapath_quarantine_fn)(const struct smc_quarantine_key *key,
+				      const struct smc_quarantine *v,
+				      void *arg);
+int datapath_each_quarantine(struct datapath *dp, datapath_quarantine_fn fn,
+			     void *arg);
+
+/* datapath_quarantine_clear - Forget what is held against @peer, by whomever;
+ * NULL: against all. Pods offer them SMC again at once. Return: number of rows
+ * that were taken away, or a negative errno (some may be gone then). */
+int datapath_quarantine_clear(struct datapath *dp,
+			      const struct smc_addr_port *peer);
+
 /* datapath_forget_pod - Set a pod's counters to 0, and its own limits to none:
  * its slot is free. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id);

@@ -34,6 +34,10 @@ static void sizes_of(const struct other *o, enum map_id id, __u32 *key,
 		*key = o->kind->counter_key;
 		*value = o->kind->counter_value;
 	}
+	if (id == MAP_QUARANTINE) {
+		*key = o->kind->quarantine_key;
+		*value = o->kind->quarantine_value;
+	}
 }
 
 int other_map(const struct other *o, enum map_id id)
@@ -145,8 +149,7 @@ void others_free(struct datapath *dp)
 
 /* ---- the first half ---- */
 
-/* @out: rows of the map's sizes, added to. */
-static int add_rows(const struct other *o, enum map_id id, struct rows *out)
+int other_rows(const struct other *o, enum map_id id, struct rows *out)
 {
 	_cleanup_(rows_free) struct rows rows = {.key_size = out->key_size,
 						 .value_size = out->value_size};
@@ -166,7 +169,7 @@ int others_pods(const struct datapath *dp, enum map_id id, struct rows *out)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < dp->n_others; i++)
-		err = add_rows(&dp->others[i], id, out);
+		err = other_rows(&dp->others[i], id, out);
 	rows_sort(out);
 	return err;
 }
@@ -227,7 +230,7 @@ static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
 
 	shape(id, &rows);
 	if (o)
-		err = add_rows(o, id, &rows);
+		err = other_rows(o, id, &rows);
 	rows_sort(&rows);
 	if (rows.n && id == MAP_PORT)
 		*uses |= SMC_USE_PORTS;
@@ -262,34 +265,44 @@ int others_rows(struct datapath *dp, __u32 *uses)
 
 /* Tell BPF that the map is to be asked. Nothing of ours runs when this is
  * written for the first time, and later it is not written again. */
-static int raise_quarantines(struct datapath *dp, __u32 n)
+static int raise_quarantines(struct datapath *dp, __u32 n, __u64 until)
 {
 	int fd = dp->map_fd[MAP_USAGE], err;
 	struct smc_usage usage;
 	__u32 zero = 0;
 
 	err = bpf_map_lookup_elem(fd, &zero, &usage);
-	if (err || usage.quarantines)
+	if (err || usage.quarantined_until)
 		return err;
 	usage.quarantines = n;
+	usage.quarantined_until = until;
 	return bpf_map_update_elem(fd, &zero, &usage, BPF_ANY);
+}
+
+static int put_quarantine(struct datapath *dp, const struct rows *rows)
+{
+	struct smc_quarantine q;
+	__u64 until = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < rows->n; i++) {
+		memcpy(&q, rows_value(rows, i), sizeof(q));
+		if (q.until_ns > until)
+			until = q.until_ns;
+		err = bpf_map_update_elem(dp->map_fd[MAP_QUARANTINE],
+					  rows_key(rows, i), &q, BPF_NOEXIST);
+		err = err == -EEXIST ? 0 : err;
+	}
+	return err ? err : raise_quarantines(dp, rows->n, until);
 }
 
 int others_quarantine(struct datapath *dp)
 {
-	_cleanup_(rows_free) struct rows rows = {
-		.key_size = map_rows[MAP_QUARANTINE].key_size,
-		.value_size = map_rows[MAP_QUARANTINE].value_size};
-	int err;
+	_cleanup_(rows_free) struct rows rows = {};
+	int err = 0;
 
-	err = others_pods(dp, MAP_QUARANTINE, &rows);
-	if (err || !rows.n)
-		return err;
-	for (size_t i = 0; !err && i < rows.n; i++) {
-		err = bpf_map_update_elem(dp->map_fd[MAP_QUARANTINE],
-					  rows_key(&rows, i),
-					  rows_value(&rows, i), BPF_NOEXIST);
-		err = err == -EEXIST ? 0 : err;
-	}
-	return err ? err : raise_quarantines(dp, rows.n);
+	shape(MAP_QUARANTINE, &rows);
+	for (size_t i = 0; !err && i < dp->n_others; i++)
+		err = dp->others[i].kind->quarantine(&dp->others[i], &rows);
+	return err || !rows.n ? err : put_quarantine(dp, &rows);
 }

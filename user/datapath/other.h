@@ -16,7 +16,9 @@ struct other {
 };
 
 struct other_kind {
-	__u32 flow_key, flow_value, counter_key, counter_value; /* sizes */
+	/* sizes */
+	__u32 flow_key, flow_value, counter_key, counter_value;
+	__u32 quarantine_key, quarantine_value;
 	/* Into ours: the switch, transports, node id. Return: 0 or errno. */
 	int (*config)(const struct other *o, struct smc_config *out);
 	/* Its counters, by slot. @all: SMC_PODS of them, zeroed. */
@@ -26,6 +28,8 @@ struct other_kind {
 	/* Its flows, open and closed, as records of ours. @fn returning
 	 * non-zero stops and is returned. */
 	int (*flows)(const struct other *o, datapath_flow_fn fn, void *arg);
+	/* Its peers in quarantine, added to @out as rows of ours. */
+	int (*quarantine)(const struct other *o, struct rows *out);
 };
 
 extern const struct other_kind other_first; /* ABI 1 */
@@ -65,6 +69,11 @@ int must_check others_quarantine(struct datapath *dp);
  * or convert beside them. What only they have (the marks of an older sidecar
  * rule) stays until datapath_take_over(). */
 void others_hush(struct datapath *dp);
+
+/* other_rows - The rows of one of its maps, which has the sizes of @out, added
+ * to it. Return: 0, also where there is no such map; or a negative errno. */
+int must_check other_rows(const struct other *o, enum map_id id,
+			  struct rows *out);
 
 /* other_map - One of its maps. Return: a descriptor, close it; -ENOENT; or
  * another negative errno. */

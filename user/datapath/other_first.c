@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * ABI 1. Of its layout only what differs from ours is written down here; its
- * smc_netns, smc_cgroup and smc_quarantine are ours.
+ * smc_netns and smc_cgroup are ours.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -32,6 +32,13 @@ _Static_assert(sizeof(struct first_flow) == 104, "ABI 1");
 struct first_counter {
 	__u32 pod_id, counter;
 };
+
+/* Key: struct smc_addr_port. */
+struct first_quarantine {
+	__u64 until_ns;
+	__u32 strikes, reason;
+};
+_Static_assert(sizeof(struct first_quarantine) == 16, "ABI 1");
 
 #define FIRST_COUNTERS 21
 #define FIRST_REASON 1000
@@ -195,13 +202,47 @@ static int flows(const struct other *o, datapath_flow_fn fn, void *arg)
 	return err;
 }
 
+/* ---- quarantine ---- */
+
+/* It held for all pods, on the word of one that is not known any more. So it
+ * does here, until it ends: no longer than an hour. To forget it would make a
+ * connect() of each pod fail again. */
+static int quarantine(const struct other *o, struct rows *out)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = sizeof(struct smc_addr_port),
+		.value_size = sizeof(struct first_quarantine)};
+	struct first_quarantine f;
+	struct smc_addr_port peer;
+	int err;
+
+	err = other_rows(o, MAP_QUARANTINE, &rows);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		struct smc_quarantine_key key = {};
+		struct smc_quarantine q = {.state = SMC_QUARANTINE_STRUCK};
+
+		memcpy(&peer, rows_key(&rows, i), sizeof(peer));
+		memcpy(&f, rows_value(&rows, i), sizeof(f));
+		memcpy(key.ip, peer.ip, sizeof(key.ip));
+		key.port = peer.port;
+		q.until_ns = f.until_ns;
+		q.strikes = f.strikes;
+		q.reason = f.reason;
+		err = rows_add(out, &key, &q);
+	}
+	return err;
+}
+
 const struct other_kind other_first = {
 	.flow_key = sizeof(__u64),
 	.flow_value = sizeof(struct first_flow),
 	.counter_key = sizeof(struct first_counter),
 	.counter_value = sizeof(__u64),
+	.quarantine_key = sizeof(struct smc_addr_port),
+	.quarantine_value = sizeof(struct first_quarantine),
 	.config = config,
 	.counters = counters,
 	.forget = forget,
 	.flows = flows,
+	.quarantine = quarantine,
 };

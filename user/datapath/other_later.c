@@ -53,13 +53,21 @@ static int flows(const struct other *o, datapath_flow_fn fn, void *arg)
 	return flows_each(fd, fn, arg);
 }
 
+static int quarantine(const struct other *o, struct rows *out)
+{
+	return other_rows(o, MAP_QUARANTINE, out);
+}
+
 const struct other_kind other_later = {
 	.flow_key = sizeof(struct smc_handshake),
 	.flow_value = sizeof(struct smc_flow),
 	.counter_key = sizeof(__u32),
 	.counter_value = sizeof(struct smc_counters),
+	.quarantine_key = sizeof(struct smc_quarantine_key),
+	.quarantine_value = sizeof(struct smc_quarantine),
 	.config = config,
 	.counters = counters,
 	.forget = forget,
 	.flows = flows,
+	.quarantine = quarantine,
 };

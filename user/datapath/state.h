@@ -20,7 +20,7 @@
 	X(SERVICE, "smc_service", struct smc_addr_port, struct smc_service) \
 	X(CIDR, "smc_cidr", struct smc_cidr_key, struct smc_cidr)           \
 	X(PORT, "smc_port", struct smc_port_key, struct smc_port)           \
-	X(QUARANTINE, "smc_quarantine", struct smc_addr_port,               \
+	X(QUARANTINE, "smc_quarantine", struct smc_quarantine_key,          \
 	  struct smc_quarantine)                                            \
 	X(FLOW, "smc_flow", struct smc_handshake, struct smc_flow)          \
 	X(FLOW_CLOSED, "smc_flow_closed", __u32, struct smc_closed)         \
