@@ -371,6 +371,25 @@ def test_stop_with_readers_of_the_stream(agent):
     assert not os.path.exists(sock)
 
 
+def test_quarantine_of_nobody(agent):
+    """There are no maps here: nothing is held against anybody."""
+    assert agent.get("/v1/quarantine") == {"quarantine": []}
+    told = agent.cli("quarantine")
+    assert (told.returncode, told.stdout) == (0, ""), told
+    for peer in "all", "10.1.0.2:80", "[fd00::2]:80":
+        told = agent.cli("quarantine", "clear", peer)
+        assert told.returncode == 1, told
+        assert "nothing was held against" in told.stdout
+        told = agent.cli("quarantine", "-o", "json", "clear", peer)
+        assert told.returncode == 1, told
+        assert json.loads(told.stdout) == {"peer": peer, "cleared": 0}
+    path = "/v1/quarantine/clear"
+    assert agent.request(path + "?peer=all")[0] == 405    # a GET does nothing
+    for bad in "", "?peer", "?peer=10.1.0.2", "?peer=fd00::2:80":
+        status, body = agent.request(path + bad, "POST")
+        assert status == 400 and "expected ADDRESS:PORT" in body, (bad, body)
+
+
 def test_other_requests(agent):
     status, body = agent.request("/v2/status")
     assert status == 404 and "/v1/status" in body

@@ -48,6 +48,66 @@ static void what_is_no_address_is_refused(void **state)
 	}
 }
 
+static void addresses_with_ports_go_and_come_back(void **state)
+{
+	static const struct {
+		const char *text, *ip, *back;
+		__u16 port;
+	} cases[] = {
+		{"10.0.0.1:80", "10.0.0.1", "10.0.0.1:80", 80},
+		{"10.0.0.1:065", "10.0.0.1", "10.0.0.1:65", 65},
+		{"[fd00::1]:65535", "fd00::1", "[fd00::1]:65535", 65535},
+		{"[::ffff:10.0.0.1]:1", "10.0.0.1", "10.0.0.1:1", 1},
+	};
+	char text[ADDR_PORT_STRLEN];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct smc_addr a = addr(cases[i].ip);
+		struct smc_addr_port want = addr_port(&a, cases[i].port), got;
+
+		assert_int_equal(addr_port_parse(cases[i].text, &got), 0);
+		assert_memory_equal(&got, &want, sizeof(got));
+		assert_string_equal(addr_port_format(&got, text),
+				    cases[i].back);
+	}
+}
+
+static void what_is_no_address_with_a_port_is_refused(void **state)
+{
+	static const char *const texts[] = {"",
+					    ":80",
+					    "10.0.0.1",
+					    "10.0.0.1:",
+					    "10.0.0.1:0",
+					    "10.0.0.1:65536",
+					    "10.0.0.1:-1",
+					    "10.0.0.1:8 ",
+					    "10.0.0.1:80:80",
+					    "fd00::1:80",
+					    "[fd00::1]",
+					    "[fd00::1]80",
+					    "[fd00::1:80",
+					    "fd00::1]:80",
+					    "[10.0.0.1]:80",
+					    "[]:80",
+					    "localhost:80",
+					    "10.0.0.1:+80",
+					    "[fd00::1]:",
+					    "all",
+					    "10.0.0.1:0x50",
+					    "10.0.0:80",
+					    "10.0.0.1:99999999999999999999"};
+	struct smc_addr_port before, a;
+
+	memset(&a, 0x5a, sizeof(a));
+	before = a;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		if (addr_port_parse(texts[i], &a) != -EINVAL)
+			fail_msg("\"%s\" was taken", texts[i]);
+		assert_memory_equal(&a, &before, sizeof(a));
+	}
+}
+
 static void some_addresses_are_never_usable(void **state)
 {
 	static const struct {
@@ -220,6 +280,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_go_and_come_back),
 		cmocka_unit_test(what_is_no_address_is_refused),
+		cmocka_unit_test(addresses_with_ports_go_and_come_back),
+		cmocka_unit_test(what_is_no_address_with_a_port_is_refused),
 		cmocka_unit_test(some_addresses_are_never_usable),
 		cmocka_unit_test(loopback_of_either_family),
 		cmocka_unit_test(order_is_that_of_the_bytes),

@@ -285,6 +285,33 @@ static void test_wrong_usage_is_2(void **state)
 	assert_says(s.err, "--late-pods is for --source kube");
 }
 
+static void test_wrong_quarantine_is_2(void **state)
+{
+	static const char *const peers[] = {"10.0.0.1", "[fd00::1]:0",
+					    "fd00::1:80", "ALL", ""};
+	struct said s = TYPE("quarantine", "empty");
+
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "expected clear, not empty");
+	s = TYPE("quarantine", "clear");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "or all, not nothing");
+	for (size_t i = 0; i < array_size(peers); i++) {
+		char want[128];
+
+		s = TYPE("quarantine", "clear", (char *)peers[i]);
+		assert_int_equal(s.status, 2);
+		snprintf(
+			want, sizeof(want),
+			"expected ADDRESS:PORT, [ADDRESS]:PORT or all, not %s\n",
+			peers[i]);
+		assert_says(s.err, want);
+	}
+	s = TYPE("quarantine", "clear", "all", "now");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "takes no now");
+}
+
 static void test_help_is_0_and_data(void **state)
 {
 	struct said s = TYPE("--help");
@@ -324,6 +351,27 @@ static void test_no_agent_is_1(void **state)
 	assert_says(s.err, "bpftool map dump name smc_endpoint");
 }
 
+/* Whether anything is in quarantine is a question that has no answer then. */
+static void test_no_agent_is_3_for_quarantine(void **state)
+{
+	static char *const argvs[][8] = {
+		{"smcmesh", "quarantine", "--run", "/nonexistent"},
+		{"smcmesh", "quarantine", "--run", "/nonexistent", "clear",
+		 "all"},
+		{"smcmesh", "quarantine", "--run", "/nonexistent", "clear",
+		 "[fd00::1]:80"},
+	};
+
+	for (size_t i = 0; i < array_size(argvs); i++) {
+		struct said s = type((char **)argvs[i]);
+
+		assert_int_equal(s.status, 3);
+		assert_string_equal(s.out, "");
+		assert_says(s.err, "no agent answers on /nonexistent");
+		assert_says(s.err, "bpftool map dump name smc_quarantine");
+	}
+}
+
 static void test_table(void **state)
 {
 	static const char *const heads[] = {"A", "LONG", NULL};
@@ -353,9 +401,11 @@ int main(void)
 		cmocka_unit_test(test_man_page_has_the_reference),
 		cmocka_unit_test(test_tables_are_sound),
 		cmocka_unit_test(test_wrong_usage_is_2),
+		cmocka_unit_test(test_wrong_quarantine_is_2),
 		cmocka_unit_test(test_help_is_0_and_data),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_no_agent_is_1),
+		cmocka_unit_test(test_no_agent_is_3_for_quarantine),
 		cmocka_unit_test(test_table),
 	};
 

@@ -42,6 +42,20 @@ void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err)
 	free(text);
 }
 
+void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
+		const char *why)
+{
+	reply->status = status;
+	buf_printf(&reply->body, "%s: %s\n", what ?: "", why);
+}
+
+struct flow_pod api_pod(const struct agent *a, __u32 id)
+{
+	const struct pod *p = pods_by_id(&a->pods, id);
+
+	return p ? (struct flow_pod){p->ns, p->name} : (struct flow_pod){};
+}
+
 yyjson_mut_doc *api_doc_new(yyjson_mut_val **root)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -383,6 +397,10 @@ const struct http_route api_routes[] = {
 	{.path = "/v1/pods", .run = get_pods},
 	{.path = "/v1/endpoints", .run = get_endpoints},
 	{.path = "/v1/flows", .run = api_get_flows},
+	{.path = "/v1/quarantine", .run = api_get_quarantine},
+	{.path = "/v1/quarantine/clear",
+	 .run = api_post_quarantine_clear,
+	 .post = true},
 	{.path = "/v1/reopen", .run = api_post_reopen, .post = true},
 	{},
 };

@@ -5,6 +5,7 @@
 
 #include <yyjson.h>
 #include "agent/state.h"
+#include "telemetry/flows.h"
 
 void api_doc_free(yyjson_mut_doc **doc);
 #define _doc_ _cleanup_(api_doc_free)
@@ -15,6 +16,13 @@ yyjson_mut_doc *api_doc_new(yyjson_mut_val **root);
 /* api_reply_doc - The document as the reply; one that could not be built, for
  * @err or for want of memory, is a 500. */
 void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err);
+
+/* api_refuse - An answer of one line, "@what: @why". */
+void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
+		const char *why);
+
+/* api_pod - The names of a pod of this node; both NULL where it has gone. */
+struct flow_pod api_pod(const struct agent *a, __u32 id);
 
 /* ---- api_held.c ---------------------------------------------------------- */
 
@@ -42,3 +50,10 @@ void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 		   void *arg);
 void api_post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 		     void *arg);
+
+/* ---- api_quarantine.c --------------------------------------------------- */
+
+void api_get_quarantine(struct MHD_Connection *request,
+			struct http_reply *reply, void *arg);
+void api_post_quarantine_clear(struct MHD_Connection *request,
+			       struct http_reply *reply, void *arg);

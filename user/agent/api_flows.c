@@ -12,13 +12,6 @@
 
 /* ---- /v1/flows --------------------------------------------------------- */
 
-static struct flow_pod flow_pod_of(const struct agent *a, __u32 id)
-{
-	const struct pod *p = pods_by_id(&a->pods, id);
-
-	return p ? (struct flow_pod){p->ns, p->name} : (struct flow_pod){};
-}
-
 static int collect_flow(const struct smc_handshake *key,
 			const struct smc_flow *v, void *arg)
 {
@@ -78,7 +71,7 @@ static int add_flow(const struct agent *a, yyjson_mut_doc *doc,
 		    yyjson_mut_val *arr, const struct mesh_record *row,
 		    bool late)
 {
-	struct flow_pod pod = flow_pod_of(a, row->flow.pod_id);
+	struct flow_pod pod = api_pod(a, row->flow.pod_id);
 	yyjson_mut_val *o =
 		flow_json(doc, &row->key, &row->flow, &pod, flow_wall_offset());
 
@@ -165,7 +158,7 @@ void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 
 void api_event(struct agent *a, const struct smc_event *e)
 {
-	struct flow_pod pod = flow_pod_of(a, e->flow.pod_id);
+	struct flow_pod pod = api_pod(a, e->flow.pod_id);
 	_doc_ yyjson_mut_doc *doc = NULL;
 	_free_ char *text = NULL;
 	size_t len;
@@ -193,13 +186,6 @@ static struct pod *pod_asked(const struct agent *a, const char *name)
 	return ns ? pods_by_name(&a->pods, ns, slash + 1) : NULL;
 }
 
-static void refuse(struct http_reply *reply, unsigned int status,
-		   const char *what, const char *why)
-{
-	reply->status = status;
-	buf_printf(&reply->body, "%s: %s\n", what ?: "", why);
-}
-
 static void reply_ended(struct http_reply *reply, const struct pod *p,
 			int ended)
 {
@@ -223,7 +209,7 @@ void api_post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 	int ended = 0;
 
 	if (!p) {
-		refuse(reply, 404, name, "no such pod on this node");
+		api_refuse(reply, 404, name, "no such pod on this node");
 		return;
 	}
 	/* As it is now: the other end may have become an endpoint just before.
@@ -231,18 +217,20 @@ void api_post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 	reconcile(a);
 	p = pod_asked(a, name);
 	if (!p || !p->armed) {
-		refuse(reply, 409, name,
-		       "the pod is not armed, new connections would be TCP too");
+		api_refuse(
+			reply, 409, name,
+			"the pod is not armed, new connections would be TCP too");
 		return;
 	}
 	ended = diagnose_now(a, p);
 	if (!ended && p->n_late_flows)
 		ended = diagnose_end(a, p);
 	if (ended < 0) {
-		refuse(reply, 500, "cannot end the late flows",
-		       ended == -EOPNOTSUPP
-			       ? "this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY)"
-			       : strerror(-ended));
+		api_refuse(
+			reply, 500, "cannot end the late flows",
+			ended == -EOPNOTSUPP
+				? "this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY)"
+				: strerror(-ended));
 		return;
 	}
 	log_info("pod %s/%s: late flows ended, late=%zu ended=%d", p->ns,

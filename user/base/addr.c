@@ -77,6 +77,48 @@ struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port)
 	return both;
 }
 
+static int port_parse(const char *text, __u16 *out)
+{
+	size_t len = strspn(text, "0123456789");
+	unsigned long port =
+		len && len <= 5 && !text[len] ? strtoul(text, NULL, 10) : 0;
+
+	if (!port || port > 0xffff)
+		return -EINVAL;
+	*out = port;
+	return 0;
+}
+
+int addr_port_parse(const char *text, struct smc_addr_port *out)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? colon - text : 0;
+	bool v6 = len > 2 && text[0] == '[' && text[len - 1] == ']';
+	char ip[ADDR_STRLEN];
+	struct smc_addr a;
+	__u16 port;
+
+	if (!len || len >= sizeof(ip) || port_parse(colon + 1, &port))
+		return -EINVAL;
+	snprintf(ip, sizeof(ip), "%.*s", (int)(v6 ? len - 2 : len), text + v6);
+	if (addr_parse(ip, &a) || !!strchr(ip, ':') != v6)
+		return -EINVAL;
+	*out = addr_port(&a, port);
+	return 0;
+}
+
+const char *addr_port_format(const struct smc_addr_port *at,
+			     char text[ADDR_PORT_STRLEN])
+{
+	char ip[ADDR_STRLEN];
+	struct smc_addr a;
+
+	memcpy(a.ip, at->ip, sizeof(a.ip));
+	snprintf(text, ADDR_PORT_STRLEN, addr_is_v4(&a) ? "%s:%u" : "[%s]:%u",
+		 addr_format(&a, ip), at->port);
+	return text;
+}
+
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)
 {
 	int order = memcmp(a->ip, b->ip, sizeof(a->ip));

@@ -7,6 +7,7 @@
 #include <smcmesh/abi.h>
 
 #define ADDR_STRLEN 48 /* "ffff:...:255.255.255.255/128" and the NUL */
+#define ADDR_PORT_STRLEN (ADDR_STRLEN + 8) /* "[...]:65535" */
 
 struct cidr {
 	struct smc_addr addr;	/* bits below the prefix are zero */
@@ -35,8 +36,16 @@ int addr_cmp(const struct smc_addr *a, const struct smc_addr *b);
 /* addr_port - Both in one. */
 struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port);
 
-/* addr_port_cmp - The same, and by port (host byte order) where the addresses
- * are equal. */
+/* addr_port_parse - "10.0.0.1:80" or "[fd00::1]:80", the port not 0, to @out.
+ * Return: 0, or -EINVAL with *@out untouched. */
+int addr_port_parse(const char *text, struct smc_addr_port *out);
+
+/* addr_port_format - Text of @at as above. Return: @text. */
+const char *addr_port_format(const struct smc_addr_port *at,
+			     char text[ADDR_PORT_STRLEN]);
+
+/* addr_port_cmp - Order of addr_cmp(), and by port (host byte order) where the
+ * addresses are equal. */
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);
 
 /* cidr_parse - "10.0.0.0/8" or "fd00::/8". Return: 0, or -EINVAL, also where

@@ -46,6 +46,7 @@ static void say_without(const char *path)
 		{"/v1/pods", "smc_netns"},
 		{"/v1/endpoints", "smc_endpoint"},
 		{"/v1/flows", "smc_flow"},
+		{"/v1/quarantine", "smc_quarantine"},
 	};
 
 	for (size_t i = 0; i < array_size(maps); i++)
@@ -139,6 +140,11 @@ int client_get(const char *run, const char *path, struct buf *out)
 	return fetch(run, NULL, path, out);
 }
 
+int client_post(const char *run, const char *path, struct buf *out)
+{
+	return fetch(run, "POST", path, out);
+}
+
 int client_follow(const char *run, const char *path, client_line_fn fn,
 		  void *arg)
 {
@@ -149,19 +155,16 @@ int client_follow(const char *run, const char *path, client_line_fn fn,
 	return err;
 }
 
-static int show(const char *run, const char *method, const char *path,
-		bool json, void (*print)(yyjson_val *root))
+int client_print(const struct buf *text, bool json,
+		 void (*print)(yyjson_val *root))
 {
-	_buf_ struct buf text = {};
 	yyjson_doc *doc;
 
-	if (fetch(run, method, path, &text))
-		return EXIT_FAILED;
 	if (json) {
-		fwrite(text.data, 1, text.len, stdout);
+		fwrite(text->data, 1, text->len, stdout);
 		return EXIT_OK;
 	}
-	doc = yyjson_read(text.data, text.len, 0);
+	doc = yyjson_read(text->data, text->len, 0);
 	if (!doc) {
 		fprintf(stderr, "smcmesh: the agent's answer is no JSON\n");
 		return EXIT_FAILED;
@@ -169,6 +172,16 @@ static int show(const char *run, const char *method, const char *path,
 	print(yyjson_doc_get_root(doc));
 	yyjson_doc_free(doc);
 	return EXIT_OK;
+}
+
+static int show(const char *run, const char *method, const char *path,
+		bool json, void (*print)(yyjson_val *root))
+{
+	_buf_ struct buf text = {};
+
+	if (fetch(run, method, path, &text))
+		return EXIT_FAILED;
+	return client_print(&text, json, print);
 }
 
 int client_show(const char *run, const char *path, bool json,

@@ -14,6 +14,9 @@
  */
 must_check int client_get(const char *run, const char *path, struct buf *out);
 
+/* client_post - The same of a POST without a body: something is done. */
+must_check int client_post(const char *run, const char *path, struct buf *out);
+
 /*
  * client_follow - GET @path and hand each line to @fn as it comes, without its
  * newline, until the agent ends the stream.
@@ -31,9 +34,14 @@ must_check int client_follow(const char *run, const char *path,
 int client_show(const char *run, const char *path, bool json,
 		void (*print)(yyjson_val *root));
 
-/* client_do - The same of a POST without a body: something is done. */
+/* client_do - The same of a POST. */
 int client_do(const char *run, const char *path, bool json,
 	      void (*print)(yyjson_val *root));
+
+/* client_print - With @json print @text as it is, else hand the parsed document
+ * to @print. Return: an exit status. */
+int client_print(const struct buf *text, bool json,
+		 void (*print)(yyjson_val *root));
 
 /* json_text - A string member, "" where it is none. */
 const char *json_text(yyjson_val *obj, const char *key);

@@ -33,18 +33,18 @@ static void print(yyjson_val *root)
 
 static int run(const struct cli_args *args)
 {
-	const char *slash = strchr(args->operand, '/');
+	const char *slash = strchr(args->operand[0], '/');
 	_buf_ struct buf path = {};
 	char *pod;
 
-	if (!slash || slash == args->operand || !slash[1] ||
+	if (!slash || slash == args->operand[0] || !slash[1] ||
 	    strchr(slash + 1, '/')) {
 		fprintf(stderr,
 			"smcmesh reopen: expected NAMESPACE/POD, not %s\n",
-			args->operand);
+			args->operand[0]);
 		return EXIT_USAGE;
 	}
-	pod = curl_easy_escape(NULL, args->operand, 0);
+	pod = curl_easy_escape(NULL, args->operand[0], 0);
 	buf_printf(&path, "/v1/reopen?pod=%s", pod ?: "");
 	curl_free(pod);
 	if (path.err)
@@ -60,6 +60,8 @@ const struct command command_reopen = {
 		"endpoints (smcmesh flows shows them). Both ends' programs see them end\n"
 		"as if they had been reset; whoever connects again gets SMC.",
 	.operand = "NAMESPACE/POD",
+	.operands_min = 1,
+	.operands_max = 1,
 	.options = options,
 	.run = run,
 };

@@ -7,11 +7,17 @@
 #include "base/cleanup.h"
 
 const struct command *const commands[] = {
-	&command_agent,	  &command_status,
-	&command_pods,	  &command_endpoints,
-	&command_flows,	  &command_reopen,
-	&command_doctor,  &command_cleanup,
-	&command_version, NULL,
+	&command_agent,
+	&command_status,
+	&command_pods,
+	&command_endpoints,
+	&command_flows,
+	&command_quarantine,
+	&command_reopen,
+	&command_doctor,
+	&command_cleanup,
+	&command_version,
+	NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -162,10 +168,10 @@ static int parse(const struct command *c, int argc, char **argv,
 		}
 		args->option[i] = optarg ?: "";
 	}
-	if (c->operand && optind == argc)
+	if (argc - optind < (int)c->operands_min)
 		return wrong(c, "needs", c->operand);
-	if (c->operand)
-		args->operand = argv[optind++];
+	for (unsigned int n = 0; n < c->operands_max && optind < argc; n++)
+		args->operand[n] = argv[optind++];
 	if (optind < argc)
 		return wrong(c, "takes no", argv[optind]);
 	return 0;

@@ -9,8 +9,10 @@
 #include <stddef.h>
 
 #define CLI_OPTIONS_MAX 24
+#define CLI_OPERANDS_MAX 2
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+/* UNTOLD: of what answers yes or no, that it could not find out. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNTOLD = 3 };
 
 struct cli_option {
 	char key;	     /* of -k, or 0 */
@@ -24,14 +26,15 @@ struct cli_args {
 	/* By the option's place in the table: its argument, "" for a flag that
 	 * was given, `initial` or NULL where it was not. */
 	const char *option[CLI_OPTIONS_MAX];
-	const char *operand; /* set where the command wants one */
+	const char *operand[CLI_OPERANDS_MAX]; /* NULL: not given */
 };
 
 struct command {
 	const char *name;
 	const char *help;    /* one line */
 	const char *more;    /* further lines of --help, or NULL */
-	const char *operand; /* what its one operand is called; NULL: none */
+	const char *operand; /* what its operands are called; NULL: none */
+	unsigned int operands_min, operands_max;
 	const struct cli_option *options;	 /* ends with an empty row */
 	int (*run)(const struct cli_args *args); /* an exit status */
 };
@@ -54,8 +57,8 @@ struct command {
 extern const struct command *const commands[];
 
 extern const struct command command_agent, command_status, command_pods,
-	command_endpoints, command_flows, command_reopen, command_doctor,
-	command_cleanup, command_version;
+	command_endpoints, command_flows, command_quarantine, command_reopen,
+	command_doctor, command_cleanup, command_version;
 
 /* command_find - NULL where there is none of that name. */
 const struct command *command_find(const char *name);
