@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A plan into the maps: for each map the difference between what it should
- * hold and what the kernel holds is written, in two passes over all maps. The
- * first takes away (a verdict may only become stricter by it), the second
- * gives, and arms last. Where the agent dies in between, the maps hold less
- * than either plan allows, never more.
+ * hold and what the kernel holds is written, in two passes over all maps
+ * (passes.h). The first takes away: a verdict may only become stricter by it,
+ * until it allows what the old plan and the new one both do. The second gives,
+ * and arms last. Where the agent dies in between, the maps never allow what one
+ * of the two plans does not.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "datapath/mapio.h"
 #include "datapath/other.h"
+#include "datapath/passes.h"
 
 /*
  * A Service's row holds for so long after the last apply: without an agent
@@ -27,10 +29,8 @@
 /* One map's part of an apply. */
 struct part {
 	enum map_id id;
-	/* An entry of this map denies: putting it takes away, removing gives */
-	bool denies;
 	struct rows want;
-	struct rows_delta delta;
+	struct passes todo;
 };
 
 struct apply {
@@ -43,7 +43,7 @@ struct apply {
 static void part_free(struct part *p)
 {
 	rows_free(&p->want);
-	rows_delta_free(&p->delta);
+	passes_free(&p->todo);
 }
 
 static void note(struct apply *a, int err, const char *what, enum map_id id)
@@ -260,7 +260,7 @@ static int part_plan(struct datapath *dp, const struct mesh_plan *plan,
 		err = keep_flags(dp, p->id, &p->want, &have);
 	if (p->id == MAP_SERVICE)
 		keep_expiry(&p->want, &have);
-	return err ? err : rows_diff(&p->want, &have, &p->delta);
+	return err ? err : passes_make(p->id, &p->want, &have, &p->todo);
 }
 
 /* ---- writing ---- */
@@ -276,13 +276,13 @@ static void part_put(struct apply *a, const struct part *p,
 	note(a, err, "write", p->id);
 }
 
-static void part_remove(struct apply *a, const struct part *p)
+static void part_remove(struct apply *a, const struct part *p, enum pass pass)
 {
 	int err = 0;
 
-	if (p->delta.removed.n)
+	if (p->todo.removal == pass && p->todo.removed.n)
 		a->did->removed += map_delete(a->dp->map_fd[p->id],
-					      &p->delta.removed, &err);
+					      &p->todo.removed, &err);
 	note(a, err, "delete from", p->id);
 }
 
@@ -291,7 +291,7 @@ static void part_put_endpoints(struct apply *a, const struct part *p)
 {
 	static const char *const at[] = {"maps:quarter", "maps:half",
 					 "maps:three-quarters", NULL};
-	const struct rows *rows = &p->delta.added;
+	const struct rows *rows = &p->todo.added[PASS_GIVE];
 	int err = 0;
 
 	for (size_t i = 0; i < array_size(at); i++) {
@@ -305,24 +305,18 @@ static void part_put_endpoints(struct apply *a, const struct part *p)
 	note(a, err, "write", p->id);
 }
 
-static void part_take_away(struct apply *a, const struct part *p)
+static void part_pass(struct apply *a, const struct part *p, enum pass pass)
 {
-	/* A changed entry may allow less than before. */
-	part_put(a, p, &p->delta.changed, &a->did->changed);
-	if (p->denies)
-		part_put(a, p, &p->delta.added, &a->did->added);
-	else
-		part_remove(a, p);
-}
+	unsigned int again = 0; /* these are counted when they are as wanted */
 
-static void part_give(struct apply *a, const struct part *p)
-{
-	if (p->denies)
-		part_remove(a, p);
-	else if (p->id == MAP_ENDPOINT)
+	if (pass == PASS_TAKE)
+		part_put(a, p, &p->todo.halfway, &again);
+	part_put(a, p, &p->todo.changed[pass], &a->did->changed);
+	part_remove(a, p, pass);
+	if (pass == PASS_GIVE && p->id == MAP_ENDPOINT)
 		part_put_endpoints(a, p);
 	else
-		part_put(a, p, &p->delta.added, &a->did->added);
+		part_put(a, p, &p->todo.added[pass], &a->did->added);
 }
 
 static void put_config(struct apply *a, const struct smc_config *c)
@@ -365,10 +359,7 @@ static int want_config(struct apply *a, const struct mesh_plan *plan,
 	want->abi_readable = SMC_ABI_READABLE;
 	want->enabled = plan->enabled;
 	want->uses = (now.uses & ~PLANNED_USES) | planned_uses(plan);
-	*both = now;
-	both->enabled = now.enabled && want->enabled;
-	both->transports &= want->transports;
-	both->uses |= want->uses;
+	config_less(&now, want, both);
 	note(a, err, "read", MAP_CONFIG);
 	return err;
 }
@@ -381,8 +372,8 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 	 * are disarmed first and armed last. */
 	_cleanup_(part_free) struct part netns = {.id = MAP_NETNS};
 	_cleanup_(part_free) struct part cgroup = {.id = MAP_CGROUP};
-	_cleanup_(part_free) struct part port = {MAP_PORT, .denies = true};
-	_cleanup_(part_free) struct part cidr = {MAP_CIDR, .denies = true};
+	_cleanup_(part_free) struct part port = {.id = MAP_PORT};
+	_cleanup_(part_free) struct part cidr = {.id = MAP_CIDR};
 	_cleanup_(part_free) struct part service = {.id = MAP_SERVICE};
 	_cleanup_(part_free) struct part endpoint = {.id = MAP_ENDPOINT};
 	struct part *const parts[] = {&netns, &cgroup,	&port,
@@ -401,17 +392,18 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 		int err = part_plan(dp, plan, parts[i]);
 
 		if (err) /* half a difference is none */
-			rows_delta_free(&parts[i]->delta);
+			passes_free(&parts[i]->todo);
 		note(&a, err, "read", parts[i]->id);
 	}
 	for (size_t i = 0; i < array_size(parts); i++)
-		part_take_away(&a, parts[i]);
+		part_pass(&a, parts[i], PASS_TAKE);
+	fault_point("maps:taken");
 	/* Exclusions that go are looked up until they have gone. */
 	last = want.uses;
 	want.uses |= both.uses;
 	put_config(&a, &want);
 	for (size_t i = array_size(parts); i--;)
-		part_give(&a, parts[i]);
+		part_pass(&a, parts[i], PASS_GIVE);
 	want.uses = last;
 	if (!a.err)
 		put_config(&a, &want);

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What of a change takes away, and what gives: user/datapath/passes.c. */
+#include "unit.h"
+
+#include "datapath/passes.h"
+
+/* ---- what two forms of a row both allow: each form with each other ---- */
+
+#define ALICE 1
+#define BOB 2
+
+/* May a socket of @uid, of the pod numbered @pod_id, use @transport? */
+static bool pod_allows(const struct smc_pod *p, __u32 pod_id, __u32 uid,
+		       __u32 transport)
+{
+	return !(p->flags & (SMC_POD_DENY | SMC_POD_REFUSED)) &&
+	       p->pod_id == pod_id &&
+	       (p->uid == SMC_UID_ANY || p->uid == uid) &&
+	       p->transports & transport;
+}
+
+static void check_pod(const struct smc_pod *have, const struct smc_pod *want)
+{
+	struct smc_pod less;
+
+	row_less(MAP_NETNS, have, want, &less);
+	for (__u32 id = 5; id <= 6; id++)
+		for (__u32 uid = ALICE; uid <= BOB; uid++)
+			for (__u32 t = 1; t <= 2; t++)
+				assert_int_equal(
+					pod_allows(&less, id, uid, t),
+					pod_allows(have, id, uid, t) &&
+						pod_allows(want, id, uid, t));
+}
+
+static void test_pods(void **state)
+{
+	static const __u32 flags[] = {0, SMC_POD_DENY, SMC_POD_REFUSED,
+				      SMC_POD_SIDECAR};
+	static const __u32 uids[] = {SMC_UID_ANY, ALICE, BOB};
+	struct smc_pod forms[2 * 4 * 3 * 4];
+	size_t n = 0;
+
+	for (__u32 id = 5; id <= 6; id++)
+		for (size_t f = 0; f < array_size(flags); f++)
+			for (size_t u = 0; u < array_size(uids); u++)
+				for (__u32 t = 0; t <= 3; t++)
+					forms[n++] = (struct smc_pod){
+						id, flags[f], t, uids[u]};
+	assert_int_equal(n, array_size(forms));
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < n; j++)
+			check_pod(&forms[i], &forms[j]);
+}
+
+/* A row that lets strangers pass allows nothing that a pod's row does. */
+static void test_shared(void **state)
+{
+	const struct smc_pod shared = {.flags = SMC_POD_SHARED,
+				       .uid = SMC_UID_ANY};
+	const struct smc_pod pod = {
+		.pod_id = 5, .transports = 3, .uid = SMC_UID_ANY};
+	struct smc_pod less;
+
+	row_less(MAP_NETNS, &shared, &pod, &less);
+	assert_int_equal(less.flags, SMC_POD_DENY);
+	row_less(MAP_NETNS, &pod, &shared, &less);
+	assert_int_equal(less.flags, SMC_POD_DENY);
+	row_less(MAP_NETNS, &shared, &shared, &less);
+	assert_memory_equal(&less, &shared, sizeof(less));
+}
+
+static void test_endpoints(void **state)
+{
+	for (__u32 old = 0; old < 8; old++)
+		for (__u32 new = 0; new < 8; new ++) {
+			const struct smc_endpoint have = {
+				.transports = old & 3,
+				.node_id = 7,
+				.flags =
+					old & 4 ? SMC_ENDPOINT_ANSWER_ONLY : 0};
+			const struct smc_endpoint want = {
+				.transports = new & 3,
+				.node_id = 8,
+				.flags =
+					new & 4 ? SMC_ENDPOINT_ANSWER_ONLY : 0};
+			struct smc_endpoint less;
+
+			row_less(MAP_ENDPOINT, &have, &want, &less);
+			assert_int_equal(less.transports, old & new & 3);
+			assert_int_equal(
+				less.flags,
+				(old | new) & 4 ? SMC_ENDPOINT_ANSWER_ONLY : 0);
+			assert_int_equal(less.node_id, 8);
+		}
+}
+
+static void test_services(void **state)
+{
+	const struct smc_service have = {.transports = 3, .expires_ns = 50};
+	const struct smc_service want = {.transports = 2, .expires_ns = 90};
+	struct smc_service less;
+
+	row_less(MAP_SERVICE, &have, &want, &less);
+	assert_int_equal(less.transports, 2);
+	assert_int_equal(less.expires_ns, 50);
+	row_less(MAP_SERVICE, &want, &have, &less);
+	assert_int_equal(less.expires_ns, 50);
+}
+
+static void test_config(void **state)
+{
+	const struct smc_config have = {
+		.enabled = 1,
+		.transports = 3,
+		.uses = SMC_USE_PORTS,
+		.limits = {1, 20, 3, 40, 5, 60},
+	};
+	const struct smc_config want = {
+		.enabled = 1,
+		.transports = 2,
+		.node_id = 9,
+		.uses = SMC_USE_CIDRS,
+		.limits = {10, 2, 30, 4, 50, 6},
+	};
+	const struct smc_config off = {};
+	struct smc_config less;
+
+	config_less(&have, &want, &less);
+	assert_int_equal(less.enabled, 1);
+	assert_int_equal(less.transports, 2);
+	assert_int_equal(less.node_id, 9);
+	assert_int_equal(less.uses, SMC_USE_PORTS | SMC_USE_CIDRS);
+	assert_memory_equal(&less.limits,
+			    &((struct smc_limits){1, 2, 3, 4, 5, 6}),
+			    sizeof(less.limits));
+	config_less(&have, &off, &less);
+	assert_int_equal(less.enabled, 0);
+	config_less(&off, &want, &less);
+	assert_int_equal(less.enabled, 0);
+	assert_int_equal(less.limits.pending_pod, 0);
+}
+
+/* ---- a whole map ---- */
+
+#define ROWS(id)                            \
+	{.key_size = map_rows[id].key_size, \
+	 .value_size = map_rows[id].value_size}
+
+static void add_endpoint(struct rows *r, __u8 last, __u32 transports)
+{
+	const struct smc_addr key = {.ip = {[15] = last}};
+	const struct smc_endpoint value = {.transports = transports};
+
+	assert_int_equal(rows_add(r, &key, &value), 0);
+}
+
+static void assert_endpoint(const struct rows *r, size_t i, __u8 last,
+			    __u32 transports)
+{
+	const struct smc_addr *key = rows_key(r, i);
+	const struct smc_endpoint *value = rows_value(r, i);
+
+	assert_true(i < r->n);
+	assert_int_equal(key->ip[15], last);
+	assert_int_equal(value->transports, transports);
+}
+
+static void test_map_of_endpoints(void **state)
+{
+	_cleanup_(rows_free) struct rows have = ROWS(MAP_ENDPOINT);
+	_cleanup_(rows_free) struct rows want = ROWS(MAP_ENDPOINT);
+	_cleanup_(passes_free) struct passes p = {};
+
+	add_endpoint(&have, 1, 3); /* goes */
+	add_endpoint(&have, 2, 3); /* loses one */
+	add_endpoint(&have, 3, 1); /* gains one */
+	add_endpoint(&have, 4, 1); /* does both */
+	add_endpoint(&have, 5, 3); /* stays */
+	add_endpoint(&want, 2, 1);
+	add_endpoint(&want, 3, 3);
+	add_endpoint(&want, 4, 2);
+	add_endpoint(&want, 5, 3);
+	add_endpoint(&want, 6, 3); /* comes */
+	assert_int_equal(passes_make(MAP_ENDPOINT, &want, &have, &p), 0);
+	assert_int_equal(p.removal, PASS_TAKE);
+	assert_int_equal(p.removed.n, 1);
+	assert_endpoint(&p.removed, 0, 1, 3);
+	assert_int_equal(p.changed[PASS_TAKE].n, 1);
+	assert_endpoint(&p.changed[PASS_TAKE], 0, 2, 1);
+	assert_int_equal(p.halfway.n, 1);
+	assert_endpoint(&p.halfway, 0, 4, 0);
+	assert_int_equal(p.changed[PASS_GIVE].n, 2);
+	assert_endpoint(&p.changed[PASS_GIVE], 0, 3, 3);
+	assert_endpoint(&p.changed[PASS_GIVE], 1, 4, 2);
+	assert_int_equal(p.added[PASS_TAKE].n, 0);
+	assert_int_equal(p.added[PASS_GIVE].n, 1);
+	assert_endpoint(&p.added[PASS_GIVE], 0, 6, 3);
+}
+
+static void add_pod(struct rows *r, __u64 key, __u32 flags)
+{
+	const struct smc_pod value = {.pod_id = 5,
+				      .flags = flags,
+				      .transports = 3,
+				      .uid = SMC_UID_ANY};
+
+	assert_int_equal(rows_add(r, &key, &value), 0);
+}
+
+/* Whoever has no row of smc_cgroup passes: it denies by being there. */
+static void test_map_of_cgroups(void **state)
+{
+	_cleanup_(rows_free) struct rows have = ROWS(MAP_CGROUP);
+	_cleanup_(rows_free) struct rows want = ROWS(MAP_CGROUP);
+	_cleanup_(passes_free) struct passes p = {};
+
+	add_pod(&have, 1, SMC_POD_DENY); /* goes */
+	add_pod(&have, 2, SMC_POD_DENY); /* is armed */
+	add_pod(&have, 3, 0);		 /* is disarmed */
+	add_pod(&want, 2, 0);
+	add_pod(&want, 3, SMC_POD_DENY);
+	add_pod(&want, 4, SMC_POD_DENY);
+	add_pod(&want, 5, 0);
+	assert_int_equal(passes_make(MAP_CGROUP, &want, &have, &p), 0);
+	assert_int_equal(p.removal, PASS_GIVE);
+	assert_int_equal(p.removed.n, 1);
+	assert_int_equal(p.changed[PASS_TAKE].n, 1);
+	assert_int_equal(*(__u64 *)rows_key(&p.changed[PASS_TAKE], 0), 3);
+	assert_int_equal(p.changed[PASS_GIVE].n, 1);
+	assert_int_equal(*(__u64 *)rows_key(&p.changed[PASS_GIVE], 0), 2);
+	assert_int_equal(p.halfway.n, 0);
+	assert_int_equal(p.added[PASS_TAKE].n, 1);
+	assert_int_equal(*(__u64 *)rows_key(&p.added[PASS_TAKE], 0), 4);
+	assert_int_equal(p.added[PASS_GIVE].n, 1);
+	assert_int_equal(*(__u64 *)rows_key(&p.added[PASS_GIVE], 0), 5);
+}
+
+static void test_map_of_exclusions(void **state)
+{
+	_cleanup_(rows_free) struct rows have = ROWS(MAP_CIDR);
+	_cleanup_(rows_free) struct rows want = ROWS(MAP_CIDR);
+	_cleanup_(passes_free) struct passes p = {};
+	const struct smc_cidr_key gone = {.prefixlen = 8};
+	const struct smc_cidr_key come = {.prefixlen = 9};
+	const struct smc_cidr exclude = {1};
+
+	assert_int_equal(rows_add(&have, &gone, &exclude), 0);
+	assert_int_equal(rows_add(&want, &come, &exclude), 0);
+	assert_int_equal(passes_make(MAP_CIDR, &want, &have, &p), 0);
+	assert_int_equal(p.added[PASS_TAKE].n, 1);
+	assert_int_equal(p.added[PASS_GIVE].n, 0);
+	assert_int_equal(p.removed.n, 1);
+	assert_int_equal(p.removal, PASS_GIVE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pods),
+		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_map_of_endpoints),
+		cmocka_unit_test(test_map_of_cgroups),
+		cmocka_unit_test(test_map_of_exclusions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The difference between what a map should hold and what it holds, by what it
+ * does to the verdict: what takes away is written in a first pass, over all
+ * maps, what gives in a second. Pure: knows no kernel.
+ *
+ * A row that changes in both directions (an endpoint that loses one transport
+ * and gains another) is written twice: first as what both of its forms allow,
+ * at last as it is wanted.
+ */
+#pragma once
+
+#include "datapath/state.h"
+
+enum pass { PASS_TAKE, PASS_GIVE, PASSES };
+
+struct passes {
+	struct rows added[PASSES];
+	struct rows changed[PASSES]; /* with the wanted value */
+	struct rows halfway;	     /* PASS_TAKE: what both forms allow */
+	struct rows removed;
+	enum pass removal; /* when those are */
+};
+
+/* passes_free - Safe on a zeroed struct, and as a cleanup. */
+void passes_free(struct passes *p);
+
+/*
+ * passes_make - What makes @have into @want, both sorted and of the map @id.
+ * Return: 0 or -ENOMEM. Free with passes_free(), also after -ENOMEM.
+ */
+int must_check passes_make(enum map_id id, const struct rows *want,
+			   const struct rows *have, struct passes *out);
+
+/* row_less - The value that allows what both @have and @want do, and no more,
+ * to @less. All are values of the map @id. */
+void row_less(enum map_id id, const void *have, const void *want, void *less);
+
+/* config_less - The same of smc_config. What belongs to neither direction is
+ * @want's. */
+void config_less(const struct smc_config *have, const struct smc_config *want,
+		 struct smc_config *less);
