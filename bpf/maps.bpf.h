@@ -72,9 +72,10 @@ struct {
 	__type(value, struct smc_cidr);
 } smc_cidr SEC(".maps") __weak;
 
-/* Written by the agent; read by the verdict. A few ports for each pod. */
+/* Written by the agent, before it arms the pod; read by the verdict. Blocks of
+ * ports: of a few ports and ranges for each pod. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, SMC_PORT_ENTRIES);
 	__type(key, struct smc_port_key);

@@ -43,12 +43,12 @@ static __always_inline bool smc_is_loopback(const struct smc_conn *c)
 
 static __always_inline bool smc_port_row(__u32 pod_id, __u16 port, __u32 role)
 {
-	struct smc_port_key key = {.pod_id = pod_id, .port = port};
-	const struct smc_port *p = bpf_map_lookup_elem(&smc_port, &key);
+	struct smc_port_key key = {.prefixlen = SMC_PORT_PREFIX + 16,
+				   .pod_id = pod_id,
+				   .role = role,
+				   .port = {port >> 8, port & 0xff}};
 
-	if (!p)
-		return false;
-	return role == SMC_ROLE_CLIENT ? p->exclude_out : p->exclude_in;
+	return bpf_map_lookup_elem(&smc_port, &key) != NULL;
 }
 
 /* A client is judged by the port it dials, a server by its own. */

@@ -52,7 +52,18 @@
 /* 10,000 services with a few ports and two addresses each. */
 #define SMC_SERVICE_ENTRIES 65536
 #define SMC_CIDR_ENTRIES 4096
-#define SMC_PORT_ENTRIES 16384
+/*
+ * Blocks of excluded ports. Each pod has a share that is its own, so that what
+ * one excludes keeps nobody else's out: it holds 256 ports in each direction
+ * twice over, or 34 of the worst ranges (30 blocks: 1-65534). The mesh's own
+ * (SmcMesh) have room for whatever set there is: every other port of 65,536, in
+ * two directions. A trie's rows are made when they are put, 64 or 128 bytes
+ * each: all pods' together are 134 MB at most, and 128 KiB a pod.
+ */
+#define SMC_PORT_SHARE 1024
+#define SMC_PORT_MESH 65536
+#define SMC_PORT_ENTRIES \
+	(SMC_PORT_MESH + (SMC_PODS - SMC_SLOT_PODS) * SMC_PORT_SHARE)
 #define SMC_QUARANTINE_ENTRIES 4096
 /* Rows that one pod may make in 2^42 ns (73 minutes): a row is of no use for
  * longer than two hours, so that a pod has a fifth of the map at most. */
@@ -198,16 +209,27 @@ struct smc_cidr {
 	__u32 exclude; /* 1 */
 };
 
+/*
+ * smc_port: LPM trie. A row is a block of ports, and excludes them: 2^n, the
+ * first a multiple of that, so that they share their leading bits. Each
+ * direction has rows of its own: then a row can only deny, whatever shorter or
+ * longer one lies beside it, and a change can be written row by row.
+ */
 struct smc_port_key {
-	__u32 pod_id; /* 0: every pod of the mesh */
-	__u16 port;
-	__u16 _pad;
+	__u32 prefixlen; /* SMC_PORT_PREFIX + the leading bits of the port */
+	__u32 pod_id;	 /* 0: every pod of the mesh */
+	/* enum smc_role. Of a client the port it dials: nothing is offered
+	 * there. Of a server its own: offers to it are not answered. */
+	__u16 role;
+	/* In network order, against the rule above: a trie compares bits from
+	 * the first byte's highest on. */
+	__u8 port[2];
 };
 
+#define SMC_PORT_PREFIX 48 /* pod_id and role, whole */
+
 struct smc_port {
-	__u8 exclude_in;  /* offers to this local port are not answered */
-	__u8 exclude_out; /* nothing is offered to this remote port */
-	__u8 _pad[2];
+	__u16 first, last; /* the same block, for whoever reads it */
 };
 
 /* ---- smc_quarantine: LRU ------------------------------------------------- */
@@ -445,7 +467,7 @@ _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");
 _Static_assert(sizeof(struct smc_addr_port) == 20, "ABI");
 _Static_assert(sizeof(struct smc_service) == 16, "ABI");
 _Static_assert(sizeof(struct smc_cidr_key) == 20, "ABI");
-_Static_assert(sizeof(struct smc_port_key) == 8, "ABI");
+_Static_assert(sizeof(struct smc_port_key) == 12, "ABI");
 _Static_assert(sizeof(struct smc_port) == 4, "ABI");
 _Static_assert(sizeof(struct smc_quarantine_key) == 24, "ABI");
 _Static_assert(sizeof(struct smc_quarantine) == 40, "ABI");

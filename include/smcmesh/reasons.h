@@ -85,7 +85,8 @@
 	X(ADDRESS_CONFLICT, "address-conflict",                                \
 	  "another pod created at the same time claims the same address")      \
 	X(POD_MAP_FULL, "pod-map-full",                                        \
-	  "the map of armed pods is full")
+	  "the map of armed pods, or that of excluded ports, has no room for "  \
+	  "the pod")
 /* clang-format on */
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)

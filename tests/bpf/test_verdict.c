@@ -109,10 +109,14 @@ static void service(const char *ip, __u16 port, __u32 transports, __u64 expires)
 	put(skel->maps.smc_service, &k, &s);
 }
 
-static void exclude_port(__u32 pod, __u16 port, __u8 in, __u8 out)
+/* A block: @first to @first + 2^@low - 1. */
+static void exclude_ports(__u32 pod, __u32 role, __u16 first, __u32 low)
 {
-	struct smc_port_key k = {.pod_id = pod, .port = port};
-	struct smc_port v = {.exclude_in = in, .exclude_out = out};
+	struct smc_port_key k = {.prefixlen = SMC_PORT_PREFIX + 16 - low,
+				 .pod_id = pod,
+				 .role = role,
+				 .port = {first >> 8, first & 0xff}};
+	struct smc_port v = {first, first + (1 << low) - 1};
 
 	put(skel->maps.smc_port, &k, &v);
 }
@@ -166,10 +170,6 @@ static int setup(void **state)
 	service("fd00:96::1", 80, D, now + HOUR);
 	exclude_cidr("10.1.0.8", 96 + 29);
 	exclude_cidr("fd00:9::", 32);
-	exclude_port(0, 3306, 1, 1);
-	exclude_port(POD, 9090, 1, 0);
-	exclude_port(POD, 9091, 0, 1);
-	exclude_port(POD + 1, 9092, 1, 1);
 	quarantine(POD, "10.1.0.2", 81, STRUCK, now + HOUR);
 	quarantine(POD, "10.1.0.2", 82, STRUCK, now - 1);
 	quarantine(POD, "10.96.0.1", 80, STRUCK, now - 1);
@@ -181,6 +181,14 @@ static int setup(void **state)
 	quarantine(POD, "10.1.0.2", 86, SMC_QUARANTINE_MARK, now + HOUR);
 	quarantine(POD, "10.1.0.2", 87, SMC_QUARANTINE_SUSPICION, now + HOUR);
 	quarantined_until(now + HOUR);
+	exclude_ports(0, SMC_ROLE_CLIENT, 3306, 0);
+	exclude_ports(0, SMC_ROLE_SERVER, 3306, 0);
+	exclude_ports(POD, SMC_ROLE_SERVER, 9090, 0);
+	exclude_ports(POD, SMC_ROLE_CLIENT, 9091, 0);
+	exclude_ports(POD + 1, SMC_ROLE_CLIENT, 9092, 0);
+	exclude_ports(POD, SMC_ROLE_CLIENT, 8192, 8);
+	exclude_ports(POD, SMC_ROLE_CLIENT, 8200, 1); /* inside of it */
+	exclude_ports(0, SMC_ROLE_CLIENT, 49152, 14);
 	return 0;
 }
 
@@ -261,6 +269,22 @@ static const struct row {
 	{"the pod's outbound one, in", S, V4, 9091, "10.1.0.2", 50000, 0, R | D,
 	 SMC_REASON_NONE, R | D},
 	{"another pod's", C, V4, 50000, "10.1.0.2", 9092, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"a block's first", C, V4, 50000, "10.1.0.2", 8192, 0, R | D,
+	 SMC_REASON_EXCLUDED_PORT, 0},
+	{"a block's last", C, V4, 50000, "10.1.0.2", 8447, 0, R | D,
+	 SMC_REASON_EXCLUDED_PORT, 0},
+	{"before a block", C, V4, 50000, "10.1.0.2", 8191, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"after a block", C, V4, 50000, "10.1.0.2", 8448, 0, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"a block in a block", C, V4, 50000, "10.1.0.2", 8201, 0, R | D,
+	 SMC_REASON_EXCLUDED_PORT, 0},
+	{"a block of the other direction", S, V4, 8192, "10.1.0.2", 50000, 0,
+	 R | D, SMC_REASON_NONE, R | D},
+	{"the last port of all, in a block for all", C, V4, 50000, "10.1.0.2",
+	 65535, 0, R | D, SMC_REASON_EXCLUDED_PORT, 0},
+	{"before the block for all", C, V4, 50000, "10.1.0.2", 49151, 0, R | D,
 	 SMC_REASON_NONE, R | D},
 	{"exclusion wins over a stranger", C, V4, 50000, "10.1.0.5", 3306, 0,
 	 R | D, SMC_REASON_EXCLUDED_PORT, 0},

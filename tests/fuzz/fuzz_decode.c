@@ -30,6 +30,13 @@ static void check_ports(const struct mesh_ports *p)
 		promise(p->v[i] && (!i || p->v[i - 1] < p->v[i]));
 }
 
+static void check_ranges(const struct mesh_ranges *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		promise(r->v[i].first && r->v[i].first <= r->v[i].last &&
+			(!i || r->v[i - 1].last + 1 < r->v[i].first));
+}
+
 static void check_pods(const struct mesh_world *w)
 {
 	for (size_t i = 0; i < w->n_pods; i++) {
@@ -37,8 +44,8 @@ static void check_pods(const struct mesh_world *w)
 
 		promise(p->ns && *p->name && *p->uid && p->node);
 		promise(!p->netns_path || *p->netns_path == '/');
-		check_ports(&p->exclude_in);
-		check_ports(&p->exclude_out);
+		check_ranges(&p->exclude_in);
+		check_ranges(&p->exclude_out);
 		for (size_t k = 0; k < i && i < 100; k++)
 			promise(strcmp(p->uid, w->pods[k].uid));
 	}
@@ -56,8 +63,8 @@ static void check_services(const struct mesh_world *w)
 		const struct mesh_namespace *n = &w->namespaces[i];
 
 		promise(*n->name && (n->in.said || !n->in.ports.n));
-		check_ports(&n->in.ports);
-		check_ports(&n->out.ports);
+		check_ranges(&n->in.ports);
+		check_ranges(&n->out.ports);
 	}
 	for (size_t i = 0; i < w->n_services; i++) {
 		const struct mesh_service *s = &w->services[i];
@@ -92,7 +99,7 @@ static void check_world(const struct mesh_world *w)
 
 	promise(mesh_ueid_valid(c->ueid));
 	promise(c->mark && !(c->mark & ~c->mark_mask));
-	check_ports(&c->exclude_ports);
+	check_ranges(&c->exclude_ports);
 	check_limits(c);
 	check_pods(w);
 	check_services(w);

@@ -80,6 +80,10 @@ def a_mesh(spec):
     ({"excludeCIDRs": ["300.1.1.1/8"]}, "should match"),
     ({"excludeCIDRs": ["10.0.0.0/33"]}, "should match"),
     ({"excludeCIDRs": ["fd00::/129"]}, "should match"),
+    ({"excludePorts": [0]}, "greater than or equal to 1"),
+    ({"excludePorts": ["22"]}, "should match"),
+    ({"excludePorts": ["8999-8000"]}, "ends before it begins"),
+    ({"excludePorts": ["8000-65536"]}, "beyond 65535"),
     ({"limits": {"pendingPerPod": 65, "pendingPerNode": 64}}, "not above"),
     ({"limits": {"pendingPerNode": 513}}, "less than or equal to 512"),
     ({"limits": {"connectionsPerPod": 0}}, "greater than or equal to 1"),
@@ -100,6 +104,7 @@ def test_bad_configuration_is_refused(cluster, mesh, spec, why):
 def test_good_configuration_is_accepted(cluster, mesh):
     spec = {"excludeCIDRs": ["10.9.128.0/17", "0.0.0.0/0", "1.2.3.4/32",
                              "fd00::/8", "::ffff:10.0.0.0/104"],
+            "excludePorts": [1, 65535, "1-65535", "22-22", "8000-8999"],
             "mark": {"value": 0x1000},
             "limits": {"pendingPerPod": 512, "pendingPerNode": 512,
                        "connectionsPerPod": 65536, "memoryPercent": 50}}

@@ -19,8 +19,7 @@ static void test_apply(void **state)
 	cidr_parse("fd00::/8", &p.plan.cidrs[1]);
 	p.plan.n_ports = 1;
 	p.plan.ports = calloc(1, sizeof(*p.plan.ports));
-	p.plan.ports[0].key.port = 3306;
-	p.plan.ports[0].value.exclude_out = 1;
+	p.plan.ports[0] = (struct plan_port){0, SMC_ROLE_CLIENT, 3306, 3306};
 	/* 3 pods, 20 endpoints, 2 prefixes, 1 port; and the configuration */
 	assert_did(apply(dp, &p), 26, 1, 0, 0);
 	assert_did(apply(dp, &p), 0, 0, 0, 0);
@@ -542,7 +541,7 @@ static void test_uses(void **state)
 	p.plan.cidrs = calloc(1, sizeof(*p.plan.cidrs));
 	cidr_parse("10.9.0.0/16", &p.plan.cidrs[0]);
 	p.plan.ports = calloc(1, sizeof(*p.plan.ports));
-	p.plan.ports[0].key.port = 3306;
+	p.plan.ports[0] = (struct plan_port){0, SMC_ROLE_CLIENT, 3306, 3306};
 	apply(dp, &p);
 	assert_int_equal(config_now(dp).uses, plain);
 	p.plan.n_cidrs = 1;

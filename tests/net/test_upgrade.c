@@ -30,7 +30,8 @@ static int make_map(const struct left *l, enum bpf_map_type type,
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
 	int fd;
 
-	if (type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_PERCPU_HASH)
+	if (type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_PERCPU_HASH ||
+	    type == BPF_MAP_TYPE_LPM_TRIE)
 		opts.map_flags = BPF_F_NO_PREALLOC;
 	fd = bpf_map_create(type, name, key, value, entries, &opts);
 	assert_true(fd >= 0);
@@ -63,14 +64,35 @@ static void make_link(const struct left *l, const char *name)
 	assert_int_equal(pin_put(link, l->link_dir, name), 0);
 }
 
+/* An excluded port, as ABI 1 has it and as later ones do. */
+static void make_excluded(const struct left *l)
+{
+	const struct smc_port_key later = {.prefixlen = SMC_PORT_PREFIX + 16,
+					   .role = SMC_ROLE_CLIENT,
+					   .port = {3306 >> 8, 3306 & 0xff}};
+	const struct smc_port block = {3306, 3306};
+	const struct {
+		__u32 pod;
+		__u16 port, _pad;
+	} first = {.port = 3306};
+	const __u8 in_out[4] = {0, 1};
+	_close_ int fd =
+		l->abi == 1
+			? make_map(l, BPF_MAP_TYPE_HASH, "smc_port", 8, 4, 9)
+			: make_map(l, BPF_MAP_TYPE_LPM_TRIE, "smc_port",
+				   sizeof(later), sizeof(block), 9);
+
+	if (l->abi == 1)
+		must_put(fd, &first, in_out);
+	else
+		must_put(fd, &later, &block);
+}
+
 /* What connections are judged by: three endpoints, an excluded port. */
 static void make_judged(const struct left *l)
 {
 	_close_ int endpoint =
 		make_map(l, BPF_MAP_TYPE_HASH, "smc_endpoint", 16, 16, 1000);
-	_close_ int port = make_map(l, BPF_MAP_TYPE_HASH, "smc_port", 8, 4, 9);
-	const struct smc_port_key key = {.port = 3306};
-	const struct smc_port excluded = {.exclude_out = 1};
 	const struct smc_endpoint e = {.node_id = 7};
 
 	for (__u8 i = 0; i < 3; i++) {
@@ -78,7 +100,7 @@ static void make_judged(const struct left *l)
 
 		must_put(endpoint, &a, &e);
 	}
-	must_put(port, &key, &excluded);
+	make_excluded(l);
 }
 
 /* What of a pod's and a cgroup's is the same in every ABI: an armed pod, one
@@ -277,6 +299,24 @@ static int see_flow(const struct smc_handshake *key, const struct smc_flow *v,
 	return 0;
 }
 
+/* In the one direction it was excluded in, and no other. */
+static void assert_excluded(struct datapath *dp)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = sizeof(struct smc_port_key),
+		.value_size = sizeof(struct smc_port)};
+	const struct smc_port_key *key;
+
+	assert_int_equal(map_read(dp->map_fd[MAP_PORT], &rows), 0);
+	assert_int_equal(rows.n, 1);
+	key = rows_key(&rows, 0);
+	assert_int_equal(key->prefixlen, 64);
+	assert_int_equal(key->pod_id, 0);
+	assert_int_equal(key->role, SMC_ROLE_CLIENT);
+	assert_int_equal(key->port[0] << 8 | key->port[1], 3306);
+	assert_true(config_now(dp).uses & SMC_USE_PORTS);
+}
+
 /* What an agent reads when it starts, and what it may rely on. */
 static void assert_first_half(struct datapath *dp)
 {
@@ -308,7 +348,7 @@ static void assert_first_half(struct datapath *dp)
 	assert_int_equal(config_now(dp).enabled, 1);
 	assert_int_equal(config_now(dp).node_id, 9);
 	assert_int_equal(endpoints_now(dp), 3);
-	assert_true(config_now(dp).uses & SMC_USE_PORTS);
+	assert_excluded(dp);
 }
 
 /* The agent arms the same pod with the same number. */

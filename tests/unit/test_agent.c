@@ -200,6 +200,17 @@ static void test_refused_pod_is_not_seen_verified(void **state)
 	assert_int_equal(pod_seen(&p).reason, SMC_REASON_REFUSED);
 }
 
+/* What it excludes is not all in the map: that is known, and passes. */
+static void test_no_room_is_not_armed(void **state)
+{
+	struct pod p = {.id = 3, .facts.verified = true, .no_room = true};
+
+	assert_false(pod_seen(&p).verified);
+	assert_int_equal(pod_seen(&p).reason, SMC_REASON_POD_MAP_FULL);
+	p.no_room = false;
+	assert_true(pod_seen(&p).verified);
+}
+
 static void test_numbers_are_never_given_twice(void **state)
 {
 	struct pods pods = {};
@@ -386,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_waits_are_longer_each_time),
 		cmocka_unit_test(test_each_waits_for_itself),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
+		cmocka_unit_test(test_no_room_is_not_armed),
 		cmocka_unit_test(test_numbers_are_never_given_twice),
 		cmocka_unit_test(test_slots_wrap),
 		cmocka_unit_test(test_no_slot_is_free),

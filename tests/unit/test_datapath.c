@@ -14,6 +14,7 @@
 #include "datapath/rows.h"
 #include "datapath/selector.h"
 #include "datapath/state.h"
+#include "datapath/wants.h"
 
 /* ---- rows ---- */
 

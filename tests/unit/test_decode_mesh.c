@@ -14,7 +14,7 @@ static void mesh_is_read(void **state)
 {
 	_decoded_ struct decoded d = decode_items(MESH(
 		"\"enabled\":false,\"excludeCIDRs\":[\"10.9.0.0/16\","
-		"\"fd00::/8\"],\"excludePorts\":[3306,22,3306],"
+		"\"fd00::/8\"],\"excludePorts\":[3306,22,3306,\"8000-8999\",\"8999-9001\"],"
 		"\"ueid\":\"A.B-9\",\"recorder\":\"sockops\",\"mark\":{\"value\":256,\"mask\":"
 		"768}") ","
 			"{\"apiVersion\":\"istio.alibabacloud.com/v1beta1\",\"kind\":"
@@ -29,8 +29,11 @@ static void mesh_is_read(void **state)
 	assert_int_equal(c->n_exclude_cidrs, 2);
 	assert_int_equal(c->exclude_cidrs[0].prefixlen, 112);
 	assert_int_equal(c->exclude_cidrs[1].prefixlen, 8);
-	assert_int_equal(c->exclude_ports.n, 2);
-	assert_int_equal(c->exclude_ports.v[1], 3306);
+	assert_int_equal(c->exclude_ports.n, 3);
+	assert_int_equal(c->exclude_ports.v[1].first, 3306);
+	assert_int_equal(c->exclude_ports.v[1].last, 3306);
+	assert_int_equal(c->exclude_ports.v[2].first, 8000);
+	assert_int_equal(c->exclude_ports.v[2].last, 9001);
 	assert_string_equal(c->ueid, "A.B-9");
 	assert_int_equal(c->recorder, MESH_RECORDER_SOCKOPS);
 	assert_int_equal(c->mark, 256);
@@ -56,6 +59,11 @@ static const struct {
 	{"\"excludePorts\":[\"22\"]", "spec.excludePorts[0] is \"22\""},
 	{"\"excludePorts\":[-1]", "spec.excludePorts[0] is -1"},
 	{"\"excludePorts\":[1.5]", "spec.excludePorts[0] is 1.5"},
+	{"\"excludePorts\":[\"9-8\"]",
+	 "spec.excludePorts[0] is \"9-8\", expected a port from 1 to 65535, or "
+	 "a range of them like \"8000-8999\"; it is not excluded"},
+	{"\"excludePorts\":[\"1 - 2\"]", "spec.excludePorts[0] is \"1 - 2\""},
+	{"\"excludePorts\":[\"0-2\"]", "spec.excludePorts[0] is \"0-2\""},
 	{"\"ueid\":\"smcmesh\"",
 	 "spec.ueid is \"smcmesh\", expected 1 "
 	 "to 32 of A-Z 0-9 . - with A-Z or 0-9 first; the default "
@@ -117,7 +125,7 @@ static void recorders_have_names(void **state)
 static void a_bad_part_takes_no_other_with_it(void **state)
 {
 	_decoded_ struct decoded d = decode(
-		MESH("\"enabled\":true,\"ueid\":7,\"excludePorts\":[1,\"x\",2],"
+		MESH("\"enabled\":true,\"ueid\":7,\"excludePorts\":[1,\"x\",3],"
 		     "\"excludeCIDRs\":[\"x\",\"10.0.0.0/8\"]"));
 
 	assert_int_equal(d.world.config.enabled, MESH_ON);

@@ -15,7 +15,7 @@ static void pod_as_the_api_writes_it(void **state)
 		"\"annotations\":{\"smc.asm.alibabacloud.com/enabled\":"
 		"\"true\",\"smcmesh.io/exclude-outbound-ports\":"
 		"\"5432, 3306,5432\",\"smcmesh.io/exclude-inbound-ports\":"
-		"\"22\",\"smcmesh.io/netns\":\"/run/netns/a\",\"x\":1}},"
+		"\"22 , 23-24\",\"smcmesh.io/netns\":\"/run/netns/a\",\"x\":1}},"
 		"\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":"
 		"\"nginx\"}]},\"status\":{\"phase\":\"Running\",\"podIPs\":["
 		"{\"ip\":\"10.244.1.10\"},{\"ip\":\"fd00::10\"}]}}");
@@ -36,10 +36,11 @@ static void pod_as_the_api_writes_it(void **state)
 	assert_addr(p->addrs.v[0], "10.244.1.10");
 	assert_addr(p->addrs.v[1], "fd00::10");
 	assert_int_equal(p->exclude_out.n, 2);
-	assert_int_equal(p->exclude_out.v[0], 3306);
-	assert_int_equal(p->exclude_out.v[1], 5432);
+	assert_int_equal(p->exclude_out.v[0].first, 3306);
+	assert_int_equal(p->exclude_out.v[1].last, 5432);
 	assert_int_equal(p->exclude_in.n, 1);
-	assert_int_equal(p->exclude_in.v[0], 22);
+	assert_int_equal(p->exclude_in.v[0].first, 22);
+	assert_int_equal(p->exclude_in.v[0].last, 24);
 }
 
 static void bare_pod_has_defaults(void **state)
@@ -272,8 +273,10 @@ static void bad_annotation_is_a_problem_of_the_pod(void **state)
 		 "smc.asm.alibabacloud.com/enabled is \"no\""},
 		{"\"smcmesh.io/exclude-outbound-ports\":\"80,x,y\"",
 		 "annotation smcmesh.io/exclude-outbound-ports is "
-		 "\"80,x,y\", expected ports from 1 to 65535 with commas "
-		 "between (not \"x\")"},
+		 "\"80,x,y\", expected ports from 1 to 65535, or ranges of "
+		 "them (8000-8999), with commas between (not \"x\")"},
+		{"\"smcmesh.io/exclude-outbound-ports\":\"80,8999-8000\"",
+		 "with commas between (not \"8999-8000\")"},
 		{"\"smcmesh.io/exclude-inbound-ports\":\"0\"",
 		 "annotation smcmesh.io/exclude-inbound-ports is \"0\""},
 		{"\"smcmesh.io/exclude-inbound-ports\":80",

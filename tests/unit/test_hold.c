@@ -102,10 +102,20 @@ static void not_what_nobody_offers_to(void **state)
 	b.pod->refused = true;
 	assert_false(held(3, NOW));
 	b.pod->refused = false;
+	b.pod->excludes = true; /* that goes with the annotation */
+	assert_false(held(3, NOW));
+	b.pod->excludes = false;
 	b.pod->armed = false;
 	assert_false(held(3, NOW));
 	b.pod->armed = true;
 	assert_true(held(3, NOW));
+}
+
+/* Nothing of an annotation that is not understood is excluded. */
+static void not_with_an_annotation_that_is_wrong(void **state)
+{
+	b.row.reason = SMC_REASON_BAD_ANNOTATION;
+	assert_false(held(3, NOW));
 }
 
 static void not_who_is_not_known(void **state)
@@ -125,6 +135,7 @@ int main(void)
 		test(not_when_it_is_enabled_again),
 		test(not_what_was_found_wrong_meanwhile),
 		test(not_what_nobody_offers_to),
+		test(not_with_an_annotation_that_is_wrong),
 		test(not_who_is_not_known),
 	};
 

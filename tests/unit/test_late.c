@@ -107,13 +107,11 @@ static void test_exclusions(void **state)
 	assert_return_code(cidr_parse("10.0.0.4/30", &cidrs[0]), 0);
 	assert_true(would(PEER, 80, 0));
 	plan.n_ports = 2;
-	ports[0] =
-		(struct plan_port){.key = {.port = 80}, .value.exclude_out = 1};
-	ports[1] = (struct plan_port){.key = {.pod_id = 7, .port = 4000},
-				      .value.exclude_in = 1};
+	ports[0] = (struct plan_port){0, SMC_ROLE_CLIENT, 80, 80};
+	ports[1] = (struct plan_port){7, SMC_ROLE_SERVER, 4000, 4001};
 	assert_false(would(PEER, 80, SMC_ROLE_CLIENT));
 	assert_false(would(PEER, 80, SMC_ROLE_SERVER));
-	ports[1].key.pod_id = 8; /* another pod's */
+	ports[1].pod_id = 8; /* another pod's */
 	assert_true(would(PEER, 80, SMC_ROLE_SERVER));
 	assert_false(would(PEER, 80, 0));
 	assert_true(would(PEER, 81, 0));
@@ -122,16 +120,13 @@ static void test_exclusions(void **state)
 static void test_excluded_listener(void **state)
 {
 	plan.n_ports = 2;
-	ports[0] = (struct plan_port){.key = {.port = 80},
-				      .value = {.exclude_in = 1}};
-	ports[1] = (struct plan_port){.key = {.pod_id = 7, .port = 81},
-				      .value.exclude_in = 1};
+	ports[0] = (struct plan_port){0, SMC_ROLE_SERVER, 80, 80};
+	ports[1] = (struct plan_port){7, SMC_ROLE_SERVER, 81, 81};
 	assert_true(mesh_excludes_in(&plan, &pod, 80));
 	assert_true(mesh_excludes_in(&plan, &pod, 81));
 	assert_false(mesh_excludes_in(&plan, &pod, 82));
-	ports[0].value =
-		(struct smc_port){.exclude_out = 1}; /* its own dialling */
-	ports[1].key.pod_id = 8;		     /* another pod's */
+	ports[0].role = SMC_ROLE_CLIENT; /* its own dialling */
+	ports[1].pod_id = 8;		 /* another pod's */
 	assert_false(mesh_excludes_in(&plan, &pod, 80));
 	assert_false(mesh_excludes_in(&plan, &pod, 81));
 }
@@ -146,9 +141,9 @@ static void test_one_of_many_rows(void **state)
 	for (int i = 0; i < N; i++) {
 		rows[i].key = at(CLUSTER_IP, 2 * i + 2);
 		rows[i].transports = SMC_TRANSPORT_SMCR;
-		excluded[i].key.pod_id = 7 * (i >= N / 2);
-		excluded[i].key.port = 2 * i + 2;
-		excluded[i].value.exclude_out = 1;
+		excluded[i] =
+			(struct plan_port){7 * (i >= N / 2), SMC_ROLE_CLIENT,
+					   2 * i + 2, 2 * i + 2};
 	}
 	plan.services = rows;
 	plan.n_services = N;

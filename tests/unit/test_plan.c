@@ -253,17 +253,17 @@ static void problem_is_said_with_pod_and_value(void **state)
 static void mesh_off_takes_all_but_exclusions(void **state)
 {
 	static struct cidr cidr = {.prefixlen = 104};
-	static __u16 port = 3306;
+	static struct mesh_range port = {3306, 3306};
 	struct scene *s = *state;
 	struct mesh_pod *p = add_pod(s, "n1", "a", "10.0.0.1");
 
 	add_pod(s, "n2", "b", "10.0.0.2");
 	publish(add_node(s, "n3"), "c", "10.0.0.3");
 	see(s, p);
-	p->exclude_in = (struct mesh_ports){&port, 1};
+	p->exclude_in = (struct mesh_ranges){&port, 1};
 	s->world.config.exclude_cidrs = &cidr;
 	s->world.config.n_exclude_cidrs = 1;
-	s->world.config.exclude_ports = (struct mesh_ports){&port, 1};
+	s->world.config.exclude_ports = (struct mesh_ranges){&port, 1};
 	plan(s);
 	assert_int_equal(s->plan.n_endpoints, 3);
 	s->world.config.enabled = MESH_OFF;
@@ -274,7 +274,7 @@ static void mesh_off_takes_all_but_exclusions(void **state)
 	assert_false(s->plan.pods[0].armed);
 	assert_reason(s->plan.pods[0].reason, MESH_OFF);
 	assert_int_equal(s->plan.n_cidrs, 1);
-	assert_int_equal(s->plan.n_ports, 2);
+	assert_int_equal(s->plan.n_ports, 3);
 }
 
 /* ---- hostNetwork ----------------------------------------------------------
@@ -404,32 +404,63 @@ static void disarmed_cgroup_goes_on_denying(void **state)
 /* ---- exclusions -----------------------------------------------------------
  */
 
-static void ports_are_merged_by_key(void **state)
+static void ports_are_blocks_of_one_direction(void **state)
 {
-	static __u16 mesh[] = {22, 3306}, in[] = {80, 443}, out[] = {443};
-	static const struct {
-		__u32 pod;
-		__u16 port;
-		__u8 in, out;
-	} want[] = {
-		{0, 22, 1, 1}, {0, 3306, 1, 1}, {1, 80, 1, 0}, {1, 443, 1, 1}};
+	static struct mesh_range mesh[] = {{22, 22}, {3306, 3306}},
+				 in[] = {{80, 80}, {8000, 8005}},
+				 out[] = {{80, 80}};
+	const __u32 client = SMC_ROLE_CLIENT, server = SMC_ROLE_SERVER;
+	const struct plan_port want[] = {
+		{0, client, 22, 22},	 {0, client, 3306, 3306},
+		{0, server, 22, 22},	 {0, server, 3306, 3306},
+		{1, client, 80, 80},	 {1, server, 80, 80},
+		{1, server, 8000, 8003}, {1, server, 8004, 8005}};
 	struct scene *s = *state;
 	struct mesh_pod *p = add_pod(s, "n1", "a", "10.0.0.1");
 
 	see(s, p);
-	p->exclude_in = (struct mesh_ports){in, 2};
-	p->exclude_out = (struct mesh_ports){out, 1};
+	p->exclude_in = (struct mesh_ranges){in, 2};
+	p->exclude_out = (struct mesh_ranges){out, 1};
 	add_pod(s, "n2", "b", "10.0.0.2")->exclude_in = p->exclude_in;
-	s->world.config.exclude_ports = (struct mesh_ports){mesh, 2};
+	s->world.config.exclude_ports = (struct mesh_ranges){mesh, 2};
 	plan(s);
-	assert_int_equal(s->plan.n_ports, 4);
-	for (int i = 0; i < 4; i++) {
-		assert_int_equal(s->plan.ports[i].key.pod_id, want[i].pod);
-		assert_int_equal(s->plan.ports[i].key.port, want[i].port);
-		assert_int_equal(s->plan.ports[i].value.exclude_in, want[i].in);
-		assert_int_equal(s->plan.ports[i].value.exclude_out,
-				 want[i].out);
-	}
+	assert_int_equal(s->plan.n_ports, array_size(want));
+	assert_memory_equal(s->plan.ports, want, sizeof(want));
+	assert_ptr_equal(mesh_port_find(&s->plan, 1, server, 8002),
+			 &s->plan.ports[6]);
+	assert_null(mesh_port_find(&s->plan, 1, client, 8002));
+	assert_null(mesh_port_find(&s->plan, 1, server, 8006));
+}
+
+/* One whose exclusions are more than its share is not armed, takes no room and
+ * is no problem of the others. */
+static void more_exclusions_than_a_share(void **state)
+{
+	enum { MOST = SMC_PORT_SHARE / 2 };
+	static struct mesh_range ports[MOST + 1];
+	struct scene *s = *state;
+	struct mesh_pod *p = add_pod(s, "n1", "a", "10.0.0.1");
+
+	see(s, p);
+	see(s, add_pod(s, "n1", "b", "10.0.0.2"));
+	for (__u16 i = 0; i < MOST + 1; i++)
+		ports[i] = (struct mesh_range){2 * i + 1, 2 * i + 1};
+	p = &s->pods[0];
+	p->exclude_in = p->exclude_out = (struct mesh_ranges){ports, MOST};
+	plan(s);
+	assert_true(s->plan.pods[0].armed);
+	assert_int_equal(s->plan.n_ports, SMC_PORT_SHARE);
+	assert_int_equal(s->plan.n_warnings, 0);
+	p->exclude_in.n++;
+	plan(s);
+	assert_false(s->plan.pods[0].armed);
+	assert_reason(s->plan.pods[0].reason, POD_MAP_FULL);
+	assert_int_equal(s->plan.n_ports, 0);
+	assert_int_equal(s->plan.n_warnings, 1);
+	assert_says(s->plan.warnings[0], "a is not armed");
+	assert_says(s->plan.warnings[0], "1025 rows");
+	assert_true(s->plan.pods[1].armed);
+	assert_int_equal(s->plan.n_endpoints, 1);
 }
 
 static void cidrs_are_sorted_and_once(void **state)
@@ -498,7 +529,8 @@ int main(void)
 		TEST(nodes_address_is_no_pods),
 		TEST(refused_pod_keeps_its_mark),
 		TEST(disarmed_cgroup_goes_on_denying),
-		TEST(ports_are_merged_by_key),
+		TEST(ports_are_blocks_of_one_direction),
+		TEST(more_exclusions_than_a_share),
 		TEST(cidrs_are_sorted_and_once),
 		TEST(empty_world_is_an_empty_plan),
 		TEST(node_numbers_are_stable_and_never_zero),

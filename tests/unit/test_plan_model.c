@@ -12,7 +12,7 @@
 #include "plan_reference.h"
 
 #define STEPS 8
-#define PORTS 6
+#define RANGES 6
 #define CIDRS 4
 
 static uint64_t seed;
@@ -44,7 +44,9 @@ static bool rarely(unsigned int n)
 static const char *const node_names[] = {"n1", "n2", "n3", "n4", ""};
 static const char *const uids[] = {"u0", "u1", "u2", "u3", "u4",  "u5",
 				   "u6", "u7", "u8", "u9", "u10", "u11"};
-static __u16 ports[] = {1, 2, 3, 4, 5, 6};
+static struct mesh_range ranges[] = {{1, 1},  {3, 4},	{6, 6},
+				     {8, 11}, {13, 13}, {15, 16}};
+#define LAST_PORT 17
 static struct cidr cidrs[CIDRS], some_cidrs[2 * CIDRS];
 static char fabric[] = "SMCMESH", other_fabric[] = "OTHER";
 static char *fabrics[] = {fabric, other_fabric};
@@ -59,11 +61,11 @@ static struct mesh_addrs random_addrs(struct smc_addr room[N_ADDRS])
 	return list;
 }
 
-static struct mesh_ports random_ports(void)
+static struct mesh_ranges random_ports(void)
 {
-	unsigned int from = below(PORTS + 1);
+	unsigned int from = below(RANGES + 1);
 
-	return (struct mesh_ports){ports + from, below(PORTS - from + 1)};
+	return (struct mesh_ranges){ranges + from, below(RANGES - from + 1)};
 }
 
 struct history {
@@ -337,21 +339,42 @@ static void compare_denied(struct scene *s)
 	assert_int_equal(s->plan.n_denied, n);
 }
 
-static bool ref_has_port(const struct mesh_ports *p, __u16 port)
+static bool ref_has_port(const struct mesh_ranges *r, __u16 port)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i] == port)
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].first <= port && port <= r->v[i].last)
 			return true;
 	return false;
 }
 
-static const struct plan_port *find_port(struct scene *s, __u32 pod, __u16 port)
+/* In how many blocks of the plan is it? */
+static size_t count_blocks(struct scene *s, __u32 pod, __u32 role, __u16 port)
 {
-	for (size_t i = 0; i < s->plan.n_ports; i++)
-		if (s->plan.ports[i].key.pod_id == pod &&
-		    s->plan.ports[i].key.port == port)
-			return &s->plan.ports[i];
-	return NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->plan.n_ports; i++) {
+		const struct plan_port *p = &s->plan.ports[i];
+
+		n += p->pod_id == pod && p->role == role && p->first <= port &&
+		     port <= p->last;
+	}
+	return n;
+}
+
+static bool ref_excludes(struct scene *s, __u32 pod, __u32 role, __u16 port)
+{
+	bool found = !pod && ref_has_port(&s->world.config.exclude_ports, port);
+
+	for (size_t i = 0; i < s->plan.n_pods && pod; i++) {
+		const struct mesh_pod *p = s->plan.pods[i].pod;
+
+		if (s->plan.pods[i].pod_id == pod)
+			found |= ref_has_port(role == SMC_ROLE_CLIENT
+						      ? &p->exclude_out
+						      : &p->exclude_in,
+					      port);
+	}
+	return found;
 }
 
 static void compare_exclusions(struct scene *s)
@@ -360,27 +383,18 @@ static void compare_exclusions(struct scene *s)
 	size_t n_ports = 0, n_cidrs = 0;
 
 	for (__u32 id = 0; id <= PODS; id++)
-		for (__u16 port = 1; port <= PORTS; port++) {
-			const struct plan_port *got = find_port(s, id, port);
-			bool in = false, out = false;
+		for (__u32 role = SMC_ROLE_CLIENT; role <= SMC_ROLE_SERVER;
+		     role++)
+			for (__u16 port = 0; port <= LAST_PORT; port++) {
+				bool want = ref_excludes(s, id, role, port);
 
-			if (!id)
-				in = out =
-					ref_has_port(&c->exclude_ports, port);
-			for (size_t i = 0; i < s->plan.n_pods && id; i++) {
-				const struct plan_pod *p = &s->plan.pods[i];
-
-				if (p->pod_id != id)
-					continue;
-				in |= ref_has_port(&p->pod->exclude_in, port);
-				out |= ref_has_port(&p->pod->exclude_out, port);
+				assert_int_equal(
+					count_blocks(s, id, role, port), want);
+				n_ports += want;
 			}
-			assert_int_equal(!!got, in || out);
-			assert_int_equal(got && got->value.exclude_in, in);
-			assert_int_equal(got && got->value.exclude_out, out);
-			n_ports += !!got;
-		}
-	assert_int_equal(s->plan.n_ports, n_ports);
+	for (size_t i = 0; i < s->plan.n_ports; i++)
+		n_ports -= s->plan.ports[i].last - s->plan.ports[i].first + 1;
+	assert_int_equal(n_ports, 0);
 	for (size_t k = 0; k < CIDRS; k++) {
 		size_t want = 0, got = 0;
 

@@ -105,23 +105,23 @@ static void ports_not_understood_disable(void **state)
 static void each_annotation_stands_for_itself(void **state)
 {
 	struct scene *s = *state;
-	__u16 spaces_ports[] = {1000}, pods_port = 2000;
+	struct mesh_range spaces_port = {1000, 1000}, pods_port = {2000, 2000};
 
 	give_space(s);
 	say_enabled(MESH_ON);
 	space.in.said = space.out.said = true;
-	space.in.ports = space.out.ports = (struct mesh_ports){spaces_ports, 1};
+	space.in.ports = space.out.ports =
+		(struct mesh_ranges){&spaces_port, 1};
 	see(s, add_silent(s, "n1", "a", "10.1.0.1"));
 	s->pods[0].says_out = true;
-	s->pods[0].exclude_out = (struct mesh_ports){&pods_port, 1};
+	s->pods[0].exclude_out = (struct mesh_ranges){&pods_port, 1};
 	plan(s);
 	assert_true(s->plan.pods[0].armed);
 	assert_int_equal(s->plan.n_ports, 2);
-	assert_int_equal(s->plan.ports[0].key.port, 1000);
-	assert_true(s->plan.ports[0].value.exclude_in);
-	assert_false(s->plan.ports[0].value.exclude_out);
-	assert_int_equal(s->plan.ports[1].key.port, 2000);
-	assert_true(s->plan.ports[1].value.exclude_out);
+	assert_int_equal(s->plan.ports[0].role, SMC_ROLE_CLIENT);
+	assert_int_equal(s->plan.ports[0].first, 2000);
+	assert_int_equal(s->plan.ports[1].role, SMC_ROLE_SERVER);
+	assert_int_equal(s->plan.ports[1].first, 1000);
 	/* an empty list of its own is a list */
 	s->pods[0].exclude_out.n = 0;
 	assert_int_equal(plan(s)->n_ports, 1);

@@ -238,7 +238,7 @@ static void a_backend_that_is_excluded_is_a_stranger(void **state)
 {
 	struct cast *c = *state;
 	struct cidr cidr;
-	__u16 port = 8080;
+	struct mesh_range ports = {8080, 8081};
 
 	add_pods(c);
 	SERVICE(c, "web", VIP);
@@ -251,7 +251,7 @@ static void a_backend_that_is_excluded_is_a_stranger(void **state)
 	assert_int_equal(cidr_parse("10.1.0.4/30", &cidr), 0);
 	plan(c->s);
 	assert_int_equal(at(c, VIP, 80), R | D);
-	c->s->world.config.exclude_ports = (struct mesh_ports){&port, 1};
+	c->s->world.config.exclude_ports = (struct mesh_ranges){&ports, 1};
 	plan(c->s);
 	assert_int_equal(at(c, VIP, 80), 0);
 }

@@ -314,7 +314,7 @@ static void the_configuration_comes_and_goes(void **state)
 	wait_for(&b.api, world() && world()->config.asm_enabled == MESH_ON);
 	assert_int_equal(world()->config.enabled, MESH_OFF);
 	assert_int_equal(world()->config.n_exclude_cidrs, 1);
-	assert_int_equal(world()->config.exclude_ports.v[0], 3306);
+	assert_int_equal(world()->config.exclude_ports.v[0].first, 3306);
 	assert_false(mesh_enabled(&world()->config));
 	fake_event(mesh, "DELETED",
 		   "{\"metadata\":{\"name\":\"default\",\"uid\":\"m\","

@@ -241,37 +241,6 @@ def test_path_that_is_no_namespace(lab):
     lab.works()
 
 
-# ---- a full map -----------------------------------------------------------------
-
-def test_full_map(lab):
-    """More excluded CIDRs than the map holds: what was there stays, the rest is
-    counted, other maps go on, and the agent is not ready until it fits."""
-    old = [lab.c.v4 + "/32"]
-    lab.mesh.apply(spec={"excludeCIDRs": old})
-    become(lambda: ends(lab.a, lab.c), ("tcp", "tcp"))
-    more = [f"172.{16 + i // 256}.{i % 256}.0/24" for i in range(4200)]
-    lab.mesh.apply(spec={"excludeCIDRs": old + more, "excludePorts": [7001]})
-    wait_for(lambda: lab.agent.metric("smcmesh_map_full_total") >= 105, 30,
-             "the full map to be counted")
-    assert len(lab.agent.map("smc_cidr")) == 4096
-    assert ends(lab.a, lab.c) == ("tcp", "tcp")
-    ports = [r["formatted"]["key"]["port"] for r in lab.agent.map("smc_port")]
-    assert ports == [7001]
-    answer = lab.vm.run("curl -s http://127.0.0.1:9469/readyz").out
-    assert "full" in answer, answer
-    # the same rows are not counted again by each reconcile
-    counted = lab.agent.metric("smcmesh_map_full_total")
-    done = lab.agent.metric("smcmesh_reconciles_total", result="ok")
-    wait_for(lambda: lab.agent.metric("smcmesh_reconciles_total", result="ok")
-             > done, 30, "another reconcile")
-    assert lab.agent.metric("smcmesh_map_full_total") == counted
-    lab.works()
-    lab.mesh.apply()
-    lab.agent.wait_ready(30)
-    assert lab.agent.map("smc_cidr") == []
-    become(lambda: ends(lab.a, lab.c), SMCD)
-
-
 # ---- the machine ------------------------------------------------------------------
 
 def refused(lab, *words, args=(), env=None, prefix=()):

@@ -185,8 +185,9 @@ def delete_another(lab):
 
 def exclude_port(lab):
     """A rule that nobody made, for c's port: a and b do not meet it."""
-    lab.vm.run(f"bpftool map update pinned {MAPS}smc_port key 0 0 0 0 "
-               f"{7002 % 256} {7002 // 256} 0 0 value 1 1 0 0")
+    port = f"{7002 // 256} {7002 % 256}"
+    lab.vm.run(f"bpftool map update pinned {MAPS}smc_port key 64 0 0 0 "
+               f"0 0 0 0 1 0 {port} value 90 27 90 27")
 
 
 # made together, in the dead time after a third of the points

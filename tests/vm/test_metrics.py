@@ -152,11 +152,10 @@ FLOW = {"local_ip", "remote_ip", "local_port", "remote_port", "pod_id", "role",
         "tx_bytes", "netns_cookie", "cookie"}
 PUBLIC = {
     "smc_config": ({}, {"abi_version", "abi_readable", "enabled", "transports",
-                        "node_id", "uses", "_room"}),
+                        "node_id", "uses", "limits", "_room"}),
     "smc_netns": ({}, {"pod_id", "flags", "transports", "uid"}),
     "smc_endpoint": ({"ip"}, {"transports", "node_id", "flags", "_pad"}),
-    "smc_port": ({"pod_id", "port", "_pad"},
-                 {"exclude_in", "exclude_out", "_pad"}),
+    "smc_port": ({"prefixlen", "pod_id", "role", "port"}, {"first", "last"}),
     "smc_flow": (KEY, FLOW),
 }
 
@@ -202,8 +201,11 @@ def test_maps_say_what_is(lab):
     assert len(addresses_of) == 4
     assert all(r["value"]["transports"] == 2
                for r in named(lab.agent.map("smc_endpoint")))
-    port, = named(lab.agent.map("smc_port"))
-    assert port["key"] == {"pod_id": 0, "port": 7009, "_pad": 0}
+    ports = named(lab.agent.map("smc_port"))
+    assert sorted(p["key"]["role"] for p in ports) == [1, 2]
+    for port in ports:
+        assert port["key"]["pod_id"] == 0
+        assert port["value"] == {"first": 7009, "last": 7009}
     ids = {r["value"]["pod_id"] for r in named(lab.agent.map("smc_netns"))}
     assert len(ids) == 2 and 0 not in ids
     with held(lab.c, lab.s.v4, 7000, count=3):

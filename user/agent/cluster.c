@@ -36,7 +36,8 @@ static bool is_armed(const struct plan_pod *plan, void *arg)
 	struct agent *a = arg;
 	const struct pod *p = pods_find(&a->pods, plan->pod->uid);
 
-	return p && p->armed && !p->hold_until;
+	/* While the node's switch is kept off nobody need offer to it. */
+	return p && p->armed && !p->hold_until && !a->off;
 }
 
 struct host_facts {

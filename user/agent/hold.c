@@ -5,20 +5,20 @@
 #define HOLD_MS 2000
 
 /* What a person changed may wait for the others; what was found wrong with the
- * pod may not. */
+ * pod may not: of an annotation that is not understood nothing is excluded. */
 static bool may_wait(enum smc_reason reason)
 {
 	return reason == SMC_REASON_NOT_ANNOTATED ||
-	       reason == SMC_REASON_BAD_ANNOTATION ||
 	       reason == SMC_REASON_MESH_OFF;
 }
 
 static bool begin(struct pod *p, enum smc_reason reason, __u64 acked, __u64 now)
 {
 	/* A hostNetwork pod's cgroup is denied at once: nobody offers to a
-	 * node's address but at the ports that its own SmcNode lists. */
-	if (p->host_network || !p->armed || p->refused || !p->facts.cookie ||
-	    !p->published.n || !may_wait(reason) || !acked)
+	 * node's address but at the ports that its own SmcNode lists. And a pod
+	 * that is not wanted excludes nothing any more: who did is not held. */
+	if (p->host_network || p->excludes || !p->armed || p->refused ||
+	    !p->facts.cookie || !p->published.n || !may_wait(reason) || !acked)
 		return false;
 	p->hold_number = 0;
 	p->hold_until = now + HOLD_MS;

@@ -555,15 +555,17 @@ static enum smc_reason why_not(const struct pod *p)
 {
 	if (p->refused)
 		return SMC_REASON_REFUSED;
-	return p->facts.verified && !p->id ? SMC_REASON_POD_MAP_FULL
-					   : p->facts.reason;
+	return p->facts.verified && (!p->id || p->no_room)
+		       ? SMC_REASON_POD_MAP_FULL
+		       : p->facts.reason;
 }
 
 struct mesh_seen pod_seen(const struct pod *p)
 {
 	return (struct mesh_seen){
 		.pod_uid = p->uid,
-		.verified = p->facts.verified && p->id && !p->refused,
+		.verified = p->facts.verified && p->id && !p->refused &&
+			    !p->no_room,
 		.reason = why_not(p),
 		.pod_id = p->id,
 		.netns_cookie = p->facts.cookie,
@@ -579,6 +581,9 @@ int pod_decided(struct pod *p, const struct plan_pod *plan)
 {
 	int err = text_set(&p->problem, plan->says.problem);
 
+	if (plan->armed)
+		p->excludes =
+			plan->says.exclude_in->n || plan->says.exclude_out->n;
 	p->reason = plan->reason;
 	return err ?: addrs_set(&p->published, &plan->published);
 }

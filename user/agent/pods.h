@@ -62,6 +62,8 @@ struct pod {
 	/* The kernel refused it a converted socket: not armed again before it
 	 * has been unwanted, i.e. its annotation was taken away. */
 	bool refused;
+	bool excludes;		/* ports of its own, when it was armed last */
+	bool no_room;		/* not all that it excludes is in the map */
 	bool armed;		/* has an entry in the kernel */
 	enum smc_reason reason; /* why not */
 	struct smc_pod kernel;	/* that entry */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Ready means: the first sync is done and what can be reached is reached. A
- * pod that cannot be armed for a reason of its own does not make the node
- * unready; it has the reason. A node that cannot do SMC has reached all there
- * is to reach.
+ * pod that cannot be armed for a reason of its own (also that its exclusions
+ * have no room) does not make the node unready; it has the reason. A node that
+ * cannot do SMC has reached all there is to reach.
  */
 #include <string.h>
 #include "agent/cluster.h"
@@ -45,11 +45,18 @@ bool agent_ready(const struct agent *a, struct buf *why)
 			   problem ? ": " : "", problem ?: "");
 		return false;
 	}
-	if (a->full) {
+	if (a->off) {
+		buf_printf(
+			why,
+			"not ready: %u exclusions found their map full, and some of them hold for the whole node: nothing is offered or answered with SMC here",
+			a->missing);
+		return false;
+	}
+	if (a->full > a->missing) {
 		buf_printf(
 			why,
 			"not ready: %u rows found their map full and were left out; that traffic stays TCP",
-			a->full);
+			a->full - a->missing);
 		return false;
 	}
 	if (!agent_capable(a))

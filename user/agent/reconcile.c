@@ -332,8 +332,38 @@ static void ueid_apply(struct agent *a, const struct mesh_config *config)
 	a->ueid_err = err;
 }
 
+/* A pod that is not armed for want of room is none of the next plan's endpoints
+ * either; and when it has room it is armed at once. */
+static void note_room(struct agent *a, const struct datapath_changes *did)
+{
+	for (size_t i = 0; i < a->pods.n; i++) {
+		struct pod *p = a->pods.v[i];
+		bool no_room = p->id && did->no_room[smc_slot(p->id)];
+
+		if (no_room != p->no_room)
+			agent_dirty(a);
+		p->no_room = no_room;
+	}
+}
+
+/* Return: 0 or -ENOMEM. */
+static int warn_off(struct mesh_plan *plan, unsigned int missing)
+{
+	char **slot = array_push(plan->warnings, plan->n_warnings);
+
+	if (!slot)
+		return -ENOMEM;
+	if (asprintf(
+		    slot,
+		    "of the exclusions that hold for the whole node some found no room, rows=%u: nothing is offered or answered with SMC here until all fit",
+		    missing) >= 0)
+		return 0;
+	plan->n_warnings--;
+	return -ENOMEM;
+}
+
 static int apply(struct agent *a, const struct mesh_world *w,
-		 const struct mesh_plan *plan)
+		 struct mesh_plan *plan)
 {
 	const struct smc_config config = {
 		.abi_version = SMC_ABI_VERSION,
@@ -354,6 +384,11 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	if (did.full > a->full)
 		a->counts.map_full += did.full - a->full;
 	a->full = did.full;
+	a->missing = did.missing;
+	a->off = did.off;
+	note_room(a, &did);
+	if (!err && did.off)
+		err = warn_off(plan, did.missing);
 	if (did.added || did.changed || did.removed || did.full)
 		log_debug(
 			"maps written, added=%u changed=%u removed=%u full=%u",

@@ -98,6 +98,8 @@ struct agent {
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err;	      /* of the last reconcile */
 	unsigned int full;    /* rows left out by the last reconcile */
+	unsigned int missing; /* of those, rows that deny */
+	bool off; /* for want of them nothing is offered or answered here */
 	__u64 buffers_beside; /* budget.h, bytes */
 	int budget_err;	      /* of the last look */
 };

@@ -4,46 +4,45 @@
  * hold and what the kernel holds is written, in two passes over all maps
  * (passes.h). The first takes away: a verdict may only become stricter by it,
  * until it allows what the old plan and the new one both do. The second gives,
- * and arms last. Where the agent dies in between, the maps never allow what one
- * of the two plans does not.
+ * and arms last. Where the agent dies in between, or a row cannot be taken
+ * away, the maps never allow what one of the two plans does not.
+ *
+ * A full map takes no new row. One that allows something is just left out: that
+ * traffic is TCP. One that denies is missed: exclusions are written first, and
+ * a pod is not armed while one of its own has found no room; where one holds
+ * for the whole node, its switch stays off.
  */
 #include <bpf/bpf.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "datapath/mapio.h"
 #include "datapath/other.h"
 #include "datapath/passes.h"
-
-/*
- * A Service's row holds for so long after the last apply: without an agent
- * nobody follows the proxy any more, which may then send connections to
- * strangers. What has less than RENEW left is written anew, so that not every
- * apply writes every row.
- */
-#define SERVICE_TTL_NS (300 * 1000000000ULL)
-#define SERVICE_RENEW_NS (240 * 1000000000ULL)
+#include "datapath/wants.h"
 
 /* One map's part of an apply. */
 struct part {
 	enum map_id id;
-	struct rows want;
 	struct passes todo;
+	unsigned int full; /* rows of the first pass that found no room */
+	struct rows left;  /* those, and whatever else is not there */
 };
 
 struct apply {
 	struct datapath *dp;
+	const struct mesh_plan *plan;
 	struct datapath_changes *did;
+	struct missing missing;
 	bool configured; /* smc_config was changed, and is counted */
 	int err;	 /* the first one */
 };
 
 static void part_free(struct part *p)
 {
-	rows_free(&p->want);
 	passes_free(&p->todo);
+	rows_free(&p->left);
 }
 
 static void note(struct apply *a, int err, const char *what, enum map_id id)
@@ -55,232 +54,51 @@ static void note(struct apply *a, int err, const char *what, enum map_id id)
 		a->err = err;
 }
 
-/* ---- what a plan wants ---- */
+/* ---- one map ---- */
 
-static int want_netns(const struct mesh_plan *plan, struct rows *out)
+static struct rows shape(enum map_id id)
 {
-	const struct smc_pod shared = {.flags = SMC_POD_SHARED,
-				       .uid = SMC_UID_ANY};
-	int err = 0;
-
-	for (size_t i = 0; !err && i < plan->n_pods; i++) {
-		const struct plan_pod *p = &plan->pods[i];
-
-		bool kept = p->armed || p->value.flags & SMC_POD_REFUSED;
-
-		if (kept && p->netns_cookie)
-			err = rows_add(out, &p->netns_cookie, &p->value);
-	}
-	if (!err && plan->shared_netns)
-		err = rows_add(out, &plan->shared_netns, &shared);
-	return err;
+	return (struct rows){.key_size = map_rows[id].key_size,
+			     .value_size = map_rows[id].value_size};
 }
 
-static int want_cgroup(const struct mesh_plan *plan, struct rows *out)
+/* What is to be done to it. One that cannot be read is left alone. */
+static void part_plan(struct apply *a, struct part *p)
 {
-	int err = 0;
-
-	for (size_t i = 0; !err && i < plan->n_pods; i++) {
-		const struct plan_pod *p = &plan->pods[i];
-
-		if (p->armed && !p->netns_cookie && p->cgroup_id)
-			err = rows_add(out, &p->cgroup_id, &p->value);
-	}
-	for (size_t i = 0; !err && i < plan->n_denied; i++)
-		err = rows_add(out, &plan->denied[i].cgroup_id,
-			       &plan->denied[i].value);
-	return err;
-}
-
-static int want_endpoint(const struct mesh_plan *plan, struct rows *out)
-{
-	int err = rows_reserve(out, plan->n_endpoints);
-
-	for (size_t i = 0; !err && i < plan->n_endpoints; i++)
-		err = rows_add(out, &plan->endpoints[i].addr,
-			       &plan->endpoints[i].value);
-	return err;
-}
-
-/* When they expire, keep_expiry() says: it knows what is there. */
-static int want_service(const struct mesh_plan *plan, struct rows *out)
-{
-	int err = rows_reserve(out, plan->n_services);
-
-	for (size_t i = 0; !err && i < plan->n_services; i++) {
-		const struct smc_service value = {
-			.transports = plan->services[i].transports};
-
-		err = rows_add(out, &plan->services[i].key, &value);
-	}
-	return err;
-}
-
-static int want_cidr(const struct mesh_plan *plan, struct rows *out)
-{
-	const struct smc_cidr value = {.exclude = 1};
-	struct smc_cidr_key key;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < plan->n_cidrs; i++) {
-		key.prefixlen = plan->cidrs[i].prefixlen;
-		memcpy(key.ip, plan->cidrs[i].addr.ip, sizeof(key.ip));
-		err = rows_add(out, &key, &value);
-	}
-	return err;
-}
-
-static int want_port(const struct mesh_plan *plan, struct rows *out)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < plan->n_ports; i++)
-		err = rows_add(out, &plan->ports[i].key, &plan->ports[i].value);
-	return err;
-}
-
-static int (*const wants[MAP_MAX])(const struct mesh_plan *plan,
-				   struct rows *out) = {
-	[MAP_NETNS] = want_netns,	[MAP_CGROUP] = want_cgroup,
-	[MAP_ENDPOINT] = want_endpoint, [MAP_SERVICE] = want_service,
-	[MAP_CIDR] = want_cidr,		[MAP_PORT] = want_port,
-};
-
-/*
- * BPF marks a pod for which the kernel refused a socket; the mark is its own,
- * and stays while the entry is the same pod's. (Of an entry that denies the
- * plan says whether it has the mark: it outlives the annotation. A mark set
- * between our reading and our writing of a changed entry is lost, and set again
- * by the next refused socket.)
- */
-static void keep_refused(struct rows *want, const struct rows *have)
-{
-	const void *old_bytes;
-	struct smc_pod pod, old;
-
-	for (size_t i = 0; i < want->n; i++) {
-		old_bytes = rows_find(have, rows_key(want, i));
-		if (!old_bytes)
-			continue;
-		memcpy(&old, old_bytes, sizeof(old));
-		memcpy(&pod, rows_value(want, i), sizeof(pod));
-		if (pod.pod_id == old.pod_id && !(pod.flags & SMC_POD_DENY))
-			pod.flags |= old.flags & SMC_POD_REFUSED;
-		memcpy(rows_value(want, i), &pod, sizeof(pod));
-	}
-}
-
-/*
- * A namespace once shared stays so. Its selector stays as long as the
- * namespace, and without this row it would deny the SMC sockets of programs
- * there that are none of our business.
- */
-static int keep_shared(struct rows *want, const struct rows *have)
-{
-	struct smc_pod pod;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < have->n; i++) {
-		memcpy(&pod, rows_value(have, i), sizeof(pod));
-		if (pod.flags & SMC_POD_SHARED)
-			err = rows_add(want, rows_key(have, i), &pod);
-	}
-	return err;
-}
-
-/* Both also of what the agent of another ABI wrote, while it is there. */
-static int keep_flags(const struct datapath *dp, enum map_id id,
-		      struct rows *want, const struct rows *have)
-{
-	_cleanup_(rows_free) struct rows theirs = {
-		.key_size = have->key_size, .value_size = have->value_size};
+	_cleanup_(rows_free) struct rows have = shape(p->id);
+	_cleanup_(rows_free) struct rows want = shape(p->id);
 	int err;
 
-	err = others_pods(dp, id, &theirs);
+	err = map_read(a->dp->map_fd[p->id], &have);
 	if (!err)
-		err = keep_shared(want, &theirs);
+		err = wants_rows(a->dp, a->plan, &a->missing, p->id, &have,
+				 &want);
 	if (!err)
-		err = keep_shared(want, have);
-	rows_sort(want);
-	keep_refused(want, &theirs);
-	keep_refused(want, have);
-	return err;
+		err = passes_make(p->id, &want, &have, &p->todo);
+	if (err) /* half a difference is none */
+		passes_free(&p->todo);
+	note(a, err, "read", p->id);
 }
 
-__u64 service_expiry(const struct smc_service *want,
-		     const struct smc_service *have, __u64 now)
+/* Return: rows that found no room. */
+static unsigned int part_put(struct apply *a, const struct part *p,
+			     const struct rows *rows, unsigned int *count)
 {
-	/* A row that only says why has nothing to lose. */
-	if (!want->transports)
-		return 0;
-	if (have && have->transports == want->transports &&
-	    have->expires_ns > now + SERVICE_RENEW_NS &&
-	    have->expires_ns <= now + SERVICE_TTL_NS)
-		return have->expires_ns;
-	return now + SERVICE_TTL_NS;
-}
-
-static void keep_expiry(struct rows *want, const struct rows *have)
-{
-	struct smc_service service, old;
-	const void *old_bytes;
-	struct timespec now;
-	__u64 ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); /* as bpf_ktime_get_ns() */
-	ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	for (size_t i = 0; i < want->n; i++) {
-		old_bytes = rows_find(have, rows_key(want, i));
-		if (old_bytes)
-			memcpy(&old, old_bytes, sizeof(old));
-		memcpy(&service, rows_value(want, i), sizeof(service));
-		service.expires_ns =
-			service_expiry(&service, old_bytes ? &old : NULL, ns);
-		memcpy(rows_value(want, i), &service, sizeof(service));
-	}
-}
-
-/* What is to be done to one map. A map that cannot be read is left alone. */
-static int part_plan(struct datapath *dp, const struct mesh_plan *plan,
-		     struct part *p)
-{
-	const struct rows shape = {.key_size = map_rows[p->id].key_size,
-				   .value_size = map_rows[p->id].value_size};
-	_cleanup_(rows_free) struct rows have = shape;
-	int err;
-
-	p->want = shape;
-	err = wants[p->id](plan, &p->want);
-	if (!err)
-		err = map_read(dp->map_fd[p->id], &have);
-	if (err)
-		return err;
-	rows_sort(&p->want);
-	if (p->id == MAP_NETNS || p->id == MAP_CGROUP)
-		err = keep_flags(dp, p->id, &p->want, &have);
-	if (p->id == MAP_SERVICE)
-		keep_expiry(&p->want, &have);
-	return err ? err : passes_make(p->id, &p->want, &have, &p->todo);
-}
-
-/* ---- writing ---- */
-
-static void part_put(struct apply *a, const struct part *p,
-		     const struct rows *rows, unsigned int *count)
-{
+	unsigned int full = 0;
 	int err = 0;
 
 	if (rows->n)
 		*count += map_write(a->dp->map_fd[p->id], rows, 0, rows->n,
-				    &a->did->full, &err);
+				    &full, &err);
 	note(a, err, "write", p->id);
+	return full;
 }
 
-static void part_remove(struct apply *a, const struct part *p, enum pass pass)
+static void part_remove(struct apply *a, const struct part *p)
 {
 	int err = 0;
 
-	if (p->todo.removal == pass && p->todo.removed.n)
+	if (p->todo.removed.n)
 		a->did->removed += map_delete(a->dp->map_fd[p->id],
 					      &p->todo.removed, &err);
 	note(a, err, "delete from", p->id);
@@ -305,19 +123,30 @@ static void part_put_endpoints(struct apply *a, const struct part *p)
 	note(a, err, "write", p->id);
 }
 
-static void part_pass(struct apply *a, const struct part *p, enum pass pass)
+static void part_take(struct apply *a, struct part *p)
 {
 	unsigned int again = 0; /* these are counted when they are as wanted */
 
-	if (pass == PASS_TAKE)
-		part_put(a, p, &p->todo.halfway, &again);
-	part_put(a, p, &p->todo.changed[pass], &a->did->changed);
-	part_remove(a, p, pass);
-	if (pass == PASS_GIVE && p->id == MAP_ENDPOINT)
+	part_put(a, p, &p->todo.halfway, &again);
+	part_put(a, p, &p->todo.changed[PASS_TAKE], &a->did->changed);
+	if (p->todo.removal == PASS_TAKE)
+		part_remove(a, p);
+	p->full = part_put(a, p, &p->todo.added[PASS_TAKE], &a->did->added);
+}
+
+static void part_give(struct apply *a, const struct part *p)
+{
+	part_put(a, p, &p->todo.changed[PASS_GIVE], &a->did->changed);
+	if (p->todo.removal == PASS_GIVE)
+		part_remove(a, p);
+	if (p->id == MAP_ENDPOINT)
 		part_put_endpoints(a, p);
 	else
-		part_put(a, p, &p->todo.added[pass], &a->did->added);
+		a->did->full += part_put(a, p, &p->todo.added[PASS_GIVE],
+					 &a->did->added);
 }
+
+/* ---- smc_config ---- */
 
 static void put_config(struct apply *a, const struct smc_config *c)
 {
@@ -347,9 +176,8 @@ static __u32 planned_uses(const struct mesh_plan *plan)
 
 /* The configuration that is wanted, and one that allows only what the present
  * one does, too. Return: 0 or a negative errno, noted. */
-static int want_config(struct apply *a, const struct mesh_plan *plan,
-		       const struct smc_config *config, struct smc_config *want,
-		       struct smc_config *both)
+static int want_config(struct apply *a, const struct smc_config *config,
+		       struct smc_config *want, struct smc_config *both)
 {
 	struct smc_config now;
 	int err = datapath_config(a->dp, &now);
@@ -357,19 +185,102 @@ static int want_config(struct apply *a, const struct mesh_plan *plan,
 	*want = *config;
 	want->abi_version = SMC_ABI_VERSION;
 	want->abi_readable = SMC_ABI_READABLE;
-	want->enabled = plan->enabled;
-	want->uses = (now.uses & ~PLANNED_USES) | planned_uses(plan);
+	want->enabled = a->plan->enabled;
+	want->uses = (now.uses & ~PLANNED_USES) | planned_uses(a->plan);
 	config_less(&now, want, both);
 	note(a, err, "read", MAP_CONFIG);
 	return err;
+}
+
+/* ---- what denies and is not there ---- */
+
+/* Which of the rows that had to be there after the first pass are not: asked of
+ * the kernel, and only where one found no room. */
+static void part_missing(struct apply *a, struct part *p)
+{
+	_cleanup_(rows_free) struct rows have = shape(p->id);
+	const struct rows *want = &p->todo.added[PASS_TAKE];
+	_cleanup_(rows_delta_free) struct rows_delta delta = {};
+	int err;
+
+	if (!p->full)
+		return;
+	err = map_read(a->dp->map_fd[p->id], &have);
+	if (!err)
+		err = rows_diff(want, &have, &delta);
+	note(a, err, "read", p->id);
+	rows_free(&p->left);
+	p->left = delta.added;
+	delta.added = shape(p->id);
+	missing_note(p->id, &p->left, &a->missing);
+}
+
+/*
+ * The exclusions, before anything else. Where those that go keep out some that
+ * hold for the whole node: while nothing is offered they can go first.
+ */
+static void exclude(struct apply *a, struct part *port, struct part *cidr,
+		    struct smc_config *both)
+{
+	struct part *const parts[] = {port, cidr};
+
+	for (size_t i = 0; i < array_size(parts); i++) {
+		part_plan(a, parts[i]);
+		part_take(a, parts[i]);
+		part_missing(a, parts[i]);
+	}
+	if (!a->missing.node || a->err)
+		return;
+	both->enabled = 0;
+	put_config(a, both);
+	a->missing = (struct missing){};
+	for (size_t i = 0; i < array_size(parts); i++) {
+		part_remove(a, parts[i]);
+		parts[i]->full =
+			part_put(a, parts[i], &parts[i]->left, &a->did->added);
+		part_missing(a, parts[i]);
+	}
+}
+
+static bool is_exclusion(const struct part *p)
+{
+	return p->id == MAP_PORT || p->id == MAP_CIDR;
+}
+
+/* ---- together ---- */
+
+static void tell_missing(const struct apply *a)
+{
+	struct datapath_changes *did = a->did;
+
+	did->full += a->missing.rows;
+	did->missing = a->missing.rows;
+	did->off = a->missing.node;
+	memcpy(did->no_room, a->missing.pod, sizeof(did->no_room));
+}
+
+static void give(struct apply *a, struct part *const parts[], size_t n,
+		 struct smc_config *want, const struct smc_config *both)
+{
+	__u32 last = want->uses;
+
+	want->enabled &= !a->missing.node;
+	/* Exclusions that go are looked up until they have gone. */
+	want->uses |= both->uses;
+	put_config(a, want);
+	for (size_t i = n; i--;)
+		part_give(a, parts[i]);
+	want->uses = last;
+	if (!a->err)
+		put_config(a, want);
 }
 
 int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 		   const struct smc_config *config,
 		   struct datapath_changes *did)
 {
-	/* In the order of taking away; given in the opposite one, so that pods
-	 * are disarmed first and armed last. */
+	/* In the order of taking away, after the exclusions; given in the
+	 * opposite one, so that pods are disarmed first and armed last. */
 	_cleanup_(part_free) struct part netns = {.id = MAP_NETNS};
 	_cleanup_(part_free) struct part cgroup = {.id = MAP_CGROUP};
 	_cleanup_(part_free) struct part port = {.id = MAP_PORT};
@@ -378,34 +289,26 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 	_cleanup_(part_free) struct part endpoint = {.id = MAP_ENDPOINT};
 	struct part *const parts[] = {&netns, &cgroup,	&port,
 				      &cidr,  &service, &endpoint};
-	struct apply a = {.dp = dp, .did = did};
+	struct apply a = {.dp = dp, .plan = plan, .did = did};
 	struct smc_config want, both;
-	__u32 last;
 
 	memset(did, 0, sizeof(*did));
 	if (!dp->obj)
 		return 0;
-	if (want_config(&a, plan, config, &want, &both))
+	if (want_config(&a, config, &want, &both))
 		return a.err;
 	put_config(&a, &both);
-	for (size_t i = 0; i < array_size(parts); i++) {
-		int err = part_plan(dp, plan, parts[i]);
-
-		if (err) /* half a difference is none */
-			passes_free(&parts[i]->todo);
-		note(&a, err, "read", parts[i]->id);
-	}
+	exclude(&a, &port, &cidr, &both);
 	for (size_t i = 0; i < array_size(parts); i++)
-		part_pass(&a, parts[i], PASS_TAKE);
+		if (!is_exclusion(parts[i]))
+			part_plan(&a, parts[i]);
+	for (size_t i = 0; i < array_size(parts); i++)
+		if (!is_exclusion(parts[i]))
+			part_take(&a, parts[i]);
+	part_missing(&a, &cgroup);
 	fault_point("maps:taken");
-	/* Exclusions that go are looked up until they have gone. */
-	last = want.uses;
-	want.uses |= both.uses;
-	put_config(&a, &want);
-	for (size_t i = array_size(parts); i--;)
-		part_pass(&a, parts[i], PASS_GIVE);
-	want.uses = last;
+	tell_missing(&a);
 	if (!a.err)
-		put_config(&a, &want);
+		give(&a, parts, array_size(parts), &want, &both);
 	return a.err;
 }

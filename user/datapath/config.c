@@ -22,7 +22,8 @@ static int write_config(const struct datapath *dp, const struct smc_config *c)
 	return bpf_map_update_elem(dp->map_fd[MAP_CONFIG], &zero, c, BPF_ANY);
 }
 
-/* While ours is off it is theirs that counts, with all that belongs to it. */
+/* While ours is off it is theirs that counts, with all that belongs to it. What
+ * they exclude and we have no room for keeps ours off. */
 static int take_theirs(struct datapath *dp, struct smc_config *c)
 {
 	int err;
@@ -30,7 +31,14 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 	err = others_config(dp, c);
 	if (err) /* -ENOENT: it has no maps any more, or none yet */
 		return err == -ENOENT ? 0 : err;
-	return others_rows(dp, &c->uses);
+	err = others_rows(dp, &c->uses);
+	if (err != -ENOSPC)
+		return err;
+	log_warn(
+		err,
+		"take over the exclusions of another ABI: nothing is offered SMC until the agent has written its own");
+	c->enabled = 0;
+	return 0;
 }
 
 /* Whoever counts against no limit counts for nothing: until a plan says what

@@ -129,7 +129,10 @@ int datapath_retire_selectors(struct datapath *dp);
 /* What datapath_apply() did, for log and metrics. */
 struct datapath_changes {
 	unsigned int added, changed, removed;
-	unsigned int full; /* rows that found their map full, left out */
+	unsigned int full;    /* rows that found their map full, left out */
+	unsigned int missing; /* of those, rows that deny; so... */
+	bool off;	      /* the switch stays off: one holds for the node */
+	bool no_room[SMC_PODS]; /* by slot: not armed, for one is this pod's */
 };
 
 /*
@@ -137,11 +140,12 @@ struct datapath_changes {
  * difference. Order: what takes away first (switch off, disarmed pods, new
  * exclusions, endpoints that went), arming last. BPF's own SMC_POD_REFUSED
  * flag is kept while the entry is of the same pod_id.
- * A full map keeps its oldest content and leaves the other maps unaffected:
- * counted in did->full, no error.
+ * A full map keeps its oldest content: counted in did->full, no error. Where a
+ * row that denies found no room, what it is about is not armed.
+ * After an error nothing is given, only taken away: the next one goes on.
  * @config: of it, enabled is taken from @plan and abi_version is ours.
  *
- * Return: 0, or the first negative errno (the rest was still done).
+ * Return: 0, or the first negative errno.
  */
 int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 		   const struct smc_config *config,

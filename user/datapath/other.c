@@ -30,6 +30,8 @@ static void sizes_of(const struct other *o, enum map_id id, __u32 *key,
 		*key = o->kind->flow_key;
 		*value = o->kind->flow_value;
 	}
+	if (id == MAP_PORT)
+		*key = o->kind->port_key;
 	if (id == MAP_COUNTER) {
 		*key = o->kind->counter_key;
 		*value = o->kind->counter_value;
@@ -200,7 +202,8 @@ static void shape(enum map_id id, struct rows *out)
 	out->value_size = map_rows[id].value_size;
 }
 
-/* Our rows of that map become those. @keep: what is more than those stays. */
+/* Our rows of that map become those. @keep: what is more than those stays.
+ * Return: -ENOSPC: a row of those that may deny found no room. */
 static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 		   bool keep)
 {
@@ -219,6 +222,9 @@ static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 		map_delete(fd, &delta.removed, &err);
 	map_write(fd, &delta.changed, 0, delta.changed.n, &full, &err);
 	map_write(fd, &delta.added, 0, delta.added.n, &full, &err);
+	if (!err && full &&
+	    (id == MAP_PORT || id == MAP_CIDR || id == MAP_CGROUP))
+		err = -ENOSPC;
 	return err;
 }
 
@@ -230,7 +236,8 @@ static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
 
 	shape(id, &rows);
 	if (o)
-		err = other_rows(o, id, &rows);
+		err = id == MAP_PORT ? o->kind->ports(o, &rows)
+				     : other_rows(o, id, &rows);
 	rows_sort(&rows);
 	if (rows.n && id == MAP_PORT)
 		*uses |= SMC_USE_PORTS;

@@ -18,9 +18,11 @@ struct other {
 struct other_kind {
 	/* sizes */
 	__u32 flow_key, flow_value, counter_key, counter_value;
-	__u32 quarantine_key, quarantine_value;
+	__u32 quarantine_key, quarantine_value, port_key;
 	/* Into ours: the switch, transports, node id. Return: 0 or errno. */
 	int (*config)(const struct other *o, struct smc_config *out);
+	/* Its rows of smc_port, as rows of ours, to @out. */
+	int (*ports)(const struct other *o, struct rows *out);
 	/* Its counters, by slot. @all: SMC_PODS of them, zeroed. */
 	int (*counters)(const struct other *o, struct smc_counters *all);
 	/* Delete the counters of one slot. */
@@ -53,7 +55,8 @@ int must_check others_pods(const struct datapath *dp, enum map_id id,
  * by them: only while our switch is off, that is until the agent has applied a
  * plan of its own, or has died before it did.
  * @uses: enum smc_use bits that tell of it.
- * Return: 0 or a negative errno.
+ * Return: 0; -ENOSPC: something that may deny found no room; or another
+ * negative errno.
  */
 int must_check others_rows(struct datapath *dp, __u32 *uses);
 
@@ -70,8 +73,8 @@ int must_check others_quarantine(struct datapath *dp);
  * rule) stays until datapath_take_over(). */
 void others_hush(struct datapath *dp);
 
-/* other_rows - The rows of one of its maps, which has the sizes of @out, added
- * to it. Return: 0, also where there is no such map; or a negative errno. */
+/* other_rows - The rows of one of its maps whose sizes are ours, added to @out.
+ * Return: 0, also where there is no such map; or a negative errno. */
 int must_check other_rows(const struct other *o, enum map_id id,
 			  struct rows *out);
 

@@ -8,6 +8,7 @@
 
 #include "datapath/mapio.h"
 #include "datapath/other.h"
+#include "datapath/wants.h"
 
 struct first_config {
 	__u32 abi_version, enabled, transports, mark, mark_mask, node_id;
@@ -47,6 +48,16 @@ _Static_assert(FIRST_COUNTERS <= SMC_COUNTER_MAX &&
 		       FIRST_REASONS <= SMC_REASON_FLOW_MAX,
 	       "rows of a table are only ever added");
 
+/* A hash of single ports, both directions in one row. */
+struct first_port_key {
+	__u32 pod_id;
+	__u16 port, _pad;
+};
+
+struct first_port {
+	__u8 exclude_in, exclude_out, _pad[2];
+};
+
 static int config(const struct other *o, struct smc_config *out)
 {
 	struct first_config c;
@@ -58,6 +69,28 @@ static int config(const struct other *o, struct smc_config *out)
 	out->transports = c.transports;
 	out->node_id = c.node_id;
 	return 0;
+}
+
+static int ports(const struct other *o, struct rows *out)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = sizeof(struct first_port_key),
+		.value_size = sizeof(struct first_port)};
+	struct first_port_key key;
+	struct first_port value;
+	int err = other_rows(o, MAP_PORT, &rows);
+
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		memcpy(&key, rows_key(&rows, i), sizeof(key));
+		memcpy(&value, rows_value(&rows, i), sizeof(value));
+		if (value.exclude_out)
+			err = port_row_add(out, key.pod_id, SMC_ROLE_CLIENT,
+					   key.port, key.port);
+		if (!err && value.exclude_in)
+			err = port_row_add(out, key.pod_id, SMC_ROLE_SERVER,
+					   key.port, key.port);
+	}
+	return err;
 }
 
 /* ---- counters ---- */
@@ -240,7 +273,9 @@ const struct other_kind other_first = {
 	.counter_value = sizeof(__u64),
 	.quarantine_key = sizeof(struct smc_addr_port),
 	.quarantine_value = sizeof(struct first_quarantine),
+	.port_key = sizeof(struct first_port_key),
 	.config = config,
+	.ports = ports,
 	.counters = counters,
 	.forget = forget,
 	.flows = flows,

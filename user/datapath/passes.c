@@ -64,25 +64,15 @@ static void service_less(const void *have, const void *want, void *less)
 	memcpy(less, &s, sizeof(s));
 }
 
+/* A row that excludes has one form only. */
 static void cidr_less(const void *have, const void *want, void *less)
 {
-	struct smc_cidr old, c;
-
-	memcpy(&old, have, sizeof(old));
-	memcpy(&c, want, sizeof(c));
-	c.exclude |= old.exclude;
-	memcpy(less, &c, sizeof(c));
+	memcpy(less, want, sizeof(struct smc_cidr));
 }
 
 static void port_less(const void *have, const void *want, void *less)
 {
-	struct smc_port old, p;
-
-	memcpy(&old, have, sizeof(old));
-	memcpy(&p, want, sizeof(p));
-	p.exclude_in |= old.exclude_in;
-	p.exclude_out |= old.exclude_out;
-	memcpy(less, &p, sizeof(p));
+	memcpy(less, want, sizeof(struct smc_port));
 }
 
 static void (*const lessers[MAP_MAX])(const void *have, const void *want,

@@ -309,14 +309,7 @@ void ration_up(struct datapath *dp);
  * or a negative errno. */
 int must_check ration_forget(const struct datapath *dp, __u32 slot);
 
-/* ---- apply.c, config.c ---- */
-
-/*
- * service_expiry - Until when a row of smc_service is to hold.
- * @have: what the map has at its key, or NULL. @now: CLOCK_MONOTONIC, ns.
- */
-__u64 service_expiry(const struct smc_service *want,
-		     const struct smc_service *have, __u64 now);
+/* ---- config.c ---- */
 
 /* config_begin - Say whose maps these are before anything relies on them. Where
  * another ABI's datapath is the one that runs, ours begins with what that one's

@@ -76,16 +76,22 @@ static int read_ports(const struct annotations *a, const char *key,
 		      struct mesh_default *out)
 {
 	const char *text = annotation(a, key, SIZE_MAX, &out->said);
-	char bad[32] = "", expected[128];
+	char bad[32] = "", expected[160];
 	int err;
 
 	if (!out->said)
 		return 0;
-	err = text ? mesh_ports_parse(text, &out->ports, bad) : -EINVAL;
-	if (err != -EINVAL)
+	err = text ? mesh_ranges_parse(text, &out->ports, bad) : -EINVAL;
+	if (err == -E2BIG)
+		snprintf(expected, sizeof(expected),
+			 "at most %d ports and ranges", MESH_RANGES_MAX);
+	else if (err == -EINVAL)
+		snprintf(
+			expected, sizeof(expected),
+			"ports from 1 to 65535, or ranges of them (8000-8999), with commas between (not \"%s\")",
+			bad);
+	else
 		return err;
-	snprintf(expected, sizeof(expected),
-		 "ports from 1 to 65535 with commas between (not \"%s\")", bad);
 	return annotation_problem(a, &out->problem, key,
 				  text ? expected
 				       : "a string of ports and commas");

@@ -82,17 +82,48 @@ static int read_ports(const struct json_object *o, const char *path,
 	return mesh_ports_set(out, v, n);
 }
 
+/* A number is a port, a string a range. Return: 0 or -EINVAL. */
+static int read_range(yyjson_val *val, struct mesh_range *out)
+{
+	const char *text = json_value_str(val, JSON_STR_MAX);
+	uint64_t port = yyjson_get_uint(val);
+
+	if (text && strchr(text, '-'))
+		return mesh_range_parse(text, strlen(text), out);
+	if (!yyjson_is_uint(val) || !port || port > 65535)
+		return -EINVAL;
+	*out = (struct mesh_range){port, port};
+	return 0;
+}
+
 static int read_exclude_ports(const struct json_object *o,
 			      struct mesh_config *c)
 {
 	static const char path[] = "spec.excludePorts";
 	struct json_object with = json_with(o, "nothing of it is excluded");
-	yyjson_val *list;
+	_free_ struct mesh_range *v = NULL;
+	struct mesh_range range, *slot;
+	yyjson_val *list, *val;
+	size_t i, max, n = 0;
 
 	if (json_arr(&with, path, &list) <= 0)
 		return 0;
-	return read_ports(o, path, list, "it is not excluded",
-			  &c->exclude_ports);
+	yyjson_arr_foreach (list, i, max, val) {
+		struct json_object e =
+			json_element(o, path, i, val, "it is not excluded");
+
+		if (read_range(val, &range)) {
+			json_note(&e, "", val,
+				  "a port from 1 to 65535, or a range of them "
+				  "like \"8000-8999\"");
+			continue;
+		}
+		slot = array_push(v, n);
+		if (!slot)
+			return -ENOMEM;
+		*slot = range;
+	}
+	return mesh_ranges_set(&c->exclude_ports, v, n);
 }
 
 static void read_ueid(const struct json_object *o, struct mesh_config *c)

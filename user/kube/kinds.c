@@ -140,9 +140,9 @@ int config_copy(const struct mesh_config *c, struct mesh_config *out)
 
 	*out = *c;
 	out->exclude_cidrs = NULL;
-	out->exclude_ports = (struct mesh_ports){0};
-	if (mesh_ports_set(&out->exclude_ports, c->exclude_ports.v,
-			   c->exclude_ports.n))
+	out->exclude_ports = (struct mesh_ranges){0};
+	if (mesh_ranges_set(&out->exclude_ports, c->exclude_ports.v,
+			    c->exclude_ports.n))
 		return -ENOMEM;
 	if (!size)
 		return 0;

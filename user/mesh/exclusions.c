@@ -3,7 +3,8 @@
  * Exclusions: the mesh's own (SmcMesh) hold for every pod, in both directions,
  * also while the mesh switch is off, so that switching it on cannot open a gap.
  * A pod's own (its annotations, or its Namespace's) are written as soon as the
- * pod has a number.
+ * pod has a number. One whose own are more than its share of the map is never
+ * armed (want.c), and takes nobody's room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,61 +43,72 @@ static int draft_cidrs(struct draft *d)
 	return 0;
 }
 
-static int add_ports(struct mesh_plan *plan, __u32 pod_id,
-		     const struct mesh_ports *ports, bool in, bool out)
+static int add_range(struct mesh_plan *plan, __u32 pod_id, __u32 role,
+		     const struct mesh_range *range)
 {
-	for (size_t i = 0; i < ports->n; i++) {
+	for (__u32 at = range->first; at <= range->last;) {
 		struct plan_port *row = array_push(plan->ports, plan->n_ports);
 
 		if (!row)
 			return -ENOMEM;
-		row->key.pod_id = pod_id;
-		row->key.port = ports->v[i];
-		row->value.exclude_in = in;
-		row->value.exclude_out = out;
+		*row = (struct plan_port){pod_id, role, at,
+					  mesh_block(at, range->last)};
+		at = row->last + 1U;
 	}
 	return 0;
 }
 
-/* One row for each key: what any of them excludes is excluded. */
-static void merge_ports(struct mesh_plan *plan)
+static int add_ports(struct mesh_plan *plan, __u32 pod_id, __u32 role,
+		     const struct mesh_ranges *ports)
 {
-	struct plan_port *v = plan->ports;
-	size_t kept = 0;
+	int err = 0;
 
-	if (!plan->n_ports)
-		return;
-	qsort(v, plan->n_ports, sizeof(*v), port_row_cmp);
-	for (size_t i = 1; i < plan->n_ports; i++) {
-		if (port_row_cmp(&v[kept], &v[i])) {
-			v[++kept] = v[i];
-			continue;
-		}
-		v[kept].value.exclude_in |= v[i].value.exclude_in;
-		v[kept].value.exclude_out |= v[i].value.exclude_out;
-	}
-	plan->n_ports = kept + 1;
+	for (size_t i = 0; i < ports->n && !err; i++)
+		err = add_range(plan, pod_id, role, &ports->v[i]);
+	return err;
+}
+
+static int add_pod(struct mesh_plan *plan, __u32 pod_id,
+		   const struct mesh_ranges *in, const struct mesh_ranges *out)
+{
+	int err = add_ports(plan, pod_id, SMC_ROLE_CLIENT, out);
+
+	return err ? err : add_ports(plan, pod_id, SMC_ROLE_SERVER, in);
+}
+
+static int port_cmp(const void *a, const void *b)
+{
+	const struct plan_port *x = a, *y = b;
+
+	if (x->pod_id != y->pod_id)
+		return x->pod_id < y->pod_id ? -1 : 1;
+	if (x->role != y->role)
+		return x->role < y->role ? -1 : 1;
+	return (int)x->first - (int)y->first;
+}
+
+size_t exclusion_rows(const struct mesh_says *says)
+{
+	return mesh_blocks(says->exclude_in) + mesh_blocks(says->exclude_out);
 }
 
 int draft_exclusions(struct draft *d)
 {
+	const struct mesh_ranges *all = &d->world->config.exclude_ports;
 	struct mesh_plan *plan = &d->plan;
 	int err = draft_cidrs(d);
 
 	if (!err)
-		err = add_ports(plan, 0, &d->world->config.exclude_ports, true,
-				true);
+		err = add_pod(plan, 0, all, all);
 	for (size_t i = 0; i < plan->n_pods && !err; i++) {
 		const struct plan_pod *p = &plan->pods[i];
 
-		if (!p->pod_id)
-			continue;
-		err = add_ports(plan, p->pod_id, p->says.exclude_in, true,
-				false);
-		if (!err)
-			err = add_ports(plan, p->pod_id, p->says.exclude_out,
-					false, true);
+		if (p->pod_id && exclusion_rows(&p->says) <= SMC_PORT_SHARE)
+			err = add_pod(plan, p->pod_id, p->says.exclude_in,
+				      p->says.exclude_out);
 	}
-	merge_ports(plan);
+	if (!err && plan->n_ports)
+		qsort(plan->ports, plan->n_ports, sizeof(*plan->ports),
+		      port_cmp);
 	return err;
 }

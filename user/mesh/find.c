@@ -38,23 +38,23 @@ const struct plan_service *mesh_service_find(const struct mesh_plan *plan,
 	return services_find(plan->services, plan->n_services, &key);
 }
 
-int port_row_cmp(const void *a, const void *b)
+static int port_cmp(const void *key, const void *block)
 {
-	const struct smc_port_key *x = &((const struct plan_port *)a)->key;
-	const struct smc_port_key *y = &((const struct plan_port *)b)->key;
+	const struct plan_port *x = key, *row = block;
 
-	if (x->pod_id != y->pod_id)
-		return x->pod_id < y->pod_id ? -1 : 1;
-	return (int)x->port - (int)y->port;
+	if (x->pod_id != row->pod_id)
+		return x->pod_id < row->pod_id ? -1 : 1;
+	if (x->role != row->role)
+		return x->role < row->role ? -1 : 1;
+	return x->first < row->first ? -1 : x->first > row->last;
 }
 
 const struct plan_port *mesh_port_find(const struct mesh_plan *plan,
-				       __u32 pod_id, __u16 port)
+				       __u32 pod_id, __u32 role, __u16 port)
 {
-	const struct plan_port row = {.key = {.pod_id = pod_id, .port = port}};
+	const struct plan_port key = {pod_id, role, port, port};
 
 	if (!plan->n_ports)
 		return NULL;
-	return bsearch(&row, plan->ports, plan->n_ports, sizeof(row),
-		       port_row_cmp);
+	return bsearch(&key, plan->ports, plan->n_ports, sizeof(key), port_cmp);
 }

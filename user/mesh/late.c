@@ -23,27 +23,18 @@ static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
 	return role == SMC_ROLE_SERVER ? 0 : service_transports(plan, f);
 }
 
-/* @pod_id: 0 for what is excluded of every pod. */
-static bool port_excluded(const struct mesh_plan *plan, __u32 pod_id,
-			  __u16 port, bool in)
+/* By the mesh, or by the pod itself? */
+static bool port_excluded(const struct mesh_plan *plan,
+			  const struct plan_pod *p, __u32 role, __u16 port)
 {
-	const struct plan_port *row = mesh_port_find(plan, pod_id, port);
-
-	return row && (in ? row->value.exclude_in : row->value.exclude_out);
+	return mesh_port_find(plan, 0, role, port) ||
+	       mesh_port_find(plan, p->pod_id, role, port);
 }
 
 bool mesh_excludes_in(const struct mesh_plan *plan, const struct plan_pod *p,
 		      __u16 port)
 {
-	return port_excluded(plan, 0, port, true) ||
-	       port_excluded(plan, p->pod_id, port, true);
-}
-
-static bool excludes_out(const struct mesh_plan *plan, const struct plan_pod *p,
-			 __u16 port)
-{
-	return port_excluded(plan, 0, port, false) ||
-	       port_excluded(plan, p->pod_id, port, false);
+	return port_excluded(plan, p, SMC_ROLE_SERVER, port);
 }
 
 static bool excluded(const struct mesh_plan *plan, const struct plan_pod *p,
@@ -55,7 +46,7 @@ static bool excluded(const struct mesh_plan *plan, const struct plan_pod *p,
 	return (role != SMC_ROLE_CLIENT &&
 		mesh_excludes_in(plan, p, f->local_port)) ||
 	       (role != SMC_ROLE_SERVER &&
-		excludes_out(plan, p, f->remote_port));
+		port_excluded(plan, p, SMC_ROLE_CLIENT, f->remote_port));
 }
 
 bool mesh_would_accelerate(const struct mesh_plan *plan,

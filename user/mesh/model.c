@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "base/part.h"
-
 void mesh_config_reset(struct mesh_config *c)
 {
 	free(c->exclude_cidrs);
@@ -192,53 +189,4 @@ int mesh_ports_set(struct mesh_ports *out, const __u16 *v, size_t n)
 bool mesh_ports_has(const struct mesh_ports *p, __u16 port)
 {
 	return p->n && bsearch(&port, p->v, p->n, sizeof(port), port_cmp);
-}
-
-/* One part, up to its comma or the end: 0 or -EINVAL. */
-static int port_parse(const char *text, size_t len, __u16 *out)
-{
-	unsigned long port = 0;
-
-	if (!len)
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		port = 10 * port + (text[i] - '0');
-		if (port > 65535)
-			return -EINVAL;
-	}
-	if (!port)
-		return -EINVAL;
-	*out = port;
-	return 0;
-}
-
-int mesh_ports_parse(const char *text, struct mesh_ports *out, char bad[32])
-{
-	__u16 *v = NULL, *slot, port;
-	const char *part;
-	size_t len, n = 0;
-	int err = 0;
-
-	/* Nothing but blanks is an empty list; an empty part of one is not. */
-	if (part_blank(text))
-		return mesh_ports_set(out, NULL, 0);
-	while (text && !err) {
-		part = part_next(&text, &len);
-		err = port_parse(part, len, &port);
-		if (err) {
-			part_copy(part, len, bad);
-			break;
-		}
-		slot = array_push(v, n);
-		if (slot)
-			*slot = port;
-		else
-			err = -ENOMEM;
-	}
-	if (!err)
-		err = mesh_ports_set(out, v, n);
-	free(v);
-	return err;
 }

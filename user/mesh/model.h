@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "base/addr.h"
+#include "mesh/ranges.h"
 
 #define MESH_UEID_MAX 32
 #define MESH_DEFAULT_UEID "SMCMESH"
@@ -56,8 +57,8 @@ struct mesh_config {
 	enum mesh_switch asm_enabled; /* ASMMeshConfig.spec.smcEnabled */
 	struct cidr *exclude_cidrs;
 	size_t n_exclude_cidrs;
-	struct mesh_ports exclude_ports; /* both directions, every pod */
-	char ueid[MESH_UEID_MAX + 1];	 /* never empty: the default else */
+	struct mesh_ranges exclude_ports; /* both directions, every pod */
+	char ueid[MESH_UEID_MAX + 1];	  /* never empty: the default else */
 	__u32 mark, mark_mask;
 	enum mesh_recorder recorder;
 	struct mesh_limits limits;
@@ -79,9 +80,9 @@ struct mesh_pod {
 	bool host_network;
 	enum mesh_switch enabled; /* the annotation */
 	char *problem; /* NULL, or a sentence: annotation, value, expected */
-	struct mesh_addrs addrs;       /* status.podIPs */
-	struct mesh_ports exclude_in;  /* smcmesh.io/exclude-inbound-ports */
-	struct mesh_ports exclude_out; /* smcmesh.io/exclude-outbound-ports */
+	struct mesh_addrs addrs;	/* status.podIPs */
+	struct mesh_ranges exclude_in;	/* smcmesh.io/exclude-inbound-ports */
+	struct mesh_ranges exclude_out; /* smcmesh.io/exclude-outbound-ports */
 	/* It has that annotation, so its Namespace's default does not count. */
 	bool says_in, says_out;
 	/* smcmesh.io/limits: the bounds that it asks for; 0: the mesh's */
@@ -118,7 +119,7 @@ struct mesh_default {
 	bool said;
 	char *problem; /* NULL, or a sentence as of mesh_pod */
 	enum mesh_switch enabled;
-	struct mesh_ports ports;
+	struct mesh_ranges ports;
 };
 
 struct mesh_namespace {
@@ -198,14 +199,6 @@ int mesh_switch_parse(const char *text, enum mesh_switch *out);
 /* mesh_ueid_valid - 1 to 32 of A-Z 0-9 . -, the first alphanumeric: what the
  * kernel takes (smc_clc_ueid_valid() in net/smc/smc_clc.c). */
 bool mesh_ueid_valid(const char *ueid);
-
-/*
- * mesh_ports_parse - "3306,5432" (blanks allowed) to a sorted list.
- * @bad: on failure the text of the first part that is not a port, up to 31
- *       characters.
- * Return: 0, -EINVAL or -ENOMEM; *@out untouched on failure.
- */
-int mesh_ports_parse(const char *text, struct mesh_ports *out, char bad[32]);
 
 /*
  * mesh_ports_set - A copy of the @n ports at @v, sorted and without doubles;

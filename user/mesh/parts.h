@@ -72,8 +72,8 @@ must_check int draft_services(struct draft *d);
 const struct plan_service *services_find(const struct plan_service *v, size_t n,
 					 const struct smc_addr_port *key);
 
-/* port_row_cmp - The order of plan.ports, for qsort() and bsearch(). */
-int port_row_cmp(const void *a, const void *b);
+/* exclusion_rows - How many rows of smc_port a pod's own exclusions take. */
+size_t exclusion_rows(const struct mesh_says *says);
 
 /* draft_limits - Settle what each pod may hold: fills plan_pod.pending_max and
  * connections_max. Return: 0 or -ENOMEM. */

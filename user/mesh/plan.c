@@ -363,10 +363,17 @@ static int warn_problems(struct draft *d)
 	for (size_t i = 0; i < d->plan.n_pods && !err; i++) {
 		const struct plan_pod *p = &d->plan.pods[i];
 
+		size_t rows = exclusion_rows(&p->says);
+
 		if (p->reason == SMC_REASON_BAD_ANNOTATION)
 			err = draft_warn(d, "pod %s/%s is not enabled: %s",
 					 p->pod->ns, p->pod->name,
 					 p->says.problem);
+		else if (p->says.enabled == MESH_ON && rows > SMC_PORT_SHARE)
+			err = draft_warn(
+				d,
+				"pod %s/%s is not armed: the ports that it excludes take %zu rows of smc_port, and a pod has %d (a range takes up to 30, fewer where it begins and ends at multiples of a power of two)",
+				p->pod->ns, p->pod->name, rows, SMC_PORT_SHARE);
 	}
 	return err;
 }

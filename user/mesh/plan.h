@@ -33,7 +33,7 @@ struct mesh_host {
 struct mesh_says {
 	enum mesh_switch enabled;
 	const char *problem; /* NULL, or why it is not enabled */
-	const struct mesh_ports *exclude_in, *exclude_out;
+	const struct mesh_ranges *exclude_in, *exclude_out;
 };
 
 /* mesh_want's answer for one pod of this node. */
@@ -136,9 +136,11 @@ struct plan_conflict {
 	} by[2];
 };
 
+/* A row of smc_port: a block of excluded ports (mesh_block()). */
 struct plan_port {
-	struct smc_port_key key;
-	struct smc_port value;
+	__u32 pod_id; /* 0: every pod's */
+	__u32 role;   /* enum smc_role */
+	__u16 first, last;
 };
 
 struct mesh_plan {
@@ -158,7 +160,8 @@ struct mesh_plan {
 	size_t n_conflicts;
 	struct cidr *cidrs;
 	size_t n_cidrs;
-	struct plan_port *ports; /* sorted by pod_id, port; no doubles */
+	/* sorted by pod_id, role, first; no port is in two of a pod and role */
+	struct plan_port *ports;
 	size_t n_ports;
 	char **warnings; /* sentences: conflicts, pods with a problem */
 	size_t n_warnings;
@@ -212,11 +215,12 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 	      struct mesh_plan *out);
 void mesh_plan_free(struct mesh_plan *plan);
 
-/* The row of plan->endpoints, services or ports with that key, or NULL. */
+/* The row of plan->endpoints, services or ports of that key, or NULL. */
 const struct plan_endpoint *mesh_endpoint_find(const struct mesh_plan *plan,
 					       const struct smc_addr *addr);
 const struct plan_service *mesh_service_find(const struct mesh_plan *plan,
 					     const struct smc_addr *addr,
 					     __u16 port);
+/* mesh_port_find - The block that @port is in. */
 const struct plan_port *mesh_port_find(const struct mesh_plan *plan,
-				       __u32 pod_id, __u16 port);
+				       __u32 pod_id, __u32 role, __u16 port);

@@ -45,7 +45,7 @@ static const struct mesh_namespace *find(const struct spaces *s, char *name)
 /* Ports that the pod does not say. A value that was not understood matters only
  * where something would be accelerated in spite of it. */
 static void take_ports(struct mesh_says *says, const struct mesh_default *d,
-		       const struct mesh_ports **ports)
+		       const struct mesh_ranges **ports)
 {
 	if (!d->said)
 		return;

@@ -157,7 +157,7 @@ static bool excluded(const struct mesh_config *c, const struct smc_addr *addr,
 	for (size_t i = 0; i < c->n_exclude_cidrs; i++)
 		if (cidr_has(&c->exclude_cidrs[i], addr))
 			return true;
-	return mesh_ports_has(&c->exclude_ports, port);
+	return mesh_ranges_has(&c->exclude_ports, port);
 }
 
 struct services {

@@ -23,6 +23,9 @@ static enum smc_reason why_not(const struct mesh_world *w,
 		return SMC_REASON_BAD_ANNOTATION;
 	if (says->enabled != MESH_ON)
 		return SMC_REASON_NOT_ANNOTATED;
+	/* What is not written is not excluded. */
+	if (exclusion_rows(says) > SMC_PORT_SHARE)
+		return SMC_REASON_POD_MAP_FULL;
 	if (!mesh_enabled(&w->config))
 		return SMC_REASON_MESH_OFF;
 	if (!host->converter)
