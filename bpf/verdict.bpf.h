@@ -118,13 +118,21 @@ static __always_inline __u32 smc_client_reach(const struct smc_conn *c,
 		return SMC_REASON_NONE;
 	}
 	s = bpf_map_lookup_elem(&smc_service, &c->remote);
-	if (s && s->transports && s->expires_ns > bpf_ktime_get_ns()) {
+	if (s && s->transports) {
 		*transports = s->transports;
 		return SMC_REASON_NONE;
 	}
-	/* A row that no longer holds: of a service whose backends are not all
+	/* A row that only says no: of a service whose backends are not all
 	 * endpoints, or of a node's address, which then is none. */
 	return s && !e ? SMC_REASON_MIXED_SERVICE : SMC_REASON_NOT_ENDPOINT;
+}
+
+/* smc_agent_silent - Is it so long since the agent told of what it knows that
+ * an address may be somebody else's by now? */
+static __always_inline bool smc_agent_silent(const struct smc_config *config)
+{
+	return config->offers_until_ns != SMC_NO_END &&
+	       config->offers_until_ns <= bpf_ktime_get_ns();
 }
 
 /* smc_over_budget - Has the pod, or the node, all the SMC connections and their
@@ -162,6 +170,9 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 	config = bpf_map_lookup_elem(&smc_config, &zero);
 	if (!config || !config->enabled)
 		return SMC_REASON_MESH_OFF;
+	/* Whoever offers is told by its own agent, or is no endpoint. */
+	if (role == SMC_ROLE_CLIENT && smc_agent_silent(config))
+		return SMC_REASON_AGENT_SILENT;
 	/* REFUSED: sockets made earlier may live, but the pod is disarmed. A
 	 * SHARED row is no pod. */
 	if (!pod ||

@@ -133,8 +133,13 @@ struct smc_config {
 	__u32 node_id;	    /* this node, as in smc_endpoint.node_id */
 	__u32 uses;	    /* enum smc_use bits */
 	struct smc_limits limits;
-	__u64 _room[9]; /* a lease, our selectors */
+	/* The lease: from then on a client offers nothing; or SMC_NO_END. The
+	 * agent keeps moving it while what it knows is news. */
+	__u64 offers_until_ns;
+	__u64 _room[8]; /* our selectors */
 };
+
+#define SMC_NO_END 0xffffffffffffffffULL
 
 /* ---- smc_netns, smc_cgroup: who is armed -------------------------------- */
 
@@ -193,9 +198,8 @@ struct smc_addr_port {
 };
 
 struct smc_service {
-	__u32 transports; /* shared by every backend */
-	__u32 _pad;
-	__u64 expires_ns; /* bypass from then on; the agent keeps moving it */
+	__u32 transports; /* shared by every backend; 0: never */
+	__u32 _room;
 };
 
 /* ---- exclusions ---------------------------------------------------------- */
@@ -465,7 +469,7 @@ _Static_assert(sizeof(struct smc_config) == 128, "ABI");
 _Static_assert(sizeof(struct smc_pod) == 16, "ABI");
 _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");
 _Static_assert(sizeof(struct smc_addr_port) == 20, "ABI");
-_Static_assert(sizeof(struct smc_service) == 16, "ABI");
+_Static_assert(sizeof(struct smc_service) == 8, "ABI");
 _Static_assert(sizeof(struct smc_cidr_key) == 20, "ABI");
 _Static_assert(sizeof(struct smc_port_key) == 12, "ABI");
 _Static_assert(sizeof(struct smc_port) == 4, "ABI");

@@ -222,6 +222,7 @@ static inline void follow(bool followed)
 	struct smc_config c = {.abi_version = SMC_ABI_VERSION,
 			       .enabled = 1,
 			       .uses = followed ? SMC_USE_FOLLOWED : 0,
+			       .offers_until_ns = SMC_NO_END,
 			       .limits = {.connections_pod = 1000,
 					  .buffers_node = 1000,
 					  .bytes_pod = 1ULL << 30,

@@ -54,13 +54,16 @@ static void put(const struct bpf_map *map, const void *key, const void *value)
 		errno);
 }
 
+static __u64 offers_until = SMC_NO_END;
+
 static void config_limits(__u32 enabled, __u32 uses,
 			  const struct smc_limits *limits)
 {
 	struct smc_config c = {.abi_version = SMC_ABI_VERSION,
 			       .enabled = enabled,
 			       .uses = uses,
-			       .limits = *limits};
+			       .limits = *limits,
+			       .offers_until_ns = offers_until};
 	__u32 zero = 0;
 
 	put(skel->maps.smc_config, &zero, &c);
@@ -100,10 +103,9 @@ static void endpoint(const char *ip, __u32 transports, __u32 flags)
 	put(skel->maps.smc_endpoint, &a, &e);
 }
 
-static void service(const char *ip, __u16 port, __u32 transports, __u64 expires)
+static void service(const char *ip, __u16 port, __u32 transports)
 {
-	struct smc_service s = {.transports = transports,
-				.expires_ns = expires};
+	struct smc_service s = {.transports = transports};
 	struct smc_addr_port k = at(ip, port);
 
 	put(skel->maps.smc_service, &k, &s);
@@ -162,12 +164,11 @@ static int setup(void **state)
 	endpoint("127.0.0.1", R | D, 0); /* which the agent never does */
 	endpoint("::1", R | D, 0);
 	endpoint("10.1.0.1", R | D, 0); /* the pod itself */
-	service("10.96.0.1", 80, R, now + HOUR);
-	service("10.96.0.2", 80, R, now - 1);
-	service("10.96.0.3", 80, 0, now + HOUR);
-	service("10.1.0.4", 8080, R | D, now + HOUR);
-	service("10.1.0.4", 8081, R | D, now - 1);
-	service("fd00:96::1", 80, D, now + HOUR);
+	service("10.96.0.1", 80, R);
+	service("10.96.0.3", 80, 0);
+	service("10.1.0.4", 8080, R | D);
+	service("10.1.0.4", 8081, 0);
+	service("fd00:96::1", 80, D);
 	exclude_cidr("10.1.0.8", 96 + 29);
 	exclude_cidr("fd00:9::", 32);
 	quarantine(POD, "10.1.0.2", 81, STRUCK, now + HOUR);
@@ -338,8 +339,6 @@ static const struct row {
 	 SMC_REASON_NO_COMMON_TRANSPORT, 0},
 	{"service, another port", C, V4, 50000, "10.96.0.1", 81, 0, R | D,
 	 SMC_REASON_NOT_ENDPOINT, 0},
-	{"service, expired", C, V4, 50000, "10.96.0.2", 80, 0, R | D,
-	 SMC_REASON_MIXED_SERVICE, 0},
 	{"service, nothing shared", C, V4, 50000, "10.96.0.3", 80, 0, R | D,
 	 SMC_REASON_MIXED_SERVICE, 0},
 	{"a service offers nothing", S, V4, 80, "10.96.0.1", 80, 0, R | D,
@@ -347,8 +346,8 @@ static const struct row {
 
 	{"node's address, listed port", C, V4, 50000, "10.1.0.4", 8080, 0,
 	 R | D, SMC_REASON_NONE, R | D},
-	{"node's address, expired port", C, V4, 50000, "10.1.0.4", 8081, 0,
-	 R | D, SMC_REASON_NOT_ENDPOINT, 0},
+	{"node's address, port without transport", C, V4, 50000, "10.1.0.4",
+	 8081, 0, R | D, SMC_REASON_NOT_ENDPOINT, 0},
 	{"node's address, another port", C, V4, 50000, "10.1.0.4", 22, 0, R | D,
 	 SMC_REASON_NOT_ENDPOINT, 0},
 	{"offer by a node's address", S, V4, 80, "10.1.0.4", 50000, 0, R | D,
@@ -415,6 +414,45 @@ static void test_switch(void **state)
 	for (size_t i = 0; i < N_ROWS; i++)
 		if (judge(&rows[i]).reason != SMC_REASON_MESH_OFF)
 			fail_msg("%s: the mesh is off", rows[i].what);
+	config(1);
+}
+
+/* What a client may not be told again by its agent it does not offer, whatever
+ * it is; servers, who answer what others offer, go by their rows. */
+static void test_lease(void **state)
+{
+	__u64 now = now_ns();
+	const struct {
+		__u64 until;
+		bool over;
+	} cases[] = {
+		{0, true},
+		{1, true},
+		{now, true},
+		{now + HOUR, false},
+		{SMC_NO_END - 1, false},
+		{SMC_NO_END, false},
+	};
+
+	for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		offers_until = cases[k].until;
+		config(1);
+		for (size_t i = 0; i < N_ROWS; i++) {
+			const struct row *r = &rows[i];
+			bool silent = r->role == C && cases[k].over;
+			__u32 want =
+				silent ? SMC_REASON_AGENT_SILENT : r->reason;
+
+			if (judge(r).reason != want)
+				fail_msg("%s, lease %zu: expected %s", r->what,
+					 k, reasons[want]);
+		}
+	}
+	/* the switch is the first to be asked */
+	offers_until = 0;
+	config(0);
+	assert_int_equal(judge(&rows[0]).reason, SMC_REASON_MESH_OFF);
+	offers_until = SMC_NO_END;
 	config(1);
 }
 
@@ -547,6 +585,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_switch),
 		cmocka_unit_test(test_unused_maps),
+		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_endpoint_goes),
 	};

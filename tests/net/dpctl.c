@@ -91,6 +91,7 @@ static int fill(struct datapath *dp, char **argv, int argc)
 	err = datapath_arm(dp);
 	put("armed_now", err);
 	err = err ?: datapath_apply(dp, &plan, &config, &did);
+	err = err ?: datapath_offer_until(dp, SMC_NO_END);
 	put("applied", err);
 	return err;
 }

@@ -14,7 +14,6 @@
 #include "datapath/rows.h"
 #include "datapath/selector.h"
 #include "datapath/state.h"
-#include "datapath/wants.h"
 
 /* ---- rows ---- */
 
@@ -356,39 +355,6 @@ static void test_maps(void **state)
 	}
 }
 
-/* ---- how long a Service's row holds ---- */
-
-#define SECOND 1000000000ULL
-
-static void test_service_expiry(void **state)
-{
-	const struct smc_service r = {.transports = SMC_TRANSPORT_SMCR};
-	const struct smc_service none = {0};
-	struct smc_service have = {.transports = SMC_TRANSPORT_SMCR};
-	const __u64 now = 5000 * SECOND, full = now + 300 * SECOND;
-
-	assert_true(service_expiry(&r, NULL, now) == full);
-	/* fresh enough: the row is left as it is */
-	have.expires_ns = now + 241 * SECOND;
-	assert_true(service_expiry(&r, &have, now) == have.expires_ns);
-	have.expires_ns = full;
-	assert_true(service_expiry(&r, &have, now) == full);
-	/* a fifth of its time is over, or all of it */
-	have.expires_ns = now + 240 * SECOND;
-	assert_true(service_expiry(&r, &have, now) == full);
-	have.expires_ns = now - 1;
-	assert_true(service_expiry(&r, &have, now) == full);
-	/* never longer than that, whoever wrote it */
-	have.expires_ns = full + 1;
-	assert_true(service_expiry(&r, &have, now) == full);
-	/* it changes anyway */
-	have.expires_ns = now + 250 * SECOND;
-	have.transports = SMC_TRANSPORT_SMCD;
-	assert_true(service_expiry(&r, &have, now) == full);
-	assert_true(service_expiry(&none, &have, now) == 0);
-	assert_true(service_expiry(&none, NULL, now) == 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,7 +373,6 @@ int main(void)
 		cmocka_unit_test(test_abi_dirs),
 		cmocka_unit_test(test_abi_dirs_read),
 		cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_service_expiry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,15 +97,15 @@ static void test_endpoints(void **state)
 
 static void test_services(void **state)
 {
-	const struct smc_service have = {.transports = 3, .expires_ns = 50};
-	const struct smc_service want = {.transports = 2, .expires_ns = 90};
-	struct smc_service less;
+	for (__u32 old = 0; old < 4; old++)
+		for (__u32 new = 0; new < 4; new ++) {
+			const struct smc_service have = {.transports = old};
+			const struct smc_service want = {.transports = new};
+			struct smc_service less;
 
-	row_less(MAP_SERVICE, &have, &want, &less);
-	assert_int_equal(less.transports, 2);
-	assert_int_equal(less.expires_ns, 50);
-	row_less(MAP_SERVICE, &want, &have, &less);
-	assert_int_equal(less.expires_ns, 50);
+			row_less(MAP_SERVICE, &have, &want, &less);
+			assert_int_equal(less.transports, old & new);
+		}
 }
 
 static void test_config(void **state)
@@ -115,6 +115,7 @@ static void test_config(void **state)
 		.transports = 3,
 		.uses = SMC_USE_PORTS,
 		.limits = {1, 20, 3, 40, 5, 60},
+		.offers_until_ns = 77,
 	};
 	const struct smc_config want = {
 		.enabled = 1,
@@ -122,6 +123,7 @@ static void test_config(void **state)
 		.node_id = 9,
 		.uses = SMC_USE_CIDRS,
 		.limits = {10, 2, 30, 4, 50, 6},
+		.offers_until_ns = SMC_NO_END,
 	};
 	const struct smc_config off = {};
 	struct smc_config less;
@@ -129,6 +131,7 @@ static void test_config(void **state)
 	config_less(&have, &want, &less);
 	assert_int_equal(less.enabled, 1);
 	assert_int_equal(less.transports, 2);
+	assert_int_equal(less.offers_until_ns, 77);
 	assert_int_equal(less.node_id, 9);
 	assert_int_equal(less.uses, SMC_USE_PORTS | SMC_USE_CIDRS);
 	assert_memory_equal(&less.limits,

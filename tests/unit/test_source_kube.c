@@ -212,6 +212,42 @@ static void a_first_annotated_pod_need_not_wait(void **state)
 	assert_int_equal(world()->n_slices, 1);
 }
 
+/* What is known of addresses is as old as the oldest of the watches that tell
+ * of them: a bookmark is a sign of life, of its own watch alone. */
+static void knowledge_is_as_old_as_its_oldest_part(void **state)
+{
+	static const char mark[] =
+		"{\"metadata\":{\"resourceVersion\":\"101\"}}";
+	struct fake_conn *nodes, *services, *slices;
+
+	open_source(NULL);
+	list_basics(NULL);
+	wait_for(&b.api, world());
+	fake_event(pods, "ADDED", pod("a", YES, "Running"));
+	nodes = list(SMCNODES, NODE);
+	services = list(SERVICES, SERVICE);
+	/* a kind that is not listed yet has nothing that could be old */
+	wait_for(&b.api, source_age_ms(b.source) >= 60);
+	fake_event(nodes, "BOOKMARK", mark);
+	fake_event(services, "BOOKMARK", mark);
+	wait_for(&b.api, source_age_ms(b.source) < 60);
+	slices = list(SLICES, SLICE);
+	wait_for(&b.api, world()->n_services == 1);
+	wait_for(&b.api, source_age_ms(b.source) >= 200);
+	fake_event(nodes, "BOOKMARK", mark);
+	fake_event(services, "MODIFIED", SERVICE);
+	fake_event(pods, "BOOKMARK", mark);
+	for (int i = 0; i < 20; i++)
+		uv_run(&b.loop, UV_RUN_NOWAIT);
+	assert_true(source_age_ms(b.source) >= 200);
+	fake_event(slices, "BOOKMARK", mark);
+	wait_for(&b.api, source_age_ms(b.source) < 200);
+	/* of a pod that is none of ours any more nothing is wanted */
+	fake_event(pods, "DELETED", pod("a", YES, "Running"));
+	wait_for(&b.api, slices->gone);
+	assert_int_equal(source_age_ms(b.source), 0);
+}
+
 static void peers_are_let_go(void **state)
 {
 	struct fake_conn *nodes;
@@ -487,6 +523,7 @@ int main(void)
 		TEST(only_what_is_needed_is_watched),
 		TEST(nothing_is_shown_before_all_is_known),
 		TEST(a_first_annotated_pod_need_not_wait),
+		TEST(knowledge_is_as_old_as_its_oldest_part),
 		TEST(peers_are_let_go),
 		TEST(a_namespace_may_annotate),
 		TEST(pods_come_change_and_go),

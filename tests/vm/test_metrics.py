@@ -152,7 +152,8 @@ FLOW = {"local_ip", "remote_ip", "local_port", "remote_port", "pod_id", "role",
         "tx_bytes", "netns_cookie", "cookie"}
 PUBLIC = {
     "smc_config": ({}, {"abi_version", "abi_readable", "enabled", "transports",
-                        "node_id", "uses", "limits", "_room"}),
+                        "node_id", "uses", "limits", "offers_until_ns",
+                        "_room"}),
     "smc_netns": ({}, {"pod_id", "flags", "transports", "uid"}),
     "smc_endpoint": ({"ip"}, {"transports", "node_id", "flags", "_pad"}),
     "smc_port": ({"prefixlen", "pod_id", "role", "port"}, {"first", "last"}),

@@ -4,11 +4,13 @@
  * called a state here was read from the kernel's maps for this very answer.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agent/api.h"
 #include "agent/cluster.h"
+#include "agent/lease.h"
 #include "base/log.h"
 #include "node/smc.h"
 #include "telemetry/flows.h"
@@ -184,6 +186,29 @@ static void status_work(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_val(doc, o, "warnings", warn);
 }
 
+/* null: no end, or no maps */
+static void add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
+		     double left)
+{
+	if (left < 0 || isinf(left))
+		yyjson_mut_obj_add_null(doc, o, key);
+	else
+		yyjson_mut_obj_add_real(doc, o, key, left);
+}
+
+static void status_lease(const struct agent *a, yyjson_mut_doc *doc,
+			 yyjson_mut_val *root)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	double left = lease_left(a);
+
+	yyjson_mut_obj_add_bool(doc, o, "held", left > 0);
+	add_left(doc, o, "left_seconds", left);
+	yyjson_mut_obj_add_real(doc, o, "knowledge_age_seconds",
+				source_age_ms(a->source) / 1e3);
+	yyjson_mut_obj_add_val(doc, root, "lease", o);
+}
+
 static int count_endpoint(const struct smc_addr *key,
 			  const struct smc_endpoint *v, void *arg)
 {
@@ -205,6 +230,7 @@ static void get_status(struct MHD_Connection *request, struct http_reply *reply,
 	status_agent(a, doc, root);
 	status_kernel(a, doc, root);
 	status_work(a, doc, root);
+	status_lease(a, doc, root);
 	yyjson_mut_obj_add_uint(doc, root, "endpoints", endpoints);
 	err = err ?: api_add_held_node(a, doc, root);
 	api_reply_doc(reply, doc, err);
@@ -357,7 +383,6 @@ static int add_service(const struct smc_addr_port *key,
 		agent_service(rows->agent, key) ?: &nobody;
 	struct smc_addr addr;
 	char text[ADDR_STRLEN];
-	__u64 now = uv_hrtime();
 
 	memcpy(addr.ip, key->ip, sizeof(addr.ip));
 	yyjson_mut_obj_add_strcpy(doc, o, "address", addr_format(&addr, text));
@@ -369,10 +394,9 @@ static int add_service(const struct smc_addr_port *key,
 	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
 	yyjson_mut_obj_add_strcpy(doc, o, "stranger",
 				  stranger_text(&name->stranger, text));
-	/* the rows' clock is CLOCK_MONOTONIC, as libuv's is */
-	yyjson_mut_obj_add_real(
-		doc, o, "expires_in_seconds",
-		v->expires_ns > now ? (v->expires_ns - now) / 1e9 : 0);
+	/* one lease for all; what offers nothing has nothing to lose */
+	add_left(doc, o, "expires_in_seconds",
+		 v->transports ? lease_left(rows->agent) : 0);
 	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
 }
 

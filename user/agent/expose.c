@@ -77,6 +77,7 @@ static int collect_usage(const struct agent *a, struct metrics *m)
 	if (err)
 		return err == -ENOENT ? 0 : err; /* nothing is possible here */
 	m->limits = config.limits;
+	m->offers_left = datapath_offers_left(&config);
 	m->rations = datapath_rations(a->dp);
 	return datapath_usage(a->dp, SMC_SLOT_NODE, &m->node_usage)
 		       ?: datapath_usage(a->dp, SMC_SLOT_STRANGERS,

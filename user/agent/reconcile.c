@@ -19,6 +19,7 @@
 #include "agent/budget.h"
 #include "agent/cluster.h"
 #include "agent/diagnose.h"
+#include "agent/lease.h"
 #include "agent/ueid.h"
 #include "base/array.h"
 #include "base/fault.h"
@@ -387,6 +388,9 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	a->missing = did.missing;
 	a->off = did.off;
 	note_room(a, &did);
+	/* Only maps that say what is known are good for another lease. */
+	if (!err)
+		lease_move(a, &w->config);
 	if (!err && did.off)
 		err = warn_off(plan, did.missing);
 	if (did.added || did.changed || did.removed || did.full)

@@ -99,6 +99,7 @@ struct agent {
 	int err;	      /* of the last reconcile */
 	unsigned int full;    /* rows left out by the last reconcile */
 	unsigned int missing; /* of those, rows that deny */
+	bool knowledge_old;   /* lease.h, and it was said */
 	bool off; /* for want of them nothing is offered or answered here */
 	__u64 buffers_beside; /* budget.h, bytes */
 	int budget_err;	      /* of the last look */

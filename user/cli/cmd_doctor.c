@@ -231,6 +231,15 @@ static bool selinux_enforces(void)
 	return f && fgetc(f) == '1';
 }
 
+/* Is the node switched on, and its agent silent for longer than the lease? */
+static bool agent_silent(const struct report *r)
+{
+	struct smc_config config;
+
+	return r->maps && !datapath_config(r->maps, &config) &&
+	       config.enabled && datapath_offers_left(&config) <= 0;
+}
+
 static bool inotify_left(void)
 {
 	_close_ int fd = inotify_init1(IN_CLOEXEC);
@@ -267,6 +276,10 @@ static void gather_warnings(struct report *r, const struct features *features)
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
 			"SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them. The pod is then disarmed, reason refused.");
+	if (agent_silent(r))
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"The agent of this node gave no sign of life for longer than the lease (SmcMesh spec.lease), or heard nothing of who is an endpoint: clients of armed pods open plain TCP connections until it does. Open SMC connections go on, and offers are answered.");
 	if (!inotify_left())
 		yyjson_mut_arr_add_str(
 			r->doc, arr,

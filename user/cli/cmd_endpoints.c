@@ -41,8 +41,7 @@ static const char *why_not(yyjson_val *service, struct buf *text)
 {
 	const char *stranger = json_text(service, "stranger");
 	bool offered = yyjson_arr_size(yyjson_obj_get(service, "transports"));
-	double left =
-		yyjson_get_num(yyjson_obj_get(service, "expires_in_seconds"));
+	yyjson_val *left = yyjson_obj_get(service, "expires_in_seconds");
 
 	if (*stranger)
 		buf_printf(
@@ -53,7 +52,7 @@ static const char *why_not(yyjson_val *service, struct buf *text)
 		buf_printf(
 			text,
 			"not all of its backends could be read (smcmesh status)");
-	else if (offered && left <= 0)
+	else if (offered && yyjson_is_num(left) && yyjson_get_num(left) <= 0)
 		buf_printf(text, "expired: the agent is behind");
 	return text->data;
 }

@@ -58,6 +58,23 @@ static void held(yyjson_val *root)
 	       number(held, "strangers_pending_max"), number(held, "rationed"));
 }
 
+/* How long clients go on offering SMC should the agent fall silent. */
+static void print_lease(yyjson_val *lease)
+{
+	yyjson_val *left = yyjson_obj_get(lease, "left_seconds");
+	bool held = yyjson_get_bool(yyjson_obj_get(lease, "held"));
+
+	if (held && yyjson_is_num(left))
+		printf("%-12s %.0f s left, known %.0f s ago\n", "lease",
+		       yyjson_get_num(left),
+		       yyjson_get_num(
+			       yyjson_obj_get(lease, "knowledge_age_seconds")));
+	else if (held)
+		line("lease", "no end");
+	else if (yyjson_is_num(left))
+		line("lease", "over: clients here offer no SMC");
+}
+
 static void print(yyjson_val *root)
 {
 	yyjson_val *source = yyjson_obj_get(root, "source");
@@ -86,6 +103,7 @@ static void print(yyjson_val *root)
 	printf("%-12s %s%s%s\n", "source", json_text(source, "from"),
 	       *json_text(source, "problem") ? ": " : "",
 	       json_text(source, "problem"));
+	print_lease(yyjson_obj_get(root, "lease"));
 	if (publish)
 		line("published",
 		     yyjson_get_bool(yyjson_obj_get(publish, "ok"))

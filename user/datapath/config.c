@@ -2,6 +2,8 @@
 /* smc_config: written by the agent alone, so it is read, changed and written
  * back without a lock. */
 #include <bpf/bpf.h>
+#include <math.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -13,6 +15,16 @@ int datapath_config(const struct datapath *dp, struct smc_config *out)
 	__u32 zero = 0;
 
 	return fd < 0 ? -ENOENT : bpf_map_lookup_elem(fd, &zero, out);
+}
+
+#define SECOND 1000000000ULL /* ns */
+
+__u64 clock_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* as bpf_ktime_get_ns() */
+	return now.tv_sec * SECOND + now.tv_nsec;
 }
 
 static int write_config(const struct datapath *dp, const struct smc_config *c)
@@ -31,6 +43,8 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 	err = others_config(dp, c);
 	if (err) /* -ENOENT: it has no maps any more, or none yet */
 		return err == -ENOENT ? 0 : err;
+	/* Our agent has just begun: for one lease they are as good as ours. */
+	c->offers_until_ns = clock_now() + MESH_DEFAULT_LEASE_S * SECOND;
 	err = others_rows(dp, &c->uses);
 	if (err != -ENOSPC)
 		return err;
@@ -87,4 +101,29 @@ int datapath_follow(struct datapath *dp, bool followed)
 {
 	return config_use(dp, SMC_USE_FOLLOWED,
 			  followed ? SMC_USE_FOLLOWED : 0);
+}
+
+int datapath_offer_until(const struct datapath *dp, __u64 ns)
+{
+	struct smc_config c = {};
+	int err;
+
+	err = datapath_config(dp, &c);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	if (c.offers_until_ns == ns)
+		return 0;
+	c.offers_until_ns = ns;
+	return write_config(dp, &c);
+}
+
+double datapath_offers_left(const struct smc_config *c)
+{
+	__u64 now = clock_now();
+
+	if (c->offers_until_ns == SMC_NO_END)
+		return INFINITY;
+	return c->offers_until_ns > now
+		       ? (double)(c->offers_until_ns - now) / SECOND
+		       : 0;
 }

@@ -143,7 +143,8 @@ struct datapath_changes {
  * A full map keeps its oldest content: counted in did->full, no error. Where a
  * row that denies found no room, what it is about is not armed.
  * After an error nothing is given, only taken away: the next one goes on.
- * @config: of it, enabled is taken from @plan and abi_version is ours.
+ * @config: of it, enabled is taken from @plan and abi_version is ours; the
+ * lease stays.
  *
  * Return: 0, or the first negative errno.
  */
@@ -154,6 +155,17 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 /* datapath_config - What is applied now, by us or an agent before us. Return:
  * 0; -ENOENT: there is no such map; or another negative errno. */
 int datapath_config(const struct datapath *dp, struct smc_config *out);
+
+/*
+ * datapath_offer_until - Move the lease: smc_config.offers_until_ns, which
+ * datapath_apply() leaves as it is. @ns: CLOCK_MONOTONIC, or SMC_NO_END.
+ * Return: 0, also where there are no maps; or a negative errno.
+ */
+int datapath_offer_until(const struct datapath *dp, __u64 ns);
+
+/* datapath_offers_left - Seconds until then: 0 when it is over, INFINITY where
+ * it has no end. */
+double datapath_offers_left(const struct smc_config *c);
 
 /* Iterate over pinned maps as they are in the kernel. @fn returning non-zero
  * stops and is returned. Work without a loaded object, on pins alone. */

@@ -32,6 +32,8 @@ static void sizes_of(const struct other *o, enum map_id id, __u32 *key,
 	}
 	if (id == MAP_PORT)
 		*key = o->kind->port_key;
+	if (id == MAP_SERVICE)
+		*value = o->kind->service_value;
 	if (id == MAP_COUNTER) {
 		*key = o->kind->counter_key;
 		*value = o->kind->counter_value;
@@ -236,8 +238,7 @@ static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
 
 	shape(id, &rows);
 	if (o)
-		err = id == MAP_PORT ? o->kind->ports(o, &rows)
-				     : other_rows(o, id, &rows);
+		err = o->kind->rows(o, id, &rows);
 	rows_sort(&rows);
 	if (rows.n && id == MAP_PORT)
 		*uses |= SMC_USE_PORTS;

@@ -18,11 +18,11 @@ struct other {
 struct other_kind {
 	/* sizes */
 	__u32 flow_key, flow_value, counter_key, counter_value;
-	__u32 quarantine_key, quarantine_value, port_key;
+	__u32 quarantine_key, quarantine_value, port_key, service_value;
 	/* Into ours: the switch, transports, node id. Return: 0 or errno. */
 	int (*config)(const struct other *o, struct smc_config *out);
-	/* Its rows of smc_port, as rows of ours, to @out. */
-	int (*ports)(const struct other *o, struct rows *out);
+	/* The rows of one of its maps, as rows of ours, to @out. */
+	int (*rows)(const struct other *o, enum map_id id, struct rows *out);
 	/* Its counters, by slot. @all: SMC_PODS of them, zeroed. */
 	int (*counters)(const struct other *o, struct smc_counters *all);
 	/* Delete the counters of one slot. */

@@ -93,6 +93,39 @@ static int ports(const struct other *o, struct rows *out)
 	return err;
 }
 
+/* Each had an end of its own. */
+struct first_service {
+	__u32 transports, _pad;
+	__u64 expires_ns;
+};
+
+static int services(const struct other *o, struct rows *out)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = sizeof(struct smc_addr_port),
+		.value_size = sizeof(struct first_service)};
+	struct first_service value;
+	__u64 now = clock_now();
+	int err = other_rows(o, MAP_SERVICE, &rows);
+
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		struct smc_service ours = {};
+
+		memcpy(&value, rows_value(&rows, i), sizeof(value));
+		if (value.expires_ns > now)
+			ours.transports = value.transports;
+		err = rows_add(out, rows_key(&rows, i), &ours);
+	}
+	return err;
+}
+
+static int first_rows(const struct other *o, enum map_id id, struct rows *out)
+{
+	if (id == MAP_PORT)
+		return ports(o, out);
+	return id == MAP_SERVICE ? services(o, out) : other_rows(o, id, out);
+}
+
 /* ---- counters ---- */
 
 /* Return: a descriptor, or a negative errno. @cpus: slots of a value. */
@@ -274,8 +307,9 @@ const struct other_kind other_first = {
 	.quarantine_key = sizeof(struct smc_addr_port),
 	.quarantine_value = sizeof(struct first_quarantine),
 	.port_key = sizeof(struct first_port_key),
+	.service_value = sizeof(struct first_service),
 	.config = config,
-	.ports = ports,
+	.rows = first_rows,
 	.counters = counters,
 	.forget = forget,
 	.flows = flows,

@@ -22,11 +22,6 @@ static int config(const struct other *o, struct smc_config *out)
 	return 0;
 }
 
-static int ports(const struct other *o, struct rows *out)
-{
-	return other_rows(o, MAP_PORT, out);
-}
-
 static int counters(const struct other *o, struct smc_counters *all)
 {
 	_close_ int fd = other_map(o, MAP_COUNTER);
@@ -71,8 +66,9 @@ const struct other_kind other_later = {
 	.quarantine_key = sizeof(struct smc_quarantine_key),
 	.quarantine_value = sizeof(struct smc_quarantine),
 	.port_key = sizeof(struct smc_port_key),
+	.service_value = sizeof(struct smc_service),
 	.config = config,
-	.ports = ports,
+	.rows = other_rows,
 	.counters = counters,
 	.forget = forget,
 	.flows = flows,

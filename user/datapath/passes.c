@@ -59,8 +59,6 @@ static void service_less(const void *have, const void *want, void *less)
 	memcpy(&old, have, sizeof(old));
 	memcpy(&s, want, sizeof(s));
 	s.transports &= old.transports;
-	if (s.expires_ns > old.expires_ns)
-		s.expires_ns = old.expires_ns;
 	memcpy(less, &s, sizeof(s));
 }
 
@@ -102,6 +100,8 @@ void config_less(const struct smc_config *have, const struct smc_config *want,
 	less->transports &= have->transports;
 	/* An exclusion that nobody looks for is none. */
 	less->uses |= have->uses;
+	less->offers_until_ns =
+		lower(have->offers_until_ns, want->offers_until_ns);
 	less->limits = (struct smc_limits){
 		.pending_pod = lower(a->pending_pod, b->pending_pod),
 		.pending_node = lower(a->pending_node, b->pending_node),

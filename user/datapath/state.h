@@ -311,6 +311,9 @@ int must_check ration_forget(const struct datapath *dp, __u32 slot);
 
 /* ---- config.c ---- */
 
+/* clock_now - The clock of BPF, ns. */
+__u64 clock_now(void);
+
 /* config_begin - Say whose maps these are before anything relies on them. Where
  * another ABI's datapath is the one that runs, ours begins with what that one's
  * maps hold. Return: 0 or a negative errno, logged. */

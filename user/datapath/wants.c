@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What each map should hold, by a plan and by what the map holds. Pure, but for
- * the clock and for the rows of another ABI's agent. */
+ * the rows of another ABI's agent. */
 #include "datapath/wants.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "datapath/other.h"
-
-/*
- * A Service's row holds for so long after the last apply: without an agent
- * nobody follows the proxy any more, which may then send connections to
- * strangers. What has less than RENEW left is written anew, so that not every
- * apply writes every row.
- */
-#define SERVICE_TTL_NS (300 * 1000000000ULL)
-#define SERVICE_RENEW_NS (240 * 1000000000ULL)
 
 /* ---- what a plan wants ---- */
 
@@ -78,7 +68,6 @@ static int want_endpoint(const struct mesh_plan *plan,
 	return err;
 }
 
-/* When they expire, keep_expiry() says: it knows what is there. */
 static int want_service(const struct mesh_plan *plan,
 			const struct missing *missing, struct rows *out)
 {
@@ -204,39 +193,6 @@ static int keep_flags(const struct datapath *dp, enum map_id id,
 	return err;
 }
 
-__u64 service_expiry(const struct smc_service *want,
-		     const struct smc_service *have, __u64 now)
-{
-	/* A row that only says why has nothing to lose. */
-	if (!want->transports)
-		return 0;
-	if (have && have->transports == want->transports &&
-	    have->expires_ns > now + SERVICE_RENEW_NS &&
-	    have->expires_ns <= now + SERVICE_TTL_NS)
-		return have->expires_ns;
-	return now + SERVICE_TTL_NS;
-}
-
-static void keep_expiry(struct rows *want, const struct rows *have)
-{
-	struct smc_service service, old;
-	const void *old_bytes;
-	struct timespec now;
-	__u64 ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); /* as bpf_ktime_get_ns() */
-	ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	for (size_t i = 0; i < want->n; i++) {
-		old_bytes = rows_find(have, rows_key(want, i));
-		if (old_bytes)
-			memcpy(&old, old_bytes, sizeof(old));
-		memcpy(&service, rows_value(want, i), sizeof(service));
-		service.expires_ns =
-			service_expiry(&service, old_bytes ? &old : NULL, ns);
-		memcpy(rows_value(want, i), &service, sizeof(service));
-	}
-}
-
 int wants_rows(const struct datapath *dp, const struct mesh_plan *plan,
 	       const struct missing *missing, enum map_id id,
 	       const struct rows *have, struct rows *out)
@@ -246,8 +202,6 @@ int wants_rows(const struct datapath *dp, const struct mesh_plan *plan,
 	if (err)
 		return err;
 	rows_sort(out);
-	if (id == MAP_SERVICE)
-		keep_expiry(out, have);
 	return id == MAP_NETNS || id == MAP_CGROUP
 		       ? keep_flags(dp, id, out, have)
 		       : 0;

@@ -30,10 +30,3 @@ int must_check wants_rows(const struct datapath *dp,
  * (mesh_block()). Return: 0 or -ENOMEM. */
 int must_check port_row_add(struct rows *out, __u32 pod_id, __u32 role,
 			    __u16 first, __u16 last);
-
-/*
- * service_expiry - Until when a row of smc_service is to hold.
- * @have: what the map has at its key, or NULL. @now: CLOCK_MONOTONIC, ns.
- */
-__u64 service_expiry(const struct smc_service *want,
-		     const struct smc_service *have, __u64 now);

@@ -88,6 +88,11 @@ bool source_shows_nodes(const struct source *s)
 	return s->world && (!s->ops->shows_nodes || s->ops->shows_nodes(s));
 }
 
+uint64_t source_age_ms(const struct source *s)
+{
+	return s->ops->age_ms ? s->ops->age_ms(s) : 0;
+}
+
 void source_remember(struct source *s, bool enabled)
 {
 	if (s->ops->remember)

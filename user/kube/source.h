@@ -62,6 +62,14 @@ const char *source_notes(const struct source *s);
 bool source_shows_nodes(const struct source *s);
 
 /*
+ * source_age_ms - How long ago it was last known to be true what
+ * source_world() says of addresses that may be offered SMC: the oldest of the
+ * watches of SmcNodes, Services and EndpointSlices. A file that can be read or
+ * not is as good as it was: 0.
+ */
+uint64_t source_age_ms(const struct source *s);
+
+/*
  * source_remember - Whether the mesh was on when there was an agent last. Where
  * the server that has the ASMMeshConfig cannot be asked, that holds until it
  * can be. To be called before the loop runs.

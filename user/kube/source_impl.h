@@ -18,6 +18,8 @@ struct source_ops {
 	/* shows_nodes - As source_shows_nodes(), of a world that is there;
 	 * NULL: always. */
 	bool (*shows_nodes)(const struct source *s);
+	/* age_ms - As source_age_ms(); NULL: always 0. */
+	uint64_t (*age_ms)(const struct source *s);
 	/* remember - As source_remember(); NULL: it needs no memory. */
 	void (*remember)(struct source *s, bool enabled);
 	/* client - As source_client(); NULL: it has none. */

@@ -493,10 +493,27 @@ static bool kube_shows_nodes(const struct source *base)
 	return of->watch && kube_watch_synced(of->watch) && !of->dirty;
 }
 
+/* A kind that is not watched, or not listed yet, counts as empty: it grants
+ * nothing that could be old. */
+static uint64_t kube_age_ms(const struct source *base)
+{
+	const struct source_kube *s = (const struct source_kube *)base;
+	uint64_t oldest = 0, age;
+
+	for (enum kind k = KIND_PEER_FIRST; k < KINDS; k++) {
+		if (!s->of[k].watch || !kube_watch_synced(s->of[k].watch))
+			continue;
+		age = kube_watch_age_ms(s->of[k].watch);
+		oldest = age > oldest ? age : oldest;
+	}
+	return oldest;
+}
+
 static const struct source_ops kube_ops = {
 	.close = kube_close,
 	.reread = kube_reread,
 	.shows_nodes = kube_shows_nodes,
+	.age_ms = kube_age_ms,
 	.remember = kube_remember,
 	.client = kube_client,
 };

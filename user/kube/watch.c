@@ -54,6 +54,7 @@ struct kube_watch {
 	enum stage stage;
 	bool begun;
 	uint64_t since; /* loop time of the call's start, ms */
+	uint64_t heard; /* the last time that what is known was right */
 	struct watch_set set;
 	char *version; /* to go on from; NULL: none */
 	unsigned int failures, absent;
@@ -83,6 +84,11 @@ static void set_problem(struct kube_watch *w, const char *problem)
 	free(w->problem);
 	w->problem = copy;
 	w->opt.on_trouble(w->opt.arg);
+}
+
+static void heard(struct kube_watch *w)
+{
+	w->heard = uv_now(kube_client_loop(w->client));
 }
 
 static void stop_call(struct kube_watch *w)
@@ -214,6 +220,7 @@ static void listed(struct kube_watch *w)
 	if (w->closed)
 		return;
 	w->synced = true;
+	heard(w);
 	w->opt.on_synced(w->opt.arg);
 	if (!w->closed)
 		set_problem(w, NULL);
@@ -325,6 +332,7 @@ static void stream_data(struct buf *in, void *arg)
 	w->begun = true;
 	there(w);
 	if (w->stage == WATCH) {
+		heard(w);
 		uv_timer_stop(&w->timer);
 		set_problem(w, NULL);
 	} else {
@@ -405,6 +413,7 @@ static void absent(struct kube_watch *w, const char *problem)
 	w->set.list++;
 	free(take_ptr(w->version));
 	later(w, STREAM);
+	heard(w);
 	if (news)
 		listed(w);
 	else
@@ -634,6 +643,7 @@ int kube_watch_open(struct kube_client *c, const struct kube_watch_options *opt,
 		return -ENOMEM;
 	}
 	w->client = c;
+	heard(w);
 	uv_timer_init(kube_client_loop(c), &w->timer);
 	w->timer.data = w;
 	uv_timer_start(&w->timer, start_event, 0, 0);
@@ -663,6 +673,11 @@ void kube_watch_again(struct kube_watch *w)
 bool kube_watch_synced(const struct kube_watch *w)
 {
 	return w->synced;
+}
+
+uint64_t kube_watch_age_ms(const struct kube_watch *w)
+{
+	return uv_now(kube_client_loop(w->client)) - w->heard;
 }
 
 const char *kube_watch_problem(const struct kube_watch *w)

@@ -62,6 +62,10 @@ void kube_watch_again(struct kube_watch *w);
 /* kube_watch_synced - Was it all listed once? It stays so. */
 bool kube_watch_synced(const struct kube_watch *w);
 
+/* kube_watch_age_ms - For how long nothing was heard of it: no event, no
+ * bookmark (a server sends one a minute), no list. */
+uint64_t kube_watch_age_ms(const struct kube_watch *w);
+
 /* kube_watch_problem - NULL, or a sentence. */
 const char *kube_watch_problem(const struct kube_watch *w);
 

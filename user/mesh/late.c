@@ -78,6 +78,7 @@ static bool record_allows(const struct smc_flow *record,
 	case SMC_REASON_NO_COMMON_TRANSPORT:
 	case SMC_REASON_MIXED_SERVICE:
 	case SMC_REASON_CHANGED:
+	case SMC_REASON_AGENT_SILENT:
 		return true;
 	case SMC_REASON_NOT_CONVERTED:
 		/* A server's: its listener is late, and stays so. */

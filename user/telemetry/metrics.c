@@ -6,6 +6,7 @@
  */
 #include "telemetry/metrics.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
@@ -64,7 +65,10 @@ static void add_head(struct buf *out, enum metric id)
 static void add_number(struct buf *out, enum metric id, double value)
 {
 	add_head(out, id);
-	buf_printf(out, "smcmesh_%s %.15g\n", families[id].name, value);
+	if (isinf(value))
+		buf_printf(out, "smcmesh_%s +Inf\n", families[id].name);
+	else
+		buf_printf(out, "smcmesh_%s %.15g\n", families[id].name, value);
 }
 
 static void add_count(struct buf *out, enum metric id, __u64 value)
@@ -106,6 +110,7 @@ static void add_about(struct buf *out, const struct metrics *m)
 	}
 	add_count(out, METRIC_READY, m->ready);
 	add_count(out, METRIC_MESH_ENABLED, m->mesh_enabled);
+	add_number(out, METRIC_OFFERS_LEFT, m->offers_left);
 	add_count(out, METRIC_SOURCE_OK, m->source_ok);
 	add_count(out, METRIC_SOURCE_NOTES, m->source_notes);
 	add_number(out, METRIC_START_TIME, m->start_time);

@@ -26,6 +26,9 @@
 	X(READY, "ready", "gauge", "",                                          \
 	  "1 once the first sync is done and the desired state is reached.")    \
 	X(MESH_ENABLED, "mesh_enabled", "gauge", "", "The mesh switch.")        \
+	X(OFFERS_LEFT, "offers_left_seconds", "gauge", "",                      \
+	  "For how long clients here may offer SMC without a further sign of "  \
+	  "life of the agent: the lease. +Inf: without an end.")                \
 	X(SOURCE_OK, "source_ok", "gauge", "",                                  \
 	  "1 while the source of pods and configuration can be read.")          \
 	X(SOURCE_NOTES, "source_notes", "gauge", "",                            \
@@ -125,6 +128,7 @@ struct metrics {
 	bool rations; /* are sockets under way counted? */
 	struct smc_usage node_usage, strangers; /* of SMC_SLOT_STRANGERS */
 	struct smc_limits limits;
+	double offers_left; /* seconds, or INFINITY */
 	size_t endpoints;
 	size_t conflicts;
 	bool publishes, published; /* does it publish at all; all of it? */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The lease: until when a client of this node may offer SMC without a further
+ * sign of life of its agent. An endpoint's address may be given to somebody
+ * else, and a dead agent does not hear of it.
+ */
+#pragma once
+
+#include "mesh/model.h"
+
+struct agent;
+
+/* Knowledge that is older than this does not move it. */
+#define LEASE_KNOWLEDGE_MS 120000
+
+/*
+ * lease_until - To when it is to be moved.
+ * @have: where it is, @now: CLOCK_MONOTONIC, both ns; SMC_NO_END.
+ * @lease_s: mesh_config.lease_s. @age_ms: source_age_ms().
+ * Return: @have where it is not worth a system call.
+ */
+__u64 lease_until(__u64 have, __u64 now, __u32 lease_s, __u64 age_ms);
+
+/* lease_move - The maps were just made to say what the agent knows. */
+void lease_move(struct agent *a, const struct mesh_config *config);
+
+/* lease_left - Seconds; 0: past, INFINITY: no end, negative: there are no
+ * maps. */
+double lease_left(const struct agent *a);
