@@ -58,25 +58,64 @@ static __always_inline struct smc_whose smc_pod_of_task(struct task_struct *t)
 	return smc_pod_of(t->nsproxy->net_ns->net_cookie, t->cgroups->dfl_cgrp);
 }
 
+/* What smc_hs_ctrl.owner is where a BPF program made it, and no module:
+ * BPF_MODULE_OWNER of include/linux/bpf.h, on 64 bits (CONFIG_ILLEGAL_POINTER_
+ * VALUE). Of another value nothing is read: it is not ours. */
+#define BPF_MODULE_OWNER 0xdead00000003ae7cULL
+
+/* bpf_core_cast()'s kfunc. The linker of Debian 12's bpftool cannot join two
+ * objects that both name it (handshake.bpf.c does); libbpf looks for the name
+ * without what follows the ___. */
+extern void *bpf_rdonly_cast___guard(const void *obj,
+				     __u32 btf_id) __ksym __weak;
+
+/* smc_ctrl_id - The id of the struct_ops map that @ctrl is the value of: that
+ * is where the kernel keeps it, after a header (bpf_struct_ops.c). Its id is
+ * its own as long as it lives; its name may be taken by anybody. 0: not known.
+ */
+static __always_inline __u32 smc_ctrl_id(struct smc_hs_ctrl *ctrl)
+{
+	const struct smc_hs_ctrl___kernel *kernel = (void *)ctrl;
+	const struct bpf_struct_ops_map *map;
+	const char *value = (void *)ctrl;
+
+	if (!bpf_core_field_exists(struct bpf_struct_ops_map, kvalue) ||
+	    !bpf_ksym_exists(bpf_rdonly_cast___guard))
+		return 0;
+	if ((__u64)kernel->owner != BPF_MODULE_OWNER)
+		return 0;
+	value -= bpf_core_field_offset(struct bpf_struct_ops_map, kvalue) +
+		 bpf_core_field_offset(struct bpf_struct_ops_value, data);
+	map = bpf_rdonly_cast___guard(
+		value, bpf_core_type_id_kernel(struct bpf_struct_ops_map));
+	return map->map.id;
+}
+
 /* Someone with rights in the pod may clear net.smc.hs_ctrl, or set another.
  * Without a selector of ours an SMC socket offers to, and answers, anyone: so
  * nothing is converted unless ours is there, asked anew every time. */
-static __always_inline bool smc_guarded(struct task_struct *t)
+static __always_inline bool smc_guarded(const struct smc_config *config,
+					struct task_struct *t)
 {
 	struct net *net = t->nsproxy->net_ns;
-	struct smc_hs_ctrl___kernel *ctrl;
+	struct smc_hs_ctrl *ctrl;
+	__u32 id;
 
 	if (!bpf_core_field_exists(net->smc.hs_ctrl))
 		return false; /* no SMC, or no selector, in this kernel */
-	ctrl = (void *)net->smc.hs_ctrl;
+	ctrl = net->smc.hs_ctrl;
 	if (!ctrl)
 		return false;
-	return *(__u64 *)ctrl->name == *(__u64 *)SMC_CTRL_PREFIX;
+	id = smc_ctrl_id(ctrl);
+	for (int i = 0; id && i < SMC_SELECTORS; i++)
+		if (id == config->selectors[i])
+			return true;
+	return false;
 }
 
-_Static_assert(SMC_CTRL_PREFIX_LEN == sizeof(__u64), "compared as one word");
-
-static __always_inline bool smc_converts(const struct smc_pod *pod)
+/* Is a socket of the current task, which is in @pod, to be converted? */
+static __always_inline bool smc_converts(const struct smc_pod *pod,
+					 struct task_struct *t)
 {
 	const struct smc_config *config;
 	__u32 zero = 0;
@@ -84,7 +123,7 @@ static __always_inline bool smc_converts(const struct smc_pod *pod)
 	if (pod->flags & (SMC_POD_DENY | SMC_POD_REFUSED))
 		return false;
 	config = bpf_map_lookup_elem(&smc_config, &zero);
-	if (!config || !config->enabled)
+	if (!config || !config->enabled || !smc_guarded(config, t))
 		return false;
 	return pod->uid == SMC_UID_ANY ||
 	       pod->uid == (__u32)bpf_get_current_uid_gid();
@@ -269,7 +308,7 @@ static __noinline int smc_convert(__u64 *args)
 	if (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
 	w = smc_pod_of_task(t);
-	if (!w.pod || !smc_converts(w.pod) || !smc_guarded(t))
+	if (!w.pod || !smc_converts(w.pod, t))
 		return 0;
 	if (!smc_ration_left(smc_slot(w.pod->pod_id))) {
 		smc_count(w.pod->pod_id, SMC_COUNTER_RATIONED_CONVERTED);

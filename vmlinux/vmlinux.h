@@ -259,6 +259,21 @@ struct smc_sock {
 	__u8 connect_nonblock : 1;
 };
 
+/* ---- struct_ops ---- */
+
+struct bpf_map {
+	__u32 id;
+};
+
+struct bpf_struct_ops_value {
+	char data[0]; /* what the kernel calls: a struct smc_hs_ctrl */
+};
+
+struct bpf_struct_ops_map {
+	struct bpf_map map;
+	struct bpf_struct_ops_value kvalue;
+};
+
 #pragma clang attribute pop
 
 enum smc_state {
@@ -282,7 +297,7 @@ struct smc_hs_ctrl {
 
 /* The kernel's own view of the same, for reading. */
 struct smc_hs_ctrl___kernel {
-	char name[16];
+	struct module *owner;
 } __attribute__((preserve_access_index));
 
 #endif /* __VMLINUX_H__ */

@@ -125,6 +125,9 @@ struct smc_limits {
 /* The last quarter of pending_node is for those that hold fewer than this. */
 #define SMC_PENDING_FEW 8
 
+/* Two, and two more where agents died in the middle of changing them. */
+#define SMC_SELECTORS 4
+
 struct smc_config {
 	__u32 abi_version;  /* SMC_ABI_VERSION */
 	__u32 abi_readable; /* SMC_ABI_READABLE */
@@ -136,7 +139,12 @@ struct smc_config {
 	/* The lease: from then on a client offers nothing; or SMC_NO_END. The
 	 * agent keeps moving it while what it knows is news. */
 	__u64 offers_until_ns;
-	__u64 _room[8]; /* our selectors */
+	/* Ids of the struct_ops maps that the namespaces of our pods choose:
+	 * where another one is in net.smc.hs_ctrl nothing is converted. The
+	 * first is the agent's; while that takes another's place the others
+	 * are those which namespaces still have. 0 is none. */
+	__u32 selectors[SMC_SELECTORS];
+	__u64 _room[6];
 };
 
 #define SMC_NO_END 0xffffffffffffffffULL

@@ -16,6 +16,18 @@
 
 static yyjson_mut_doc *doc;
 static yyjson_mut_val *root;
+/* Selectors that are taken for ours: the words of $NODECTL_OURS. */
+static char *ours[16];
+
+static void read_ours(void)
+{
+	char *words = getenv("NODECTL_OURS"), *word;
+	size_t n = 0;
+
+	for (word = strtok(words ?: (char[]){""}, " ");
+	     word && n + 1 < array_size(ours); word = strtok(NULL, " "))
+		ours[n++] = word;
+}
 
 static void put(const char *key, long long value)
 {
@@ -68,7 +80,7 @@ static int put_facts(int result, struct netns_facts *f)
 /* NETNS CTRL [UID]; CTRL "-": none */
 static int do_prepare(char **a, int n)
 {
-	struct netns_ref ref = {.path = a[0]};
+	struct netns_ref ref = {.path = a[0], .ours = ours};
 	struct netns_sidecar sidecar = {.wanted = n > 2};
 	struct netns_facts facts;
 
@@ -81,7 +93,7 @@ static int do_prepare(char **a, int n)
 
 static int do_look(char **a, int n)
 {
-	struct netns_ref ref = {.path = a[0]};
+	struct netns_ref ref = {.path = a[0], .ours = ours};
 	struct netns_facts facts;
 
 	return put_facts(netns_look(&ref, &facts), &facts);
@@ -160,7 +172,7 @@ static int do_fallbacks(char **a, int n)
 /* NETNS [force] */
 static int do_release(char **a, int n)
 {
-	struct netns_ref ref = {.path = a[0]};
+	struct netns_ref ref = {.path = a[0], .ours = ours};
 	struct netns_released r;
 
 	put("result", netns_release(&ref, n > 1, &r));
@@ -173,7 +185,7 @@ static int do_release(char **a, int n)
 
 static int do_left(char **a, int n)
 {
-	struct netns_ref ref = {.path = a[0]};
+	struct netns_ref ref = {.path = a[0], .ours = ours};
 	struct netns_left left;
 
 	put("result", netns_left(&ref, &left));
@@ -350,6 +362,7 @@ int main(int argc, char **argv)
 	_free_ char *text = NULL;
 	int rc;
 
+	read_ours();
 	doc = yyjson_mut_doc_new(NULL);
 	root = yyjson_mut_obj(doc);
 	yyjson_mut_doc_set_root(doc, root);

@@ -10,7 +10,8 @@
 nodectl (tests/net/nodectl.c) calls one function and prints what it returned.
 What is true is asked elsewhere: of /proc/sys in the namespace, of the judges
 smcdiag.py and smcnl.py, of nft. The selectors are someone else's program
-(tests/progs/foreign.bpf.c) under several names.
+(tests/progs/foreign.bpf.c) under several names; nodectl takes those of OURS for
+ours, as the agent would tell it.
 """
 import contextlib
 import errno
@@ -18,7 +19,7 @@ import os
 
 import pytest
 
-from smclab import Vm, istio, paths, progs, topo, wait_for
+from smclab import Vm, istio, progs, topo, wait_for
 from smclab.flows import held, serve
 
 NODECTL = "/build/nodectl"
@@ -33,22 +34,11 @@ class Node:
         self.vm = vm
         topo.bridge(vm, "10.244.1.1/16", "fd00:244::1/64")
         for name in OURS + ("foreign",):
-            self.register(name)
+            progs.register_selector(vm, name)
 
     def ctl(self, *args, **where):
-        return self.vm.run([NODECTL, *map(str, args)], **where).json()
-
-    def register(self, name):
-        """An smc_hs_ctrl of that name: foreign.bpf.o with another one."""
-        progs.path("foreign.bpf.o")
-        with open(os.path.join(paths.build(), "progs/foreign.bpf.o"), "rb") as f:
-            data = f.read()
-        field = b"foreign".ljust(16, b"\0")
-        assert data.count(field) == 1
-        path = os.path.join(self.vm.exchange, name + ".o")
-        with open(path, "wb") as f:
-            f.write(data.replace(field, name.encode().ljust(16, b"\0")))
-        self.vm.run(f"bpftool struct_ops register /x/{name}.o")
+        return self.vm.run([NODECTL, *map(str, args)],
+                           env={"NODECTL_OURS": " ".join(OURS)}, **where).json()
 
     def selector(self, pod=None):
         read = "cat /proc/sys/net/smc/hs_ctrl"

@@ -126,7 +126,7 @@ static int keep_flows(struct agent *a, struct pod *p,
 static int ask(struct agent *a, struct pod *p, struct plain *found)
 {
 	_cleanup_(mesh_records_free) struct mesh_records asked = {};
-	const struct netns_ref ref = {p->where, a->opt->proc};
+	const struct netns_ref ref = {.path = p->where, .proc = a->opt->proc};
 	__u64 now = uv_hrtime();
 	int err;
 
@@ -262,7 +262,7 @@ int diagnose_now(struct agent *a, struct pod *p)
 
 int diagnose_end(const struct agent *a, const struct pod *p)
 {
-	const struct netns_ref ref = {p->where, a->opt->proc};
+	const struct netns_ref ref = {.path = p->where, .proc = a->opt->proc};
 	_free_ struct plain_flow *v = calloc(p->n_late_flows + 1, sizeof(*v));
 
 	if (!v)

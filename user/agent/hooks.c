@@ -66,7 +66,7 @@ void hooks_recorded(struct hooks *h, enum mesh_recorder wanted, int err,
 static void detach(struct agent *a, __u64 now)
 {
 	bool first = !a->hooks.asked_at;
-	int guarded = netns_guarded(a->opt->proc);
+	int guarded = netns_guarded(a->opt->proc, datapath_ctrl_names(a->dp));
 
 	if (guarded < 0)
 		log_debug("look for SMC sockets in all namespaces: %s",

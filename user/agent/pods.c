@@ -431,7 +431,8 @@ static int look(const struct pod *p, const struct pod_how *how,
 		const struct netns_sidecar *sidecar, const char *path,
 		struct netns_facts *facts)
 {
-	struct netns_ref ref = {.path = path, .proc = how->proc};
+	struct netns_ref ref = {
+		.path = path, .proc = how->proc, .ours = how->ours};
 
 	if (p->host_network && !p->cgroup_id)
 		return no_cgroup(how, facts);
@@ -475,7 +476,8 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->failures = 0;
 	pods_number(pods, p);
 	p->undiagnosed = true;
-	look_listens(p, &(struct netns_ref){path, how->proc}, cgroup);
+	look_listens(p, &(struct netns_ref){.path = path, .proc = how->proc},
+		     cgroup);
 	return true;
 }
 

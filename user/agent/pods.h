@@ -166,6 +166,7 @@ void pod_retry_soon(struct pod *p);
  */
 struct pod_how {
 	const char *ctrl;   /* datapath_ctrl_name() */
+	char *const *ours;  /* datapath_ctrl_names() */
 	const char *proc;   /* where processes are seen */
 	const char *cgroup; /* cgroup v2 mount, or NULL */
 	const struct starts *starts;

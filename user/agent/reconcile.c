@@ -125,6 +125,7 @@ struct pod_how agent_how(const struct agent *a)
 {
 	return (struct pod_how){
 		.ctrl = datapath_ctrl_name(a->dp),
+		.ours = datapath_ctrl_names(a->dp),
 		.proc = a->opt->proc,
 		.cgroup = datapath_cgroup(a->dp),
 		.starts = a->starts,

@@ -26,6 +26,7 @@
 #include "agent/lock.h"
 #include "agent/ueid.h"
 #include "base/cleanup.h"
+#include "base/strv.h"
 #include "cli/command.h"
 #include "datapath/datapath.h"
 #include "node/netns.h"
@@ -59,6 +60,7 @@ static const struct cli_option options[] = {
 struct cleanup {
 	struct datapath_options datapath;
 	const char *run;
+	char **ours; /* the names of our selectors, read before they go */
 	bool force;
 	bool partly; /* another ABI stays, and with it all but its pins */
 	unsigned int namespaces, kept;
@@ -74,6 +76,7 @@ static void told_free(struct cleanup *c)
 	buf_free(&c->said);
 	buf_free(&c->out);
 	buf_free(&c->errors);
+	strv_free(&c->ours);
 }
 
 static void note(struct cleanup *c, int err)
@@ -147,7 +150,8 @@ static bool has_gone(int err, const char *path, __u64 inode)
 static int release(const char *path, __u64 inode, void *arg)
 {
 	struct cleanup *c = arg;
-	struct netns_ref ref = {.path = path, .proc = c->datapath.proc};
+	struct netns_ref ref = {
+		.path = path, .proc = c->datapath.proc, .ours = c->ours};
 	struct netns_released r;
 	int err = netns_release(&ref, c->force, &r);
 	char text[PATH_MAX];
@@ -160,6 +164,15 @@ static int release(const char *path, __u64 inode, void *arg)
 	c->unreleased |= err < 0;
 	c->namespaces++;
 	return 0;
+}
+
+/* Which selectors are ours; where that is not known none may be taken away. */
+static void learn_ours(struct cleanup *c)
+{
+	int err = datapath_ctrl_names_read(&c->datapath, &c->ours);
+
+	failed(c, err, "list our selectors");
+	c->unreleased |= err < 0;
 }
 
 /* ---- the rest ---------------------------------------------------------- */
@@ -282,7 +295,8 @@ static void remove_run(struct cleanup *c)
 static int look(const char *path, __u64 inode, void *arg)
 {
 	struct cleanup *c = arg;
-	struct netns_ref ref = {.path = path, .proc = c->datapath.proc};
+	struct netns_ref ref = {
+		.path = path, .proc = c->datapath.proc, .ours = c->ours};
 	struct netns_left left;
 	int err = netns_left(&ref, &left);
 	char text[PATH_MAX];
@@ -434,6 +448,7 @@ static int clean(struct cleanup *c)
 
 	if (lock == -EBUSY)
 		return EXIT_FAILED;
+	learn_ours(c);
 	c->partly = is_partly(c);
 	if (c->partly) {
 		remove_part(c);
@@ -449,6 +464,7 @@ static int clean(struct cleanup *c)
 
 static int list(struct cleanup *c)
 {
+	learn_ours(c);
 	c->partly = is_partly(c);
 	prove(c);
 	return conclude(c);

@@ -11,6 +11,7 @@
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include "base/strv.h"
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/table.h"
@@ -44,6 +45,7 @@ struct report {
 	bool unseen;	       /* some namespace could not be looked at */
 	bool transport;	       /* one of the host, at least */
 	struct datapath *maps; /* as they are pinned, or NULL */
+	char **ours;	       /* our selectors' names; NULL: not known */
 };
 
 /* ---- gather ------------------------------------------------------------ */
@@ -171,14 +173,14 @@ static void add_namespace(struct report *r, yyjson_mut_val *arr,
 			  const struct netns_facts *f)
 {
 	yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, arr);
-	bool ours = !strncmp(f->ctrl, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN);
 
 	yyjson_mut_obj_add_strcpy(r->doc, o, "path", ref->path);
 	yyjson_mut_obj_add_uint(r->doc, o, "cookie", f->cookie);
 	yyjson_mut_obj_add_strcpy(r->doc, o, "hs_ctrl", f->ctrl);
 	yyjson_mut_obj_add_bool(r->doc, o, "armed", is_armed(r, f->cookie));
-	yyjson_mut_obj_add_bool(r->doc, o, "guarded", ours);
-	yyjson_mut_obj_add_bool(r->doc, o, "foreign", f->ctrl[0] && !ours);
+	yyjson_mut_obj_add_bool(r->doc, o, "guarded", f->ctrl_is_ours);
+	yyjson_mut_obj_add_bool(r->doc, o, "foreign",
+				r->ours && f->ctrl[0] && !f->ctrl_is_ours);
 	yyjson_mut_obj_add_int(r->doc, o, "smc_sockets",
 			       r->smc ? netns_smc_sockets(ref) : 0);
 	yyjson_mut_obj_add_val(r->doc, o, "transports",
@@ -188,7 +190,7 @@ static void add_namespace(struct report *r, yyjson_mut_val *arr,
 static int gather_namespace(const char *path, __u64 inode, void *arg)
 {
 	struct report *r = arg;
-	struct netns_ref ref = {.path = path, .proc = r->proc};
+	struct netns_ref ref = {.path = path, .proc = r->proc, .ours = r->ours};
 	struct netns_facts facts = {};
 	int err = netns_look(&ref, &facts);
 
@@ -468,8 +470,11 @@ static int run(const struct cli_args *args)
 	/* Not there, of another version: then nothing is known to be armed. */
 	if (datapath_read(&opt, &r.maps))
 		r.maps = NULL;
+	if (datapath_ctrl_names_read(&opt, &r.ours))
+		r.ours = NULL;
 	gather(&r, &opt);
 	datapath_close(r.maps);
+	strv_free(&r.ours);
 	ret = show(r.doc, wants_json(args->option[OUTPUT]));
 	yyjson_mut_doc_free(r.doc);
 	return ret;

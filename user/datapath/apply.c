@@ -187,6 +187,7 @@ static int want_config(struct apply *a, const struct smc_config *config,
 	want->abi_readable = SMC_ABI_READABLE;
 	want->enabled = a->plan->enabled;
 	want->offers_until_ns = now.offers_until_ns;
+	memcpy(want->selectors, now.selectors, sizeof(want->selectors));
 	want->uses = (now.uses & ~PLANNED_USES) | planned_uses(a->plan);
 	config_less(&now, want, both);
 	note(a, err, "read", MAP_CONFIG);

@@ -90,12 +90,15 @@ static int selector_renew(struct datapath *dp)
 	err = object_load(dp, &set, &obj);
 	if (!err)
 		err = set.selector ? set.selector->enroll(dp, obj) : -ENOENT;
+	if (!err)
+		err = config_selectors(dp);
 	if (err)
 		return log_err(err, "register the selector again");
 	log_info("the selector had been unregistered; it is %s now",
 		 datapath_ctrl_name(dp));
 	bpf_object__close(dp->ctrl_obj);
 	dp->ctrl_obj = take_ptr(obj);
+	(void)ctrl_names_refresh(dp);
 	return 1;
 }
 
@@ -108,6 +111,10 @@ static void selector_check(struct datapath *dp, struct check *c)
 	did = dp->selector->check(dp);
 	if (did == -ESTALE)
 		did = selector_renew(dp);
+	/* An older one goes with the last namespace that has it, and its name
+	 * is anybody's then. */
+	else if (dp->ctrl_names && dp->ctrl_names[0] && dp->ctrl_names[1])
+		(void)ctrl_names_refresh(dp);
 	check_note(dp, c, dp->selector->name, did);
 }
 

@@ -3,11 +3,13 @@
  * back without a lock. */
 #include <bpf/bpf.h>
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "datapath/other.h"
+#include "datapath/selector.h"
 
 int datapath_config(const struct datapath *dp, struct smc_config *out)
 {
@@ -65,6 +67,27 @@ static struct smc_limits limits_default(void)
 	return mesh_limits(&config, memory_total());
 }
 
+/* Without a selector nothing is converted: then none of them is ours. */
+static int selectors_of(struct datapath *dp, struct smc_config *c)
+{
+	if (dp->selector)
+		return dp->selector->ids(dp, c->selectors);
+	memset(c->selectors, 0, sizeof(c->selectors));
+	return 0;
+}
+
+int config_selectors(struct datapath *dp)
+{
+	struct smc_config c = {};
+	int err;
+
+	err = datapath_config(dp, &c);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = selectors_of(dp, &c);
+	return err ? err : write_config(dp, &c);
+}
+
 int config_begin(struct datapath *dp)
 {
 	struct smc_config c = {};
@@ -78,6 +101,8 @@ int config_begin(struct datapath *dp)
 	if (!c.limits.buffers_node) /* nobody's setting: never written */
 		c.limits = limits_default();
 	c.uses &= ~SMC_USE_FOLLOWED; /* whoever followed did so by an agent */
+	if (!err)
+		err = selectors_of(dp, &c);
 	if (!err)
 		err = write_config(dp, &c);
 	return err ? log_err(err, "begin with smc_config") : 0;

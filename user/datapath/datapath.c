@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/strv.h"
 #include "datapath/converter.h"
 #include "datapath/other.h"
 #include "datapath/recorder.h"
@@ -76,6 +77,7 @@ void datapath_close(struct datapath *dp)
 		cleanup_close(&dp->link_fd[i]);
 	adopt_free(dp);
 	others_free(dp);
+	strv_free(&dp->ctrl_names);
 	free(dp->said);
 	free(dp->bpffs);
 	free(dp->cgroup);
@@ -145,13 +147,39 @@ const char *datapath_ctrl_name(const struct datapath *dp)
 	return dp->selector ? dp->selector->name_of(dp) : NULL;
 }
 
+char *const *datapath_ctrl_names(const struct datapath *dp)
+{
+	return dp->ctrl_names;
+}
+
+int ctrl_names_refresh(struct datapath *dp)
+{
+	char **names = NULL;
+	int err = hs_ctrl_names(dp, &names);
+
+	if (err)
+		return log_warn(err, "list our selectors");
+	strv_free(&dp->ctrl_names);
+	dp->ctrl_names = names;
+	return 0;
+}
+
+int datapath_ctrl_names_read(const struct datapath_options *opt, char ***out)
+{
+	_datapath_ struct datapath *dp = NULL;
+	int err = datapath_new(opt, &dp);
+
+	return err ? err : hs_ctrl_names(dp, out);
+}
+
 int datapath_retire_selectors(struct datapath *dp)
 {
 	int n = dp->selector ? dp->selector->retire(dp) : 0;
+	int err = n < 0 ? n : config_selectors(dp);
 
 	if (n > 0)
 		log_debug("retired older selectors n=%d", n);
-	return n < 0 ? n : 0;
+	return err ? err : ctrl_names_refresh(dp);
 }
 
 int datapath_abis(const struct datapath_options *opt, unsigned int *out,

@@ -122,6 +122,16 @@ int datapath_follow(struct datapath *dp, bool followed);
  * next datapath_check(). */
 const char *datapath_ctrl_name(const struct datapath *dp);
 
+/* datapath_ctrl_names - The names of every generation of ours that the kernel
+ * still has, NULL-terminated: who finds one of them in a namespace has found a
+ * selector of ours, and with any other that looks alike someone else's. Valid
+ * until the next datapath_check() or datapath_retire_selectors(). */
+char *const *datapath_ctrl_names(const struct datapath *dp);
+
+/* datapath_ctrl_names_read - The same for who has no datapath open. Return: 0
+ * (free with strv_free()) or a negative errno. */
+int datapath_ctrl_names_read(const struct datapath_options *opt, char ***out);
+
 /* datapath_retire_selectors - Unregister our older generations, after every
  * armed namespace was switched to datapath_ctrl_name(). */
 int datapath_retire_selectors(struct datapath *dp);

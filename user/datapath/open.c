@@ -252,6 +252,9 @@ static int bring_up(struct datapath *dp)
 	if (err)
 		return err;
 	dp->converter = choose_converter(&dp->features);
+	err = ctrl_names_refresh(dp);
+	if (err)
+		return err;
 	hooks_up(dp);
 	adopt_finish(dp);
 	err = links_sweep(dp);

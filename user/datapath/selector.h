@@ -20,6 +20,10 @@ struct selector {
 	int (*enroll)(struct datapath *dp, struct bpf_object *obj);
 	/* What a namespace must be told to use it; NULL: nothing. */
 	const char *(*name_of)(const struct datapath *dp);
+	/* By which ids BPF is to know it: its own, and those of earlier
+	 * generations that namespaces have. @ids: smc_config.selectors, what
+	 * they were and what they are to be. Return: 0 or a negative errno. */
+	int (*ids)(struct datapath *dp, __u32 ids[SMC_SELECTORS]);
 	/* Return: number of repairs; -ESTALE: gone, load and enroll again;
 	 * -EEXIST: the pin in its place is not of this agent; or another
 	 * negative errno. */
@@ -34,6 +38,11 @@ struct selector {
 };
 
 extern const struct selector selector_hs_ctrl;
+
+/* hs_ctrl_names - The names of every generation of ours that the kernel still
+ * has, registered or not; NULL-terminated. Return: 0, also where the kernel has
+ * no smc_hs_ctrl; or a negative errno. */
+int must_check hs_ctrl_names(struct datapath *dp, char ***out);
 
 /* The first that can be had is taken. NULL ends the table. */
 extern const struct selector *const selectors[];

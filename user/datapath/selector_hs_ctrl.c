@@ -22,6 +22,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "base/strv.h"
 #include "datapath/hs_name.h"
 #include "datapath/pins.h"
 #include "datapath/selector.h"
@@ -45,7 +46,7 @@ static bool hs_probe(const struct features *fs)
 static int layout_read(struct datapath *dp)
 {
 	_kbtf_ struct kbtf *k = NULL;
-	int data, name, state;
+	int data, name, state, refs;
 
 	if (dp->ctrl.name_at)
 		return 0;
@@ -55,12 +56,17 @@ static int layout_read(struct datapath *dp)
 	data = kbtf_member(k, CTRL_VALUE, "data", NULL);
 	name = kbtf_member(k, CTRL_STRUCT, "name", NULL);
 	state = kbtf_member(k, CTRL_VALUE, "common.state", NULL);
-	if (state < 0) /* before there was struct bpf_struct_ops_common_value */
+	refs = kbtf_member(k, CTRL_VALUE, "common.refcnt", NULL);
+	/* before there was struct bpf_struct_ops_common_value */
+	if (state < 0)
 		state = kbtf_member(k, CTRL_VALUE, "state", NULL);
-	if (data <= 0 || name < 0 || state < 0)
+	if (refs < 0)
+		refs = kbtf_member(k, CTRL_VALUE, "refcnt", NULL);
+	if (data <= 0 || name < 0 || state < 0 || refs < 0)
 		return -EOPNOTSUPP;
 	dp->ctrl.name_at = data + name;
 	dp->ctrl.state_at = state;
+	dp->ctrl.refs_at = refs;
 	return 0;
 }
 
@@ -71,6 +77,7 @@ struct ctrl {
 	char name[SMC_CTRL_NAME_MAX];
 	bool ours;   /* the map has our name, too */
 	bool in_use; /* registered */
+	bool chosen; /* a namespace has it */
 };
 
 struct ctrls {
@@ -89,7 +96,7 @@ static void ctrls_free(struct ctrls *c)
 static int ctrl_read(const struct datapath *dp, int fd, struct ctrl *out)
 {
 	struct bpf_map_info info = {};
-	__u32 len = sizeof(info), zero = 0, state;
+	__u32 len = sizeof(info), zero = 0, state, refs;
 	_free_ unsigned char *value = NULL;
 	int err;
 
@@ -98,7 +105,8 @@ static int ctrl_read(const struct datapath *dp, int fd, struct ctrl *out)
 		return err;
 	if (info.type != BPF_MAP_TYPE_STRUCT_OPS ||
 	    info.value_size < dp->ctrl.name_at + SMC_CTRL_NAME_MAX ||
-	    info.value_size < dp->ctrl.state_at + sizeof(state))
+	    info.value_size < dp->ctrl.state_at + sizeof(state) ||
+	    info.value_size < dp->ctrl.refs_at + sizeof(refs))
 		return 0;
 	value = calloc(1, info.value_size);
 	if (!value)
@@ -107,12 +115,17 @@ static int ctrl_read(const struct datapath *dp, int fd, struct ctrl *out)
 	if (err)
 		return err;
 	memcpy(&state, value + dp->ctrl.state_at, sizeof(state));
+	memcpy(&refs, value + dp->ctrl.refs_at, sizeof(refs));
 	memcpy(out->name, value + dp->ctrl.name_at, SMC_CTRL_NAME_MAX - 1);
 	out->name[SMC_CTRL_NAME_MAX - 1] = '\0';
 	out->id = info.id;
 	out->generation = hs_name_parse(out->name);
 	out->ours = !strcmp(info.name, CTRL_MAP);
 	out->in_use = state == STATE_INUSE;
+	/* Of what holds the map the kernel counts here neither descriptors nor
+	 * pins (bpf_struct_ops_map_sys_lookup_elem()): its registration is one,
+	 * each namespace another. */
+	out->chosen = refs > (__u32)out->in_use;
 	return 1;
 }
 
@@ -162,6 +175,17 @@ bool hs_ctrl_pin_is_ours(const char *dir, const char *name)
 	       !strcmp(info.name, CTRL_MAP);
 }
 
+static bool is_pinned(const struct abi_dirs *dirs, const struct ctrl *c)
+{
+	char pin[32];
+
+	pin_name(c->generation, pin);
+	for (size_t i = 0; i < dirs->n; i++)
+		if (pin_is(dirs->v[i].dir, pin, c->fd) == 1)
+			return true;
+	return false;
+}
+
 /* ---- load and register ---- */
 
 static int next_generation(struct datapath *dp, unsigned int *out)
@@ -206,12 +230,15 @@ static int hs_prepare(struct datapath *dp, struct bpf_object *obj, bool load)
 
 static int remember(struct datapath *dp, int map_fd, const char *name)
 {
-	int fd = fcntl(map_fd, F_DUPFD_CLOEXEC, 0);
+	int fd = fcntl(map_fd, F_DUPFD_CLOEXEC, 0), err;
 
 	if (fd < 0)
 		return -errno;
 	cleanup_close(&dp->ctrl.map_fd);
 	dp->ctrl.map_fd = fd;
+	err = pin_id(fd, PIN_MAP, &dp->ctrl.id);
+	if (err)
+		return err;
 	dp->ctrl.generation = hs_name_parse(name);
 	memcpy(dp->ctrl.name, name, SMC_CTRL_NAME_MAX);
 	return 0;
@@ -242,6 +269,78 @@ static int hs_enroll(struct datapath *dp, struct bpf_object *obj)
 	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
 	if (err) /* it is found by its id, too */
 		log_warn(err, "pin the selector %s/%s", dp->dir, pin);
+	return 0;
+}
+
+/* ---- which are ours ---- */
+
+int hs_ctrl_names(struct datapath *dp, char ***out)
+{
+	_cleanup_(ctrls_free) struct ctrls c = {};
+	_strv_ char **names = NULL;
+	size_t n = 0;
+	int err;
+
+	err = ctrls_read(dp, &c);
+	if (err && err != -EOPNOTSUPP)
+		return err;
+	names = calloc(c.n + 1, sizeof(*names));
+	for (size_t i = 0; names && i < c.n; i++) {
+		if (!c.v[i].ours)
+			continue;
+		names[n] = strdup(c.v[i].name);
+		if (!names[n++])
+			return -ENOMEM;
+	}
+	*out = names;
+	return take_ptr(names) ? 0 : -ENOMEM;
+}
+
+static bool has_id(const __u32 ids[SMC_SELECTORS], __u32 id)
+{
+	for (size_t i = 0; i < SMC_SELECTORS; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+/* A namespace gets a generation after that was pinned. (Where its pin was taken
+ * away, or could not be made, the last agent has told BPF its id.) One that is
+ * neither has our name and is not ours. */
+static bool is_known(const struct abi_dirs *dirs, const struct ctrl *c,
+		     const __u32 ids[SMC_SELECTORS])
+{
+	return c->ours && (has_id(ids, c->id) || is_pinned(dirs, c));
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct ctrl *x = a, *y = b;
+
+	return (x->generation < y->generation) -
+	       (x->generation > y->generation);
+}
+
+static int hs_ids(struct datapath *dp, __u32 ids[SMC_SELECTORS])
+{
+	_cleanup_(abi_dirs_free) struct abi_dirs dirs = {};
+	_cleanup_(ctrls_free) struct ctrls c = {};
+	__u32 out[SMC_SELECTORS] = {dp->ctrl.id};
+	size_t n = 1;
+	int err;
+
+	err = abi_dirs_read(dp->root, &dirs);
+	if (!err)
+		err = ctrls_read(dp, &c);
+	if (err)
+		return err;
+	if (c.n)
+		qsort(c.v, c.n, sizeof(*c.v), newest_first);
+	for (size_t i = 0; i < c.n && n < SMC_SELECTORS; i++)
+		if (c.v[i].id != dp->ctrl.id && c.v[i].chosen &&
+		    is_known(&dirs, &c.v[i], ids))
+			out[n++] = c.v[i].id;
+	memcpy(ids, out, sizeof(out));
 	return 0;
 }
 
@@ -330,17 +429,6 @@ static int hs_retire(struct datapath *dp)
 	return err ? err : dropped;
 }
 
-static bool is_pinned(const struct abi_dirs *dirs, const struct ctrl *c)
-{
-	char pin[32];
-
-	pin_name(c->generation, pin);
-	for (size_t i = 0; i < dirs->n; i++)
-		if (pin_is(dirs->v[i].dir, pin, c->fd) == 1)
-			return true;
-	return false;
-}
-
 static const struct ctrl *newest_in_use(const struct ctrls *c)
 {
 	const struct ctrl *newest = NULL;
@@ -416,6 +504,7 @@ const struct selector selector_hs_ctrl = {
 	.prepare = hs_prepare,
 	.enroll = hs_enroll,
 	.name_of = hs_name_of,
+	.ids = hs_ids,
 	.check = hs_check,
 	.retire = hs_retire,
 	.remove = hs_remove,

@@ -109,9 +109,10 @@ struct hs_ctrl {
 	unsigned int generation; /* 0: none is registered */
 	char name[SMC_CTRL_NAME_MAX];
 	int map_fd; /* of the struct_ops map; -1: none */
+	__u32 id;   /* of that map */
 	/* Where things are in the value of such a map, in bytes; 0: not looked
 	 * up yet (the name is never at 0, the kernel's own header is). */
-	__u32 name_at, state_at;
+	__u32 name_at, state_at, refs_at;
 };
 
 /* What datapath_check() last said of a thing. */
@@ -157,6 +158,7 @@ struct datapath {
 	int map_fd[MAP_MAX];	     /* or -1 */
 	int link_fd[LINKS];	     /* or -1 */
 	struct hs_ctrl ctrl;
+	char **ctrl_names; /* see datapath_ctrl_names() */
 	struct check_said *said;
 	size_t n_said;
 	struct ring_buffer *events; /* NULL: none */
@@ -171,6 +173,12 @@ int must_check datapath_new(const struct datapath_options *opt,
 			    struct datapath **out);
 void datapath_cleanup(struct datapath **dp);
 #define _datapath_ _cleanup_(datapath_cleanup)
+
+/* ---- datapath.c ---- */
+
+/* ctrl_names_refresh - Ask the kernel anew for datapath_ctrl_names(). Return: 0
+ * or a negative errno, logged: they are what they were. */
+int ctrl_names_refresh(struct datapath *dp);
 
 /* ---- open.c ---- */
 
@@ -318,6 +326,11 @@ __u64 clock_now(void);
  * another ABI's datapath is the one that runs, ours begins with what that one's
  * maps hold. Return: 0 or a negative errno, logged. */
 int must_check config_begin(struct datapath *dp);
+
+/* config_selectors - Tell BPF by which ids it knows our selector: after one was
+ * registered and before a namespace chooses it, and when namespaces have left
+ * the older ones. Return: 0 or a negative errno. */
+int must_check config_selectors(struct datapath *dp);
 
 /* config_use - Set those of the bits @mask (enum smc_use) that are in @uses,
  * clear the others of @mask. Return: 0 or a negative errno. */

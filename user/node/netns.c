@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/array.h"
+#include "base/strv.h"
 #include "node/helper.h"
 #include "node/proc.h"
 #include "node/sidecar.h"
@@ -75,11 +76,6 @@ static int ctrl_write(const char *proc, const char *name)
 	return write(fd, text, len) < 0 ? -errno : 0;
 }
 
-static bool ctrl_is_ours(const char *name)
-{
-	return !strncmp(name, SMC_CTRL_PREFIX, SMC_CTRL_PREFIX_LEN);
-}
-
 /* ---- facts, in the namespace --------------------------------------------- */
 
 static int fail(struct netns_facts *f, enum smc_reason reason, int err)
@@ -89,40 +85,49 @@ static int fail(struct netns_facts *f, enum smc_reason reason, int err)
 	return err;
 }
 
-static int set_ctrl(struct netns_facts *f, const char *proc, const char *ctrl)
+/* What is there, to @f. Return: 0; -ENODATA: nothing; or another negative
+ * errno, with its reason in @f. */
+static int note_ctrl(struct netns_facts *f, const struct netns_ref *ref)
 {
-	int err = ctrl_read(proc, f->ctrl);
+	int err = ctrl_read(proc_of(ref), f->ctrl);
 
 	if (err)
 		return fail(f, SMC_REASON_SELECTOR_FAILED, err);
-	if (f->ctrl[0] && !ctrl_is_ours(f->ctrl)) {
-		snprintf(f->detail, sizeof(f->detail), "%s", f->ctrl);
-		return fail(f, SMC_REASON_FOREIGN_SELECTOR, -EEXIST);
-	}
+	f->ctrl_is_ours = strv_has(ref->ours, f->ctrl);
+	if (f->ctrl_is_ours)
+		return 0;
+	if (!f->ctrl[0])
+		return -ENODATA;
+	snprintf(f->detail, sizeof(f->detail), "%s", f->ctrl);
+	return fail(f, SMC_REASON_FOREIGN_SELECTOR, -EEXIST);
+}
+
+static int set_ctrl(struct netns_facts *f, const struct netns_ref *ref,
+		    const char *ctrl)
+{
+	int err = note_ctrl(f, ref);
+
+	if (err && err != -ENODATA)
+		return err;
+	err = 0;
 	/* One write, from ours to ours: an empty name in between would let
 	 * offers through. */
 	if (strcmp(f->ctrl, ctrl)) {
-		err = ctrl_write(proc, ctrl);
+		err = ctrl_write(proc_of(ref), ctrl);
 		if (!err)
-			err = ctrl_read(proc, f->ctrl);
+			err = ctrl_read(proc_of(ref), f->ctrl);
 	}
 	if (!err && strcmp(f->ctrl, ctrl))
 		err = -EIO;
+	f->ctrl_is_ours = strv_has(ref->ours, f->ctrl);
 	return err ? fail(f, SMC_REASON_SELECTOR_FAILED, err) : 0;
 }
 
-static int check_ctrl(struct netns_facts *f, const char *proc)
+static int check_ctrl(struct netns_facts *f, const struct netns_ref *ref)
 {
-	int err = ctrl_read(proc, f->ctrl);
+	int err = note_ctrl(f, ref);
 
-	if (err)
-		return fail(f, SMC_REASON_SELECTOR_FAILED, err);
-	if (ctrl_is_ours(f->ctrl))
-		return 0;
-	snprintf(f->detail, sizeof(f->detail), "%s", f->ctrl);
-	if (f->ctrl[0])
-		return fail(f, SMC_REASON_FOREIGN_SELECTOR, -EEXIST);
-	return fail(f, SMC_REASON_SELECTOR_FAILED, -ENODATA);
+	return err == -ENODATA ? fail(f, SMC_REASON_SELECTOR_FAILED, err) : err;
 }
 
 /* Beyond the ration (bpf/ration.bpf.h) this is a TCP socket, and proves
@@ -203,7 +208,8 @@ static int add_addresses(struct buf *to)
 }
 
 struct prepare_job {
-	const char *proc, *ctrl; /* ctrl NULL and look: change nothing */
+	const struct netns_ref *ref;
+	const char *ctrl; /* NULL and look: change nothing */
 	const struct netns_sidecar *sidecar;
 	bool look;
 };
@@ -213,7 +219,7 @@ static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 	int err;
 
 	if (job->look)
-		return check_ctrl(f, job->proc);
+		return check_ctrl(f, job->ref);
 	if (!job->ctrl)
 		return fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
 	if (job->sidecar && job->sidecar->wanted) {
@@ -221,7 +227,7 @@ static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 		if (err < 0)
 			return fail(f, SMC_REASON_OWNER_RULE, err);
 	}
-	return set_ctrl(f, job->proc, job->ctrl);
+	return set_ctrl(f, job->ref, job->ctrl);
 }
 
 /* The answer: struct netns_facts, then the addresses. */
@@ -263,11 +269,10 @@ static int take_facts(const struct buf *answer, struct netns_facts *out)
 	return 0;
 }
 
-static int gather(const struct netns_ref *ref, const struct prepare_job *job,
-		  struct netns_facts *out)
+static int gather(const struct prepare_job *job, struct netns_facts *out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, prepare_in_netns, job,
+	int err = helper_run(job->ref->path, prepare_in_netns, job,
 			     HELPER_TIMEOUT_MS, &answer);
 
 	return err ? err : take_facts(&answer, out);
@@ -294,9 +299,8 @@ static void note_proxy_uid(const struct netns_ref *ref, __u32 proxy_uid,
 int netns_prepare(const struct netns_ref *ref, const char *ctrl,
 		  const struct netns_sidecar *sidecar, struct netns_facts *out)
 {
-	struct prepare_job job = {
-		.proc = proc_of(ref), .ctrl = ctrl, .sidecar = sidecar};
-	int err = gather(ref, &job, out);
+	struct prepare_job job = {.ref = ref, .ctrl = ctrl, .sidecar = sidecar};
+	int err = gather(&job, out);
 
 	if (!err && sidecar && sidecar->wanted)
 		note_proxy_uid(ref, sidecar->proxy_uid, out);
@@ -305,9 +309,9 @@ int netns_prepare(const struct netns_ref *ref, const char *ctrl,
 
 int netns_look(const struct netns_ref *ref, struct netns_facts *out)
 {
-	struct prepare_job job = {.proc = proc_of(ref), .look = true};
+	struct prepare_job job = {.ref = ref, .look = true};
 
-	return gather(ref, &job, out);
+	return gather(&job, out);
 }
 
 void netns_facts_free(struct netns_facts *f)
@@ -404,7 +408,7 @@ int netns_smc_sockets(const struct netns_ref *ref)
 /* ---- release ------------------------------------------------------------- */
 
 struct release_job {
-	const char *proc;
+	const struct netns_ref *ref;
 	bool force;
 };
 
@@ -416,29 +420,29 @@ static int release_rule(struct netns_released *r)
 	return got < 0 ? got : 0;
 }
 
-static int release_ctrl(const char *proc, struct netns_released *r)
+static int release_ctrl(const struct netns_ref *ref, struct netns_released *r)
 {
 	char name[SMC_CTRL_NAME_MAX];
-	int err = ctrl_read(proc, name);
+	int err = ctrl_read(proc_of(ref), name);
 
 	if (err == -ENOENT) /* a kernel without the sysctl */
 		return 0;
-	if (err || !ctrl_is_ours(name))
+	if (err || !strv_has(ref->ours, name))
 		return err;
-	err = ctrl_write(proc, "");
+	err = ctrl_write(proc_of(ref), "");
 	if (!err)
-		err = ctrl_read(proc, name);
-	if (!err && ctrl_is_ours(name))
+		err = ctrl_read(proc_of(ref), name);
+	if (!err && strv_has(ref->ours, name))
 		err = -EIO;
 	r->selector = !err;
 	return err;
 }
 
-static bool has_our_ctrl(const char *proc)
+static bool has_our_ctrl(const struct netns_ref *ref)
 {
 	char name[SMC_CTRL_NAME_MAX];
 
-	return !ctrl_read(proc, name) && ctrl_is_ours(name);
+	return !ctrl_read(proc_of(ref), name) && strv_has(ref->ours, name);
 }
 
 /* The helper moves from one to the next. Its own first one is seen by its
@@ -446,26 +450,27 @@ static bool has_our_ctrl(const char *proc)
 static int visit_guarded(const char *path, __u64 inode, void *arg)
 {
 	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	const char *proc = arg;
 	int n;
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
 	if (setns(fd, CLONE_NEWNET))
 		return -errno;
-	n = has_our_ctrl(proc) ? count_smc() : 0;
+	n = has_our_ctrl(arg) ? count_smc() : 0;
 	return n > 0 ? 1 : n;
 }
 
-static int visit_all_guarded(const void *proc, struct buf *answer)
+static int visit_all_guarded(const void *ref, struct buf *answer)
 {
-	return netns_each(proc, visit_guarded, (void *)proc);
+	return netns_each(proc_of(ref), visit_guarded, (void *)ref);
 }
 
-int netns_guarded(const char *proc)
+int netns_guarded(const char *proc, char *const *ours)
 {
-	return helper_run(NULL, visit_all_guarded, proc ?: PROC_DEFAULT,
-			  HELPER_TIMEOUT_MS, NULL);
+	const struct netns_ref ref = {.proc = proc, .ours = ours};
+
+	return helper_run(NULL, visit_all_guarded, &ref, HELPER_TIMEOUT_MS,
+			  NULL);
 }
 
 static int release_in_netns(const void *arg, struct buf *answer)
@@ -474,9 +479,9 @@ static int release_in_netns(const void *arg, struct buf *answer)
 	struct netns_released r = {.smc_sockets = count_smc()};
 	int err = 0, first = 0;
 
-	r.kept = r.smc_sockets && !job->force && has_our_ctrl(job->proc);
+	r.kept = r.smc_sockets && !job->force && has_our_ctrl(job->ref);
 	if (!r.kept) {
-		first = release_ctrl(job->proc, &r);
+		first = release_ctrl(job->ref, &r);
 		err = release_rule(&r);
 	}
 	buf_add(answer, &r, sizeof(r));
@@ -486,7 +491,7 @@ static int release_in_netns(const void *arg, struct buf *answer)
 int netns_release(const struct netns_ref *ref, bool force,
 		  struct netns_released *out)
 {
-	struct release_job job = {.proc = proc_of(ref), .force = force};
+	struct release_job job = {.ref = ref, .force = force};
 	_buf_ struct buf answer = {};
 	int err = helper_run(ref->path, release_in_netns, &job,
 			     HELPER_TIMEOUT_MS, &answer);
@@ -499,20 +504,20 @@ int netns_release(const struct netns_ref *ref, bool force,
 
 /* ---- what is left -------------------------------------------------------- */
 
-static int left_ctrl(const char *proc, struct netns_left *l)
+static int left_ctrl(const struct netns_ref *ref, struct netns_left *l)
 {
 	char name[SMC_CTRL_NAME_MAX];
-	int err = ctrl_read(proc, name);
+	int err = ctrl_read(proc_of(ref), name);
 
-	if (!err && ctrl_is_ours(name))
+	if (!err && strv_has(ref->ours, name))
 		strcpy(l->ctrl, name);
 	return err == -ENOENT ? 0 : err; /* a kernel without the sysctl */
 }
 
-static int left_in_netns(const void *proc, struct buf *answer)
+static int left_in_netns(const void *ref, struct buf *answer)
 {
 	struct netns_left l = {};
-	int err = left_ctrl(proc, &l);
+	int err = left_ctrl(ref, &l);
 	int rule = sidecar_left();
 
 	l.rule = rule > 0;
@@ -523,8 +528,8 @@ static int left_in_netns(const void *proc, struct buf *answer)
 int netns_left(const struct netns_ref *ref, struct netns_left *out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, left_in_netns, proc_of(ref),
-			     HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(ref->path, left_in_netns, ref, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	memset(out, 0, sizeof(*out));
 	if (answer.len == sizeof(*out))

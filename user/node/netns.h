@@ -25,6 +25,9 @@
 struct netns_ref {
 	const char *path; /* /run/netns/NAME or /proc/PID/ns/net */
 	const char *proc; /* the agent's --proc; NULL: /proc */
+	/* datapath_ctrl_names(): what net.smc.hs_ctrl says where it is ours.
+	 * NULL: nothing is. */
+	char *const *ours;
 };
 
 struct netns_sidecar {
@@ -38,6 +41,7 @@ struct netns_facts {
 	int err;		/* 0 or the negative errno behind the reason */
 	char detail[128];	/* e.g. the foreign hs_ctrl's name, or "" */
 	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl as it is now, or "" */
+	bool ctrl_is_ours;
 	__u64 cookie, inode, dev;
 	__u32 transports;  /* SMC_TRANSPORT_* usable in this namespace */
 	__u32 convert_uid; /* proxy's UID in the init user namespace, or ANY */
@@ -82,9 +86,10 @@ int netns_smc_sockets(const struct netns_ref *ref) must_check;
 /*
  * netns_guarded - Do SMC sockets live in any namespace that has a selector of
  * ours? One helper goes through all that netns_each() finds.
+ * @proc, @ours: as in struct netns_ref.
  * Return: 1, 0, or a negative errno: not known.
  */
-int netns_guarded(const char *proc) must_check;
+int netns_guarded(const char *proc, char *const *ours) must_check;
 
 /* netns_fallbacks - Its fall-back counters, see smc_fallbacks(). */
 int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
