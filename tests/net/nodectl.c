@@ -8,6 +8,7 @@
 #include <string.h>
 #include <yyjson.h>
 #include "node/cgroup.h"
+#include "node/encrypt.h"
 #include "node/helper.h"
 #include "node/netns.h"
 #include "node/plain.h"
@@ -273,6 +274,16 @@ static int do_unsidecar(char **a, int n)
 	return 0;
 }
 
+/* In the caller's namespace. */
+static int do_encrypt(char **a, int n)
+{
+	char what[ENCRYPT_TEXT_MAX] = "";
+
+	put("result", encrypt_find(what));
+	put_str("what", what);
+	return 0;
+}
+
 static int hang(const void *arg, struct buf *answer)
 {
 	while (pause())
@@ -343,6 +354,7 @@ static const struct {
 	{"sidecar", 0, 0, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
 	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
 	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
+	{"encrypt", 0, 0, do_encrypt},
 };
 
 static int run(char **argv, int argc)

@@ -351,6 +351,70 @@ static void a_pod_that_is_not_enabled_asks_for_nothing(void **state)
 	assert_int_equal(s->plan.n_warnings, 0);
 }
 
+/* ---- what may be used where traffic is encrypted --------------------------
+ */
+
+static void no_rdma_past_encryption(void **state)
+{
+	struct scene *s = *state;
+	struct mesh_pod *pod = add_pod(s, "n1", "a", "10.0.0.1");
+
+	see(s, pod);
+	s->host.encrypts = "the WireGuard device wg0";
+	plan(s);
+	assert_int_equal(s->plan.transports, D);
+	assert_true(s->plan.pods[0].armed);
+	assert_int_equal(s->plan.pods[0].value.transports, D);
+	assert_int_equal(s->plan.n_warnings, 1);
+	assert_says(s->plan.warnings[0],
+		    "no RDMA (smcr) on this node because of the WireGuard "
+		    "device wg0");
+	s->world.config.allow_unencrypted = true;
+	plan(s);
+	assert_int_equal(s->plan.transports, R | D);
+	assert_int_equal(s->plan.pods[0].value.transports, R | D);
+	assert_int_equal(s->plan.n_warnings, 0);
+}
+
+static void rdma_alone_is_no_transport_then(void **state)
+{
+	struct scene *s = *state;
+	struct mesh_pod *pod = add_pod(s, "n1", "a", "10.0.0.1");
+
+	see(s, pod)->transports = R;
+	s->host.transports = D;
+	s->host.encrypts = "an IPsec policy";
+	plan(s);
+	assert_int_equal(s->plan.pods[0].reason, SMC_REASON_NO_TRANSPORT);
+	assert_int_equal(s->plan.n_warnings, 1);
+}
+
+/* Another node's pod that no SmcNode tells of, reached by what we have. */
+static void no_rdma_to_other_nodes(void **state)
+{
+	struct scene *s = *state;
+
+	add_pod(s, "n2", "b", "10.0.0.2");
+	plan(s);
+	assert_int_equal(s->plan.n_endpoints, 1);
+	assert_int_equal(s->plan.endpoints[0].value.transports, R);
+	s->host.encrypts = "an IPsec policy";
+	plan(s);
+	assert_true(!s->plan.n_endpoints ||
+		    !s->plan.endpoints[0].value.transports);
+}
+
+static void without_rdma_nothing_is_lost(void **state)
+{
+	struct scene *s = *state;
+
+	s->host.transports = D;
+	s->host.encrypts = "an IPsec policy";
+	plan(s);
+	assert_int_equal(s->plan.transports, D);
+	assert_int_equal(s->plan.n_warnings, 0);
+}
+
 static void memory_is_a_share_of_the_nodes(void **state)
 {
 	struct mesh_config c = {.limits = {.memory_percent = 5}};
@@ -380,6 +444,10 @@ int main(void)
 		SCENE(less_than_the_mesh_is_the_pods),
 		SCENE(more_than_the_mesh_is_cut_and_said),
 		SCENE(a_pod_that_is_not_enabled_asks_for_nothing),
+		SCENE(no_rdma_past_encryption),
+		SCENE(rdma_alone_is_no_transport_then),
+		SCENE(no_rdma_to_other_nodes),
+		SCENE(without_rdma_nothing_is_lost),
 		cmocka_unit_test(memory_is_a_share_of_the_nodes),
 	};
 

@@ -4,6 +4,8 @@
 #include "tree.h"
 
 #include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -12,6 +14,7 @@
 
 #include "node/cgroup.h"
 #include "node/diag.h"
+#include "node/encrypt.h"
 #include "node/helper.h"
 #include "node/netns.h"
 #include "node/nl.h"
@@ -374,6 +377,36 @@ static void test_attributes(void **state)
 	assert_null(in[2]);
 }
 
+/* The kind of a device is two levels down; what is not WireGuard is not told.
+ */
+static void test_wireguard_device(void **state)
+{
+	static const struct {
+		const char *kind, *what;
+	} cases[] = {{"wireguard", "the WireGuard device wg0"},
+		     {"wireguardx", ""},
+		     {"veth", ""},
+		     {NULL, ""}};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		char what[ENCRYPT_TEXT_MAX] = "";
+		struct nlattr *info;
+		struct nl_request r;
+
+		nl_init(&r, RTM_NEWLINK, 0);
+		mnl_nlmsg_put_extra_header(r.head, sizeof(struct ifinfomsg));
+		mnl_attr_put_strz(r.head, IFLA_IFNAME, "wg0");
+		info = mnl_attr_nest_start(r.head, IFLA_LINKINFO);
+		if (cases[i].kind)
+			mnl_attr_put_strz(r.head, IFLA_INFO_KIND,
+					  cases[i].kind);
+		mnl_attr_nest_end(r.head, info);
+		assert_int_equal(encrypt_take_link(r.head, what),
+				 *cases[i].what ? MNL_CB_STOP : MNL_CB_OK);
+		assert_string_equal(what, cases[i].what);
+	}
+}
+
 /* A message that ends anywhere is read up to there, and no further. */
 static void test_cut_messages(void **state)
 {
@@ -534,6 +567,7 @@ int main(void)
 		node_test(test_inner_sockets_are_dropped),
 		node_test(test_both_kinds_at_one_port),
 		node_test(test_attributes),
+		node_test(test_wireguard_device),
 		node_test(test_cut_messages),
 		node_test(test_ueids),
 		node_test(test_usable_rdma),

@@ -129,7 +129,7 @@ static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_strcpy(doc, o, "hs_ctrl",
 				  datapath_ctrl_name(a->dp) ?: "");
 	yyjson_mut_obj_add_val(doc, o, "transports",
-			       json_transports(doc, a->host.transports));
+			       json_transports(doc, a->transports));
 	if (agent_capable(a) && !smc_ueid_list(&ueids))
 		for (unsigned int i = 0; i < ueids.n; i++)
 			yyjson_mut_arr_add_strcpy(doc, ids, ueids.v[i]);

@@ -84,7 +84,7 @@ static int encode(const struct agent *a, const char *boot_id,
 		.boot_id = boot_id,
 		.converter = datapath_converter(a->dp),
 		.selector = datapath_selector(a->dp),
-		.transports = a->host.transports,
+		.transports = a->transports,
 		.publish = publish,
 	};
 

@@ -121,6 +121,26 @@ static __u32 node_transports(const struct agent *a)
 	return transports;
 }
 
+/* What could never be looked for may be there; what was, is what it was. */
+static void look_for_encryption(struct agent *a)
+{
+	char what[ENCRYPT_TEXT_MAX];
+	int found;
+
+	if (a->encrypts_fresh || !agent_capable(a))
+		return;
+	found = encrypt_find(what);
+	if (found < 0 && a->encrypts_known)
+		return;
+	if (found < 0)
+		snprintf(what, sizeof(what),
+			 "encryption that cannot be looked for (%s)",
+			 strerror(-found));
+	snprintf(a->encrypts, sizeof(a->encrypts), "%s", what);
+	a->host.encrypts = found ? a->encrypts : NULL;
+	a->encrypts_fresh = a->encrypts_known = found >= 0;
+}
+
 struct pod_how agent_how(const struct agent *a)
 {
 	return (struct pod_how){
@@ -263,7 +283,10 @@ static int plan_make(struct agent *a, const struct mesh_world *w,
 	}
 	err = err ?: datapath_each_cgroup(a->dp, see_cgroup, &seen);
 	a->host.transports = node_transports(a);
+	look_for_encryption(a);
 	err = err ?: mesh_plan(w, &a->host, seen.v, seen.n, plan);
+	if (!err)
+		a->transports = plan->transports;
 	free(seen.v);
 	return err;
 }
@@ -370,7 +393,7 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	const struct smc_config config = {
 		.abi_version = SMC_ABI_VERSION,
 		.enabled = plan->enabled,
-		.transports = a->host.transports,
+		.transports = plan->transports,
 		.node_id = mesh_node_id(a->host.node),
 		.limits = budget_limits(a, &w->config),
 	};

@@ -17,6 +17,7 @@
 #include "agent/watch.h"
 #include "datapath/datapath.h"
 #include "kube/source.h"
+#include "node/encrypt.h"
 #include "telemetry/metrics.h"
 
 /* What is known of an address beyond the kernel's row. */
@@ -67,6 +68,9 @@ struct agent {
 	__u64 start_hrtime; /* uv_hrtime() */
 
 	struct mesh_host host;
+	char encrypts[ENCRYPT_TEXT_MAX];     /* of host; "": nothing does */
+	bool encrypts_known, encrypts_fresh; /* ever, and since the resync */
+	__u32 transports; /* of the node, as far as they may be used */
 	bool can_convert; /* this kernel; host.converter: and the datapath */
 	struct pods pods;
 	struct rations rations;

@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/table.h"
 #include "datapath/datapath.h"
+#include "node/encrypt.h"
 #include "node/netns.h"
 #include "node/smc.h"
 #include "telemetry/flows.h"
@@ -249,6 +250,19 @@ static bool inotify_left(void)
 	return fd >= 0;
 }
 
+static void warn_of_encryption(struct report *r, yyjson_mut_val *arr)
+{
+	char what[ENCRYPT_TEXT_MAX], text[320];
+
+	if (!r->smc || encrypt_find(what) <= 0)
+		return;
+	snprintf(
+		text, sizeof(text),
+		"This node has %s, and data over RDMA would pass by what encrypts the traffic between nodes: there is no smcr, unless SmcMesh's spec.allowUnencrypted is true.",
+		what);
+	yyjson_mut_arr_add_strcpy(r->doc, arr, text);
+}
+
 static void gather_warnings(struct report *r, const struct features *features)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
@@ -282,6 +296,7 @@ static void gather_warnings(struct report *r, const struct features *features)
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
 			"The agent of this node gave no sign of life for longer than the lease (SmcMesh spec.lease), or heard nothing of who is an endpoint: clients of armed pods open plain TCP connections until it does. Open SMC connections go on, and offers are answered.");
+	warn_of_encryption(r, arr);
 	if (!inotify_left())
 		yyjson_mut_arr_add_str(
 			r->doc, arr,

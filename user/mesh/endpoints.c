@@ -166,7 +166,7 @@ static int claim_other(struct draft *d, const struct mesh_pod *pod,
 		return 0;
 	claim.publishes = !node_known && *pod->node && !says.problem &&
 			  says.enabled == MESH_ON;
-	claim.transports = d->host->transports & SMC_TRANSPORT_SMCR;
+	claim.transports = d->plan.transports & SMC_TRANSPORT_SMCR;
 	for (size_t i = 0; i < pod->addrs.n && !err; i++)
 		if (addr_usable(&pod->addrs.v[i]))
 			err = add_claim(d, claims, &claim, &pod->addrs.v[i]);

@@ -125,6 +125,29 @@ int mesh_pod_limits_parse(const char *text, struct mesh_pod_limits *out,
 /* ---- the plan -------------------------------------------------------------
  */
 
+/* What was sent over RDMA would leave the node in the clear, where everything
+ * else that pods send does not. */
+int draft_usable(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
+{
+	const struct mesh_host *host = d->host;
+	__u32 all = host->transports;
+
+	d->usable = ~0U;
+	if (host->encrypts && !d->world->config.allow_unencrypted)
+		d->usable &= ~SMC_TRANSPORT_SMCR;
+	d->plan.transports = host->transports & d->usable;
+	for (size_t i = 0; i < n_seen; i++)
+		all |= seen[i].transports;
+	if (!(all & ~d->usable))
+		return 0;
+	return draft_warn(
+		d,
+		"no RDMA (smcr) on this node because of %s: data over "
+		"RDMA would pass by what encrypts the traffic between "
+		"nodes; SmcMesh's spec.allowUnencrypted: true allows it",
+		host->encrypts);
+}
+
 /* A pod may ask for less than the mesh gives, never for more. */
 static int settle(struct draft *d, const struct mesh_pod *pod, const char *what,
 		  __u32 asks, __u32 mesh, __u32 *out)

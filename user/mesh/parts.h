@@ -27,6 +27,7 @@ struct draft {
 	const struct mesh_world *world;
 	const struct mesh_host *host;
 	struct spaces spaces;
+	__u32 usable;			/* transports, on this node */
 	struct smc_addr *service_addrs; /* every ClusterIP, sorted */
 	size_t n_service_addrs;
 	struct mesh_ports node_ports; /* of every Service */
@@ -74,6 +75,11 @@ const struct plan_service *services_find(const struct plan_service *v, size_t n,
 
 /* exclusion_rows - How many rows of smc_port a pod's own exclusions take. */
 size_t exclusion_rows(const struct mesh_says *says);
+
+/* draft_usable - Settle which transports may be used here: fills draft.usable
+ * and plan.transports. Return: 0 or -ENOMEM. */
+must_check int draft_usable(struct draft *d, const struct mesh_seen *seen,
+			    size_t n_seen);
 
 /* draft_limits - Settle what each pod may hold: fills plan_pod.pending_max and
  * connections_max. Return: 0 or -ENOMEM. */

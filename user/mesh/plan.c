@@ -2,6 +2,7 @@
 /*
  * From what is wanted and what was seen to what every map should hold.
  *
+ * 0. limits.c: which transports may be used here.
  * 1. judge: a pod of this node is armed if mesh_want() wants it and its
  *    namespace was seen verified, with a transport, and with at least one of
  *    the addresses that the API says. (A pod that has no address in the API yet
@@ -73,7 +74,7 @@ static bool shares_address(const struct mesh_addrs *said,
 	return false;
 }
 
-static enum smc_reason why_not_armed(const struct mesh_host *host,
+static enum smc_reason why_not_armed(const struct mesh_host *host, __u32 usable,
 				     const struct mesh_pod *pod,
 				     const struct mesh_seen *seen)
 {
@@ -90,14 +91,14 @@ static enum smc_reason why_not_armed(const struct mesh_host *host,
 	 * proxy. */
 	if (pod->sidecar && seen->convert_uid == SMC_UID_ANY)
 		return SMC_REASON_OWNER_RULE;
-	if (!seen->transports)
+	if (!(seen->transports & usable))
 		return SMC_REASON_NO_TRANSPORT;
 	if (pod->addrs.n && !shares_address(&pod->addrs, &seen->addrs))
 		return SMC_REASON_NO_ADDRESS;
 	return SMC_REASON_NONE;
 }
 
-static void arm(struct plan_pod *p, const struct mesh_seen *seen)
+static void arm(struct plan_pod *p, const struct mesh_seen *seen, __u32 usable)
 {
 	p->armed = true;
 	if (p->pod->host_network)
@@ -107,7 +108,7 @@ static void arm(struct plan_pod *p, const struct mesh_seen *seen)
 	p->value = (struct smc_pod){
 		.pod_id = seen->pod_id,
 		.flags = p->pod->sidecar ? SMC_POD_SIDECAR : 0,
-		.transports = seen->transports,
+		.transports = seen->transports & usable,
 		.uid = p->pod->sidecar ? seen->convert_uid : SMC_UID_ANY,
 	};
 }
@@ -188,9 +189,10 @@ static int judge(struct draft *d, const struct mesh_wants *wants,
 		p->pod_id = s ? s->pod_id : 0;
 		p->reason = want->reason;
 		if (want->arm)
-			p->reason = why_not_armed(d->host, want->pod, s);
+			p->reason =
+				why_not_armed(d->host, d->usable, want->pod, s);
 		if (p->reason == SMC_REASON_NONE)
-			arm(p, s);
+			arm(p, s, d->usable);
 		else if (p->reason == SMC_REASON_REFUSED)
 			keep_refused(p, s);
 	}
@@ -383,6 +385,8 @@ static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 	_cleanup_(mesh_wants_free) struct mesh_wants wants = {0};
 	int err = spaces_make(d->world, &d->spaces);
 
+	if (!err)
+		err = draft_usable(d, seen, n_seen);
 	if (!err)
 		err = want_in(d->world, d->host, &d->spaces, &wants);
 	if (!err)

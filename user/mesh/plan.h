@@ -22,7 +22,10 @@ struct mesh_host {
 	bool selector;	  /* one was registered */
 	bool cgroup2;	  /* --cgroup is a cgroup v2 */
 	__u32 transports; /* of the node */
-	__u64 memory;	  /* of the node, bytes */
+	/* What encrypts its traffic, and does not see what goes over RDMA: "the
+	 * WireGuard device wg0". NULL: nothing. */
+	const char *encrypts;
+	__u64 memory; /* of the node, bytes */
 	/* The host's own namespace, 0: not known. No pod is ever armed by it:
 	 * that would convert every program of the machine. */
 	__u64 netns_cookie;
@@ -145,6 +148,7 @@ struct plan_port {
 
 struct mesh_plan {
 	bool enabled;
+	__u32 transports; /* of the node, as far as they may be used */
 	/* The host's own namespace, where rows of smc_cgroup are to be obeyed
 	 * (SMC_POD_SHARED); 0 where there is no such row. */
 	__u64 shared_netns;

@@ -36,6 +36,11 @@ static void take_fallback(const struct nlattr *a, struct diag_smc *row)
 	row->peer_diagnosis = f.peer_diagnosis;
 }
 
+static void forget_smc(void *list)
+{
+	((struct smc_list *)list)->n = 0;
+}
+
 static int take_smc(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *tb[SMC_DIAG_MAX + 1];
@@ -73,7 +78,7 @@ int diag_smc_list(struct diag_smc **out)
 	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
 	req->diag_family = AF_SMC;
 	req->diag_ext = 1 << (SMC_DIAG_FALLBACK - 1);
-	err = nl_talk(NETLINK_SOCK_DIAG, &r, take_smc, &list);
+	err = nl_dump(NETLINK_SOCK_DIAG, &r, take_smc, forget_smc, &list);
 	if (err) {
 		free(list.v);
 		return err;

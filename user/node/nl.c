@@ -9,6 +9,9 @@
 #define ANSWER_ROOM 65536
 #define ANSWER_SECONDS 2
 
+/* Whoever changes a list faster than it is read does so on purpose. */
+#define DUMP_TRIES 10
+
 static void cleanup_mnl(struct mnl_socket **nl)
 {
 	int saved = errno;
@@ -83,6 +86,18 @@ int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg)
 			return -errno;
 	} while (n > MNL_CB_STOP);
 	return 0;
+}
+
+int nl_dump(int bus, struct nl_request *r, mnl_cb_t cb,
+	    void (*begin)(void *arg), void *arg)
+{
+	int err = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++) {
+		begin(arg);
+		err = nl_talk(bus, r, cb, arg);
+	}
+	return err;
 }
 
 static int take_family_id(const struct nlmsghdr *h, void *arg)

@@ -23,9 +23,20 @@ void nl_init(struct nl_request *r, __u16 type, __u16 flags);
  * @cb: may be NULL; returns MNL_CB_OK, or MNL_CB_ERROR with errno set.
  *
  * Return: 0; -ENOENT: the kernel has no such bus; -ETIMEDOUT: no answer for
- * seconds; or the kernel's negative errno.
+ * seconds; -EINTR: see nl_dump(); or the kernel's negative errno.
  */
 int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg) must_check;
+
+/*
+ * nl_dump - nl_talk() for a list, which the kernel gives in parts: one that
+ * changed in between is asked for again, a few times (NLM_F_DUMP_INTR: it may
+ * lack what was there all the time).
+ * @begin: forget what @cb was told; called before each try.
+ *
+ * Return: as nl_talk(); -EINTR: it went on changing.
+ */
+int nl_dump(int bus, struct nl_request *r, mnl_cb_t cb,
+	    void (*begin)(void *arg), void *arg) must_check;
 
 /* nl_genl_id - The number of a generic netlink family. Return: that, -ENOENT
  * if the kernel has no such family, or another negative errno. */

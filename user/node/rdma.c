@@ -23,8 +23,15 @@ struct device_ids {
 struct ports {
 	struct rdma_device *v;
 	unsigned int n, room;
-	__u8 node_type; /* of the device being listed */
+	/* Of the device being listed, and where its ports begin. */
+	__u8 node_type;
+	unsigned int first;
 };
+
+static void forget_devices(void *ids)
+{
+	((struct device_ids *)ids)->n = 0;
+}
 
 static int take_device(const struct nlmsghdr *h, void *arg)
 {
@@ -39,6 +46,13 @@ static int take_device(const struct nlmsghdr *h, void *arg)
 		.node_type = nl_u8(tb[RDMA_NLDEV_ATTR_DEV_NODE_TYPE]),
 	};
 	return MNL_CB_OK;
+}
+
+static void forget_ports(void *arg)
+{
+	struct ports *ports = arg;
+
+	ports->n = ports->first;
 }
 
 static int take_port(const struct nlmsghdr *h, void *arg)
@@ -69,7 +83,8 @@ static int list_ports(const struct device_id *id, struct ports *ports)
 		NLM_F_DUMP);
 	mnl_attr_put_u32(r.head, RDMA_NLDEV_ATTR_DEV_INDEX, id->index);
 	ports->node_type = id->node_type;
-	err = nl_talk(NETLINK_RDMA, &r, take_port, ports);
+	ports->first = ports->n;
+	err = nl_dump(NETLINK_RDMA, &r, take_port, forget_ports, ports);
 	/* The kernel's word for a device that went since it was listed. */
 	return err == -EINVAL ? 0 : err;
 }
@@ -133,7 +148,7 @@ int rdma_list(struct rdma_device *out, unsigned int room)
 
 	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_GET),
 		NLM_F_DUMP);
-	err = nl_talk(NETLINK_RDMA, &r, take_device, &ids);
+	err = nl_dump(NETLINK_RDMA, &r, take_device, forget_devices, &ids);
 	for (unsigned int i = 0; !err && i < ids.n; i++)
 		err = list_ports(&ids.v[i], &ports);
 	if (!err)

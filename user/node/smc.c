@@ -12,20 +12,29 @@
 #define DIBS_LOOPBACK_FABRIC "0xffff"
 #define DIBS_CLASS "/sys/class/dibs"
 
-/* @ueid: NULL, or the 33 bytes that the kernel wants to the byte. */
-static int smc_talk(__u8 cmd, __u16 flags, const char *ueid, mnl_cb_t cb,
-		    void *arg)
+/* @padded: the 33 bytes of a UEID that the kernel wants to the byte. */
+static int smc_change(__u8 cmd, const char *padded)
 {
 	int id = nl_genl_id(SMC_GENL_FAMILY_NAME);
 	struct nl_request r;
 
 	if (id < 0)
 		return id;
-	nl_genl_init(&r, id, cmd, SMC_GENL_FAMILY_VERSION, flags);
-	if (ueid)
-		mnl_attr_put(r.head, SMC_NLA_EID_TABLE_ENTRY, SMC_UEID_LEN + 1,
-			     ueid);
-	return nl_talk(NETLINK_GENERIC, &r, cb, arg);
+	nl_genl_init(&r, id, cmd, SMC_GENL_FAMILY_VERSION, NLM_F_ACK);
+	mnl_attr_put(r.head, SMC_NLA_EID_TABLE_ENTRY, SMC_UEID_LEN + 1, padded);
+	return nl_talk(NETLINK_GENERIC, &r, NULL, NULL);
+}
+
+/* As nl_dump(). */
+static int smc_dump(__u8 cmd, mnl_cb_t cb, void (*begin)(void *arg), void *arg)
+{
+	int id = nl_genl_id(SMC_GENL_FAMILY_NAME);
+	struct nl_request r;
+
+	if (id < 0)
+		return id;
+	nl_genl_init(&r, id, cmd, SMC_GENL_FAMILY_VERSION, NLM_F_DUMP);
+	return nl_dump(NETLINK_GENERIC, &r, cb, begin, arg);
 }
 
 /* ---- UEIDs --------------------------------------------------------------- */
@@ -36,6 +45,11 @@ static void cut_blanks(char *s)
 
 	while (len && s[len - 1] == ' ')
 		s[--len] = '\0';
+}
+
+static void forget_ueids(void *list)
+{
+	((struct smc_ueids *)list)->n = 0;
 }
 
 static int take_ueid(const struct nlmsghdr *h, void *arg)
@@ -56,8 +70,8 @@ static int take_ueid(const struct nlmsghdr *h, void *arg)
 int smc_ueid_list(struct smc_ueids *out)
 {
 	struct smc_ueids list = {};
-	int err = smc_talk(SMC_NETLINK_DUMP_UEID, NLM_F_DUMP, NULL, take_ueid,
-			   &list);
+	int err =
+		smc_dump(SMC_NETLINK_DUMP_UEID, take_ueid, forget_ueids, &list);
 
 	if (!err)
 		*out = list;
@@ -94,7 +108,7 @@ int smc_ueid_add(const char *ueid)
 	if (smc_ueid_has(&list, ueid))
 		return 0;
 	pad_ueid(ueid, padded);
-	err = smc_talk(SMC_NETLINK_ADD_UEID, NLM_F_ACK, padded, NULL, NULL);
+	err = smc_change(SMC_NETLINK_ADD_UEID, padded);
 	if (err == -EEXIST)
 		return 0;
 	return err ? err : 1;
@@ -115,7 +129,7 @@ int smc_ueid_remove(const char *ueid)
 	if (!smc_ueid_has(&list, ueid))
 		return 0;
 	pad_ueid(ueid, padded);
-	err = smc_talk(SMC_NETLINK_REMOVE_UEID, NLM_F_ACK, padded, NULL, NULL);
+	err = smc_change(SMC_NETLINK_REMOVE_UEID, padded);
 	if (err == -ENOENT)
 		return 0;
 	/* s390 says EAGAIN for "removed, and the SEID is on again". */
@@ -125,6 +139,11 @@ int smc_ueid_remove(const char *ueid)
 }
 
 /* ---- devices ------------------------------------------------------------- */
+
+static void forget_sys_info(void *info)
+{
+	memset(info, 0, sizeof(struct smc_sys_info));
+}
 
 static int take_sys_info(const struct nlmsghdr *h, void *arg)
 {
@@ -143,12 +162,17 @@ static int take_sys_info(const struct nlmsghdr *h, void *arg)
 int smc_sys_info(struct smc_sys_info *out)
 {
 	struct smc_sys_info info = {};
-	int err = smc_talk(SMC_NETLINK_GET_SYS_INFO, NLM_F_DUMP, NULL,
-			   take_sys_info, &info);
+	int err = smc_dump(SMC_NETLINK_GET_SYS_INFO, take_sys_info,
+			   forget_sys_info, &info);
 
 	if (!err)
 		*out = info;
 	return err;
+}
+
+static void forget_count(void *n)
+{
+	*(unsigned int *)n = 0;
 }
 
 static int count_message(const struct nlmsghdr *h, void *arg)
@@ -205,8 +229,8 @@ int smc_loopback_present(void)
 	err = dibs_loopback();
 	if (err >= 0)
 		return err;
-	err = smc_talk(SMC_NETLINK_GET_DEV_SMCD, NLM_F_DUMP, NULL,
-		       count_message, &others);
+	err = smc_dump(SMC_NETLINK_GET_DEV_SMCD, count_message, forget_count,
+		       &others);
 	return err ? err : !others;
 }
 
@@ -225,6 +249,11 @@ struct allocated {
 	unsigned int send, receive;
 	__u64 bytes;
 };
+
+static void forget_groups(void *sum)
+{
+	((struct allocated *)sum)->bytes = 0;
+}
 
 static int take_group(const struct nlmsghdr *h, void *arg)
 {
@@ -245,11 +274,10 @@ int smc_allocated(__u64 *bytes)
 			      LGR_D_DMB_ALLOC, 0};
 	int err;
 
-	err = smc_talk(SMC_NETLINK_GET_LGR_SMCR, NLM_F_DUMP, NULL, take_group,
-		       &r);
+	err = smc_dump(SMC_NETLINK_GET_LGR_SMCR, take_group, forget_groups, &r);
 	err = err
-		      ?: smc_talk(SMC_NETLINK_GET_LGR_SMCD, NLM_F_DUMP, NULL,
-				  take_group, &d);
+		      ?: smc_dump(SMC_NETLINK_GET_LGR_SMCD, take_group,
+				  forget_groups, &d);
 	if (!err)
 		*bytes = r.bytes + d.bytes;
 	return err;
@@ -261,6 +289,11 @@ struct fallbacks {
 	struct smc_fallback *v;
 	unsigned int n, room;
 };
+
+static void forget_fallbacks(void *f)
+{
+	((struct fallbacks *)f)->n = 0;
+}
 
 static int take_fallback(const struct nlmsghdr *h, void *arg)
 {
@@ -283,8 +316,8 @@ static int take_fallback(const struct nlmsghdr *h, void *arg)
 int smc_fallbacks(struct smc_fallback *out, unsigned int room)
 {
 	struct fallbacks f = {.v = out, .room = room};
-	int err = smc_talk(SMC_NETLINK_GET_FBACK_STATS, NLM_F_DUMP, NULL,
-			   take_fallback, &f);
+	int err = smc_dump(SMC_NETLINK_GET_FBACK_STATS, take_fallback,
+			   forget_fallbacks, &f);
 
 	return err ? err : (int)f.n;
 }
