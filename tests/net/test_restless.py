@@ -4,9 +4,12 @@ they are read. And what encrypts, as far as this machine's kernel has it.
 
 tests/net/nodectl.c calls one function and prints what it returned.
 """
+import errno
 import os
 import socket
 import struct
+import sys
+import time
 
 import pytest
 
@@ -58,6 +61,55 @@ def test_a_list_that_changes_is_asked_for_again(netns):
         changer.wait()
     print(f"{torn} of 40 lists were torn")
     assert told == [{"result": 0, "what": ""}] * 40
+
+
+# ---- nftables ------------------------------------------------------------------
+
+# Rules enough that a look at them takes a while, and others that come and go.
+CHANGE_RULES = """
+import subprocess
+many = ",".join(f"10.{i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(2000))
+nft = ["nft", "-f", "-"]
+subprocess.run(nft, input="table ip a { set s { type ipv4_addr; elements = { "
+               + many + " }; }; }", text=True, check=True)
+print("ready", flush=True)
+while True:
+    subprocess.run(nft, input="add table ip b; delete table ip b;" * 20,
+                   text=True, check=True)
+"""
+
+
+def sidecar(n):
+    began = time.monotonic()
+    got = nodectl("sidecar", netns=n)
+    return got, time.monotonic() - began
+
+
+def test_rules_of_others_that_change_all_the_time(netns):
+    """Only our own table is read: the rule is there, and soon."""
+    n = netns()
+    changer = n.spawn([sys.executable, "-c", CHANGE_RULES])
+    try:
+        assert changer.stdout.readline() == "ready\n"
+        told = [sidecar(n) for _ in range(10)]
+    finally:
+        changer.kill()
+        changer.wait()
+    assert [got["result"] for got, _ in told] == [1] + [0] * 9, told
+    assert max(seconds for _, seconds in told) < 2, told
+
+
+def test_a_table_that_takes_too_long(netns):
+    """Somebody has filled ours: the look ends, and says why."""
+    n = netns()
+    many = ",".join(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(100000))
+    n.run(["nft", "-f", "-"], stdin="table inet smcmesh { set s { type ipv4_addr; "
+          f"elements = {{ {many} }}; }}; }}")
+    got, seconds = sidecar(n)
+    assert got["result"] == -errno.ETIMEDOUT and seconds < 2, (got, seconds)
+    assert "came to no end" in got["detail"], got
+    n.run("nft delete table inet smcmesh")
+    assert sidecar(n)[0]["result"] == 1
 
 
 # ---- encryption ----------------------------------------------------------------

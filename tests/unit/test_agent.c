@@ -117,6 +117,30 @@ static void test_namespace_that_is_not_there(void **state)
 	pods_free(&pods);
 }
 
+/* One that keeps the agent waiting is left alone, longer each time. */
+static void test_a_slow_pod_is_left_alone(void **state)
+{
+	const struct netns_sidecar none = {};
+	struct pod_how how = {.now = 1000};
+	struct pod p = {.stale = true};
+
+	assert_true(pod_look_due(&p, &how, &none));
+	for (__u64 wait = 2000; wait <= 128000; wait *= 2) {
+		pod_pace(&p, -ETIMEDOUT, how.now);
+		how.now += wait - 1;
+		assert_false(pod_look_due(&p, &how, &none));
+		how.now++;
+		assert_true(pod_look_due(&p, &how, &none));
+	}
+	pod_pace(&p, -ETIMEDOUT, how.now);
+	assert_int_equal(p.slow_until, how.now + 128000);
+	/* whatever it answers, it has answered */
+	pod_pace(&p, -ENOENT, how.now);
+	assert_true(pod_look_due(&p, &how, &none));
+	pod_pace(&p, -ETIMEDOUT, how.now);
+	assert_int_equal(p.slow_until, how.now + 2000);
+}
+
 /* ---- those that wait ----------------------------------------------------- */
 
 static struct pod *waiting(struct pods *pods, struct mesh_pod *world)
@@ -394,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_pods_keep_copies),
 		cmocka_unit_test(test_event_concerns_only_its_path),
 		cmocka_unit_test(test_namespace_that_is_not_there),
+		cmocka_unit_test(test_a_slow_pod_is_left_alone),
 		cmocka_unit_test(test_waits_are_longer_each_time),
 		cmocka_unit_test(test_each_waits_for_itself),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -532,6 +533,36 @@ static void test_helper_answers(void **state)
 	close(fd);
 }
 
+static int nest(const void *arg, struct buf *answer)
+{
+	return helper_run(NULL, say_arg, arg, 1000, answer);
+}
+
+static bool closes; /* as libuv's handler does with what it takes for its own */
+
+static void close_some(void)
+{
+	for (int fd = STDERR_FILENO + 2; closes && fd < 10; fd++)
+		close(fd);
+}
+
+static void test_helper_in_a_helper(void **state)
+{
+	_buf_ struct buf b = {};
+	int low[8];
+
+	/* What the first one has there is not the pipe that is made next. */
+	for (int i = 0; i < 8; i++)
+		low[i] = open("/dev/null", O_RDONLY);
+	assert_int_equal(pthread_atfork(NULL, NULL, close_some), 0);
+	closes = true;
+	assert_int_equal(run(nest, &b), 3);
+	closes = false;
+	assert_string_equal(b.data, "hello");
+	for (int i = 0; i < 8; i++)
+		close(low[i]);
+}
+
 static void test_helper_fails(void **state)
 {
 	_buf_ struct buf b = {};
@@ -572,6 +603,7 @@ int main(void)
 		node_test(test_ueids),
 		node_test(test_usable_rdma),
 		node_test(test_helper_answers),
+		node_test(test_helper_in_a_helper),
 		node_test(test_helper_fails),
 	};
 

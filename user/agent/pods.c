@@ -18,6 +18,11 @@
 #define RETRY_FIRST_MS 50
 #define RETRY_LAST_MS 3200
 
+/* One look of a second, and the next such one: how long the agent leaves a pod
+ * alone that has come to no end. */
+#define SLOW_FIRST_MS 2000
+#define SLOW_LAST_MS 128000
+
 static void pod_free(struct pod *p)
 {
 	if (!p)
@@ -439,9 +444,23 @@ static int look(const struct pod *p, const struct pod_how *how,
 	return netns_prepare(&ref, how->ctrl, sidecar, facts);
 }
 
-bool pod_look_due(const struct pod *p, const struct netns_sidecar *sidecar)
+bool pod_look_due(const struct pod *p, const struct pod_how *how,
+		  const struct netns_sidecar *sidecar)
 {
-	return p->stale || !same_sidecar(&p->sidecar, sidecar);
+	return (p->stale || !same_sidecar(&p->sidecar, sidecar)) &&
+	       p->slow_until <= how->now;
+}
+
+void pod_pace(struct pod *p, int err, __u64 now)
+{
+	if (err != -ETIMEDOUT) {
+		p->slow_until = p->slow_ms = 0;
+		return;
+	}
+	p->slow_ms = p->slow_ms ? 2 * p->slow_ms : SLOW_FIRST_MS;
+	if (p->slow_ms > SLOW_LAST_MS)
+		p->slow_ms = SLOW_LAST_MS;
+	p->slow_until = now + p->slow_ms;
 }
 
 bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
@@ -452,7 +471,7 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	bool found;
 	int err;
 
-	if (!pod_look_due(p, sidecar))
+	if (!pod_look_due(p, how, sidecar))
 		return false;
 	p->stale = false;
 	p->sidecar = *sidecar;
@@ -462,6 +481,7 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	if (!err)
 		err = look(p, how, sidecar, path, &facts)
 			      ?: text_set(&p->where, path);
+	pod_pace(p, err ?: facts.err, how->now);
 	if (err) {
 		netns_facts_free(&facts);
 		log_debug("look into the namespace of pod %s/%s, path=%s: %s",

@@ -46,13 +46,17 @@ struct pod {
 	__u64 cgroup_id;	      /* hostNetwork; 0: not found */
 	int err;		      /* of the last look, 0: facts are good */
 	unsigned int failures;	      /* looks that failed in a row */
-	bool stale;		      /* look again */
-	__u64 retry_at;		      /* then, uv_now(); 0: at no time set */
-	unsigned int retry_ms;	      /* the wait after that; 0: the first */
-	bool undiagnosed;	      /* pod_diagnose() is due */
-	bool untold;		      /* ends of flows that only it can tell */
-	__u64 diagnosed_at;	      /* the last time, uv_hrtime(); 0: never */
-	char *where;		      /* of the last good look: the namespace */
+	/* Looks that got no answer in time held up the agent: the next one not
+	 * before (uv_now()), and the wait after that. 0: there was none. */
+	__u64 slow_until;
+	unsigned int slow_ms;
+	bool stale;	       /* look again */
+	__u64 retry_at;	       /* then, uv_now(); 0: at no time set */
+	unsigned int retry_ms; /* the wait after that; 0: the first */
+	bool undiagnosed;      /* pod_diagnose() is due */
+	bool untold;	       /* ends of flows that only it can tell */
+	__u64 diagnosed_at;    /* the last time, uv_hrtime(); 0: never */
+	char *where;	       /* of the last good look: the namespace */
 	struct netns_listener *late;
 	unsigned int n_late;
 	struct mesh_ports listens; /* hostNetwork: listens_find() */
@@ -170,10 +174,16 @@ struct pod_how {
 	const char *proc;   /* where processes are seen */
 	const char *cgroup; /* cgroup v2 mount, or NULL */
 	const struct starts *starts;
+	__u64 now; /* uv_now() */
 };
 
-/* pod_look_due - Would pod_look() do anything? */
-bool pod_look_due(const struct pod *p, const struct netns_sidecar *sidecar);
+/* pod_look_due - Would pod_look() do anything? Not at a pod whose last look
+ * came to no end, for a while: longer each time. */
+bool pod_look_due(const struct pod *p, const struct pod_how *how,
+		  const struct netns_sidecar *sidecar);
+
+/* pod_pace - A look has ended with @err. */
+void pod_pace(struct pod *p, int err, __u64 now);
 
 /* Return: was work done in a namespace? */
 bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,

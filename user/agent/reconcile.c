@@ -149,7 +149,17 @@ struct pod_how agent_how(const struct agent *a)
 		.proc = a->opt->proc,
 		.cgroup = datapath_cgroup(a->dp),
 		.starts = a->starts,
+		.now = uv_now(&a->loop),
 	};
+}
+
+/* After a look at @p. One that came to no end has held up the agent for a
+ * second: the others have their turn when it has answered whoever asks it. (But
+ * the first look is at all of them.) */
+static unsigned int next_room(const struct agent *a, const struct pod *p,
+			      unsigned int room, __u64 now)
+{
+	return a->synced && p->slow_until > now ? 0 : room - 1;
 }
 
 /* @room: how many more looks at pods like this one are done this time. */
@@ -159,13 +169,13 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 	const struct netns_sidecar sidecar = sidecar_of(pod);
 	const struct pod_how how = agent_how(a);
 
-	if (pod_look_due(p, &sidecar) && !*room) {
+	if (pod_look_due(p, &how, &sidecar) && !*room) {
 		a->looks_left = true;
 		a->starts_left |= !p->armed;
 		return;
 	}
 	if (pod_look(&a->pods, p, &how, &sidecar) && *room)
-		--*room;
+		*room = next_room(a, p, *room, how.now);
 	fault_point("look");
 }
 

@@ -28,6 +28,8 @@ struct answer_head {
 #define REAP_MS 200
 static pid_t stuck[STUCK_MAX];
 
+static bool in_helper; /* this process is one */
+
 static long long now_ms(void)
 {
 	struct timespec t;
@@ -90,6 +92,7 @@ static void __attribute__((noreturn)) helper_main(const char *netns,
 	struct answer_head head = {};
 	struct buf answer = {};
 
+	in_helper = true;
 	signals_to_default();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent) /* it died before the line above */
@@ -197,6 +200,18 @@ static int take_answer(const struct buf *raw, struct buf *answer)
 	return head.result;
 }
 
+/*
+ * A helper may have one of its own. It is made without the handlers that
+ * libraries run at a fork(): libuv's would close descriptors that it takes for
+ * its own. In a helper those were closed, and their numbers are our pipe's. (No
+ * other thread is there that could hold a lock, which is what the rest of those
+ * handlers are for.)
+ */
+static pid_t make_helper(void)
+{
+	return in_helper ? _Fork() : fork();
+}
+
 int helper_run(const char *netns, helper_fn fn, const void *arg, int timeout_ms,
 	       struct buf *answer)
 {
@@ -215,7 +230,7 @@ int helper_run(const char *netns, helper_fn fn, const void *arg, int timeout_ms,
 	out = ends[1];
 	/* A library's exit() in the helper would print what stdout holds. */
 	fflush(stdout);
-	pid = fork();
+	pid = make_helper();
 	if (pid < 0)
 		return -errno;
 	if (!pid)

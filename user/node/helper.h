@@ -12,8 +12,11 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-/* Long enough for an emulated machine, short enough to stop an agent for. */
-#define HELPER_TIMEOUT_MS 3000
+/* In one namespace: enough for an emulated machine, and all that a pod which
+ * makes it slow on purpose can hold up the agent for. */
+#define HELPER_TIMEOUT_MS 1000
+/* In one after the other of all namespaces. */
+#define HELPER_ALL_TIMEOUT_MS 3000
 
 /*
  * helper_fn - The job. Runs in the helper, in the namespace; whatever it

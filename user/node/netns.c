@@ -469,7 +469,7 @@ int netns_guarded(const char *proc, char *const *ours)
 {
 	const struct netns_ref ref = {.proc = proc, .ours = ours};
 
-	return helper_run(NULL, visit_all_guarded, &ref, HELPER_TIMEOUT_MS,
+	return helper_run(NULL, visit_all_guarded, &ref, HELPER_ALL_TIMEOUT_MS,
 			  NULL);
 }
 

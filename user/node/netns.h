@@ -3,8 +3,8 @@
  * Work inside a pod's network namespace. Each call forks a short-lived helper
  * that enters the namespace, does the one thing and answers over a pipe
  * (helper.h); the agent itself never changes namespace and keeps none open. A
- * helper that does not answer within a few seconds is killed, and the call
- * fails with -ETIMEDOUT.
+ * helper that does not answer within a second is killed, and the call fails
+ * with -ETIMEDOUT.
  *
  * Every call fails with -ENOENT where there is no such path, and with -EINVAL
  * where it is not a network namespace.

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <yyjson.h>
 #include "base/buf.h"
+#include "node/helper.h"
 #include "node/nl.h"
 
 /* Every rule of ours carries it; by it the table is known to be ours. */
@@ -194,14 +195,11 @@ static int look(struct nft_ctx *nft, enum found *found, yyjson_doc **doc,
 		char *detail, size_t room)
 {
 	const char *text;
-	int err;
+	int err = nft_has_table();
 
-	err = nft_text(nft, "list tables inet", &text, detail, room);
-	if (err)
-		return err;
 	*found = ABSENT;
-	if (!strstr(text, "table inet " SIDECAR_TABLE "\n"))
-		return 0;
+	if (err <= 0)
+		return err;
 	err = nft_json(nft, "{\"nftables\":[{\"list\":" TABLE_JSON "}]}", doc,
 		       detail, room);
 	if (!err)
@@ -310,7 +308,7 @@ static int check(struct nft_ctx *nft, char *detail, size_t room)
 	return doc ? is_right(doc) : 0;
 }
 
-int sidecar_ensure(char *detail, size_t room)
+static int ensure(char *detail, size_t room)
 {
 	_nft_ struct nft_ctx *nft = NULL;
 	int err = nft_open(&nft);
@@ -331,39 +329,97 @@ int sidecar_ensure(char *detail, size_t room)
 	return -EIO;
 }
 
+/*
+ * libnftables reads the whole ruleset, and begins again whenever it changed
+ * meanwhile (nft_cache_update()): in a namespace where somebody changes his all
+ * the time it comes to no end. So it works in a helper of its own, whose time
+ * is shorter than that of the look that it is part of. The kernel does what the
+ * helper asks whole or not at all.
+ */
+#define NFT_TIMEOUT_MS 800
+
+struct nft_job {
+	int (*run)(char *detail, size_t room);
+};
+
+#define DETAIL_ROOM 128
+
+static int run_job(const void *arg, struct buf *answer)
+{
+	const struct nft_job *job = arg;
+	char detail[DETAIL_ROOM] = "";
+	int result = job->run(detail, sizeof(detail));
+
+	return buf_add(answer, detail, strlen(detail)) ?: result;
+}
+
+static int run_bounded(int (*run)(char *detail, size_t room), char *detail,
+		       size_t room)
+{
+	const struct nft_job job = {.run = run};
+	_buf_ struct buf answer = {};
+	int result = helper_run(NULL, run_job, &job, NFT_TIMEOUT_MS, &answer);
+
+	if (result == -ETIMEDOUT)
+		snprintf(
+			detail, room,
+			"nftables came to no end: this namespace has very many "
+			"rules, or they are changed all the time");
+	else
+		snprintf(detail, room, "%s", answer.data ?: "");
+	return result;
+}
+
+int sidecar_ensure(char *detail, size_t room)
+{
+	return run_bounded(ensure, detail, room);
+}
+
 /* Is our table there? Return: 1 with *@nft open, 0, or a negative errno. */
-static int find_ours(struct nft_ctx **nft)
+static int find_ours(struct nft_ctx **nft, char *detail, size_t room)
 {
 	_doc_ yyjson_doc *doc = NULL;
-	int err = nft_has_table();
+	int err = nft_open(nft);
 	enum found found;
-	char detail[128];
 
-	if (err <= 0)
-		return err;
-	err = nft_open(nft);
 	if (!err)
-		err = look(*nft, &found, &doc, detail, sizeof(detail));
+		err = look(*nft, &found, &doc, detail, room);
 	return err ? err : found == OURS;
+}
+
+static int left(char *detail, size_t room)
+{
+	_nft_ struct nft_ctx *nft = NULL;
+
+	return find_ours(&nft, detail, room);
 }
 
 int sidecar_left(void)
 {
-	_nft_ struct nft_ctx *nft = NULL;
+	char detail[DETAIL_ROOM];
+	int there = nft_has_table();
 
-	return find_ours(&nft);
+	return there <= 0 ? there : run_bounded(left, detail, sizeof(detail));
+}
+
+static int remove_ours(char *detail, size_t room)
+{
+	_nft_ struct nft_ctx *nft = NULL;
+	int found, err;
+
+	found = find_ours(&nft, detail, room);
+	if (found <= 0)
+		return found;
+	err = nft_run(nft, "{\"nftables\":[{\"delete\":" TABLE_JSON "}]}", -EIO,
+		      detail, room);
+	return err ? err : 1;
 }
 
 int sidecar_remove(void)
 {
-	_nft_ struct nft_ctx *nft = NULL;
-	char detail[128];
-	int found, err;
+	char detail[DETAIL_ROOM];
+	int there = nft_has_table();
 
-	found = find_ours(&nft);
-	if (found <= 0)
-		return found;
-	err = nft_run(nft, "{\"nftables\":[{\"delete\":" TABLE_JSON "}]}", -EIO,
-		      detail, sizeof(detail));
-	return err ? err : 1;
+	return there <= 0 ? there
+			  : run_bounded(remove_ours, detail, sizeof(detail));
 }
