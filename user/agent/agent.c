@@ -381,7 +381,7 @@ static int datapath_up(struct agent *a)
 	/* An agent that was killed may have had readers. */
 	a->followed = true;
 	agent_follow(a, false);
-	err = reconcile_adopt(a);
+	err = agent_adopt(a);
 	if (err)
 		return err;
 	/* The kernel remembers what the agent before us was told. */

@@ -122,11 +122,13 @@ void agent_follow(struct agent *a, bool followed);
 /* agent_more - Reconcile again in a moment: looks were left over. */
 void agent_more(struct agent *a);
 
-/* ---- reconcile.c ------------------------------------------------------- */
+/* ---- adopt.c ----------------------------------------------------------- */
 
-/* reconcile_adopt - Before the first one: take over the numbers of what is in
+/* agent_adopt - Before the first one: take over the numbers of what is in
  * the maps. Return: 0 or a negative errno, logged. */
-must_check int reconcile_adopt(struct agent *a);
+must_check int agent_adopt(struct agent *a);
+
+/* ---- reconcile.c ------------------------------------------------------- */
 
 /* reconcile - Make the kernel as the source says; nothing without a world. */
 void reconcile(struct agent *a);

@@ -225,8 +225,8 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 int datapath_usage(const struct datapath *dp, __u32 slot,
 		   struct smc_usage *out);
 
-/* datapath_each_quarantine - What is held against peers, by which pod; also what
- * has ended, and is remembered. */
+/* datapath_each_quarantine - What is held against peers, by which pod; also
+ * what has ended, and is remembered. */
 typedef int (*datapath_quarantine_fn)(const struct smc_quarantine_key *key,
 				      const struct smc_quarantine *v,
 				      void *arg);
