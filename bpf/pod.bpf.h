@@ -16,6 +16,9 @@
  * containers (kind, docker in a pod) double that. */
 #define SMC_CGROUP_DEPTH 16
 
+/* include/linux/cgroup-defs.h, of an enum without a name. Cleared by rmdir. */
+#define CSS_ONLINE 2
+
 /* What smc_pod_of_*() found. */
 struct smc_whose {
 	struct smc_pod *pod; /* NULL: none of ours */
@@ -44,15 +47,17 @@ static __always_inline struct smc_pod *smc_pod_of_cgroup(struct cgroup *cg)
 }
 
 /* smc_pod_in - The pod that @row of smc_netns is, or in a shared namespace the
- * one of @cg. */
+ * one of @cg. A cgroup that was removed has no row any more, whoever's it was:
+ * what it left (a listener that was handed on, or a process that was moved) may
+ * be ours, and does not pass. */
 static __always_inline struct smc_whose smc_pod_in(struct smc_pod *row,
 						   struct cgroup *cg)
 {
 	struct smc_whose w = {.pod = row};
 
 	if (row && row->flags & SMC_POD_SHARED) {
-		w.shared = true;
 		w.pod = smc_pod_of_cgroup(cg);
+		w.shared = w.pod || cg->self.flags & CSS_ONLINE;
 	}
 	return w;
 }

@@ -209,6 +209,54 @@ def test_host_network_pod_by_its_cgroup(lab):
     become(rows, [], 15)
 
 
+# a socket that connects when it is told to, and says what it became
+LATER = """
+import socket, sys
+s = socket.socket()
+print("ready", flush=True)
+sys.stdin.readline()
+s.connect((sys.argv[1], int(sys.argv[2])))
+print(s.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL), flush=True)
+"""
+
+
+def test_host_network_sockets_outlive_their_cgroup(lab):
+    """A process of the pod goes on in another cgroup, and the pod's is removed,
+    its row with it: what it has opened there says SMC to no stranger, beside
+    programs that are none of our business."""
+    cgroup = "kubepods/poduid-default-h"
+    inside, outside = topo.HostPod(lab.vm, cgroup), topo.HostPod(lab.vm, None)
+    x = topo.pod(lab.vm, "x", "10.244.1.20/16")
+    serve(x, 7401, native=True)
+    serve(outside, 7402, native=True)
+    pod = manifest.pod("h", "n1", "10.244.1.1", host_network=True)
+    lab.mesh.extra.append(pod)
+    lab.vm.run(f"mkdir -p /sys/fs/cgroup/{cgroup}")
+    lab.mesh.apply()
+    wait_for(lambda: lab.agent.pod("h")["armed"], 15, "h to be armed")
+    serve(inside, 7400)
+    client = inside.spawn(["python3", "-c", LATER, x.v4, "7401"])
+    wait_for(lambda: "ready" in client.out, 20, "the client")
+    modes = {r["local_port"]: r["mode"] for r in inside.diag(every=True)}
+    assert 7400 in modes, modes    # an SMC listener
+
+    def answered(port):
+        return ends(x, inside, port, address="10.244.1.1", protocol="smc")
+
+    assert answered(7400) == ("tcp", "tcp") and answered(7402) == SMCD
+    lab.mesh.extra.remove(pod)
+    lab.mesh.apply()
+    lab.vm.run(f"for pid in $(cat /sys/fs/cgroup/{cgroup}/cgroup.procs);"
+               f" do echo $pid > /sys/fs/cgroup/{x.cgroup}/cgroup.procs; done;"
+               f" rmdir /sys/fs/cgroup/{cgroup}")
+    become(lambda: lab.agent.map("smc_cgroup"), [], 15)
+    assert answered(7400) == ("tcp", "tcp")
+    client.stdin("now\n")
+    wait_for(lambda: len(client.out.split()) == 2, 20, "its connection")
+    assert client.out.split()[1] == "6"
+    assert answered(7402) == SMCD
+
+
 def test_stream_of_flows(lab):
     """Lines of JSON as things happen, from the socket and from the client. The
     datapath tells them only while somebody reads."""
