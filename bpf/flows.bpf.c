@@ -27,6 +27,7 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "listener.bpf.h"
 #include "plain.bpf.h"
 #include "quarantine.bpf.h"
 #include "ration.bpf.h"
@@ -276,7 +277,7 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 /* ---- servers ---- */
 
 /* An accepted connection that the selector was not asked about, or said "no"
- * to, which is not kept either. */
+ * to for a reason that still stands. */
 static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
 					       const struct tcp_sock *tp,
 					       const struct smc_handshake *key,
@@ -290,6 +291,7 @@ static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
 	w = smc_pod_of_sock(sk);
 	if (!w.pod)
 		return;
+	smc_pod_listens(w.pod);
 	smc_read_conn(&c, &sk->__sk_common);
 	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_SERVER);
 	if (smc_syn_smc(tp)) {
@@ -327,11 +329,14 @@ int BPF_PROG(smc_accepted, struct smc_sock *smc)
 	flow = bpf_map_lookup_elem(&smc_flow, &key);
 	if (!flow) {
 		smc_accepted_plain(smc, tp, &key, outcome, code);
-		return 0;
+	} else if (flow->verdict == SMC_VERDICT_ACCELERATE) {
+		if (!failed)
+			flow->buffers = smc_buffers(smc);
+		smc_flow_ended(&key, flow, outcome, code);
+	} else { /* the selector's "no" */
+		smc_flow_ended(&key, flow, failed ? outcome : SMC_OUTCOME_TCP,
+			       failed ? code : 0);
 	}
-	if (!failed)
-		flow->buffers = smc_buffers(smc);
-	smc_flow_ended(&key, flow, outcome, code);
 	return 0;
 }
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The selector: the kernel asks it before each SYN and SYN-ACK of an SMC
- * socket whether the option may go out.
+ * socket whether the option may go out. And what lets a SYN wait.
  *
  * | program       | section                    | needs                        |
  * |---------------|----------------------------|------------------------------|
  * | syn_option    | struct_ops/syn_option      | SMC_HS_CTRL_BPF (>= 6.19)    |
  * | synack_option | struct_ops/synack_option   | SMC_HS_CTRL_BPF (>= 6.19)    |
  * | smcmesh_ctrl  | the struct_ops map         | SMC_HS_CTRL_BPF (>= 6.19)    |
+ * | syn_waits     | fmod_ret/security_inet_conn_request | SECURITY_NETWORK    |
  *
  * Without it: bpf_map__set_autocreate(smcmesh_ctrl, false), and autoload off
- * for both programs.
+ * for the first two programs.
  *
  * The kernel rejects links for this struct_ops (hence SEC(".struct_ops")): it
  * is registered by bpf_map__attach_struct_ops() and stays after the loader.
@@ -27,17 +28,23 @@
  * that finds no "yes" means "no".
  *
  * The record is made here, and of a "yes" only: strangers who are answered "no"
- * take nobody's place. (The recorder `sockops` has made a client's before.) One
- * exception: what becomes of a connect() to a peer in quarantine is to be seen
- * to its end, for it may tell why the peer did not answer (quarantine.bpf.h).
+ * take nobody's place. (The recorder `sockops` has made a client's before.) But
+ * for two: what becomes of a connect() to a peer in quarantine is to be seen to
+ * its end, for it may tell why the peer did not answer (quarantine.bpf.h); and a
+ * "no" to an endpoint that only this moment explains, of a listener that is
+ * busy: nobody could say why afterwards.
  *
- * Client hook: the caller's task, or a timer. Server hook: softirq, on
- * whatever task runs. Neither may use `current`.
+ * Client hook: the caller's task, or a timer. Server hook, and syn_waits:
+ * softirq, on whatever task runs. None may use `current`.
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "flow.bpf.h"
+#include "listener.bpf.h"
+#include "plain.bpf.h"
+
+#define ENOBUFS 105
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -69,7 +76,7 @@ static __always_inline bool smc_repeat(const struct smc_handshake *h,
  * given the verdict. A server's is there when its SYN-ACK is repeated.
  */
 static __always_inline bool smc_remember(const struct smc_handshake *h,
-					 struct smc_flow *flow)
+					 const struct smc_flow *flow)
 {
 	struct smc_flow *old;
 	int err = smc_flow_put(h, flow);
@@ -99,21 +106,21 @@ static __always_inline void smc_note(const struct smc_handshake *h,
 		smc_flow_answer(flow, a);
 }
 
-/* smc_answer_first - The answer to a handshake that asks for the first time.
- * @sk: whose namespace it is */
-static __always_inline bool smc_answer_first(const struct sock *sk,
-					     const struct smc_pod *pod,
-					     const struct smc_conn *c,
-					     const struct smc_handshake *h,
-					     __u32 role)
+/* ---- clients ---- */
+
+/* smc_offer_first - The answer to a SYN that is the first of its handshake. */
+static __always_inline bool smc_offer_first(const struct sock *sk,
+					    const struct smc_pod *pod,
+					    const struct smc_conn *c,
+					    const struct smc_handshake *h)
 {
 	struct smc_answer a;
 	struct smc_flow flow;
 
-	smc_judge(pod, c, role, &a);
+	smc_judge(pod, c, SMC_ROLE_CLIENT, &a);
 	if (a.verdict == SMC_VERDICT_ACCELERATE ||
 	    a.reason == SMC_REASON_QUARANTINED) {
-		smc_flow_fill(&flow, pod, c, sk, role);
+		smc_flow_fill(&flow, pod, c, sk, SMC_ROLE_CLIENT);
 		smc_flow_answer(&flow, &a);
 	}
 	if (a.verdict == SMC_VERDICT_ACCELERATE) {
@@ -124,8 +131,7 @@ static __always_inline bool smc_answer_first(const struct sock *sk,
 	} else if (a.reason == SMC_REASON_QUARANTINED) {
 		smc_flow_put(h, &flow); /* where there is room */
 	}
-	if (role == SMC_ROLE_CLIENT)
-		smc_note(h, &a);
+	smc_note(h, &a);
 	return false;
 }
 
@@ -148,11 +154,42 @@ int BPF_PROG(syn_option, struct tcp_sock *tp)
 		smc_count(w.pod->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
 		return 0;
 	}
-	if (!smc_answer_first(sk, w.pod, &c, &h, SMC_ROLE_CLIENT))
+	if (!smc_offer_first(sk, w.pod, &c, &h))
 		return 0;
 	if (smc_has_room(tp))
 		smc_count(w.pod->pod_id, SMC_COUNTER_OFFERS);
 	return 1;
+}
+
+/* ---- servers ---- */
+
+/*
+ * smc_answer_now - The answer to a SYN, as of now: whether it was given before,
+ * @h's record knows, of which a new "no" takes no place.
+ * @tp: the listener
+ */
+static __always_inline bool smc_answer_now(const struct tcp_sock *tp,
+					   const struct smc_pod *pod,
+					   const struct smc_conn *c,
+					   const struct smc_handshake *h)
+{
+	struct smc_answer a;
+	struct smc_flow flow;
+
+	smc_judge(pod, c, SMC_ROLE_SERVER, &a);
+	if (a.verdict != SMC_VERDICT_ACCELERATE)
+		return false;
+	smc_flow_fill(&flow, pod, c, &tp->inet_conn.icsk_inet.sk,
+		      SMC_ROLE_SERVER);
+	if (smc_listener_busy(tp)) {
+		a.verdict = SMC_VERDICT_BYPASS;
+		a.reason = SMC_REASON_LISTENER_BUSY;
+		smc_flow_answer(&flow, &a);
+		(void)smc_flow_put(h, &flow);
+		return false;
+	}
+	smc_flow_answer(&flow, &a);
+	return smc_remember(h, &flow);
 }
 
 /* A first SYN-ACK cannot be told from a repeated one (num_retrans is raised
@@ -173,7 +210,9 @@ int BPF_PROG(synack_option, const struct tcp_sock *tp,
 	smc_read_conn(&c, &ireq->req.__req_common);
 	smc_handshake_of(&h, &c, sk, treq->snt_isn, SMC_ROLE_SERVER);
 	w = smc_pod_of_sock(sk);
-	if (!w.pod || !smc_answer_first(sk, w.pod, &c, &h, SMC_ROLE_SERVER)) {
+	if (w.pod)
+		smc_pod_listens(w.pod);
+	if (!w.pod || !smc_answer_now(tp, w.pod, &c, &h)) {
 		if (smc_repeat(&h, SMC_COUNTER_ANSWERS))
 			return 1;
 		if (!w.pod)
@@ -184,6 +223,37 @@ int BPF_PROG(synack_option, const struct tcp_sock *tp,
 	if (smc_has_room(tp))
 		smc_count(w.pod->pod_id, SMC_COUNTER_ANSWERS);
 	return 1;
+}
+
+/* A SYN to an SMC listener. Those of programs that are none of our business, in
+ * a namespace that armed pods share with them, are left as they are; of a pod
+ * that was disarmed there may be no row any more. */
+static __noinline int smc_syn_waits(const struct sock *sk)
+{
+	const struct tcp_sock *tp = bpf_core_cast(sk, struct tcp_sock);
+	struct smc_whose w;
+
+	if (!bpf_core_field_exists(struct netns_smc, hs_ctrl) ||
+	    !sk->__sk_common.skc_net.net->smc.hs_ctrl || !smc_syn_smc(tp) ||
+	    !smc_listener_full(sk))
+		return 0;
+	w = smc_pod_of_sock(sk);
+	if (!w.pod && w.shared)
+		return 0;
+	smc_count(w.pod ? w.pod->pod_id : 0, SMC_COUNTER_SYNS_WAITED);
+	return -ENOBUFS;
+}
+
+/*
+ * Each SYN that this machine gets comes here: one word says that the listener
+ * is not SMC's. What is refused here is dropped without an answer
+ * (tcp_conn_request()), as TCP drops a SYN to a listener whose queue is full;
+ * an ACK with a SYN cookie, which comes here too, would find no room either.
+ */
+SEC("fmod_ret/security_inet_conn_request")
+int BPF_PROG(syn_waits, const struct sock *sk)
+{
+	return smc_outer_of(sk) ? smc_syn_waits(sk) : 0;
 }
 
 _Static_assert(__builtin_offsetof(struct smc_hs_ctrl, name) ==

@@ -17,6 +17,7 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "listener.bpf.h"
 #include "ration.bpf.h"
 
 #define ENOENT 2
@@ -35,13 +36,20 @@ int BPF_PROG(sock_made_af, struct net *net, struct socket *sock, int protocol,
 	return 0;
 }
 
+/* The agent is to know of a pod's first listener before its first client comes.
+ */
 SEC("fexit/smc_listen")
 int BPF_PROG(sock_listens, struct socket *sock, int backlog, int ret)
 {
 	struct sock *sk = sock->sk;
+	struct smc_whose w;
 
-	if (!ret && sk)
-		smc_ration_give(sk);
+	if (ret || !sk)
+		return 0;
+	smc_ration_give(sk);
+	w = smc_pod_of_sock(sk);
+	if (w.pod)
+		smc_pod_listens(w.pod);
 	return 0;
 }
 

@@ -100,6 +100,14 @@ typedef struct {
 } atomic64_t;
 
 typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
+typedef struct {
 	__u32 val;
 } kuid_t;
 
@@ -121,6 +129,7 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
+	refcount_t skc_refcnt;
 	union {
 		unsigned long skc_flags;
 	};
@@ -137,6 +146,9 @@ struct sock {
 	struct sock_common __sk_common;
 	__u8 sk_shutdown;
 	int sk_err;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+	void *sk_user_data;
 	__u16 sk_protocol;
 	kuid_t sk_uid;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -162,9 +174,14 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct request_sock_queue {
+	atomic_t qlen;
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	__u8 icsk_retransmits;
+	struct request_sock_queue icsk_accept_queue;
 };
 
 struct tcp_sock {
@@ -257,6 +274,7 @@ struct smc_sock {
 	struct smc_sock *listen_smc;
 	bool use_fallback;
 	int fallback_rsn;
+	atomic_t queued_smc_hs;
 	__u8 connect_nonblock : 1;
 };
 

@@ -159,6 +159,7 @@ enum smc_pod_flag {
 	 * of smc_netns only says "judge by smc_cgroup, and let pass whatever
 	 * has no row there". Without this row nothing there is converted. */
 	SMC_POD_SHARED = 8,
+	SMC_POD_LISTENS = 16, /* set by BPF: it opened an SMC listener */
 };
 
 #define SMC_UID_ANY 0xffffffffU
@@ -415,6 +416,7 @@ enum smc_event_type {
 	SMC_EVENT_FELL_BACK = 3,
 	SMC_EVENT_CLOSED = 4,
 	SMC_EVENT_REFUSED = 5, /* a conversion: pod_id and kernel_code only */
+	SMC_EVENT_LISTENS = 6, /* a pod's first SMC listener: pod_id only */
 };
 
 struct smc_event {

@@ -70,7 +70,10 @@
 	X(RATIONED_OWN, "sockets_rationed", "kind=\"own\"",                    \
 	  SMC_RATIONED_HELP)                                                   \
 	X(QUARANTINES_LOST, "quarantines_lost", "",                            \
-	  "Failures of peers that are not remembered: the pod has its share.")
+	  "Failures of peers that are not remembered: the pod has its share.") \
+	X(SYNS_WAITED, "syns_waited", "",                                      \
+	  "SYNs that SMC listeners with a full accept queue did not answer, "  \
+	  "as TCP's do not.")
 /* clang-format on */
 
 #define SMC_COUNTER_ENUM(id, metric, labels, sentence) SMC_COUNTER_##id,

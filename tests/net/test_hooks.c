@@ -131,6 +131,52 @@ static void test_guard_again(void **state)
 	remove_all();
 }
 
+/* A pod has opened an SMC listener, as BPF says it. */
+static void listen_in(struct datapath *dp, const struct plan_pod *pod)
+{
+	struct smc_pod row = pod->value;
+
+	row.flags |= SMC_POD_LISTENS;
+	must_put(dp->map_fd[MAP_NETNS], &pod->netns_cookie, &row);
+}
+
+static void test_listen(void **state)
+{
+	struct datapath *dp = open_armed();
+	struct any_plan p _plan_, none _plan_;
+
+	plan_init(&none, 0, 0);
+	plan_init(&p, 2, 0);
+	apply(dp, &p);
+	datapath_listen(dp);
+	assert_false(runs("syn_waits"));
+	listen_in(dp, &p.plan.pods[1]);
+	assert_false(runs("syn_waits"));
+	datapath_listen(dp);
+	datapath_listen(dp);
+	assert_int_equal(runs("syn_waits"), has_tracing);
+	assert_int_equal(heal(dp), 0);
+	/* the next agent knows by the row, or by the pin */
+	datapath_close(dp);
+	assert_int_equal(pin_drop(link_dir, "syn_waits"), has_tracing);
+	wait_stopped("syn_waits");
+	dp = open_idle();
+	assert_int_equal(runs("syn_waits"), has_tracing);
+	apply(dp, &none);
+	datapath_close(dp);
+	dp = open_idle();
+	assert_int_equal(runs("syn_waits"), has_tracing);
+	datapath_disarm(dp, true);
+	assert_int_equal(runs("syn_waits"), has_tracing);
+	datapath_disarm(dp, false);
+	assert_nothing_runs();
+	/* from the start: with the next listener */
+	assert_int_equal(datapath_arm(dp), 0);
+	assert_false(runs("syn_waits"));
+	datapath_close(dp);
+	remove_all();
+}
+
 static void test_record(void **state)
 {
 	bool smc = has_smc && has_tracing;
@@ -175,10 +221,8 @@ static void test_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_arm),
-		TEST(test_arm_again),
-		TEST(test_guard_again),
-		TEST(test_record),
+		TEST(test_arm),	   TEST(test_arm_again), TEST(test_guard_again),
+		TEST(test_listen), TEST(test_record),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -115,7 +115,7 @@ static struct smc_pod row_of(struct datapath *dp, enum map_id map, __u64 key)
 	return v;
 }
 
-static void test_refused_is_kept(void **state)
+static void test_marks_are_kept(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -126,7 +126,7 @@ static void test_refused_is_kept(void **state)
 	apply(dp, &p);
 	key = p.plan.pods[0].netns_cookie;
 	v = row_of(dp, MAP_NETNS, key);
-	v.flags |= SMC_POD_REFUSED; /* as BPF does */
+	v.flags |= SMC_POD_REFUSED | SMC_POD_LISTENS; /* as BPF does */
 	assert_int_equal(
 		bpf_map_update_elem(dp->map_fd[MAP_NETNS], &key, &v, BPF_ANY),
 		0);
@@ -134,7 +134,7 @@ static void test_refused_is_kept(void **state)
 	p.plan.pods[0].value.transports = SMC_TRANSPORT_SMCR;
 	assert_did(apply(dp, &p), 0, 1, 0, 0);
 	v = row_of(dp, MAP_NETNS, key);
-	assert_int_equal(v.flags, SMC_POD_REFUSED);
+	assert_int_equal(v.flags, SMC_POD_REFUSED | SMC_POD_LISTENS);
 	assert_int_equal(v.transports, SMC_TRANSPORT_SMCR);
 	p.plan.pods[0].value.pod_id = 99;
 	assert_did(apply(dp, &p), 0, 1, 0, 0);
@@ -583,7 +583,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_apply),    TEST(test_services),
-		TEST(test_lease),    TEST(test_refused_is_kept),
+		TEST(test_lease),    TEST(test_marks_are_kept),
 		TEST(test_cgroups),  TEST(test_full),
 		TEST(test_150000),   TEST(test_read_map),
 		TEST(test_counters), TEST(test_sweep_counters),

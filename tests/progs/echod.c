@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * echod [--smc] SPAN...: an echo server with one listener per address. Prints
- * "ready" when all of them listen; on SIGTERM one JSON object: what the
- * accepted connections were, as the kernel says, how many broke, and how many
- * SMC handshake messages reached the application.
+ * echod [--smc] [--backlog N] [--each N] SPAN...: an echo server with one
+ * listener per address, or N of them (SO_REUSEPORT). Prints "ready" when all of
+ * them listen; on SIGTERM one JSON object: what the accepted connections were,
+ * as the kernel says, how many broke, and how many SMC handshake messages
+ * reached the application.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -22,6 +25,8 @@ enum kind { UNUSED, SIGNAL, LISTENER, CONNECTION };
 
 static unsigned char kinds[MAX_FD];
 static unsigned long accepted_smc, accepted_tcp, broken, clc;
+static unsigned long backlog = 4096, each = 1;
+static int protocol;
 
 static void watch(int ep, int fd, enum kind kind)
 {
@@ -32,22 +37,21 @@ static void watch(int ep, int fd, enum kind kind)
 	kinds[fd] = kind;
 }
 
-static void listen_on(int ep, const struct span *s, bool smc)
+static void listen_on(int ep, const struct span *s, unsigned int i)
 {
-	for (unsigned int i = 0; i < s->n; i++) {
-		socklen_t len;
-		struct sockaddr_storage a = span_at(s, i, &len);
-		int one = 1;
-		int fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK,
-				smc ? IPPROTO_SMC : 0);
+	socklen_t len;
+	struct sockaddr_storage a = span_at(s, i, &len);
+	int one = 1;
+	int fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK, protocol);
 
-		if (fd < 0)
-			die("socket");
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		if (bind(fd, (void *)&a, len) || listen(fd, 4096))
-			die("listen on address %u of the span", i);
-		watch(ep, fd, LISTENER);
-	}
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (each > 1)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (bind(fd, (void *)&a, len) || listen(fd, backlog))
+		die("listen on address %u of the span", i);
+	watch(ep, fd, LISTENER);
 }
 
 static void take(int ep, int listener)
@@ -116,19 +120,43 @@ static void serve(int ep)
 	}
 }
 
+static void options(int argc, char **argv)
+{
+	static const struct option table[] = {
+		{"smc", 0, NULL, 's'},
+		{"backlog", 1, NULL, 'b'},
+		{"each", 1, NULL, 'e'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		if (c == 's')
+			protocol = IPPROTO_SMC;
+		else if (c == 'b')
+			backlog = number(optarg);
+		else if (c == 'e')
+			each = number(optarg);
+		else
+			exit(2);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit files = {MAX_FD, MAX_FD};
 	int ep = epoll_create1(EPOLL_CLOEXEC);
-	bool smc = argc > 1 && !strcmp(argv[1], "--smc");
 
+	options(argc, argv);
 	setrlimit(RLIMIT_NOFILE, &files);
 	watch(ep, catch_sigterm(), SIGNAL);
-	for (int i = 1 + smc; i < argc; i++) {
+	for (int i = optind; i < argc; i++) {
 		struct span s;
 
 		span_parse(argv[i], &s);
-		listen_on(ep, &s, smc);
+		for (unsigned int a = 0; a < s.n; a++)
+			for (unsigned long k = 0; k < each; k++)
+				listen_on(ep, &s, a);
 	}
 	printf("ready\n");
 	fflush(stdout);

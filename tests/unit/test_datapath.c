@@ -239,6 +239,7 @@ static void test_links(void **state)
 	size_t converter = links_find("sockproto");
 
 	assert_true(links_find("connect_guard") < converter);
+	assert_true(links_find("syn_waits") < converter);
 	assert_true(links_find("sock_undone") < converter);
 	assert_true(links_find("sock_refused") < converter);
 	assert_true(converter < links_find("flow_passive"));
@@ -246,7 +247,8 @@ static void test_links(void **state)
 		const struct link_row *row = &link_rows[i];
 
 		assert_true(*row->lost);
-		if (row->flags & (LINK_GUARDS | LINK_CONVERTER | LINK_FOR_LSM))
+		if (row->flags & (LINK_GUARDS | LINK_CONVERTER | LINK_FOR_LSM |
+				  LINK_LISTENER))
 			assert_true(row->flags & LINK_ARMED);
 		if (row->kind == LINK_CGROUP)
 			assert_true(row->flags & LINK_ARMED);

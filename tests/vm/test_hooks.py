@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What everybody's processes run through is attached only while a pod of the
-node is to be armed, and a minute longer.
+node is to be armed, and a minute longer; what every SYN runs through, from the
+first SMC listener of such a pod on.
 
     VM n1, agent with --source file:
     a .10    b .11      10.244.1.0/16
@@ -16,12 +17,14 @@ from smclab import Vm, manifest, topo, wait_for
 from smclab.agents import Agent
 from smclab.flows import become, ends, held, serve
 from smclab.mesh import Mesh
+from smclab.pins import PINS
 
 SMCD = ("smcd", "smcd")
 LINGER = 60
 # by whose function they are attached to
 GUARDS = {"connect_guard"}
 EVERYBODYS = {"sockproto", "flow_passive"} | GUARDS
+LISTENERS = {"syn_waits"}
 
 
 class Lab:
@@ -36,19 +39,28 @@ class Lab:
         self.server = None
 
     def attached(self):
-        return self.agent.links() & EVERYBODYS
+        return self.agent.links() & (EVERYBODYS | LISTENERS)
+
+    def serve(self):
+        """b listens: the first SMC listener since there was none."""
+        assert self.attached() == EVERYBODYS
+        self.server = serve(self.b, 7000)
+        become(self.attached, EVERYBODYS | LISTENERS)
+        assert ends(self.a, self.b) == SMCD
 
     def armed(self):
         return sorted(p["name"] for p in self.agent.get("/v1/pods")["pods"]
                       if p["armed"])
 
-    def linger(self):
-        """What is attached when the minute is over; it was all there until
-        shortly before."""
+    def linger(self, left):
+        """This is attached when the minute is over; all was there until shortly
+        before."""
+        before = self.attached()
+        assert before >= EVERYBODYS
         self.vm.run(["sleep", str(LINGER // 2)], timeout=LINGER)
-        assert self.attached() == EVERYBODYS
-        wait_for(lambda: self.attached() != EVERYBODYS, LINGER, "the minute")
-        return self.attached()
+        assert self.attached() == before
+        wait_for(lambda: self.attached() != before, LINGER, "the minute")
+        become(self.attached, left)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +88,7 @@ def test_before_the_pod_is_there(lab):
     lab.mesh.extra.pop()
     lab.mesh.apply()
     become(lab.armed, ["a", "b"], 30)
-    lab.server = serve(lab.b, 7000)
-    assert ends(lab.a, lab.b) == SMCD
+    lab.serve()
 
 
 def test_a_minute_longer(lab):
@@ -85,23 +96,28 @@ def test_a_minute_longer(lab):
     with held(lab.a, lab.b.v4, 7000) as h:
         lab.mesh.apply(**lab.nobody)
         become(lab.armed, [], 30)
-        assert lab.linger() & EVERYBODYS == GUARDS
+        lab.linger(GUARDS | LISTENERS)
         assert h.ends(lab.b) == [SMCD]
+        assert lab.attached() == GUARDS | LISTENERS
     lab.server.kill()
     become(lab.attached, set(), 30)
     # and back
     lab.mesh.apply()
     become(lab.armed, ["a", "b"], 30)
-    assert lab.attached() == EVERYBODYS
-    lab.server = serve(lab.b, 7000)
-    assert ends(lab.a, lab.b) == SMCD
+    lab.serve()
 
 
 def test_a_restart_finds_them(lab):
+    there = EVERYBODYS | LISTENERS
     lab.agent.stop()
-    assert lab.attached() == EVERYBODYS
+    assert lab.attached() == there
     lab.agent.start()
-    assert lab.attached() == EVERYBODYS and ends(lab.a, lab.b) == SMCD
+    assert lab.attached() == there and ends(lab.a, lab.b) == SMCD
+    # a listener that was opened meanwhile is told by its pod's row
+    lab.agent.stop()
+    lab.vm.run(f"rm {PINS}links/syn_waits")
+    lab.agent.start()
+    assert lab.attached() == there
 
 
 @pytest.mark.long
@@ -114,4 +130,4 @@ def test_an_agent_that_has_nothing_to_arm(lab):
         lab.server.kill()
     lab.mesh.apply(**lab.nobody)
     lab.agent.start()
-    assert lab.linger() == set()
+    lab.linger(set())

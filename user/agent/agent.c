@@ -195,6 +195,7 @@ static void resync_event(uv_timer_t *timer)
 			"put back what was missing of the datapath, repairs=%u",
 			repairs);
 	a->counts.repairs += repairs;
+	datapath_listen(a->dp); /* an event may have been lost */
 	http_feed_sweep(a->flows);
 	agent_follow(a, http_feed_readers(a->flows));
 	a->unswept = true;
@@ -241,6 +242,10 @@ static void flow_event(const struct smc_event *e, void *arg)
 {
 	struct agent *a = arg;
 
+	if (e->type == SMC_EVENT_LISTENS) { /* no flow's */
+		datapath_listen(a->dp);
+		return;
+	}
 	if (e->type == SMC_EVENT_REFUSED)
 		refused(a, e);
 	if (e->type == SMC_EVENT_FELL_BACK)

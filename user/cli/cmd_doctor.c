@@ -284,6 +284,10 @@ static void gather_warnings(struct report *r, const struct features *features)
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
 			"SMC handshakes under way cannot be counted: a pod that opens very many connections to addresses that do not answer, armed or not, holds up every SMC listener of the node. The hooks that see SMC sockets come and go are missing.");
+	if (r->smc && !feature_present(features, FEATURE_LSM_REQUEST))
+		yyjson_mut_arr_add_str(
+			r->doc, arr,
+			"Clients of a listener in an annotated pod whose accept queue is full, plain TCP ones too, may be reset: the hook that lets their SYNs wait is missing.");
 	if (r->smc && landlock_has_tcp())
 		yyjson_mut_arr_add_str(
 			r->doc, arr,

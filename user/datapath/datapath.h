@@ -109,6 +109,14 @@ int datapath_arm(struct datapath *dp);
  */
 void datapath_disarm(struct datapath *dp, bool guarded);
 
+/*
+ * datapath_listen - Attach what every SYN to this machine runs through, where
+ * the hooks above are and a pod has opened an SMC listener since: it makes a
+ * SYN to a full one wait. Does nothing twice; what cannot be attached is said
+ * once. datapath_disarm() detaches it with the rest.
+ */
+void datapath_listen(struct datapath *dp);
+
 /* datapath_is_armed - Is any of these hooks attached? */
 bool datapath_is_armed(const struct datapath *dp);
 
@@ -148,8 +156,8 @@ struct datapath_changes {
 /*
  * datapath_apply - Make the maps hold @plan: reads what is there, applies the
  * difference. Order: what takes away first (switch off, disarmed pods, new
- * exclusions, endpoints that went), arming last. BPF's own SMC_POD_REFUSED
- * flag is kept while the entry is of the same pod_id.
+ * exclusions, endpoints that went), arming last. BPF's own flags, REFUSED and
+ * LISTENS, are kept while the entry is of the same pod_id.
  * A full map keeps its oldest content: counted in did->full, no error. Where a
  * row that denies found no room, what it is about is not armed.
  * After an error nothing is given, only taken away: the next one goes on.

@@ -231,6 +231,11 @@ static void probe_lsm_connect(const struct probe *p, struct feature_result *r)
 	try_fmod_ret(p, "security_socket_connect", r);
 }
 
+static void probe_lsm_request(const struct probe *p, struct feature_result *r)
+{
+	try_fmod_ret(p, "security_inet_conn_request", r);
+}
+
 static void probe_hs_ctrl(const struct probe *p, struct feature_result *r)
 {
 	char path[256];
@@ -451,6 +456,7 @@ static void (*const probes[])(const struct probe *p,
 	[FEATURE_SOCKPROTO] = probe_sockproto,
 	[FEATURE_HS_CTRL] = probe_hs_ctrl,
 	[FEATURE_LSM_CONNECT] = probe_lsm_connect,
+	[FEATURE_LSM_REQUEST] = probe_lsm_request,
 	[FEATURE_NO_SOCKET_LSM] = probe_no_socket_lsm,
 	[FEATURE_SMC_TRACE] = probe_smc_trace,
 	[FEATURE_SMC_DIAG] = probe_smc_diag,

@@ -35,6 +35,9 @@
 	X(LSM_CONNECT, "lsm_connect", "BPF on security_socket_connect",        \
 	  "a second connect() during a non-blocking one may fail",             \
 	  "use a kernel with CONFIG_SECURITY_NETWORK")                         \
+	X(LSM_REQUEST, "lsm_request", "BPF on security_inet_conn_request",     \
+	  "clients of a busy SMC listener, plain ones too, may be reset",      \
+	  "use a kernel with CONFIG_SECURITY_NETWORK")                         \
 	X(NO_SOCKET_LSM, "no_socket_lsm",                                      \
 	  "no security module (selinux, apparmor, smack, tomoyo) that may "    \
 	  "refuse sockets",                                                    \

@@ -7,7 +7,8 @@
  * (LINK_ARMED) is attached when the first pod is to be armed, in the order of
  * link_rows: what guards before what converts. All of them are attached before
  * the first is pinned, for a pod waits: whoever dies in between has attached
- * nothing. They are detached in the opposite order.
+ * nothing. They are detached in the opposite order. What every SYN to the
+ * machine runs through waits for the first SMC listener (LINK_LISTENER).
  */
 #include <string.h>
 
@@ -170,6 +171,7 @@ const char *datapath_recorder(const struct datapath *dp)
 static bool is_armed_row(const struct datapath *dp, size_t i)
 {
 	return has_flag(i, LINK_ARMED) && link_is_loaded(dp, i) &&
+	       (dp->listens || !has_flag(i, LINK_LISTENER)) &&
 	       (!link_rows[i].recorder ||
 		link_rows[i].recorder == dp->recorder);
 }
@@ -270,6 +272,7 @@ void datapath_disarm(struct datapath *dp, bool guarded)
 		return;
 	detach_armed(dp, guarded ? LINK_GUARDS : 0);
 	dp->hooks = datapath_is_armed(dp) ? HOOKS_GUARD : HOOKS_DOWN;
+	dp->listens &= dp->hooks != HOOKS_DOWN;
 }
 
 bool datapath_is_armed(const struct datapath *dp)
@@ -278,6 +281,71 @@ bool datapath_is_armed(const struct datapath *dp)
 		if (has_flag(i, LINK_ARMED) && dp->link_fd[i] >= 0)
 			return true;
 	return false;
+}
+
+/* ---- what the rows of pods say ---- */
+
+static bool is_armed(const struct smc_pod *pod)
+{
+	return !(pod->flags &
+		 (SMC_POD_DENY | SMC_POD_REFUSED | SMC_POD_SHARED));
+}
+
+static bool has_listened(const struct smc_pod *pod)
+{
+	return pod->flags & SMC_POD_LISTENS;
+}
+
+static bool any_of(const struct datapath *dp, enum map_id id,
+		   bool (*is_one)(const struct smc_pod *pod))
+{
+	_cleanup_(rows_free) struct rows rows = {};
+	struct smc_pod pod;
+	int err = pods_read(dp, id, &rows);
+
+	/* Rather too much is attached than too little. */
+	if (err)
+		return log_warn(err, "read the map %s", map_rows[id].name);
+	for (size_t i = 0; i < rows.n; i++) {
+		memcpy(&pod, rows_value(&rows, i), sizeof(pod));
+		if (is_one(&pod))
+			return true;
+	}
+	return false;
+}
+
+static bool any_pod(const struct datapath *dp,
+		    bool (*is_one)(const struct smc_pod *pod))
+{
+	return any_of(dp, MAP_NETNS, is_one) || any_of(dp, MAP_CGROUP, is_one);
+}
+
+/* ---- with the first SMC listener ---- */
+
+/* Also one of a pod that has been disarmed since, which only a pin tells. */
+static bool had_listener(const struct datapath *dp)
+{
+	for (size_t i = 0; i < LINKS; i++)
+		if (has_flag(i, LINK_LISTENER) &&
+		    link_pin_is_ours(dp->link_dir, link_rows[i].name))
+			return true;
+	return any_pod(dp, has_listened);
+}
+
+void datapath_listen(struct datapath *dp)
+{
+	if (!dp->obj || dp->listens || dp->hooks == HOOKS_DOWN ||
+	    !any_pod(dp, has_listened))
+		return;
+	dp->listens = true;
+	for (size_t i = 0; i < LINKS; i++) {
+		if (!has_flag(i, LINK_LISTENER) || !is_armed_row(dp, i) ||
+		    dp->link_fd[i] >= 0)
+			continue;
+		hooks_passing(link_rows[i].name);
+		link_up(dp, i);
+		hooks_passing(link_rows[i].name);
+	}
 }
 
 /* ---- at the start ---- */
@@ -293,24 +361,6 @@ static void attach_start(struct datapath *dp)
 		link_up(dp, i);
 		hooks_passing(link_rows[i].name);
 	}
-}
-
-static bool any_armed(const struct datapath *dp, enum map_id id)
-{
-	const __u32 not = SMC_POD_DENY | SMC_POD_REFUSED | SMC_POD_SHARED;
-	_cleanup_(rows_free) struct rows rows = {};
-	struct smc_pod pod;
-	int err = pods_read(dp, id, &rows);
-
-	/* Rather too much is attached than too little. */
-	if (err)
-		return log_warn(err, "read the map %s", map_rows[id].name);
-	for (size_t i = 0; i < rows.n; i++) {
-		memcpy(&pod, rows_value(&rows, i), sizeof(pod));
-		if (!(pod.flags & not))
-			return true;
-	}
-	return false;
 }
 
 /* What guarded sockets of ours before a restart goes on to. */
@@ -332,7 +382,8 @@ void hooks_up(struct datapath *dp)
 	attach_start(dp);
 	ration_up(dp);
 	datapath_record(dp, wish);
-	if (any_armed(dp, MAP_NETNS) || any_armed(dp, MAP_CGROUP))
+	dp->listens = had_listener(dp);
+	if (any_pod(dp, is_armed))
 		datapath_arm(dp);
 	else
 		guard_again(dp);

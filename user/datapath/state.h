@@ -56,6 +56,8 @@ enum link_flag {
 	LINK_FOR_LSM = 8,   /* only where FEATURE_NO_SOCKET_LSM is not there */
 	/* Without one of these SMC sockets under way are not counted. */
 	LINK_RATION = 16,
+	/* Of those with LINK_ARMED: only once a pod has an SMC listener. */
+	LINK_LISTENER = 32,
 };
 
 struct recorder;
@@ -70,7 +72,7 @@ struct link_row {
 	const char *lost;		 /* what is lost without it */
 };
 
-#define LINKS 15
+#define LINKS 16
 /* In the order of attachment. */
 extern const struct link_row link_rows[LINKS];
 
@@ -146,6 +148,7 @@ struct datapath {
 	const struct recorder *recorder;   /* NULL: none */
 	enum mesh_recorder wish;	   /* of the recorder, the last one */
 	enum hooks hooks;
+	bool listens;	 /* those with LINK_LISTENER are to be up, too */
 	bool arm_failed; /* so nothing must be converted */
 	bool rations;	 /* all links with LINK_RATION are up */
 	struct other *others;

@@ -133,13 +133,14 @@ static int (*const wants[MAP_MAX])(const struct mesh_plan *plan,
 };
 
 /*
- * BPF marks a pod for which the kernel refused a socket; the mark is its own,
- * and stays while the entry is the same pod's. (Of an entry that denies the
- * plan says whether it has the mark: it outlives the annotation. A mark set
- * between our reading and our writing of a changed entry is lost, and set again
- * by the next refused socket.)
+ * BPF marks a pod for which the kernel refused a socket, and one that has an
+ * SMC listener; the marks are its own, and stay while the entry is the same
+ * pod's. (Of an entry that denies the plan says whether a socket was refused:
+ * that outlives the annotation. A mark set between our reading and our writing
+ * of a changed entry is lost, and set again by the next refused socket, or the
+ * next client of that listener.)
  */
-static void keep_refused(struct rows *want, const struct rows *have)
+static void keep_marks(struct rows *want, const struct rows *have)
 {
 	const void *old_bytes;
 	struct smc_pod pod, old;
@@ -150,7 +151,10 @@ static void keep_refused(struct rows *want, const struct rows *have)
 			continue;
 		memcpy(&old, old_bytes, sizeof(old));
 		memcpy(&pod, rows_value(want, i), sizeof(pod));
-		if (pod.pod_id == old.pod_id && !(pod.flags & SMC_POD_DENY))
+		if (pod.pod_id != old.pod_id)
+			continue;
+		pod.flags |= old.flags & SMC_POD_LISTENS;
+		if (!(pod.flags & SMC_POD_DENY))
 			pod.flags |= old.flags & SMC_POD_REFUSED;
 		memcpy(rows_value(want, i), &pod, sizeof(pod));
 	}
@@ -188,8 +192,8 @@ static int keep_flags(const struct datapath *dp, enum map_id id,
 	if (!err)
 		err = keep_shared(want, have);
 	rows_sort(want);
-	keep_refused(want, &theirs);
-	keep_refused(want, have);
+	keep_marks(want, &theirs);
+	keep_marks(want, have);
 	return err;
 }
 

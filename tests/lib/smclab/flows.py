@@ -138,9 +138,11 @@ def become(fn, expected, timeout=10):
                 f"expected {expected}, still {last} after {timeout:g} s")
 
 
-def serve(pod, *ports, prog="echod", native=False, address="0.0.0.0", **where):
-    """An echo server in the pod; native: it asks for SMC by itself."""
-    argv = [progs.path(prog)] + (["--smc"] if native else [])
+def serve(pod, *ports, prog="echod", native=False, address="0.0.0.0",
+          options=(), **where):
+    """An echo server in the pod; native: it asks for SMC by itself. @options:
+    further ones of the program."""
+    argv = [progs.path(prog)] + (["--smc"] if native else []) + list(options)
     proc = pod.spawn(argv + [at(address, p) for p in ports], **where)
 
     def up():

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that does not accept for a while: its clients must not notice that
+it is an SMC listener.
+
+            VM busy
+     c        t         s
+   armed   stranger   armed, SIGSTOPped while all its clients come at once,
+    .10      .20       .11   one listening port a case, echod on each
+     |        |         |
+   --+-- br0 -+---------+--
+
+The same bursts four times: with nothing of ours, of TCP and of the kernel's own
+SMC; with the mesh; and with what makes SYNs wait taken away.
+"""
+import json
+import signal
+
+import pytest
+
+from smclab import Vm, paths, topo, wait_for
+from smclab.agents import Agent
+from smclab.crowd import hammer, hammering, result
+from smclab.flows import serve
+from smclab.mesh import Mesh
+from smclab.pins import PINS
+
+# port: (backlog, listeners with SO_REUSEPORT, armed clients, plain ones)
+CASES = {7101: (1, 1, 6, 4), 7104: (4, 1, 12, 12), 7164: (64, 1, 100, 60),
+         7204: (4, 4, 24, 16)}
+# A SYN is repeated after each of the first seconds: the server wakes up between
+# two of them.
+STOPPED = 2.5
+# More than with the mesh off, milliseconds.
+LONGER = 1000
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm, self.mesh = vm, Mesh()
+        topo.bridge(vm, "10.244.1.1/16")
+        for name, host in zip("cst", (10, 11, 20)):
+            pod = topo.pod(vm, name, f"10.244.1.{host}/16")
+            setattr(self, name, self.mesh.add(
+                pod, enabled="true" if name in "cs" else None))
+        self.agent, self.figures = None, []
+
+    def bursts(self, ports=tuple(CASES), native=False):
+        """{port: (what became of c's clients, of t's)}. native: c and s ask for
+        SMC themselves."""
+        servers, clients = [], {}
+        try:
+            for port in ports:
+                backlog, each, _, _ = CASES[port]
+                servers.append(serve(
+                    self.s, port, native=native,
+                    options=["--backlog", str(backlog), "--each", str(each)]))
+            self.wait_guarded()
+            for server in servers:
+                server.kill(signal.SIGSTOP, wait=False)
+            for port in ports:
+                clients[port] = self.burst(port, native)
+            self.vm.run(["sleep", str(STOPPED)])
+            for server in servers:
+                server.kill(signal.SIGCONT, wait=False)
+            told = {port: tuple(map(outcome, procs))
+                    for port, procs in clients.items()}
+            self.figures.append(told)
+            return told
+        finally:
+            for server in servers:
+                server.kill(signal.SIGKILL)
+
+    def burst(self, port, native):
+        *_, armed, plain = CASES[port]
+        return [hammering(pod, f"10.244.1.11:{port}", count=n, threads=n,
+                          smc=native and pod is self.c)
+                for pod, n in ((self.c, armed), (self.t, plain))]
+
+    def wait_guarded(self):
+        """The agent has heard of the first listener."""
+        if self.agent and self.agent.proc.alive:
+            wait_for(lambda: "syn_waits" in self.agent.links(), 10,
+                     "what makes SYNs wait")
+
+    def start(self):
+        self.agent = Agent(self.vm, self.mesh.objects()).start()
+        self.mesh.agents.append(self.agent)
+
+
+def outcome(proc):
+    proc.stdin(None)
+    proc.wait(60)
+    told = result(proc)
+    talk = [line for line in proc.err.splitlines() if " ms, " not in line]
+    return {key: told[key] for key in ("connections", "errors", "smc", "tcp",
+                                       "own_ms")} | {"talk": talk}
+
+
+def errors(bursts):
+    return sum(told["errors"] for both in bursts.values() for told in both)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Vm("busy", mem=1536) as vm:
+        lab = Lab(vm)
+        yield lab
+    with open(paths.log_file("busy-figures.txt"), "w", encoding="ascii") as f:
+        f.writelines(f"{port}: {json.dumps(told)}\n" for bursts in lab.figures
+                     for port, both in bursts.items() for told in both)
+
+
+@pytest.fixture(scope="module")
+def off(lab):
+    assert lab.agent is None
+    return lab.bursts()
+
+
+@pytest.fixture(scope="module")
+def on(lab, off):
+    lab.start()
+    return lab.bursts()
+
+
+def test_plain_tcp_waits(off):
+    """Control: nobody fails, and not everybody is served at once."""
+    assert errors(off) == 0, off
+    for port, both in off.items():
+        assert max(told["own_ms"] for told in both) > 1000 * STOPPED / 2, port
+
+
+def test_the_kernels_own_smc_fails(lab, off):
+    """Control: with nothing of ours such bursts break connections."""
+    assert errors(lab.bursts(native=True)) > 0
+
+
+@pytest.mark.parametrize("port", CASES)
+def test_nobody_fails_or_waits_longer(off, on, port):
+    for before, now in zip(off[port], on[port]):
+        assert now["errors"] == 0, now
+        assert now["connections"] == before["connections"]
+    longest = max(told["own_ms"] for told in off[port])
+    assert max(told["own_ms"] for told in on[port]) < longest + LONGER, \
+        (off[port], on[port])
+
+
+@pytest.mark.parametrize("port", CASES)
+def test_some_are_smc(on, port):
+    """A backlog of 1 has room for one, the others for half of it."""
+    assert on[port][0]["smc"] >= max(1, CASES[port][0] // 2 - 1), on[port]
+
+
+def test_it_is_said_why(lab, on):
+    def told(pod, **labels):
+        return lab.agent.metric("smcmesh_flows_bypassed_total", pod=pod, **labels)
+
+    busy = sum(both[0]["tcp"] for both in on.values())
+    assert 0 < told("s", reason="listener-busy") <= busy
+    assert lab.agent.metric("smcmesh_syns_waited_total", pod="s") > 0
+    said = {f["reason"] for f in lab.agent.get("/v1/flows")["flows"]
+            if f["pod"] == "s" and f["role"] == "server"
+            and f["remote_address"] == lab.c.v4 and f["outcome"] == "tcp"}
+    # a SYN cookie has no room for the option
+    assert "listener-busy" in said <= {"listener-busy", "not-offered"}, said
+    # when there is room again
+    server = serve(lab.s, 7000, options=["--backlog", "1"])
+    assert hammer(lab.c, "10.244.1.11:7000", count=5)["smc"] == 5
+    server.kill()
+
+
+def test_no_alone_is_not_enough(lab, on):
+    """Control: as it was, without what makes SYNs wait; the agent, which would
+    put it back, is dead."""
+    lab.agent.stop(signal.SIGKILL)
+    lab.vm.run(f"rm {PINS}links/syn_waits")
+    assert errors(lab.bursts()) > 0
+    lab.agent.start()
+    wait_for(lambda: "syn_waits" in lab.agent.links(), 10, "it to be back")
+    assert errors(lab.bursts([7104])) == 0
