@@ -129,6 +129,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/tests/%.o
 $(BUILD)/unit/tests/bpf/test_verdict.o: $(BUILD)/bpf/verdict.skel.h
 $(BUILD)/unit/tests/bpf/test_ration.o: $(BUILD)/bpf/ration.skel.h
 $(BUILD)/unit/tests/bpf/test_quarantine.o: $(BUILD)/bpf/quarantine.skel.h
+$(BUILD)/unit/tests/bpf/test_answers.o: $(BUILD)/bpf/answers.skel.h
 
 # without sanitizers: it also runs in the lab
 $(BUILD)/bpf/inspect: $(BUILD)/tests/bpf/inspect.o

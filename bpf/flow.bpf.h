@@ -280,13 +280,16 @@ static __always_inline void smc_flow_tell(const struct smc_handshake *key,
 		smc_tell(SMC_EVENT_UPGRADED, key, flow);
 }
 
-/* smc_flow_ended - Settle the flow at @key, and tell. */
-static __always_inline void smc_flow_ended(const struct smc_handshake *key,
+/* smc_flow_ended - Settle the flow at @key, and tell. Return: true for the one
+ * caller that did it. */
+static __always_inline bool smc_flow_ended(const struct smc_handshake *key,
 					   struct smc_flow *flow, __u8 outcome,
 					   __u32 code)
 {
-	if (smc_flow_settle(flow, outcome, code))
-		smc_flow_tell(key, flow);
+	if (!smc_flow_settle(flow, outcome, code))
+		return false;
+	smc_flow_tell(key, flow);
+	return true;
 }
 
 /*

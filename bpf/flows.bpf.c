@@ -27,6 +27,7 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "answers.bpf.h"
 #include "listener.bpf.h"
 #include "plain.bpf.h"
 #include "quarantine.bpf.h"
@@ -82,6 +83,21 @@ static __always_inline struct smc_flow *smc_flow_of(const struct smc_sock *smc,
 	return bpf_map_lookup_elem(&smc_flow, key);
 }
 
+/* smc_agreed_ended - The same as smc_flow_ended(), of a handshake that the
+ * selector said "yes" to: of a server's the ration gets its answer back. */
+static __always_inline void smc_agreed_ended(const struct smc_handshake *key,
+					     struct smc_flow *flow,
+					     __u8 outcome, __u32 code)
+{
+	struct smc_answer_rows rows;
+
+	if (!smc_flow_ended(key, flow, outcome, code) ||
+	    flow->role != SMC_ROLE_SERVER)
+		return;
+	smc_answer_rows_of(&rows, flow->remote_ip);
+	smc_answers_give_back(&rows, flow->opened_ns, flow->decided_ns);
+}
+
 /* ---- fall-backs ---- */
 
 /* Before a flow exists: an option was set that SMC cannot do, and the socket
@@ -124,7 +140,7 @@ int BPF_PROG(smc_fallback, const struct smc_sock *smc, int code)
 	if (!flow)
 		smc_fell_back_early(smc, sk, code);
 	else if (flow->verdict == SMC_VERDICT_ACCELERATE)
-		smc_flow_ended(&key, flow, SMC_OUTCOME_FALLBACK, code);
+		smc_agreed_ended(&key, flow, SMC_OUTCOME_FALLBACK, code);
 	return 0;
 }
 
@@ -332,7 +348,7 @@ int BPF_PROG(smc_accepted, struct smc_sock *smc)
 	} else if (flow->verdict == SMC_VERDICT_ACCELERATE) {
 		if (!failed)
 			flow->buffers = smc_buffers(smc);
-		smc_flow_ended(&key, flow, outcome, code);
+		smc_agreed_ended(&key, flow, outcome, code);
 	} else { /* the selector's "no" */
 		smc_flow_ended(&key, flow, failed ? outcome : SMC_OUTCOME_TCP,
 			       failed ? code : 0);
@@ -384,6 +400,22 @@ int BPF_PROG(flow_passive, struct sock *sk, struct sock *child,
 	return flow_passive_of(sk, child);
 }
 
+/* smc_drop_unsettled - Take the record of a connection away that has ended
+ * before anybody told what it was: of a server's "yes", where someone took
+ * smc_accepted away, the ration gets its answer back by this. */
+static __always_inline void smc_drop_unsettled(const struct smc_handshake *key,
+					       struct smc_flow *flow)
+{
+	bool answered = flow->role == SMC_ROLE_SERVER &&
+			flow->verdict == SMC_VERDICT_ACCELERATE;
+	__u64 given = flow->opened_ns;
+	struct smc_answer_rows rows;
+
+	smc_answer_rows_of(&rows, flow->remote_ip);
+	if (smc_flow_drop(key, flow) && answered)
+		smc_answers_give_back(&rows, given, bpf_ktime_get_ns());
+}
+
 /*
  * The inner socket goes: the connection has ended for both sides, or has fallen
  * back and is closed here, or its connect() found nobody. smc_release() would
@@ -407,7 +439,7 @@ int BPF_PROG(smc_closed, struct smc_sock *smc)
 		return 0;
 	if (flow->outcome == SMC_OUTCOME_PENDING) {
 		smc_socket_unanswered(flow, tp);
-		smc_flow_drop(&key, flow);
+		smc_drop_unsettled(&key, flow);
 		return 0;
 	}
 	smc_flow_bytes(flow, tp);

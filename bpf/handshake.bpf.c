@@ -30,9 +30,9 @@
  * The record is made here, and of a "yes" only: strangers who are answered "no"
  * take nobody's place. (The recorder `sockops` has made a client's before.) But
  * for two: what becomes of a connect() to a peer in quarantine is to be seen to
- * its end, for it may tell why the peer did not answer (quarantine.bpf.h); and a
- * "no" to an endpoint that only this moment explains, of a listener that is
- * busy: nobody could say why afterwards.
+ * its end, for it may tell why the peer did not answer (quarantine.bpf.h); and
+ * a "no" to an endpoint that only this moment explains, of a listener that is
+ * busy or a ration that is used up: nobody could say why afterwards.
  *
  * Client hook: the caller's task, or a timer. Server hook, and syn_waits:
  * softirq, on whatever task runs. None may use `current`.
@@ -40,6 +40,7 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "answers.bpf.h"
 #include "flow.bpf.h"
 #include "listener.bpf.h"
 #include "plain.bpf.h"
@@ -74,18 +75,19 @@ static __always_inline bool smc_repeat(const struct smc_handshake *h,
  * smc_remember - Keep a "yes": it is a "no" without, for it could not be
  * repeated. A client's record may be there already, made by sockops: it is
  * given the verdict. A server's is there when its SYN-ACK is repeated.
+ * Return: 1 made; 0 it was there; a negative errno, there is no room.
  */
-static __always_inline bool smc_remember(const struct smc_handshake *h,
-					 const struct smc_flow *flow)
+static __always_inline int smc_remember(const struct smc_handshake *h,
+					const struct smc_flow *flow)
 {
 	struct smc_flow *old;
 	int err = smc_flow_put(h, flow);
 
 	if (!err)
-		return true;
+		return 1;
 	old = err == -EEXIST ? bpf_map_lookup_elem(&smc_flow, h) : NULL;
 	if (!old)
-		return false;
+		return err;
 	if (flow->role == SMC_ROLE_SERVER)
 		smc_count(flow->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
 	old->reason = flow->reason;
@@ -93,7 +95,7 @@ static __always_inline bool smc_remember(const struct smc_handshake *h,
 	if (old->verdict == SMC_VERDICT_BYPASS)
 		smc_hold_for(old->pod_id, 1, 0);
 	old->verdict = flow->verdict;
-	return true;
+	return 0;
 }
 
 /* smc_note - Write a "no" into the record that sockops has made. */
@@ -124,7 +126,7 @@ static __always_inline bool smc_offer_first(const struct sock *sk,
 		smc_flow_answer(&flow, &a);
 	}
 	if (a.verdict == SMC_VERDICT_ACCELERATE) {
-		if (smc_remember(h, &flow))
+		if (smc_remember(h, &flow) >= 0)
 			return true;
 		a.verdict = SMC_VERDICT_BYPASS;
 		a.reason = SMC_REASON_MAP_FULL;
@@ -163,6 +165,18 @@ int BPF_PROG(syn_option, struct tcp_sock *tp)
 
 /* ---- servers ---- */
 
+/* smc_cannot_keep - Why a "yes" that nothing else stands against could not be
+ * kept now; or NONE. @tp: the listener. */
+static __always_inline __u32 smc_cannot_keep(const struct tcp_sock *tp,
+					     const struct smc_answer_rows *rows,
+					     __u64 now)
+{
+	if (smc_listener_busy(tp))
+		return SMC_REASON_LISTENER_BUSY;
+	return smc_answers_left(rows, now) ? SMC_REASON_NONE
+					   : SMC_REASON_RATIONED;
+}
+
 /*
  * smc_answer_now - The answer to a SYN, as of now: whether it was given before,
  * @h's record knows, of which a new "no" takes no place.
@@ -173,23 +187,29 @@ static __always_inline bool smc_answer_now(const struct tcp_sock *tp,
 					   const struct smc_conn *c,
 					   const struct smc_handshake *h)
 {
+	struct smc_answer_rows rows;
 	struct smc_answer a;
 	struct smc_flow flow;
+	int made;
 
 	smc_judge(pod, c, SMC_ROLE_SERVER, &a);
 	if (a.verdict != SMC_VERDICT_ACCELERATE)
 		return false;
 	smc_flow_fill(&flow, pod, c, &tp->inet_conn.icsk_inet.sk,
 		      SMC_ROLE_SERVER);
-	if (smc_listener_busy(tp)) {
+	smc_answer_rows_of(&rows, c->remote.ip);
+	a.reason = smc_cannot_keep(tp, &rows, flow.opened_ns);
+	if (a.reason) {
 		a.verdict = SMC_VERDICT_BYPASS;
-		a.reason = SMC_REASON_LISTENER_BUSY;
 		smc_flow_answer(&flow, &a);
 		(void)smc_flow_put(h, &flow);
 		return false;
 	}
 	smc_flow_answer(&flow, &a);
-	return smc_remember(h, &flow);
+	made = smc_remember(h, &flow);
+	if (made > 0)
+		smc_answers_take(&rows, flow.opened_ns);
+	return made >= 0;
 }
 
 /* A first SYN-ACK cannot be told from a repeated one (num_retrans is raised

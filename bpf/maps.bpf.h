@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every map. The first fourteen are the public ABI (include/smcmesh/abi.h); the
- * last three are between our own programs. The loader pins them all under
+ * last four are between our own programs. The loader pins them all under
  * their names, so that an agent that is restarted, or two generations of
  * programs that run side by side during an upgrade, share them.
  *
@@ -200,3 +200,19 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } smc_early SEC(".maps") __weak;
+
+/* Answers that are not finished, of the node or of peers; see answers.bpf.h. */
+struct smc_answers {
+	__u32 slot; /* in which `open` was last made anew */
+	__s32 open; /* the sum of `given` */
+	__s32 given[SMC_ANSWER_SLOTS];
+};
+
+/* Row 0: the node's; then the peers', by a hash of their address. 290 KiB; an
+ * array's row is had for a tenth of what a hash's costs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 + SMC_ANSWER_PEERS);
+	__type(key, __u32);
+	__type(value, struct smc_answers);
+} smc_answering SEC(".maps") __weak;

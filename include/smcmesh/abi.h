@@ -82,6 +82,18 @@
 /* SMC sockets under way that can be counted: no limit may be higher. */
 #define SMC_PENDING_ENTRIES 4096
 
+/* Answers of this node that are not finished: the "yes" is sent, and what
+ * becomes of it is not known. So many of one peer address, and of all. */
+#define SMC_ANSWERS_PEER 64
+#define SMC_ANSWERS_NODE 256
+/* Each is counted for as long as a SYN-ACK is repeated (63 s), at most: by the
+ * slot of 2^SHIFT ns in which it was given, for 64 to 69 s. */
+#define SMC_ANSWER_SHIFT 32
+#define SMC_ANSWER_SLOTS 16
+/* Rows that peers are counted in; those that meet in one share its ration. */
+#define SMC_ANSWER_PEER_BITS 12
+#define SMC_ANSWER_PEERS (1 << SMC_ANSWER_PEER_BITS)
+
 /* Every struct smc_hs_ctrl of ours is called SMC_CTRL_PREFIX + generation. */
 #define SMC_CTRL_PREFIX "smcmesh_"
 #define SMC_CTRL_PREFIX_LEN 8

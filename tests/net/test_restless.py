@@ -123,11 +123,3 @@ def test_what_encrypts(netns):
                                            "what": "an IPsec policy"}
     n.run("ip xfrm policy flush")
     assert nodectl("encrypt", netns=n)["result"] == 0
-
-
-def test_wireguard(netns):
-    n = netns()
-    if n.run("ip link add wg7 type wireguard", check=False).rc:
-        pytest.skip("this kernel has no WireGuard")
-    assert nodectl("encrypt", netns=n) == {
-        "result": 1, "what": "the WireGuard device wg7"}
