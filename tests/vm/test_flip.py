@@ -2,29 +2,32 @@
 """An endpoint comes or goes in the middle of a handshake.
 
               VM flip: agent stopped, so that it puts nothing back
-     c  10.244.2.1+20, fd00::2:1+20        s  10.244.3.1+20, fd00::3:1+20
-     |                                     |
-   --+------------------ br0 --------------+--
+     c  10.244.2.1+20, fd00::2:1+20        s  10.244.3.1+20, fd00::3:1+20   f
+     |                                     |                                |
+   --+------------------ br0 --------------+--------------------------------+--
 
 Pair i is a connection from c's i-th address to s's. All of them lose their
 first SYN, SYN-ACK or ACK, then the rows of smc_endpoint change, and a second
 later TCP repeats the SYN or the SYN-ACK: the kernel asks the selector again.
 Blocking clients use IPv4, clients that call connect() over and over IPv6:
-12 runs of 20 flips.
+12 runs of 20 flips. And again while another pod, f, has as many flows as it can.
 """
+import contextlib
 import itertools
+import json
 import signal
 
 import pytest
 
 from smclab import Vm, manifest, progs, topo, wait_for
 from smclab.agents import Agent
-from smclab.crowd import addresses, options, result
+from smclab.crowd import addresses, hammer, options, ready, result
 from smclab.flows import end, serve
 from smclab.pins import PINS
 
 PAIRS = 20
 PORT = 7000
+SHARE = 16384    # SMC_FLOW_SHARE
 
 # What is lost; what is repeated then; whose addresses flip, and from what; what
 # the connections become: the first answer counts.
@@ -74,8 +77,11 @@ class Lab:
         for pod, net in (self.c, 2), (self.s, 3):
             addresses(pod, f"10.244.{net}.1", PAIRS)
             addresses(pod, f"fd00::{net}:1", PAIRS)
-        self.agent = Agent(vm, [manifest.mesh(), manifest.of(self.c),
-                                manifest.of(self.s)]).start()
+        self.f = topo.pod(vm, "f", "10.244.1.12/16")
+        self.agent = Agent(vm, [manifest.mesh(), *map(
+            manifest.of, (self.c, self.s, self.f))]).start()
+        self.ids = {p["name"]: p["pod_id"]
+                    for p in self.agent.get("/v1/pods")["pods"]}
         self.server = serve(self.s, PORT, address="::")
         self.agent.proc.kill(signal.SIGSTOP, wait=False)
 
@@ -110,6 +116,19 @@ class Lab:
         return result(proc), ends, proc.err
 
 
+    @contextlib.contextmanager
+    def flooded(self, pod):
+        """This pod has as many open flows as it can."""
+        proc = ready(self.vm.spawn([progs.path("flood"), str(self.ids[pod])]),
+                     "the flood")
+        try:
+            yield json.loads(proc.out.splitlines()[0])["put"]
+            proc.stdin(None)
+            assert proc.wait().rc == 0, proc.output
+        finally:
+            proc.kill(9)
+
+
 @pytest.fixture(scope="module")
 def lab():
     with Vm("flip", mem=1536) as vm:
@@ -124,9 +143,7 @@ def agree(ends):
         not any("none" in pair for pair in ends)
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["blocking", "again"])
-@pytest.mark.parametrize("case", CASES)
-def test_one_handshake_has_one_verdict(lab, case, again):
+def assert_one_verdict(lab, case, again=False):
     told, ends, talk = lab.flip(case, again)
     was, becomes = CASES[case][3:]
     assert told["between"] == PAIRS, f"the flips came too late: {told}"
@@ -137,6 +154,29 @@ def test_one_handshake_has_one_verdict(lab, case, again):
     assert agree(ends), ends
     mode = {"smc": "smcd", "tcp": "tcp"}[becomes]
     assert [ours for ours, _ in ends] == [mode] * PAIRS
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["blocking", "again"])
+@pytest.mark.parametrize("case", CASES)
+def test_one_handshake_has_one_verdict(lab, case, again):
+    assert_one_verdict(lab, case, again)
+
+
+def test_while_another_pod_floods(lab):
+    """What it has pushes nobody's answer out, and leaves room for more."""
+    with lab.flooded("f") as flows:
+        assert flows == SHARE
+        assert_one_verdict(lab, "synack-yes-to-no")
+
+
+def test_the_pod_that_floods(lab):
+    """Control: to itself it is SMC no more, and whole."""
+    with lab.flooded("c") as flows:
+        assert SHARE - PAIRS <= flows <= SHARE
+        told = hammer(lab.c, f"10.244.1.11:{PORT}", count=5)
+        assert told["tcp"] == 5 and told["errors"] == 0, told
+    told = hammer(lab.c, f"10.244.1.11:{PORT}", count=5)
+    assert told["smc"] == 5, told
 
 
 @pytest.mark.parametrize("case", ["synack-client-yes-to-no", "ack-yes-to-no"])
