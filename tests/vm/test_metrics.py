@@ -148,12 +148,12 @@ def test_state_gauges(lab):
 KEY = {"isn", "netns", "local_port", "remote_port", "kind", "_pad"}
 FLOW = {"local_ip", "remote_ip", "local_port", "remote_port", "pod_id", "role",
         "verdict", "outcome", "closed", "reason", "kernel_code", "transports",
-        "flags", "_pad", "opened_ns", "decided_ns", "closed_ns", "rx_bytes",
+        "flags", "buffers", "opened_ns", "decided_ns", "closed_ns", "rx_bytes",
         "tx_bytes", "netns_cookie", "cookie"}
 PUBLIC = {
     "smc_config": ({}, {"abi_version", "abi_readable", "enabled", "transports",
                         "node_id", "uses", "limits", "offers_until_ns",
-                        "_room"}),
+                        "selectors", "_room"}),
     "smc_netns": ({}, {"pod_id", "flags", "transports", "uid"}),
     "smc_endpoint": ({"ip"}, {"transports", "node_id", "flags", "_pad"}),
     "smc_port": ({"prefixlen", "pod_id", "role", "port"}, {"first", "last"}),
