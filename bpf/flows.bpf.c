@@ -162,7 +162,7 @@ static __always_inline void smc_connected_plain(const struct smc_sock *smc,
 	struct smc_conn c;
 
 	w = smc_pod_of_sock(sk);
-	if (!w.pod)
+	if (!w.pod || !smc_uses(SMC_USE_PLAIN))
 		return;
 	smc_read_conn(&c, &sk->__sk_common);
 	smc_flow_fill(&flow, w.pod, &c, sk, SMC_ROLE_CLIENT);
@@ -305,7 +305,7 @@ static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
 	struct smc_conn c;
 
 	w = smc_pod_of_sock(sk);
-	if (!w.pod)
+	if (!w.pod || !smc_uses(SMC_USE_PLAIN))
 		return;
 	smc_pod_listens(w.pod);
 	smc_read_conn(&c, &sk->__sk_common);

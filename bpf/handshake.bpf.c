@@ -173,8 +173,9 @@ static __always_inline __u32 smc_cannot_keep(const struct tcp_sock *tp,
 {
 	if (smc_listener_busy(tp))
 		return SMC_REASON_LISTENER_BUSY;
-	return smc_answers_left(rows, now) ? SMC_REASON_NONE
-					   : SMC_REASON_RATIONED;
+	return !smc_uses(SMC_USE_PENDING) || smc_answers_left(rows, now)
+		       ? SMC_REASON_NONE
+		       : SMC_REASON_RATIONED;
 }
 
 /*

@@ -201,8 +201,10 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 	*transports &= pod->transports;
 	if (!*transports)
 		return SMC_REASON_NO_COMMON_TRANSPORT;
-	return smc_over_budget(&config->limits, pod->pod_id) ? SMC_REASON_BUDGET
-							     : SMC_REASON_NONE;
+	return config->uses & SMC_USE_PENDING &&
+			       smc_over_budget(&config->limits, pod->pod_id)
+		       ? SMC_REASON_BUDGET
+		       : SMC_REASON_NONE;
 }
 
 /*

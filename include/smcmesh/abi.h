@@ -40,10 +40,11 @@
  * slot in smc_counter and smc_usage. */
 #define SMC_PODS 1024
 /* Slots that are no pod's: the node itself, and all that is of no pod of ours
- * (pods that are not armed, processes of the host). */
+ * (pods that are not armed, processes of the host). The last one, for ABI 1 has
+ * numbered pods from 1 on, and their numbers are kept. */
 #define SMC_SLOT_NODE 0
-#define SMC_SLOT_STRANGERS 1
-#define SMC_SLOT_PODS 2
+#define SMC_SLOT_STRANGERS (SMC_PODS - 1)
+#define SMC_POD_SLOTS (SMC_PODS - 2)
 /* A node has hundreds of pods at most, and a disarmed one leaves its row. */
 #define SMC_NETNS_ENTRIES 4096
 #define SMC_CGROUP_ENTRIES 4096
@@ -62,8 +63,7 @@
  */
 #define SMC_PORT_SHARE 1024
 #define SMC_PORT_MESH 65536
-#define SMC_PORT_ENTRIES \
-	(SMC_PORT_MESH + (SMC_PODS - SMC_SLOT_PODS) * SMC_PORT_SHARE)
+#define SMC_PORT_ENTRIES (SMC_PORT_MESH + SMC_POD_SLOTS * SMC_PORT_SHARE)
 #define SMC_QUARANTINE_ENTRIES 4096
 /* Rows that one pod may make in 2^42 ns (73 minutes): a row is of no use for
  * longer than two hours, so that a pod has a fifth of the map at most. */
@@ -114,7 +114,9 @@ enum smc_use {
 	SMC_USE_PORTS = 1,    /* smc_port has rows */
 	SMC_USE_CIDRS = 2,    /* smc_cidr has rows */
 	SMC_USE_FOLLOWED = 4, /* somebody reads every event of a flow */
-	SMC_USE_PLAIN = 8,    /* connect_guard notes plain TCP connections */
+	/* The recorder `smc` is up, and whole: what sees connections that have
+	 * no record yet makes them one. */
+	SMC_USE_PLAIN = 8,
 	/* All is attached that counts SMC sockets under way, and that takes
 	 * them off again: else none is counted, and nobody rationed. */
 	SMC_USE_PENDING = 16,
@@ -179,8 +181,8 @@ enum smc_pod_flag {
 /* Key of smc_netns: the namespace's cookie (SO_NETNS_COOKIE), __u64.
  * Key of smc_cgroup: the cgroup v2 id, __u64. */
 struct smc_pod {
-	__u32 pod_id;	  /* this node's number of the pod, see SMC_SLOT_PODS */
-	__u32 flags;	  /* enum smc_pod_flag */
+	__u32 pod_id; /* this node's number of the pod, see smc_is_pod_slot() */
+	__u32 flags;  /* enum smc_pod_flag */
 	__u32 transports; /* what this very namespace can use */
 	__u32 uid;	  /* convert this UID only (init user namespace) */
 };
@@ -189,6 +191,11 @@ struct smc_pod {
 static inline __u32 smc_slot(__u32 pod_id)
 {
 	return pod_id % SMC_PODS;
+}
+
+static inline int smc_is_pod_slot(__u32 slot)
+{
+	return slot != SMC_SLOT_NODE && slot != SMC_SLOT_STRANGERS;
 }
 
 /* ---- smc_endpoint -------------------------------------------------------- */

@@ -84,6 +84,7 @@ static int before_each(void **state)
 	limits(128, 512, SMC_USE_PENDING);
 	for (__u32 slot = 0; slot <= OTHER; slot++)
 		holds(slot, 0);
+	holds(SMC_SLOT_STRANGERS, 0);
 	return 0;
 }
 

@@ -61,7 +61,7 @@ static void config_limits(__u32 enabled, __u32 uses,
 {
 	struct smc_config c = {.abi_version = SMC_ABI_VERSION,
 			       .enabled = enabled,
-			       .uses = uses,
+			       .uses = uses | SMC_USE_PENDING,
 			       .limits = *limits,
 			       .offers_until_ns = offers_until};
 	__u32 zero = 0;

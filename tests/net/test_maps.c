@@ -380,12 +380,14 @@ static void test_sweep_counters(void **state)
 		count_for(dp, slot, 0, 1);
 		count_for(dp, slot, SMC_COUNTER_REASON, 1);
 	}
-	count_for(dp, SMC_PODS - 1, SMC_COUNTERS_ROOM - 1, 1);
+	count_for(dp, SMC_POD_SLOTS, SMC_COUNTERS_ROOM - 1, 1);
+	count_for(dp, SMC_SLOT_STRANGERS, 0, 1);
 	/* of no pod are SMC_SLOT_NODE and SMC_SLOT_STRANGERS */
-	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 2);
+	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 3);
 	s = sums_now(dp);
-	assert_int_equal(s.rows, 6);
-	assert_true(s.by_slot[0] && s.by_slot[1] && s.by_slot[2]);
+	assert_int_equal(s.rows, 5);
+	assert_true(s.by_slot[0] && s.by_slot[2] &&
+		    s.by_slot[SMC_SLOT_STRANGERS]);
 	assert_int_equal(datapath_sweep_counters(dp, is_number, &ours), 0);
 	datapath_close(dp);
 	remove_all();

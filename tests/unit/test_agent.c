@@ -279,15 +279,14 @@ static void test_slots_wrap(void **state)
 	__u32 last = stays->id;
 	bool used[SMC_PODS] = {};
 
-	assert_int_equal(stays->id, SMC_SLOT_PODS);
+	assert_int_equal(stays->id, 1);
 	for (int i = 1; i < 3 * SMC_PODS; i++) {
 		p = numbered(&pods, i);
 		assert_true(p->id > last);
 		last = p->id;
-		assert_int_not_equal(smc_slot(p->id), 0);
-		assert_int_not_equal(smc_slot(p->id), 1);
+		assert_true(smc_is_pod_slot(smc_slot(p->id)));
 		assert_ptr_equal(pods_by_slot(&pods, smc_slot(p->id)), p);
-		if (i < SMC_PODS - SMC_SLOT_PODS)
+		if (i < SMC_POD_SLOTS)
 			assert_false(used[smc_slot(p->id)]);
 		used[smc_slot(p->id)] = true;
 		drop(&pods, p);
@@ -302,7 +301,7 @@ static void test_no_slot_is_free(void **state)
 	struct mesh_seen seen;
 	__u32 slot;
 
-	for (int i = SMC_SLOT_PODS; i < SMC_PODS; i++) {
+	for (int i = 1; i <= SMC_POD_SLOTS; i++) {
 		p = numbered(&pods, i);
 		assert_int_equal(p->id, i);
 		if (i == 300)
@@ -313,7 +312,7 @@ static void test_no_slot_is_free(void **state)
 	seen = pod_seen(p);
 	assert_false(seen.verified);
 	assert_int_equal(seen.reason, SMC_REASON_POD_MAP_FULL);
-	assert_int_equal(pods.last_id, SMC_PODS - 1);
+	assert_int_equal(pods.last_id, SMC_POD_SLOTS);
 	slot = smc_slot(gone->id);
 	drop(&pods, gone);
 	pods_number(&pods, p);
@@ -339,17 +338,17 @@ static void test_numbers_before_us(void **state)
 	pods_avoid_slot(&pods, 5);
 	assert_int_equal(numbered(&pods, 1)->id, 7);
 	p = numbered(&pods, 2);
-	assert_int_equal(p->id, 2 * SMC_PODS + 2);
+	assert_int_equal(p->id, 2 * SMC_PODS + 1);
 	assert_true(p->refused); /* that is the pod's, not the number's */
 	p = numbered(&pods, 3);
-	assert_int_equal(p->id, 2 * SMC_PODS + 3);
+	assert_int_equal(p->id, 2 * SMC_PODS + 2);
 	assert_true(p->refused);
 	/* 5 was counted at, 7 is there, 9 may still come */
-	assert_int_equal(numbered(&pods, 10)->id, 2 * SMC_PODS + 4);
-	assert_int_equal(numbered(&pods, 11)->id, 2 * SMC_PODS + 6);
-	assert_int_equal(numbered(&pods, 12)->id, 2 * SMC_PODS + 8);
-	assert_int_equal(numbered(&pods, 13)->id, 2 * SMC_PODS + 10);
-	assert_int_equal(numbered(&pods, 14)->id, 2 * SMC_PODS + 11);
+	assert_int_equal(numbered(&pods, 10)->id, 2 * SMC_PODS + 3);
+	assert_int_equal(numbered(&pods, 11)->id, 2 * SMC_PODS + 4);
+	assert_int_equal(numbered(&pods, 12)->id, 2 * SMC_PODS + 6);
+	assert_int_equal(numbered(&pods, 13)->id, 2 * SMC_PODS + 8);
+	assert_int_equal(numbered(&pods, 14)->id, 2 * SMC_PODS + 10);
 	assert_int_equal(numbered(&pods, 4)->id, 9);
 	pods_forget_before(&pods);
 	pods.last_id = 3 * SMC_PODS + 4;

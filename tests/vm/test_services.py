@@ -136,21 +136,10 @@ def test_no_backend_no_row(lab):
     become(lab.rows, {f"{VIP}:80": 2})
 
 
-def test_rows_expire_without_an_agent(lab):
-    """The kernel's clock is not ours to move: the row is made older instead."""
-    def age(row):
-        fields = row["key"], row["value"]
-        key, value = (" ".join(f) for f in fields)
-        value = value.rsplit(None, 8)[0] + " 0x01" + " 0x00" * 7
-        lab.vm.run(f"bpftool map update pinned {MAP} key hex "
-                   f"{key} value hex {value}".replace("0x", ""))
-
+def test_rows_outlive_the_agent(lab):
+    """As long as the lease: its end is tests/vm/test_lease.py's."""
     lab.agent.stop()
     assert lab.through_service(lab.a) == SMCD
-    for row in lab.agent.map("smc_service"):
-        age(row)
-    assert lab.through_service(lab.a) == TCP
-    assert ends(lab.c, lab.a) == SMCD
     lab.agent.start()
     assert lab.through_service(lab.a) == SMCD
     assert reason(lab.agent, lab.c, 80) == "none"

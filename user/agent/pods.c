@@ -139,7 +139,7 @@ static __u32 number_new(struct pods *pods)
 
 	for (unsigned int i = 0; i < SMC_PODS; i++) {
 		slot = smc_slot(++id);
-		if (slot >= SMC_SLOT_PODS && !pods->before[slot] &&
+		if (smc_is_pod_slot(slot) && !pods->before[slot] &&
 		    !pods_by_slot(pods, slot)) {
 			pods->last_id = id;
 			return id;
@@ -161,7 +161,7 @@ static __u32 number_before(struct pods *pods, struct pod *p)
 			continue;
 		a->id = 0;
 		p->refused = a->refused;
-		return smc_slot(id) >= SMC_SLOT_PODS &&
+		return smc_is_pod_slot(smc_slot(id)) &&
 				       !pods_by_slot(pods, smc_slot(id))
 			       ? id
 			       : 0;

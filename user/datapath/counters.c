@@ -100,9 +100,8 @@ int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
 	int fd = dp->map_fd[MAP_COUNTER], err = 0, did = 0;
 	struct smc_counters c;
 
-	for (__u32 slot = SMC_SLOT_PODS; fd >= 0 && !err && slot < SMC_PODS;
-	     slot++) {
-		if (known(slot, arg))
+	for (__u32 slot = 0; fd >= 0 && !err && slot < SMC_PODS; slot++) {
+		if (!smc_is_pod_slot(slot) || known(slot, arg))
 			continue;
 		err = ration_forget(dp, slot) ?: counters_read(fd, slot, &c);
 		if (err || !counters_any(&c))

@@ -348,6 +348,7 @@ static void probe_smc_count(const struct probe *p, struct feature_result *r)
 {
 	static const char *const hooks[] = {"tp_btf/smc_switch_to_fallback",
 					    "fexit/__smc_connect",
+					    "fentry/smc_listen_out",
 					    "fexit/smc_inet_init_sock",
 					    "fentry/smc_inet_destroy_sock",
 					    "fexit/smc_create",

@@ -379,9 +379,11 @@ void hooks_up(struct datapath *dp)
 {
 	enum mesh_recorder wish = before(dp);
 
+	/* What closes records is there before what makes them: else those of
+	 * the first connections stay open, and hold what they hold. */
+	datapath_record(dp, wish);
 	attach_start(dp);
 	ration_up(dp);
-	datapath_record(dp, wish);
 	dp->listens = had_listener(dp);
 	if (any_pod(dp, is_armed))
 		datapath_arm(dp);

@@ -26,7 +26,7 @@ const struct link_row link_rows[LINKS] = {
 	 "what became of a client's flow is not recorded"},
 	{"smc_declined", LINK_TRACING, 0, FEATURE_MAX, NULL,
 	 "a peer that breaks handshakes is not quarantined"},
-	{"smc_accepted", LINK_TRACING, 0, FEATURE_MAX, NULL,
+	{"smc_accepted", LINK_TRACING, LINK_RATION, FEATURE_MAX, NULL,
 	 "what became of a server's flow is not recorded"},
 	{"sock_listens", LINK_TRACING, LINK_RATION, FEATURE_MAX, NULL,
 	 "SMC handshakes are not rationed, and the first clients of a node's "

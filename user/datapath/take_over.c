@@ -45,11 +45,29 @@ static int hush_link(const char *dir, const char *name, void *arg)
 		       : drop_link(dir, name, arg);
 }
 
+/* Its selector still answers, until each namespace has ours, and what would
+ * take off again what it counts is going: so it rations nothing any more. ABI 1
+ * never did. */
+static int count_no_more(const struct other *o)
+{
+	_close_ int fd = pin_open(o->at.dir, "smc_config", PIN_MAP);
+	struct smc_config c;
+	__u32 zero = 0;
+	int err;
+
+	if (o->kind != &other_later || fd < 0)
+		return 0;
+	err = bpf_map_lookup_elem(fd, &zero, &c);
+	c.uses &= ~SMC_USE_PENDING;
+	return err ?: bpf_map_update_elem(fd, &zero, &c, BPF_ANY);
+}
+
 void others_hush(struct datapath *dp)
 {
 	for (size_t i = 0; i < dp->n_others; i++) {
 		const char *dir = dp->others[i].at.link_dir;
-		int err = drop_link(dir, "sockproto", NULL)
+		int err = count_no_more(&dp->others[i])
+				  ?: drop_link(dir, "sockproto", NULL)
 				  ?: pin_each(dir, hush_link, NULL);
 
 		if (err)
