@@ -100,7 +100,8 @@ static __always_inline bool smc_listener_busy(const struct tcp_sock *tp)
 	n = b.ready + b.inner + (b.agreed > b.worked ? b.agreed : b.worked);
 	n += icsk->icsk_accept_queue.qlen.counter;
 	half = (b.max < b.max_inner ? b.max : b.max_inner) / 2;
-	return n > (half > 1 ? half : 1);
+	/* With a backlog of 1 there is no room for one that overtakes. */
+	return n > half;
 }
 
 /* smc_listener_full - Would TCP drop a SYN to a listener with such a queue
