@@ -114,12 +114,13 @@ int abi_map_open(const char *dir, const char *name, __u32 key_size,
 		       : -EPROTO;
 }
 
-int abi_config(const char *dir, void *out, size_t size)
+/* Return: a descriptor of the map, and *@value, all of its row: free it; or a
+ * negative errno. */
+static int config_open(const char *dir, size_t size, void **value)
 {
 	_close_ int fd = pin_open(dir, "smc_config", PIN_MAP);
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info), zero = 0;
-	_free_ void *value = NULL;
 	int err;
 
 	if (fd == -EMEDIUMTYPE)
@@ -132,11 +133,32 @@ int abi_config(const char *dir, void *out, size_t size)
 	/* Fields are only added at the end. */
 	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size < size)
 		return -EPROTO;
-	value = calloc(1, info.value_size);
-	if (!value)
+	*value = calloc(1, info.value_size);
+	if (!*value)
 		return -ENOMEM;
-	err = bpf_map_lookup_elem(fd, &zero, value);
-	if (!err)
-		memcpy(out, value, size);
-	return err;
+	err = bpf_map_lookup_elem(fd, &zero, *value);
+	return err ? err : take_fd(fd);
+}
+
+int abi_config(const char *dir, void *out, size_t size)
+{
+	_free_ void *value = NULL;
+	_close_ int fd = config_open(dir, size, &value);
+
+	if (fd < 0)
+		return fd;
+	memcpy(out, value, size);
+	return 0;
+}
+
+int abi_config_write(const char *dir, const void *first, size_t size)
+{
+	_free_ void *value = NULL;
+	_close_ int fd = config_open(dir, size, &value);
+	__u32 zero = 0;
+
+	if (fd < 0)
+		return fd;
+	memcpy(value, first, size);
+	return bpf_map_update_elem(fd, &zero, value, BPF_ANY);
 }

@@ -36,6 +36,11 @@ void abi_dirs_free(struct abi_dirs *dirs);
  * map, or shorter; or another negative errno. */
 int must_check abi_config(const char *dir, void *out, size_t size);
 
+/* abi_config_write - Replace these bytes, and leave what is behind them, which
+ * an ABI later than ours may have. Return: as above. */
+int must_check abi_config_write(const char *dir, const void *first,
+				size_t size);
+
 /* abi_map_open - The map pinned as @dir/@name, if it has these sizes. Return: a
  * descriptor, close it; -ENOENT; -EPROTO: of other sizes; or another negative
  * errno. */

@@ -311,6 +311,7 @@ int others_quarantine(struct datapath *dp)
 
 	shape(MAP_QUARANTINE, &rows);
 	for (size_t i = 0; !err && i < dp->n_others; i++)
-		err = dp->others[i].kind->quarantine(&dp->others[i], &rows);
+		err = dp->others[i].kind->rows(&dp->others[i], MAP_QUARANTINE,
+					       &rows);
 	return err || !rows.n ? err : put_quarantine(dp, &rows);
 }

@@ -30,8 +30,6 @@ struct other_kind {
 	/* Its flows, open and closed, as records of ours. @fn returning
 	 * non-zero stops and is returned. */
 	int (*flows)(const struct other *o, datapath_flow_fn fn, void *arg);
-	/* Its peers in quarantine, added to @out as rows of ours. */
-	int (*quarantine)(const struct other *o, struct rows *out);
 };
 
 extern const struct other_kind other_first; /* ABI 1 */

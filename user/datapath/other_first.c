@@ -119,11 +119,47 @@ static int services(const struct other *o, struct rows *out)
 	return err;
 }
 
+/* It held for all pods, on the word of one that is not known any more. So it
+ * does here, until it ends: no longer than an hour. To forget it would make a
+ * connect() of each pod fail again. */
+static int quarantine(const struct other *o, struct rows *out)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = sizeof(struct smc_addr_port),
+		.value_size = sizeof(struct first_quarantine)};
+	struct first_quarantine f;
+	struct smc_addr_port peer;
+	int err;
+
+	err = other_rows(o, MAP_QUARANTINE, &rows);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		struct smc_quarantine_key key = {};
+		struct smc_quarantine q = {.state = SMC_QUARANTINE_STRUCK};
+
+		memcpy(&peer, rows_key(&rows, i), sizeof(peer));
+		memcpy(&f, rows_value(&rows, i), sizeof(f));
+		memcpy(key.ip, peer.ip, sizeof(key.ip));
+		key.port = peer.port;
+		q.until_ns = f.until_ns;
+		q.strikes = f.strikes;
+		q.reason = f.reason;
+		err = rows_add(out, &key, &q);
+	}
+	return err;
+}
+
 static int first_rows(const struct other *o, enum map_id id, struct rows *out)
 {
-	if (id == MAP_PORT)
+	switch (id) {
+	case MAP_PORT:
 		return ports(o, out);
-	return id == MAP_SERVICE ? services(o, out) : other_rows(o, id, out);
+	case MAP_SERVICE:
+		return services(o, out);
+	case MAP_QUARANTINE:
+		return quarantine(o, out);
+	default:
+		return other_rows(o, id, out);
+	}
 }
 
 /* ---- counters ---- */
@@ -268,37 +304,6 @@ static int flows(const struct other *o, datapath_flow_fn fn, void *arg)
 	return err;
 }
 
-/* ---- quarantine ---- */
-
-/* It held for all pods, on the word of one that is not known any more. So it
- * does here, until it ends: no longer than an hour. To forget it would make a
- * connect() of each pod fail again. */
-static int quarantine(const struct other *o, struct rows *out)
-{
-	_cleanup_(rows_free) struct rows rows = {
-		.key_size = sizeof(struct smc_addr_port),
-		.value_size = sizeof(struct first_quarantine)};
-	struct first_quarantine f;
-	struct smc_addr_port peer;
-	int err;
-
-	err = other_rows(o, MAP_QUARANTINE, &rows);
-	for (size_t i = 0; !err && i < rows.n; i++) {
-		struct smc_quarantine_key key = {};
-		struct smc_quarantine q = {.state = SMC_QUARANTINE_STRUCK};
-
-		memcpy(&peer, rows_key(&rows, i), sizeof(peer));
-		memcpy(&f, rows_value(&rows, i), sizeof(f));
-		memcpy(key.ip, peer.ip, sizeof(key.ip));
-		key.port = peer.port;
-		q.until_ns = f.until_ns;
-		q.strikes = f.strikes;
-		q.reason = f.reason;
-		err = rows_add(out, &key, &q);
-	}
-	return err;
-}
-
 const struct other_kind other_first = {
 	.flow_key = sizeof(__u64),
 	.flow_value = sizeof(struct first_flow),
@@ -313,5 +318,4 @@ const struct other_kind other_first = {
 	.counters = counters,
 	.forget = forget,
 	.flows = flows,
-	.quarantine = quarantine,
 };

@@ -53,11 +53,6 @@ static int flows(const struct other *o, datapath_flow_fn fn, void *arg)
 	return flows_each(fd, fn, arg);
 }
 
-static int quarantine(const struct other *o, struct rows *out)
-{
-	return other_rows(o, MAP_QUARANTINE, out);
-}
-
 const struct other_kind other_later = {
 	.flow_key = sizeof(struct smc_handshake),
 	.flow_value = sizeof(struct smc_flow),
@@ -72,5 +67,4 @@ const struct other_kind other_later = {
 	.counters = counters,
 	.forget = forget,
 	.flows = flows,
-	.quarantine = quarantine,
 };

@@ -50,16 +50,17 @@ static int hush_link(const char *dir, const char *name, void *arg)
  * never did. */
 static int count_no_more(const struct other *o)
 {
-	_close_ int fd = pin_open(o->at.dir, "smc_config", PIN_MAP);
+	const size_t size = offsetof(struct smc_config, uses) + sizeof(__u32);
 	struct smc_config c;
-	__u32 zero = 0;
 	int err;
 
-	if (o->kind != &other_later || fd < 0)
+	if (o->kind != &other_later)
 		return 0;
-	err = bpf_map_lookup_elem(fd, &zero, &c);
+	err = abi_config(o->at.dir, &c, size);
+	if (err) /* -ENOENT: it has no maps any more, or none yet */
+		return err == -ENOENT ? 0 : err;
 	c.uses &= ~SMC_USE_PENDING;
-	return err ?: bpf_map_update_elem(fd, &zero, &c, BPF_ANY);
+	return abi_config_write(o->at.dir, &c, size);
 }
 
 void others_hush(struct datapath *dp)
