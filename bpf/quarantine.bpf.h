@@ -56,13 +56,17 @@ struct smc_seen {
 	__u64 now;
 };
 
-static __always_inline void smc_seen_key(struct smc_quarantine_key *key,
-					 const struct smc_seen *s, __u32 pod_id)
+/* smc_row_of - What is held against the peer by @pod_id, or NULL; @key: of that
+ * row, be it there or not. */
+static __always_inline struct smc_quarantine *
+smc_row_of(struct smc_quarantine_key *key, const struct smc_seen *s,
+	   __u32 pod_id)
 {
 	key->pod_id = pod_id;
 	__builtin_memcpy(key->ip, s->peer->ip, sizeof(key->ip));
 	key->port = s->peer->port;
 	key->_pad = 0;
+	return bpf_map_lookup_elem(&smc_quarantine, key);
 }
 
 /* Is @row in this state now? */
@@ -150,8 +154,7 @@ static __always_inline void smc_witness(const struct smc_seen *s)
 	struct smc_quarantine_key key;
 	struct smc_quarantine *old;
 
-	smc_seen_key(&key, s, 0);
-	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	old = smc_row_of(&key, s, 0);
 	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
 		return;
 	row.strikes = smc_strikes(old, s->now);
@@ -177,8 +180,7 @@ static __always_inline void smc_strike(const struct smc_seen *s)
 	struct smc_usage *node;
 	__u32 zero = 0;
 
-	smc_seen_key(&key, s, s->pod_id);
-	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	old = smc_row_of(&key, s, s->pod_id);
 	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
 		return;
 	row.strikes = smc_strikes(old, s->now) + 1;
@@ -203,8 +205,7 @@ static __always_inline void smc_mark(const struct smc_seen *s, __u64 began)
 	struct smc_quarantine_key key;
 	struct smc_quarantine *old;
 
-	smc_seen_key(&key, s, s->pod_id);
-	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	old = smc_row_of(&key, s, s->pod_id);
 	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
 		return;
 	if (smc_row_is(old, SMC_QUARANTINE_MARK, began) &&
@@ -228,8 +229,7 @@ static __always_inline void smc_suspect(const struct smc_seen *s)
 	struct smc_quarantine_key key;
 	struct smc_quarantine *old;
 
-	smc_seen_key(&key, s, s->pod_id);
-	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	old = smc_row_of(&key, s, s->pod_id);
 	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
 		return;
 	row.strikes = smc_strikes(old, s->now);
@@ -244,8 +244,7 @@ static __always_inline void smc_tried(const struct smc_seen *s, bool answered)
 	struct smc_quarantine *old;
 	struct smc_quarantine row;
 
-	smc_seen_key(&key, s, s->pod_id);
-	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	old = smc_row_of(&key, s, s->pod_id);
 	if (!smc_row_is(old, SMC_QUARANTINE_SUSPICION, s->now))
 		return;
 	if (answered) {
@@ -315,8 +314,7 @@ static __always_inline void smc_withdraw(const struct smc_seen *s)
 	struct smc_quarantine row;
 	__u32 other;
 
-	smc_seen_key(&key, s, 0);
-	old = bpf_map_lookup_elem(&smc_quarantine, &key);
+	old = smc_row_of(&key, s, 0);
 	if (!old || (old->pods[0] != s->pod_id && old->pods[1] != s->pod_id))
 		return;
 	other = old->pods[0] == s->pod_id ? old->pods[1] : old->pods[0];
@@ -344,8 +342,7 @@ static __always_inline void smc_forgive(const struct smc_seen *s)
 	if (!node || !node->quarantined_until ||
 	    node->quarantined_until + QUARANTINE_LONGEST <= s->now)
 		return;
-	smc_seen_key(&key, s, s->pod_id);
-	if (bpf_map_lookup_elem(&smc_quarantine, &key))
+	if (smc_row_of(&key, s, s->pod_id))
 		bpf_map_delete_elem(&smc_quarantine, &key);
 	smc_withdraw(s);
 }
