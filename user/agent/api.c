@@ -310,15 +310,15 @@ static void get_pods(struct MHD_Connection *request, struct http_reply *reply,
 	yyjson_mut_val *root;
 	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
-
-	int err = 0;
+	struct smc_limits limits;
+	int err = api_limits(a, &limits);
 
 	reconcile_read_back(a);
 	for (size_t i = 0; i < a->pods.n && !err; i++) {
 		yyjson_mut_val *o = pod_json(doc, a->pods.v[i]);
 
 		yyjson_mut_arr_append(arr, o);
-		err = api_add_held_pod(a, a->pods.v[i], doc, o);
+		err = api_add_held_pod(a, &limits, a->pods.v[i], doc, o);
 	}
 	yyjson_mut_obj_add_val(doc, root, "pods", arr);
 	api_reply_doc(reply, doc, err);

@@ -26,12 +26,18 @@ struct flow_pod api_pod(const struct agent *a, __u32 id);
 
 /* ---- api_held.c ---------------------------------------------------------- */
 
+/* api_limits - What may be held now; nothing where nothing is possible. Return:
+ * 0 or a negative errno. */
+must_check int api_limits(const struct agent *a, struct smc_limits *out);
+
 /* Add "held" to an object: what the node, or a pod, holds now, and what it may.
  * Return: 0 or a negative errno, nothing was added then. */
 must_check int api_add_held_node(const struct agent *a, yyjson_mut_doc *doc,
 				 yyjson_mut_val *to);
-must_check int api_add_held_pod(const struct agent *a, const struct pod *p,
-				yyjson_mut_doc *doc, yyjson_mut_val *to);
+must_check int api_add_held_pod(const struct agent *a,
+				const struct smc_limits *limits,
+				const struct pod *p, yyjson_mut_doc *doc,
+				yyjson_mut_val *to);
 
 /* ---- api_flows.c -------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 #include "agent/api.h"
 #include "agent/state.h"
 
-static int limits_now(const struct agent *a, struct smc_limits *out)
+int api_limits(const struct agent *a, struct smc_limits *out)
 {
 	struct smc_config config = {};
 	int err = datapath_config(a->dp, &config);
@@ -30,7 +30,7 @@ int api_add_held_node(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 	struct smc_usage usage, strangers;
 	struct smc_limits limits;
-	int err = limits_now(a, &limits)
+	int err = api_limits(a, &limits)
 			  ?: datapath_usage(a->dp, SMC_SLOT_NODE, &usage)
 			  ?: datapath_usage(a->dp, SMC_SLOT_STRANGERS,
 					    &strangers)
@@ -59,29 +59,28 @@ static __u32 lower_of(__u32 mesh, __u32 own)
 	return own && own < mesh ? own : mesh;
 }
 
-int api_add_held_pod(const struct agent *a, const struct pod *p,
-		     yyjson_mut_doc *doc, yyjson_mut_val *to)
+int api_add_held_pod(const struct agent *a, const struct smc_limits *limits,
+		     const struct pod *p, yyjson_mut_doc *doc,
+		     yyjson_mut_val *to)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
-	struct smc_limits limits;
 	struct smc_usage usage;
 	int err;
 
 	if (!p->id)
 		return 0;
-	err = limits_now(a, &limits)
-		      ?: datapath_usage(a->dp, smc_slot(p->id), &usage)
+	err = datapath_usage(a->dp, smc_slot(p->id), &usage)
 		      ?: add_rationed(a, smc_slot(p->id), doc, o);
 	if (err)
 		return err;
 	yyjson_mut_obj_add_uint(doc, o, "pending", usage.pending);
 	yyjson_mut_obj_add_uint(
 		doc, o, "pending_max",
-		lower_of(limits.pending_pod, usage.pending_max));
+		lower_of(limits->pending_pod, usage.pending_max));
 	yyjson_mut_obj_add_uint(doc, o, "connections", usage.connections);
 	yyjson_mut_obj_add_uint(
 		doc, o, "connections_max",
-		lower_of(limits.connections_pod, usage.connections_max));
+		lower_of(limits->connections_pod, usage.connections_max));
 	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes", usage.bytes);
 	yyjson_mut_obj_add_val(doc, to, "held", o);
 	return 0;
