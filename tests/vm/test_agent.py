@@ -16,7 +16,7 @@ import pytest
 from smclab import manifest, topo, wait_for
 from smclab.agents import SOCKET, Agent
 from smclab.flows import become, ends, held, serve
-from smclab.mesh import Mesh
+from smclab.mesh import two_pods
 from smclab.pins import PINS
 
 SMCD = ("smcd", "smcd")
@@ -25,10 +25,8 @@ FOLLOWED = 4    # SMC_USE_FOLLOWED
 
 class Lab:
     def __init__(self, vm):
-        self.vm, self.mesh = vm, Mesh()
-        topo.bridge(vm, "10.244.1.1/16")
-        self.a = self.mesh.add(topo.pod(vm, "a", "10.244.1.10/16"))
-        self.b = self.mesh.add(topo.pod(vm, "b", "10.244.1.11/16"))
+        self.vm = vm
+        self.mesh, self.a, self.b = two_pods(vm)
         self.agent = Agent(vm, self.mesh.objects()).start()
         self.mesh.agents.append(self.agent)
         self.server = serve(self.b, 7000)

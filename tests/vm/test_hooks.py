@@ -13,10 +13,10 @@ nobody does anything is over at once.
 """
 import pytest
 
-from smclab import Vm, manifest, topo, wait_for
+from smclab import Vm, manifest, wait_for
 from smclab.agents import Agent
 from smclab.flows import become, ends, held, serve
-from smclab.mesh import Mesh
+from smclab.mesh import two_pods
 from smclab.pins import PINS
 
 SMCD = ("smcd", "smcd")
@@ -29,10 +29,8 @@ LISTENERS = {"syn_waits"}
 
 class Lab:
     def __init__(self, vm):
-        self.vm, self.mesh = vm, Mesh()
-        topo.bridge(vm, "10.244.1.1/16")
-        self.a = self.mesh.add(topo.pod(vm, "a", "10.244.1.10/16"))
-        self.b = self.mesh.add(topo.pod(vm, "b", "10.244.1.11/16"))
+        self.vm = vm
+        self.mesh, self.a, self.b = two_pods(vm)
         self.nobody = {name: {"enabled": None} for name in "ab"}
         self.agent = Agent(vm, self.mesh.objects(**self.nobody)).start()
         self.mesh.agents.append(self.agent)

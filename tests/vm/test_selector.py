@@ -15,7 +15,7 @@ import pytest
 from smclab import Vm, progs, topo, wait_for
 from smclab.agents import Agent
 from smclab.flows import become, ends, serve
-from smclab.mesh import Mesh
+from smclab.mesh import two_pods
 
 SMCD = ("smcd", "smcd")
 FAKE = "smcmesh_777"
@@ -23,10 +23,8 @@ FAKE = "smcmesh_777"
 
 class Lab:
     def __init__(self, vm):
-        self.vm, self.mesh = vm, Mesh()
-        topo.bridge(vm, "10.244.1.1/16")
-        self.a = self.mesh.add(topo.pod(vm, "a", "10.244.1.10/16"))
-        self.b = self.mesh.add(topo.pod(vm, "b", "10.244.1.11/16"))
+        self.vm = vm
+        self.mesh, self.a, self.b = two_pods(vm)
         self.s = topo.pod(vm, "s", "10.244.1.30/16")
         progs.register_selector(vm, FAKE)
         self.agent = Agent(vm, self.mesh.objects())

@@ -2,7 +2,7 @@
 """The List that a test's agents share, and its changes."""
 import contextlib
 
-from . import manifest
+from . import manifest, topo
 
 
 class Mesh:
@@ -50,3 +50,11 @@ class Mesh:
             yield
         finally:
             self.apply()
+
+
+def two_pods(vm):
+    """Annotated pods a and b on a bridge: (the mesh of both, a, b)."""
+    mesh = Mesh()
+    topo.bridge(vm, "10.244.1.1/16")
+    return (mesh, mesh.add(topo.pod(vm, "a", "10.244.1.10/16")),
+            mesh.add(topo.pod(vm, "b", "10.244.1.11/16")))
