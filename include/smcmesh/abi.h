@@ -117,8 +117,9 @@ enum smc_use {
 	/* The recorder `smc` is up, and whole: what sees connections that have
 	 * no record yet makes them one. */
 	SMC_USE_PLAIN = 8,
-	/* All is attached that counts SMC sockets under way, and that takes
-	 * them off again: else none is counted, and nobody rationed. */
+	/* All is attached that counts what is held (SMC sockets under way,
+	 * answers, connections), and that takes it off again: else nobody is
+	 * rationed, and nothing has a budget. */
 	SMC_USE_PENDING = 16,
 };
 
@@ -401,7 +402,7 @@ struct smc_usage {
 	__u64 closed;	   /* of slot 0: flows that were closed */
 	__u32 unexplained; /* conversions in a row that ended in silence */
 	__u32 pending;	   /* SMC sockets under way */
-	__s64 bytes;	   /* of their buffers; below 0 for a moment */
+	__s64 bytes;	   /* of the buffers of SMC; below 0 for a moment */
 	__u32 connections; /* of SMC, open or agreed on */
 	/* This pod's own bounds, which only the agent writes; 0: the mesh's. */
 	__u32 pending_max;

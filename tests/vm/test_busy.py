@@ -9,8 +9,8 @@ it is an SMC listener.
      |        |         |
    --+-- br0 -+---------+--
 
-The same bursts four times: with nothing of ours, of TCP and of the kernel's own
-SMC; with the mesh; and with what makes SYNs wait taken away.
+The same bursts: with nothing of ours, of TCP (twice) and of the kernel's own SMC;
+and with the mesh.
 """
 import json
 import signal
