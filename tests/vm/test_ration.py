@@ -80,6 +80,7 @@ except OSError as e:
 kind = s.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL)
 print(json.dumps([said, kind, time.monotonic() - start]), flush=True)
 """
+SLOT_STRANGERS = 1023
 
 
 class Lab:
@@ -98,7 +99,8 @@ class Lab:
         for pod in (self.c, self.v, self.t):
             pod.run("ip route add 10.9.0.0/24 via 10.244.1.21")
         # the node's, the strangers', the armed pods': numbers that they keep
-        self.slots = [0, 1, *(self.agent.pod(p)["pod_id"] % 1024 for p in "cvs")]
+        self.slots = [0, SLOT_STRANGERS, *(self.agent.pod(p)["pod_id"] % 1024
+                                           for p in "cvs")]
         serve(self.s, *range(7000, 7006), 7009)
         serve(self.t, 7001)
 
@@ -347,14 +349,15 @@ def test_what_is_counted_wrongly_is_mended(lab):
     gone.stdin(None)
     gone.wait()
     unknown = (2**40 + 7).to_bytes(8, "little")
-    update(lab, "smc_pending", unknown, 1, 2**31, 0, 0)    # no such namespace
+    update(lab, "smc_pending", unknown, SLOT_STRANGERS, 2**31,
+           0, 0)    # no such namespace
     assert lab.held() == ({0: 7, slot: 7}, 8)
     lab.agent.start()
-    wait_for(lambda: lab.held() == ({0: 3, 1: 1, slot: 2}, 3), 30,
+    wait_for(lambda: lab.held() == ({0: 3, SLOT_STRANGERS: 1, slot: 2}, 3), 30,
              "what is over to be taken off, and what is counted to be right")
     real.stdin(None)
     real.wait()
-    assert lab.held() == ({0: 1, 1: 1}, 1)
+    assert lab.held() == ({0: 1, SLOT_STRANGERS: 1}, 1)
     lab.vm.run(f"bpftool map delete pinned {PINS}smc_pending key "
                f"{' '.join(map(str, unknown))}")
     wait_for(lambda: lab.held() == ({}, 0), 30, "the counts to be mended")
