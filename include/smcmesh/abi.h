@@ -79,6 +79,9 @@
 /* Closed ones that are still shown, about 5 MB. A power of two. */
 #define SMC_FLOW_CLOSED_ENTRIES 32768
 #define SMC_EVENT_BYTES (1 << 20)
+/* Pairs of RDMA ports. A pair without a row is unproven, so what does not fit
+ * stays TCP. 6 MB. */
+#define SMC_PATH_ENTRIES 32768
 /* SMC sockets under way that can be counted: no limit may be higher. */
 #define SMC_PENDING_ENTRIES 4096
 
@@ -230,6 +233,44 @@ struct smc_service {
 	__u32 transports; /* shared by every backend; 0: never */
 	__u32 _room;
 };
+
+/* ---- smc_path: hash -------------------------------------------------------
+ */
+
+/*
+ * The RDMA way between a port of this node or of a pod of its, and one
+ * elsewhere. A port is named by the IPv4 address that its RoCEv2 GID is made
+ * of: whatever shares the port shares the path. Of a Service's address, whose
+ * backends are known to the agent alone, the row says what holds for all ways
+ * there.
+ */
+struct smc_path_key {
+	__u8 own[4];
+	__u8 peer[4];
+};
+
+/*
+ * bad_ns set: bad. Else proven_until_ns to come: proven. Else unproven.
+ *
+ * The agent proves (a probe of its, without SMC, was answered); the kernel's
+ * signs of a broken path make it bad at once, and so does a probe that is not
+ * answered where an earlier one was. Only a probe that began after
+ * bad_until_ns ends that.
+ */
+struct smc_path {
+	__u64 proven_until_ns;
+	__u64 seen_ns; /* the last sign of life: when that probe began */
+	__u64 bad_ns;
+	__u64 bad_until_ns;
+	__u64 used_ns;	 /* the last handshake that was to go over it */
+	__u64 wished_ns; /* the last one that it was not fit for */
+	__u32 strikes;	 /* how often it became bad: each doubles the time */
+	__u32 links[2];	 /* that are up now: made by us, by the peer */
+	__u32 _room;
+};
+
+/* For so long a probe proves. */
+#define SMC_PATH_PROVEN_NS 30000000000ULL
 
 /* ---- exclusions ---------------------------------------------------------- */
 
@@ -500,6 +541,8 @@ _Static_assert(sizeof(struct smc_pod) == 16, "ABI");
 _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");
 _Static_assert(sizeof(struct smc_addr_port) == 20, "ABI");
 _Static_assert(sizeof(struct smc_service) == 8, "ABI");
+_Static_assert(sizeof(struct smc_path_key) == 8, "ABI");
+_Static_assert(sizeof(struct smc_path) == 64, "ABI");
 _Static_assert(sizeof(struct smc_cidr_key) == 20, "ABI");
 _Static_assert(sizeof(struct smc_port_key) == 12, "ABI");
 _Static_assert(sizeof(struct smc_port) == 4, "ABI");
