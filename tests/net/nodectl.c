@@ -4,6 +4,7 @@
  * what it returned as one JSON object, for tests in Python. `result` is the
  * function's own return value. Exit code 2: wrong usage.
  */
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <yyjson.h>
@@ -12,6 +13,7 @@
 #include "node/helper.h"
 #include "node/netns.h"
 #include "node/plain.h"
+#include "node/probe.h"
 #include "node/sidecar.h"
 #include "node/uidmap.h"
 
@@ -341,6 +343,46 @@ static int do_uid(char **a, int n)
 	return 0;
 }
 
+static void put_probe(yyjson_mut_val *rows, const struct probe *p)
+{
+	yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
+	char text[ADDR_STRLEN];
+
+	yyjson_mut_obj_add_strcpy(doc, row, "peer",
+				  addr_format(&p->peer, text));
+	yyjson_mut_obj_add_int(doc, row, "result", p->result);
+	yyjson_mut_obj_add_uint(doc, row, "us", p->us);
+}
+
+/* NETNS MS OWN PEER...: `waited`: how often it was asked in vain. NETNS "-":
+ * the caller's own. */
+static int do_probe(char **a, int n)
+{
+	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "probes");
+	static struct probe v[PROBE_MAX + 1];
+	int count = n - 3, ms = number(a[1]), waited = 0, err;
+	struct helper h;
+
+	for (int i = 0; i < count; i++)
+		if (addr_parse(a[2], &v[i].own) ||
+		    addr_parse(a[3 + i], &v[i].peer))
+			return 2;
+	err = probe_start(&h, strcmp(a[0], "-") ? a[0] : NULL, NULL, v, count,
+			  ms);
+	while (!err && (err = probe_take(&h, v, count)) == -EAGAIN) {
+		struct pollfd p = {.fd = h.fd, .events = POLLIN};
+
+		waited++;
+		poll(&p, 1, 100);
+		err = 0;
+	}
+	put("result", err);
+	put("waited", waited);
+	for (int i = 0; !err && i < count; i++)
+		put_probe(rows, &v[i]);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int min, max;
@@ -354,7 +396,7 @@ static const struct {
 	{"sidecar", 0, 0, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
 	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
 	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
-	{"encrypt", 0, 0, do_encrypt},
+	{"encrypt", 0, 0, do_encrypt}, {"probe", 3, 300, do_probe},
 };
 
 static int run(char **argv, int argc)

@@ -27,6 +27,34 @@
  */
 typedef int (*helper_fn)(const void *arg, struct buf *answer);
 
+/* A helper that runs while the caller does something else. */
+struct helper {
+	int fd; /* readable: helper_take() has something to do */
+	/* the rest is helper.c's */
+	int place;
+	long long deadline_ms;
+	struct buf raw;
+};
+
+/*
+ * helper_start - As helper_run(), but do not wait.
+ * Return: 0: call helper_take() when h->fd is readable, and at the end of the
+ * time, until it says something else than -EAGAIN, or helper_stop(). Or -EBUSY
+ * as below or another errno: nothing was started.
+ */
+int helper_start(struct helper *h, const char *netns, helper_fn fn,
+		 const void *arg, int timeout_ms) must_check;
+
+/*
+ * helper_take - Has it answered?
+ * Return: -EAGAIN: not yet; else as helper_run() says of it, and it is gone: no
+ * call with @h any more.
+ */
+int helper_take(struct helper *h, struct buf *answer) must_check;
+
+/* helper_stop - End one that was started, and forget its answer. */
+void helper_stop(struct helper *h);
+
 /*
  * helper_run - Run @fn in the network namespace @netns (a path), or in the
  * caller's own where @netns is NULL.
@@ -35,7 +63,8 @@ typedef int (*helper_fn)(const void *arg, struct buf *answer);
  *
  * Return: what @fn returned; -ENOENT: no such path; -EINVAL: it is not a
  * network namespace; -ETIMEDOUT; -EIO: the helper ended without an answer;
- * -EBUSY: too many killed helpers have still not ended; or another errno.
+ * -EBUSY: too many killed helpers have still not ended; or another errno. (A
+ * job's own -EAGAIN arrives as -EIO.)
  */
 int helper_run(const char *netns, helper_fn fn, const void *arg, int timeout_ms,
 	       struct buf *answer) must_check;
