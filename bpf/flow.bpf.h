@@ -7,6 +7,7 @@
 #pragma once
 
 #include "count.bpf.h"
+#include "path.bpf.h"
 #include "pod.bpf.h"
 
 /* include/net/smc.h and net/smc/smc_clc.h: the peer said nothing of SMC. */
@@ -173,11 +174,15 @@ static __always_inline union smc_flow_state smc_flow_seal(struct smc_flow *flow)
 static __always_inline bool smc_flow_drop(const struct smc_handshake *key,
 					  struct smc_flow *flow)
 {
-	bool held = smc_state_holds(smc_flow_seal(flow));
+	union smc_flow_state last = smc_flow_seal(flow);
 	__u32 slot = smc_slot(flow->pod_id), buffers = flow->buffers;
+	bool held = smc_state_holds(last);
+	__u32 flags = flow->flags;
 
 	if (bpf_map_delete_elem(&smc_flow, key))
 		return false;
+	if (last.outcome == SMC_OUTCOME_PENDING)
+		smc_path_leave(last.role, flags);
 	smc_flow_let_go(slot, held, buffers);
 	smc_flow_let_go(SMC_SLOT_NODE, held, buffers);
 	return true;
@@ -259,6 +264,9 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 		flow->decided_ns = bpf_ktime_get_ns();
 		flow->kernel_code = code;
 		smc_flow_held(flow, smc_state_holds(old), smc_state_holds(new));
+		smc_path_leave(new.role, flow->flags);
+		if (outcome == SMC_OUTCOME_SMCR && new.role == SMC_ROLE_SERVER)
+			smc_path_lives(flow);
 		smc_flow_count(flow);
 		return true;
 	}

@@ -124,6 +124,9 @@ enum smc_use {
 	 * answers, connections), and that takes it off again: else nobody is
 	 * rationed, and nothing has a budget. */
 	SMC_USE_PENDING = 16,
+	/* The agent probes RDMA paths: handshakes that would go over RDMA do so
+	 * over paths that are proven (smc_path), and else stay TCP. */
+	SMC_USE_PATHS = 32,
 };
 
 /* How much of what the kernel's SMC has once for all may be held at a time
@@ -391,6 +394,11 @@ enum smc_flow_flag {
 	SMC_FLOW_UPGRADED = 4,
 	/* Its TCP connection is open, while its outcome is still pending. */
 	SMC_FLOW_OPENED = 8,
+	/* Its handshake was to go over RDMA, and was counted as under way. */
+	SMC_FLOW_RDMA = 16,
+	/* Of those: the last sign of life of its path was old, so that only one
+	 * or two such handshakes were let through at that time. */
+	SMC_FLOW_DOUBT = 32,
 };
 
 struct smc_flow {
@@ -493,6 +501,16 @@ struct smc_event {
 
 /* A row of smc_usage is raised and lowered by many at once, and user space
  * cannot add to a word: so rows of smc_flow are put and dropped by programs. */
+
+/* path_told: what the agent has found out about the path at @key. Of a
+ * Service's address that is what holds for all paths there. */
+struct smc_path_job {
+	struct smc_path_key key;
+	__u64 asked_ns; /* when the probe began, the oldest of several */
+	__u64 until_ns; /* it proves until then; 0: there was no answer */
+	__u32 made;	/* out: 1: the row is bad since this */
+	__s32 result;	/* 0; -E2BIG: there is no room for a row */
+};
 
 /* flow_put: insert @flow at @key, if nothing is there. flow_drop: take the row
  * at @key away, and keep @flow among the closed ones unless its outcome is
