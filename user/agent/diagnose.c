@@ -50,8 +50,8 @@ static bool is_late(struct late_job *job, const struct plain_flow *f,
 		    const struct mesh_record *record)
 {
 	const struct mesh_since since = {
-		job->pod->armed_ns,
-		agent_endpoint_since(job->agent, &f->remote)};
+		.pod_armed_ns = job->pod->armed_ns,
+		.remote_ns = agent_endpoint_since(job->agent, &f->remote)};
 	const struct mesh_flow flow = {
 		.remote = f->remote,
 		.local_port = f->local_port,

@@ -20,6 +20,17 @@ enum mesh_path_state mesh_path_state(const struct smc_path *row, __u64 now)
 					  : MESH_PATH_UNPROVEN;
 }
 
+const char *mesh_path_word(enum mesh_path_state state)
+{
+	static const char *const words[MESH_PATH_STATES] = {
+		[MESH_PATH_UNPROVEN] = "unproven",
+		[MESH_PATH_PROVEN] = "proven",
+		[MESH_PATH_BAD] = "bad",
+	};
+
+	return words[state];
+}
+
 void mesh_paths_free(struct mesh_paths *paths)
 {
 	free(paths->v);

@@ -40,7 +40,11 @@ enum mesh_path_state {
 	MESH_PATH_UNPROVEN,
 	MESH_PATH_PROVEN,
 	MESH_PATH_BAD,
+	MESH_PATH_STATES
 };
+
+/* mesh_path_word - "unproven", "proven" or "bad". */
+const char *mesh_path_word(enum mesh_path_state state);
 
 /* mesh_path_state - What the verdict takes @row for. */
 enum mesh_path_state mesh_path_state(const struct smc_path *row, __u64 now);
