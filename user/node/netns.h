@@ -43,7 +43,8 @@ struct netns_facts {
 	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl as it is now, or "" */
 	bool ctrl_is_ours;
 	__u64 cookie, inode, dev;
-	__u32 transports;  /* SMC_TRANSPORT_* usable in this namespace */
+	__u32 transports;     /* SMC_TRANSPORT_* usable in this namespace */
+	struct smc_addr rdma; /* of its first usable RDMA port; zero: none */
 	__u32 convert_uid; /* proxy's UID in the init user namespace, or ANY */
 	struct mesh_addrs addrs; /* usable addresses of its interfaces */
 };
