@@ -43,7 +43,8 @@ class Lab:
     def probe(self, pod, *peers, own=None, ms=MS, **where):
         """[result of each peer, which is a pod or an address]"""
         addresses = [getattr(p, "v4", p) for p in peers]
-        got = self.call(pod.netns, ms, own or pod.v4, *addresses, **where)
+        asked = [x for a in addresses for x in (pod.netns, own or pod.v4, a)]
+        got = self.call(ms, *asked, **where)
         if got["result"]:
             return got["result"]
         assert [p["peer"] for p in got["probes"]] == addresses
@@ -85,7 +86,7 @@ def test_nobody_waits(lab):
     """The call returns before the answer, and an answer that does not come is
     waited for as long as was said."""
     with cut(lab.c):
-        got = lab.call(lab.a.netns, 900, lab.a.v4, lab.c.v4)
+        got = lab.call(900, lab.a.netns, lab.a.v4, lab.c.v4)
     assert got["probes"][0]["result"] == DEAD
     assert got["waited"] >= 5    # of 100 ms each
 
@@ -120,15 +121,27 @@ def test_bad_input(lab):
         -errno.EINVAL, -errno.EINVAL, WHOLE]
     assert lab.probe(lab.x, lab.d) == [-errno.ENODEV]
     assert lab.probe(lab.a, lab.d, own=lab.b.v4) == [-errno.EADDRNOTAVAIL]
-    assert lab.call("/run/netns/nobody", MS, lab.a.v4,
-                    lab.d.v4)["result"] == -errno.ENOENT
+
+
+def test_many_namespaces(lab):
+    """One helper goes through them; one that has gone, or is none, is no other's
+    trouble, and the way back to its own is known."""
+    lab.n1.run("touch /tmp/none")
+    got = lab.call(MS, lab.a.netns, lab.a.v4, lab.c.v4,
+                   "/run/netns/nobody", lab.a.v4, lab.d.v4,
+                   lab.b.netns, lab.b.v4, lab.d.v4,
+                   "/tmp/none", lab.b.v4, lab.d.v4,
+                   "-", lab.b.v4, lab.d.v4,
+                   lab.a.netns, lab.a.v4, lab.d.v4)
+    assert [p["result"] for p in got["probes"]] == [
+        WHOLE, -errno.ENOENT, WHOLE, -errno.EINVAL, -errno.EADDRNOTAVAIL, WHOLE]
 
 
 def test_the_device_file(lab):
     """Without it nothing is probed, and that is said; a container has the
     machine's."""
     dev = "/dev/infiniband/rdma_cm"
-    argv = f"{NODECTL} probe {lab.a.netns} {MS} {lab.a.v4} {lab.d.v4}"
+    argv = f"{NODECTL} probe {MS} {lab.a.netns} {lab.a.v4} {lab.d.v4}"
 
     def container():
         return lab.n1.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none "
@@ -142,9 +155,32 @@ def test_the_device_file(lab):
     finally:
         lab.n1.run(f"mv {dev}.away {dev}")
     lab.n1.run(f"chmod 600 {dev}")
-    assert lab.a.run([NODECTL, "probe", "-", str(MS), lab.a.v4, lab.d.v4],
+    assert lab.a.run([NODECTL, "probe", str(MS), "-", lab.a.v4, lab.d.v4],
                      user=65534).json()["result"] == -errno.EACCES
     assert lab.probe(lab.a, lab.d) == [WHOLE]
+
+
+def test_a_containers_device_filter(lab):
+    """As runc sets it: no device but the container's own. The helper begins in
+    the root of the cgroup tree, though that is mounted read-only and its own
+    cgroup namespace does not show it."""
+    here = "/sys/fs/cgroup/lab/container"
+    progs.path("denydev.bpf.o")
+    lab.n1.run(f"mkdir -p {here}; "
+               "bpftool prog load /build/progs/denydev.bpf.o "
+               f"/sys/fs/bpf/denydev && bpftool cgroup attach {here} device "
+               "pinned /sys/fs/bpf/denydev")
+    argv = (f"mount --bind /sys/fs/cgroup /mnt && mount -o remount,bind,ro /mnt"
+            f" && {NODECTL} probe {MS} {lab.a.netns} {lab.a.v4} {lab.d.v4}")
+
+    def container(**env):
+        return lab.n1.run(["unshare", "-m", "-C", "sh", "-c", argv],
+                          cgroup="lab/container", env=env).json()
+
+    assert container()["result"] == -errno.EPERM
+    assert container(NODECTL_CGROUP="/nowhere")["result"] == -errno.EPERM
+    got = container(NODECTL_CGROUP="/mnt")
+    assert got["result"] == 0 and got["probes"][0]["result"] == WHOLE, got
 
 
 def test_no_lock_of_smc(lab, pair):

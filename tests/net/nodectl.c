@@ -354,21 +354,25 @@ static void put_probe(yyjson_mut_val *rows, const struct probe *p)
 	yyjson_mut_obj_add_uint(doc, row, "us", p->us);
 }
 
-/* NETNS MS OWN PEER...: `waited`: how often it was asked in vain. NETNS "-":
- * the caller's own. */
+/* MS {NETNS OWN PEER}...: `waited`: how often it was asked in vain. NETNS "-":
+ * the caller's own. $NODECTL_CGROUP: the root of the cgroup tree. */
 static int do_probe(char **a, int n)
 {
 	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "probes");
+	const struct probe_host host = {.cgroup = getenv("NODECTL_CGROUP")};
 	static struct probe v[PROBE_MAX + 1];
-	int count = n - 3, ms = number(a[1]), waited = 0, err;
+	int count = (n - 1) / 3, ms = number(a[0]), waited = 0, err;
 	struct helper h;
 
-	for (int i = 0; i < count; i++)
-		if (addr_parse(a[2], &v[i].own) ||
-		    addr_parse(a[3 + i], &v[i].peer))
+	for (int i = 0; i < count; i++) {
+		char **of = a + 1 + 3 * i;
+
+		v[i].netns = strcmp(of[0], "-") ? of[0] : NULL;
+		if (addr_parse(of[1], &v[i].own) ||
+		    addr_parse(of[2], &v[i].peer))
 			return 2;
-	err = probe_start(&h, strcmp(a[0], "-") ? a[0] : NULL, NULL, v, count,
-			  ms);
+	}
+	err = probe_start(&h, &host, v, count, ms);
 	while (!err && (err = probe_take(&h, v, count)) == -EAGAIN) {
 		struct pollfd p = {.fd = h.fd, .events = POLLIN};
 
@@ -388,15 +392,24 @@ static const struct {
 	int min, max;
 	int (*run)(char **argv, int argc);
 } commands[] = {
-	{"prepare", 2, 3, do_prepare}, {"look", 1, 1, do_look},
-	{"late", 1, 1, do_late},       {"smc", 1, 1, do_smc},
-	{"count", 1, 1, do_count},     {"fallbacks", 1, 1, do_fallbacks},
-	{"release", 1, 2, do_release}, {"each", 0, 1, do_each},
-	{"ueid", 1, 2, do_ueid},       {"devices", 0, 0, do_devices},
-	{"sidecar", 0, 0, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
-	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
-	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
-	{"encrypt", 0, 0, do_encrypt}, {"probe", 3, 300, do_probe},
+	{"prepare", 2, 3, do_prepare},
+	{"look", 1, 1, do_look},
+	{"late", 1, 1, do_late},
+	{"smc", 1, 1, do_smc},
+	{"count", 1, 1, do_count},
+	{"fallbacks", 1, 1, do_fallbacks},
+	{"release", 1, 2, do_release},
+	{"each", 0, 1, do_each},
+	{"ueid", 1, 2, do_ueid},
+	{"devices", 0, 0, do_devices},
+	{"sidecar", 0, 0, do_sidecar},
+	{"unsidecar", 0, 0, do_unsidecar},
+	{"helper", 3, 3, do_helper},
+	{"pod", 3, 3, do_pod},
+	{"uid", 2, 2, do_uid},
+	{"left", 1, 1, do_left},
+	{"encrypt", 0, 0, do_encrypt},
+	{"probe", 4, 1 + 3 * (PROBE_MAX + 1), do_probe},
 };
 
 static int run(char **argv, int argc)

@@ -3,11 +3,18 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <rdma/rdma_user_cm.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include "node/proc.h"
 
@@ -41,11 +48,12 @@ enum cm_event {
 #define NOBODYS_QP 1
 
 #define ATTEMPTS 2
+#define OWN_NETNS "/proc/self/ns/net"
 
 /* ---- in the helper ------------------------------------------------------- */
 
 struct job {
-	const char *proc;
+	struct probe_host host;
 	const struct probe *v;
 	size_t n;
 	int ms;
@@ -53,6 +61,9 @@ struct job {
 
 struct asked {
 	int fd; /* of rdma_cm */
+	int own_netns;
+	const char *netns; /* where it is, if it has entered any */
+	bool entered;
 	struct probe *v;
 	size_t n, open; /* those without a result */
 	bool known[PROBE_MAX];
@@ -209,6 +220,33 @@ static void take_events(struct asked *a, int ms)
 		take_event(a, &e, ms);
 }
 
+/* A request is its maker's namespace's from the beginning to the end, whoever
+ * opened rdma_cm: one descriptor is enough. */
+static int enter(const struct asked *a, const char *netns)
+{
+	_close_ int fd = -1;
+
+	if (!netns)
+		return setns(a->own_netns, CLONE_NEWNET) ? -errno : 0;
+	fd = open(netns, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return setns(fd, CLONE_NEWNET) ? -errno : 0;
+}
+
+static int step_in(struct asked *a, size_t i)
+{
+	const char *netns = a->v[i].netns;
+	int err;
+
+	if (a->entered && !strcmp(a->netns ?: "", netns ?: ""))
+		return 0;
+	err = enter(a, netns);
+	a->entered = !err;
+	a->netns = netns;
+	return err;
+}
+
 /* Each that has no answer yet. */
 static void ask(struct asked *a, size_t attempt, int ms)
 {
@@ -217,8 +255,10 @@ static void ask(struct asked *a, size_t attempt, int ms)
 	for (size_t i = 0; i < a->n; i++) {
 		if (a->known[i])
 			continue;
-		err = cm_resolve_addr(a->fd, i * ATTEMPTS + attempt + 1,
-				      &a->v[i], ms);
+		err = step_in(a, i)
+			      ?: cm_resolve_addr(a->fd,
+						 i * ATTEMPTS + attempt + 1,
+						 &a->v[i], ms);
 		if (err)
 			settle(a, i, err, 0);
 		take_events(a, ms); /* the earliest are answered by now */
@@ -243,17 +283,18 @@ static bool two_ipv4(const struct probe *p)
 }
 
 /* What is still open at the end of this process is taken back by the kernel.
- * The answer: the probes. */
-static int ask_all(const void *arg, struct buf *answer)
+ * @v: gets the results. Return: 0 or a negative errno. */
+static int ask_all(const struct job *job, struct probe *v)
 {
 	static struct asked a;
-	static struct probe v[PROBE_MAX];
-	const struct job *job = arg;
 	__u64 begin = now_us();
 
-	a.fd = cm_open(job->proc);
+	a.fd = cm_open(job->host.proc);
 	if (a.fd < 0)
 		return a.fd;
+	a.own_netns = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+	if (a.own_netns < 0)
+		return -errno;
 	memcpy(v, job->v, job->n * sizeof(*v));
 	a.v = v;
 	a.n = a.open = job->n;
@@ -269,19 +310,86 @@ static int ask_all(const void *arg, struct buf *answer)
 			   begin + 1000ULL * job->ms * (attempt + 1) / ATTEMPTS,
 			   job->ms);
 	}
-	return buf_add(answer, v, a.n * sizeof(*v));
+	return 0;
+}
+
+/* ---- past a container's device filter ------------------------------------ */
+
+/* A fork() into the root cgroup. A mount that is read-only does not matter, but
+ * a cgroup namespace that does not show the root does. */
+static pid_t fork_into_root(const struct probe_host *host)
+{
+	_close_ int ns = -1, root = -1;
+	struct clone_args args = {.flags = CLONE_INTO_CGROUP,
+				  .exit_signal = SIGCHLD};
+	char path[PATH_MAX];
+
+	if (!host->cgroup)
+		return -EPERM;
+	snprintf(path, sizeof(path), "%s/1/ns/cgroup", host->proc);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	root = open(host->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ns < 0 || root < 0 || setns(ns, CLONE_NEWCGROUP))
+		return -errno;
+	args.cgroup = root;
+	return syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* Kernel and container may have other ways to say no; what the caller is told
+ * is what it began with. */
+static int ask_from_root(const struct job *job, struct probe *v)
+{
+	pid_t parent = getpid(), pid = fork_into_root(&job->host);
+	int status, err;
+
+	if (pid < 0)
+		return -EPERM;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		err = getppid() == parent ? ask_all(job, v) : -ESRCH;
+		_exit(-err);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+/* The answer: the probes. */
+static int probe_all(const void *arg, struct buf *answer)
+{
+	const struct job *job = arg;
+	struct probe *v =
+		mmap(NULL, PROBE_MAX * sizeof(*v), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int err;
+
+	if (v == MAP_FAILED)
+		return -errno;
+	err = ask_all(job, v);
+	if (err == -EPERM)
+		err = ask_from_root(job, v);
+	return err ? err : buf_add(answer, v, job->n * sizeof(*v));
 }
 
 /* ---- for the agent ------------------------------------------------------- */
 
-int probe_start(struct helper *h, const char *netns, const char *proc,
+int probe_check(const char *proc)
+{
+	_close_ int fd = cm_open(proc ?: PROC_DEFAULT);
+
+	return fd < 0 ? fd : 0;
+}
+
+int probe_start(struct helper *h, const struct probe_host *host,
 		const struct probe *v, size_t n, int ms)
 {
-	struct job job = {.proc = proc ?: PROC_DEFAULT, v, n, ms};
+	const struct job job = {
+		{host->proc ?: PROC_DEFAULT, host->cgroup}, v, n, ms};
 
 	if (n > PROBE_MAX)
 		return -E2BIG;
-	return helper_start(h, netns, ask_all, &job, ms + HELPER_TIMEOUT_MS);
+	return helper_start(h, NULL, probe_all, &job, ms + HELPER_TIMEOUT_MS);
 }
 
 int probe_take(struct helper *h, struct probe *v, size_t n)

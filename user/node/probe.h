@@ -28,22 +28,41 @@
 #define PROBE_TIMEOUT_MS 500
 
 struct probe {
+	const char
+		*netns; /* path of its port's namespace; NULL: the caller's */
 	/* Of the two RDMA ports, IPv4: a RoCEv2 GID is made of just that. */
 	struct smc_addr own, peer;
 	/*
 	 * 0: whole. -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH: no answer, or not
-	 * even a neighbour to send to. -ENODEV: @own is of no RDMA device of
-	 * the namespace; -EINVAL: not two IPv4 addresses; or another errno.
+	 * even a neighbour to send to. -ENOENT: no such namespace; -ENODEV:
+	 * @own is of no RDMA device of it; -EINVAL: not two IPv4 addresses; or
+	 * another errno.
 	 */
 	int result;
 	__u32 us; /* from the request to its answer; 0: there was none */
 };
 
+/* Where the helper finds what a container may not have. */
+struct probe_host {
+	/* Where process 1 is seen: its /dev has rdma_cm where the caller's own
+	 * has none, and its cgroup namespace is that of the whole tree. NULL:
+	 * /proc. */
+	const char *proc;
+	/* The root of the cgroup v2 tree, or NULL. A container's device filter,
+	 * which is its cgroup's, lets nobody open rdma_cm; so there the helper
+	 * has a child that begins in the root. Who may do that (CAP_SYS_ADMIN)
+	 * could let itself in anyway. */
+	const char *cgroup;
+};
+
+/* probe_check - Can any path be probed here? Return: 0; -ENODEV: there is no
+ * rdma_cm; or another negative errno. */
+int probe_check(const char *proc) must_check;
+
 /*
- * probe_start - Ask all of these at once, in the namespace @netns (a path;
- * NULL: the caller's), by a helper of their own. It does not wait.
- * @proc: where process 1 is seen, whose /dev is looked into where the caller's
- *        own has no rdma_cm; NULL: /proc.
+ * probe_start - Ask all of these at once, by one helper, which goes from
+ * namespace to namespace: those of one had better stand together. It does not
+ * wait.
  * @v:    copied. @n: at most PROBE_MAX.
  * @ms:   how long an answer is waited for. A request that was not answered in
  *        half of that is repeated, so one lost packet is not taken for a dead
@@ -51,7 +70,7 @@ struct probe {
  * Return: 0; then call probe_take() when h->fd is readable, and again @ms and a
  * second later; or a negative errno: -E2BIG, or as helper_start().
  */
-int probe_start(struct helper *h, const char *netns, const char *proc,
+int probe_start(struct helper *h, const struct probe_host *host,
 		const struct probe *v, size_t n, int ms) must_check;
 
 /*
