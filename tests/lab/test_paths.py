@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RDMA paths with agents: proven before they are used, bad when they break,
+whole again without a hand.
+
+     a      b                         c      d      e
+    .1.10  .1.11                     .2.10  .2.11  .2.12
+    +rxe   +rxe                      +rxe   +rxe   +rxe
+     |      |                         |      |      |
+   --+------+-- br0 - eth0 ==== eth0 - br0 --+------+--
+     n1: agent                        n2: agent, drops in its bridge
+
+All are annotated. UDP 4791 to and from c is dropped outside the pods; b, d and e
+never need that path, and are the control: they talk all the time.
+"""
+import contextlib
+import json
+import signal
+import time
+
+import pytest
+
+from smclab import progs, topo, wait_for
+from smclab.agents import Agent
+from smclab.flows import at, become, ends, reason, serve
+from smclab.mesh import Mesh
+from smclab.roce import BOTH, FROM, TO, cut
+
+SMCR, TCP = ("smcr", "smcr"), ("tcp", "tcp")
+PODS = {"a": ("n1", "1.10"), "b": ("n1", "1.11"),
+        "c": ("n2", "2.10"), "d": ("n2", "2.11"), "e": ("n2", "2.12")}
+CONNECTIONS = 50
+AGAIN = 30    # seconds: the back-off of a first strike, and a probe
+
+
+class Lab:
+    def __init__(self, pair):
+        self.mesh, self.agents = Mesh(), {}
+        for vm in pair:
+            topo.bridge(vm, nic="eth0")
+        for name, (node, host) in PODS.items():
+            pod = topo.pod(getattr(pair, node), name, f"10.244.{host}/16",
+                           rdma=True)
+            # Else the kernel gives each link group a second link by another
+            # pod's device, for all are init_net's: then b's connections to d
+            # would break with c's device.
+            pod.run("sysctl -qw net.smc.smcr_max_links_per_lgr=1")
+            setattr(self, name, self.mesh.add(pod))
+        for vm in pair:
+            agent = Agent(vm, self.mesh.objects()).start(wait=False)
+            self.agents[vm.name] = agent
+            self.mesh.agents.append(agent)
+        for agent in self.mesh.agents:
+            agent.wait_ready()
+        for name in PODS:
+            serve(getattr(self, name), 7000)
+
+    def paths(self, node):
+        """{(own, peer): row}"""
+        return {(p["own"], p["peer"]): p
+                for p in self.agents[node].get("/v1/endpoints")["paths"]}
+
+    def state(self, one, other):
+        """What both nodes take the path for."""
+        return tuple(self.paths(x.node).get((x.v4, y.v4), {}).get("state")
+                     for x, y in ((one, other), (other, one)))
+
+    def wait_state(self, one, other, state, timeout=15):
+        wait_for(lambda: self.state(one, other) == (state, state), timeout,
+                 f"{one.name} - {other.name} to be {state}", 0.2)
+
+
+@pytest.fixture(scope="module")
+def lab(pair):
+    return Lab(pair)
+
+
+def hammer(pod, to, count, *more):
+    """What became of @count connections, one after the other."""
+    r = pod.run([progs.path("hammer"), "--to", at(to.v4, 7000), "--count",
+                 str(count), *more], timeout=120, check=False)
+    assert r.rc == 0, r
+    return json.loads(r.out)
+
+
+@contextlib.contextmanager
+def neighbours(lab):
+    """b talks to d, and e to d: SMC-R between the nodes, SMC-D in one."""
+    talk = [pod.spawn([progs.path("hammer"), "--to", at(lab.d.v4, 7000),
+                       "--count", "0", "--pace", "200000"])
+            for pod in (lab.b, lab.e)]
+    said = []
+    try:
+        yield said
+    finally:
+        for proc in talk:
+            proc.kill()
+            said.append(json.loads(proc.out.splitlines()[-1]))
+    for one in said:
+        # where the machine stands still their own path may miss a probe, and
+        # some are TCP then
+        assert not one["errors"] and one["smc"], said
+        assert one["own_ms"] < 5500, said
+
+
+def test_proven_before_use(lab):
+    """Each pair of the namespace, before anybody has used it."""
+    for one in lab.a, lab.b:
+        for other in lab.c, lab.d, lab.e:
+            lab.wait_state(one, other, "proven")
+    # inside a node shared memory is used: no path is needed
+    assert (lab.a.v4, lab.b.v4) not in lab.paths("n1")
+    assert not lab.agents["n1"].get("/v1/status")["paths"]["problem"]
+    assert ends(lab.a, lab.c) == SMCR
+    assert ends(lab.d, lab.b) == SMCR
+    n1 = lab.agents["n1"]
+    assert n1.metric("smcmesh_rdma_paths", state="proven") == 6
+    assert n1.metric("smcmesh_rdma_path_probes_total", result="answered") > 6
+
+
+@pytest.mark.parametrize("direction", [TO, FROM, BOTH])
+def test_dead_and_known(lab, direction):
+    """After the next probe nobody notices but by its speed: no connection to the
+    dead one fails or waits, and nobody else's does."""
+    lab.wait_state(lab.a, lab.c, "proven")
+    become(lambda: ends(lab.b, lab.d), SMCR)
+    with neighbours(lab):
+        with cut(lab.c, direction):
+            lab.wait_state(lab.a, lab.c, "bad")
+            told = hammer(lab.a, lab.c, CONNECTIONS)
+            assert told["tcp"] == CONNECTIONS and not told["errors"], told
+            assert told["own_ms"] < 1000, told
+            assert reason(lab.agents["n1"], lab.a, 7000) == "path-bad"
+            assert lab.paths("n1")[lab.a.v4, lab.c.v4]["strikes"] > 0
+            wait_for(lambda: lab.state(lab.b, lab.c) == ("bad", "bad"), 15,
+                     "the other path to c to be bad, too")
+        lab.wait_state(lab.a, lab.d, "proven")
+    lab.wait_state(lab.a, lab.c, "proven", 90)
+    become(lambda: ends(lab.a, lab.c), SMCR)
+
+
+def doubts(lab, node):
+    """Handshakes of clients that were let through without a sign of life."""
+    return lab.agents[node].row("smc_rdma", 0)["doubts"][0] & 0xf
+
+
+@pytest.mark.parametrize("peer, most", [("e", 1), ("c", 2)])
+def test_dead_between_probes(lab, peer, most):
+    """Agents that do not probe for a while stand for a path that dies between two
+    probes: where the last sign of life is old one first contact, or two
+    connections over a link, find out, and all others are TCP at once."""
+    server = getattr(lab, peer)
+    lab.wait_state(lab.a, server, "proven", 90)
+    if peer == "c":
+        become(lambda: ends(lab.a, lab.c), SMCR)
+    assert bool(lab.paths("n1")[lab.a.v4, server.v4]["links"]) == (most == 2)
+    finders = []
+    for agent in lab.mesh.agents:
+        agent.proc.kill(signal.SIGSTOP, wait=False)
+    try:
+        with cut(server):
+            time.sleep(2.5)    # the sign of life is to be old
+            for n in range(most):
+                finders.append(lab.a.spawn([progs.path("hold"),
+                                            at(server.v4, 7000)]))
+                wait_for(lambda n=n: doubts(lab, "n1") == n + 1, 5, "a doubt")
+            told = hammer(lab.a, server, 10, "--threads", "10")
+            assert doubts(lab, "n1") <= most
+            assert told["tcp"] == 10 and not told["errors"], told
+            assert told["own_ms"] < 1500, told
+    finally:
+        for agent in lab.mesh.agents:
+            agent.proc.kill(signal.SIGCONT, wait=False)
+        for proc in finders:
+            proc.kill(9)
+    # none was offered SMC, though nobody knew yet that the path is dead
+    rows = sorted((f for f in lab.agents["n1"].get("/v1/flows")["flows"]
+                   if f["pod"] == "a" and f["role"] == "client"),
+                  key=lambda f: f["opened"])[-10:]
+    assert {f["reason"] for f in rows} <= {"path-unproven", "path-bad"}, rows
+    lab.wait_state(lab.a, server, "proven", 120)
+    become(lambda: ends(lab.a, server), SMCR)
