@@ -48,6 +48,7 @@ enum cm_event {
 #define NOBODYS_QP 1
 
 #define ATTEMPTS 2
+#define STEP_MS 20
 #define OWN_NETNS "/proc/self/ns/net"
 
 /* ---- in the helper ------------------------------------------------------- */
@@ -66,6 +67,7 @@ struct asked {
 	bool entered;
 	struct probe *v;
 	size_t n, open; /* those without a result */
+	__u64 stood_us; /* how long it was kept from running */
 	bool known[PROBE_MAX];
 	__u64 sent_us[PROBE_MAX][ATTEMPTS];
 };
@@ -265,14 +267,24 @@ static void ask(struct asked *a, size_t attempt, int ms)
 	}
 }
 
+/*
+ * Whoever should have waked up and did not was kept from it, by a machine that
+ * stands still or has no processor free: such times are not counted, for the
+ * answer may have come in them.
+ */
 static void wait_until(struct asked *a, __u64 end_us, int ms)
 {
 	struct pollfd p = {.fd = a->fd, .events = POLLIN};
-	__u64 now;
+	__u64 before, took;
 
-	while (a->open && (now = now_us()) < end_us) {
-		poll(&p, 1, (int)((end_us - now + 999) / 1000));
+	while (a->open && (before = now_us()) < end_us + a->stood_us) {
+		poll(&p, 1, STEP_MS);
 		take_events(a, ms);
+		took = now_us() - before;
+		if (took > 2 * STEP_MS * 1000)
+			a->stood_us += took - STEP_MS * 1000;
+		if (a->stood_us > 1000ULL * ms)
+			a->stood_us = 1000ULL * ms;
 	}
 }
 

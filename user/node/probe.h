@@ -66,9 +66,10 @@ int probe_check(const char *proc) must_check;
  * @v:    copied. @n: at most PROBE_MAX.
  * @ms:   how long an answer is waited for. A request that was not answered in
  *        half of that is repeated, so one lost packet is not taken for a dead
- *        path.
- * Return: 0; then call probe_take() when h->fd is readable, and again @ms and a
- * second later; or a negative errno: -E2BIG, or as helper_start().
+ *        path. Times in which the helper could not run are not counted, as long
+ *        as they are no more than @ms.
+ * Return: 0; then call probe_take() when h->fd is readable, and again twice
+ * @ms and a second later; or a negative errno: -E2BIG, or as helper_start().
  */
 int probe_start(struct helper *h, const struct probe_host *host,
 		const struct probe *v, size_t n, int ms) must_check;
