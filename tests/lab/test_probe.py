@@ -137,6 +137,15 @@ def test_many_namespaces(lab):
         WHOLE, -errno.ENOENT, WHOLE, -errno.EINVAL, -errno.EADDRNOTAVAIL, WHOLE]
 
 
+def test_another_namespace_at_the_path(lab):
+    """As after a sandbox was made anew: it is known by its cookie."""
+    cookie = lab.a.run(["python3", "-c", "import socket, struct; print(struct."
+                        "unpack('Q', socket.socket().getsockopt(1, 71, 8))[0])"])
+    for other, result in ((0, WHOLE), (1, -errno.ENOENT)):
+        env = {"NODECTL_COOKIE": str(int(cookie.out) + other)}
+        assert lab.probe(lab.a, lab.c, env=env) == [result]
+
+
 def test_the_device_file(lab):
     """Without it nothing is probed, and that is said; a container has the
     machine's."""

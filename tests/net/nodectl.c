@@ -355,7 +355,8 @@ static void put_probe(yyjson_mut_val *rows, const struct probe *p)
 }
 
 /* MS {NETNS OWN PEER}...: `waited`: how often it was asked in vain. NETNS "-":
- * the caller's own. $NODECTL_CGROUP: the root of the cgroup tree. */
+ * the caller's own. $NODECTL_CGROUP: the root of the cgroup tree;
+ * $NODECTL_COOKIE: which the namespaces must be. */
 static int do_probe(char **a, int n)
 {
 	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "probes");
@@ -368,6 +369,7 @@ static int do_probe(char **a, int n)
 		char **of = a + 1 + 3 * i;
 
 		v[i].netns = strcmp(of[0], "-") ? of[0] : NULL;
+		v[i].cookie = number(getenv("NODECTL_COOKIE") ?: "0");
 		if (addr_parse(of[1], &v[i].own) ||
 		    addr_parse(of[2], &v[i].peer))
 			return 2;

@@ -354,6 +354,7 @@ static bool fill_probe(const struct agent *a, const struct smc_path_key *key,
 		return false; /* it was disarmed since */
 	*probe = (struct probe){
 		.netns = pod->host_network ? NULL : pod->where,
+		.cookie = pod->host_network ? 0 : pod->facts.cookie,
 		.own = dials(pod, &own),
 	};
 	return dialled(a, &peer, &probe->peer);

@@ -224,7 +224,7 @@ static void take_events(struct asked *a, int ms)
 
 /* A request is its maker's namespace's from the beginning to the end, whoever
  * opened rdma_cm: one descriptor is enough. */
-static int enter(const struct asked *a, const char *netns)
+static int enter(const struct asked *a, const char *netns, __u64 cookie)
 {
 	_close_ int fd = -1;
 
@@ -233,7 +233,10 @@ static int enter(const struct asked *a, const char *netns)
 	fd = open(netns, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return setns(fd, CLONE_NEWNET) ? -errno : 0;
+	if (setns(fd, CLONE_NEWNET))
+		return -errno;
+	/* a path may lead to another one by now */
+	return cookie && netns_own_cookie() != cookie ? -ENOENT : 0;
 }
 
 static int step_in(struct asked *a, size_t i)
@@ -243,7 +246,7 @@ static int step_in(struct asked *a, size_t i)
 
 	if (a->entered && !strcmp(a->netns ?: "", netns ?: ""))
 		return 0;
-	err = enter(a, netns);
+	err = enter(a, netns, a->v[i].cookie);
 	a->entered = !err;
 	a->netns = netns;
 	return err;

@@ -28,13 +28,15 @@
 #define PROBE_TIMEOUT_MS 500
 
 struct probe {
-	const char
-		*netns; /* path of its port's namespace; NULL: the caller's */
+	/* The namespace of its own port, a path; NULL: the caller's. And the
+	 * cookie that it must still have; 0: not known. */
+	const char *netns;
+	__u64 cookie;
 	/* Of the two RDMA ports, IPv4: a RoCEv2 GID is made of just that. */
 	struct smc_addr own, peer;
 	/*
 	 * 0: whole. -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH: no answer, or not
-	 * even a neighbour to send to. -ENOENT: no such namespace; -ENODEV:
+	 * even a neighbour to send to. -ENOENT: it is not there; -ENODEV:
 	 * @own is of no RDMA device of it; -EINVAL: not two IPv4 addresses; or
 	 * another errno.
 	 */
