@@ -45,7 +45,7 @@
 	  "the pod, or the node, has as many SMC handshakes under way as it "  \
 	  "may have")                                                          \
 	X(LISTENER_BUSY, "listener-busy",                                      \
-	  "the listener's accept queue is more than half full")                \
+	  "the listener's accept queue is more than half full, or small")      \
 	X(BUDGET, "budget",                                                    \
 	  "the pod, or the node, has as many SMC connections or buffers as it "\
 	  "may have")                                                          \

@@ -295,7 +295,7 @@ static void gather_warnings(struct report *r, const struct features *features)
 	if (r->smc && selinux_enforces())
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
-			"SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them. The pod is then disarmed, reason refused.");
+			"SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them (the pod is then disarmed, reason refused), and where it lets a domain use them, its rules on which ports may be connected to (name_connect) do not hold for the sockets of annotated pods.");
 	if (agent_silent(r))
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
