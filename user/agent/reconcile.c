@@ -339,7 +339,7 @@ static int warn_off(struct mesh_plan *plan, unsigned int missing)
 		return -ENOMEM;
 	if (asprintf(
 		    slot,
-		    "of the exclusions that hold for the whole node some found no room, rows=%u: nothing is offered or answered with SMC here until all fit",
+		    "of the exclusions and Services' addresses that hold for the whole node some found no room, rows=%u: nothing is offered or answered with SMC here until all fit",
 		    missing) >= 0)
 		return 0;
 	plan->n_warnings--;
