@@ -30,8 +30,9 @@ struct endpoint_name {
 /* The same of an address and port that is no endpoint's. */
 struct service_name {
 	struct smc_addr_port key;
-	char *ns, *service, *pod; /* of a hostNetwork pod: pod, else service */
-	struct smc_addr stranger; /* struct plan_service */
+	char *ns, *service, *pod;  /* of a hostNetwork pod: pod, else service */
+	enum mesh_service_why why; /* both: struct plan_service */
+	struct smc_addr stranger;
 };
 
 struct cluster; /* cluster.h */
