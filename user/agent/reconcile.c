@@ -243,6 +243,7 @@ static int plan_make(struct agent *a, const struct mesh_world *w,
 	err = err ?: datapath_each_cgroup(a->dp, see_cgroup, &seen);
 	a->host.transports = node_transports(a);
 	look_for_encryption(a);
+	agent_look_local(a);
 	err = err ?: mesh_plan(w, &a->host, seen.v, seen.n, plan);
 	if (!err)
 		a->transports = plan->transports;
@@ -643,6 +644,7 @@ void reconcile_forget(struct agent *a)
 {
 	names_forget(a);
 	reconcile_unplan(a);
+	agent_forget_local(a);
 	warnings_free(a);
 	pods_free(&a->pods);
 	rations_free(&a->rations);
