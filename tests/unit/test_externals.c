@@ -112,6 +112,58 @@ static void who_names_many_ports_names_all(void **state)
 	free(ports);
 }
 
+/* Every port of every pod: a hundred million rows that are never made. */
+static void who_names_everything_gets_nothing_done(void **state)
+{
+	enum { PODS = 2000, PORTS = 50000 };
+	struct cast *c = *state;
+	struct mesh_service_port *ports = calloc(PORTS, sizeof(*ports));
+	struct mesh_endpoint *pods = calloc(PODS, sizeof(*pods));
+	struct smc_addr *addrs = calloc(PODS, sizeof(*addrs));
+	struct mesh_node *node;
+
+	add_pods(c);
+	node = add_node(c->s, "n3");
+	for (int i = 0; i < PODS; i++) {
+		addrs[i] = addr("10.3.0.0");
+		addrs[i].ip[14] = i >> 8;
+		addrs[i].ip[15] = i;
+		pods[i] = (struct mesh_endpoint){.addr = addrs[i],
+						 .transports = R,
+						 .ns = (char *)"ns",
+						 .pod = (char *)"p",
+						 .uid = (char *)"p"};
+	}
+	for (int i = 0; i < PORTS; i++)
+		ports[i] = (struct mesh_service_port){(char *)"http", i + 1};
+	node->endpoints = pods;
+	node->n_endpoints = PODS;
+	EXTERNAL(c, "one", "10.1.0.1");
+	add_service(c, "all", (struct mesh_addrs){0})->externals =
+		(struct mesh_addrs){addrs, PODS};
+	c->services[1].ports = ports;
+	c->services[1].n_ports = PORTS;
+	plan(c->s);
+	assert_int_equal(c->s->plan.n_services, 1);
+	assert_int_equal(at(c, "10.1.0.1", 80), 0);
+	assert_int_equal(endpoint(c->s, "10.3.7.7")->value.flags,
+			 SMC_ENDPOINT_ANSWER_ONLY);
+	assert_int_equal(endpoint(c->s, "10.1.0.2")->value.flags, 0);
+	/* a hundred each would be too many, too, but not of one */
+	c->services[1].n_ports = 100;
+	plan(c->s);
+	assert_int_equal(endpoint(c->s, "10.3.7.7")->value.flags,
+			 SMC_ENDPOINT_ANSWER_ONLY);
+	c->services[1].n_ports = 16;
+	plan(c->s);
+	assert_int_equal(endpoint(c->s, "10.3.7.7")->value.flags, 0);
+	assert_int_equal(at(c, "10.3.7.7", 16), 0);
+	assert_int_equal(c->s->plan.n_services, 1 + 16 * PODS);
+	free(ports);
+	free(pods);
+	free(addrs);
+}
+
 /* Where all that may be offered does not fit beside it, what denies stays. */
 static void what_denies_has_room_before_what_offers(void **state)
 {
@@ -213,6 +265,7 @@ int main(void)
 		test(a_backend_that_is_taken_away_is_a_stranger),
 		test(a_port_that_was_not_understood_may_be_any),
 		test(who_names_many_ports_names_all),
+		test(who_names_everything_gets_nothing_done),
 		test(what_denies_has_room_before_what_offers),
 		test(a_service_that_leads_elsewhere_is_not_offered),
 		test(an_address_that_this_node_holds_is_not_offered),

@@ -11,12 +11,13 @@
  * pod itself stays armed, and an endpoint to whom it connects: its address is
  * not taken for a Service's as a ClusterIP is, or one Service would disarm it.
  *
- * Rows that find no room must not be left out, and all the ports of one address
- * alone could fill the map. EXTERNALS_MAX rows are for this; where more are
- * wanted, the addresses that want most get none, and are offered SMC at no port
- * instead: SMC_ENDPOINT_ANSWER_ONLY. So who names few ports of an address does
- * not lose by others who name many of theirs. An address with a Service whose
- * ports were not all understood is one of these, too.
+ * Rows that find no room must not be left out, and one Service can name every
+ * port of every pod. EXTERNALS_MAX rows are for this; where more are wanted,
+ * the addresses that want most get none, and are offered SMC at no port
+ * instead: SMC_ENDPOINT_ANSWER_ONLY. So where few ports of an address are named
+ * it does not lose by others of which many are. An address with a Service whose
+ * ports were not all understood is one of these, too. Counted first, so that
+ * neither time nor memory goes by the product of addresses and ports.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,166 +26,93 @@
 #include "base/array.h"
 #include "mesh/parts.h"
 
-struct claimed_port {
-	size_t endpoint; /* index into plan.endpoints */
-	__u16 port;	 /* 0: all of them */
-	const struct mesh_service *service;
-	size_t seq; /* makes the order total */
+/* How an endpoint's address is claimed, beside plan.endpoints. */
+struct claimed {
+	size_t ports;		       /* one of two Services counts twice */
+	bool all;		       /* any port may be meant */
+	const struct mesh_service *by; /* one of those, or NULL */
 };
 
-struct claimed_ports {
-	struct claimed_port *v; /* sorted, each port of an endpoint once */
-	size_t n;
-};
+/* What find() gives for an address that is no endpoint's. */
+#define NO_ENDPOINT SIZE_MAX
 
-static void claimed_free(struct claimed_ports *c)
+static size_t find(const struct mesh_plan *plan, const struct smc_addr *addr)
 {
-	free(c->v);
-}
+	const struct plan_endpoint *e = mesh_endpoint_find(plan, addr);
 
-/* ---- collecting -----------------------------------------------------------
- */
-
-static int add_claim(struct claimed_ports *claimed, size_t endpoint, __u16 port,
-		     const struct mesh_service *service)
-{
-	struct claimed_port *c = array_push(claimed->v, claimed->n);
-
-	if (!c)
-		return -ENOMEM;
-	*c = (struct claimed_port){endpoint, port, service, claimed->n};
-	return 0;
-}
-
-static int collect_service(const struct mesh_plan *plan,
-			   const struct mesh_service *s,
-			   struct claimed_ports *claimed)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < s->externals.n && !err; i++) {
-		const struct plan_endpoint *e =
-			mesh_endpoint_find(plan, &s->externals.v[i]);
-
-		if (!e)
-			continue;
-		if (s->broken)
-			err = add_claim(claimed, e - plan->endpoints, 0, s);
-		for (size_t k = 0; k < s->n_ports && !err; k++)
-			err = add_claim(claimed, e - plan->endpoints,
-					s->ports[k].port, s);
-	}
-	return err;
-}
-
-static int claimed_cmp(const void *a, const void *b)
-{
-	const struct claimed_port *x = a, *y = b;
-
-	if (x->endpoint != y->endpoint)
-		return x->endpoint < y->endpoint ? -1 : 1;
-	if (x->port != y->port)
-		return x->port < y->port ? -1 : 1;
-	return (x->seq > y->seq) - (x->seq < y->seq);
-}
-
-static int collect(const struct draft *d, struct claimed_ports *claimed)
-{
-	const struct mesh_world *w = d->world;
-	struct claimed_port *v;
-	size_t kept = 0;
-	int err = 0;
-
-	for (size_t i = 0; i < w->n_services && !err; i++)
-		err = collect_service(&d->plan, &w->services[i], claimed);
-	if (err || !claimed->n)
-		return err;
-	v = claimed->v;
-	qsort(v, claimed->n, sizeof(*v), claimed_cmp);
-	for (size_t i = 1; i < claimed->n; i++)
-		if (v[kept].endpoint != v[i].endpoint ||
-		    v[kept].port != v[i].port)
-			v[++kept] = v[i];
-	claimed->n = kept + 1;
-	return 0;
+	return e ? (size_t)(e - plan->endpoints) : NO_ENDPOINT;
 }
 
 /* ---- room -----------------------------------------------------------------
  */
 
-/* How many from @i on are of its endpoint? */
-static size_t run_of(const struct claimed_ports *claimed, size_t i)
+/* Return: is there any such address? */
+static bool count(const struct draft *d, struct claimed *claimed)
 {
-	size_t end = i;
+	const struct mesh_world *w = d->world;
+	bool any = false;
 
-	while (end < claimed->n &&
-	       claimed->v[end].endpoint == claimed->v[i].endpoint)
-		end++;
-	return end - i;
+	for (size_t i = 0; i < w->n_services; i++) {
+		const struct mesh_service *s = &w->services[i];
+
+		for (size_t k = 0; k < s->externals.n; k++) {
+			size_t at = find(&d->plan, &s->externals.v[k]);
+
+			if (at == NO_ENDPOINT || (!s->n_ports && !s->broken))
+				continue;
+			claimed[at].ports += s->n_ports;
+			claimed[at].all |= s->broken;
+			claimed[at].by = s;
+			any = true;
+		}
+	}
+	return any;
 }
 
-static bool has_rows(const struct claimed_ports *claimed, size_t i, size_t run,
-		     size_t share)
+static bool has_rows(const struct claimed *c, size_t share)
 {
-	return run <= share && claimed->v[i].port;
+	return !c->all && c->ports <= share;
 }
 
 /* The rows that there are if no address has more than @share. */
-static size_t rows_at(const struct claimed_ports *claimed, size_t share)
+static size_t rows_at(const struct draft *d, const struct claimed *claimed,
+		      size_t share)
 {
-	size_t total = 0, run;
+	size_t total = 0;
 
-	for (size_t i = 0; i < claimed->n; i += run) {
-		run = run_of(claimed, i);
-		if (has_rows(claimed, i, run, share))
-			total += run;
-	}
+	for (size_t i = 0; i < d->plan.n_endpoints; i++)
+		if (has_rows(&claimed[i], share))
+			total += claimed[i].ports;
 	return total;
 }
 
-static size_t share_of(const struct claimed_ports *claimed)
+static size_t share_of(const struct draft *d, const struct claimed *claimed)
 {
 	size_t share = EXTERNALS_MAX;
 
-	while (share && rows_at(claimed, share) > EXTERNALS_MAX)
+	while (share && rows_at(d, claimed, share) > EXTERNALS_MAX)
 		share /= 2;
 	return share;
 }
 
-/* ---- rows -----------------------------------------------------------------
+/* ---- addresses that are given up ------------------------------------------
  */
-
-static int add_row(struct draft *d, const struct claimed_port *c)
-{
-	const struct plan_endpoint *e = &d->plan.endpoints[c->endpoint];
-	struct plan_service *row =
-		array_push(d->plan.services, d->plan.n_services);
-
-	if (!row)
-		return -ENOMEM;
-	row->key = addr_port(&e->addr, c->port);
-	row->why = MESH_SERVICE_EXTERNAL;
-	row->ns = c->service->ns;
-	row->service = c->service->name;
-	return 0;
-}
 
 /* Of a node's address the listeners' rows offer. */
 static void drop_listeners(struct mesh_plan *plan, const struct smc_addr *addr)
 {
-	const struct smc_addr_port first = addr_port(addr, 0);
 	size_t kept = 0;
 
 	for (size_t i = 0; i < plan->n_services; i++)
-		if (memcmp(plan->services[i].key.ip, first.ip,
-			   sizeof(first.ip)))
+		if (memcmp(plan->services[i].key.ip, addr->ip,
+			   sizeof(addr->ip)))
 			plan->services[kept++] = plan->services[i];
 	plan->n_services = kept;
 }
 
-static int give_up(struct draft *d, const struct claimed_port *c)
+static int give_up(struct draft *d, size_t at, const struct claimed *c)
 {
-	struct plan_endpoint *e = &d->plan.endpoints[c->endpoint];
+	struct plan_endpoint *e = &d->plan.endpoints[at];
 	char text[ADDR_STRLEN];
 
 	if (e->value.flags & SMC_ENDPOINT_ANSWER_ONLY)
@@ -194,28 +122,72 @@ static int give_up(struct draft *d, const struct claimed_port *c)
 		d,
 		"address %s of pod %s/%s is an external one of Service "
 		"%s/%s, %s: it is offered SMC at no port",
-		addr_format(&e->addr, text), e->ns, e->pod, c->service->ns,
-		c->service->name,
-		c->port ? "and of more ports than there is room for"
-			: "of which not all ports were understood");
+		addr_format(&e->addr, text), e->ns, e->pod, c->by->ns,
+		c->by->name,
+		c->all ? "of which not all ports were understood"
+		       : "and of more ports than there is room for");
+}
+
+static int give_up_all(struct draft *d, const struct claimed *claimed,
+		       size_t share)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < d->plan.n_endpoints && !err; i++)
+		if (claimed[i].by && !has_rows(&claimed[i], share))
+			err = give_up(d, i, &claimed[i]);
+	return err;
+}
+
+/* ---- rows -----------------------------------------------------------------
+ */
+
+static int add_rows(struct draft *d, const struct mesh_service *s,
+		    const struct smc_addr *addr)
+{
+	for (size_t i = 0; i < s->n_ports; i++) {
+		struct plan_service *row =
+			array_push(d->plan.services, d->plan.n_services);
+
+		if (!row)
+			return -ENOMEM;
+		row->key = addr_port(addr, s->ports[i].port);
+		row->why = MESH_SERVICE_EXTERNAL;
+		row->ns = s->ns;
+		row->service = s->name;
+	}
+	return 0;
+}
+
+static int add_service(struct draft *d, const struct claimed *claimed,
+		       size_t share, const struct mesh_service *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < s->externals.n && !err; i++) {
+		size_t at = find(&d->plan, &s->externals.v[i]);
+
+		if (at != NO_ENDPOINT && has_rows(&claimed[at], share))
+			err = add_rows(d, s, &s->externals.v[i]);
+	}
+	return err;
 }
 
 int draft_externals(struct draft *d)
 {
-	_cleanup_(claimed_free) struct claimed_ports claimed = {0};
-	int err = collect(d, &claimed);
-	size_t share, run;
+	const struct mesh_world *w = d->world;
+	_free_ struct claimed *claimed =
+		calloc(d->plan.n_endpoints + 1, sizeof(*claimed));
+	size_t share;
+	int err;
 
-	if (err)
-		return err;
-	share = share_of(&claimed);
-	for (size_t i = 0; i < claimed.n && !err; i += run) {
-		run = run_of(&claimed, i);
-		if (!has_rows(&claimed, i, run, share))
-			err = give_up(d, &claimed.v[i]);
-		else
-			for (size_t k = i; k < i + run && !err; k++)
-				err = add_row(d, &claimed.v[k]);
-	}
+	if (!claimed)
+		return -ENOMEM;
+	if (!count(d, claimed))
+		return 0;
+	share = share_of(d, claimed);
+	err = give_up_all(d, claimed, share);
+	for (size_t i = 0; i < w->n_services && !err; i++)
+		err = add_service(d, claimed, share, &w->services[i]);
 	return err;
 }
