@@ -230,7 +230,7 @@ def test_why_a_service_is_not_offered(tmp_path):
     assert "not all of its backends could be read" in said[1], said
     assert said[2].split()[-1] == "-", said
     assert "expired: the agent is behind" in said[3], said
-    assert "its external address is also a pod's" in said[4], said
+    assert "its external address is also a pod's, a node's or" in said[4], said
     assert "its address is local on this node" in said[5], said
     assert "its EndpointSlices do not tell who" in said[6], said
 

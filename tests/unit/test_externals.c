@@ -192,6 +192,34 @@ static void what_denies_has_room_before_what_offers(void **state)
 	free(ports);
 }
 
+/* Who of the two gets the connection is the proxy's affair. */
+static void an_external_address_that_is_a_cluster_ip(void **state)
+{
+	struct cast *c = *state;
+	struct mesh_service *web;
+
+	add_pods(c);
+	web = SERVICE(c, "web", VIP, "fd96::1");
+	add_port(c, "http", 81);
+	web->n_ports = 2;
+	SLICE(c, "web", "10.1.0.1", "fd00::1");
+	EXTERNAL(c, "thief", "10.0.0.1", VIP, "10.96.0.2");
+	plan(c->s);
+	assert_int_equal(at(c, VIP, 80), 0);
+	assert_string_equal(row(c, VIP, 80)->service, "thief");
+	assert_int_equal(row(c, VIP, 80)->why, MESH_SERVICE_EXTERNAL);
+	assert_int_equal(at(c, VIP, 81), R | D);
+	assert_int_equal(at(c, "fd96::1", 80), D);
+	assert_int_equal(c->s->plan.n_services, 4);
+	c->services[1].broken = true;
+	plan(c->s);
+	assert_int_equal(at(c, VIP, 81), 0);
+	assert_int_equal(at(c, "fd96::1", 81), D);
+	c->s->world.n_services = 1;
+	plan(c->s);
+	assert_int_equal(at(c, VIP, 80), R | D);
+}
+
 /* ---- who is behind it is not told ----------------------------------------
  */
 
@@ -235,6 +263,11 @@ static void an_address_that_this_node_holds_is_not_offered(void **state)
 	plan(c->s);
 	assert_int_equal(at(c, "10.96.0.2", 80), 0);
 	assert_int_equal(at(c, "fd96::1", 80), D);
+	/* while nothing is known of what is local */
+	net = (struct cidr){0};
+	plan(c->s);
+	assert_int_equal(at(c, VIP, 80), 0);
+	assert_int_equal(at(c, "fd96::1", 80), 0);
 }
 
 static void an_external_address_takes_a_nodes_port(void **state)
@@ -267,6 +300,7 @@ int main(void)
 		test(who_names_many_ports_names_all),
 		test(who_names_everything_gets_nothing_done),
 		test(what_denies_has_room_before_what_offers),
+		test(an_external_address_that_is_a_cluster_ip),
 		test(a_service_that_leads_elsewhere_is_not_offered),
 		test(an_address_that_this_node_holds_is_not_offered),
 		test(an_external_address_takes_a_nodes_port),

@@ -18,6 +18,9 @@
  * it does not lose by others of which many are. An address with a Service whose
  * ports were not all understood is one of these, too. Counted first, so that
  * neither time nor memory goes by the product of addresses and ports.
+ *
+ * With another Service's ClusterIP it is the proxy's affair who of the two gets
+ * the connection: the row that is there denies, and no other is needed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -190,4 +193,73 @@ int draft_externals(struct draft *d)
 	for (size_t i = 0; i < w->n_services && !err; i++)
 		err = add_service(d, claimed, share, &w->services[i]);
 	return err;
+}
+
+/* ---- ClusterIPs -----------------------------------------------------------
+ */
+
+#define PORT_BYTES (65536 / 8)
+
+static void ports_of(const struct mesh_service *s,
+		     unsigned char bits[PORT_BYTES])
+{
+	memset(bits, s->broken ? 0xff : 0, PORT_BYTES);
+	for (size_t i = 0; i < s->n_ports; i++)
+		bits[s->ports[i].port / 8] |= 1 << s->ports[i].port % 8;
+}
+
+/* The first row at or after @addr, which are in order. */
+static size_t first_row(const struct mesh_plan *plan,
+			const struct smc_addr *addr)
+{
+	const struct smc_addr_port key = addr_port(addr, 0);
+	size_t lo = 0, hi = plan->n_services;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (addr_port_cmp(&plan->services[mid].key, &key) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void deny_rows(struct mesh_plan *plan, const struct smc_addr *addr,
+		      const struct mesh_service *by,
+		      const unsigned char bits[PORT_BYTES])
+{
+	for (size_t i = first_row(plan, addr); i < plan->n_services; i++) {
+		struct plan_service *row = &plan->services[i];
+
+		if (memcmp(row->key.ip, addr->ip, sizeof(addr->ip)))
+			return;
+		if (!(bits[row->key.port / 8] & 1 << row->key.port % 8))
+			continue;
+		*row = (struct plan_service){.key = row->key,
+					     .ns = by->ns,
+					     .service = by->name,
+					     .why = MESH_SERVICE_EXTERNAL};
+	}
+}
+
+void draft_shared_addrs(struct draft *d)
+{
+	const struct mesh_world *w = d->world;
+	unsigned char bits[PORT_BYTES];
+
+	for (size_t i = 0; i < w->n_services; i++) {
+		const struct mesh_service *s = &w->services[i];
+		bool made = false;
+
+		for (size_t k = 0; k < s->externals.n; k++) {
+			if (!draft_is_service(d, &s->externals.v[k]))
+				continue;
+			if (!made)
+				ports_of(s, bits);
+			made = true;
+			deny_rows(&d->plan, &s->externals.v[k], s, bits);
+		}
+	}
 }

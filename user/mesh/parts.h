@@ -78,6 +78,10 @@ must_check int draft_listeners(struct draft *d, const struct plan_endpoint *e,
  * or -ENOMEM. */
 must_check int draft_externals(struct draft *d);
 
+/* draft_shared_addrs - Have the rows of plan.services, which are in order, deny
+ * where a ClusterIP's port is also another Service's external one. */
+void draft_shared_addrs(struct draft *d);
+
 /* Of smc_service: all rows, and those of them that deny at an endpoint. */
 #define SERVICES_MAX SMC_SERVICE_ENTRIES
 #define EXTERNALS_MAX (SERVICES_MAX / 2)

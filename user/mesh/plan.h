@@ -141,7 +141,7 @@ struct plan_denied {
 	  "its address is local on this node, which answers in its backends' " \
 	  "stead")                                                             \
 	X(EXTERNAL, "external",                                                \
-	  "its external address is also a pod's or a node's")
+	  "its external address is also a pod's, a node's or another Service's")
 /* clang-format on */
 
 #define MESH_SERVICE_WHY_ENUM(id, label, sentence) MESH_SERVICE_##id,

@@ -162,10 +162,14 @@ static void rows_merge(struct mesh_plan *plan)
 }
 
 /* Does it keep an endpoint's address:port from what the endpoint's row allows?
- * All other rows without transports only explain. */
-static bool guards(const struct plan_service *row)
+ * All other rows without transports only explain: a ClusterIP is no endpoint.
+ */
+static bool guards(const struct draft *d, const struct plan_service *row)
 {
-	return row->why == MESH_SERVICE_EXTERNAL;
+	struct smc_addr addr;
+
+	memcpy(addr.ip, row->key.ip, sizeof(addr.ip));
+	return row->why == MESH_SERVICE_EXTERNAL && !draft_is_service(d, &addr);
 }
 
 /* Where not all have room, those go first that only explain, then those that
@@ -178,17 +182,18 @@ static int rows_fit(struct draft *d)
 	if (plan->n_services <= SERVICES_MAX)
 		return 0;
 	for (size_t i = 0; i < plan->n_services; i++)
-		n_guards += guards(&plan->services[i]);
+		n_guards += guards(d, &plan->services[i]);
 	for (size_t i = 0; i < plan->n_services; i++) {
 		const struct plan_service *row = &plan->services[i];
+		bool stays = guards(d, row);
 
-		if (!guards(row) && !row->transports)
+		if (!stays && !row->transports)
 			continue;
-		if (!guards(row) && n_guards + offered >= SERVICES_MAX) {
+		if (!stays && n_guards + offered >= SERVICES_MAX) {
 			left++;
 			continue;
 		}
-		offered += !guards(row);
+		offered += !stays;
 		plan->services[kept++] = *row;
 	}
 	plan->n_services = kept;
@@ -420,5 +425,6 @@ int draft_services(struct draft *d)
 		err = add_service(&s, &d->world->services[i]);
 	free(s.slices);
 	rows_merge(&d->plan);
+	draft_shared_addrs(d);
 	return err ? err : rows_fit(d);
 }
