@@ -86,7 +86,10 @@
 	  "another pod created at the same time claims the same address")      \
 	X(POD_MAP_FULL, "pod-map-full",                                        \
 	  "the map of armed pods, or that of excluded ports, has no room for "  \
-	  "the pod")
+	  "the pod")                                                           \
+	X(FORWARDS, "forwards",                                                \
+	  "connections to the pod end elsewhere: in a guest, in a namespace "  \
+	  "inside of it, or where rules of its own send them")
 /* clang-format on */
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)

@@ -9,6 +9,8 @@
 #include <yyjson.h>
 #include "node/cgroup.h"
 #include "node/encrypt.h"
+#include "node/forwards.h"
+#include "node/local.h"
 #include "node/helper.h"
 #include "node/netns.h"
 #include "node/plain.h"
@@ -284,6 +286,39 @@ static int do_encrypt(char **a, int n)
 	return 0;
 }
 
+/* ADDRESS... that the caller's namespace has. */
+static int do_forwards(char **a, int n)
+{
+	char what[FORWARDS_TEXT_MAX] = "";
+	struct smc_addr v[8];
+	const struct mesh_addrs own = {v, n};
+
+	for (int i = 0; i < n; i++)
+		if (addr_parse(a[i], &v[i]))
+			return 2;
+	put("result", forwards_find(&own, what));
+	put_str("what", what);
+	return 0;
+}
+
+/* Of the caller's namespace. */
+static int do_local(char **a, int n)
+{
+	_cleanup_(local_free) struct local found = {};
+	yyjson_mut_val *addrs = yyjson_mut_obj_add_arr(doc, root, "addresses");
+	yyjson_mut_val *nets = yyjson_mut_obj_add_arr(doc, root, "nets");
+	char text[ADDR_STRLEN];
+
+	put("result", local_find(&found));
+	for (size_t i = 0; i < found.addrs.n; i++)
+		yyjson_mut_arr_add_strcpy(doc, addrs,
+					  addr_format(&found.addrs.v[i], text));
+	for (size_t i = 0; i < found.n_nets; i++)
+		yyjson_mut_arr_add_strcpy(doc, nets,
+					  cidr_format(&found.nets[i], text));
+	return 0;
+}
+
 static int hang(const void *arg, struct buf *answer)
 {
 	while (pause())
@@ -354,7 +389,8 @@ static const struct {
 	{"sidecar", 0, 0, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
 	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
 	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
-	{"encrypt", 0, 0, do_encrypt},
+	{"encrypt", 0, 0, do_encrypt}, {"forwards", 1, 8, do_forwards},
+	{"local", 0, 0, do_local},
 };
 
 static int run(char **argv, int argc)

@@ -14,7 +14,7 @@
 #define CLUSTER_IP "10.96.0.7"
 
 static struct plan_endpoint endpoints[2];
-static struct plan_service services[2];
+static struct plan_service services[3];
 static struct cidr cidrs[1];
 static struct plan_port ports[2];
 static struct plan_pod pod;
@@ -38,9 +38,11 @@ static int make_plan(void **state)
 		.addr = addr(NODE_ADDR),
 		.value = {.transports = SMC_TRANSPORT_SMCR,
 			  .flags = SMC_ENDPOINT_ANSWER_ONLY}};
-	services[0] = (struct plan_service){.key = at(CLUSTER_IP, 80),
+	/* an external address of a Service, and the endpoint's */
+	services[0] = (struct plan_service){.key = at(PEER, 90)};
+	services[1] = (struct plan_service){.key = at(CLUSTER_IP, 80),
 					    .transports = SMC_TRANSPORT_SMCR};
-	services[1] = (struct plan_service){.key = at(CLUSTER_IP, 81)};
+	services[2] = (struct plan_service){.key = at(CLUSTER_IP, 81)};
 	pod = (struct plan_pod){.armed = true,
 				.pod_id = 7,
 				.value.transports = SMC_TRANSPORT_SMCR |
@@ -49,7 +51,7 @@ static int make_plan(void **state)
 				  .endpoints = endpoints,
 				  .n_endpoints = 2,
 				  .services = services,
-				  .n_services = 2,
+				  .n_services = 3,
 				  .cidrs = cidrs,
 				  .ports = ports};
 	memset(cidrs, 0, sizeof(cidrs));
@@ -76,6 +78,8 @@ static void test_would(void **state)
 	assert_true(would(PEER, 80, SMC_ROLE_SERVER));
 	assert_true(would(PEER, 80, 0));
 	assert_false(would("10.0.0.3", 80, 0));
+	assert_false(would(PEER, 90, SMC_ROLE_CLIENT));
+	assert_true(would(PEER, 90, SMC_ROLE_SERVER));
 	/* a node's address: its offers are answered, no more */
 	assert_false(would(NODE_ADDR, 80, SMC_ROLE_CLIENT));
 	assert_true(would(NODE_ADDR, 80, SMC_ROLE_SERVER));

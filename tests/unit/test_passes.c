@@ -186,9 +186,9 @@ static void test_map_of_endpoints(void **state)
 	add_endpoint(&want, 5, 3);
 	add_endpoint(&want, 6, 3); /* comes */
 	assert_int_equal(passes_make(MAP_ENDPOINT, &want, &have, &p), 0);
-	assert_int_equal(p.removal, PASS_TAKE);
-	assert_int_equal(p.removed.n, 1);
-	assert_endpoint(&p.removed, 0, 1, 3);
+	assert_int_equal(p.removed[PASS_GIVE].n, 0);
+	assert_int_equal(p.removed[PASS_TAKE].n, 1);
+	assert_endpoint(&p.removed[PASS_TAKE], 0, 1, 3);
 	assert_int_equal(p.changed[PASS_TAKE].n, 1);
 	assert_endpoint(&p.changed[PASS_TAKE], 0, 2, 1);
 	assert_int_equal(p.halfway.n, 1);
@@ -226,8 +226,8 @@ static void test_map_of_cgroups(void **state)
 	add_pod(&want, 4, SMC_POD_DENY);
 	add_pod(&want, 5, 0);
 	assert_int_equal(passes_make(MAP_CGROUP, &want, &have, &p), 0);
-	assert_int_equal(p.removal, PASS_GIVE);
-	assert_int_equal(p.removed.n, 1);
+	assert_int_equal(p.removed[PASS_TAKE].n, 0);
+	assert_int_equal(p.removed[PASS_GIVE].n, 1);
 	assert_int_equal(p.changed[PASS_TAKE].n, 1);
 	assert_int_equal(*(__u64 *)rows_key(&p.changed[PASS_TAKE], 0), 3);
 	assert_int_equal(p.changed[PASS_GIVE].n, 1);
@@ -253,8 +253,47 @@ static void test_map_of_exclusions(void **state)
 	assert_int_equal(passes_make(MAP_CIDR, &want, &have, &p), 0);
 	assert_int_equal(p.added[PASS_TAKE].n, 1);
 	assert_int_equal(p.added[PASS_GIVE].n, 0);
-	assert_int_equal(p.removed.n, 1);
-	assert_int_equal(p.removal, PASS_GIVE);
+	assert_int_equal(p.removed[PASS_TAKE].n, 0);
+	assert_int_equal(p.removed[PASS_GIVE].n, 1);
+}
+
+static void add_service(struct rows *r, __u16 port, __u32 transports)
+{
+	const struct smc_addr_port key = {.port = port};
+	const struct smc_service value = {.transports = transports};
+
+	assert_int_equal(rows_add(r, &key, &value), 0);
+}
+
+static __u16 port_of(const struct rows *r)
+{
+	const struct smc_addr_port *key = rows_key(r, 0);
+
+	assert_int_equal(r->n, 1);
+	return key->port;
+}
+
+/* A row that only says no comes before an endpoint's row at its address would
+ * be believed, and goes after that has gone. */
+static void test_map_of_services(void **state)
+{
+	_cleanup_(rows_free) struct rows have = ROWS(MAP_SERVICE);
+	_cleanup_(rows_free) struct rows want = ROWS(MAP_SERVICE);
+	_cleanup_(passes_free) struct passes p = {};
+
+	add_service(&have, 1 << 8, 0); /* goes */
+	add_service(&have, 2 << 8, 3); /* goes */
+	add_service(&have, 3 << 8, 3); /* says no now */
+	add_service(&want, 3 << 8, 0);
+	add_service(&want, 4 << 8, 0); /* comes */
+	add_service(&want, 5 << 8, 3); /* comes */
+	assert_int_equal(passes_make(MAP_SERVICE, &want, &have, &p), 0);
+	assert_int_equal(port_of(&p.removed[PASS_TAKE]), 2 << 8);
+	assert_int_equal(port_of(&p.removed[PASS_GIVE]), 1 << 8);
+	assert_int_equal(port_of(&p.changed[PASS_TAKE]), 3 << 8);
+	assert_int_equal(p.changed[PASS_GIVE].n, 0);
+	assert_int_equal(port_of(&p.added[PASS_TAKE]), 4 << 8);
+	assert_int_equal(port_of(&p.added[PASS_GIVE]), 5 << 8);
 }
 
 int main(void)
@@ -268,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_map_of_endpoints),
 		cmocka_unit_test(test_map_of_cgroups),
 		cmocka_unit_test(test_map_of_exclusions),
+		cmocka_unit_test(test_map_of_services),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,7 +200,7 @@ static void resync_event(uv_timer_t *timer)
 	agent_follow(a, http_feed_readers(a->flows));
 	a->unswept = true;
 	a->rations.due = datapath_rations(a->dp);
-	a->encrypts_fresh = false;
+	a->encrypts_fresh = a->local_fresh = false;
 	starts_scan(a->starts);
 	cluster_resync(a);
 	budget_look(a);

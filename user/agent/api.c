@@ -392,6 +392,8 @@ static int add_service(const struct smc_addr_port *key,
 	yyjson_mut_obj_add_strcpy(doc, o, "namespace", name->ns);
 	yyjson_mut_obj_add_strcpy(doc, o, "service", name->service);
 	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
+	yyjson_mut_obj_add_str(doc, o, "why",
+			       mesh_service_why_label(name->why));
 	yyjson_mut_obj_add_strcpy(doc, o, "stranger",
 				  stranger_text(&name->stranger, text));
 	/* one lease for all; what offers nothing has nothing to lose */

@@ -436,8 +436,10 @@ static int look(const struct pod *p, const struct pod_how *how,
 		const struct netns_sidecar *sidecar, const char *path,
 		struct netns_facts *facts)
 {
-	struct netns_ref ref = {
-		.path = path, .proc = how->proc, .ours = how->ours};
+	struct netns_ref ref = {.path = path,
+				.proc = how->proc,
+				.ours = how->ours,
+				.pods = !p->host_network};
 
 	if (p->host_network && !p->cgroup_id)
 		return no_cgroup(how, facts);

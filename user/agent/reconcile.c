@@ -243,6 +243,7 @@ static int plan_make(struct agent *a, const struct mesh_world *w,
 	err = err ?: datapath_each_cgroup(a->dp, see_cgroup, &seen);
 	a->host.transports = node_transports(a);
 	look_for_encryption(a);
+	agent_look_local(a);
 	err = err ?: mesh_plan(w, &a->host, seen.v, seen.n, plan);
 	if (!err)
 		a->transports = plan->transports;
@@ -339,7 +340,7 @@ static int warn_off(struct mesh_plan *plan, unsigned int missing)
 		return -ENOMEM;
 	if (asprintf(
 		    slot,
-		    "of the exclusions that hold for the whole node some found no room, rows=%u: nothing is offered or answered with SMC here until all fit",
+		    "of the exclusions and Services' addresses that hold for the whole node some found no room, rows=%u: nothing is offered or answered with SMC here until all fit",
 		    missing) >= 0)
 		return 0;
 	plan->n_warnings--;
@@ -643,6 +644,7 @@ void reconcile_forget(struct agent *a)
 {
 	names_forget(a);
 	reconcile_unplan(a);
+	agent_forget_local(a);
 	warnings_free(a);
 	pods_free(&a->pods);
 	rations_free(&a->rations);

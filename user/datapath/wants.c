@@ -211,7 +211,7 @@ int wants_rows(const struct datapath *dp, const struct mesh_plan *plan,
 		       : 0;
 }
 
-/* ---- exclusions that are wanted and not there ---- */
+/* ---- rows that deny, are wanted and not there ---- */
 
 static void miss(enum map_id id, const void *key, struct missing *missing)
 {

@@ -320,6 +320,8 @@ int decode_pod(struct json_object *o, struct mesh_pod *out)
 	if (!err)
 		err = read_state(o, &pod);
 	if (!err)
+		err = decode_ends(o, &pod);
+	if (!err)
 		err = read_containers(o, &pod);
 	if (!err)
 		err = read_annotations(o, &pod);

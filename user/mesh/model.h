@@ -78,6 +78,10 @@ struct mesh_pod {
 	bool replaced;	   /* evicted, its controller makes another one */
 	bool ended;	   /* phase Succeeded or Failed: owns no address */
 	bool host_network;
+	bool forwards; /* whoever made it says that its TCP ends in a guest */
+	/* Ports of its node that lead to it; of a hostNetwork pod none, which
+	 * has them itself. */
+	struct mesh_ports host_ports;
 	enum mesh_switch enabled; /* the annotation */
 	char *problem; /* NULL, or a sentence: annotation, value, expected */
 	struct mesh_addrs addrs;	/* status.podIPs */
@@ -137,9 +141,16 @@ struct mesh_service_port {
 struct mesh_service {
 	char *ns, *name;
 	struct mesh_addrs addrs; /* ClusterIPs; none where it is headless */
+	/* Whatever else it takes its ports at: spec.externalIPs, its balancers'
+	 * addresses. They may be anybody's. */
+	struct mesh_addrs externals;
 	struct mesh_service_port *ports; /* TCP only */
 	size_t n_ports;
 	struct mesh_ports node_ports; /* taken at every node's addresses */
+	/* Its slices are not all that is behind it, or its proxy is not the
+	 * node's own. */
+	bool elsewhere;
+	bool broken; /* a port was not understood, and is not in `ports` */
 };
 
 /* One EndpointSlice: some of the backends of a Service. */

@@ -11,8 +11,8 @@
  * 2. one pod for each namespace and cgroup.
  * 3. endpoints.c: who owns which address. A pod that lost all that it would
  *    have published is not armed after all: it is not who it seems to be.
- * 4. services.c: which Services, and which ports of hostNetwork pods, may be
- *    offered SMC.
+ * 4. externals.c, services.c: which Services, and which ports of hostNetwork
+ *    pods, may be offered SMC, and which ports of an endpoint may not.
  * 5. A cgroup of a hostNetwork pod that was armed and is not now goes on
  *    denying: without an entry its SMC sockets would pass untouched, that is,
  *    offer to anyone.
@@ -399,7 +399,9 @@ static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 		err = draft_places(d);
 	if (!err && d->plan.enabled) {
 		err = draft_service_addrs(d);
+		err = err ? err : draft_listens(d);
 		err = err ? err : draft_endpoints(d);
+		err = err ? err : draft_externals(d);
 		err = err ? err : draft_services(d);
 	}
 	if (err)
@@ -420,9 +422,12 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 
 	d.plan.enabled = mesh_enabled(&w->config);
 	err = make(&d, seen, n_seen);
+	for (size_t i = 0; d.own && i < d.plan.n_pods; i++)
+		free(d.own[i].listens.v);
 	free(d.own);
 	free(d.service_addrs);
 	free(d.node_ports.v);
+	free(d.host_ports.v);
 	spaces_free(&d.spaces);
 	if (err)
 		mesh_plan_free(&d.plan);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include "base/array.h"
 #include "base/strv.h"
+#include "node/forwards.h"
 #include "node/helper.h"
 #include "node/proc.h"
 #include "node/sidecar.h"
@@ -207,6 +208,22 @@ static int add_addresses(struct buf *to)
 	return to->err;
 }
 
+/* What cannot be looked for may be there. */
+static int check_forwards(struct netns_facts *f, const struct buf *addrs)
+{
+	const struct mesh_addrs own = {.v = (struct smc_addr *)addrs->data,
+				       .n = addrs->len /
+					    sizeof(struct smc_addr)};
+	char what[FORWARDS_TEXT_MAX];
+	int got = forwards_find(&own, what);
+
+	if (!got)
+		return 0;
+	snprintf(f->detail, sizeof(f->detail), "%s",
+		 got > 0 ? what : "its rules cannot be read");
+	return fail(f, SMC_REASON_FORWARDS, got > 0 ? -EREMOTE : got);
+}
+
 struct prepare_job {
 	const struct netns_ref *ref;
 	const char *ctrl; /* NULL and look: change nothing */
@@ -235,9 +252,14 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 {
 	struct netns_facts f = {.convert_uid = SMC_UID_ANY};
 	const struct prepare_job *job = arg;
-	int err;
+	_buf_ struct buf addrs = {};
+	int err = add_addresses(&addrs);
 
+	if (err)
+		return err;
 	err = make_safe(job, &f);
+	if (!err && job->ref->pods)
+		err = check_forwards(&f, &addrs);
 	if (!err)
 		err = try_socket(&f);
 	f.verified = !err;
@@ -246,7 +268,7 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 		return err;
 	note_transports(&f);
 	buf_add(answer, &f, sizeof(f));
-	return add_addresses(answer);
+	return buf_add(answer, addrs.data, addrs.len);
 }
 
 /* ---- facts, for the agent ------------------------------------------------ */

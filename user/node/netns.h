@@ -28,6 +28,9 @@ struct netns_ref {
 	/* datapath_ctrl_names(): what net.smc.hs_ctrl says where it is ours.
 	 * NULL: nothing is. */
 	char *const *ours;
+	/* It is a pod's alone: connections to its addresses are the pod's to
+	 * end. Of the host's that is not said. */
+	bool pods;
 };
 
 struct netns_sidecar {
@@ -51,9 +54,9 @@ struct netns_facts {
 /*
  * netns_prepare - Make a namespace safe to arm, and look at it, in this
  * order: the sidecar rule where wanted; @ctrl into its net.smc.hs_ctrl unless
- * something foreign is there, and read back; a trial IPPROTO_SMC socket.
- * Idempotent; called again it verifies and heals. What comes after a step that
- * failed is not done.
+ * something foreign is there, and read back; in a pod's own, whether what comes
+ * to it ends there (forwards.h); a trial IPPROTO_SMC socket. Idempotent; called
+ * again it verifies and heals. What comes after a step that failed is not done.
  * @ctrl: datapath_ctrl_name(); NULL: SMC_REASON_NO_SELECTOR.
  * @sidecar: NULL: not wanted.
  *

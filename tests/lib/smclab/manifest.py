@@ -12,7 +12,7 @@ CREATED = "2025-01-01T00:00:00Z"
 
 def pod(name, node, ips, netns=None, enabled="true", namespace="default",
         annotations=None, containers=("app",), host_network=False,
-        created=CREATED, phase="Running", uid=None):
+        created=CREATED, phase="Running", uid=None, labels=None):
     """A Pod. enabled: the annotation's text, or None for no annotation."""
     notes = dict(annotations or {})
     if enabled is not None:
@@ -24,7 +24,8 @@ def pod(name, node, ips, netns=None, enabled="true", namespace="default",
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "namespace": namespace,
                      "uid": uid or f"uid-{namespace}-{name}",
-                     "creationTimestamp": created, "annotations": notes},
+                     "creationTimestamp": created, "annotations": notes,
+                     "labels": labels or {}},
         "spec": {"nodeName": node, "hostNetwork": host_network,
                  "containers": [c if isinstance(c, dict) else {"name": c}
                                 for c in containers]},
