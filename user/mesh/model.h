@@ -77,6 +77,7 @@ struct mesh_pod {
 	long long created; /* seconds since 1970, metadata.creationTimestamp */
 	bool replaced;	   /* evicted, its controller makes another one */
 	bool ended;	   /* phase Succeeded or Failed: owns no address */
+	bool running;	   /* phase Running: a container of it was started */
 	bool host_network;
 	enum mesh_switch enabled; /* the annotation */
 	char *problem; /* NULL, or a sentence: annotation, value, expected */
