@@ -76,6 +76,15 @@ static void test_cgroup_id(void **state)
 	assert_int_equal(id, st.st_ino); /* no kernfs: the fall-back */
 }
 
+static void test_populated(void **state)
+{
+	write_text("cg/a/cgroup.events", "populated 0\nfrozen 0\n");
+	assert_false(cgroup_populated(at("cg/a")));
+	write_text("cg/a/cgroup.events", "populated 1\nfrozen 0\n");
+	assert_true(cgroup_populated(at("cg/a")));
+	assert_true(cgroup_populated(at("cg"))); /* the root has no such file */
+}
+
 /* ---- processes ----------------------------------------------------------- */
 
 static void test_start_time(void **state)
@@ -510,6 +519,7 @@ int main(void)
 		node_test(test_find_pod),
 		node_test(test_no_pod_in_a_pod),
 		node_test(test_cgroup_id),
+		node_test(test_populated),
 		node_test(test_start_time),
 		node_test(test_uid_map),
 		node_test(test_uid_of_pod),

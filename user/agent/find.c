@@ -26,9 +26,15 @@ static int search(const struct pod *p, const struct pod_how *how,
 	return err;
 }
 
-static bool may_be_elsewhere(const struct pod *p, const struct pod_how *how)
+/* @there: kubelet's directory has a process. One that was armed before this
+ * agent began is not disarmed while we wait. */
+static bool is_elsewhere(struct pod *p, const struct pod_how *how, bool there)
 {
-	return p->running && how->now - p->missing_since >= SEARCH_AFTER_MS;
+	if (!there && !p->missing)
+		p->missing_since = how->now;
+	p->missing = !there;
+	return p->missing && p->running &&
+	       (p->before || how->now - p->missing_since >= SEARCH_AFTER_MS);
 }
 
 static int find_by_process(struct pod *p, const struct pod_how *how,
@@ -39,14 +45,7 @@ static int find_by_process(struct pod *p, const struct pod_how *how,
 
 	if (err == -ESRCH)
 		return search(p, how, out);
-	if (err != -ENOENT) {
-		p->missing = false;
-		return err;
-	}
-	if (!p->missing)
-		p->missing_since = how->now;
-	p->missing = true;
-	return may_be_elsewhere(p, how) ? search(p, how, out) : err;
+	return is_elsewhere(p, how, err != -ENOENT) ? search(p, how, out) : err;
 }
 
 int find_space(struct pod *p, const struct pod_how *how, struct place *out)
@@ -68,6 +67,7 @@ void find_cgroup(struct pod *p, const struct pod_how *how,
 	if (!p->host_network || !how->cgroup)
 		return;
 	if (cgroup_find_pod(how->cgroup, p->cgroup_uid, path) ||
+	    is_elsewhere(p, how, cgroup_populated(path)) ||
 	    cgroup_id(path, &p->cgroup_id))
 		p->cgroup_id = 0;
 }

@@ -18,6 +18,6 @@ must_check int find_space(struct pod *p, const struct pod_how *how,
 			  struct place *out);
 
 /* find_cgroup - The cgroup v2 directory of a hostNetwork pod, to @path; its id,
- * 0 where there is none (yet), to @p. */
+ * 0 where there is none (yet), or the pod's processes are not in it, to @p. */
 void find_cgroup(struct pod *p, const struct pod_how *how,
 		 char path[CGROUP_PATH_MAX]);

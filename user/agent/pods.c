@@ -383,10 +383,12 @@ static bool same_sidecar(const struct netns_sidecar *a,
 }
 
 /* The host's namespace is left alone for a pod that cannot be told apart. */
-static int no_cgroup(const struct pod_how *how, struct netns_facts *f)
+static int no_cgroup(const struct pod *p, const struct pod_how *how,
+		     struct netns_facts *f)
 {
 	f->reason = SMC_REASON_NO_CGROUP2;
-	snprintf(f->detail, sizeof(f->detail), "no cgroup of this pod below %s",
+	snprintf(f->detail, sizeof(f->detail), "no %s of this pod below %s",
+		 p->missing ? "process in the cgroup" : "cgroup",
 		 how->cgroup ?: "any mount");
 	return 0;
 }
@@ -407,7 +409,7 @@ static int look(const struct pod *p, const struct pod_how *how,
 	const struct netns_ref ref = ref_of(at, how);
 
 	if (p->host_network && !p->cgroup_id)
-		return no_cgroup(how, facts);
+		return no_cgroup(p, how, facts);
 	return netns_prepare(&ref, how->ctrl, sidecar, facts);
 }
 

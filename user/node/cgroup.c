@@ -177,6 +177,19 @@ int cgroup_id(const char *path, __u64 *out)
 	return 0;
 }
 
+bool cgroup_populated(const char *path)
+{
+	char file[CGROUP_PATH_MAX + 16], line[64];
+	_fclose_ FILE *f = NULL;
+
+	snprintf(file, sizeof(file), "%s/cgroup.events", path);
+	f = fopen(file, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strcmp(line, "populated 0\n"))
+			return false;
+	return true;
+}
+
 bool cgroup_alive(const char *root, __u64 id)
 {
 	struct {

@@ -42,6 +42,10 @@ int cgroup_find_pod(const char *root, const char *uid,
  */
 int cgroup_id(const char *path, __u64 *out) must_check;
 
+/* cgroup_populated - Is a process in the cgroup v2 directory @path, or below?
+ * True also where that cannot be told. */
+bool cgroup_populated(const char *path);
+
 /* cgroup_alive - Is there still a cgroup of this id in the hierarchy mounted at
  * @root? True also where that cannot be told. */
 bool cgroup_alive(const char *root, __u64 id);
