@@ -16,15 +16,18 @@
 #include <unistd.h>
 
 #include "node/helper.h"
+#include "node/netns.h"
 #include "node/podspace.h"
 
 #define TICK_US 20000 /* two of the clock that starts of processes count in */
-#define TRIES 200
+#define TRIES 20
+#define FILLERS 32
 
 static char dir[] = "/tmp/test_place.XXXXXX"; /* stands for a pod's cgroup */
 
 struct sandbox {
 	pid_t pid;
+	long long start;
 	__u64 cookie;
 	struct ns_id net;
 };
@@ -69,6 +72,7 @@ static struct sandbox start(pid_t wanted)
 			 sizeof(s.cookie));
 	close(ends[0]);
 	assert_int_equal(proc_ns("/proc", s.pid, "net", &s.net), 0);
+	s.start = proc_start("/proc", s.pid);
 	return s;
 }
 
@@ -79,19 +83,23 @@ static void end(const struct sandbox *s)
 }
 
 /* One that has the process number of @old, which is ended, and the number of
- * its namespace if @net: the kernel lets go of that in its own time. */
-static struct sandbox start_again(const struct sandbox *old, bool net)
+ * its namespace if @net: the kernel lets go of that in its own time, and others
+ * may take it meanwhile, then @old is another one. */
+static struct sandbox start_again(struct sandbox *old, bool net)
 {
 	struct sandbox s;
 
-	end(old);
-	usleep(TICK_US);
 	for (int i = 0; i < TRIES; i++) {
-		s = start(old->pid);
-		if (!net || ns_same(&s.net, &old->net))
-			return s;
-		end(&s);
+		end(old);
 		usleep(TICK_US);
+		for (int j = 0; j < TRIES; j++) {
+			s = start(old->pid);
+			if (!net || ns_same(&s.net, &old->net))
+				return s;
+			end(&s);
+			usleep(TICK_US);
+		}
+		*old = start(0);
 	}
 	fail_msg("the kernel does not give the number again");
 	return s;
@@ -188,19 +196,16 @@ static void test_swapped_after_the_look_up(void **state)
  * that it is another one. */
 static void test_swapped_since(void **state)
 {
-	_place_ struct place then = PLACE_NONE, now = PLACE_NONE;
+	_place_ struct place now = PLACE_NONE;
 	struct sandbox a = start(0), b;
 	struct place_mark mark;
 	struct netns_ref ref;
-	char path[PATH_MAX];
+	char path[64];
 
-	list(&a);
-	assert_int_equal(podspace_in("/proc", dir, &then), 0);
-	mark = place_mark(&then);
-	assert_true(place_is_marked(&then, &mark));
-	strcpy(path, then.path);
-	place_close(&then);
 	b = start_again(&a, true);
+	mark = (struct place_mark){a.net, {a.pid, a.start}};
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", b.pid);
+	list(&b);
 	ref = (struct netns_ref){.path = path, .cookie = a.cookie};
 	assert_int_equal(enter(&ref), -ENOENT);
 	ref.cookie = b.cookie;
@@ -208,13 +213,102 @@ static void test_swapped_since(void **state)
 	/* And whoever is told of it sees that it is news. */
 	assert_int_equal(podspace_in("/proc", dir, &now), 0);
 	assert_true(ns_same(&now.id, &mark.id));
-	assert_int_equal(now.process.pid, mark.process.pid);
 	assert_false(place_is_marked(&now, &mark));
+	mark = place_mark(&now);
+	assert_true(place_is_marked(&now, &mark));
 	end(&b);
 }
 
+/* ---- all of them --------------------------------------------------------- */
+
+struct walk {
+	struct sandbox a, c;
+	pid_t b; /* in the same namespace as we, when the walk begins */
+	int to_b, from_b;
+	struct ns_id net; /* b's, since c was visited */
+	bool seen_a, seen_b, seen_c;
+};
+
+/* Have b make itself a namespace. It has the last one while it does so, then
+ * two numbers change places: one of them is a's, if that is to be had. */
+static void renew(struct walk *w)
+{
+	char byte = 0;
+
+	usleep(TICK_US);
+	assert_int_equal(write(w->to_b, &byte, 1), 1);
+	assert_int_equal(read(w->from_b, &byte, 1), 1);
+	assert_int_equal(proc_ns("/proc", w->b, "net", &w->net), 0);
+}
+
+/* The walk comes to a, then to c, then to b. */
+static int visit(const struct place *place, void *arg)
+{
+	struct walk *w = arg;
+
+	if (ns_same(&place->id, &w->a.net) && !w->seen_c) {
+		w->seen_a = true;
+		end(&w->a);
+	}
+	w->seen_b |= w->seen_c && ns_same(&place->id, &w->net);
+	if (!ns_same(&place->id, &w->c.net))
+		return 0;
+	w->seen_c = true;
+	for (int i = 0; i < TRIES; i++) {
+		renew(w);
+		if (ns_same(&w->net, &w->a.net))
+			break;
+	}
+	return 0;
+}
+
+static void __attribute__((noreturn)) be_b(int in, int out)
+{
+	char byte;
+
+	while (read(in, &byte, 1) == 1)
+		if (unshare(CLONE_NEWNET) || write(out, &byte, 1) != 1)
+			_exit(1);
+	_exit(0);
+}
+
+/* One that is gone while they are gone through hides none that is still to
+ * come. */
+static void test_each_of_them(void **state)
+{
+	struct walk w = {.a = start(0), .c = start(0)};
+	int to[2], from[2];
+
+	assert_return_code(pipe(to), errno);
+	assert_return_code(pipe(from), errno);
+	w.b = fork();
+	assert_return_code(w.b, errno);
+	if (!w.b) {
+		close(to[1]);
+		be_b(to[0], from[1]);
+	}
+	w.to_b = to[1];
+	w.from_b = from[0];
+	assert_true(w.a.pid < w.c.pid && w.c.pid < w.b);
+	assert_int_equal(netns_each("/proc", visit, &w), 0);
+	assert_true(w.seen_a);
+	assert_true(w.seen_b);
+	end(&w.c);
+	close(to[1]);
+	close(from[0]);
+	close(to[0]);
+	close(from[1]);
+	waitpid(w.b, NULL, 0);
+}
+
+/* They take the lowest numbers that are free, so that what a test lets go is
+ * the next to be given. */
+static struct sandbox fillers[FILLERS];
+
 static int up(void **state)
 {
+	for (int i = 0; i < FILLERS; i++)
+		fillers[i] = start(0);
 	return mkdtemp(dir) ? 0 : -1;
 }
 
@@ -222,6 +316,8 @@ static int down(void **state)
 {
 	char path[128];
 
+	for (int i = 0; i < FILLERS; i++)
+		end(&fillers[i]);
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	unlink(path);
 	return rmdir(dir);
@@ -234,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_directory_of_the_dead),
 		cmocka_unit_test(test_swapped_after_the_look_up),
 		cmocka_unit_test(test_swapped_since),
+		cmocka_unit_test(test_each_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);

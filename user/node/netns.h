@@ -2,9 +2,9 @@
 /*
  * Work inside a pod's network namespace. Each call forks a short-lived helper
  * that enters the namespace, does the one thing and answers over a pipe
- * (helper.h); the agent itself never changes namespace and keeps none open. A
- * helper that does not answer within a second is killed, and the call fails
- * with -ETIMEDOUT.
+ * (helper.h); the agent itself never changes namespace, and holds none for
+ * longer than it looks at it (place.h). A helper that does not answer within a
+ * second is killed, and the call fails with -ETIMEDOUT.
  *
  * Every call fails with -ENOENT where there is no such path or where it leads
  * to another namespace than @ref says (struct netns_ref), and with -EINVAL
