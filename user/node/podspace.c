@@ -12,19 +12,19 @@
 #define PROCS_DEPTH 8
 
 struct search {
-	const char *proc, *uid; /* uid: for is_pods */
+	const char *proc;
+	const char *uid; /* whose process counts; NULL: it was listed */
 	struct ns_id host;
 	bool host_known;
-	/* Is the process of this directory the pod's? NULL: it was listed. */
-	bool (*is_pods)(const struct search *s, int dir);
 	struct place best;		   /* so far */
 	int best_dir;			   /* of its process */
 	char listed[CGROUP_PATH_MAX + 16]; /* the list that it was in */
 };
 
-static void begin(struct search *s, const char *proc)
+static void begin(struct search *s, const char *proc, const char *uid)
 {
-	*s = (struct search){.proc = proc, .best = PLACE_NONE, .best_dir = -1};
+	*s = (struct search){
+		.proc = proc, .uid = uid, .best = PLACE_NONE, .best_dir = -1};
 	s->host_known = !proc_ns(proc, 1, "net", &s->host);
 }
 
@@ -33,11 +33,6 @@ static void drop_best(struct search *s)
 	place_close(&s->best);
 	cleanup_close(&s->best_dir);
 	s->best_dir = -1;
-}
-
-static bool by_cgroup(const struct search *s, int dir)
-{
-	return whose_process(dir, s->uid) == WHOSE_POD;
 }
 
 static bool is_in_hosts(const struct search *s, int dir)
@@ -49,7 +44,7 @@ static bool is_in_hosts(const struct search *s, int dir)
 }
 
 /* What cgroups say is the truth: files are asked for where they say nothing. */
-static bool by_files(const struct search *s, int dir)
+static bool is_pods(const struct search *s, int dir)
 {
 	enum whose whose = whose_process(dir, s->uid);
 
@@ -70,7 +65,7 @@ static bool consider(struct search *s, pid_t pid)
 	_close_ int dir = proc_open(s->proc, pid);
 	struct proc_id id = {.pid = pid};
 
-	if (dir < 0 || (s->is_pods && !s->is_pods(s, dir)))
+	if (dir < 0 || (s->uid && !is_pods(s, dir)))
 		return false;
 	id.start = proc_start_of(dir);
 	if (id.start < 0 ||
@@ -141,7 +136,7 @@ int podspace_in(const char *proc, const char *dir, struct place *out)
 
 	if (!tree)
 		return -errno;
-	begin(&s, proc);
+	begin(&s, proc, NULL);
 	while ((e = fts_read(tree))) {
 		if (e->fts_info != FTS_D)
 			continue;
@@ -168,14 +163,8 @@ int podspace_search(const char *proc, const char *uid, struct place *out)
 	struct search s;
 	int err;
 
-	begin(&s, proc);
-	s.uid = uid;
-	s.is_pods = by_cgroup;
+	begin(&s, proc, uid);
 	err = proc_each(proc, consider_one, &s);
-	if (!err && !is_taken(&s)) {
-		s.is_pods = by_files;
-		err = proc_each(proc, consider_one, &s);
-	}
 	return conclude(&s, err, out);
 }
 
@@ -184,9 +173,7 @@ int podspace_again(const char *proc, const char *uid,
 {
 	struct search s;
 
-	begin(&s, proc);
-	s.uid = uid;
-	s.is_pods = by_files;
+	begin(&s, proc, uid);
 	if (process->pid)
 		consider(&s, process->pid);
 	if (is_taken(&s) && s.best.process.start != process->start)

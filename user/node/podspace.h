@@ -26,9 +26,9 @@ int podspace_in(const char *proc, const char *dir,
 
 /*
  * podspace_search - Among all processes: those whose cgroups name the pod (in
- * any hierarchy, at any depth), else, where no cgroup names a pod, those that
- * have a file which kubelet made for this pod's containers (kubefiles.h). For
- * rare use: it reads a file or two of each process.
+ * any hierarchy, at any depth), and of those whose cgroups name none the ones
+ * that have a file which kubelet made for this pod's containers (kubefiles.h).
+ * For rare use: it reads a file or two of each process.
  * Return: as above, or another negative errno.
  */
 int podspace_search(const char *proc, const char *uid,
