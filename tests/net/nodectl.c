@@ -14,6 +14,7 @@
 #include "node/helper.h"
 #include "node/netns.h"
 #include "node/plain.h"
+#include "node/podspace.h"
 #include "node/sidecar.h"
 #include "node/uidmap.h"
 
@@ -197,12 +198,12 @@ static int do_left(char **a, int n)
 	return 0;
 }
 
-static int put_netns(const char *path, __u64 inode, void *arg)
+static int put_netns(const struct place *at, void *arg)
 {
 	yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, arg);
 
-	yyjson_mut_obj_add_strcpy(doc, row, "path", path);
-	yyjson_mut_obj_add_uint(doc, row, "inode", inode);
+	yyjson_mut_obj_add_strcpy(doc, row, "path", at->path);
+	yyjson_mut_obj_add_uint(doc, row, "inode", at->id.ino);
 	return 0;
 }
 
@@ -343,9 +344,10 @@ static int big(const void *arg, struct buf *answer)
 static int do_helper(char **a, int n)
 {
 	helper_fn fn = *a[0] == 'h' ? hang : *a[0] == 'c' ? crash : big;
+	const struct netns_ref ref = {.path = a[1]};
 	_buf_ struct buf answer = {};
 
-	put("result", helper_run(a[1], fn, NULL, number(a[2]), &answer));
+	put("result", helper_run(&ref, fn, NULL, number(a[2]), &answer));
 	put("len", answer.len);
 	return 0;
 }
@@ -353,6 +355,7 @@ static int do_helper(char **a, int n)
 /* PROC ROOT UID */
 static int do_pod(char **a, int n)
 {
+	_place_ struct place at = PLACE_NONE;
 	char path[CGROUP_PATH_MAX] = "";
 	__u64 id = 0;
 
@@ -360,18 +363,19 @@ static int do_pod(char **a, int n)
 	put_str("cgroup", path);
 	put("id_result", *path ? cgroup_id(path, &id) : -1);
 	put("id", id);
-	*path = '\0';
-	put("netns_result", cgroup_pod_netns(a[0], a[1], a[2], path));
-	put_str("netns", path);
+	put("netns_result", *path ? podspace_in(a[0], path, &at)
+				  : podspace_search(a[0], a[2], &at));
+	put_str("netns", at.fd < 0 ? "" : at.path);
 	return 0;
 }
 
 /* NETNS UID */
 static int do_uid(char **a, int n)
 {
+	const struct netns_ref ref = {.path = a[0]};
 	__u32 uid = 0;
 
-	put("result", uidmap_to_host("/proc", a[0], number(a[1]), &uid));
+	put("result", uidmap_to_host(&ref, number(a[1]), &uid));
 	put("uid", uid);
 	return 0;
 }

@@ -86,6 +86,8 @@ static void ended_is_succeeded_or_failed(void **state)
 		_decoded_ struct decoded d = decode(json);
 
 		assert_int_equal(only_pod(&d)->ended, cases[i].ended);
+		assert_int_equal(only_pod(&d)->running,
+				 !strcmp(cases[i].phase, "Running"));
 	}
 }
 

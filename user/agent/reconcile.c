@@ -479,15 +479,25 @@ void reconcile_read_back(struct agent *a)
 struct before {
 	bool armed;
 	enum smc_reason reason;
+	__u64 cookie; /* of its namespace; 0: not known */
 };
+
+/* Its sandbox was: what is in the new one was opened there. */
+static bool made_anew(const struct pod *p, const struct before *was)
+{
+	return p->facts.cookie && was->cookie && p->facts.cookie != was->cookie;
+}
 
 static void say_change(struct agent *a, struct pod *p, const struct before *was)
 {
 	char text[TRANSPORTS_STRLEN];
 
 	/* At first: whoever was armed was so by an agent before this one. */
-	if (p->armed != was->armed)
+	if (p->armed != was->armed || made_anew(p, was))
 		p->armed_ns = p->armed && a->synced ? uv_hrtime() : 0;
+	if (made_anew(p, was))
+		log_info("pod %s/%s has another network namespace", p->ns,
+			 p->name);
 	if (p->armed && !was->armed)
 		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
 			 transports_format(p->kernel.transports, text));
@@ -594,7 +604,8 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	n_was = a->pods.n;
 	for (size_t i = 0; i < n_was; i++)
 		was[i] = (struct before){a->pods.v[i]->armed,
-					 a->pods.v[i]->reason};
+					 a->pods.v[i]->reason,
+					 a->pods.v[i]->facts.cookie};
 	/* BPF may have marked a pod as refused since. */
 	reconcile_read_back(a);
 	/* Before the looks: a namespace has no transport without a UEID. */

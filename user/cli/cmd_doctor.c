@@ -188,10 +188,13 @@ static void add_namespace(struct report *r, yyjson_mut_val *arr,
 			       json_transports(r->doc, f->transports));
 }
 
-static int gather_namespace(const char *path, __u64 inode, void *arg)
+static int gather_namespace(const struct place *at, void *arg)
 {
 	struct report *r = arg;
-	struct netns_ref ref = {.path = path, .proc = r->proc, .ours = r->ours};
+	struct netns_ref ref = {.path = at->path,
+				.id = at->id,
+				.proc = r->proc,
+				.ours = r->ours};
 	struct netns_facts facts = {};
 	int err = netns_look(&ref, &facts);
 

@@ -242,6 +242,7 @@ static int read_state(const struct json_object *o, struct mesh_pod *pod)
 		return -EINVAL;
 	/* Being deleted is not having ended: it serves until it stops. */
 	pod->ended = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	pod->running = !strcmp(phase, "Running");
 	read_owners(o, pod);
 	return set_str(&pod->node, node);
 }

@@ -77,6 +77,7 @@ struct mesh_pod {
 	long long created; /* seconds since 1970, metadata.creationTimestamp */
 	bool replaced;	   /* evicted, its controller makes another one */
 	bool ended;	   /* phase Succeeded or Failed: owns no address */
+	bool running;	   /* phase Running: a container of it was started */
 	bool host_network;
 	bool forwards; /* whoever made it says that its TCP ends in a guest */
 	/* Ports of its node that lead to it; of a hostNetwork pod none, which

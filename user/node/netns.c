@@ -294,8 +294,8 @@ static int take_facts(const struct buf *answer, struct netns_facts *out)
 static int gather(const struct prepare_job *job, struct netns_facts *out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(job->ref->path, prepare_in_netns, job,
-			     HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(job->ref, prepare_in_netns, job, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	return err ? err : take_facts(&answer, out);
 }
@@ -305,8 +305,7 @@ static int gather(const struct prepare_job *job, struct netns_facts *out)
 static void note_proxy_uid(const struct netns_ref *ref, __u32 proxy_uid,
 			   struct netns_facts *f)
 {
-	int err = uidmap_to_host(proc_of(ref), ref->path, proxy_uid,
-				 &f->convert_uid);
+	int err = uidmap_to_host(ref, proxy_uid, &f->convert_uid);
 
 	if (!err || !f->verified)
 		return;
@@ -366,7 +365,7 @@ static int list_in_netns(const void *arg, struct buf *answer)
 int netns_smc_list(const struct netns_ref *ref, struct diag_smc **out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, list_in_netns, NULL, HELPER_TIMEOUT_MS,
+	int err = helper_run(ref, list_in_netns, NULL, HELPER_TIMEOUT_MS,
 			     &answer);
 
 	return err ? err : take_rows(&answer, sizeof(**out), (void **)out);
@@ -385,8 +384,8 @@ int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
 		    unsigned int room)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, fallbacks_in_netns, &room,
-			     HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(ref, fallbacks_in_netns, &room, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	if (err)
 		return err;
@@ -423,8 +422,7 @@ static int count_in_netns(const void *arg, struct buf *answer)
 
 int netns_smc_sockets(const struct netns_ref *ref)
 {
-	return helper_run(ref->path, count_in_netns, NULL, HELPER_TIMEOUT_MS,
-			  NULL);
+	return helper_run(ref, count_in_netns, NULL, HELPER_TIMEOUT_MS, NULL);
 }
 
 /* ---- release ------------------------------------------------------------- */
@@ -469,14 +467,11 @@ static bool has_our_ctrl(const struct netns_ref *ref)
 
 /* The helper moves from one to the next. Its own first one is seen by its
  * process' path, or by process 1's. */
-static int visit_guarded(const char *path, __u64 inode, void *arg)
+static int visit_guarded(const struct place *at, void *arg)
 {
-	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int n;
 
-	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
-	if (setns(fd, CLONE_NEWNET))
+	if (setns(at->fd, CLONE_NEWNET))
 		return -errno;
 	n = has_our_ctrl(arg) ? count_smc() : 0;
 	return n > 0 ? 1 : n;
@@ -515,8 +510,8 @@ int netns_release(const struct netns_ref *ref, bool force,
 {
 	struct release_job job = {.ref = ref, .force = force};
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, release_in_netns, &job,
-			     HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(ref, release_in_netns, &job, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	memset(out, 0, sizeof(*out));
 	if (answer.len == sizeof(*out))
@@ -550,8 +545,8 @@ static int left_in_netns(const void *ref, struct buf *answer)
 int netns_left(const struct netns_ref *ref, struct netns_left *out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, left_in_netns, ref, HELPER_TIMEOUT_MS,
-			     &answer);
+	int err =
+		helper_run(ref, left_in_netns, ref, HELPER_TIMEOUT_MS, &answer);
 
 	memset(out, 0, sizeof(*out));
 	if (answer.len == sizeof(*out))

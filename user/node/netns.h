@@ -2,11 +2,12 @@
 /*
  * Work inside a pod's network namespace. Each call forks a short-lived helper
  * that enters the namespace, does the one thing and answers over a pipe
- * (helper.h); the agent itself never changes namespace and keeps none open. A
- * helper that does not answer within a second is killed, and the call fails
- * with -ETIMEDOUT.
+ * (helper.h); the agent itself never changes namespace, and holds none for
+ * longer than it looks at it (place.h). A helper that does not answer within a
+ * second is killed, and the call fails with -ETIMEDOUT.
  *
- * Every call fails with -ENOENT where there is no such path, and with -EINVAL
+ * Every call fails with -ENOENT where there is no such path or where it leads
+ * to another namespace than @ref says (struct netns_ref), and with -EINVAL
  * where it is not a network namespace.
  */
 #pragma once
@@ -19,19 +20,9 @@
 #include "base/cleanup.h"
 #include "mesh/model.h"
 #include "node/diag.h"
+#include "node/helper.h"
+#include "node/place.h"
 #include "node/smc.h"
-
-/* Where a namespace is found. */
-struct netns_ref {
-	const char *path; /* /run/netns/NAME or /proc/PID/ns/net */
-	const char *proc; /* the agent's --proc; NULL: /proc */
-	/* datapath_ctrl_names(): what net.smc.hs_ctrl says where it is ours.
-	 * NULL: nothing is. */
-	char *const *ours;
-	/* It is a pod's alone: connections to its addresses are the pod's to
-	 * end. Of the host's that is not said. */
-	bool pods;
-};
 
 struct netns_sidecar {
 	bool wanted;
@@ -131,12 +122,13 @@ int netns_left(const struct netns_ref *ref, struct netns_left *out) must_check;
 /*
  * netns_each - Every network namespace that can be found, each once: mounted in
  * /run/netns, each process' below @proc, mounted in the host's /run/netns as
- * process 1 below @proc sees it.
+ * process 1 below @proc sees it. All are held until the last was visited, so
+ * that none has the number of another that was.
  * A namespace that only an open descriptor or one thread of a process keeps
  * alive is not found.
  * @fn: returns 0 to go on; -ENOENT: it is gone from this path, another to the
- * same namespace counts as new.
+ * same namespace counts as new. @at: held; closed by us.
  * Return: 0, what else @fn returned, or a negative errno.
  */
-typedef int (*netns_fn)(const char *path, __u64 inode, void *arg);
+typedef int (*netns_fn)(const struct place *at, void *arg);
 int netns_each(const char *proc, netns_fn fn, void *arg) must_check;

@@ -144,7 +144,7 @@ struct find_job {
 
 /* The answer: this, the listeners, what was asked for, the connections. */
 struct answer_head {
-	__u64 netns_cookie, n_listeners, n_told;
+	__u64 n_listeners, n_told;
 };
 
 static int add_listeners(const struct find_job *job, struct buf *answer)
@@ -152,7 +152,6 @@ static int add_listeners(const struct find_job *job, struct buf *answer)
 	_free_ struct netns_listener *late = NULL;
 	int n = diag_late_listeners(job->proc, &late);
 	const struct answer_head head = {
-		.netns_cookie = netns_own_cookie(),
 		.n_listeners = n,
 		.n_told = job->asked ? job->asked->n : 0,
 	};
@@ -236,7 +235,6 @@ static int take_answer(const struct buf *answer, struct plain *out)
 		plain_free(out);
 		return -ENOMEM;
 	}
-	out->netns_cookie = head.netns_cookie;
 	out->n_listeners = head.n_listeners;
 	out->n_told = head.n_told;
 	out->n_flows = flows / sizeof(*out->flows);
@@ -248,7 +246,7 @@ int plain_find(const struct netns_ref *ref, const struct mesh_records *asked,
 {
 	const struct find_job job = {ref->proc ?: PROC_DEFAULT, asked};
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, find_in_netns, &job, HELPER_TIMEOUT_MS,
+	int err = helper_run(ref, find_in_netns, &job, HELPER_TIMEOUT_MS,
 			     &answer);
 
 	memset(out, 0, sizeof(*out));
@@ -351,8 +349,8 @@ int plain_end(const struct netns_ref *ref, const struct plain_flow *v, size_t n)
 
 	while (n) {
 		struct end_job job = {v, n < END_MAX ? n : END_MAX};
-		int got = helper_run(ref->path, end_in_netns, &job,
-				     HELPER_TIMEOUT_MS, NULL);
+		int got = helper_run(ref, end_in_netns, &job, HELPER_TIMEOUT_MS,
+				     NULL);
 
 		if (got < 0)
 			return ended ?: got;

@@ -38,7 +38,6 @@ struct plain {
 	/* All connections but those between two ends in the namespace. */
 	struct plain_flow *flows;
 	size_t n_flows;
-	__u64 netns_cookie; /* whose all this is; 0: not known */
 	/* Of each record that was asked for its socket, plain TCP or the inner
 	 * one of an SMC socket, in any state of a connection; its cookie is 0
 	 * where there is none. */

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 #include "base/cleanup.h"
-#include "node/proc.h"
+#include "node/helper.h"
 
 /*
  * uidmap_translate - @uid of a user namespace, through its map.
@@ -24,10 +24,11 @@ int uidmap_translate(const char *map, __u32 uid, __u32 *out) must_check;
  * A pod without one of its own is not fooled by a sandbox that some program in
  * it made: its other processes are in the host's. No process: identity.
  *
- * All of @proc is searched for these, unless @netns is PROC/PID/ns/net of one
- * that is in the owning user namespace.
+ * All of @netns->proc is searched for these, unless @netns->path is
+ * PROC/PID/ns/net of one that is in the owning user namespace.
  *
- * @netns: a path. Return: as uidmap_translate().
+ * Return: as uidmap_translate(); -ENOENT: the path leads nowhere, or to another
+ * namespace than @netns says.
  */
-int uidmap_to_host(const char *proc, const char *netns, __u32 uid,
+int uidmap_to_host(const struct netns_ref *netns, __u32 uid,
 		   __u32 *out) must_check;
