@@ -223,30 +223,26 @@ def test_no_table_is_made_by_looking(pod):
 
 # ---- tc ------------------------------------------------------------------------
 
-# how a sandbox moves its device to the guest's, and how each is written
-FILTERS = {
-    "u32": "protocol all u32 match u8 0 0",
-    "matchall": "matchall",
-    "flower": "protocol ip flower ip_proto tcp",
-}
+# how a sandbox moves its device to the guest's; by matchall and flower:
+# tests/vm/test_addresses.py, for not every kernel has them
+FILTER = "protocol all u32 match u8 0 0"
 
 
 @pytest.mark.parametrize("qdisc", ["ingress", "clsact"])
-@pytest.mark.parametrize("kind", list(FILTERS))
-def test_redirect_to_another_device(pod, kind, qdisc):
+def test_redirect_to_another_device(pod, qdisc):
     where = "ingress" if qdisc == "clsact" else "parent ffff:"
 
     def put(where, action, pref=7):
         pod.run(f"tc qdisc replace dev eth0 {qdisc};"
                 f" tc filter del dev eth0 {where} || true;"
-                f" tc filter add dev eth0 {where} pref {pref} {FILTERS[kind]}"
+                f" tc filter add dev eth0 {where} pref {pref} {FILTER}"
                 f" action mirred egress {action} dev peer")
         return found(pod)
 
     if pod.run(f"tc qdisc add dev peer {qdisc} && tc filter add dev peer {where}"
-               f" {FILTERS[kind]} action mirred egress redirect dev eth0",
+               f" {FILTER} action mirred egress redirect dev eth0",
                check=False).rc:
-        pytest.skip(f"this kernel has no {kind} or no mirred")
+        pytest.skip("this kernel has no u32 or no mirred")
     # of a device without an address
     assert found(pod) is None
     assert put(where, "mirror") is None

@@ -336,16 +336,19 @@ def test_rule_that_leads_inside(lab, rule):
         check_guest(lab, g, rule, "10.0.2.2")
 
 
-def redirect(v):
+def redirect(kind):
     """As sandboxes with a kernel of their own have it: the address stays where it
     is, and nothing that comes to it gets to it."""
-    for dev, to in (("eth0", "tap0"), ("tap0", "eth0")):
-        v.run(f"tc qdisc add dev {dev} clsact; tc filter add dev {dev} ingress"
-              f" matchall action mirred egress redirect dev {to}")
-    return lambda: v.run("tc qdisc del dev eth0 clsact")
+    def install(v):
+        for dev, to in (("eth0", "tap0"), ("tap0", "eth0")):
+            v.run(f"tc qdisc add dev {dev} clsact; tc filter add dev {dev} "
+                  f"ingress {kind} action mirred egress redirect dev {to}")
+        return lambda: v.run("tc qdisc del dev eth0 clsact")
+    return install
 
 
-def test_device_whose_packets_go_to_a_guest(lab):
+@pytest.mark.parametrize("kind", ["matchall", "flower"])
+def test_device_whose_packets_go_to_a_guest(lab, kind):
     mac = lab.v.run("cat /sys/class/net/eth0/address").out.strip()
     with guest(lab, lab.v.v4 + "/16", mac) as g:
-        check_guest(lab, g, redirect, "eth0")
+        check_guest(lab, g, redirect(kind), "eth0")
