@@ -113,6 +113,14 @@ static __always_inline bool smc_guarded(const struct smc_config *config,
 	return false;
 }
 
+/* smc_owns_task - smc_owns() of the credentials that socket() gives to the file
+ * it makes (sock_alloc_file(): the caller's as they are now). */
+static __always_inline bool smc_owns_task(const struct smc_pod *pod,
+					  struct task_struct *t)
+{
+	return smc_owns(pod, t->cred->fsuid.val, t->cred->fsgid.val);
+}
+
 /* Is a socket of the current task, which is in @pod, to be converted? */
 static __always_inline bool smc_converts(const struct smc_pod *pod,
 					 struct task_struct *t)
@@ -125,8 +133,7 @@ static __always_inline bool smc_converts(const struct smc_pod *pod,
 	config = bpf_map_lookup_elem(&smc_config, &zero);
 	if (!config || !config->enabled || !smc_guarded(config, t))
 		return false;
-	return pod->uid == SMC_UID_ANY ||
-	       pod->uid == (__u32)bpf_get_current_uid_gid();
+	return smc_owns_task(pod, t);
 }
 
 /*
@@ -267,6 +274,10 @@ static __always_inline bool smc_rationed_take(void)
  * Beyond the ration IPPROTO_SMC becomes what a fall-back would make of it;
  * there is nothing that AF_SMC could become. Of another type the kernel has
  * none, and says so.
+ *
+ * Beside a sidecar the same goes for whoever is not the proxy: an SMC socket
+ * has no file while it connects, and a rule of ours lets such ones pass the
+ * redirect (user/node/sidecar.h).
  */
 static __noinline int smc_own(__u64 *args)
 {
@@ -281,6 +292,8 @@ static __noinline int smc_own(__u64 *args)
 	if (family != AF_INET && family != AF_INET6 && family != AF_SMC)
 		return 0;
 	w = smc_pod_of_task(t);
+	if (w.pod && !smc_owns_task(w.pod, t))
+		return family == AF_SMC ? SMCPROTO_NONE : IPPROTO_TCP;
 	slot = smc_ration_slot(w.pod);
 	if (smc_ration_left(slot))
 		return 0;

@@ -77,29 +77,41 @@ static void test_loopback(void **state)
 	one(HERE, HERE, true, SMC_REASON_LOOPBACK, SMC_REASON_LOOPBACK);
 }
 
-/* This process's UID is not the one that a sidecar's proxy has. */
+/* This process is not the sidecar's proxy: another user, another group, or no
+ * owner at all. Its own user and group is. */
 static void test_other_uid(void **state)
 {
-	arm(SMC_POD_SIDECAR, 1337);
+	const struct smc_owner others[] = {{1337, SMC_ID_ANY},
+					   {SMC_ID_ANY, getegid() + 1},
+					   {geteuid(), getegid() + 1},
+					   {geteuid() + 1, getegid()}};
+
+	for (size_t i = 0; i < array_size(others); i++) {
+		arm(SMC_POD_SIDECAR, &others[i]);
+		one(HERE, PEER, true, SMC_REASON_OTHER_UID,
+		    SMC_REASON_OTHER_UID);
+	}
+	arm(SMC_POD_SIDECAR, NULL);
 	one(HERE, PEER, true, SMC_REASON_OTHER_UID, SMC_REASON_OTHER_UID);
+	arm(SMC_POD_SIDECAR, &(struct smc_owner){geteuid(), SMC_ID_ANY});
+	one(HERE, PEER, true, SMC_REASON_NOT_CONVERTED,
+	    SMC_REASON_NOT_CONVERTED);
 }
 
 static void test_disarmed(void **state)
 {
-	arm(SMC_POD_DENY, SMC_UID_ANY);
+	arm(SMC_POD_DENY, NULL);
 	one(HERE, PEER, true, SMC_REASON_NOT_ARMED, SMC_REASON_NOT_ARMED);
 }
 
 static void test_shared_namespace(void **state)
 {
-	struct smc_pod pod = {.pod_id = POD,
-			      .transports = SMC_TRANSPORT_SMCD,
-			      .uid = SMC_UID_ANY};
+	struct smc_pod pod = {.pod_id = POD, .transports = SMC_TRANSPORT_SMCD};
 	struct pair p;
 	struct stat st;
 	__u64 id;
 
-	arm(SMC_POD_SHARED, SMC_UID_ANY);
+	arm(SMC_POD_SHARED, NULL);
 	p = open_pair(HERE, PEER, true);
 	close_pair(&p);
 	assert_int_equal(counter(SMC_COUNTER_FLOWS_CLIENT_TCP), 0);

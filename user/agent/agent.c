@@ -157,12 +157,20 @@ static bool is_news(const struct pod *p, const char *netns)
 	       id.ino != p->facts.inode || id.dev != p->facts.dev;
 }
 
+/* A container's cgroup came: the one before it may have been an init container
+ * that wrote the rules of a sidecar. */
+static bool may_have_rules(const struct pod *p, const char *netns)
+{
+	return !netns && !p->host_network && p->facts.verified;
+}
+
 static void start_event(const char *uid, const char *netns, void *arg)
 {
 	struct agent *a = arg;
 	struct pod *p = pods_by_cgroup(&a->pods, uid);
 
-	if (!p || !p->wanted || !is_news(p, netns))
+	if (!p || !p->wanted ||
+	    (!is_news(p, netns) && !may_have_rules(p, netns)))
 		return;
 	p->stale = true;
 	pod_retry_soon(p);

@@ -40,6 +40,9 @@ void mesh_pod_free(struct mesh_pod *p)
 	free(p->addrs.v);
 	free(p->exclude_in.v);
 	free(p->exclude_out.v);
+	for (size_t i = 0; i < p->n_containers; i++)
+		free(p->containers[i].name);
+	free(p->containers);
 	memset(p, 0, sizeof(*p));
 }
 

@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/nsfs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
-int uidmap_translate(const char *map, __u32 uid, __u32 *out)
+int uidmap_translate(const char *map, __u32 id, __u32 *out)
 {
 	_fclose_ FILE *f = fopen(map, "re");
 	unsigned int inside, outside, count;
@@ -14,9 +15,9 @@ int uidmap_translate(const char *map, __u32 uid, __u32 *out)
 	if (!f)
 		return -errno;
 	while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3) {
-		if (uid < inside || uid - inside >= count)
+		if (id < inside || id - inside >= count)
 			continue;
-		*out = outside + (uid - inside);
+		*out = outside + (id - inside);
 		return 0;
 	}
 	return -ERANGE;
@@ -80,49 +81,88 @@ static pid_t choose(const struct map_search *s)
 /*
  * Most namespaces are named by a process in them, PROC/PID/ns/net: where that
  * process is in the user namespace that owns the network namespace too, the
- * search would choose a map that says the same.
+ * search would choose maps that say the same.
  */
-static bool named_by_owner(const char *netns, char map[PATH_MAX])
+static bool named_by_owner(const char *netns, char dir[PATH_MAX])
 {
 	char user[PATH_MAX];
 	struct ns_id own, owner;
 
 	return proc_file_beside(netns, "ns/user", user) &&
-	       proc_file_beside(netns, "uid_map", map) &&
-	       !ns_of_path(user, &own) && find_owner(netns, &owner) &&
-	       ns_same(&own, &owner);
+	       proc_file_beside(netns, "", dir) && !ns_of_path(user, &own) &&
+	       find_owner(netns, &owner) && ns_same(&own, &owner);
 }
 
-int uidmap_to_host(const char *proc, const char *netns, __u32 uid, __u32 *out)
+static int translate(const char *dir, const char *name, __u32 *id)
+{
+	char map[PATH_MAX];
+
+	if (*id == SMC_ID_ANY)
+		return 0;
+	if (snprintf(map, sizeof(map), "%s/%s", dir, name) >= (int)sizeof(map))
+		return -ENAMETOOLONG;
+	return uidmap_translate(map, *id, id);
+}
+
+static int translate_all(const char *dir, struct smc_owner *v, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++) {
+		err = translate(dir, "uid_map", &v[i].uid);
+		if (!err)
+			err = translate(dir, "gid_map", &v[i].gid);
+	}
+	return err;
+}
+
+/* *@dir: of the process whose maps count; "": the host's IDs. */
+static int search(const char *proc, const char *netns, char dir[PATH_MAX])
 {
 	struct map_search s = {.proc = proc};
-	char map[PATH_MAX];
+	int err = ns_of_path(netns, &s.net);
+	char own[PATH_MAX];
 	pid_t pid;
-	int err;
 
-	if (named_by_owner(netns, map)) {
-		err = uidmap_translate(map, uid, out);
-		if (!err || err == -ERANGE)
-			return err;
-	}
-	err = ns_of_path(netns, &s.net);
 	if (err)
 		return err;
 	/* "self": our number in @proc's pid namespace may be another one. */
-	snprintf(map, sizeof(map), "%s/self/ns/user", proc);
-	s.own_known = !ns_of_path(map, &s.own);
+	snprintf(own, sizeof(own), "%s/self/ns/user", proc);
+	s.own_known = !ns_of_path(own, &s.own);
 	s.owner_known = find_owner(netns, &s.owner);
 	err = proc_each(proc, look_at, &s);
 	if (err)
 		return err;
 	pid = choose(&s);
-	if (!pid) {
-		*out = uid;
-		return 0;
+	if (pid)
+		snprintf(dir, PATH_MAX, "%s/%d", proc, pid);
+	else
+		*dir = '\0';
+	return 0;
+}
+
+int uidmap_owners(const char *proc, const char *netns, struct smc_owner *v,
+		  size_t n)
+{
+	struct smc_owner inside[SMC_OWNERS];
+	char dir[PATH_MAX];
+	int err;
+
+	if (n > SMC_OWNERS)
+		return -E2BIG;
+	memcpy(inside, v, n * sizeof(*v));
+	if (named_by_owner(netns, dir)) {
+		err = translate_all(dir, v, n);
+		if (!err || err == -ERANGE)
+			return err;
+		memcpy(v, inside, n * sizeof(*v));
 	}
-	snprintf(map, sizeof(map), "%s/%d/uid_map", proc, pid);
-	err = uidmap_translate(map, uid, out);
-	if (err == -ENOENT || err == -ESRCH) /* it ended: nobody to ask */
-		err = 0, *out = uid;
-	return err;
+	err = search(proc, netns, dir);
+	if (err || !*dir)
+		return err;
+	err = translate_all(dir, v, n);
+	if (err != -ENOENT && err != -ESRCH)
+		return err;
+	memcpy(v, inside, n * sizeof(*v)); /* it ended: nobody to ask */
+	return 0;
 }
