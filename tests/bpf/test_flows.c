@@ -78,24 +78,41 @@ static void test_loopback(void **state)
 }
 
 /* This process is not the sidecar's proxy: another user, another group, or no
- * owner at all. Its own user and group is. */
-static void test_other_uid(void **state)
+ * owner at all. Its own user and group is. Of a connection that was accepted
+ * only the user is known: the listener's group is not asked here. */
+static void test_other_owner(void **state)
 {
+	const __u32 uid = geteuid(), gid = getegid();
 	const struct smc_owner others[] = {{1337, SMC_ID_ANY},
-					   {SMC_ID_ANY, getegid() + 1},
-					   {geteuid(), getegid() + 1},
-					   {geteuid() + 1, getegid()}};
+					   {SMC_ID_ANY, gid + 1},
+					   {uid, gid + 1},
+					   {uid + 1, gid}};
 
 	for (size_t i = 0; i < array_size(others); i++) {
+		fresh(state);
 		arm(SMC_POD_SIDECAR, &others[i]);
 		one(HERE, PEER, true, SMC_REASON_OTHER_UID,
 		    SMC_REASON_OTHER_UID);
 	}
+	fresh(state);
 	arm(SMC_POD_SIDECAR, NULL);
 	one(HERE, PEER, true, SMC_REASON_OTHER_UID, SMC_REASON_OTHER_UID);
-	arm(SMC_POD_SIDECAR, &(struct smc_owner){geteuid(), SMC_ID_ANY});
+}
+
+static void test_own_owner(void **state)
+{
+	const __u32 uid = geteuid(), gid = getegid();
+	const struct smc_owner own[] = {{SMC_ID_ANY, gid}, {uid, gid}};
+
+	arm(SMC_POD_SIDECAR, &(struct smc_owner){uid, SMC_ID_ANY});
 	one(HERE, PEER, true, SMC_REASON_NOT_CONVERTED,
 	    SMC_REASON_NOT_CONVERTED);
+	for (size_t i = 0; i < array_size(own); i++) {
+		fresh(state);
+		arm(SMC_POD_SIDECAR, &own[i]);
+		one(HERE, PEER, true, SMC_REASON_NOT_CONVERTED,
+		    SMC_REASON_OTHER_UID);
+	}
 }
 
 static void test_disarmed(void **state)
@@ -238,13 +255,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 	const struct CMUnitTest tests[] = {
-		TEST(test_not_converted), TEST(test_mapped),
-		TEST(test_ipv6),	  TEST(test_stranger),
-		TEST(test_loopback),	  TEST(test_other_uid),
-		TEST(test_disarmed),	  TEST(test_shared_namespace),
-		TEST(test_cgroup_below),  TEST(test_nobody_else),
-		TEST(test_refused),	  TEST(test_bytes_and_events),
-		TEST(test_many),	  TEST(test_nobody_follows),
+		TEST(test_not_converted),
+		TEST(test_mapped),
+		TEST(test_ipv6),
+		TEST(test_stranger),
+		TEST(test_loopback),
+		TEST(test_other_owner),
+		TEST(test_own_owner),
+		TEST(test_disarmed),
+		TEST(test_shared_namespace),
+		TEST(test_cgroup_below),
+		TEST(test_nobody_else),
+		TEST(test_refused),
+		TEST(test_bytes_and_events),
+		TEST(test_many),
+		TEST(test_nobody_follows),
 		TEST(test_full_ring),
 	};
 

@@ -12,7 +12,8 @@
  * port], "via": PORT, "error": N}; "to" is the original destination, "via" the
  * local port of the proxy's own connection. LIMIT connections (default 2000)
  * end the program with 3: a proxy that is redirected to itself makes a new
- * connection for each one, for ever. With MARK it marks what it opens (SO_MARK).
+ * connection for each one, for ever. With MARK it marks what it opens
+ * (SO_MARK).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -114,7 +115,8 @@ static int go_on(const struct connection *c, struct sockaddr_storage *to)
 	fd = socket(c->l->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if ((mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) ||
+	if ((mark &&
+	     setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) ||
 	    (c->l->inbound && come_from_loopback(fd, c->l->family)) ||
 	    connect(fd, (struct sockaddr *)to, len)) {
 		err = -errno;

@@ -384,6 +384,28 @@ static void sidecar_is_hinted_at_by_its_container(void **state)
 	}
 }
 
+/* Whose programs are in the pod: of containers that stay. */
+static void containers_have_effective_users(void **state)
+{
+	_decoded_ struct decoded d = decode(
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"spec\":{"
+		"\"securityContext\":{\"runAsUser\":5},\"initContainers\":["
+		"{\"name\":\"init\",\"securityContext\":{\"runAsUser\":9}},"
+		"{\"name\":\"side\",\"restartPolicy\":\"Always\"}],"
+		"\"containers\":[{\"name\":\"app\",\"securityContext\":"
+		"{\"runAsUser\":0,\"runAsGroup\":7}},{\"name\":\"b\"}]}}");
+	const struct mesh_pod *p = only_pod(&d);
+
+	assert_int_equal(p->n_containers, 3);
+	assert_string_equal(p->containers[0].name, "side");
+	assert_int_equal(p->containers[0].uid, 5);
+	assert_int_equal(p->containers[0].gid, SMC_ID_ANY);
+	assert_int_equal(p->containers[1].uid, 0);
+	assert_int_equal(p->containers[1].gid, 7);
+	assert_int_equal(p->containers[2].uid, 5);
+	assert_false(p->sidecar);
+}
+
 /* Who may make pods must not name another pod's cgroup. */
 static void hash_is_a_static_pods_only(void **state)
 {
@@ -479,6 +501,7 @@ int main(void)
 		cmocka_unit_test(bad_annotation_is_a_problem_of_the_pod),
 		cmocka_unit_test(annotations_of_a_wrong_type_are_none),
 		cmocka_unit_test(sidecar_is_hinted_at_by_its_container),
+		cmocka_unit_test(containers_have_effective_users),
 		cmocka_unit_test(hash_is_a_static_pods_only),
 		cmocka_unit_test(replaced_by_its_controller),
 		cmocka_unit_test(owners_of_wrong_types_are_none),

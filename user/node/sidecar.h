@@ -14,15 +14,14 @@
  *
  * Why: a sidecar's rules let the proxy's own packets pass by their UID or GID,
  * and the kernel finds these in the file of the packet's socket. The inner TCP
- *socket of an SMC socket has none until it falls back
- *(net/netfilter/nft_meta.c, xt_owner.c), so its SYN is redirected to the proxy
- *that sent it.
+ * socket of an SMC socket has none until it falls back (net/netfilter/
+ * nft_meta.c, xt_owner.c), so its SYN is redirected to the proxy that sent it.
  *
  * What passes: TCP whose socket has no file. "skuid" ends a rule for such a
  * one, whatever it is compared with, so the first rule takes all others out:
  * they are the sidecar's rules' business, and so is an SMC socket that has
- * fallen back. A program's own SMC socket would pass too, whoever's it is,
- *since nothing tells it from the proxy's: so in such a pod nobody else gets one
+ * fallen back. A program's own SMC socket would pass too, whoever's it is, for
+ * nothing tells it from the proxy's: so in such a pod nobody else gets one
  * (smc_own() in bpf/sockproto.bpf.c).
  *
  * How it works: a connection is translated once for each direction. All NAT
