@@ -493,6 +493,37 @@ static __noinline int smc_connect_again(struct sock *sk)
 	return err;
 }
 
+/*
+ * An SMC socket passes a sidecar's redirect (see smc_own()), and this one is
+ * not its proxy's: it was made before the rules came, or by io_uring, or handed
+ * on. It is refused as netfilter refuses what it drops, for nothing can make it
+ * plain TCP any more. Whoever has fallen back has a file, and is redirected.
+ */
+static __noinline int smc_connect_first(struct sock *sk)
+{
+	const struct smc_sock *smc = (const struct smc_sock *)sk;
+	struct smc_whose w = smc_pod_of_sock(sk);
+
+	if (!w.pod || smc_owns_sock(w.pod, sk) ||
+	    BPF_CORE_READ(smc, use_fallback))
+		return 0;
+	smc_count(w.pod->pod_id, SMC_COUNTER_CONNECTS_REFUSED);
+	return -EPERM;
+}
+
+/* @sk: an SMC socket, whichever family made it. */
+static __always_inline int smc_connect_guard(const struct socket *sock,
+					     struct sock *sk)
+{
+	if (!bpf_core_type_exists(struct smc_sock))
+		return 0;
+	if (sock->state == SS_CONNECTING && sk->sk_protocol == IPPROTO_SMC)
+		return smc_connect_again(sk);
+	if (sock->state == SS_UNCONNECTED && smc_uses(SMC_USE_SIDECARS))
+		return smc_connect_first(sk);
+	return 0;
+}
+
 /* ---- recorder `smc`: plain connections, when they are attempted ---- */
 
 /* struct sockaddr_in and sockaddr_in6, as far as they are read. */
@@ -571,10 +602,8 @@ int BPF_PROG(connect_guard, struct socket *sock, void *address)
 	if (!bpf_core_field_exists(struct netns_smc, hs_ctrl) || !sk ||
 	    !sk->__sk_common.skc_net.net->smc.hs_ctrl)
 		return 0;
-	if (sk->sk_protocol == IPPROTO_SMC)
-		return sock->state == SS_CONNECTING &&
-				       bpf_core_type_exists(struct smc_sock)
-			       ? smc_connect_again(sk)
-			       : 0;
+	if (sk->sk_protocol == IPPROTO_SMC ||
+	    sk->__sk_common.skc_family == AF_SMC)
+		return smc_connect_guard(sock, sk);
 	return sock->state == SS_UNCONNECTED ? smc_note_plain(sk, address) : 0;
 }

@@ -128,6 +128,7 @@ struct sock_common {
 			__u16 skc_num;
 		};
 	};
+	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;

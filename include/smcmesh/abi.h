@@ -121,6 +121,8 @@ enum smc_use {
 	 * answers, connections), and that takes it off again: else nobody is
 	 * rationed, and nothing has a budget. */
 	SMC_USE_PENDING = 16,
+	/* A row of smc_netns has SMC_POD_SIDECAR. */
+	SMC_USE_SIDECARS = 32,
 };
 
 /* How much of what the kernel's SMC has once for all may be held at a time

@@ -573,6 +573,13 @@ static void test_uses(void **state)
 			 plain | SMC_USE_PORTS | SMC_USE_FOLLOWED);
 	assert_int_equal(datapath_follow(dp, false), 0);
 	assert_int_equal(config_now(dp).uses, plain | SMC_USE_PORTS);
+	p.plan.pods[0].value.flags = SMC_POD_SIDECAR;
+	apply(dp, &p);
+	assert_int_equal(config_now(dp).uses,
+			 plain | SMC_USE_PORTS | SMC_USE_SIDECARS);
+	p.plan.pods[0].value.flags = 0;
+	apply(dp, &p);
+	assert_int_equal(config_now(dp).uses, plain | SMC_USE_PORTS);
 	datapath_close(dp);
 	/* a restart leaves what the rows need */
 	dp = open_idle();

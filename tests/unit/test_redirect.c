@@ -235,6 +235,30 @@ static void what_has_no_file(void **state)
 	check(BASE "xt !uid 7 away", "UID 7");
 }
 
+/* What a person reads, with the pod's reason owner-rule. */
+static void why_it_is_unknown(void **state)
+{
+	static const char *const cases[][2] = {
+		{BASE "odd return\naway", "no equivalent here"},
+		{BASE "maybe uid 7 return\naway", "lets nobody pass for sure"},
+		{BASE "away", "the redirect lets nobody pass"},
+		{BASE "uid 7-8 return\naway", "more than a few"},
+		{BASE "uid 0-4294967295 return\naway", "has no owner"},
+		{"chain base -150\nuid 7 return\naway",
+		 "before a rule of ours"},
+	};
+	struct redirect_pass pass;
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		_redirects_ struct redirects r = read_rules(cases[i][0]);
+
+		assert_int_equal(redirects_judge(&r, OURS, &pass), 0);
+		assert_non_null(pass.why);
+		if (!strstr(pass.why, cases[i][1]))
+			fail_msg("%s\nsays: %s", cases[i][0], pass.why);
+	}
+}
+
 static void bounds(void **state)
 {
 	_redirects_ struct redirects r = read_rules(BASE "uid 7 return");
@@ -470,6 +494,7 @@ int main(void)
 		cmocka_unit_test(jumps),
 		cmocka_unit_test(several_chains),
 		cmocka_unit_test(what_has_no_file),
+		cmocka_unit_test(why_it_is_unknown),
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(json_owners),
 		cmocka_unit_test(json_conditions),

@@ -204,15 +204,35 @@ def test_gateway_of_a_pod_level_user(lab):
     assert reason(lab.agent, lab.gateway, PORT) == "other-uid"
 
 
+EARLY = """
+import socket, sys
+s = socket.socket()
+print("made", flush=True)
+sys.stdin.readline()
+print(s.connect_ex((sys.argv[1], int(sys.argv[2]))), flush=True)
+"""
+
+
 def test_rules_that_come_late(lab):
     """Before an init container has written them everybody is converted; then who
-    they let pass; and again everybody when they are gone."""
+    they let pass; and again everybody when they are gone. A socket that is SMC's
+    and not the proxy's cannot be led to the proxy any more: it goes nowhere."""
     assert lab.owners("late") == [] and lab.agent.pod("late")["armed"]
     assert ends(lab.late, lab.b, PORT, user=APP) == SMCD
+    early = {user: lab.late.spawn(["python3", "-c", EARLY, lab.b.v4, str(PORT)],
+                                  user=user) for user in (APP, "2102:2102")}
+    for p in early.values():
+        wait_for(lambda p=p: "made" in p.out, 10, "the socket")
     meshes.load(lab.late, meshes.LINKERD, "nft")
     become(lambda: lab.owners("late"), [(2102, None)], 30)
     behind = Behind(lab.late, "2102:2102")
     assert behind.carries(lab.b) == ("smcd", "plain")
+    n = len(behind.carried())
+    for user, expected in ((APP, errno.EPERM), ("2102:2102", 0)):
+        early[user].stdin("\n")
+        early[user].wait()
+        assert early[user].out.split() == ["made", str(expected)], user
+    assert len(behind.carried()) == n
     lab.late.run("iptables-nft -t nat -F OUTPUT")
     become(lambda: lab.owners("late"), [], 30)
     assert lab.agent.pod("late")["armed"]
