@@ -10,8 +10,7 @@
                  10.244.1.0/16, fd00:244::/64
 
 m and w exist three times, with the rules in nftables, in iptables over it and in
-iptables-legacy. The
-application's connection is redirected to the proxy in its pod, the proxy's to
+iptables-legacy. The application's connection is redirected to the proxy in its pod, the proxy's to
 the other pod is redirected there to the other proxy, and that one's goes on to
 the other application. Of these three only the middle one may be SMC, and
 nothing may go round in a circle: the proxies tell each connection they carry.
