@@ -75,7 +75,8 @@
 	X(REFUSED, "refused",                                                  \
 	  "the kernel refused to make an SMC socket for the pod")              \
 	X(OWNER_RULE, "owner-rule",                                            \
-	  "the sidecar's proxy needs a nftables rule that could not be made")  \
+	  "whom the sidecar's redirect lets pass cannot be told, or the "       \
+	  "nftables rule that its proxy needs could not be made")               \
 	X(NO_CGROUP2, "no-cgroup2",                                            \
 	  "a hostNetwork pod is told apart by its cgroup v2, and there is none")\
 	X(NO_TRANSPORT, "no-transport",                                        \

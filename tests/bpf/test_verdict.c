@@ -373,8 +373,7 @@ static struct verdict_case judge(const struct row *r)
 	struct verdict_case v = {
 		.pod = {.pod_id = POD,
 			.flags = r->flags & ~NO_POD,
-			.transports = r->transports,
-			.uid = SMC_UID_ANY},
+			.transports = r->transports},
 		.has_pod = !(r->flags & NO_POD),
 		.role = r->role,
 	};

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <yyjson.h>
+#include "mesh/owners.h"
 #include "node/cgroup.h"
 #include "node/encrypt.h"
 #include "node/forwards.h"
@@ -62,8 +63,27 @@ static const char *const reasons[] = {
 #define LABEL(id, label, sentence) [SMC_REASON_##id] = label,
 	SMC_REASONS(LABEL)};
 
+static void put_owners(const struct smc_owner *v, size_t n)
+{
+	yyjson_mut_val *all = yyjson_mut_obj_add_arr(doc, root, "owners");
+	char text[OWNER_STRLEN];
+
+	for (size_t i = 0; i < n; i++)
+		yyjson_mut_arr_add_strcpy(doc, all, owner_format(&v[i], text));
+}
+
+static void put_found(const struct sidecar_found *f)
+{
+	put_owners(f->owners, f->n_owners);
+	yyjson_mut_obj_add_bool(doc, root, "sidecar", f->sidecar);
+	yyjson_mut_obj_add_bool(doc, root, "by_hint", f->by_hint);
+}
+
+/* The owners as the host counts. */
 static int put_facts(int result, struct netns_facts *f)
 {
+	struct sidecar_found found;
+
 	put("result", result);
 	if (result)
 		return 0;
@@ -75,7 +95,9 @@ static int put_facts(int result, struct netns_facts *f)
 	put("cookie", f->cookie);
 	put("inode", f->inode);
 	put("transports", f->transports);
-	put("convert_uid", f->convert_uid);
+	found = f->sidecar;
+	memcpy(found.owners, f->owners, sizeof(found.owners));
+	put_found(&found);
 	put_addrs(&f->addrs);
 	netns_facts_free(f);
 	return 0;
@@ -85,11 +107,11 @@ static int put_facts(int result, struct netns_facts *f)
 static int do_prepare(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0], .ours = ours};
-	struct netns_sidecar sidecar = {.wanted = n > 2};
+	struct netns_sidecar sidecar = {.hinted = n > 2};
 	struct netns_facts facts;
 
-	if (sidecar.wanted)
-		sidecar.proxy_uid = number(a[2]);
+	if (sidecar.hinted)
+		sidecar.owner = (struct smc_owner){number(a[2]), SMC_ID_ANY};
 	return put_facts(netns_prepare(&ref, strcmp(a[1], "-") ? a[1] : NULL,
 				       &sidecar, &facts),
 			 &facts);
@@ -261,13 +283,19 @@ static int do_devices(char **a, int n)
 	return 0;
 }
 
-/* In the caller's namespace. */
+/* [UID]: hint. In the caller's namespace. */
 static int do_sidecar(char **a, int n)
 {
+	struct smc_owner hint = {.gid = SMC_ID_ANY};
+	struct sidecar_found found;
 	char detail[128] = "";
 
-	put("result", sidecar_ensure(detail, sizeof(detail)));
+	if (n)
+		hint.uid = number(a[0]);
+	put("result",
+	    sidecar_settle(n ? &hint : NULL, &found, detail, sizeof(detail)));
 	put_str("detail", detail);
+	put_found(&found);
 	return 0;
 }
 
@@ -373,10 +401,10 @@ static int do_pod(char **a, int n)
 static int do_uid(char **a, int n)
 {
 	const struct netns_ref ref = {.path = a[0]};
-	__u32 uid = 0;
+	struct smc_owner o = {number(a[1]), SMC_ID_ANY};
 
-	put("result", uidmap_to_host(&ref, number(a[1]), &uid));
-	put("uid", uid);
+	put("result", uidmap_owners(&ref, &o, 1));
+	put("uid", o.uid);
 	return 0;
 }
 
@@ -390,7 +418,7 @@ static const struct {
 	{"count", 1, 1, do_count},     {"fallbacks", 1, 1, do_fallbacks},
 	{"release", 1, 2, do_release}, {"each", 0, 1, do_each},
 	{"ueid", 1, 2, do_ueid},       {"devices", 0, 0, do_devices},
-	{"sidecar", 0, 0, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
+	{"sidecar", 0, 1, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
 	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
 	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
 	{"encrypt", 0, 0, do_encrypt}, {"forwards", 1, 8, do_forwards},

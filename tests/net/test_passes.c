@@ -42,8 +42,8 @@ static void deny_cgroup(struct any_plan *p, __u64 id)
 	p->plan.n_denied = 1;
 	p->plan.denied = calloc(1, sizeof(*p->plan.denied));
 	p->plan.denied[0].cgroup_id = id;
-	p->plan.denied[0].value = (struct smc_pod){
-		.pod_id = 1, .flags = SMC_POD_DENY, .uid = SMC_UID_ANY};
+	p->plan.denied[0].value =
+		(struct smc_pod){.pod_id = 1, .flags = SMC_POD_DENY};
 }
 
 static void exclude(struct any_plan *p, const char *cidr)

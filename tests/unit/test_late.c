@@ -262,7 +262,7 @@ static void test_without_smc(void **state)
 }
 
 /* Sockets of the application in a pod with a sidecar are not converted. */
-static void test_keep_uid(void **state)
+static void test_keep_owners(void **state)
 {
 	struct netns_listener l[] = {{.port = 8080, .uid = 1000},
 				     {.port = 15006, .uid = 1337},
@@ -271,14 +271,18 @@ static void test_keep_uid(void **state)
 	struct plain p = {
 		.listeners = l, .n_listeners = 3, .flows = f, .n_flows = 3};
 
+	const struct smc_owner proxy[] = {{1337, SMC_ID_ANY},
+					  {SMC_ID_ANY, 1000}};
+
 	f[0].uid = f[2].uid = 1337;
 	f[1].uid = 1000;
-	plain_keep_uid(&p, 1337);
+	plain_keep_owners(&p, proxy, 2);
 	assert_int_equal(p.n_listeners, 1);
 	assert_int_equal(l[0].port, 15006);
 	assert_int_equal(p.n_flows, 2);
 	assert_int_equal(f[1].local_port, 3);
-	plain_keep_uid(&p, 5);
+	/* no socket's group is known */
+	plain_keep_owners(&p, &proxy[1], 1);
 	assert_int_equal(p.n_listeners + p.n_flows, 0);
 }
 
@@ -296,7 +300,7 @@ int main(void)
 		late_test(test_outcomes),
 		late_test(test_server),
 		cmocka_unit_test(test_without_smc),
-		cmocka_unit_test(test_keep_uid),
+		cmocka_unit_test(test_keep_owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,11 +117,16 @@ static void test_uid_map(void **state)
 	assert_int_equal(uidmap_translate(at("nomap"), 1, &uid), -ENOENT);
 }
 
-static int to_host(const char *proc, const char *netns, __u32 uid, __u32 *out)
+static int uid_to_host(const char *proc, const char *netns, __u32 uid,
+		       __u32 *out)
 {
 	const struct netns_ref ref = {.path = netns, .proc = at(proc)};
+	struct smc_owner o = {uid, SMC_ID_ANY};
+	int err = uidmap_owners(&ref, &o, 1);
 
-	return uidmap_to_host(&ref, uid, out);
+	assert_int_equal(o.gid, SMC_ID_ANY);
+	*out = o.uid;
+	return err;
 }
 
 static void test_uid_of_pod(void **state)
@@ -129,21 +134,34 @@ static void test_uid_of_pod(void **state)
 	__u32 uid = 0;
 
 	/* No process there: as it is. */
-	assert_int_equal(to_host("proc", at("ns/pod"), 1337, &uid), 0);
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 1337, &uid), 0);
 	assert_int_equal(uid, 1337);
 
 	make_process(5, "ns/host", "ns/host", "", 1);
 	make_process(6, "ns/pod", "ns/inner", "", 2);
 	write_text("proc/6/uid_map", "0 100000 65536\n");
-	assert_int_equal(to_host("proc", at("ns/pod"), 1337, &uid), 0);
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 1337, &uid), 0);
 	assert_int_equal(uid, 101337);
-	assert_int_equal(to_host("proc", at("ns/pod"), 65536, &uid), -ERANGE);
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 65536, &uid),
+			 -ERANGE);
+
+	/* Groups have a map of their own. */
+	const struct netns_ref ref = {.path = at("ns/pod"),
+				      .proc = at("proc")};
+	struct smc_owner o[] = {{SMC_ID_ANY, 7}, {8, 9}};
+
+	write_text("proc/6/gid_map", "0 200000 65536\n");
+	assert_int_equal(uidmap_owners(&ref, o, 2), 0);
+	assert_int_equal(o[0].uid, SMC_ID_ANY);
+	assert_int_equal(o[0].gid, 200007);
+	assert_int_equal(o[1].uid, 100008);
+	assert_int_equal(o[1].gid, 200009);
 
 	/* 6 turns out to be a program's own sandbox in a pod of the host's. */
 	make_process(8, "ns/pod", "ns/host", "", 2);
-	assert_int_equal(to_host("proc", at("ns/pod"), 1337, &uid), 0);
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 1337, &uid), 0);
 	assert_int_equal(uid, 1337);
-	assert_int_equal(to_host("proc", at("gone"), 1, &uid), -ENOENT);
+	assert_int_equal(uid_to_host("proc", at("gone"), 1, &uid), -ENOENT);
 }
 
 /* A process in namespaces of its own. Return: 0 where that is not allowed. */
@@ -189,12 +207,12 @@ static void test_uid_of_named_process(void **state)
 	fputs(text, f);
 	assert_int_equal(fclose(f), 0);
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	assert_int_equal(to_host("no", path, 1337, &uid), 0);
+	assert_int_equal(uid_to_host("no", path, 1337, &uid), 0);
 	assert_int_equal(uid, getuid());
-	assert_int_equal(to_host("no", path, 1338, &uid), -ERANGE);
+	assert_int_equal(uid_to_host("no", path, 1338, &uid), -ERANGE);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	assert_int_equal(to_host("no", path, 1337, &uid), -ENOENT);
+	assert_int_equal(uid_to_host("no", path, 1337, &uid), -ENOENT);
 }
 
 struct netns_seen {

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "datapath/passes.h"
+#include "mesh/owners.h"
 
 /* ---- what two forms of a row both allow: each form with each other ---- */
 
@@ -15,7 +16,8 @@ static bool pod_allows(const struct smc_pod *p, __u32 pod_id, __u32 uid,
 {
 	return !(p->flags & (SMC_POD_DENY | SMC_POD_REFUSED)) &&
 	       p->pod_id == pod_id &&
-	       (p->uid == SMC_UID_ANY || p->uid == uid) &&
+	       (!(p->flags & SMC_POD_SIDECAR) ||
+		owners_have(p->owners, p->n_owners, uid, 0)) &&
 	       p->transports & transport;
 }
 
@@ -33,20 +35,30 @@ static void check_pod(const struct smc_pod *have, const struct smc_pod *want)
 						pod_allows(want, id, uid, t));
 }
 
+static struct smc_pod form(__u32 id, __u32 flags, __u32 transports, __u32 uid)
+{
+	struct smc_pod p = {
+		.pod_id = id, .flags = flags, .transports = transports};
+
+	if (flags & SMC_POD_SIDECAR)
+		p.owners[p.n_owners++] = (struct smc_owner){uid, SMC_ID_ANY};
+	return p;
+}
+
 static void test_pods(void **state)
 {
 	static const __u32 flags[] = {0, SMC_POD_DENY, SMC_POD_REFUSED,
 				      SMC_POD_SIDECAR};
-	static const __u32 uids[] = {SMC_UID_ANY, ALICE, BOB};
-	struct smc_pod forms[2 * 4 * 3 * 4];
+	static const __u32 uids[] = {ALICE, BOB};
+	struct smc_pod forms[2 * 4 * 2 * 4];
 	size_t n = 0;
 
 	for (__u32 id = 5; id <= 6; id++)
 		for (size_t f = 0; f < array_size(flags); f++)
 			for (size_t u = 0; u < array_size(uids); u++)
 				for (__u32 t = 0; t <= 3; t++)
-					forms[n++] = (struct smc_pod){
-						id, flags[f], t, uids[u]};
+					forms[n++] =
+						form(id, flags[f], t, uids[u]);
 	assert_int_equal(n, array_size(forms));
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < n; j++)
@@ -56,10 +68,8 @@ static void test_pods(void **state)
 /* A row that lets strangers pass allows nothing that a pod's row does. */
 static void test_shared(void **state)
 {
-	const struct smc_pod shared = {.flags = SMC_POD_SHARED,
-				       .uid = SMC_UID_ANY};
-	const struct smc_pod pod = {
-		.pod_id = 5, .transports = 3, .uid = SMC_UID_ANY};
+	const struct smc_pod shared = {.flags = SMC_POD_SHARED};
+	const struct smc_pod pod = {.pod_id = 5, .transports = 3};
 	struct smc_pod less;
 
 	row_less(MAP_NETNS, &shared, &pod, &less);
@@ -203,10 +213,8 @@ static void test_map_of_endpoints(void **state)
 
 static void add_pod(struct rows *r, __u64 key, __u32 flags)
 {
-	const struct smc_pod value = {.pod_id = 5,
-				      .flags = flags,
-				      .transports = 3,
-				      .uid = SMC_UID_ANY};
+	const struct smc_pod value = {
+		.pod_id = 5, .flags = flags, .transports = 3};
 
 	assert_int_equal(rows_add(r, &key, &value), 0);
 }

@@ -152,12 +152,19 @@ static bool is_news(const struct pod *p, const struct place *at)
 	return at && (!p->facts.verified || !place_is_marked(at, &p->found));
 }
 
+/* A container's cgroup came: the one before it may have been an init container
+ * that wrote the rules of a sidecar. */
+static bool may_have_rules(const struct pod *p, const struct place *at)
+{
+	return !at && !p->host_network && p->facts.verified;
+}
+
 static void start_event(const char *uid, const struct place *at, void *arg)
 {
 	struct agent *a = arg;
 	struct pod *p = pods_by_cgroup(&a->pods, uid);
 
-	if (!p || !p->wanted || !is_news(p, at))
+	if (!p || !p->wanted || (!is_news(p, at) && !may_have_rules(p, at)))
 		return;
 	p->stale = true;
 	pod_retry_soon(p);

@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "mesh/late.h"
+#include "mesh/owners.h"
 #include "node/listens.h"
 
 /* A namespace that answered before and does not now (a fork that failed, a
@@ -379,7 +380,8 @@ static void look_listens(struct pod *p, const struct netns_ref *ref,
 static bool same_sidecar(const struct netns_sidecar *a,
 			 const struct netns_sidecar *b)
 {
-	return a->wanted == b->wanted && a->proxy_uid == b->proxy_uid;
+	return a->hinted == b->hinted &&
+	       owners_same(&a->owner, a->hinted, &b->owner, b->hinted);
 }
 
 /* The host's namespace is left alone for a pod that cannot be told apart. */
@@ -411,7 +413,8 @@ static int look(const struct pod *p, const struct pod_how *how,
 
 	if (p->host_network && !p->cgroup_id)
 		return no_cgroup(p, how, facts);
-	return netns_prepare(&ref, how->ctrl, sidecar, facts);
+	return netns_prepare(&ref, how->ctrl, p->host_network ? NULL : sidecar,
+			     facts);
 }
 
 bool pod_look_due(const struct pod *p, const struct pod_how *how,
@@ -535,8 +538,8 @@ int pod_diagnose(struct pod *p, const struct pod_how *how,
 		return err;
 	if (p->host_network)
 		keep_own(&ids, found);
-	if (p->kernel.uid != SMC_UID_ANY)
-		plain_keep_uid(found, p->kernel.uid);
+	if (p->kernel.flags & SMC_POD_SIDECAR)
+		plain_keep_owners(found, p->kernel.owners, p->kernel.n_owners);
 	drop_excluded(plan, row, found);
 	free(p->late);
 	p->n_late = found->n_listeners;
@@ -557,7 +560,7 @@ static enum smc_reason why_not(const struct pod *p)
 
 struct mesh_seen pod_seen(const struct pod *p)
 {
-	return (struct mesh_seen){
+	struct mesh_seen seen = {
 		.pod_uid = p->uid,
 		.verified = p->facts.verified && p->id && !p->refused &&
 			    !p->no_room,
@@ -566,10 +569,14 @@ struct mesh_seen pod_seen(const struct pod *p)
 		.netns_cookie = p->facts.cookie,
 		.cgroup_id = p->cgroup_id,
 		.transports = p->facts.transports,
-		.convert_uid = p->facts.convert_uid,
+		.sidecar = p->facts.sidecar.sidecar,
+		.n_owners = p->facts.sidecar.n_owners,
 		.addrs = p->facts.addrs,
 		.listens = p->listens,
 	};
+
+	memcpy(seen.owners, p->facts.owners, sizeof(seen.owners));
+	return seen;
 }
 
 int pod_decided(struct pod *p, const struct plan_pod *plan)

@@ -84,7 +84,7 @@ struct pod {
 	__u64 armed_ns;
 	struct pod_late_flow *late_flows;
 	size_t n_late_flows;
-	bool late_said, conflict_said; /* the Events about these */
+	bool late_said, conflict_said, shared_said; /* Events about these */
 	/* Still armed, though not wanted: until the server has the status of
 	 * this number (0: it is not made yet), or until then (uv_now()). */
 	__u64 hold_number, hold_until; /* hold_until 0: not held */

@@ -43,8 +43,8 @@
 static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
 	return (struct netns_sidecar){
-		.wanted = pod->sidecar,
-		.proxy_uid = pod->sidecar ? pod->proxy_uid : 0,
+		.hinted = pod->sidecar,
+		.owner = pod->proxy,
 	};
 }
 

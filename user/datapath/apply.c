@@ -165,12 +165,17 @@ static void put_config(struct apply *a, const struct smc_config *c)
 
 /* What of the verdict's look-ups can hit, by the plan; the other bits are not
  * the plan's. */
-#define PLANNED_USES (SMC_USE_PORTS | SMC_USE_CIDRS)
+#define PLANNED_USES (SMC_USE_PORTS | SMC_USE_CIDRS | SMC_USE_SIDECARS)
 
 static __u32 planned_uses(const struct mesh_plan *plan)
 {
-	return (plan->n_ports ? SMC_USE_PORTS : 0) |
-	       (plan->n_cidrs ? SMC_USE_CIDRS : 0);
+	__u32 uses = (plan->n_ports ? SMC_USE_PORTS : 0) |
+		     (plan->n_cidrs ? SMC_USE_CIDRS : 0);
+
+	for (size_t i = 0; i < plan->n_pods; i++)
+		if (plan->pods[i].value.flags & SMC_POD_SIDECAR)
+			uses |= SMC_USE_SIDECARS;
+	return uses;
 }
 
 /* The configuration that is wanted, and one that allows only what the present

@@ -12,14 +12,24 @@ static bool allows_nothing(const struct smc_pod *pod)
 	return pod->flags & (SMC_POD_DENY | SMC_POD_REFUSED);
 }
 
-/* Two rows of different pods, of different users, or of which one is no pod's
+/* Two rows of different pods, of different owners, or of which one is no pod's
  * at all (SMC_POD_SHARED) have nothing in common. */
 static bool nothing_in_common(const struct smc_pod *a, const struct smc_pod *b)
 {
 	if (a->pod_id != b->pod_id || (a->flags ^ b->flags) & SMC_POD_SHARED)
 		return true;
-	return a->uid != b->uid && a->uid != SMC_UID_ANY &&
-	       b->uid != SMC_UID_ANY;
+	return a->flags & b->flags & SMC_POD_SIDECAR &&
+	       (a->n_owners != b->n_owners ||
+		memcmp(a->owners, b->owners, sizeof(a->owners)));
+}
+
+/* Of two rows of which one is a sidecar's at most: whom it converts. */
+static void owners_less(struct smc_pod *pod, const struct smc_pod *old)
+{
+	if (pod->flags & SMC_POD_SIDECAR || !(old->flags & SMC_POD_SIDECAR))
+		return;
+	pod->n_owners = old->n_owners;
+	memcpy(pod->owners, old->owners, sizeof(pod->owners));
 }
 
 static void pod_less(const void *have, const void *want, void *less)
@@ -31,12 +41,12 @@ static void pod_less(const void *have, const void *want, void *less)
 	if (allows_nothing(&old)) {
 		pod = old;
 	} else if (!allows_nothing(&pod)) {
+		owners_less(&pod, &old);
 		if (nothing_in_common(&old, &pod))
 			pod.flags = SMC_POD_DENY;
 		else
 			pod.flags |= old.flags;
 		pod.transports &= old.transports;
-		pod.uid = pod.uid == SMC_UID_ANY ? old.uid : pod.uid;
 	}
 	memcpy(less, &pod, sizeof(pod));
 }

@@ -89,6 +89,16 @@ must_check int annotations_read(const struct json_object *o,
  * 0, -EINVAL noted, or -ENOMEM. */
 must_check int decode_ends(const struct json_object *o, struct mesh_pod *pod);
 
+/* ---- decode_containers.c ------------------------------------------------- */
+
+/*
+ * decode_containers - The containers that stay, whose they are, and the proxy
+ * that one of them seems to be. pod->host_network is known.
+ * Return: 0, -ENOMEM, or -EINVAL, noted: something is not understood.
+ */
+must_check int decode_containers(const struct json_object *o,
+				 struct mesh_pod *pod);
+
 /* ---- decode_limits.c ----------------------------------------------------- */
 
 /* decode_mesh_limits - SmcMesh's limits, lease and allowUnencrypted; what it

@@ -41,6 +41,9 @@ void mesh_pod_free(struct mesh_pod *p)
 	free(p->exclude_in.v);
 	free(p->exclude_out.v);
 	free(p->host_ports.v);
+	for (size_t i = 0; i < p->n_containers; i++)
+		free(p->containers[i].name);
+	free(p->containers);
 	memset(p, 0, sizeof(*p));
 }
 

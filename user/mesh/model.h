@@ -67,6 +67,13 @@ struct mesh_config {
 	bool allow_unencrypted; /* smcr where others' traffic is encrypted */
 };
 
+/* Who its programs are, as far as the API says: the container's or else the
+ * pod's securityContext. SMC_ID_ANY: the image decides. */
+struct mesh_container {
+	char *name;
+	__u32 uid, gid;
+};
+
 struct mesh_pod {
 	char *ns, *name, *uid;
 	char *node;	  /* "" while not scheduled */
@@ -92,8 +99,13 @@ struct mesh_pod {
 	bool says_in, says_out;
 	/* smcmesh.io/limits: the bounds that it asks for; 0: the mesh's */
 	__u32 pending_max, connections_max;
-	bool sidecar;	 /* has an istio-style proxy container */
-	__u32 proxy_uid; /* as seen in the pod's user namespace */
+	/* It seems to have a proxy, of this user and group in its own user
+	 * namespace. That counts until the rules in its network namespace say
+	 * whom they let pass. */
+	bool sidecar;
+	struct smc_owner proxy;
+	struct mesh_container *containers; /* those that stay */
+	size_t n_containers;
 };
 
 /* One entry of SmcNode.status.endpoints. */

@@ -78,8 +78,12 @@ struct mesh_seen {
 	 * not armed any more the plan keeps denying there: plan->denied. Such
 	 * a row may belong to a pod that has left the world. */
 	bool was_armed;
-	__u32 transports;	 /* that this namespace can use */
-	__u32 convert_uid;	 /* init user namespace, or SMC_UID_ANY */
+	__u32 transports; /* that this namespace can use */
+	/* Something of its own redirects its TCP, and lets these pass, as the
+	 * init user namespace counts: they are converted, and no one else. */
+	bool sidecar;
+	__u32 n_owners;
+	struct smc_owner owners[SMC_OWNERS];
 	struct mesh_addrs addrs; /* found in the namespace */
 	/* hostNetwork: where SMC sockets of its cgroup listen, and nobody
 	 * else's does */

@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include "base/array.h"
 #include "base/strv.h"
+#include "mesh/owners.h"
 #include "node/forwards.h"
 #include "node/helper.h"
 #include "node/proc.h"
-#include "node/sidecar.h"
 #include "node/uidmap.h"
 
 #ifndef IPPROTO_SMC
@@ -239,8 +239,10 @@ static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 		return check_ctrl(f, job->ref);
 	if (!job->ctrl)
 		return fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
-	if (job->sidecar && job->sidecar->wanted) {
-		err = sidecar_ensure(f->detail, sizeof(f->detail));
+	if (job->sidecar) {
+		err = sidecar_settle(job->sidecar->hinted ? &job->sidecar->owner
+							  : NULL,
+				     &f->sidecar, f->detail, sizeof(f->detail));
 		if (err < 0)
 			return fail(f, SMC_REASON_OWNER_RULE, err);
 	}
@@ -250,7 +252,7 @@ static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 /* The answer: struct netns_facts, then the addresses. */
 static int prepare_in_netns(const void *arg, struct buf *answer)
 {
-	struct netns_facts f = {.convert_uid = SMC_UID_ANY};
+	struct netns_facts f = {};
 	const struct prepare_job *job = arg;
 	_buf_ struct buf addrs = {};
 	int err = add_addresses(&addrs);
@@ -300,20 +302,22 @@ static int gather(const struct prepare_job *job, struct netns_facts *out)
 	return err ? err : take_facts(&answer, out);
 }
 
-/* A proxy whose UID is not known must not be armed: "any" would convert the
+/* A proxy that is not known must not be armed: "any" would convert the
  * application's sockets, whose connections the sidecar redirects. */
-static void note_proxy_uid(const struct netns_ref *ref, __u32 proxy_uid,
-			   struct netns_facts *f)
+static void note_owners(const struct netns_ref *ref, struct netns_facts *f)
 {
-	int err = uidmap_to_host(ref, proxy_uid, &f->convert_uid);
+	const struct sidecar_found *s = &f->sidecar;
+	char text[OWNER_STRLEN];
+	int err;
 
+	memcpy(f->owners, s->owners, sizeof(f->owners));
+	err = uidmap_owners(ref, f->owners, s->n_owners);
 	if (!err || !f->verified)
 		return;
 	f->verified = false;
-	snprintf(
-		f->detail, sizeof(f->detail),
-		"UID %u of the proxy is not mapped in the pod's user namespace",
-		proxy_uid);
+	snprintf(f->detail, sizeof(f->detail),
+		 "the proxy (%s) is not mapped in the pod's user namespace",
+		 owner_format(&s->owners[0], text));
 	fail(f, SMC_REASON_OWNER_RULE, err);
 }
 
@@ -323,8 +327,8 @@ int netns_prepare(const struct netns_ref *ref, const char *ctrl,
 	struct prepare_job job = {.ref = ref, .ctrl = ctrl, .sidecar = sidecar};
 	int err = gather(&job, out);
 
-	if (!err && sidecar && sidecar->wanted)
-		note_proxy_uid(ref, sidecar->proxy_uid, out);
+	if (!err)
+		note_owners(ref, out);
 	return err;
 }
 

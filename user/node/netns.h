@@ -22,11 +22,13 @@
 #include "node/diag.h"
 #include "node/helper.h"
 #include "node/place.h"
+#include "node/sidecar.h"
 #include "node/smc.h"
 
+/* What the pod's object says about a proxy: it counts where no rule does. */
 struct netns_sidecar {
-	bool wanted;
-	__u32 proxy_uid; /* in the pod's user namespace */
+	bool hinted;
+	struct smc_owner owner; /* in the pod's user namespace */
 };
 
 struct netns_facts {
@@ -37,19 +39,22 @@ struct netns_facts {
 	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl as it is now, or "" */
 	bool ctrl_is_ours;
 	__u64 cookie, inode, dev;
-	__u32 transports;  /* SMC_TRANSPORT_* usable in this namespace */
-	__u32 convert_uid; /* proxy's UID in the init user namespace, or ANY */
+	__u32 transports; /* SMC_TRANSPORT_* usable in this namespace */
+	struct sidecar_found sidecar;
+	/* the same owners, as the init user namespace counts */
+	struct smc_owner owners[SMC_OWNERS];
 	struct mesh_addrs addrs; /* usable addresses of its interfaces */
 };
 
 /*
  * netns_prepare - Make a namespace safe to arm, and look at it, in this
- * order: the sidecar rule where wanted; @ctrl into its net.smc.hs_ctrl unless
+ * order: whom the namespace's own rules let pass, and the rule of ours that
+ * follows from that (sidecar.h); @ctrl into its net.smc.hs_ctrl unless
  * something foreign is there, and read back; in a pod's own, whether what comes
  * to it ends there (forwards.h); a trial IPPROTO_SMC socket. Idempotent; called
  * again it verifies and heals. What comes after a step that failed is not done.
  * @ctrl: datapath_ctrl_name(); NULL: SMC_REASON_NO_SELECTOR.
- * @sidecar: NULL: not wanted.
+ * @sidecar: NULL: the rules are left alone. They are the host's.
  *
  * Return: 0 with @out filled (also where not verified: out->reason), or a
  * negative errno: no such namespace (-ENOENT), no answer. Free with
@@ -62,8 +67,8 @@ void netns_facts_free(struct netns_facts *f);
 
 /*
  * netns_look - The same facts, changing nothing: verified if a selector of
- * ours (any generation) is there and a trial socket could be made. No sidecar:
- * convert_uid is SMC_UID_ANY.
+ * ours (any generation) is there and a trial socket could be made. The rules
+ * are not looked at.
  */
 int netns_look(const struct netns_ref *ref, struct netns_facts *out) must_check;
 

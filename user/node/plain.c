@@ -268,17 +268,27 @@ struct mesh_socket plain_socket(const struct plain_flow *f)
 	};
 }
 
-void plain_keep_uid(struct plain *p, __u32 uid)
+/* Of a user in a certain group the user is enough: better a hint too many than
+ * none at all. */
+static bool is_user(const struct smc_owner *v, size_t n, __u32 uid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].uid != SMC_ID_ANY && v[i].uid == uid)
+			return true;
+	return false;
+}
+
+void plain_keep_owners(struct plain *p, const struct smc_owner *v, size_t n)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < p->n_listeners; i++)
-		if (p->listeners[i].uid == uid)
+		if (is_user(v, n, p->listeners[i].uid))
 			p->listeners[kept++] = p->listeners[i];
 	p->n_listeners = kept;
 	kept = 0;
 	for (size_t i = 0; i < p->n_flows; i++)
-		if (p->flows[i].uid == uid)
+		if (is_user(v, n, p->flows[i].uid))
 			p->flows[kept++] = p->flows[i];
 	p->n_flows = kept;
 }

@@ -4,10 +4,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/nsfs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include "node/place.h"
 
-static int translate(int dir, const char *map, __u32 uid, __u32 *out)
+static int translate(int dir, const char *map, __u32 id, __u32 *out)
 {
 	_close_ int fd = openat(dir, map, O_RDONLY | O_CLOEXEC);
 	_fclose_ FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
@@ -17,17 +18,43 @@ static int translate(int dir, const char *map, __u32 uid, __u32 *out)
 		return -errno;
 	take_fd(fd);
 	while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3) {
-		if (uid < inside || uid - inside >= count)
+		if (id < inside || id - inside >= count)
 			continue;
-		*out = outside + (uid - inside);
+		*out = outside + (id - inside);
 		return 0;
 	}
 	return -ERANGE;
 }
 
-int uidmap_translate(const char *map, __u32 uid, __u32 *out)
+int uidmap_translate(const char *map, __u32 id, __u32 *out)
 {
-	return translate(AT_FDCWD, map, uid, out);
+	return translate(AT_FDCWD, map, id, out);
+}
+
+/* What the pod counts, while @v becomes what the host counts. */
+struct owners_in {
+	size_t n;
+	struct smc_owner v[SMC_OWNERS];
+};
+
+static int translate_id(int dir, const char *map, __u32 id, __u32 *out)
+{
+	*out = id;
+	return id == SMC_ID_ANY ? 0 : translate(dir, map, id, out);
+}
+
+static int translate_all(int dir, const struct owners_in *in,
+			 struct smc_owner *v)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < in->n; i++) {
+		err = translate_id(dir, "uid_map", in->v[i].uid, &v[i].uid);
+		if (!err)
+			err = translate_id(dir, "gid_map", in->v[i].gid,
+					   &v[i].gid);
+	}
+	return err;
 }
 
 /* The user namespace that owns a network namespace (since Linux 4.9). */
@@ -92,10 +119,11 @@ static pid_t choose(const struct map_search *s)
 /*
  * Most namespaces are named by a process in them, PROC/PID/ns/net: where that
  * process is in the user namespace that owns the network namespace too, the
- * search would choose a map that says the same.
+ * search would choose maps that say the same.
  * Return: as uidmap_translate(); -ENOENT: it is not so.
  */
-static int by_named(const struct place *net, __u32 uid, __u32 *out)
+static int by_named(const struct place *net, const struct owners_in *in,
+		    struct smc_owner *v)
 {
 	struct ns_id user, owner;
 	_close_ int dir = -1;
@@ -108,43 +136,56 @@ static int by_named(const struct place *net, __u32 uid, __u32 *out)
 	    proc_ns_of(dir, "user", &user) || !find_owner(net, &owner) ||
 	    !ns_same(&user, &owner))
 		return -ENOENT;
-	return translate(dir, "uid_map", uid, out);
+	return translate_all(dir, in, v);
 }
 
 /* It ended, or its number is another one's by now: nobody is left to ask. */
-static int by_number(const struct map_search *s, pid_t pid, __u32 uid,
-		     __u32 *out)
+static int by_number(const struct map_search *s, pid_t pid,
+		     const struct owners_in *in, struct smc_owner *v)
 {
 	_close_ int dir = pid ? proc_open(s->proc, pid) : -ENOENT;
 	int err = -ENOENT;
 
 	if (dir >= 0 && is_in(dir, &s->net))
-		err = translate(dir, "uid_map", uid, out);
+		err = translate_all(dir, in, v);
 	if (err != -ENOENT && err != -ESRCH)
 		return err;
-	*out = uid;
+	memcpy(v, in->v, in->n * sizeof(*v));
 	return 0;
 }
 
-int uidmap_to_host(const struct netns_ref *netns, __u32 uid, __u32 *out)
+static int search(const struct netns_ref *netns, const struct place *net,
+		  const struct owners_in *in, struct smc_owner *v)
 {
-	struct map_search s = {.proc = netns->proc ?: PROC_DEFAULT};
-	_place_ struct place net = PLACE_NONE;
+	struct map_search s = {.proc = netns->proc ?: PROC_DEFAULT,
+			       .net = net->id};
 	char own[PATH_MAX];
-	int err = place_open(netns->path, &net);
+	int err;
 
+	/* "self": our number in @proc's pid namespace may be another one. */
+	snprintf(own, sizeof(own), "%s/self/ns/user", s.proc);
+	s.own_known = !ns_of_path(own, &s.own);
+	s.owner_known = find_owner(net, &s.owner);
+	err = proc_each(s.proc, look_at, &s);
+	return err ?: by_number(&s, choose(&s), in, v);
+}
+
+int uidmap_owners(const struct netns_ref *netns, struct smc_owner *v, size_t n)
+{
+	_place_ struct place net = PLACE_NONE;
+	struct owners_in in = {.n = n};
+	int err;
+
+	if (n > SMC_OWNERS)
+		return -E2BIG;
+	memcpy(in.v, v, n * sizeof(*v));
+	err = place_open(netns->path, &net);
 	if (err)
 		return err;
 	if (netns->id.ino && !ns_same(&netns->id, &net.id))
 		return -ENOENT;
-	err = by_named(&net, uid, out);
+	err = by_named(&net, &in, v);
 	if (!err || err == -ERANGE)
 		return err;
-	/* "self": our number in @proc's pid namespace may be another one. */
-	snprintf(own, sizeof(own), "%s/self/ns/user", s.proc);
-	s.net = net.id;
-	s.own_known = !ns_of_path(own, &s.own);
-	s.owner_known = find_owner(&net, &s.owner);
-	err = proc_each(s.proc, look_at, &s);
-	return err ?: by_number(&s, choose(&s), uid, out);
+	return search(netns, &net, &in, v);
 }

@@ -22,7 +22,7 @@ PACKAGES = """
 python3 bash procps kmod psmisc
 iproute2 ethtool nftables iptables tcpdump bpftool iputils-ping
 rdma-core ibverbs-providers ibverbs-utils
-libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libip4tc2 libip6tc2 libibverbs1 libbpf1 libyyjson0
 libyaml-0-2
 nginx-light redis-server redis-tools haproxy memcached
 wrk apache2-utils sockperf qperf iperf3 curl netcat-openbsd
@@ -33,7 +33,7 @@ strace libasan8 libubsan1 libcmocka0
 K8S = """
 python3 bash procps kmod iproute2 nftables iptables conntrack iputils-ping
 tcpdump curl bpftool rdma-core ibverbs-providers
-libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libip4tc2 libip6tc2 libibverbs1 libbpf1 libyyjson0
 libyaml-0-2
 containerd runc containernetworking-plugins etcd-server
 """.split()
