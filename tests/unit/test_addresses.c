@@ -36,7 +36,6 @@ static struct mesh_seen seen_of(const struct mesh_pod *p, __u32 number)
 		.netns_cookie = p->host_network ? 0 : 100 + number,
 		.cgroup_id = p->host_network ? 100 + number : 0,
 		.transports = R | D,
-		.convert_uid = SMC_UID_ANY,
 		.addrs = p->addrs,
 		.listens = {(__u16 *)listening, p->host_network ? 2 : 0},
 	};

@@ -146,8 +146,7 @@ static void test_uid_of_pod(void **state)
 			 -ERANGE);
 
 	/* Groups have a map of their own. */
-	const struct netns_ref ref = {.path = at("ns/pod"),
-				      .proc = at("proc")};
+	const struct netns_ref ref = {.path = at("ns/pod"), .proc = at("proc")};
 	struct smc_owner o[] = {{SMC_ID_ANY, 7}, {8, 9}};
 
 	write_text("proc/6/gid_map", "0 200000 65536\n");
