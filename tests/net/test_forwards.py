@@ -127,7 +127,7 @@ def test_forward_to_another_device(pod):
 
 
 def test_our_own_rule_is_none(pod):
-    assert nodectl("sidecar", netns=pod)["result"] == 1
+    assert nodectl("sidecar", 1337, netns=pod)["result"] == 1
     assert found(pod) is None
 
 
