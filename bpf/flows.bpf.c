@@ -401,7 +401,7 @@ static __noinline int flow_passive_of(struct sock *listener, struct sock *child)
 	smc_flow_fill(&flow, w.pod, &c, child, SMC_ROLE_SERVER);
 	flow.flags = SMC_FLOW_DIAGNOSED;
 	cookie = smc_cookie_of(listener);
-	smc_flow_plain(&flow, w.pod, &c, smc_plain_reason(w.pod, child),
+	smc_flow_plain(&flow, w.pod, &c, smc_plain_reason(w.pod, listener),
 		       bpf_map_lookup_elem(&smc_early, &cookie));
 	smc_handshake_find(&key, tp, SMC_ROLE_SERVER);
 	smc_flow_put_settled(&key, &flow);

@@ -19,14 +19,29 @@ static __always_inline __u64 smc_cookie_of(const struct sock *sk)
 	return sk->__sk_common.skc_cookie.counter;
 }
 
-/* Why a socket is plain TCP that would have been offered SMC. sk_uid: of the
- * one who opened it; an accepted socket has its listener's here. */
+/* smc_owns_sock - smc_owns() of the credentials that opened a plain socket. An
+ * accepted one that nobody has taken yet has no file: there the user is that of
+ * its listener (sk_clone()), and the group is not known. */
+static __always_inline bool smc_owns_sock(const struct smc_pod *pod,
+					  const struct sock *sk)
+{
+	struct socket *sock = BPF_CORE_READ(sk, sk_socket);
+	struct file *file = sock ? BPF_CORE_READ(sock, file) : NULL;
+	const struct cred *cred = file ? BPF_CORE_READ(file, f_cred) : NULL;
+
+	if (!cred)
+		return smc_owns(pod, sk->sk_uid.val, SMC_ID_ANY);
+	return smc_owns(pod, BPF_CORE_READ(cred, fsuid.val),
+			BPF_CORE_READ(cred, fsgid.val));
+}
+
+/* Why a socket is plain TCP that would have been offered SMC. Of a connection
+ * that was accepted the listener tells more: see above. */
 static __always_inline __u32 smc_plain_reason(const struct smc_pod *pod,
 					      const struct sock *sk)
 {
-	if (pod->uid != SMC_UID_ANY && pod->uid != sk->sk_uid.val)
-		return SMC_REASON_OTHER_UID;
-	return SMC_REASON_NOT_CONVERTED;
+	return smc_owns_sock(pod, sk) ? SMC_REASON_NOT_CONVERTED
+				      : SMC_REASON_OTHER_UID;
 }
 
 /* smc_judge_plain - The verdict as if the socket were SMC's: a reason that

@@ -74,6 +74,25 @@ static __always_inline struct smc_whose smc_pod_of_sock(const struct sock *sk)
 			  sk->sk_cgrp_data.cgroup);
 }
 
+/* smc_owns - Is what this user and group opened converted in @pod? Of a group
+ * that is not known (SMC_ID_ANY) only what is the user's whatever the group. */
+static __always_inline bool smc_owns(const struct smc_pod *pod, __u32 uid,
+				     __u32 gid)
+{
+	const struct smc_owner *o;
+
+	if (!(pod->flags & SMC_POD_SIDECAR))
+		return true;
+	for (int i = 0; i < SMC_OWNERS; i++) {
+		o = &pod->owners[i];
+		if (i < (int)pod->n_owners &&
+		    (o->uid == SMC_ID_ANY || o->uid == uid) &&
+		    (o->gid == SMC_ID_ANY || o->gid == gid))
+			return true;
+	}
+	return false;
+}
+
 /* The fields for IPv6 are filled for IPv4 too, mapped (sk_daddr_set() and
  * sk_rcv_saddr_set()): one path for both. The address family is no help: an
  * IPv4 client of a `::` listener has AF_INET6 in its request. */

@@ -113,6 +113,14 @@ static __always_inline bool smc_guarded(const struct smc_config *config,
 	return false;
 }
 
+/* smc_owns_task - smc_owns() of the credentials that socket() gives to the file
+ * it makes (sock_alloc_file(): the caller's as they are now). */
+static __always_inline bool smc_owns_task(const struct smc_pod *pod,
+					  struct task_struct *t)
+{
+	return smc_owns(pod, t->cred->fsuid.val, t->cred->fsgid.val);
+}
+
 /* Is a socket of the current task, which is in @pod, to be converted? */
 static __always_inline bool smc_converts(const struct smc_pod *pod,
 					 struct task_struct *t)
@@ -125,8 +133,7 @@ static __always_inline bool smc_converts(const struct smc_pod *pod,
 	config = bpf_map_lookup_elem(&smc_config, &zero);
 	if (!config || !config->enabled || !smc_guarded(config, t))
 		return false;
-	return pod->uid == SMC_UID_ANY ||
-	       pod->uid == (__u32)bpf_get_current_uid_gid();
+	return smc_owns_task(pod, t);
 }
 
 /*
@@ -267,6 +274,10 @@ static __always_inline bool smc_rationed_take(void)
  * Beyond the ration IPPROTO_SMC becomes what a fall-back would make of it;
  * there is nothing that AF_SMC could become. Of another type the kernel has
  * none, and says so.
+ *
+ * Beside a sidecar the same goes for whoever is not the proxy: an SMC socket
+ * has no file while it connects, and a rule of ours lets such ones pass the
+ * redirect (user/node/sidecar.h).
  */
 static __noinline int smc_own(__u64 *args)
 {
@@ -281,6 +292,8 @@ static __noinline int smc_own(__u64 *args)
 	if (family != AF_INET && family != AF_INET6 && family != AF_SMC)
 		return 0;
 	w = smc_pod_of_task(t);
+	if (w.pod && !smc_owns_task(w.pod, t))
+		return family == AF_SMC ? SMCPROTO_NONE : IPPROTO_TCP;
 	slot = smc_ration_slot(w.pod);
 	if (smc_ration_left(slot))
 		return 0;
@@ -480,6 +493,37 @@ static __noinline int smc_connect_again(struct sock *sk)
 	return err;
 }
 
+/*
+ * An SMC socket passes a sidecar's redirect (see smc_own()), and this one is
+ * not its proxy's: it was made before the rules came, or by io_uring, or handed
+ * on. It is refused as netfilter refuses what it drops, for nothing can make it
+ * plain TCP any more. Whoever has fallen back has a file, and is redirected.
+ */
+static __noinline int smc_connect_first(struct sock *sk)
+{
+	const struct smc_sock *smc = (const struct smc_sock *)sk;
+	struct smc_whose w = smc_pod_of_sock(sk);
+
+	if (!w.pod || smc_owns_sock(w.pod, sk) ||
+	    BPF_CORE_READ(smc, use_fallback))
+		return 0;
+	smc_count(w.pod->pod_id, SMC_COUNTER_CONNECTS_REFUSED);
+	return -EPERM;
+}
+
+/* @sk: an SMC socket, whichever family made it. */
+static __always_inline int smc_connect_guard(const struct socket *sock,
+					     struct sock *sk)
+{
+	if (!bpf_core_type_exists(struct smc_sock))
+		return 0;
+	if (sock->state == SS_CONNECTING && sk->sk_protocol == IPPROTO_SMC)
+		return smc_connect_again(sk);
+	if (sock->state == SS_UNCONNECTED && smc_uses(SMC_USE_SIDECARS))
+		return smc_connect_first(sk);
+	return 0;
+}
+
 /* ---- recorder `smc`: plain connections, when they are attempted ---- */
 
 /* struct sockaddr_in and sockaddr_in6, as far as they are read. */
@@ -558,10 +602,8 @@ int BPF_PROG(connect_guard, struct socket *sock, void *address)
 	if (!bpf_core_field_exists(struct netns_smc, hs_ctrl) || !sk ||
 	    !sk->__sk_common.skc_net.net->smc.hs_ctrl)
 		return 0;
-	if (sk->sk_protocol == IPPROTO_SMC)
-		return sock->state == SS_CONNECTING &&
-				       bpf_core_type_exists(struct smc_sock)
-			       ? smc_connect_again(sk)
-			       : 0;
+	if (sk->sk_protocol == IPPROTO_SMC ||
+	    sk->__sk_common.skc_family == AF_SMC)
+		return smc_connect_guard(sock, sk);
 	return sock->state == SS_UNCONNECTED ? smc_note_plain(sk, address) : 0;
 }

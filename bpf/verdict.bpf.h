@@ -105,26 +105,37 @@ static __always_inline bool smc_quarantined(__u32 pod_id,
 	return smc_barred(&key, now);
 }
 
-/* smc_client_reach - How may @c's remote address:port be offered SMC?
- * Return: NONE with *@transports set, or why not. */
+/*
+ * smc_client_reach - How may @c's remote address:port be offered SMC?
+ *
+ * A Service's row comes before the endpoint's: a proxy takes what is sent to an
+ * external address of a Service, whoever owns that address, and an endpoint's
+ * own row would offer SMC to the Service's backends. A server has no such row
+ * to ask: its peer's port is no Service's, and what a proxy took does not reach
+ * it.
+ *
+ * Return: NONE with *@transports set, or why not.
+ */
 static __always_inline __u32 smc_client_reach(const struct smc_conn *c,
 					      const struct smc_endpoint *e,
 					      __u32 *transports)
 {
-	const struct smc_service *s;
+	const struct smc_service *s =
+		bpf_map_lookup_elem(&smc_service, &c->remote);
+	bool offers = e && !(e->flags & SMC_ENDPOINT_ANSWER_ONLY);
 
-	if (e && !(e->flags & SMC_ENDPOINT_ANSWER_ONLY)) {
-		*transports = e->transports;
-		return SMC_REASON_NONE;
-	}
-	s = bpf_map_lookup_elem(&smc_service, &c->remote);
-	if (s && s->transports) {
+	if (s)
 		*transports = s->transports;
+	else if (offers)
+		*transports = e->transports;
+	else
+		return SMC_REASON_NOT_ENDPOINT;
+	if (!s || s->transports)
 		return SMC_REASON_NONE;
-	}
-	/* A row that only says no: of a service whose backends are not all
-	 * endpoints, or of a node's address, which then is none. */
-	return s && !e ? SMC_REASON_MIXED_SERVICE : SMC_REASON_NOT_ENDPOINT;
+	/* A row that only says no: of a Service, or of a node's address, which
+	 * is no endpoint to clients. */
+	return e && !offers ? SMC_REASON_NOT_ENDPOINT
+			    : SMC_REASON_MIXED_SERVICE;
 }
 
 /* smc_agent_silent - Is it so long since the agent told of what it knows that

@@ -111,6 +111,10 @@ typedef struct {
 	__u32 val;
 } kuid_t;
 
+typedef struct {
+	__u32 val;
+} kgid_t;
+
 struct sock_common {
 	union {
 		struct {
@@ -124,6 +128,7 @@ struct sock_common {
 			__u16 skc_num;
 		};
 	};
+	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
@@ -150,6 +155,7 @@ struct sock {
 	__u32 sk_max_ack_backlog;
 	void *sk_user_data;
 	__u16 sk_protocol;
+	struct socket *sk_socket;
 	kuid_t sk_uid;
 	struct sock_cgroup_data sk_cgrp_data;
 };
@@ -164,8 +170,18 @@ typedef enum {
 	SS_CONNECTING,
 } socket_state;
 
+struct cred {
+	kuid_t fsuid;
+	kgid_t fsgid;
+};
+
+struct file {
+	const struct cred *f_cred;
+};
+
 struct socket {
 	socket_state state;
+	struct file *file;
 	struct sock *sk;
 };
 
@@ -246,6 +262,7 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	struct task_struct *group_leader;
+	const struct cred *cred;
 };
 
 /* ---- SMC ---- */

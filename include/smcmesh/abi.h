@@ -124,9 +124,11 @@ enum smc_use {
 	 * answers, connections), and that takes it off again: else nobody is
 	 * rationed, and nothing has a budget. */
 	SMC_USE_PENDING = 16,
+	/* A row of smc_netns has SMC_POD_SIDECAR. */
+	SMC_USE_SIDECARS = 32,
 	/* The agent probes RDMA paths: handshakes that would go over RDMA do so
 	 * over paths that are proven (smc_path), and else stay TCP. */
-	SMC_USE_PATHS = 32,
+	SMC_USE_PATHS = 64,
 };
 
 /* How much of what the kernel's SMC has once for all may be held at a time
@@ -173,7 +175,7 @@ struct smc_config {
 /* ---- smc_netns, smc_cgroup: who is armed -------------------------------- */
 
 enum smc_pod_flag {
-	SMC_POD_SIDECAR = 1, /* only the UID's sockets are converted */
+	SMC_POD_SIDECAR = 1, /* only sockets of its owners are converted */
 	SMC_POD_DENY = 2,    /* disarmed, but its SMC sockets may live: deny */
 	SMC_POD_REFUSED = 4, /* set by BPF: the kernel refused a conversion */
 	/* A namespace that armed hostNetwork pods share with others: its row
@@ -183,7 +185,20 @@ enum smc_pod_flag {
 	SMC_POD_LISTENS = 16, /* set by BPF: it opened an SMC listener */
 };
 
-#define SMC_UID_ANY 0xffffffffU
+/* No user or group has it: the kernel's INVALID_UID and INVALID_GID. */
+#define SMC_ID_ANY 0xffffffffU
+
+/* Whose sockets: both must fit. The IDs are those of the init user namespace,
+ * and of the credentials that opened the socket: fsuid and fsgid, which the
+ * kernel's own owner match compares (net/netfilter/xt_owner.c, nft_meta.c). */
+struct smc_owner {
+	__u32 uid; /* or SMC_ID_ANY */
+	__u32 gid; /* or SMC_ID_ANY */
+};
+
+/* A mesh has one or two: its proxy's UID, or its UID and its GID; or the UIDs
+ * of its proxy and of what sets it up. */
+#define SMC_OWNERS 4
 
 /* Key of smc_netns: the namespace's cookie (SO_NETNS_COOKIE), __u64.
  * Key of smc_cgroup: the cgroup v2 id, __u64. */
@@ -191,7 +206,8 @@ struct smc_pod {
 	__u32 pod_id; /* this node's number of the pod, see smc_is_pod_slot() */
 	__u32 flags;  /* enum smc_pod_flag */
 	__u32 transports; /* what this very namespace can use */
-	__u32 uid;	  /* convert this UID only (init user namespace) */
+	__u32 n_owners;	  /* SMC_POD_SIDECAR: convert what is one of theirs */
+	struct smc_owner owners[SMC_OWNERS];
 };
 
 /* smc_slot - Where the pod of this number counts. */
@@ -555,7 +571,7 @@ struct smc_mend_job {
 
 _Static_assert(sizeof(struct smc_limits) == 32, "ABI");
 _Static_assert(sizeof(struct smc_config) == 128, "ABI");
-_Static_assert(sizeof(struct smc_pod) == 16, "ABI");
+_Static_assert(sizeof(struct smc_pod) == 48, "ABI");
 _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");
 _Static_assert(sizeof(struct smc_addr_port) == 20, "ABI");
 _Static_assert(sizeof(struct smc_service) == 8, "ABI");

@@ -73,7 +73,10 @@
 	  "Failures of peers that are not remembered: the pod has its share.") \
 	X(SYNS_WAITED, "syns_waited", "",                                      \
 	  "SYNs that SMC listeners with a full accept queue did not answer, "  \
-	  "as TCP's do not.")
+	  "as TCP's do not.")                                                  \
+	X(CONNECTS_REFUSED, "connects_refused", "",                            \
+	  "connect() calls of SMC sockets that are not the sidecar proxy's, "  \
+	  "refused: they would have passed its redirect.")
 /* clang-format on */
 
 #define SMC_COUNTER_ENUM(id, metric, labels, sentence) SMC_COUNTER_##id,

@@ -45,7 +45,7 @@
 	  "the pod, or the node, has as many SMC handshakes under way as it "  \
 	  "may have")                                                          \
 	X(LISTENER_BUSY, "listener-busy",                                      \
-	  "the listener's accept queue is more than half full")                \
+	  "the listener's accept queue is more than half full, or small")      \
 	X(BUDGET, "budget",                                                    \
 	  "the pod, or the node, has as many SMC connections or buffers as it "\
 	  "may have")                                                          \
@@ -81,7 +81,8 @@
 	X(REFUSED, "refused",                                                  \
 	  "the kernel refused to make an SMC socket for the pod")              \
 	X(OWNER_RULE, "owner-rule",                                            \
-	  "the sidecar's proxy needs a nftables rule that could not be made")  \
+	  "whom the sidecar's redirect lets pass cannot be told, or the "       \
+	  "nftables rule that its proxy needs could not be made")               \
 	X(NO_CGROUP2, "no-cgroup2",                                            \
 	  "a hostNetwork pod is told apart by its cgroup v2, and there is none")\
 	X(NO_TRANSPORT, "no-transport",                                        \
@@ -92,7 +93,10 @@
 	  "another pod created at the same time claims the same address")      \
 	X(POD_MAP_FULL, "pod-map-full",                                        \
 	  "the map of armed pods, or that of excluded ports, has no room for "  \
-	  "the pod")
+	  "the pod")                                                           \
+	X(FORWARDS, "forwards",                                                \
+	  "connections to the pod end elsewhere: in a guest, in a namespace "  \
+	  "inside of it, or where rules of its own send them")
 /* clang-format on */
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)

@@ -314,7 +314,7 @@ static void someone_else_is_armed(struct bpf_object *obj)
 {
 	struct smc_config config = {.abi_version = SMC_ABI_VERSION,
 				    .enabled = 1};
-	struct smc_pod pod = {.pod_id = 1, .uid = SMC_UID_ANY};
+	struct smc_pod pod = {.pod_id = 1};
 	__u64 nobody = ~0ULL;
 	__u32 zero = 0;
 

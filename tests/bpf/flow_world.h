@@ -106,14 +106,16 @@ static inline void put(const struct bpf_map *map, const void *key,
 	     bpf_map__name(map));
 }
 
-static inline void arm(__u32 flags, __u32 uid)
+/* @owner: of a sidecar's pod; else NULL. */
+static inline void arm(__u32 flags, const struct smc_owner *owner)
 {
 	struct smc_pod pod = {.pod_id = POD,
 			      .flags = flags,
-			      .transports = SMC_TRANSPORT_SMCD,
-			      .uid = uid};
+			      .transports = SMC_TRANSPORT_SMCD};
 	__u64 cookie = netns_cookie();
 
+	if (owner)
+		pod.owners[pod.n_owners++] = *owner;
 	put(skel[0]->maps.smc_netns, &cookie, &pod);
 }
 
@@ -284,7 +286,7 @@ static inline int fresh(void **state)
 	ring_buffer__consume(ring);
 	memset(told, 0, sizeof(told));
 	follow(true);
-	arm(0, SMC_UID_ANY);
+	arm(0, NULL);
 	endpoint(HERE);
 	endpoint(PEER);
 	endpoint(PEER6);

@@ -77,29 +77,58 @@ static void test_loopback(void **state)
 	one(HERE, HERE, true, SMC_REASON_LOOPBACK, SMC_REASON_LOOPBACK);
 }
 
-/* This process's UID is not the one that a sidecar's proxy has. */
-static void test_other_uid(void **state)
+/* This process is not the sidecar's proxy: another user, another group, or no
+ * owner at all. Its own user and group is. Of a connection that was accepted
+ * only the user is known: the listener's group is not asked here. */
+static void test_other_owner(void **state)
 {
-	arm(SMC_POD_SIDECAR, 1337);
+	const __u32 uid = geteuid(), gid = getegid();
+	const struct smc_owner others[] = {{1337, SMC_ID_ANY},
+					   {SMC_ID_ANY, gid + 1},
+					   {uid, gid + 1},
+					   {uid + 1, gid}};
+
+	for (size_t i = 0; i < array_size(others); i++) {
+		fresh(state);
+		arm(SMC_POD_SIDECAR, &others[i]);
+		one(HERE, PEER, true, SMC_REASON_OTHER_UID,
+		    SMC_REASON_OTHER_UID);
+	}
+	fresh(state);
+	arm(SMC_POD_SIDECAR, NULL);
 	one(HERE, PEER, true, SMC_REASON_OTHER_UID, SMC_REASON_OTHER_UID);
+}
+
+static void test_own_owner(void **state)
+{
+	const __u32 uid = geteuid(), gid = getegid();
+	const struct smc_owner own[] = {{SMC_ID_ANY, gid}, {uid, gid}};
+
+	arm(SMC_POD_SIDECAR, &(struct smc_owner){uid, SMC_ID_ANY});
+	one(HERE, PEER, true, SMC_REASON_NOT_CONVERTED,
+	    SMC_REASON_NOT_CONVERTED);
+	for (size_t i = 0; i < array_size(own); i++) {
+		fresh(state);
+		arm(SMC_POD_SIDECAR, &own[i]);
+		one(HERE, PEER, true, SMC_REASON_NOT_CONVERTED,
+		    SMC_REASON_OTHER_UID);
+	}
 }
 
 static void test_disarmed(void **state)
 {
-	arm(SMC_POD_DENY, SMC_UID_ANY);
+	arm(SMC_POD_DENY, NULL);
 	one(HERE, PEER, true, SMC_REASON_NOT_ARMED, SMC_REASON_NOT_ARMED);
 }
 
 static void test_shared_namespace(void **state)
 {
-	struct smc_pod pod = {.pod_id = POD,
-			      .transports = SMC_TRANSPORT_SMCD,
-			      .uid = SMC_UID_ANY};
+	struct smc_pod pod = {.pod_id = POD, .transports = SMC_TRANSPORT_SMCD};
 	struct pair p;
 	struct stat st;
 	__u64 id;
 
-	arm(SMC_POD_SHARED, SMC_UID_ANY);
+	arm(SMC_POD_SHARED, NULL);
 	p = open_pair(HERE, PEER, true);
 	close_pair(&p);
 	assert_int_equal(counter(SMC_COUNTER_FLOWS_CLIENT_TCP), 0);
@@ -226,13 +255,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 	const struct CMUnitTest tests[] = {
-		TEST(test_not_converted), TEST(test_mapped),
-		TEST(test_ipv6),	  TEST(test_stranger),
-		TEST(test_loopback),	  TEST(test_other_uid),
-		TEST(test_disarmed),	  TEST(test_shared_namespace),
-		TEST(test_cgroup_below),  TEST(test_nobody_else),
-		TEST(test_refused),	  TEST(test_bytes_and_events),
-		TEST(test_many),	  TEST(test_nobody_follows),
+		TEST(test_not_converted),
+		TEST(test_mapped),
+		TEST(test_ipv6),
+		TEST(test_stranger),
+		TEST(test_loopback),
+		TEST(test_other_owner),
+		TEST(test_own_owner),
+		TEST(test_disarmed),
+		TEST(test_shared_namespace),
+		TEST(test_cgroup_below),
+		TEST(test_nobody_else),
+		TEST(test_refused),
+		TEST(test_bytes_and_events),
+		TEST(test_many),
+		TEST(test_nobody_follows),
 		TEST(test_full_ring),
 	};
 

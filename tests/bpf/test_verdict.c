@@ -168,6 +168,9 @@ static int setup(void **state)
 	service("10.96.0.3", 80, 0);
 	service("10.1.0.4", 8080, R | D);
 	service("10.1.0.4", 8081, 0);
+	/* an endpoint's own address, which a Service has as an external one */
+	service("10.1.0.2", 8082, 0);
+	service("fd00::2", 8082, 0);
 	service("fd00:96::1", 80, D);
 	exclude_cidr("10.1.0.8", 96 + 29);
 	exclude_cidr("fd00:9::", 32);
@@ -341,6 +344,14 @@ static const struct row {
 	 SMC_REASON_NOT_ENDPOINT, 0},
 	{"service, nothing shared", C, V4, 50000, "10.96.0.3", 80, 0, R | D,
 	 SMC_REASON_MIXED_SERVICE, 0},
+	{"endpoint's address, a service's port", C, V4, 50000, "10.1.0.2", 8082,
+	 0, R | D, SMC_REASON_MIXED_SERVICE, 0},
+	{"endpoint's address, a service's port, IPv6", C, V6, 50000, "fd00::2",
+	 8082, 0, R | D, SMC_REASON_MIXED_SERVICE, 0},
+	{"endpoint's address, beside a service's port", C, V4, 50000,
+	 "10.1.0.2", 8083, 0, R | D, SMC_REASON_NONE, R | D},
+	{"offer from a service's port of an endpoint", S, V4, 80, "10.1.0.2",
+	 8082, 0, R | D, SMC_REASON_NONE, R | D},
 	{"a service offers nothing", S, V4, 80, "10.96.0.1", 80, 0, R | D,
 	 SMC_REASON_NOT_ENDPOINT, 0},
 
@@ -362,8 +373,7 @@ static struct verdict_case judge(const struct row *r)
 	struct verdict_case v = {
 		.pod = {.pod_id = POD,
 			.flags = r->flags & ~NO_POD,
-			.transports = r->transports,
-			.uid = SMC_UID_ANY},
+			.transports = r->transports},
 		.has_pod = !(r->flags & NO_POD),
 		.role = r->role,
 	};

@@ -86,7 +86,6 @@ static int fill(struct datapath *dp, char **argv, int argc)
 		p->netns_cookie = strtoull(argv[i], NULL, 0);
 		p->value.pod_id = ++plan.n_pods;
 		p->value.transports = SMC_TRANSPORT_SMCD;
-		p->value.uid = SMC_UID_ANY;
 	}
 	err = datapath_arm(dp);
 	put("armed_now", err);

@@ -8,12 +8,16 @@
 #include <signal.h>
 #include <string.h>
 #include <yyjson.h>
+#include "mesh/owners.h"
 #include "node/cgroup.h"
 #include "node/encrypt.h"
+#include "node/forwards.h"
+#include "node/local.h"
 #include "node/helper.h"
 #include "node/netns.h"
 #include "node/plain.h"
 #include "node/probe.h"
+#include "node/podspace.h"
 #include "node/sidecar.h"
 #include "node/uidmap.h"
 
@@ -61,8 +65,27 @@ static const char *const reasons[] = {
 #define LABEL(id, label, sentence) [SMC_REASON_##id] = label,
 	SMC_REASONS(LABEL)};
 
+static void put_owners(const struct smc_owner *v, size_t n)
+{
+	yyjson_mut_val *all = yyjson_mut_obj_add_arr(doc, root, "owners");
+	char text[OWNER_STRLEN];
+
+	for (size_t i = 0; i < n; i++)
+		yyjson_mut_arr_add_strcpy(doc, all, owner_format(&v[i], text));
+}
+
+static void put_found(const struct sidecar_found *f)
+{
+	put_owners(f->owners, f->n_owners);
+	yyjson_mut_obj_add_bool(doc, root, "sidecar", f->sidecar);
+	yyjson_mut_obj_add_bool(doc, root, "by_hint", f->by_hint);
+}
+
+/* The owners as the host counts. */
 static int put_facts(int result, struct netns_facts *f)
 {
+	struct sidecar_found found;
+
 	put("result", result);
 	if (result)
 		return 0;
@@ -74,7 +97,9 @@ static int put_facts(int result, struct netns_facts *f)
 	put("cookie", f->cookie);
 	put("inode", f->inode);
 	put("transports", f->transports);
-	put("convert_uid", f->convert_uid);
+	found = f->sidecar;
+	memcpy(found.owners, f->owners, sizeof(found.owners));
+	put_found(&found);
 	put_addrs(&f->addrs);
 	netns_facts_free(f);
 	return 0;
@@ -84,11 +109,11 @@ static int put_facts(int result, struct netns_facts *f)
 static int do_prepare(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0], .ours = ours};
-	struct netns_sidecar sidecar = {.wanted = n > 2};
+	struct netns_sidecar sidecar = {.hinted = n > 2};
 	struct netns_facts facts;
 
-	if (sidecar.wanted)
-		sidecar.proxy_uid = number(a[2]);
+	if (sidecar.hinted)
+		sidecar.owner = (struct smc_owner){number(a[2]), SMC_ID_ANY};
 	return put_facts(netns_prepare(&ref, strcmp(a[1], "-") ? a[1] : NULL,
 				       &sidecar, &facts),
 			 &facts);
@@ -197,12 +222,12 @@ static int do_left(char **a, int n)
 	return 0;
 }
 
-static int put_netns(const char *path, __u64 inode, void *arg)
+static int put_netns(const struct place *at, void *arg)
 {
 	yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, arg);
 
-	yyjson_mut_obj_add_strcpy(doc, row, "path", path);
-	yyjson_mut_obj_add_uint(doc, row, "inode", inode);
+	yyjson_mut_obj_add_strcpy(doc, row, "path", at->path);
+	yyjson_mut_obj_add_uint(doc, row, "inode", at->id.ino);
 	return 0;
 }
 
@@ -260,13 +285,19 @@ static int do_devices(char **a, int n)
 	return 0;
 }
 
-/* In the caller's namespace. */
+/* [UID]: hint. In the caller's namespace. */
 static int do_sidecar(char **a, int n)
 {
+	struct smc_owner hint = {.gid = SMC_ID_ANY};
+	struct sidecar_found found;
 	char detail[128] = "";
 
-	put("result", sidecar_ensure(detail, sizeof(detail)));
+	if (n)
+		hint.uid = number(a[0]);
+	put("result",
+	    sidecar_settle(n ? &hint : NULL, &found, detail, sizeof(detail)));
 	put_str("detail", detail);
+	put_found(&found);
 	return 0;
 }
 
@@ -283,6 +314,39 @@ static int do_encrypt(char **a, int n)
 
 	put("result", encrypt_find(what));
 	put_str("what", what);
+	return 0;
+}
+
+/* ADDRESS... that the caller's namespace has. */
+static int do_forwards(char **a, int n)
+{
+	char what[FORWARDS_TEXT_MAX] = "";
+	struct smc_addr v[8];
+	const struct mesh_addrs own = {v, n};
+
+	for (int i = 0; i < n; i++)
+		if (addr_parse(a[i], &v[i]))
+			return 2;
+	put("result", forwards_find(&own, what));
+	put_str("what", what);
+	return 0;
+}
+
+/* Of the caller's namespace. */
+static int do_local(char **a, int n)
+{
+	_cleanup_(local_free) struct local found = {};
+	yyjson_mut_val *addrs = yyjson_mut_obj_add_arr(doc, root, "addresses");
+	yyjson_mut_val *nets = yyjson_mut_obj_add_arr(doc, root, "nets");
+	char text[ADDR_STRLEN];
+
+	put("result", local_find(&found));
+	for (size_t i = 0; i < found.addrs.n; i++)
+		yyjson_mut_arr_add_strcpy(doc, addrs,
+					  addr_format(&found.addrs.v[i], text));
+	for (size_t i = 0; i < found.n_nets; i++)
+		yyjson_mut_arr_add_strcpy(doc, nets,
+					  cidr_format(&found.nets[i], text));
 	return 0;
 }
 
@@ -310,9 +374,10 @@ static int big(const void *arg, struct buf *answer)
 static int do_helper(char **a, int n)
 {
 	helper_fn fn = *a[0] == 'h' ? hang : *a[0] == 'c' ? crash : big;
+	const struct netns_ref ref = {.path = a[1]};
 	_buf_ struct buf answer = {};
 
-	put("result", helper_run(a[1], fn, NULL, number(a[2]), &answer));
+	put("result", helper_run(&ref, fn, NULL, number(a[2]), &answer));
 	put("len", answer.len);
 	return 0;
 }
@@ -320,6 +385,7 @@ static int do_helper(char **a, int n)
 /* PROC ROOT UID */
 static int do_pod(char **a, int n)
 {
+	_place_ struct place at = PLACE_NONE;
 	char path[CGROUP_PATH_MAX] = "";
 	__u64 id = 0;
 
@@ -327,19 +393,20 @@ static int do_pod(char **a, int n)
 	put_str("cgroup", path);
 	put("id_result", *path ? cgroup_id(path, &id) : -1);
 	put("id", id);
-	*path = '\0';
-	put("netns_result", cgroup_pod_netns(a[0], a[1], a[2], path));
-	put_str("netns", path);
+	put("netns_result", *path ? podspace_in(a[0], path, &at)
+				  : podspace_search(a[0], a[2], &at));
+	put_str("netns", at.fd < 0 ? "" : at.path);
 	return 0;
 }
 
 /* NETNS UID */
 static int do_uid(char **a, int n)
 {
-	__u32 uid = 0;
+	const struct netns_ref ref = {.path = a[0]};
+	struct smc_owner o = {number(a[1]), SMC_ID_ANY};
 
-	put("result", uidmap_to_host("/proc", a[0], number(a[1]), &uid));
-	put("uid", uid);
+	put("result", uidmap_owners(&ref, &o, 1));
+	put("uid", o.uid);
 	return 0;
 }
 
@@ -404,13 +471,15 @@ static const struct {
 	{"each", 0, 1, do_each},
 	{"ueid", 1, 2, do_ueid},
 	{"devices", 0, 0, do_devices},
-	{"sidecar", 0, 0, do_sidecar},
+	{"sidecar", 0, 1, do_sidecar},
 	{"unsidecar", 0, 0, do_unsidecar},
 	{"helper", 3, 3, do_helper},
 	{"pod", 3, 3, do_pod},
 	{"uid", 2, 2, do_uid},
 	{"left", 1, 1, do_left},
 	{"encrypt", 0, 0, do_encrypt},
+	{"forwards", 1, 8, do_forwards},
+	{"local", 0, 0, do_local},
 	{"probe", 4, 1 + 3 * (PROBE_MAX + 1), do_probe},
 };
 

@@ -219,16 +219,21 @@ def endpoints_said(run_dir, services):
 
 def test_why_a_service_is_not_offered(tmp_path):
     row = {"address": "10.96.0.1", "port": 80, "namespace": "shop",
-           "service": "web", "pod": "", "stranger": "", "transports": [],
-           "expires_in_seconds": 0}
-    whole = {"transports": ["smcd"], "expires_in_seconds": 9.5}
+           "service": "web", "pod": "", "stranger": "", "why": "unread",
+           "transports": [], "expires_in_seconds": 0}
+    whole = {"transports": ["smcd"], "expires_in_seconds": 9.5, "why": ""}
     said = endpoints_said(tmp_path, [
-        row | {"stranger": "10.1.0.9"}, row, row | whole,
-        row | whole | {"expires_in_seconds": 0}])
+        row | {"stranger": "10.1.0.9", "why": "backend"}, row, row | whole,
+        row | whole | {"expires_in_seconds": 0},
+        row | {"why": "external"}, row | {"why": "local"},
+        row | {"why": "elsewhere"}])
     assert "its backend 10.1.0.9 is no endpoint" in said[0], said
     assert "not all of its backends could be read" in said[1], said
     assert said[2].split()[-1] == "-", said
     assert "expired: the agent is behind" in said[3], said
+    assert "its external address is also a pod's, a node's or" in said[4], said
+    assert "its address is local on this node" in said[5], said
+    assert "its EndpointSlices do not tell who" in said[6], said
 
 
 def test_doctor_of_nobody():

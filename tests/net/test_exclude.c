@@ -219,12 +219,64 @@ static void test_denied_cgroups(void **state)
 	remove_all();
 }
 
+/* @n rows from that port on, of which the first @offered offer. */
+static void services(struct any_plan *p, __u16 port, int n, int offered)
+{
+	free(p->plan.services);
+	p->plan.n_services = n;
+	p->plan.services = calloc(n, sizeof(*p->plan.services));
+	assert_non_null(p->plan.services);
+	for (int i = 0; i < n; i++) {
+		p->plan.services[i].key.port = port + i;
+		p->plan.services[i].transports =
+			i < offered ? SMC_TRANSPORT_SMCD : 0;
+	}
+}
+
+/* A Service's row that only says no, and the same of one that offers. */
+static void test_services_that_deny(void **state)
+{
+	struct datapath *dp = open_idle();
+	struct datapath_changes did;
+	struct any_plan p _plan_;
+
+	make_small(dp, MAP_SERVICE, 4);
+	plan_init(&p, 1, 1);
+	services(&p, 80, 4, 2);
+	assert_false(apply(dp, &p).off);
+	/* all four make way for others */
+	services(&p, 90, 4, 0);
+	did = apply(dp, &p);
+	assert_false(did.off);
+	assert_int_equal(did.full, 0);
+	assert_int_equal(did.added, 4);
+	services(&p, 100, 4, 0);
+	did = apply(dp, &p);
+	assert_false(did.off);
+	assert_int_equal(did.added, 4);
+	assert_int_equal(did.removed, 4);
+	assert_int_equal(config_now(dp).enabled, 1);
+	/* one too many */
+	services(&p, 100, 5, 0);
+	did = apply(dp, &p);
+	assert_true(did.off);
+	assert_int_equal(config_now(dp).enabled, 0);
+	/* control: of those that offer it is just left out */
+	services(&p, 99, 5, 1);
+	did = apply(dp, &p);
+	assert_false(did.off);
+	assert_int_equal(did.full, 1);
+	assert_int_equal(config_now(dp).enabled, 1);
+	datapath_close(dp);
+	remove_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ports_of_a_pod), TEST(test_ports_of_a_cgroup),
 		TEST(test_cidrs),	   TEST(test_ports_of_all),
-		TEST(test_denied_cgroups),
+		TEST(test_denied_cgroups), TEST(test_services_that_deny),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

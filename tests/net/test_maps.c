@@ -173,8 +173,8 @@ static void test_cgroups(void **state)
 	p.plan.n_denied = 1;
 	p.plan.denied = calloc(1, sizeof(*p.plan.denied));
 	p.plan.denied[0].cgroup_id = 4242;
-	p.plan.denied[0].value = (struct smc_pod){
-		.pod_id = 1, .flags = SMC_POD_DENY, .uid = SMC_UID_ANY};
+	p.plan.denied[0].value =
+		(struct smc_pod){.pod_id = 1, .flags = SMC_POD_DENY};
 	assert_did(apply(dp, &p), 0, 1, 0, 0);
 	assert_int_equal(row_of(dp, MAP_CGROUP, 4242).flags, SMC_POD_DENY);
 
@@ -199,15 +199,15 @@ static void test_full(void **state)
 	plan_init(&more, most + 7, 5);
 	assert_did(apply(dp, &some), most - 10 + 5, 1, 0, 0);
 	/* the seven with the highest cookies find no room */
-	more.plan.pods[0].value.uid = 1337;
+	more.plan.pods[0].value.transports = 0;
 	assert_did(apply(dp, &more), 10, 1, 0, 7);
 	assert_int_equal(datapath_each_netns(dp, count_pod, &n), 0);
 	assert_int_equal(n, most);
 	for (size_t i = 0; i < most - 10; i++)
 		row_of(dp, MAP_NETNS, some.plan.pods[i].netns_cookie);
-	assert_int_equal(
-		row_of(dp, MAP_NETNS, more.plan.pods[0].netns_cookie).uid,
-		1337);
+	assert_int_equal(row_of(dp, MAP_NETNS, more.plan.pods[0].netns_cookie)
+				 .transports,
+			 0);
 	/* again: still no room, nothing else happens */
 	assert_did(apply(dp, &more), 0, 0, 0, 7);
 	assert_did(apply(dp, &some), 0, 1, 10, 0);
@@ -572,6 +572,13 @@ static void test_uses(void **state)
 	assert_int_equal(config_now(dp).uses,
 			 plain | SMC_USE_PORTS | SMC_USE_FOLLOWED);
 	assert_int_equal(datapath_follow(dp, false), 0);
+	assert_int_equal(config_now(dp).uses, plain | SMC_USE_PORTS);
+	p.plan.pods[0].value.flags = SMC_POD_SIDECAR;
+	apply(dp, &p);
+	assert_int_equal(config_now(dp).uses,
+			 plain | SMC_USE_PORTS | SMC_USE_SIDECARS);
+	p.plan.pods[0].value.flags = 0;
+	apply(dp, &p);
 	assert_int_equal(config_now(dp).uses, plain | SMC_USE_PORTS);
 	datapath_close(dp);
 	/* a restart leaves what the rows need */

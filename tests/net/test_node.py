@@ -275,7 +275,7 @@ def ruleset(n):
 
 
 def sidecar(n):
-    return nodectl("sidecar", netns=n)["result"]
+    return nodectl("sidecar", 1337, netns=n)["result"]
 
 
 def test_rule_is_made_once(netns):

@@ -42,8 +42,8 @@ static void deny_cgroup(struct any_plan *p, __u64 id)
 	p->plan.n_denied = 1;
 	p->plan.denied = calloc(1, sizeof(*p->plan.denied));
 	p->plan.denied[0].cgroup_id = id;
-	p->plan.denied[0].value = (struct smc_pod){
-		.pod_id = 1, .flags = SMC_POD_DENY, .uid = SMC_UID_ANY};
+	p->plan.denied[0].value =
+		(struct smc_pod){.pod_id = 1, .flags = SMC_POD_DENY};
 }
 
 static void exclude(struct any_plan *p, const char *cidr)
@@ -61,6 +61,32 @@ static bool excludes(struct datapath *dp, const char *ip)
 
 	memcpy(key.ip, a.ip, sizeof(key.ip));
 	return !bpf_map_lookup_elem(dp->map_fd[MAP_CIDR], &key, &row);
+}
+
+/* Of the endpoints' number @i: the port of a row of smc_service. */
+static void service_row(struct any_plan *p, size_t i, __u16 port,
+			__u32 transports)
+{
+	struct mesh_plan *plan = &p->plan;
+	struct plan_service *row;
+
+	plan->services = reallocarray(plan->services, plan->n_services + 1,
+				      sizeof(*plan->services));
+	row = &plan->services[plan->n_services++];
+	*row = (struct plan_service){.transports = transports};
+	row->key = addr_port(&new_plan.plan.endpoints[i].addr, port);
+}
+
+/* The transports of the row there; -1: there is none. */
+static int service_at(struct datapath *dp, size_t i, __u16 port)
+{
+	const struct smc_addr_port key =
+		addr_port(&new_plan.plan.endpoints[i].addr, port);
+	struct smc_service s;
+
+	return bpf_map_lookup_elem(dp->map_fd[MAP_SERVICE], &key, &s)
+		       ? -1
+		       : (int)s.transports;
 }
 
 /* A hostNetwork pod that was denied is armed again in the moment in which
@@ -82,8 +108,16 @@ static void test_between(void **state)
 	new_plan.plan.endpoints[2].value.transports = 2;
 	old_plan.plan.endpoints[3].value.transports = 3;
 	new_plan.plan.endpoints[3].value.transports = 1;
+	service_row(&old_plan, 0, 80, 0); /* goes */
+	service_row(&new_plan, 0, 81, 0);
+	service_row(&new_plan, 0, 82, 3);
+	service_row(&new_plan, 4, 83, 0); /* with its endpoint */
 	apply(dp, &old_plan);
 	assert_int_equal(in_child(apply_and_die), -SIGKILL);
+	assert_int_equal(service_at(dp, 0, 80), 0);
+	assert_int_equal(service_at(dp, 0, 81), 0);
+	assert_int_equal(service_at(dp, 0, 82), -1);
+	assert_int_equal(service_at(dp, 4, 83), 0);
 	assert_true(excludes(dp, "10.8.0.1"));
 	assert_true(excludes(dp, "10.9.0.1"));
 	assert_int_equal(cgroup_row(dp, 4242).flags, SMC_POD_DENY);
@@ -93,7 +127,9 @@ static void test_between(void **state)
 	assert_int_equal(transports_of(dp, 3), 1);
 	assert_int_equal(endpoints_now(dp), 4);
 	/* control: whoever lives on has all of the new plan */
-	assert_did(apply(dp, &new_plan), 1, 3, 1, 0);
+	assert_did(apply(dp, &new_plan), 2, 3, 2, 0);
+	assert_int_equal(service_at(dp, 0, 80), -1);
+	assert_int_equal(service_at(dp, 0, 82), 3);
 	assert_false(excludes(dp, "10.8.0.1"));
 	assert_int_equal(cgroup_row(dp, 4242).flags, 0);
 	assert_int_equal(transports_of(dp, 2), 2);

@@ -81,7 +81,7 @@ while True:
 
 def sidecar(n):
     began = time.monotonic()
-    got = nodectl("sidecar", netns=n)
+    got = nodectl("sidecar", 1337, netns=n)
     return got, time.monotonic() - began
 
 

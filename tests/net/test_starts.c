@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/starts.h"
+#include "node/cgroup.h"
 #include "node/proc.h"
 
 #define STARTS 25
@@ -32,13 +33,15 @@ static struct bench {
 	struct ns_id told;
 } b;
 
-static void told(const char *uid, const char *netns, void *arg)
+static void told(const char *uid, const struct place *at, void *arg)
 {
 	if (strcmp(uid, b.uid))
 		return;
 	b.cgroup_told = true;
-	if (netns && !ns_of_path(netns, &b.told))
+	if (at) {
+		b.told = at->id;
 		b.netns_told = true;
+	}
 	uv_stop(&b.loop); /* told by a timer, the loop would poll first */
 }
 

@@ -103,26 +103,34 @@ static void make_judged(const struct left *l)
 	make_excluded(l);
 }
 
-/* What of a pod's and a cgroup's is the same in every ABI: an armed pod, one
- * that was refused, a shared namespace, and a cgroup that denies. */
+/* The first words of a pod's row are the same in every ABI; then ABI 1 has the
+ * user that a sidecar's proxy is, ours its owners. */
+static void put_pod(const struct left *l, int fd, __u64 key, __u32 id,
+		    __u32 flags, __u32 uid)
+{
+	const __u32 first[] = {id, flags, 0, uid};
+	struct smc_pod pod = {.pod_id = id, .flags = flags};
+
+	if (uid != SMC_ID_ANY)
+		pod.owners[pod.n_owners++] =
+			(struct smc_owner){uid, SMC_ID_ANY};
+	must_put(fd, &key, l->abi == 1 ? (const void *)first : &pod);
+}
+
+/* A sidecar's pod, one that was refused, a shared namespace, and a cgroup that
+ * denies. */
 static void make_rows(const struct left *l)
 {
+	const __u32 size = l->abi == 1 ? 16 : sizeof(struct smc_pod);
 	_close_ int netns =
-		make_map(l, BPF_MAP_TYPE_HASH, "smc_netns", 8, 16, 4096);
+		make_map(l, BPF_MAP_TYPE_HASH, "smc_netns", 8, size, 4096);
 	_close_ int group =
-		make_map(l, BPF_MAP_TYPE_HASH, "smc_cgroup", 8, 16, 4096);
-	const struct smc_pod rows[] = {
-		{.pod_id = 5, .uid = SMC_UID_ANY},
-		{.pod_id = 6, .flags = SMC_POD_REFUSED, .uid = SMC_UID_ANY},
-		{.flags = SMC_POD_SHARED, .uid = SMC_UID_ANY}};
-	const struct smc_pod denied = {.pod_id = 7, .flags = SMC_POD_DENY};
+		make_map(l, BPF_MAP_TYPE_HASH, "smc_cgroup", 8, size, 4096);
 
-	for (__u64 i = 0; i < array_size(rows); i++) {
-		__u64 cookie = 0xc00000 + i;
-
-		must_put(netns, &cookie, &rows[i]);
-	}
-	must_put(group, &(__u64){4242}, &denied);
+	put_pod(l, netns, 0xc00000, 5, SMC_POD_SIDECAR, 1337);
+	put_pod(l, netns, 0xc00001, 6, SMC_POD_REFUSED, SMC_ID_ANY);
+	put_pod(l, netns, 0xc00002, 0, SMC_POD_SHARED, SMC_ID_ANY);
+	put_pod(l, group, 4242, 7, SMC_POD_DENY, SMC_ID_ANY);
 	make_judged(l);
 }
 
@@ -330,6 +338,10 @@ static void assert_first_half(struct datapath *dp)
 	assert_int_equal(datapath_each_netns(dp, see_pod, &seen), 0);
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.by_key[0].pod_id, 5);
+	assert_int_equal(seen.by_key[0].flags, SMC_POD_SIDECAR);
+	assert_int_equal(seen.by_key[0].n_owners, 1);
+	assert_int_equal(seen.by_key[0].owners[0].uid, 1337);
+	assert_int_equal(seen.by_key[0].owners[0].gid, SMC_ID_ANY);
 	assert_int_equal(seen.by_key[1].pod_id, 6);
 	assert_int_equal(seen.by_key[1].flags, SMC_POD_REFUSED);
 	assert_int_equal(datapath_each_cgroup(dp, count_pod, &n), 0);
@@ -624,7 +636,8 @@ static void test_strange(void **state)
 	datapath_close(dp);
 	/* maps without a version */
 	make_dirs(&l);
-	netns = make_map(&l, BPF_MAP_TYPE_HASH, "smc_netns", 8, 16, 10);
+	netns = make_map(&l, BPF_MAP_TYPE_HASH, "smc_netns", 8,
+			 sizeof(struct smc_pod), 10);
 	assert_refused();
 	/* the version of another directory */
 	c = make_map(&l, BPF_MAP_TYPE_ARRAY, "smc_config", 4, 32, 1);

@@ -198,8 +198,7 @@ static inline void plan_init(struct any_plan *p, size_t pods, size_t endpoints)
 		pod->pod_id = i + 1;
 		pod->netns_cookie = 0xc00000 + i;
 		pod->value = (struct smc_pod){.pod_id = i + 1,
-					      .transports = SMC_TRANSPORT_SMCD,
-					      .uid = SMC_UID_ANY};
+					      .transports = SMC_TRANSPORT_SMCD};
 	}
 	for (size_t i = 0; i < endpoints; i++) {
 		struct plan_endpoint *e = &p->plan.endpoints[i];

@@ -7,9 +7,10 @@
  *            where nobody answers; each is made anew when it fails
  *   storm    connects and closes, as fast as it can; every second close is a
  *            reset
- *   refuse   the same with sockets that fall back at once
- * (TCP_FASTOPEN_CONNECT): each is an event for the agent buffers  keeps --count
- * connections open that ask for buffers of 1 MiB, and makes the oldest anew
+ *   refuse   the same with sockets that fall back at once,
+ *            TCP_FASTOPEN_CONNECT: each is an event for the agent
+ *   buffers  keeps --count connections open that ask for buffers of 1 MiB, and
+ *            makes the oldest anew
  *   flap     listens at the port of --to, accepts a few, resets all of them and
  *            begins again
  *

@@ -5,14 +5,15 @@
  * port go on to where the application dialled; those sent to the inbound port
  * go on to the application, from 127.0.0.6 or ::6, as istio's proxy does.
  *
- *	proxy [-o PORT] [-i PORT] [-l LIMIT] [-4]
+ *	proxy [-o PORT] [-i PORT] [-l LIMIT] [-m MARK] [-4]
  *
  * Standard output is one JSON object per line: {"ready": true}, then for each
  * connection {"dir": "in"|"out", "from": [address, port], "to": [address,
  * port], "via": PORT, "error": N}; "to" is the original destination, "via" the
  * local port of the proxy's own connection. LIMIT connections (default 2000)
  * end the program with 3: a proxy that is redirected to itself makes a new
- * connection for each one, for ever.
+ * connection for each one, for ever. With MARK it marks what it opens
+ * (SO_MARK).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,7 +42,7 @@ struct connection {
 	struct listener *l;
 };
 
-static int limit = 2000;
+static int limit = 2000, mark;
 
 static uint16_t port_of(const struct sockaddr_storage *ss)
 {
@@ -114,7 +115,9 @@ static int go_on(const struct connection *c, struct sockaddr_storage *to)
 	fd = socket(c->l->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if ((c->l->inbound && come_from_loopback(fd, c->l->family)) ||
+	if ((mark &&
+	     setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) ||
+	    (c->l->inbound && come_from_loopback(fd, c->l->family)) ||
 	    connect(fd, (struct sockaddr *)to, len)) {
 		err = -errno;
 		close(fd);
@@ -226,13 +229,15 @@ int main(int argc, char **argv)
 	bool v6 = true;
 	int c;
 
-	while ((c = getopt(argc, argv, "o:i:l:4")) != -1) {
+	while ((c = getopt(argc, argv, "o:i:l:m:4")) != -1) {
 		if (c == 'o')
 			out = number(optarg);
 		else if (c == 'i')
 			in = number(optarg);
 		else if (c == 'l')
 			limit = number(optarg);
+		else if (c == 'm')
+			mark = number(optarg);
 		else if (c == '4')
 			v6 = false;
 		else

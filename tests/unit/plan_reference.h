@@ -89,6 +89,7 @@ static enum smc_reason ref_alone(struct scene *s, const struct mesh_pod *p)
 		{p->ended, SMC_REASON_POD_ENDED},
 		{p->problem, SMC_REASON_BAD_ANNOTATION},
 		{p->enabled != MESH_ON, SMC_REASON_NOT_ANNOTATED},
+		{p->forwards, SMC_REASON_FORWARDS},
 		{!ref_mesh_on(&s->world.config), SMC_REASON_MESH_OFF},
 		{!h->converter, SMC_REASON_NO_CONVERTER},
 		{!h->selector, SMC_REASON_NO_SELECTOR},
@@ -101,8 +102,7 @@ static enum smc_reason ref_alone(struct scene *s, const struct mesh_pod *p)
 		{!place, SMC_REASON_NO_NETNS},
 		{!p->host_network && place == h->netns_cookie,
 		 SMC_REASON_NO_NETNS},
-		{p->sidecar && seen->convert_uid == SMC_UID_ANY,
-		 SMC_REASON_OWNER_RULE},
+		{seen->sidecar && !seen->n_owners, SMC_REASON_OWNER_RULE},
 		{!seen->transports, SMC_REASON_NO_TRANSPORT},
 		{p->addrs.n && !ref_found_any(s, p), SMC_REASON_NO_ADDRESS},
 		{true, SMC_REASON_NONE},
@@ -193,7 +193,8 @@ static void ref_claim_pod(struct scene *s, struct ref_claims *c,
 {
 	const struct mesh_seen *seen = ref_seen(s, p);
 	bool own = ref_own(p);
-	bool annotated = *p->node && p->enabled == MESH_ON && !p->problem;
+	bool annotated = *p->node && p->enabled == MESH_ON && !p->problem &&
+			 !p->forwards;
 
 	c->v[c->n++] = (struct ref_claim){
 		.addr = addr,

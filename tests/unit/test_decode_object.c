@@ -1,34 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One object of the API at a time: what it says, and what it says when it is
  * broken, absurd or huge. */
-#include "decoded.h"
+#include "given.h"
 #include "mesh/plan.h"
-
-/* An object of the API, its text parsed. */
-struct given {
-	yyjson_doc *doc;
-	yyjson_val *val;
-	struct buf notes;
-};
-
-static struct given given(const char *text)
-{
-	struct given g = {.doc = yyjson_read(text, strlen(text), 0)};
-
-	assert_non_null(g.doc);
-	g.val = yyjson_doc_get_root(g.doc);
-	return g;
-}
-
-static void given_free(struct given *g)
-{
-	yyjson_doc_free(g->doc);
-	buf_free(&g->notes);
-}
-#define _given_ __attribute__((cleanup(given_free)))
-
-#define METADATA(name) \
-	"\"metadata\":{\"namespace\":\"shop\",\"name\":\"" name "\""
 
 /* ---- Pod ------------------------------------------------------------------
  */
@@ -151,210 +125,6 @@ static void a_namespace_that_is_not_understood_says_so(void **state)
 	assert_says(n.in.problem, "(not \"70000\")");
 	assert_null(n.out.problem);
 	mesh_namespace_free(&n);
-}
-
-/* ---- Service --------------------------------------------------------------
- */
-
-static struct mesh_service service(const char *spec, const char *note)
-{
-	struct mesh_service s;
-	struct given g;
-	char *json;
-
-	assert_true(asprintf(&json, "{" METADATA("web") "},\"spec\":{%s}}",
-			     spec) > 0);
-	g = given(json);
-	assert_int_equal(kube_decode_service(g.val, &s, &g.notes), 0);
-	if (note)
-		assert_says(g.notes.data, note);
-	else
-		assert_null(g.notes.data);
-	given_free(&g);
-	free(json);
-	return s;
-}
-
-#define PORTS "\"ports\":[{\"name\":\"http\",\"port\":80}]"
-
-static void a_service_has_addresses_and_tcp_ports(void **state)
-{
-	struct mesh_service s = service(
-		"\"type\":\"LoadBalancer\",\"clusterIP\":\"10.96.0.1\","
-		"\"clusterIPs\":[\"10.96.0.1\",\"fd96::1\"],"
-		"\"externalIPs\":[\"1.2.3.4\"],\"loadBalancerIP\":\"1.2.3.5\","
-		"\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":"
-		"80,\"targetPort\":\"web\",\"nodePort\":30080},{\"name\":"
-		"\"dns\",\"protocol\":\"UDP\",\"port\":53},{\"port\":81}]",
-		NULL);
-
-	assert_string_equal(s.ns, "shop");
-	assert_string_equal(s.name, "web");
-	assert_int_equal(s.addrs.n, 2);
-	assert_addr(s.addrs.v[0], "10.96.0.1");
-	assert_addr(s.addrs.v[1], "fd96::1");
-	assert_int_equal(s.n_ports, 2);
-	assert_string_equal(s.ports[0].name, "http");
-	assert_int_equal(s.ports[0].port, 80);
-	assert_string_equal(s.ports[1].name, "");
-	assert_int_equal(s.ports[1].port, 81);
-	assert_int_equal(s.node_ports.n, 1);
-	assert_int_equal(s.node_ports.v[0], 30080);
-	mesh_service_free(&s);
-}
-
-static void some_services_have_no_address(void **state)
-{
-	static const char *const specs[] = {
-		"\"clusterIP\":\"None\",\"clusterIPs\":[\"None\"]," PORTS,
-		"\"clusterIP\":\"None\"," PORTS,
-		"\"type\":\"ExternalName\",\"externalName\":\"a.b\"," PORTS,
-		PORTS,
-	};
-
-	for (int i = 0; i < 4; i++) {
-		struct mesh_service s = service(specs[i], NULL);
-
-		assert_int_equal(s.addrs.n, 0);
-		mesh_service_free(&s);
-	}
-}
-
-/* It has an address, which stays a Service's; but who knows where it leads? */
-static void a_service_of_another_proxy_has_no_ports(void **state)
-{
-	_given_ struct given g = given("{" METADATA(
-		"web") ",\"labels\":{\"service.kubernetes.io/"
-		       "service-proxy-name\":\"x\"}},\"spec\":{\"clusterIP\":"
-		       "\"10.96.0.1\"," PORTS "}}");
-	struct mesh_service s;
-
-	assert_int_equal(kube_decode_service(g.val, &s, &g.notes), 0);
-	assert_int_equal(s.addrs.n, 1);
-	assert_int_equal(s.n_ports, 0);
-	mesh_service_free(&s);
-}
-
-static void what_is_wrong_in_a_service_is_left_out(void **state)
-{
-	struct mesh_service s =
-		service("\"clusterIPs\":[\"10.96.0.1\",\"x\"],\"ports\":[7,"
-			"{\"port\":0},{\"port\":70000},{\"port\":\"80\"},"
-			"{\"port\":81,\"name\":[]},{\"port\":82,\"protocol\":"
-			"6},{\"port\":443}]",
-			"spec.clusterIPs[1] is \"x\", expected an IPv4");
-
-	assert_int_equal(s.addrs.n, 1);
-	assert_int_equal(s.n_ports, 1);
-	assert_int_equal(s.ports[0].port, 443);
-	mesh_service_free(&s);
-}
-
-/* ---- EndpointSlice --------------------------------------------------------
- */
-
-#define SLICE_METADATA                  \
-	METADATA("web-x")               \
-	",\"labels\":{\"kubernetes.io/" \
-	"service-name\":\"web\"}}"
-#define SLICE_PORTS \
-	"\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":8080}]"
-
-static struct mesh_slice slice(const char *rest, const char *note)
-{
-	struct mesh_slice s;
-	struct given g;
-	char *json;
-
-	assert_true(asprintf(&json, "{" SLICE_METADATA ",%s}", rest) > 0);
-	g = given(json);
-	assert_int_equal(kube_decode_slice(g.val, &s, &g.notes), 0);
-	if (note)
-		assert_says(g.notes.data, note);
-	else
-		assert_null(g.notes.data);
-	given_free(&g);
-	free(json);
-	return s;
-}
-
-#define ENDPOINT(ip, conditions) \
-	"{\"addresses\":[\"" ip "\"],\"conditions\":" conditions "}"
-
-static void backends_are_ready_or_serving(void **state)
-{
-	struct mesh_slice s = slice(
-		"\"addressType\":\"IPv4\"," SLICE_PORTS ",\"endpoints\":["
-		"{\"addresses\":[\"10.1.0.1\"]}," ENDPOINT("10.1.0.2", "{}") "," ENDPOINT("10.1.0.3", "{\"ready\":null}") "," ENDPOINT("10.1.0.4", "{\"ready\":true,\"serving\":false}") "," ENDPOINT(
-			"10.1.0.5",
-			"{\"ready\":false,\"serving\":true,"
-			"\"terminating\":true}") "," ENDPOINT("10.1.0.6",
-							      "{\"ready\":false}") "," ENDPOINT("10.1.0.7",
-												"{\"ready\":false,\"serving\":false}") "]",
-		NULL);
-
-	assert_string_equal(s.ns, "shop");
-	assert_string_equal(s.service, "web");
-	assert_false(s.broken);
-	assert_int_equal(s.n_ports, 1);
-	assert_string_equal(s.ports[0].name, "http");
-	assert_int_equal(s.ports[0].port, 8080);
-	assert_int_equal(s.backends.n, 5);
-	assert_addr(s.backends.v[4], "10.1.0.5");
-	mesh_slice_free(&s);
-}
-
-static void hints_and_nodes_do_not_matter(void **state)
-{
-	struct mesh_slice s = slice(
-		"\"addressType\":\"IPv4\"," SLICE_PORTS ",\"endpoints\":[{"
-		"\"addresses\":[\"10.1.0.1\"],\"hints\":{\"forZones\":[{"
-		"\"name\":\"z\"}]},\"nodeName\":\"n9\",\"zone\":\"y\"}]",
-		NULL);
-
-	assert_int_equal(s.backends.n, 1);
-	mesh_slice_free(&s);
-}
-
-static void a_slice_without_a_service_is_nobodys(void **state)
-{
-	_given_ struct given g =
-		given("{" METADATA("x") "},\"endpoints\":[{"
-					"\"addresses\":[\"10.1.0.1\"]}]}");
-	struct mesh_slice s;
-
-	assert_int_equal(kube_decode_slice(g.val, &s, &g.notes), 0);
-	assert_string_equal(s.service, "");
-	mesh_slice_free(&s);
-}
-
-static void names_are_no_backends(void **state)
-{
-	struct mesh_slice s =
-		slice("\"addressType\":\"FQDN\"," SLICE_PORTS
-		      ",\"endpoints\":[{\"addresses\":[\"a.b\"]}]",
-		      NULL);
-
-	assert_false(s.broken);
-	assert_int_equal(s.backends.n, 0);
-	mesh_slice_free(&s);
-}
-
-static void ten_thousand_backends(void **state)
-{
-	struct buf text = {0};
-	struct mesh_slice s;
-
-	buf_printf(&text, SLICE_PORTS ",\"endpoints\":[");
-	for (int i = 0; i < 10000; i++)
-		buf_printf(&text, "%s{\"addresses\":[\"10.1.%d.%d\"]}",
-			   i ? "," : "", i / 256, i % 256);
-	buf_printf(&text, "]");
-	s = slice(text.data, NULL);
-	assert_int_equal(s.backends.n, 10000);
-	assert_addr(s.backends.v[9999], "10.1.39.15");
-	mesh_slice_free(&s);
-	buf_free(&text);
 }
 
 /* ---- SmcNode, configuration -----------------------------------------------
@@ -562,7 +332,10 @@ static const char whole_pod[] = "{" METADATA(
 		 "\"spec\":{\"nodeName\":\"n1\",\"hostNetwork\":false,"
 		 "\"initContainers\":[{\"name\":\"istio-proxy\",\"restartPolicy\":"
 		 "\"Always\",\"securityContext\":{\"runAsUser\":5}}],\"containers\":"
-		 "[{\"name\":\"istio-proxy\",\"securityContext\":{\"runAsUser\":6}}]},"
+		 "[{\"name\":\"istio-proxy\",\"securityContext\":{\"runAsUser\":6},"
+		 "\"ports\":[{\"containerPort\":80,\"hostPort\":8080,"
+		 "\"protocol\":\"TCP\"}]}],\"runtimeClassName\":\"kata\","
+		 "\"overhead\":{\"cpu\":\"1\"}},"
 		 "\"status\":{\"phase\":\"Running\",\"podIP\":\"10.1.0.1\",\"podIPs\":["
 		 "{\"ip\":\"10.1.0.1\"},{\"ip\":\"fd00::1\"}]}}";
 static const char whole_node[] =
@@ -580,8 +353,9 @@ static const char whole_namespace[] =
 static const char whole_service[] = "{" METADATA(
 	"web") ",\"labels\":{\"a\":\"b\"}},\"spec\":{\"type\":"
 	       "\"ClusterIP\",\"clusterIP\":\"10.96.0.1\",\"clusterIPs\":["
-	       "\"10.96.0.1\"],\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\","
-	       "\"port\":80,\"nodePort\":30080}]}}";
+	       "\"10.96.0.1\"],\"externalIPs\":[\"1.2.3.4\"],\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\","
+	       "\"port\":80,\"nodePort\":30080}]},\"status\":{\"loadBalancer\":"
+	       "{\"ingress\":[{\"ip\":\"1.2.3.5\"}]}}}";
 /* 10.1.0.1 is an endpoint, 10.9.0.1 is a stranger. */
 static const char whole_slice[] =
 	"{" SLICE_METADATA ",\"addressType\":\"IPv4\"," SLICE_PORTS
@@ -668,15 +442,6 @@ int main(void)
 		cmocka_unit_test(annotations_may_be_huge),
 		cmocka_unit_test(a_namespace_says_what_its_pods_do_not),
 		cmocka_unit_test(a_namespace_that_is_not_understood_says_so),
-		cmocka_unit_test(a_service_has_addresses_and_tcp_ports),
-		cmocka_unit_test(some_services_have_no_address),
-		cmocka_unit_test(a_service_of_another_proxy_has_no_ports),
-		cmocka_unit_test(what_is_wrong_in_a_service_is_left_out),
-		cmocka_unit_test(backends_are_ready_or_serving),
-		cmocka_unit_test(hints_and_nodes_do_not_matter),
-		cmocka_unit_test(a_slice_without_a_service_is_nobodys),
-		cmocka_unit_test(names_are_no_backends),
-		cmocka_unit_test(ten_thousand_backends),
 		cmocka_unit_test(ten_thousand_endpoints),
 		cmocka_unit_test(the_two_configurations_do_not_meet),
 		cmocka_unit_test(a_uid_is_read),

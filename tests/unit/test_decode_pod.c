@@ -86,6 +86,8 @@ static void ended_is_succeeded_or_failed(void **state)
 		_decoded_ struct decoded d = decode(json);
 
 		assert_int_equal(only_pod(&d)->ended, cases[i].ended);
+		assert_int_equal(only_pod(&d)->running,
+				 !strcmp(cases[i].phase, "Running"));
 	}
 }
 
@@ -312,49 +314,98 @@ static void annotations_of_a_wrong_type_are_none(void **state)
 /* ---- sidecars -------------------------------------------------------------
  */
 
-static void sidecar_is_found_by_its_container(void **state)
-{
-	static const struct {
-		const char *pod; /* annotations and spec */
-		bool sidecar;
-		unsigned int uid;
-	} cases[] = {
-		{"},\"spec\":{\"containers\":[{\"name\":\"app\"},"
-		 "{\"name\":\"istio-proxy\"}]",
-		 true, 1337},
-		{"},\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
-		 "\"securityContext\":{\"runAsUser\":0}}]",
-		 true, 0},
-		{",\"annotations\":{\"smcmesh.io/proxy-uid\":\"42\"}},"
-		 "\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
-		 "\"securityContext\":{\"runAsUser\":7}}]",
-		 true, 42},
-		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\","
-		 "\"restartPolicy\":\"Always\",\"securityContext\":"
-		 "{\"runAsUser\":9}}]",
-		 true, 9},
-		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\"}]",
-		 false, 1337},
-		{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-init\"}]",
-		 false, 1337},
-		{"},\"spec\":{\"hostNetwork\":true,\"containers\":["
-		 "{\"name\":\"istio-proxy\"}]",
-		 false, 1337},
-	};
+#define ANY SMC_ID_ANY
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+static const struct {
+	const char *pod; /* annotations and spec */
+	bool sidecar;
+	unsigned int uid, gid;
+} sidecars[] = {
+	{"},\"spec\":{\"containers\":[{\"name\":\"app\"},"
+	 "{\"name\":\"istio-proxy\"}]",
+	 true, 1337, ANY},
+	{"},\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
+	 "\"securityContext\":{\"runAsUser\":0}}]",
+	 true, 0, ANY},
+	/* the pod's user and group, where the container has none */
+	{"},\"spec\":{\"securityContext\":{\"runAsUser\":0,"
+	 "\"runAsGroup\":1337},\"containers\":["
+	 "{\"name\":\"istio-proxy\",\"securityContext\":"
+	 "{\"privileged\":false}}]",
+	 true, 0, 1337},
+	{"},\"spec\":{\"securityContext\":{\"runAsUser\":5,"
+	 "\"runAsGroup\":6},\"containers\":[{\"name\":"
+	 "\"istio-proxy\",\"securityContext\":{\"runAsUser\":7,"
+	 "\"runAsGroup\":8}}]",
+	 true, 7, 8},
+	/* other meshes' */
+	{"},\"spec\":{\"containers\":[{\"name\":\"linkerd-proxy\"}]", true,
+	 2102, ANY},
+	{"},\"spec\":{\"initContainers\":[{\"name\":\"kuma-sidecar\","
+	 "\"restartPolicy\":\"Always\"}]",
+	 true, 5678, ANY},
+	/* whatever its name is */
+	{",\"annotations\":{\"smcmesh.io/proxy-uid\":\"42\"}},"
+	 "\"spec\":{\"containers\":[{\"name\":\"proxy\"}]",
+	 true, 42, ANY},
+	{",\"annotations\":{\"smcmesh.io/proxy-uid\":\"42\"}},"
+	 "\"spec\":{\"hostNetwork\":true",
+	 false, 0, 0},
+	{",\"annotations\":{\"smcmesh.io/proxy-uid\":\"42\"}},"
+	 "\"spec\":{\"containers\":[{\"name\":\"istio-proxy\","
+	 "\"securityContext\":{\"runAsUser\":7}}]",
+	 true, 42, ANY},
+	{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\","
+	 "\"restartPolicy\":\"Always\",\"securityContext\":"
+	 "{\"runAsUser\":9}}]",
+	 true, 9, ANY},
+	{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-proxy\"}]", false,
+	 0, 0},
+	{"},\"spec\":{\"initContainers\":[{\"name\":\"istio-init\"}]", false, 0,
+	 0},
+	{"},\"spec\":{\"hostNetwork\":true,\"containers\":["
+	 "{\"name\":\"istio-proxy\"}]",
+	 false, 0, 0},
+};
+
+static void sidecar_is_hinted_at_by_its_container(void **state)
+{
+	for (size_t i = 0; i < sizeof(sidecars) / sizeof(*sidecars); i++) {
 		struct buf json = {0};
 
 		buf_printf(&json,
 			   "{\"kind\":\"Pod\",\"metadata\":{\"name\":"
 			   "\"a\"%s}}",
-			   cases[i].pod);
+			   sidecars[i].pod);
 		_decoded_ struct decoded d = decode(json.data);
 
 		buf_free(&json);
-		assert_int_equal(only_pod(&d)->sidecar, cases[i].sidecar);
-		assert_int_equal(only_pod(&d)->proxy_uid, cases[i].uid);
+		assert_int_equal(only_pod(&d)->sidecar, sidecars[i].sidecar);
+		assert_int_equal(only_pod(&d)->proxy.uid, sidecars[i].uid);
+		assert_int_equal(only_pod(&d)->proxy.gid, sidecars[i].gid);
 	}
+}
+
+/* Whose programs are in the pod: of containers that stay. */
+static void containers_have_effective_users(void **state)
+{
+	_decoded_ struct decoded d = decode(
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"spec\":{"
+		"\"securityContext\":{\"runAsUser\":5},\"initContainers\":["
+		"{\"name\":\"init\",\"securityContext\":{\"runAsUser\":9}},"
+		"{\"name\":\"side\",\"restartPolicy\":\"Always\"}],"
+		"\"containers\":[{\"name\":\"app\",\"securityContext\":"
+		"{\"runAsUser\":0,\"runAsGroup\":7}},{\"name\":\"b\"}]}}");
+	const struct mesh_pod *p = only_pod(&d);
+
+	assert_int_equal(p->n_containers, 3);
+	assert_string_equal(p->containers[0].name, "side");
+	assert_int_equal(p->containers[0].uid, 5);
+	assert_int_equal(p->containers[0].gid, SMC_ID_ANY);
+	assert_int_equal(p->containers[1].uid, 0);
+	assert_int_equal(p->containers[1].gid, 7);
+	assert_int_equal(p->containers[2].uid, 5);
+	assert_false(p->sidecar);
 }
 
 /* Who may make pods must not name another pod's cgroup. */
@@ -451,7 +502,8 @@ int main(void)
 		cmocka_unit_test(first_annotation_wins_over_its_alias),
 		cmocka_unit_test(bad_annotation_is_a_problem_of_the_pod),
 		cmocka_unit_test(annotations_of_a_wrong_type_are_none),
-		cmocka_unit_test(sidecar_is_found_by_its_container),
+		cmocka_unit_test(sidecar_is_hinted_at_by_its_container),
+		cmocka_unit_test(containers_have_effective_users),
 		cmocka_unit_test(hash_is_a_static_pods_only),
 		cmocka_unit_test(replaced_by_its_controller),
 		cmocka_unit_test(owners_of_wrong_types_are_none),

@@ -3,17 +3,12 @@
  * in a tree of the test's own, which inotify watches like any other. */
 #include "unit.h"
 #include "tree.h"
+#include "procs.h"
 #include "no_inotify.h"
 
 #include <poll.h>
 
 #include "node/kubepods.h"
-
-#define UID1 "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
-#define UID1_ "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
-#define UID2 "11111111-2222-3333-4444-555555555555"
-#define UID2_ "11111111_2222_3333_4444_555555555555"
-#define STATIC_UID "0123456789abcdef0123456789abcdef" /* a static pod's */
 
 /* ---- names --------------------------------------------------------------- */
 
@@ -22,6 +17,14 @@ static void assert_pod(const char *name, const char *uid)
 	char got[PODNAME_UID_MAX] = "";
 
 	assert_int_equal(podname_parse(name, got), PODNAME_POD);
+	assert_string_equal(got, uid);
+}
+
+static void assert_container(const char *name, const char *uid)
+{
+	char got[PODNAME_UID_MAX] = "";
+
+	assert_int_equal(podname_parse(name, got), PODNAME_CONTAINER);
 	assert_string_equal(got, uid);
 }
 
@@ -49,6 +52,33 @@ static void test_names(void **state)
 	assert_what("besteffort", PODNAME_LEVEL);
 	assert_what("kubepods-burstable.slice", PODNAME_LEVEL);
 	assert_what("kubelet-kubepods-besteffort.slice", PODNAME_LEVEL);
+}
+
+/* What containerd without SystemdCgroup makes of what is meant for systemd. */
+static void test_container_names(void **state)
+{
+#define ID "9999999999999999999999999999999999999999999999999999999999999999"
+	assert_container("kubepods-burstable-pod" UID1_
+			 ".slice:cri-containerd:" ID,
+			 UID1);
+	assert_container("kubepods-pod" STATIC_UID ".slice:crio:" ID,
+			 STATIC_UID);
+	assert_container("kubelet-kubepods-besteffort-pod" UID2_
+			 ".slice:docker:" ID,
+			 UID2);
+	assert_true(podname_has("kubepods-pod" UID1_ ".slice:cri-containerd:1",
+				UID1));
+	assert_true(podname_has("kubepods-pod" UID1_ ".slice", UID1));
+	/* It is no pod's own directory, and no other pod's. */
+	assert_false(podname_is("kubepods-pod" UID1_ ".slice:cri-containerd:1",
+				UID1));
+	assert_false(podname_has("kubepods-pod" UID2_ ".slice:cri-containerd:1",
+				 UID1));
+	assert_what("system.slice:docker:" UID1, PODNAME_OTHER);
+	assert_what("kubepods-pod.slice:cri-containerd:" ID, PODNAME_OTHER);
+	assert_what("kubepods.slice:cri-containerd:" ID, PODNAME_OTHER);
+	assert_what(":kubepods-pod" UID1_ ".slice", PODNAME_OTHER);
+	assert_what("x:pod" UID1, PODNAME_OTHER);
 }
 
 static void test_other_names(void **state)
@@ -142,7 +172,7 @@ static struct kubepods *open_tree(void)
 
 static int start(void **state)
 {
-	tree_empty();
+	empty_proc(state);
 	make_dirs("proc/self");
 	make_dirs("cg/system.slice");
 	return 0;
@@ -211,13 +241,13 @@ static void test_nested(void **state)
 
 static void test_there_before(void **state)
 {
-	char path[CGROUP_PATH_MAX];
+	_place_ struct place found = PLACE_NONE;
 	_kubepods_ struct kubepods *k = NULL;
 
 	make_dirs("cg/kubepods/besteffort/pod" UID1);
 	k = open_tree();
 	assert_string_equal(told(k), "");
-	assert_int_equal(kubepods_netns(k, at("proc"), UID1, path), -ENOENT);
+	assert_int_equal(kubepods_place(k, at("proc"), UID1, &found), -ENOENT);
 	remove_tree("cg/kubepods/besteffort/pod" UID1);
 	make_dirs("cg/kubepods/besteffort/pod" UID1);
 	assert_string_equal(told(k), UID1 " ");
@@ -262,6 +292,63 @@ static void test_populated(void **state)
 	assert_says(told(k), UID1 " ");
 	write_text("cg/kubepods/pod" UID1 "/cgroup.events", "populated 1\n");
 	assert_says(told(k), UID1 " ");
+}
+
+/* ---- a runtime that has containers elsewhere ----------------------------- */
+
+#define CONTAINERD "cg/system.slice/containerd.service"
+#define STRAY(uid, id) \
+	CONTAINERD "/kubepods-burstable-pod" uid ".slice:cri-containerd:" id
+
+/* Kubelet's directory comes, its containers do not come below it. Once one was
+ * found among the processes, the next ones are told of as they come. */
+static void test_elsewhere(void **state)
+{
+	_place_ struct place found = PLACE_NONE;
+	_kubepods_ struct kubepods *k = open_tree();
+	struct told t = {};
+
+	make_dirs("cg/kubepods.slice/kubepods-burstable.slice/"
+		  "kubepods-burstable-pod" UID1_ ".slice");
+	kubepods_scan(k, note, &t);
+	told(k);
+	kubepods_follow(k, UID1);
+	make_dirs(STRAY(UID1_, "1"));
+	make_dirs("cg/user.slice/deep/deeper/deepest/below");
+	assert_string_equal(told(k), "");
+	assert_int_equal(kubepods_place(k, at("proc"), UID1, &found), -ENOENT);
+
+	t.text[0] = '\0';
+	kubepods_seek(k, note, &t);
+	assert_string_equal(t.text, UID1 " ");
+	make_process(1, "ns/host", "ns/host", "", 1);
+	make_process(30, "ns/pod", "ns/host", "", 200);
+	write_text(STRAY(UID1_, "1") "/cgroup.procs", "30\n");
+	assert_int_equal(kubepods_place(k, at("proc"), UID1, &found), 0);
+	assert_string_equal(found.path, at("proc/30/ns/net"));
+	told(k);
+
+	make_dirs(STRAY(UID2_, "2"));
+	assert_string_equal(told(k), UID2 " ");
+	make_dirs(STRAY(UID1_, "3"));
+	assert_string_equal(told(k), UID1 " ");
+	make_dirs(STRAY(UID1_, "3") "/init"); /* of the one that is followed */
+	assert_string_equal(told(k), UID1 " ");
+	remove_tree(STRAY(UID2_, "2"));
+	told(k);
+	assert_false(kubepods_known(k, UID2));
+}
+
+/* Directly below the mount, which is always watched. */
+static void test_elsewhere_at_the_top(void **state)
+{
+	_kubepods_ struct kubepods *k = open_tree();
+
+	make_dirs("cg/kubepods-pod" UID1_ ".slice:cri-containerd:1");
+	make_dirs("cg/pod" UID2);
+	make_dirs("cg/kubepods-pod" UID2_ ".slice");
+	assert_string_equal(told(k), UID1 " ");
+	assert_false(kubepods_any(k));
 }
 
 /* ---- v1 ------------------------------------------------------------------ */
@@ -324,13 +411,13 @@ static void test_many(void **state)
 
 static void test_nothing(void **state)
 {
+	_place_ struct place found = PLACE_NONE;
 	_kubepods_ struct kubepods *k = NULL;
-	char path[CGROUP_PATH_MAX];
 
 	assert_int_equal(kubepods_open(at("proc"), NULL, &k), 0);
 	assert_false(kubepods_any(k));
 	assert_int_equal(kubepods_read(k, note, NULL), 0);
-	assert_int_equal(kubepods_netns(k, at("proc"), UID1, path), -ENOENT);
+	assert_int_equal(kubepods_place(k, at("proc"), UID1, &found), -ENOENT);
 	kubepods_unfollow(k, UID1);
 	kubepods_close(NULL);
 }
@@ -374,6 +461,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_container_names),
 		cmocka_unit_test(test_other_names),
 		cmocka_unit_test(test_name_of_a_pod),
 		tree_test(test_cgroupfs),
@@ -382,6 +470,8 @@ int main(void)
 		tree_test(test_there_before),
 		tree_test(test_follow),
 		tree_test(test_populated),
+		tree_test(test_elsewhere),
+		tree_test(test_elsewhere_at_the_top),
 		tree_test(test_hybrid),
 		tree_test(test_many),
 		tree_test(test_nothing),

@@ -14,7 +14,7 @@
 #define CLUSTER_IP "10.96.0.7"
 
 static struct plan_endpoint endpoints[2];
-static struct plan_service services[2];
+static struct plan_service services[3];
 static struct cidr cidrs[1];
 static struct plan_port ports[2];
 static struct plan_pod pod;
@@ -38,9 +38,11 @@ static int make_plan(void **state)
 		.addr = addr(NODE_ADDR),
 		.value = {.transports = SMC_TRANSPORT_SMCR,
 			  .flags = SMC_ENDPOINT_ANSWER_ONLY}};
-	services[0] = (struct plan_service){.key = at(CLUSTER_IP, 80),
+	/* an external address of a Service, and the endpoint's */
+	services[0] = (struct plan_service){.key = at(PEER, 90)};
+	services[1] = (struct plan_service){.key = at(CLUSTER_IP, 80),
 					    .transports = SMC_TRANSPORT_SMCR};
-	services[1] = (struct plan_service){.key = at(CLUSTER_IP, 81)};
+	services[2] = (struct plan_service){.key = at(CLUSTER_IP, 81)};
 	pod = (struct plan_pod){.armed = true,
 				.pod_id = 7,
 				.value.transports = SMC_TRANSPORT_SMCR |
@@ -49,7 +51,7 @@ static int make_plan(void **state)
 				  .endpoints = endpoints,
 				  .n_endpoints = 2,
 				  .services = services,
-				  .n_services = 2,
+				  .n_services = 3,
 				  .cidrs = cidrs,
 				  .ports = ports};
 	memset(cidrs, 0, sizeof(cidrs));
@@ -76,6 +78,8 @@ static void test_would(void **state)
 	assert_true(would(PEER, 80, SMC_ROLE_SERVER));
 	assert_true(would(PEER, 80, 0));
 	assert_false(would("10.0.0.3", 80, 0));
+	assert_false(would(PEER, 90, SMC_ROLE_CLIENT));
+	assert_true(would(PEER, 90, SMC_ROLE_SERVER));
 	/* a node's address: its offers are answered, no more */
 	assert_false(would(NODE_ADDR, 80, SMC_ROLE_CLIENT));
 	assert_true(would(NODE_ADDR, 80, SMC_ROLE_SERVER));
@@ -274,7 +278,7 @@ static void test_without_smc(void **state)
 }
 
 /* Sockets of the application in a pod with a sidecar are not converted. */
-static void test_keep_uid(void **state)
+static void test_keep_owners(void **state)
 {
 	struct netns_listener l[] = {{.port = 8080, .uid = 1000},
 				     {.port = 15006, .uid = 1337},
@@ -283,14 +287,18 @@ static void test_keep_uid(void **state)
 	struct plain p = {
 		.listeners = l, .n_listeners = 3, .flows = f, .n_flows = 3};
 
+	const struct smc_owner proxy[] = {{1337, SMC_ID_ANY},
+					  {SMC_ID_ANY, 1000}};
+
 	f[0].uid = f[2].uid = 1337;
 	f[1].uid = 1000;
-	plain_keep_uid(&p, 1337);
+	plain_keep_owners(&p, proxy, 2);
 	assert_int_equal(p.n_listeners, 1);
 	assert_int_equal(l[0].port, 15006);
 	assert_int_equal(p.n_flows, 2);
 	assert_int_equal(f[1].local_port, 3);
-	plain_keep_uid(&p, 5);
+	/* no socket's group is known */
+	plain_keep_owners(&p, &proxy[1], 1);
 	assert_int_equal(p.n_listeners + p.n_flows, 0);
 }
 
@@ -309,7 +317,7 @@ int main(void)
 		late_test(test_outcomes),
 		late_test(test_server),
 		cmocka_unit_test(test_without_smc),
-		cmocka_unit_test(test_keep_uid),
+		cmocka_unit_test(test_keep_owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

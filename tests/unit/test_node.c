@@ -2,6 +2,7 @@
 /* user/node on made-up /proc and cgroup trees, and on messages made here. */
 #include "unit.h"
 #include "tree.h"
+#include "procs.h"
 
 #include <fcntl.h>
 #include <linux/if_link.h>
@@ -21,48 +22,6 @@
 #include "node/nl.h"
 #include "node/proc.h"
 #include "node/uidmap.h"
-
-#define UID1 "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
-#define UID1_ "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
-#define UID2 "11111111-2222-3333-4444-555555555555"
-#define UID2_ "11111111_2222_3333_4444_555555555555"
-#define STATIC_UID "0123456789abcdef0123456789abcdef" /* a static pod's */
-
-/* ---- made-up processes --------------------------------------------------- */
-
-/* A process: its namespaces are links to files that stand for them. */
-static void make_process(int pid, const char *net, const char *user,
-			 const char *cgroup, long long start)
-{
-	char path[64], text[512];
-
-	snprintf(path, sizeof(path), "proc/%d/stat", pid);
-	snprintf(text, sizeof(text),
-		 "%d (a ) (b) S 1 %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %lld 0",
-		 pid, pid, pid, start);
-	write_text(path, text);
-	snprintf(path, sizeof(path), "proc/%d/cgroup", pid);
-	write_text(path, cgroup);
-	snprintf(path, sizeof(path), "proc/%d/ns", pid);
-	make_dirs(path);
-	snprintf(path, sizeof(path), "proc/%d/ns/net", pid);
-	assert_return_code(symlink(at(net), at(path)), errno);
-	snprintf(path, sizeof(path), "proc/%d/ns/user", pid);
-	assert_return_code(symlink(at(user), at(path)), errno);
-}
-
-static int empty_tree(void **state)
-{
-	tree_empty();
-	for (int i = 0; i < 3; i++) {
-		static const char *const ns[] = {"ns/host", "ns/pod",
-						 "ns/inner"};
-
-		write_text(ns[i], "");
-	}
-	make_dirs("proc");
-	return 0;
-}
 
 /* ---- cgroups ------------------------------------------------------------- */
 
@@ -117,44 +76,13 @@ static void test_cgroup_id(void **state)
 	assert_int_equal(id, st.st_ino); /* no kernfs: the fall-back */
 }
 
-/*
- * 1 is the host's init; 20 is being started by the runtime and still in the
- * host's namespace; 30 is the sandbox; 25 came later and unshared its own.
- */
-static void make_pod_processes(const char *cgroup)
+static void test_populated(void **state)
 {
-	make_process(1, "ns/host", "ns/host", "0::/init.scope\n", 1);
-	make_process(20, "ns/host", "ns/host", cgroup, 50);
-	make_process(25, "ns/inner", "ns/host", cgroup, 300);
-	make_process(30, "ns/pod", "ns/host", cgroup, 200);
-	make_process(40, "ns/pod", "ns/host", "0::/user.slice\n", 10);
-}
-
-static void test_pod_netns(void **state)
-{
-	char path[CGROUP_PATH_MAX];
-
-	make_pod_processes("");
-	write_text("cg/kubepods/pod" UID1 "/cgroup.procs", "");
-	write_text("cg/kubepods/pod" UID1 "/c1/cgroup.procs", "0\n20\n25\n");
-	write_text("cg/kubepods/pod" UID1 "/c2/x/cgroup.procs", "30\n99\n");
-	assert_int_equal(cgroup_pod_netns(at("proc"), at("cg"), UID1, path), 0);
-	assert_string_equal(path, at("proc/30/ns/net"));
-}
-
-/* The kubelet uses v1 hierarchies: no directory in the v2 tree. */
-static void test_pod_netns_hybrid(void **state)
-{
-	char path[CGROUP_PATH_MAX];
-
-	make_dirs("cg/user.slice");
-	make_pod_processes("4:memory:/kubepods/pod" UID1 "/c1\n0::/\n");
-	assert_int_equal(cgroup_pod_netns(at("proc"), at("cg"), UID1, path), 0);
-	assert_string_equal(path, at("proc/30/ns/net"));
-	assert_int_equal(cgroup_pod_netns(at("proc"), NULL, UID1, path), 0);
-	assert_string_equal(path, at("proc/30/ns/net"));
-	assert_int_equal(cgroup_pod_netns(at("proc"), at("cg"), UID2, path),
-			 -ENOENT);
+	write_text("cg/a/cgroup.events", "populated 0\nfrozen 0\n");
+	assert_false(cgroup_populated(at("cg/a")));
+	write_text("cg/a/cgroup.events", "populated 1\nfrozen 0\n");
+	assert_true(cgroup_populated(at("cg/a")));
+	assert_true(cgroup_populated(at("cg"))); /* the root has no such file */
 }
 
 /* ---- processes ----------------------------------------------------------- */
@@ -189,31 +117,50 @@ static void test_uid_map(void **state)
 	assert_int_equal(uidmap_translate(at("nomap"), 1, &uid), -ENOENT);
 }
 
+static int uid_to_host(const char *proc, const char *netns, __u32 uid,
+		       __u32 *out)
+{
+	const struct netns_ref ref = {.path = netns, .proc = at(proc)};
+	struct smc_owner o = {uid, SMC_ID_ANY};
+	int err = uidmap_owners(&ref, &o, 1);
+
+	assert_int_equal(o.gid, SMC_ID_ANY);
+	*out = o.uid;
+	return err;
+}
+
 static void test_uid_of_pod(void **state)
 {
 	__u32 uid = 0;
 
 	/* No process there: as it is. */
-	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 1337, &uid),
-			 0);
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 1337, &uid), 0);
 	assert_int_equal(uid, 1337);
 
 	make_process(5, "ns/host", "ns/host", "", 1);
 	make_process(6, "ns/pod", "ns/inner", "", 2);
 	write_text("proc/6/uid_map", "0 100000 65536\n");
-	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 1337, &uid),
-			 0);
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 1337, &uid), 0);
 	assert_int_equal(uid, 101337);
-	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 65536, &uid),
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 65536, &uid),
 			 -ERANGE);
+
+	/* Groups have a map of their own. */
+	const struct netns_ref ref = {.path = at("ns/pod"), .proc = at("proc")};
+	struct smc_owner o[] = {{SMC_ID_ANY, 7}, {8, 9}};
+
+	write_text("proc/6/gid_map", "0 200000 65536\n");
+	assert_int_equal(uidmap_owners(&ref, o, 2), 0);
+	assert_int_equal(o[0].uid, SMC_ID_ANY);
+	assert_int_equal(o[0].gid, 200007);
+	assert_int_equal(o[1].uid, 100008);
+	assert_int_equal(o[1].gid, 200009);
 
 	/* 6 turns out to be a program's own sandbox in a pod of the host's. */
 	make_process(8, "ns/pod", "ns/host", "", 2);
-	assert_int_equal(uidmap_to_host(at("proc"), at("ns/pod"), 1337, &uid),
-			 0);
+	assert_int_equal(uid_to_host("proc", at("ns/pod"), 1337, &uid), 0);
 	assert_int_equal(uid, 1337);
-	assert_int_equal(uidmap_to_host(at("proc"), at("gone"), 1, &uid),
-			 -ENOENT);
+	assert_int_equal(uid_to_host("proc", at("gone"), 1, &uid), -ENOENT);
 }
 
 /* A process in namespaces of its own. Return: 0 where that is not allowed. */
@@ -259,12 +206,12 @@ static void test_uid_of_named_process(void **state)
 	fputs(text, f);
 	assert_int_equal(fclose(f), 0);
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	assert_int_equal(uidmap_to_host(at("no"), path, 1337, &uid), 0);
+	assert_int_equal(uid_to_host("no", path, 1337, &uid), 0);
 	assert_int_equal(uid, getuid());
-	assert_int_equal(uidmap_to_host(at("no"), path, 1338, &uid), -ERANGE);
+	assert_int_equal(uid_to_host("no", path, 1338, &uid), -ERANGE);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	assert_int_equal(uidmap_to_host(at("no"), path, 1337, &uid), -ENOENT);
+	assert_int_equal(uid_to_host("no", path, 1337, &uid), -ENOENT);
 }
 
 struct netns_seen {
@@ -273,14 +220,14 @@ struct netns_seen {
 	char last[4096];
 };
 
-static int note_netns(const char *path, __u64 inode, void *arg)
+static int note_netns(const struct place *place, void *arg)
 {
 	struct netns_seen *seen = arg;
 
-	if (strncmp(path, tree_top,
+	if (strncmp(place->path, tree_top,
 		    strlen(tree_top))) /* one of this machine's */
 		return 0;
-	snprintf(seen->last, sizeof(seen->last), "%s", path);
+	snprintf(seen->last, sizeof(seen->last), "%s", place->path);
 	if (++seen->n == seen->stop_at)
 		return -ECANCELED;
 	return seen->gone ? -ENOENT : 0;
@@ -565,22 +512,23 @@ static void test_helper_in_a_helper(void **state)
 
 static void test_helper_fails(void **state)
 {
+	const struct netns_ref nowhere = {.path = at("no")},
+			       file = {.path = at("ns/pod")};
 	_buf_ struct buf b = {};
 
 	assert_int_equal(run(die_early, &b), -EIO);
 	assert_int_equal(run(leave, &b), -EIO);
 	assert_int_equal(helper_run(NULL, run_for_ever, NULL, 50, &b),
 			 -ETIMEDOUT);
-	assert_int_equal(helper_run(at("no"), say_arg, "", 2000, &b), -ENOENT);
-	assert_int_equal(helper_run(at("ns/pod"), say_arg, "", 2000, &b),
-			 -EINVAL);
+	assert_int_equal(helper_run(&nowhere, say_arg, "", 2000, &b), -ENOENT);
+	assert_int_equal(helper_run(&file, say_arg, "", 2000, &b), -EINVAL);
 	assert_int_equal(b.len, 0);
 	/* Nobody is left behind. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 }
 
-#define node_test(f) cmocka_unit_test_setup(f, empty_tree)
+#define node_test(f) cmocka_unit_test_setup(f, empty_proc)
 
 int main(void)
 {
@@ -588,8 +536,7 @@ int main(void)
 		node_test(test_find_pod),
 		node_test(test_no_pod_in_a_pod),
 		node_test(test_cgroup_id),
-		node_test(test_pod_netns),
-		node_test(test_pod_netns_hybrid),
+		node_test(test_populated),
 		node_test(test_start_time),
 		node_test(test_uid_map),
 		node_test(test_uid_of_pod),

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "datapath/passes.h"
+#include "mesh/owners.h"
 
 /* ---- what two forms of a row both allow: each form with each other ---- */
 
@@ -15,7 +16,8 @@ static bool pod_allows(const struct smc_pod *p, __u32 pod_id, __u32 uid,
 {
 	return !(p->flags & (SMC_POD_DENY | SMC_POD_REFUSED)) &&
 	       p->pod_id == pod_id &&
-	       (p->uid == SMC_UID_ANY || p->uid == uid) &&
+	       (!(p->flags & SMC_POD_SIDECAR) ||
+		owners_have(p->owners, p->n_owners, uid, 0)) &&
 	       p->transports & transport;
 }
 
@@ -33,20 +35,30 @@ static void check_pod(const struct smc_pod *have, const struct smc_pod *want)
 						pod_allows(want, id, uid, t));
 }
 
+static struct smc_pod form(__u32 id, __u32 flags, __u32 transports, __u32 uid)
+{
+	struct smc_pod p = {
+		.pod_id = id, .flags = flags, .transports = transports};
+
+	if (flags & SMC_POD_SIDECAR)
+		p.owners[p.n_owners++] = (struct smc_owner){uid, SMC_ID_ANY};
+	return p;
+}
+
 static void test_pods(void **state)
 {
 	static const __u32 flags[] = {0, SMC_POD_DENY, SMC_POD_REFUSED,
 				      SMC_POD_SIDECAR};
-	static const __u32 uids[] = {SMC_UID_ANY, ALICE, BOB};
-	struct smc_pod forms[2 * 4 * 3 * 4];
+	static const __u32 uids[] = {ALICE, BOB};
+	struct smc_pod forms[2 * 4 * 2 * 4];
 	size_t n = 0;
 
 	for (__u32 id = 5; id <= 6; id++)
 		for (size_t f = 0; f < array_size(flags); f++)
 			for (size_t u = 0; u < array_size(uids); u++)
 				for (__u32 t = 0; t <= 3; t++)
-					forms[n++] = (struct smc_pod){
-						id, flags[f], t, uids[u]};
+					forms[n++] =
+						form(id, flags[f], t, uids[u]);
 	assert_int_equal(n, array_size(forms));
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < n; j++)
@@ -56,10 +68,8 @@ static void test_pods(void **state)
 /* A row that lets strangers pass allows nothing that a pod's row does. */
 static void test_shared(void **state)
 {
-	const struct smc_pod shared = {.flags = SMC_POD_SHARED,
-				       .uid = SMC_UID_ANY};
-	const struct smc_pod pod = {
-		.pod_id = 5, .transports = 3, .uid = SMC_UID_ANY};
+	const struct smc_pod shared = {.flags = SMC_POD_SHARED};
+	const struct smc_pod pod = {.pod_id = 5, .transports = 3};
 	struct smc_pod less;
 
 	row_less(MAP_NETNS, &shared, &pod, &less);
@@ -186,9 +196,9 @@ static void test_map_of_endpoints(void **state)
 	add_endpoint(&want, 5, 3);
 	add_endpoint(&want, 6, 3); /* comes */
 	assert_int_equal(passes_make(MAP_ENDPOINT, &want, &have, &p), 0);
-	assert_int_equal(p.removal, PASS_TAKE);
-	assert_int_equal(p.removed.n, 1);
-	assert_endpoint(&p.removed, 0, 1, 3);
+	assert_int_equal(p.removed[PASS_GIVE].n, 0);
+	assert_int_equal(p.removed[PASS_TAKE].n, 1);
+	assert_endpoint(&p.removed[PASS_TAKE], 0, 1, 3);
 	assert_int_equal(p.changed[PASS_TAKE].n, 1);
 	assert_endpoint(&p.changed[PASS_TAKE], 0, 2, 1);
 	assert_int_equal(p.halfway.n, 1);
@@ -203,10 +213,8 @@ static void test_map_of_endpoints(void **state)
 
 static void add_pod(struct rows *r, __u64 key, __u32 flags)
 {
-	const struct smc_pod value = {.pod_id = 5,
-				      .flags = flags,
-				      .transports = 3,
-				      .uid = SMC_UID_ANY};
+	const struct smc_pod value = {
+		.pod_id = 5, .flags = flags, .transports = 3};
 
 	assert_int_equal(rows_add(r, &key, &value), 0);
 }
@@ -226,8 +234,8 @@ static void test_map_of_cgroups(void **state)
 	add_pod(&want, 4, SMC_POD_DENY);
 	add_pod(&want, 5, 0);
 	assert_int_equal(passes_make(MAP_CGROUP, &want, &have, &p), 0);
-	assert_int_equal(p.removal, PASS_GIVE);
-	assert_int_equal(p.removed.n, 1);
+	assert_int_equal(p.removed[PASS_TAKE].n, 0);
+	assert_int_equal(p.removed[PASS_GIVE].n, 1);
 	assert_int_equal(p.changed[PASS_TAKE].n, 1);
 	assert_int_equal(*(__u64 *)rows_key(&p.changed[PASS_TAKE], 0), 3);
 	assert_int_equal(p.changed[PASS_GIVE].n, 1);
@@ -253,8 +261,47 @@ static void test_map_of_exclusions(void **state)
 	assert_int_equal(passes_make(MAP_CIDR, &want, &have, &p), 0);
 	assert_int_equal(p.added[PASS_TAKE].n, 1);
 	assert_int_equal(p.added[PASS_GIVE].n, 0);
-	assert_int_equal(p.removed.n, 1);
-	assert_int_equal(p.removal, PASS_GIVE);
+	assert_int_equal(p.removed[PASS_TAKE].n, 0);
+	assert_int_equal(p.removed[PASS_GIVE].n, 1);
+}
+
+static void add_service(struct rows *r, __u16 port, __u32 transports)
+{
+	const struct smc_addr_port key = {.port = port};
+	const struct smc_service value = {.transports = transports};
+
+	assert_int_equal(rows_add(r, &key, &value), 0);
+}
+
+static __u16 port_of(const struct rows *r)
+{
+	const struct smc_addr_port *key = rows_key(r, 0);
+
+	assert_int_equal(r->n, 1);
+	return key->port;
+}
+
+/* A row that only says no comes before an endpoint's row at its address would
+ * be believed, and goes after that has gone. */
+static void test_map_of_services(void **state)
+{
+	_cleanup_(rows_free) struct rows have = ROWS(MAP_SERVICE);
+	_cleanup_(rows_free) struct rows want = ROWS(MAP_SERVICE);
+	_cleanup_(passes_free) struct passes p = {};
+
+	add_service(&have, 1 << 8, 0); /* goes */
+	add_service(&have, 2 << 8, 3); /* goes */
+	add_service(&have, 3 << 8, 3); /* says no now */
+	add_service(&want, 3 << 8, 0);
+	add_service(&want, 4 << 8, 0); /* comes */
+	add_service(&want, 5 << 8, 3); /* comes */
+	assert_int_equal(passes_make(MAP_SERVICE, &want, &have, &p), 0);
+	assert_int_equal(port_of(&p.removed[PASS_TAKE]), 2 << 8);
+	assert_int_equal(port_of(&p.removed[PASS_GIVE]), 1 << 8);
+	assert_int_equal(port_of(&p.changed[PASS_TAKE]), 3 << 8);
+	assert_int_equal(p.changed[PASS_GIVE].n, 0);
+	assert_int_equal(port_of(&p.added[PASS_TAKE]), 4 << 8);
+	assert_int_equal(port_of(&p.added[PASS_GIVE]), 5 << 8);
 }
 
 int main(void)
@@ -268,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_map_of_endpoints),
 		cmocka_unit_test(test_map_of_cgroups),
 		cmocka_unit_test(test_map_of_exclusions),
+		cmocka_unit_test(test_map_of_services),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

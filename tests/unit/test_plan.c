@@ -90,7 +90,7 @@ static void verified_pod_is_armed_and_published(void **state)
 	assert_int_equal(armed->value.pod_id, 1);
 	assert_int_equal(armed->value.flags, 0);
 	assert_int_equal(armed->value.transports, D);
-	assert_int_equal(armed->value.uid, SMC_UID_ANY);
+	assert_int_equal(armed->value.n_owners, 0);
 	assert_int_equal(armed->published.n, 2);
 	assert_int_equal(s->plan.n_endpoints, 2);
 	assert_int_equal(endpoint(s, "10.0.0.1")->value.transports, D);
@@ -198,13 +198,32 @@ static void sidecar_converts_its_proxy_only(void **state)
 	struct mesh_pod *p = add_pod(s, "n1", "a", "10.0.0.1");
 	struct mesh_seen *seen = see(s, p);
 
+	/* What its object says is a hint: what was seen decides. */
 	p->sidecar = true;
-	seen->convert_uid = 101337;
+	plan(s);
+	assert_int_equal(s->plan.pods[0].value.flags, 0);
+	p->sidecar = false;
+	seen->sidecar = true;
+	seen->n_owners = 2;
+	seen->owners[0] = (struct smc_owner){101337, SMC_ID_ANY};
+	seen->owners[1] = (struct smc_owner){SMC_ID_ANY, 101337};
 	plan(s);
 	assert_int_equal(s->plan.pods[0].value.flags, SMC_POD_SIDECAR);
-	assert_int_equal(s->plan.pods[0].value.uid, 101337);
-	/* Without the UID every socket would be converted. */
-	seen->convert_uid = SMC_UID_ANY;
+	assert_int_equal(s->plan.pods[0].value.n_owners, 2);
+	assert_memory_equal(s->plan.pods[0].value.owners, seen->owners,
+			    2 * sizeof(seen->owners[0]));
+	/* Where the kernel refused a socket nobody else gets one either. */
+	seen->verified = false;
+	seen->reason = SMC_REASON_REFUSED;
+	plan(s);
+	assert_false(s->plan.pods[0].armed);
+	assert_int_equal(s->plan.pods[0].value.flags,
+			 SMC_POD_SIDECAR | SMC_POD_REFUSED);
+	assert_int_equal(s->plan.pods[0].value.n_owners, 2);
+	seen->verified = true;
+	seen->reason = SMC_REASON_NONE;
+	/* Without an owner nobody is converted. */
+	seen->n_owners = 0;
 	plan(s);
 	assert_false(s->plan.pods[0].armed);
 	assert_reason(s->plan.pods[0].reason, OWNER_RULE);

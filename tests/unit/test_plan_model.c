@@ -91,7 +91,8 @@ static void random_pod(struct history *h, size_t i)
 		.addrs = random_addrs(h->pod_addrs[i]),
 		.exclude_in = random_ports(),
 		.exclude_out = random_ports(),
-		.sidecar = rarely(4),
+		.sidecar = rarely(4), /* a hint: nothing depends on it here */
+		.forwards = rarely(24),
 	};
 }
 
@@ -108,7 +109,9 @@ static void random_seen(struct history *h, size_t i)
 		.cgroup_id = below(6),
 		.was_armed = rarely(2),
 		.transports = rarely(12) ? 0 : 1 + below(3),
-		.convert_uid = rarely(3) ? SMC_UID_ANY : 1337,
+		.sidecar = rarely(4),
+		.n_owners = below(SMC_OWNERS + 1),
+		.owners = {{1337, below(3)}, {1338, SMC_ID_ANY}},
 		.addrs = rarely(2) ? h->s->pods[i].addrs
 				   : random_addrs(h->seen_addrs[i]),
 	};
@@ -274,7 +277,10 @@ static void compare_pod(struct scene *s, const struct ref_claims *all,
 		if (got->netns_cookie) {
 			assert_int_equal(reason, SMC_REASON_REFUSED);
 			assert_int_equal(got->netns_cookie, seen->netns_cookie);
-			assert_int_equal(got->value.flags, SMC_POD_REFUSED);
+			assert_int_equal(
+				got->value.flags,
+				SMC_POD_REFUSED |
+					(seen->sidecar ? SMC_POD_SIDECAR : 0));
 			assert_int_equal(got->value.pod_id, seen->pod_id);
 			assert_int_equal(got->value.transports, 0);
 		}
@@ -287,10 +293,12 @@ static void compare_pod(struct scene *s, const struct ref_claims *all,
 			 p->host_network ? 0 : seen->netns_cookie);
 	assert_int_equal(got->cgroup_id, p->host_network ? seen->cgroup_id : 0);
 	assert_int_equal(got->value.pod_id, seen->pod_id);
-	assert_int_equal(got->value.flags, p->sidecar ? SMC_POD_SIDECAR : 0);
+	assert_int_equal(got->value.flags, seen->sidecar ? SMC_POD_SIDECAR : 0);
 	assert_int_equal(got->value.transports, seen->transports);
-	assert_int_equal(got->value.uid,
-			 p->sidecar ? seen->convert_uid : SMC_UID_ANY);
+	assert_int_equal(got->value.n_owners,
+			 seen->sidecar ? seen->n_owners : 0);
+	assert_memory_equal(got->value.owners, seen->owners,
+			    got->value.n_owners * sizeof(struct smc_owner));
 }
 
 static void compare_pods(struct scene *s, const struct ref_claims *all)
@@ -533,7 +541,7 @@ static void check_coverage(const struct seen_of *c)
 		      c->plans, c->armed, c->endpoints, c->host_endpoints,
 		      c->denied, c->conflicts, c->shared, c->warnings, c->off);
 	assert_true(c->armed > c->plans / 5);
-	assert_true(c->endpoints > c->plans);
+	assert_true(c->endpoints > c->plans / 2);
 	assert_true(c->host_endpoints > c->plans / 20);
 	assert_true(c->denied > c->plans / 4);
 	assert_true(c->conflicts > c->plans / 50);

@@ -202,6 +202,39 @@ static void both_who_claim_an_address_are_told(void **state)
 	assert_true(talk_is_quiet(&b.t));
 }
 
+/* The rules let pass whom two containers are: said once, and only of rules. */
+static void shared_owners_are_named(void **state)
+{
+	struct mesh_container c[] = {{(char *)"app", 7, 7},
+				     {(char *)"proxy", 7, SMC_ID_ANY}};
+	const struct mesh_pod said = {
+		.uid = (char *)"p1", .containers = c, .n_containers = 2};
+	struct plan_pod row = {.pod = &said};
+	struct pod *p = add("p1");
+
+	b.plan.pods = &row;
+	b.plan.n_pods = 1;
+	p->facts.sidecar = (struct sidecar_found){
+		.sidecar = true,
+		.by_hint = true,
+		.n_owners = 1,
+		.owners = {{.uid = 7, .gid = SMC_ID_ANY}}};
+	tell();
+	assert_true(talk_is_quiet(&b.t));
+	p->facts.sidecar.by_hint = false;
+	tell();
+	tell();
+	take("the containers app and proxy are both whom the sidecar's redirect lets pass (UID 7)",
+	     201);
+	assert_true(talk_is_quiet(&b.t)); /* once */
+	c[0].uid = 8;
+	tell();
+	assert_true(talk_is_quiet(&b.t));
+	c[0].uid = 7;
+	tell();
+	take("\"SharedOwner\"", 201);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -211,6 +244,7 @@ int main(void)
 		test(what_is_refused_is_said_until_it_is_over),
 		test(late_listeners_are_named),
 		test(both_who_claim_an_address_are_told),
+		test(shared_owners_are_named),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);

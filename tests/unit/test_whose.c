@@ -7,6 +7,8 @@
 
 #define UID "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 #define UID_ "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
+#define UID2 "11111111-2222-3333-4444-555555555555"
+#define UID2_ "11111111_2222_3333_4444_555555555555"
 
 static void assert_whose(const char *table, const char *want)
 {
@@ -23,6 +25,9 @@ static void assert_whose(const char *table, const char *want)
 
 static void test_pods(void **state)
 {
+	assert_whose("0::/system.slice/containerd.service/kubepods-pod" UID_
+		     ".slice:cri-containerd:3f9a\n",
+		     UID);
 	assert_whose("0::/kubepods/burstable/pod" UID "/3f9a\n", UID);
 	assert_whose("0::/kubepods.slice/kubepods-pod" UID_
 		     ".slice/cri-3f9a.scope\n",
@@ -45,11 +50,21 @@ static void test_no_pod(void **state)
 	assert_int_equal(netns_pod_uid("", uid), -ENOENT);
 }
 
+/* A pod may make any name below its own directory. */
+static void test_first_pod_counts(void **state)
+{
+	assert_whose("0::/kubepods/pod" UID2 "/c1/pod" UID "\n", UID2);
+	assert_whose("0::/system.slice/containerd.service/kubepods-pod" UID2_
+		     ".slice:cri-containerd:1/pod" UID "\n",
+		     UID2);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pods),
 		cmocka_unit_test(test_no_pod),
+		cmocka_unit_test(test_first_pod_counts),
 	};
 
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);

@@ -82,7 +82,6 @@ static inline struct mesh_pod *scene_pod(struct scene *s, const char *node,
 	p->node = (char *)node;
 	p->enabled = MESH_ON;
 	p->addrs = addrs;
-	p->proxy_uid = MESH_DEFAULT_PROXY_UID;
 	p->created = 1000 + s->world.n_pods;
 	return p;
 }
@@ -101,7 +100,6 @@ static inline struct mesh_seen *see(struct scene *s, const struct mesh_pod *p)
 	else
 		seen->netns_cookie = 100 + s->n_seen;
 	seen->transports = R | D;
-	seen->convert_uid = SMC_UID_ANY;
 	seen->addrs = p->addrs;
 	s->n_seen++;
 	return seen;

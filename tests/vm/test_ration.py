@@ -328,14 +328,6 @@ def idle(pod, n):
     return proc
 
 
-def update(lab, name, key, *words):
-    """Write a row of a pinned map as words of 32 bits."""
-    value = b"".join((w % 2**32).to_bytes(4, "little") for w in words)
-    lab.vm.run(f"bpftool map update pinned {PINS}{name} key "
-               f"{' '.join(map(str, key))} value "
-               f"{' '.join(map(str, value))}")
-
-
 def test_what_is_counted_wrongly_is_mended(lab):
     """While somebody has taken a program off sockets are closed: their rows are
     left. The agent asks the kernel for its sockets, twice; what it cannot ask
@@ -349,8 +341,8 @@ def test_what_is_counted_wrongly_is_mended(lab):
     gone.stdin(None)
     gone.wait()
     unknown = (2**40 + 7).to_bytes(8, "little")
-    update(lab, "smc_pending", unknown, SLOT_STRANGERS, 2**31,
-           0, 0)    # no such namespace
+    lab.agent.write_row("smc_pending", unknown, SLOT_STRANGERS, 2**31,
+                        0, 0)    # no such namespace
     assert lab.held() == ({0: 7, slot: 7}, 8)
     lab.agent.start()
     wait_for(lambda: lab.held() == ({0: 3, SLOT_STRANGERS: 1, slot: 2}, 3), 30,
@@ -365,27 +357,6 @@ def test_what_is_counted_wrongly_is_mended(lab):
 
 # ---- without the ration: this is what it keeps away ----------------------------
 
-USES_AT, USE_PENDING = 20, 16    # in smc_config: its place, and the bit
-
-
-@contextlib.contextmanager
-def nothing_counted(lab):
-    """As where the kernel lacks a hook that the count needs."""
-    row = lab.vm.run(f"bpftool -j map lookup pinned {PINS}smc_config key "
-                     "0 0 0 0").json()["value"]
-    value = bytes(int(b, 16) for b in row)
-    words = [int.from_bytes(value[i:i + 4], "little")
-             for i in range(0, len(value), 4)]
-    assert words[USES_AT // 4] & USE_PENDING
-    words[USES_AT // 4] &= ~USE_PENDING
-    update(lab, "smc_config", bytes(4), *words)
-    try:
-        yield
-    finally:
-        words[USES_AT // 4] |= USE_PENDING
-        update(lab, "smc_config", bytes(4), *words)
-
-
 @pytest.mark.parametrize("who, family, protocol, port", [
     ("c", 2, 0, 7003),
     pytest.param("t", 2, 256, 7004, marks=pytest.mark.long),
@@ -394,7 +365,7 @@ def nothing_counted(lab):
 def test_control_without_the_ration(lab, who, family, protocol, port):
     """The same attacks, the same neighbours: the plain client of a converted
     server has no echo, and none of v's connections is whole."""
-    with nothing_counted(lab):
+    with lab.agent.nothing_counted():
         with lab.flood(getattr(lab, who), protocol, family) as made:
             assert list(made.values()) == [DEAD], made
             found = lab.neighbours(port)

@@ -15,25 +15,19 @@ listener; blocking and not. Control: the same attack with the mesh off, in the
 same VM just before. With it on nobody may fail, and nobody wait longer than the
 longest of the control and a second more.
 """
-import contextlib
 import time
 
 import pytest
 
-from smclab import Vm, progs, topo, wait_for
+from smclab import Vm, topo, wait_for
 from smclab.agents import Agent
-from smclab.crowd import hammering, options, ready, result, stop
-from smclab.flows import become, ends, serve
 from smclab.mesh import Mesh
+from smclab.neighbours import attack, serving, suffering, tell, unharmed
 
 SECONDS, LONG_SECONDS = 5, 60
 SMCD, PLAIN = ("smcd", "smcd"), ("plain", "plain")
 DEAD = "10.9.0.1+200:1000"
 EVIL = "10.244.1.12"
-UNPRIVILEGED = ["prlimit", "--nofile=8192:8192", "setpriv", "--reuid=65534",
-                "--regid=65534", "--clear-groups", "--bounding-set=-all",
-                "--inh-caps=-all"]
-MOST_MORE_MS = 1000
 
 # {name: [(pod, mode, options)]}: what runs at once
 ATTACKS = {
@@ -58,15 +52,6 @@ LONG_ATTACKS = {
             ("c", "refuse", {"to": f"{EVIL}:7000", "count": 2, "threads": 2}),
             ("c", "buffers", {"to": f"{EVIL}:7000", "count": 100})],
 }
-# {name: (pod, to, options of hammer)}
-NEIGHBOURS = {
-    "smc": ("v", "10.244.1.11:7000", {}),
-    "smc, not blocking": ("v", "10.244.1.11:7000", {"again": True}),
-    "plain in": ("t", "10.244.1.11:7000", {}),
-    "plain in, not blocking": ("t", "10.244.1.11:7000", {"again": True}),
-    "plain out": ("v", "10.244.1.20:7000", {}),
-    "plain out, not blocking": ("v", "10.244.1.20:7000", {"again": True}),
-}
 HOSTS = {"c": 10, "s": 11, "e": 12, "v": 13, "t": 20, "p": 21, "u": 30}
 
 
@@ -83,42 +68,22 @@ class Lab:
         self.agent = Agent(vm, self.mesh.objects()).start()
         self.mesh.agents.append(self.agent)
 
-    @contextlib.contextmanager
     def serving(self, becomes):
-        """Servers that were started as the mesh is now."""
-        become(lambda: self.agent.get("/v1/status")["pods"]["armed"],
-               4 * (becomes == SMCD))
-        servers = [serve(pod, 7000) for pod in (self.s, self.t, self.e)]
-        try:
-            become(lambda: ends(self.v, self.s), becomes)
-            yield
-        finally:
-            for server in servers:
-                server.kill()
+        return serving(self.agent, 4 * (becomes == SMCD),
+                       (self.s, self.t, self.e), self.v, becomes)
 
-    def attack(self, name, mode, opts):
-        argv = [*UNPRIVILEGED, progs.path("badpod"), mode, *options(opts)]
-        return ready(getattr(self, name).spawn(argv), mode)
-
-    def suffer(self, attack, seconds):
+    def suffer(self, what, seconds):
         """What the neighbours notice of an attack: {name: result of hammer}."""
-        attackers, neighbours = [], {}
+        attackers = []
         try:
-            attackers = [self.attack(*one) for one in attack]
-            neighbours = {
-                name: hammering(getattr(self, pod), to, count=0, pace=20000,
-                                tell=1, **opts)
-                for name, (pod, to, opts) in NEIGHBOURS.items()}
-            wait_for(lambda: all(p.out for p in neighbours.values()), 60,
-                     "a first connection of each neighbour")
-            time.sleep(seconds)    # the length of the attack, not a wait
-            found = {name: stop(proc) for name, proc in neighbours.items()}
-            for proc in attackers:
-                proc.kill()
-                print(proc.cmd[-8:], result(proc))
+            attackers = [attack(getattr(self, name), mode, opts)
+                         for name, mode, opts in what]
+            with suffering((self.v, self.t), self.s.v4, self.t.v4) as found:
+                time.sleep(seconds)    # the length of the attack, not a wait
+            tell(attackers)
             return found
         finally:
-            for proc in [*attackers, *neighbours.values()]:
+            for proc in attackers:
                 if proc.alive:
                     proc.kill(9)
 
@@ -134,22 +99,14 @@ def lab(request):
         yield Lab(vm)
 
 
-def compare(lab, name, attack, seconds):
+def compare(lab, name, what, seconds):
     with lab.mesh.changed(spec={"enabled": False}), lab.serving(PLAIN):
-        control = lab.suffer(attack, seconds)
+        control = lab.suffer(what, seconds)
     lab.calm()
     with lab.serving(SMCD):
-        found = lab.suffer(attack, seconds)
+        found = lab.suffer(what, seconds)
     lab.calm()
-    longest = max(r["own_ms"] for r in control.values())
-    for who, r in found.items():
-        print(f"{name}, {who}: {r['ok']} (control {control[who]['ok']}), "
-              f"median {r['p50_ms']} ({control[who]['p50_ms']}) ms, longest "
-              f"{r['own_ms']} ({control[who]['own_ms']}) ms, SMC {r['smc']}")
-    bad = {who: r for who, r in found.items()
-           if r["errors"] or r["own_ms"] > longest + MOST_MORE_MS}
-    assert not bad, (longest, bad)
-    assert found["smc"]["smc"], found["smc"]
+    unharmed(name, control, found)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

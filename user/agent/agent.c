@@ -144,26 +144,28 @@ static void watch_event(const char *path, void *arg)
 		agent_dirty(a);
 }
 
-/* Is there more to be found at @netns than what is known of @p? */
-static bool is_news(const struct pod *p, const char *netns)
+/* Is there more to be found at @at than what is known of @p? */
+static bool is_news(const struct pod *p, const struct place *at)
 {
-	struct ns_id id;
-
 	if (p->host_network)
 		return !p->cgroup_id;
-	if (!netns)
-		return false;
 	/* Its sandbox may have been made anew. */
-	return !p->facts.verified || ns_of_path(netns, &id) ||
-	       id.ino != p->facts.inode || id.dev != p->facts.dev;
+	return at && (!p->facts.verified || !place_is_marked(at, &p->found));
 }
 
-static void start_event(const char *uid, const char *netns, void *arg)
+/* A container's cgroup came: the one before it may have been an init container
+ * that wrote the rules of a sidecar. */
+static bool may_have_rules(const struct pod *p, const struct place *at)
+{
+	return !at && !p->host_network && p->facts.verified;
+}
+
+static void start_event(const char *uid, const struct place *at, void *arg)
 {
 	struct agent *a = arg;
 	struct pod *p = pods_by_cgroup(&a->pods, uid);
 
-	if (!p || !p->wanted || !is_news(p, netns))
+	if (!p || !p->wanted || (!is_news(p, at) && !may_have_rules(p, at)))
 		return;
 	p->stale = true;
 	pod_retry_soon(p);
@@ -201,7 +203,7 @@ static void resync_event(uv_timer_t *timer)
 	agent_follow(a, http_feed_readers(a->flows));
 	a->unswept = true;
 	a->rations.due = datapath_rations(a->dp);
-	a->encrypts_fresh = false;
+	a->encrypts_fresh = a->local_fresh = false;
 	starts_scan(a->starts);
 	cluster_resync(a);
 	budget_look(a);

@@ -273,6 +273,28 @@ static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
 	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text);
 }
 
+/* Whose sockets are converted, as the host counts; null: any. */
+static yyjson_mut_val *owners_json(yyjson_mut_doc *doc,
+				   const struct smc_pod *pod)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	for (__u32 i = 0; i < pod->n_owners; i++) {
+		yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, arr);
+		const struct smc_owner *w = &pod->owners[i];
+
+		yyjson_mut_obj_add_val(doc, o, "uid",
+				       w->uid == SMC_ID_ANY
+					       ? yyjson_mut_null(doc)
+					       : yyjson_mut_uint(doc, w->uid));
+		yyjson_mut_obj_add_val(doc, o, "gid",
+				       w->gid == SMC_ID_ANY
+					       ? yyjson_mut_null(doc)
+					       : yyjson_mut_uint(doc, w->gid));
+	}
+	return arr;
+}
+
 static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -298,7 +320,8 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p)
 	yyjson_mut_obj_add_uint(doc, o, "netns_inode", p->facts.inode);
 	yyjson_mut_obj_add_bool(doc, o, "sidecar", sidecar);
 	if (sidecar)
-		yyjson_mut_obj_add_uint(doc, o, "convert_uid", p->kernel.uid);
+		yyjson_mut_obj_add_val(doc, o, "owners",
+				       owners_json(doc, &p->kernel));
 	yyjson_mut_obj_add_val(doc, o, "late_listeners", late_json(doc, p));
 	yyjson_mut_obj_add_uint(doc, o, "late_flows", p->n_late_flows);
 	return o;
@@ -393,6 +416,8 @@ static int add_service(const struct smc_addr_port *key,
 	yyjson_mut_obj_add_strcpy(doc, o, "namespace", name->ns);
 	yyjson_mut_obj_add_strcpy(doc, o, "service", name->service);
 	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
+	yyjson_mut_obj_add_str(doc, o, "why",
+			       mesh_service_why_label(name->why));
 	yyjson_mut_obj_add_strcpy(doc, o, "stranger",
 				  stranger_text(&name->stranger, text));
 	/* one lease for all; what offers nothing has nothing to lose */

@@ -132,20 +132,28 @@ static int keep_flows(struct agent *a, struct pod *p,
 
 /* ---- one pod ------------------------------------------------------------- */
 
+/* Another one may be at this path by now. */
+static struct netns_ref ref_of(const struct agent *a, const struct pod *p)
+{
+	return (struct netns_ref){.path = p->where,
+				  .cookie = p->facts.cookie,
+				  .proc = a->opt->proc};
+}
+
 /* All that is in its namespace, and what that says of its records. */
 static int ask(struct agent *a, struct pod *p, struct plain *found)
 {
 	_cleanup_(mesh_records_free) struct mesh_records asked = {};
-	const struct netns_ref ref = {.path = p->where, .proc = a->opt->proc};
+	const struct netns_ref ref = ref_of(a, p);
 	__u64 now = uv_hrtime();
 	int err;
 
+	if (!ref.cookie)
+		return -ENOENT;
 	err = records_of(a, p->facts.cookie, RECORDS_UNTOLD, &asked)
 		      ?: plain_find(&ref, &asked, found);
 	if (err)
 		return err;
-	if (found->netns_cookie != p->facts.cookie)
-		return -ESTALE; /* another one is at this path by now */
 	records_settle(a, &asked, found, now);
 	return 0;
 }
@@ -166,8 +174,7 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 		log_debug("socket diagnosis in pod %s/%s: %s", p->ns, p->name,
 			  strerror(-err));
 	/* Nobody else looks for the namespace of one that is not wanted. */
-	if (!p->wanted && !p->armed &&
-	    (err == -ESTALE || err == -ENOENT || err == -EINVAL))
+	if (!p->wanted && !p->armed && (err == -ENOENT || err == -EINVAL))
 		p->facts.cookie = 0;
 	if (row && !err)
 		err = pod_diagnose(p, &how, &a->plan, row, &found)
@@ -272,11 +279,11 @@ int diagnose_now(struct agent *a, struct pod *p)
 
 int diagnose_end(const struct agent *a, const struct pod *p)
 {
-	const struct netns_ref ref = {.path = p->where, .proc = a->opt->proc};
+	const struct netns_ref ref = ref_of(a, p);
 	_free_ struct plain_flow *v = calloc(p->n_late_flows + 1, sizeof(*v));
 
-	if (!v)
-		return -ENOMEM;
+	if (!ref.cookie || !v)
+		return v ? -ENOENT : -ENOMEM;
 	for (size_t i = 0; i < p->n_late_flows; i++)
 		v[i] = p->late_flows[i].flow;
 	return plain_end(&ref, v, p->n_late_flows);

@@ -119,6 +119,7 @@ static int services_keep(struct agent *a, const struct mesh_plan *plan)
 			return -ENOMEM;
 		name->key = s->key;
 		name->stranger = s->stranger;
+		name->why = s->why;
 		name->ns = strdup(s->ns ?: "");
 		name->service = strdup(s->service ?: "");
 		name->pod = strdup(s->pod ?: "");

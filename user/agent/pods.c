@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include "agent/find.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "mesh/late.h"
-#include "node/cgroup.h"
+#include "mesh/owners.h"
 #include "node/listens.h"
 
 /* A namespace that answered before and does not now (a fork that failed, a
@@ -230,6 +231,7 @@ static int pod_update(struct pod *p, const struct mesh_pod *pod)
 	if (p->stale || !same_addrs(&p->addrs, &pod->addrs))
 		pod_retry_soon(p);
 	p->host_network = pod->host_network;
+	p->running = pod->running;
 	p->replaced = pod->replaced;
 	return text_set(&p->cgroup_uid, pod->cgroup_uid ?: pod->uid) ?:
 	       text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
@@ -378,70 +380,41 @@ static void look_listens(struct pod *p, const struct netns_ref *ref,
 static bool same_sidecar(const struct netns_sidecar *a,
 			 const struct netns_sidecar *b)
 {
-	return a->wanted == b->wanted && a->proxy_uid == b->proxy_uid;
-}
-
-/* Where kubelet's cgroups are known they are right: no process is searched for
- * that is not in them. */
-static int find_by_cgroup(const struct pod *p, const struct pod_how *how,
-			  char path[CGROUP_PATH_MAX])
-{
-	int err = how->starts ? starts_netns(how->starts, p->cgroup_uid, path)
-			      : -ESRCH;
-
-	return err != -ESRCH ? err
-			     : cgroup_pod_netns(how->proc, how->cgroup,
-						p->cgroup_uid, path);
-}
-
-/* A hostNetwork pod is in the host's; where the source does not say another
- * one's, the pod's processes do. */
-static int find_netns(const struct pod *p, const struct pod_how *how,
-		      char path[CGROUP_PATH_MAX])
-{
-	if (p->host_network) {
-		snprintf(path, CGROUP_PATH_MAX, "%s/1/ns/net", how->proc);
-		return 0;
-	}
-	if (!p->netns_path)
-		return find_by_cgroup(p, how, path);
-	if (strlen(p->netns_path) >= CGROUP_PATH_MAX)
-		return -ENAMETOOLONG;
-	strcpy(path, p->netns_path);
-	return 0;
-}
-
-/* 0: there is none (yet). */
-static void find_cgroup(struct pod *p, const struct pod_how *how,
-			char path[CGROUP_PATH_MAX])
-{
-	p->cgroup_id = 0;
-	if (!p->host_network || !how->cgroup)
-		return;
-	if (cgroup_find_pod(how->cgroup, p->cgroup_uid, path) ||
-	    cgroup_id(path, &p->cgroup_id))
-		p->cgroup_id = 0;
+	return a->hinted == b->hinted &&
+	       owners_same(&a->owner, a->hinted, &b->owner, b->hinted);
 }
 
 /* The host's namespace is left alone for a pod that cannot be told apart. */
-static int no_cgroup(const struct pod_how *how, struct netns_facts *f)
+static int no_cgroup(const struct pod *p, const struct pod_how *how,
+		     struct netns_facts *f)
 {
 	f->reason = SMC_REASON_NO_CGROUP2;
-	snprintf(f->detail, sizeof(f->detail), "no cgroup of this pod below %s",
+	snprintf(f->detail, sizeof(f->detail), "no %s of this pod below %s",
+		 p->missing ? "process in the cgroup" : "cgroup",
 		 how->cgroup ?: "any mount");
 	return 0;
 }
 
+static struct netns_ref ref_of(const struct pod *p, const struct place *at,
+			       const struct pod_how *how)
+{
+	return (struct netns_ref){.path = at->path,
+				  .id = at->id,
+				  .proc = how->proc,
+				  .ours = how->ours,
+				  .pods = !p->host_network};
+}
+
 static int look(const struct pod *p, const struct pod_how *how,
-		const struct netns_sidecar *sidecar, const char *path,
+		const struct netns_sidecar *sidecar, const struct place *at,
 		struct netns_facts *facts)
 {
-	struct netns_ref ref = {
-		.path = path, .proc = how->proc, .ours = how->ours};
+	const struct netns_ref ref = ref_of(p, at, how);
 
 	if (p->host_network && !p->cgroup_id)
-		return no_cgroup(how, facts);
-	return netns_prepare(&ref, how->ctrl, sidecar, facts);
+		return no_cgroup(p, how, facts);
+	return netns_prepare(&ref, how->ctrl, p->host_network ? NULL : sidecar,
+			     facts);
 }
 
 bool pod_look_due(const struct pod *p, const struct pod_how *how,
@@ -466,8 +439,10 @@ void pod_pace(struct pod *p, int err, __u64 now)
 bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar)
 {
-	char path[CGROUP_PATH_MAX], cgroup[CGROUP_PATH_MAX] = "";
+	_place_ struct place at = PLACE_NONE;
+	char cgroup[CGROUP_PATH_MAX] = "";
 	struct netns_facts facts = {};
+	struct netns_ref ref;
 	bool found;
 	int err;
 
@@ -476,11 +451,11 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->stale = false;
 	p->sidecar = *sidecar;
 	find_cgroup(p, how, cgroup);
-	err = find_netns(p, how, path);
+	err = find_space(p, how, &at);
 	found = !err;
 	if (!err)
-		err = look(p, how, sidecar, path, &facts)
-			      ?: text_set(&p->where, path);
+		err = look(p, how, sidecar, &at, &facts)
+			      ?: text_set(&p->where, at.path);
 	pod_pace(p, err ?: facts.err, how->now);
 	if (err) {
 		netns_facts_free(&facts);
@@ -496,8 +471,9 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->failures = 0;
 	pods_number(pods, p);
 	p->undiagnosed = true;
-	look_listens(p, &(struct netns_ref){.path = path, .proc = how->proc},
-		     cgroup);
+	p->found = place_mark(&at);
+	ref = ref_of(p, &at, how);
+	look_listens(p, &ref, cgroup);
 	return true;
 }
 
@@ -562,8 +538,8 @@ int pod_diagnose(struct pod *p, const struct pod_how *how,
 		return err;
 	if (p->host_network)
 		keep_own(&ids, found);
-	if (p->kernel.uid != SMC_UID_ANY)
-		plain_keep_uid(found, p->kernel.uid);
+	if (p->kernel.flags & SMC_POD_SIDECAR)
+		plain_keep_owners(found, p->kernel.owners, p->kernel.n_owners);
 	drop_excluded(plan, row, found);
 	free(p->late);
 	p->n_late = found->n_listeners;
@@ -584,7 +560,7 @@ static enum smc_reason why_not(const struct pod *p)
 
 struct mesh_seen pod_seen(const struct pod *p)
 {
-	return (struct mesh_seen){
+	struct mesh_seen seen = {
 		.pod_uid = p->uid,
 		.verified = p->facts.verified && p->id && !p->refused &&
 			    !p->no_room,
@@ -593,10 +569,14 @@ struct mesh_seen pod_seen(const struct pod *p)
 		.netns_cookie = p->facts.cookie,
 		.cgroup_id = p->cgroup_id,
 		.transports = p->facts.transports,
-		.convert_uid = p->facts.convert_uid,
+		.sidecar = p->facts.sidecar.sidecar,
+		.n_owners = p->facts.sidecar.n_owners,
 		.addrs = p->facts.addrs,
 		.listens = p->listens,
 	};
+
+	memcpy(seen.owners, p->facts.owners, sizeof(seen.owners));
+	return seen;
 }
 
 int pod_decided(struct pod *p, const struct plan_pod *plan)

@@ -10,7 +10,9 @@
 #include "base/cleanup.h"
 #include "agent/starts.h"
 #include "mesh/plan.h"
+#include "node/cgroup.h"
 #include "node/netns.h"
+#include "node/place.h"
 #include "node/plain.h"
 
 /* A connection that is TCP only because it is old (mesh/late.h). */
@@ -36,7 +38,7 @@ struct pod {
 	char *cgroup_uid; /* as kubelet names its cgroup: podname.h */
 	__u32 id;	  /* 0: not given yet */
 	bool host_network;
-	bool replaced;		 /* as in struct mesh_pod */
+	bool running, replaced;	 /* as in struct mesh_pod */
 	bool before;		 /* it was there before this agent began */
 	struct mesh_addrs addrs; /* status.podIPs */
 
@@ -44,8 +46,12 @@ struct pod {
 	struct netns_sidecar sidecar; /* as it was prepared for */
 	struct netns_facts facts;     /* zeroed before the first look */
 	__u64 cgroup_id;	      /* hostNetwork; 0: not found */
-	int err;		      /* of the last look, 0: facts are good */
-	unsigned int failures;	      /* looks that failed in a row */
+	struct place_mark found;      /* where the last good look was */
+	/* Kubelet's directories of it have no process, uv_now() */
+	bool missing;
+	__u64 missing_since;
+	int err;	       /* of the last look, 0: facts are good */
+	unsigned int failures; /* looks that failed in a row */
 	/* Looks that got no answer in time held up the agent: the next one not
 	 * before (uv_now()), and the wait after that. 0: there was none. */
 	__u64 slow_until;
@@ -78,7 +84,7 @@ struct pod {
 	__u64 armed_ns;
 	struct pod_late_flow *late_flows;
 	size_t n_late_flows;
-	bool late_said, conflict_said; /* the Events about these */
+	bool late_said, conflict_said, shared_said; /* Events about these */
 	/* Still armed, though not wanted: until the server has the status of
 	 * this number (0: it is not made yet), or until then (uv_now()). */
 	__u64 hold_number, hold_until; /* hold_until 0: not held */
@@ -173,7 +179,7 @@ struct pod_how {
 	char *const *ours;  /* datapath_ctrl_names() */
 	const char *proc;   /* where processes are seen */
 	const char *cgroup; /* cgroup v2 mount, or NULL */
-	const struct starts *starts;
+	struct starts *starts;
 	__u64 now; /* uv_now() */
 };
 

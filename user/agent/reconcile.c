@@ -43,8 +43,8 @@
 static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
 	return (struct netns_sidecar){
-		.wanted = pod->sidecar,
-		.proxy_uid = pod->sidecar ? pod->proxy_uid : 0,
+		.hinted = pod->sidecar,
+		.owner = pod->proxy,
 	};
 }
 
@@ -243,6 +243,7 @@ static int plan_make(struct agent *a, const struct mesh_world *w,
 	err = err ?: datapath_each_cgroup(a->dp, see_cgroup, &seen);
 	a->host.transports = node_transports(a);
 	look_for_encryption(a);
+	agent_look_local(a);
 	err = err ?: mesh_plan(w, &a->host, seen.v, seen.n, plan);
 	if (!err)
 		a->transports = plan->transports;
@@ -339,7 +340,7 @@ static int warn_off(struct mesh_plan *plan, unsigned int missing)
 		return -ENOMEM;
 	if (asprintf(
 		    slot,
-		    "of the exclusions that hold for the whole node some found no room, rows=%u: nothing is offered or answered with SMC here until all fit",
+		    "of the exclusions and Services' addresses that hold for the whole node some found no room, rows=%u: nothing is offered or answered with SMC here until all fit",
 		    missing) >= 0)
 		return 0;
 	plan->n_warnings--;
@@ -478,15 +479,25 @@ void reconcile_read_back(struct agent *a)
 struct before {
 	bool armed;
 	enum smc_reason reason;
+	__u64 cookie; /* of its namespace; 0: not known */
 };
+
+/* Its sandbox was: what is in the new one was opened there. */
+static bool made_anew(const struct pod *p, const struct before *was)
+{
+	return p->facts.cookie && was->cookie && p->facts.cookie != was->cookie;
+}
 
 static void say_change(struct agent *a, struct pod *p, const struct before *was)
 {
 	char text[TRANSPORTS_STRLEN];
 
 	/* At first: whoever was armed was so by an agent before this one. */
-	if (p->armed != was->armed)
+	if (p->armed != was->armed || made_anew(p, was))
 		p->armed_ns = p->armed && a->synced ? uv_hrtime() : 0;
+	if (made_anew(p, was))
+		log_info("pod %s/%s has another network namespace", p->ns,
+			 p->name);
 	if (p->armed && !was->armed)
 		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
 			 transports_format(p->kernel.transports, text));
@@ -594,7 +605,8 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	n_was = a->pods.n;
 	for (size_t i = 0; i < n_was; i++)
 		was[i] = (struct before){a->pods.v[i]->armed,
-					 a->pods.v[i]->reason};
+					 a->pods.v[i]->reason,
+					 a->pods.v[i]->facts.cookie};
 	/* BPF may have marked a pod as refused since. */
 	reconcile_read_back(a);
 	/* Before the looks: a namespace has no transport without a UEID. */
@@ -644,6 +656,7 @@ void reconcile_forget(struct agent *a)
 {
 	names_forget(a);
 	reconcile_unplan(a);
+	agent_forget_local(a);
 	warnings_free(a);
 	pods_free(&a->pods);
 	rations_free(&a->rations);

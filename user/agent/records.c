@@ -74,27 +74,27 @@ void records_settle(struct agent *a, const struct mesh_records *asked,
 /* ---- of all -------------------------------------------------------------- */
 
 /* A namespace that can be asked, by a pod of it. */
-struct place {
+struct known {
 	__u64 netns_cookie;
 	struct pod *pod;
 };
 
 struct sweep {
-	struct place *v; /* sorted by cookie */
+	struct known *v; /* sorted by cookie */
 	size_t n;
 	__u64 now;
 	struct mesh_records ended;
 };
 
-static int place_cmp(const void *a, const void *b)
+static int known_cmp(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct known *x = a, *y = b;
 
 	return (x->netns_cookie > y->netns_cookie) -
 	       (x->netns_cookie < y->netns_cookie);
 }
 
-static int find_places(const struct agent *a, struct sweep *s)
+static int find_known(const struct agent *a, struct sweep *s)
 {
 	s->v = calloc(a->pods.n + 1, sizeof(*s->v));
 	if (!s->v)
@@ -103,36 +103,36 @@ static int find_places(const struct agent *a, struct sweep *s)
 		struct pod *p = a->pods.v[i];
 
 		if (p->where && p->facts.cookie)
-			s->v[s->n++] = (struct place){p->facts.cookie, p};
+			s->v[s->n++] = (struct known){p->facts.cookie, p};
 	}
-	qsort(s->v, s->n, sizeof(*s->v), place_cmp);
+	qsort(s->v, s->n, sizeof(*s->v), known_cmp);
 	return 0;
 }
 
 static int sweep_one(const struct smc_handshake *key, const struct smc_flow *v,
 		     void *arg)
 {
-	const struct place wanted = {.netns_cookie = v->netns_cookie};
+	const struct known wanted = {.netns_cookie = v->netns_cookie};
 	const struct mesh_record r = {*key, *v};
 	struct sweep *s = arg;
 	struct smc_flow closed;
-	struct place *place;
+	struct known *known;
 
-	place = bsearch(&wanted, s->v, s->n, sizeof(*s->v), place_cmp);
-	if (mesh_record_fate_alone(&r, place, s->now, &closed)) {
+	known = bsearch(&wanted, s->v, s->n, sizeof(*s->v), known_cmp);
+	if (mesh_record_fate_alone(&r, known, s->now, &closed)) {
 		if (s->ended.n == SWEEP_MAX)
 			return 0;
 		return mesh_records_add(&s->ended, key, &closed);
 	}
-	if (place && mesh_record_untold(key, v))
-		place->pod->untold = true;
+	if (known && mesh_record_untold(key, v))
+		known->pod->untold = true;
 	return 0;
 }
 
 void records_sweep(struct agent *a)
 {
 	struct sweep s = {.now = uv_hrtime()};
-	int err = find_places(a, &s)
+	int err = find_known(a, &s)
 			  ?: datapath_each_flow(a->dp, true, sweep_one, &s);
 
 	if (err)

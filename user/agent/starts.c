@@ -68,15 +68,15 @@ static void ask_again(struct starts *s)
 static void timer_event(uv_timer_t *timer)
 {
 	struct starts *s = timer->data;
-	char path[CGROUP_PATH_MAX];
 
 	for (size_t i = s->n; i-- > 0;) {
+		_place_ struct place at = PLACE_NONE;
 		struct awaited a = s->v[i];
 
-		if (kubepods_netns(s->kubepods, s->proc, a.uid, path))
+		if (kubepods_place(s->kubepods, s->proc, a.uid, &at))
 			continue;
 		s->v[i] = s->v[--s->n];
-		s->fn(a.uid, path, s->arg);
+		s->fn(a.uid, &at, s->arg);
 	}
 	ask_again(s);
 }
@@ -134,12 +134,16 @@ void starts_unfollow(struct starts *s, const char *uid)
 			s->v[i] = s->v[--s->n];
 }
 
-int starts_netns(const struct starts *s, const char *uid,
-		 char path[CGROUP_PATH_MAX])
+int starts_place(const struct starts *s, const char *uid, struct place *out)
 {
 	if (!kubepods_any(s->kubepods))
 		return -ESRCH;
-	return kubepods_netns(s->kubepods, s->proc, uid, path);
+	return kubepods_place(s->kubepods, s->proc, uid, out);
+}
+
+void starts_seek(struct starts *s)
+{
+	kubepods_seek(s->kubepods, pod_event, s);
 }
 
 /* ---- polling ------------------------------------------------------------- */

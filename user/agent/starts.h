@@ -9,16 +9,16 @@
 
 #include <uv.h>
 #include "base/cleanup.h"
-#include "node/cgroup.h"
+#include "node/place.h"
 
 struct starts;
 
 /*
- * The pod whose cgroup has this <uid> (podname.h): @netns is where its
- * namespace is found, or NULL: its cgroup is there, no more is known. Called
+ * The pod whose cgroup has this <uid> (podname.h): @at is its namespace, held
+ * while the call lasts, or NULL: its cgroup is there, no more is known. Called
  * from the loop, perhaps more than once.
  */
-typedef void (*starts_fn)(const char *uid, const char *netns, void *arg);
+typedef void (*starts_fn)(const char *uid, const struct place *at, void *arg);
 
 /*
  * starts_open - Watch; without inotify only starts_scan() finds pods, and
@@ -39,12 +39,15 @@ void starts_unfollow(struct starts *s, const char *uid);
 void starts_scan(struct starts *s);
 
 /*
- * starts_netns - The pod's namespace now.
+ * starts_place - The pod's namespace now. To be closed by the caller.
  * Return: 0; -ENOENT: none yet; -ESRCH: no cgroup of kubelet's is here at all,
  * look elsewhere.
  */
-must_check int starts_netns(const struct starts *s, const char *uid,
-			    char path[CGROUP_PATH_MAX]);
+must_check int starts_place(const struct starts *s, const char *uid,
+			    struct place *out);
+
+/* starts_seek - A pod was found elsewhere: see kubepods_seek(). */
+void starts_seek(struct starts *s);
 
 /* starts_close - NULL is fine. Memory goes when the loop has closed the
  * handles. */

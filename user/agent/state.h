@@ -19,6 +19,7 @@
 #include "datapath/datapath.h"
 #include "kube/source.h"
 #include "node/encrypt.h"
+#include "node/local.h"
 #include "telemetry/metrics.h"
 
 /* What is known of an address beyond the kernel's row. */
@@ -31,8 +32,9 @@ struct endpoint_name {
 /* The same of an address and port that is no endpoint's. */
 struct service_name {
 	struct smc_addr_port key;
-	char *ns, *service, *pod; /* of a hostNetwork pod: pod, else service */
-	struct smc_addr stranger; /* struct plan_service */
+	char *ns, *service, *pod;  /* of a hostNetwork pod: pod, else service */
+	enum mesh_service_why why; /* both: struct plan_service */
+	struct smc_addr stranger;
 };
 
 struct cluster; /* cluster.h */
@@ -71,6 +73,9 @@ struct agent {
 	struct mesh_host host;
 	char encrypts[ENCRYPT_TEXT_MAX];     /* of host; "": nothing does */
 	bool encrypts_known, encrypts_fresh; /* ever, and since the resync */
+	struct local local;		     /* of host */
+	bool local_known, local_fresh;	     /* likewise */
+	int local_err;			     /* of the last look at it */
 	__u32 transports; /* of the node, as far as they may be used */
 	bool can_convert; /* this kernel; host.converter: and the datapath */
 	struct pods pods;
@@ -165,6 +170,15 @@ __u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr);
 /* agent_service - What is known of a row of smc_service, or NULL. */
 const struct service_name *agent_service(const struct agent *a,
 					 const struct smc_addr_port *key);
+
+/* ---- local.c ----------------------------------------------------------- */
+
+/* agent_look_local - Unless that was done since the last resync: what this node
+ * takes for itself, to a->host. */
+void agent_look_local(struct agent *a);
+
+/* agent_forget_local - Free it. */
+void agent_forget_local(struct agent *a);
 
 /* ---- ready.c ----------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "mesh/owners.h"
 
 #define LATE_NAMED 8
 
@@ -90,6 +91,31 @@ static void tell_both(struct report *r, struct pods *pods, const char *node,
 	}
 }
 
+/* ---- containers that the sidecar's rules do not tell apart ----------------
+ */
+
+static void tell_shared(struct report *r, struct pod *p, const char *node,
+			const struct mesh_pod *said)
+{
+	const struct sidecar_found *s = &p->facts.sidecar;
+	const char *one, *other;
+	char text[1024], owner[OWNER_STRLEN];
+
+	if (!p->armed || !s->sidecar || s->by_hint ||
+	    !owners_shared(s->owners, s->n_owners, said, &one, &other)) {
+		p->shared_said = false;
+		return;
+	}
+	if (p->shared_said)
+		return;
+	p->shared_said = true;
+	snprintf(
+		text, sizeof(text),
+		"the containers %s and %s are both whom the sidecar's redirect lets pass (%s): what either opens goes round the proxy, and is accelerated; give one of them another user",
+		one, other, owner_format(&s->owners[0], owner));
+	tell(r, p, node, "SharedOwner", text);
+}
+
 /* ---- together ------------------------------------------------------------ */
 
 void tell_pods(struct report *r, struct pods *pods,
@@ -100,6 +126,13 @@ void tell_pods(struct report *r, struct pods *pods,
 
 		tell_late(r, p, node);
 		p->conflict_said &= in_conflict(plan, p->uid);
+	}
+	for (size_t i = 0; i < plan->n_pods; i++) {
+		const struct mesh_pod *said = plan->pods[i].pod;
+		struct pod *p = pods_find(pods, said->uid);
+
+		if (p)
+			tell_shared(r, p, node, said);
 	}
 	for (size_t i = 0; i < plan->n_conflicts; i++)
 		tell_both(r, pods, node, &plan->conflicts[i]);

@@ -36,6 +36,9 @@
 /* Between two tries of --then-idle. */
 #define AGAIN_S 5
 
+/* A path and whose it is. */
+#define NAME_ROOM (PATH_MAX + PODNAME_UID_MAX + 16)
+
 /* More than any node has seen. */
 #define ABIS_MAX 16
 
@@ -97,14 +100,14 @@ static void failed(struct cleanup *c, int err, const char *what)
 /* ---- namespaces -------------------------------------------------------- */
 
 /* "/proc/817/ns/net (pod 6f1c...)", as far as it is known. */
-static const char *place(const char *path, char text[PATH_MAX])
+static const char *name(const char *path, char text[NAME_ROOM])
 {
 	char uid[PODNAME_UID_MAX];
 
 	if (netns_pod_uid(path, uid))
-		snprintf(text, PATH_MAX, "%s", path);
+		snprintf(text, NAME_ROOM, "%s", path);
 	else
-		snprintf(text, PATH_MAX, "%s (pod %s)", path, uid);
+		snprintf(text, NAME_ROOM, "%s (pod %s)", path, uid);
 	return text;
 }
 
@@ -140,26 +143,33 @@ static void say_released(struct buf *said, const char *path,
 
 /* Is @err that the namespace is no longer there? A process that ends refuses
  * for a moment, and what was unmounted is an ordinary file. */
-static bool has_gone(int err, const char *path, __u64 inode)
+static bool has_gone(int err, const struct place *at)
 {
 	struct ns_id now;
 
-	return err && (ns_of_path(path, &now) || now.ino != inode);
+	return err && (ns_of_path(at->path, &now) || !ns_same(&now, &at->id));
 }
 
-static int release(const char *path, __u64 inode, void *arg)
+static struct netns_ref ref_of(const struct cleanup *c, const struct place *at)
+{
+	return (struct netns_ref){.path = at->path,
+				  .id = at->id,
+				  .proc = c->datapath.proc,
+				  .ours = c->ours};
+}
+
+static int release(const struct place *at, void *arg)
 {
 	struct cleanup *c = arg;
-	struct netns_ref ref = {
-		.path = path, .proc = c->datapath.proc, .ours = c->ours};
+	struct netns_ref ref = ref_of(c, at);
 	struct netns_released r;
 	int err = netns_release(&ref, c->force, &r);
-	char text[PATH_MAX];
+	char text[NAME_ROOM];
 
-	if (has_gone(err, path, inode))
+	if (has_gone(err, at))
 		return -ENOENT;
-	say_released(&c->said, place(path, text), &r);
-	failed(c, err, path);
+	say_released(&c->said, name(at->path, text), &r);
+	failed(c, err, at->path);
 	c->kept += r.kept;
 	c->unreleased |= err < 0;
 	c->namespaces++;
@@ -292,18 +302,17 @@ static void remove_run(struct cleanup *c)
 /* ---- the proof --------------------------------------------------------- */
 
 /* What could not be looked at is not known to be clean. */
-static int look(const char *path, __u64 inode, void *arg)
+static int look(const struct place *at, void *arg)
 {
 	struct cleanup *c = arg;
-	struct netns_ref ref = {
-		.path = path, .proc = c->datapath.proc, .ours = c->ours};
+	struct netns_ref ref = ref_of(c, at);
 	struct netns_left left;
 	int err = netns_left(&ref, &left);
-	char text[PATH_MAX];
+	char text[NAME_ROOM];
 
-	if (has_gone(err, path, inode))
+	if (has_gone(err, at))
 		return -ENOENT;
-	place(path, text);
+	name(at->path, text);
 	failed(c, err, text);
 	if (left.ctrl[0])
 		buf_printf(&c->out, "left: net.smc.hs_ctrl in %s is %s\n", text,

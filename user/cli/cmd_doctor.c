@@ -189,10 +189,13 @@ static void add_namespace(struct report *r, yyjson_mut_val *arr,
 			       json_transports(r->doc, f->transports));
 }
 
-static int gather_namespace(const char *path, __u64 inode, void *arg)
+static int gather_namespace(const struct place *at, void *arg)
 {
 	struct report *r = arg;
-	struct netns_ref ref = {.path = path, .proc = r->proc, .ours = r->ours};
+	struct netns_ref ref = {.path = at->path,
+				.id = at->id,
+				.proc = r->proc,
+				.ours = r->ours};
 	struct netns_facts facts = {};
 	int err = netns_look(&ref, &facts);
 
@@ -309,7 +312,7 @@ static void gather_warnings(struct report *r, const struct features *features)
 	if (r->smc && selinux_enforces())
 		yyjson_mut_arr_add_str(
 			r->doc, arr,
-			"SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them. The pod is then disarmed, reason refused.");
+			"SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them (the pod is then disarmed, reason refused), and where it lets a domain use them, its rules on which ports may be connected to (name_connect) do not hold for the sockets of annotated pods.");
 	if (agent_silent(r))
 		yyjson_mut_arr_add_str(
 			r->doc, arr,

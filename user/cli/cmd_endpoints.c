@@ -2,6 +2,7 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "mesh/plan.h"
 
 enum { OUTPUT, RUN };
 
@@ -51,10 +52,10 @@ static const char *why_not(yyjson_val *service, struct buf *text)
 			text,
 			"its backend %s is no endpoint, or has no transport of the others",
 			stranger);
-	else if (!offered && *json_text(service, "service"))
+	else if (!offered)
 		buf_printf(
-			text,
-			"not all of its backends could be read (smcmesh status)");
+			text, "%s",
+			mesh_service_why_sentence(json_text(service, "why")));
 	else if (offered && yyjson_is_num(left) && yyjson_get_num(left) <= 0)
 		buf_printf(text, "expired: the agent is behind");
 	return text->data;

@@ -8,9 +8,10 @@
  * away, the maps never allow what one of the two plans does not.
  *
  * A full map takes no new row. One that allows something is just left out: that
- * traffic is TCP. One that denies is missed: exclusions are written first, and
- * a pod is not armed while one of its own has found no room; where one holds
- * for the whole node, its switch stays off.
+ * traffic is TCP. One that denies is missed: exclusions, and Services' rows
+ * that only say no, are written first, and a pod is not armed while an
+ * exclusion of its own has found no room; where one holds for the whole node,
+ * its switch stays off.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -94,13 +95,13 @@ static unsigned int part_put(struct apply *a, const struct part *p,
 	return full;
 }
 
-static void part_remove(struct apply *a, const struct part *p)
+static void part_remove(struct apply *a, const struct part *p, enum pass pass)
 {
+	const struct rows *rows = &p->todo.removed[pass];
 	int err = 0;
 
-	if (p->todo.removed.n)
-		a->did->removed += map_delete(a->dp->map_fd[p->id],
-					      &p->todo.removed, &err);
+	if (rows->n)
+		a->did->removed += map_delete(a->dp->map_fd[p->id], rows, &err);
 	note(a, err, "delete from", p->id);
 }
 
@@ -129,16 +130,14 @@ static void part_take(struct apply *a, struct part *p)
 
 	part_put(a, p, &p->todo.halfway, &again);
 	part_put(a, p, &p->todo.changed[PASS_TAKE], &a->did->changed);
-	if (p->todo.removal == PASS_TAKE)
-		part_remove(a, p);
+	part_remove(a, p, PASS_TAKE);
 	p->full = part_put(a, p, &p->todo.added[PASS_TAKE], &a->did->added);
 }
 
 static void part_give(struct apply *a, const struct part *p)
 {
 	part_put(a, p, &p->todo.changed[PASS_GIVE], &a->did->changed);
-	if (p->todo.removal == PASS_GIVE)
-		part_remove(a, p);
+	part_remove(a, p, PASS_GIVE);
 	if (p->id == MAP_ENDPOINT)
 		part_put_endpoints(a, p);
 	else
@@ -166,12 +165,17 @@ static void put_config(struct apply *a, const struct smc_config *c)
 
 /* What of the verdict's look-ups can hit, by the plan; the other bits are not
  * the plan's. */
-#define PLANNED_USES (SMC_USE_PORTS | SMC_USE_CIDRS)
+#define PLANNED_USES (SMC_USE_PORTS | SMC_USE_CIDRS | SMC_USE_SIDECARS)
 
 static __u32 planned_uses(const struct mesh_plan *plan)
 {
-	return (plan->n_ports ? SMC_USE_PORTS : 0) |
-	       (plan->n_cidrs ? SMC_USE_CIDRS : 0);
+	__u32 uses = (plan->n_ports ? SMC_USE_PORTS : 0) |
+		     (plan->n_cidrs ? SMC_USE_CIDRS : 0);
+
+	for (size_t i = 0; i < plan->n_pods; i++)
+		if (plan->pods[i].value.flags & SMC_POD_SIDECAR)
+			uses |= SMC_USE_SIDECARS;
+	return uses;
 }
 
 /* The configuration that is wanted, and one that allows only what the present
@@ -218,13 +222,14 @@ static void part_missing(struct apply *a, struct part *p)
 }
 
 /*
- * The exclusions, before anything else. Where those that go keep out some that
- * hold for the whole node: while nothing is offered they can go first.
+ * Rows that deny, before anything else: the exclusions, and Services' rows that
+ * only say no. Where those that go keep out some that hold for the whole node:
+ * while nothing is offered they can go first.
  */
-static void exclude(struct apply *a, struct part *port, struct part *cidr,
-		    struct smc_config *both)
+static void deny(struct apply *a, struct part *port, struct part *cidr,
+		 struct part *service, struct smc_config *both)
 {
-	struct part *const parts[] = {port, cidr};
+	struct part *const parts[] = {port, cidr, service};
 
 	for (size_t i = 0; i < array_size(parts); i++) {
 		part_plan(a, parts[i]);
@@ -237,16 +242,16 @@ static void exclude(struct apply *a, struct part *port, struct part *cidr,
 	put_config(a, both);
 	a->missing = (struct missing){};
 	for (size_t i = 0; i < array_size(parts); i++) {
-		part_remove(a, parts[i]);
+		part_remove(a, parts[i], PASS_GIVE);
 		parts[i]->full =
 			part_put(a, parts[i], &parts[i]->left, &a->did->added);
 		part_missing(a, parts[i]);
 	}
 }
 
-static bool is_exclusion(const struct part *p)
+static bool is_denied_first(const struct part *p)
 {
-	return p->id == MAP_PORT || p->id == MAP_CIDR;
+	return p->id == MAP_PORT || p->id == MAP_CIDR || p->id == MAP_SERVICE;
 }
 
 /* ---- together ---- */
@@ -281,7 +286,7 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 		   const struct smc_config *config,
 		   struct datapath_changes *did)
 {
-	/* In the order of taking away, after the exclusions; given in the
+	/* In the order of taking away, after what denies; given in the
 	 * opposite one, so that pods are disarmed first and armed last. */
 	_cleanup_(part_free) struct part netns = {.id = MAP_NETNS};
 	_cleanup_(part_free) struct part cgroup = {.id = MAP_CGROUP};
@@ -300,12 +305,12 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 	if (want_config(&a, config, &want, &both))
 		return a.err;
 	put_config(&a, &both);
-	exclude(&a, &port, &cidr, &both);
+	deny(&a, &port, &cidr, &service, &both);
 	for (size_t i = 0; i < array_size(parts); i++)
-		if (!is_exclusion(parts[i]))
+		if (!is_denied_first(parts[i]))
 			part_plan(&a, parts[i]);
 	for (size_t i = 0; i < array_size(parts); i++)
-		if (!is_exclusion(parts[i]))
+		if (!is_denied_first(parts[i]))
 			part_take(&a, parts[i]);
 	part_missing(&a, &cgroup);
 	fault_point("maps:taken");

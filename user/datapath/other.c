@@ -34,6 +34,8 @@ static void sizes_of(const struct other *o, enum map_id id, __u32 *key,
 		*key = o->kind->port_key;
 	if (id == MAP_SERVICE)
 		*value = o->kind->service_value;
+	if (id == MAP_NETNS || id == MAP_CGROUP)
+		*value = o->kind->pod_value;
 	if (id == MAP_COUNTER) {
 		*key = o->kind->counter_key;
 		*value = o->kind->counter_value;
@@ -173,7 +175,7 @@ int others_pods(const struct datapath *dp, enum map_id id, struct rows *out)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < dp->n_others; i++)
-		err = other_rows(&dp->others[i], id, out);
+		err = dp->others[i].kind->rows(&dp->others[i], id, out);
 	rows_sort(out);
 	return err;
 }

@@ -19,6 +19,7 @@ struct other_kind {
 	/* sizes */
 	__u32 flow_key, flow_value, counter_key, counter_value;
 	__u32 quarantine_key, quarantine_value, port_key, service_value;
+	__u32 pod_value;
 	/* Into ours: the switch, transports, node id. Return: 0 or errno. */
 	int (*config)(const struct other *o, struct smc_config *out);
 	/* The rows of one of its maps, as rows of ours, to @out. */

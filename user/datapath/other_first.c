@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ABI 1. Of its layout only what differs from ours is written down here; its
- * smc_netns and smc_cgroup are ours.
+ * ABI 1. Of its layout only what differs from ours is written down here.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -99,6 +98,35 @@ struct first_service {
 	__u64 expires_ns;
 };
 
+/* A sidecar's had one user: SMC_ID_ANY of any other pod. */
+struct first_pod {
+	__u32 pod_id, flags, transports, uid;
+};
+_Static_assert(sizeof(struct first_pod) == 16, "ABI 1");
+
+static int pods(const struct other *o, enum map_id id, struct rows *out)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = out->key_size,
+		.value_size = sizeof(struct first_pod)};
+	struct first_pod f;
+	int err = other_rows(o, id, &rows);
+
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		struct smc_pod ours = {};
+
+		memcpy(&f, rows_value(&rows, i), sizeof(f));
+		ours.pod_id = f.pod_id;
+		ours.flags = f.flags;
+		ours.transports = f.transports;
+		if (f.flags & SMC_POD_SIDECAR && f.uid != SMC_ID_ANY)
+			ours.owners[ours.n_owners++] =
+				(struct smc_owner){f.uid, SMC_ID_ANY};
+		err = rows_add(out, rows_key(&rows, i), &ours);
+	}
+	return err;
+}
+
 static int services(const struct other *o, struct rows *out)
 {
 	_cleanup_(rows_free) struct rows rows = {
@@ -151,6 +179,9 @@ static int quarantine(const struct other *o, struct rows *out)
 static int first_rows(const struct other *o, enum map_id id, struct rows *out)
 {
 	switch (id) {
+	case MAP_NETNS:
+	case MAP_CGROUP:
+		return pods(o, id, out);
 	case MAP_PORT:
 		return ports(o, out);
 	case MAP_SERVICE:
@@ -312,6 +343,7 @@ const struct other_kind other_first = {
 	.quarantine_key = sizeof(struct smc_addr_port),
 	.quarantine_value = sizeof(struct first_quarantine),
 	.port_key = sizeof(struct first_port_key),
+	.pod_value = sizeof(struct first_pod),
 	.service_value = sizeof(struct first_service),
 	.config = config,
 	.rows = first_rows,

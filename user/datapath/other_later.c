@@ -62,6 +62,7 @@ const struct other_kind other_later = {
 	.quarantine_value = sizeof(struct smc_quarantine),
 	.port_key = sizeof(struct smc_port_key),
 	.service_value = sizeof(struct smc_service),
+	.pod_value = sizeof(struct smc_pod),
 	.config = config,
 	.rows = other_rows,
 	.counters = counters,

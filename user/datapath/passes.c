@@ -12,14 +12,24 @@ static bool allows_nothing(const struct smc_pod *pod)
 	return pod->flags & (SMC_POD_DENY | SMC_POD_REFUSED);
 }
 
-/* Two rows of different pods, of different users, or of which one is no pod's
+/* Two rows of different pods, of different owners, or of which one is no pod's
  * at all (SMC_POD_SHARED) have nothing in common. */
 static bool nothing_in_common(const struct smc_pod *a, const struct smc_pod *b)
 {
 	if (a->pod_id != b->pod_id || (a->flags ^ b->flags) & SMC_POD_SHARED)
 		return true;
-	return a->uid != b->uid && a->uid != SMC_UID_ANY &&
-	       b->uid != SMC_UID_ANY;
+	return a->flags & b->flags & SMC_POD_SIDECAR &&
+	       (a->n_owners != b->n_owners ||
+		memcmp(a->owners, b->owners, sizeof(a->owners)));
+}
+
+/* Of two rows of which one is a sidecar's at most: whom it converts. */
+static void owners_less(struct smc_pod *pod, const struct smc_pod *old)
+{
+	if (pod->flags & SMC_POD_SIDECAR || !(old->flags & SMC_POD_SIDECAR))
+		return;
+	pod->n_owners = old->n_owners;
+	memcpy(pod->owners, old->owners, sizeof(pod->owners));
 }
 
 static void pod_less(const void *have, const void *want, void *less)
@@ -31,12 +41,12 @@ static void pod_less(const void *have, const void *want, void *less)
 	if (allows_nothing(&old)) {
 		pod = old;
 	} else if (!allows_nothing(&pod)) {
+		owners_less(&pod, &old);
 		if (nothing_in_common(&old, &pod))
 			pod.flags = SMC_POD_DENY;
 		else
 			pod.flags |= old.flags;
 		pod.transports &= old.transports;
-		pod.uid = pod.uid == SMC_UID_ANY ? old.uid : pod.uid;
 	}
 	memcpy(less, &pod, sizeof(pod));
 }
@@ -118,10 +128,20 @@ void config_less(const struct smc_config *have, const struct smc_config *want,
 /* ---- rows that come and go ------------------------------------------------
  */
 
+/* A Service's row that only says no denies what the endpoint's row at that
+ * address would allow. */
+static bool service_denies(const void *value)
+{
+	struct smc_service s;
+
+	memcpy(&s, value, sizeof(s));
+	return !s.transports;
+}
+
 /*
- * Where a connection finds no row it is TCP, but for two kinds of map: of the
- * exclusions each row denies; and whoever has no row of smc_cgroup passes
- * untouched, so that a row there denies, or it arms.
+ * Where a connection finds no row it is TCP, but for three kinds of map: of the
+ * exclusions each row denies; a Service's may; and whoever has no row of
+ * smc_cgroup passes untouched, so that a row there denies, or it arms.
  */
 static enum pass when_added(enum map_id id, const void *value)
 {
@@ -129,14 +149,18 @@ static enum pass when_added(enum map_id id, const void *value)
 
 	if (id == MAP_PORT || id == MAP_CIDR)
 		return PASS_TAKE;
+	if (id == MAP_SERVICE)
+		return service_denies(value) ? PASS_TAKE : PASS_GIVE;
 	if (id != MAP_CGROUP)
 		return PASS_GIVE;
 	memcpy(&pod, value, sizeof(pod));
 	return allows_nothing(&pod) ? PASS_TAKE : PASS_GIVE;
 }
 
-static enum pass when_removed(enum map_id id)
+static enum pass when_removed(enum map_id id, const void *value)
 {
+	if (id == MAP_SERVICE)
+		return service_denies(value) ? PASS_GIVE : PASS_TAKE;
 	return id == MAP_PORT || id == MAP_CIDR || id == MAP_CGROUP ? PASS_GIVE
 								    : PASS_TAKE;
 }
@@ -149,21 +173,22 @@ void passes_free(struct passes *p)
 	for (enum pass i = 0; i < PASSES; i++) {
 		rows_free(&p->added[i]);
 		rows_free(&p->changed[i]);
+		rows_free(&p->removed[i]);
 	}
 	rows_free(&p->halfway);
-	rows_free(&p->removed);
 }
 
-static int split_added(enum map_id id, const struct rows *added,
-		       struct passes *out)
+/* Each of @rows to the pass of @to that @when says. */
+static int split(enum map_id id, const struct rows *rows,
+		 enum pass (*when)(enum map_id id, const void *value),
+		 struct rows to[PASSES])
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < added->n; i++) {
-		const void *value = rows_value(added, i);
+	for (size_t i = 0; !err && i < rows->n; i++) {
+		const void *value = rows_value(rows, i);
 
-		err = rows_add(&out->added[when_added(id, value)],
-			       rows_key(added, i), value);
+		err = rows_add(&to[when(id, value)], rows_key(rows, i), value);
 	}
 	return err;
 }
@@ -204,18 +229,15 @@ int passes_make(enum map_id id, const struct rows *want,
 	*out = (struct passes){
 		.added = {none, none},
 		.changed = {none, none},
+		.removed = {none, none},
 		.halfway = none,
-		.removed = none,
-		.removal = when_removed(id),
 	};
 	err = rows_diff(want, have, &delta);
 	if (!err)
-		err = split_added(id, &delta.added, out);
+		err = split(id, &delta.added, when_added, out->added);
 	if (!err)
 		err = split_changed(id, &delta.changed, have, out);
-	if (!err) {
-		out->removed = delta.removed;
-		delta.removed = none;
-	}
+	if (!err)
+		err = split(id, &delta.removed, when_removed, out->removed);
 	return err;
 }

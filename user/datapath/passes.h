@@ -18,8 +18,7 @@ struct passes {
 	struct rows added[PASSES];
 	struct rows changed[PASSES]; /* with the wanted value */
 	struct rows halfway;	     /* PASS_TAKE: what both forms allow */
-	struct rows removed;
-	enum pass removal; /* when those are */
+	struct rows removed[PASSES];
 };
 
 /* passes_free - Safe on a zeroed struct, and as a cleanup. */

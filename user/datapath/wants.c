@@ -18,8 +18,7 @@ static bool may_arm(const struct plan_pod *p, const struct missing *missing)
 static int want_netns(const struct mesh_plan *plan,
 		      const struct missing *missing, struct rows *out)
 {
-	const struct smc_pod shared = {.flags = SMC_POD_SHARED,
-				       .uid = SMC_UID_ANY};
+	const struct smc_pod shared = {.flags = SMC_POD_SHARED};
 	int err = 0;
 
 	for (size_t i = 0; !err && i < plan->n_pods; i++) {
@@ -44,8 +43,7 @@ static int want_cgroup(const struct mesh_plan *plan,
 	for (size_t i = 0; !err && i < plan->n_pods; i++) {
 		const struct plan_pod *p = &plan->pods[i];
 		const struct smc_pod deny = {.pod_id = p->pod_id,
-					     .flags = SMC_POD_DENY,
-					     .uid = SMC_UID_ANY};
+					     .flags = SMC_POD_DENY};
 
 		if (p->armed && !p->netns_cookie && p->cgroup_id)
 			err = rows_add(out, &p->cgroup_id,
@@ -211,7 +209,7 @@ int wants_rows(const struct datapath *dp, const struct mesh_plan *plan,
 		       : 0;
 }
 
-/* ---- exclusions that are wanted and not there ---- */
+/* ---- rows that deny, are wanted and not there ---- */
 
 static void miss(enum map_id id, const void *key, struct missing *missing)
 {

@@ -171,6 +171,24 @@ static bool group_matches(const struct kind *kind, const char *api_version)
 	       !memcmp(api_version, kind->group, len);
 }
 
+static yyjson_val *metadata_of(const struct json_object *o, const char *path,
+			       const char *key)
+{
+	yyjson_val *all = NULL;
+
+	return json_obj(o, path, &all) > 0 ? yyjson_obj_get(all, key) : NULL;
+}
+
+yyjson_val *object_label(const struct json_object *o, const char *key)
+{
+	return metadata_of(o, "metadata.labels", key);
+}
+
+yyjson_val *object_annotation(const struct json_object *o, const char *key)
+{
+	return metadata_of(o, "metadata.annotations", key);
+}
+
 int object_name(const char *kind, bool namespaced, yyjson_val *val,
 		size_t index, struct buf *out)
 {

@@ -25,8 +25,6 @@
 #define ANNOTATION_MIRROR "kubernetes.io/config.mirror"
 #define HASH_LEN 32
 
-#define PROXY_CONTAINER "istio-proxy"
-
 /* ---- annotations ----------------------------------------------------------
  */
 
@@ -47,17 +45,21 @@ static int read_proxy_uid(const struct annotations *a, struct mesh_pod *pod)
 {
 	bool said;
 	const char *text = annotation(a, ANNOTATION_PROXY_UID, 10, &said);
-	unsigned long long uid = SMC_UID_ANY;
+	unsigned long long uid = SMC_ID_ANY;
 
 	if (!said)
 		return 0;
 	if (text && *text && !text[strspn(text, "0123456789")])
 		uid = strtoull(text, NULL, 10);
-	if (uid >= SMC_UID_ANY)
+	if (uid >= SMC_ID_ANY)
 		return annotation_problem(a, &pod->problem,
 					  ANNOTATION_PROXY_UID,
 					  "a user ID from 0 to 4294967294");
-	pod->proxy_uid = uid;
+	/* A hostNetwork pod has no redirect of its own. */
+	if (pod->host_network)
+		return 0;
+	pod->sidecar = true;
+	pod->proxy = (struct smc_owner){.uid = uid, .gid = SMC_ID_ANY};
 	return 0;
 }
 
@@ -120,74 +122,6 @@ static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 	return err ? err : read_proxy_uid(&a, pod);
 }
 
-/* ---- containers -----------------------------------------------------------
- */
-
-/* Return: 1 it is the proxy (*@uid set if it says one), 0 not, -EINVAL. */
-static int is_proxy(const struct json_object *container, bool init, __u32 *uid)
-{
-	const char *name = "", *restart = "";
-	unsigned long as_user;
-	int got = json_str(container, "name", &name);
-
-	if (got < 0 || strcmp(name, PROXY_CONTAINER))
-		return got < 0 ? got : 0;
-	/* A native sidecar is an init container that never ends. */
-	if (init && json_str(container, "restartPolicy", &restart) < 0)
-		return -EINVAL;
-	if (init && strcmp(restart, "Always"))
-		return 0;
-	got = json_uint(container, "securityContext.runAsUser", SMC_UID_ANY - 1,
-			&as_user);
-	if (got > 0)
-		*uid = as_user;
-	return got < 0 ? got : 1;
-}
-
-static int find_proxy(const struct json_object *o, const char *path, bool init,
-		      struct mesh_pod *pod)
-{
-	yyjson_val *containers, *val;
-	size_t i, n;
-	int got = json_arr(o, path, &containers);
-
-	if (got <= 0)
-		return got;
-	yyjson_arr_foreach (containers, i, n, val) {
-		struct json_object c =
-			json_element(o, path, i, val, o->consequence);
-
-		if (!yyjson_is_obj(val)) {
-			json_note(&c, "", val, "an object");
-			return -EINVAL;
-		}
-		got = is_proxy(&c, init, &pod->proxy_uid);
-		if (got > 0)
-			pod->sidecar = true;
-		if (got)
-			return got < 0 ? got : 0;
-	}
-	return 0;
-}
-
-/*
- * The proxy's UID: the annotation if there is one (read later, so it wins), the
- * container's own runAsUser, istio's 1337. A hostNetwork pod has no redirect:
- * there a container of that name (a gateway) is a program as any other.
- */
-static int read_containers(const struct json_object *o, struct mesh_pod *pod)
-{
-	int err;
-
-	pod->proxy_uid = MESH_DEFAULT_PROXY_UID;
-	if (pod->host_network)
-		return 0;
-	err = find_proxy(o, "spec.initContainers", true, pod);
-	if (!err && !pod->sidecar)
-		err = find_proxy(o, "spec.containers", false, pod);
-	return err;
-}
-
 /* ---- identity, spec, status -----------------------------------------------
  */
 
@@ -242,6 +176,7 @@ static int read_state(const struct json_object *o, struct mesh_pod *pod)
 		return -EINVAL;
 	/* Being deleted is not having ended: it serves until it stops. */
 	pod->ended = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	pod->running = !strcmp(phase, "Running");
 	read_owners(o, pod);
 	return set_str(&pod->node, node);
 }
@@ -320,7 +255,9 @@ int decode_pod(struct json_object *o, struct mesh_pod *out)
 	if (!err)
 		err = read_state(o, &pod);
 	if (!err)
-		err = read_containers(o, &pod);
+		err = decode_ends(o, &pod);
+	if (!err)
+		err = decode_containers(o, &pod);
 	if (!err)
 		err = read_annotations(o, &pod);
 	if (!err)

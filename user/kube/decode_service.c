@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 #include "kube/objects.h"
@@ -17,15 +18,9 @@
 #define LABEL_SERVICE "kubernetes.io/service-name"
 #define LABEL_PROXY "service.kubernetes.io/service-proxy-name"
 
-/* The label's value, or NULL. (A key with dots is no path of json.h's.) */
-static yyjson_val *label(const struct json_object *o, const char *key)
-{
-	yyjson_val *labels = NULL;
-
-	if (json_obj(o, "metadata.labels", &labels) <= 0)
-		return NULL;
-	return yyjson_obj_get(labels, key);
-}
+/* Cilium's, and its older name: backends of other clusters, too. */
+#define ANNOTATION_GLOBAL "service.cilium.io/global"
+#define ANNOTATION_GLOBAL_OLD "io.cilium/global-service"
 
 static int read_identity(const struct json_object *o, char **ns, char **name)
 {
@@ -162,14 +157,64 @@ static int read_addrs(const struct json_object *o, struct mesh_service *service)
 	return 0;
 }
 
-/* Its address, if any, is nobody's to be translated to a backend of its
- * slices: another DNS name, or a proxy that is not the node's own. */
+/*
+ * What is not an address is nobody's: it is noted, and ignored. So is one that
+ * belongs to a balancer outside of the node (ipMode Proxy) read like the
+ * others: who answers there is not told by the slices either.
+ */
+static int read_externals(const struct json_object *o,
+			  struct mesh_service *service)
+{
+	static const char listed[] = "spec.externalIPs";
+	static const char given[] = "status.loadBalancer.ingress";
+	struct json_object with = json_with(o, "the address is ignored");
+	yyjson_val *list = NULL, *val;
+	size_t i, n;
+	int err = 0;
+
+	if (json_arr(&with, listed, &list) > 0)
+		yyjson_arr_foreach (list, i, n, val) {
+			struct json_object e = json_element(
+				&with, listed, i, val, with.consequence);
+
+			if (err != -ENOMEM)
+				err = add_addr(&e, "", val,
+					       &service->externals);
+		}
+	if (err == -ENOMEM || json_arr(&with, given, &list) <= 0)
+		return err == -ENOMEM ? err : 0;
+	yyjson_arr_foreach (list, i, n, val) {
+		struct json_object e =
+			json_element(&with, given, i, val, with.consequence);
+		yyjson_val *ip = yyjson_obj_get(val, "ip");
+
+		/* a balancer may have a name instead */
+		if (ip && err != -ENOMEM)
+			err = add_addr(&e, "ip", ip, &service->externals);
+	}
+	return err == -ENOMEM ? err : 0;
+}
+
+/* "false" in whatever case is what Cilium takes for one; all else is not known
+ * to be. */
+static bool is_global(const struct json_object *o, const char *key)
+{
+	yyjson_val *val = object_annotation(o, key);
+	const char *text = json_value_str(val, JSON_STR_MAX);
+
+	return val && (!text || strcasecmp(text, "false"));
+}
+
+/* Its address, if any, is not translated to just the backends of its slices:
+ * another DNS name, a proxy that is not the node's own, other clusters'. */
 static bool is_elsewhere(const struct json_object *o)
 {
 	const char *type = "";
 
 	return json_str(o, "spec.type", &type) < 0 ||
-	       !strcmp(type, "ExternalName") || label(o, LABEL_PROXY);
+	       !strcmp(type, "ExternalName") || object_label(o, LABEL_PROXY) ||
+	       is_global(o, ANNOTATION_GLOBAL) ||
+	       is_global(o, ANNOTATION_GLOBAL_OLD);
 }
 
 /* Whatever is no port number takes none. */
@@ -198,7 +243,6 @@ static int read_node_ports(const struct json_object *o,
 int decode_service(struct json_object *o, struct mesh_service *out)
 {
 	_cleanup_(mesh_service_free) struct mesh_service made = {0};
-	bool bad = false;
 	int err;
 
 	o->consequence = "the Service is left out";
@@ -206,11 +250,14 @@ int decode_service(struct json_object *o, struct mesh_service *out)
 	if (!err)
 		err = read_addrs(o, &made);
 	if (!err)
+		err = read_externals(o, &made);
+	if (!err)
 		err = read_node_ports(o, &made);
 	o->consequence = "it is not offered SMC";
-	if (!err && !is_elsewhere(o))
+	made.elsewhere = is_elsewhere(o);
+	if (!err)
 		err = read_ports(o, "spec.ports", &made.ports, &made.n_ports,
-				 &bad);
+				 &made.broken);
 	if (err)
 		return err;
 	*out = made;
@@ -312,7 +359,7 @@ int decode_slice(struct json_object *o, struct mesh_slice *out)
 
 	o->consequence = "the EndpointSlice is left out";
 	err = read_identity(o, &made.ns, &made.name);
-	owner = label(o, LABEL_SERVICE);
+	owner = object_label(o, LABEL_SERVICE);
 	service = json_value_str(owner, 253);
 	if (owner && !service) {
 		json_note(o, "the label " LABEL_SERVICE, owner, "a string");

@@ -41,6 +41,12 @@ must_check int set_uid(char **out, const char *uid, const char *ns,
 must_check int get_name(const struct json_object *o, const char *path,
 			const char **out);
 
+/* object_label, object_annotation - The value of one, or NULL: there is none.
+ * (A key with dots is no path of json.h's.) Where the labels, or annotations,
+ * are no object at all that is noted, and there is none. */
+yyjson_val *object_label(const struct json_object *o, const char *key);
+yyjson_val *object_annotation(const struct json_object *o, const char *key);
+
 /* object_name - Append "Pod default/web-0" or "SmcNode n1", or "Pod (items[3])"
  * if @val has no name. Return: 0 or -ENOMEM. */
 must_check int object_name(const char *kind, bool namespaced, yyjson_val *val,
@@ -75,6 +81,23 @@ must_check int annotations_read(const struct json_object *o,
 				struct mesh_default *enabled,
 				struct mesh_default *in,
 				struct mesh_default *out);
+
+/* ---- decode_ends.c ------------------------------------------------------- */
+
+/* decode_ends - Where connections to a pod end, as far as its object says:
+ * pod->forwards and pod->host_ports. After pod->host_network was read. Return:
+ * 0, -EINVAL noted, or -ENOMEM. */
+must_check int decode_ends(const struct json_object *o, struct mesh_pod *pod);
+
+/* ---- decode_containers.c ------------------------------------------------- */
+
+/*
+ * decode_containers - The containers that stay, whose they are, and the proxy
+ * that one of them seems to be. pod->host_network is known.
+ * Return: 0, -ENOMEM, or -EINVAL, noted: something is not understood.
+ */
+must_check int decode_containers(const struct json_object *o,
+				 struct mesh_pod *pod);
 
 /* ---- decode_limits.c ----------------------------------------------------- */
 

@@ -139,7 +139,7 @@ static int claim_own(struct draft *d, size_t own, struct claims *claims)
 	claim.own = own;
 	claim.transports = p->value.transports;
 	if (claim.host && p->armed)
-		claim.ports = &seen->listens;
+		claim.ports = &d->own[own].listens;
 	for (size_t i = 0; i < p->pod->addrs.n && !err; i++) {
 		const struct smc_addr *addr = &p->pod->addrs.v[i];
 
@@ -165,7 +165,7 @@ static int claim_other(struct draft *d, const struct mesh_pod *pod,
 	if (pod->ended)
 		return 0;
 	claim.publishes = !node_known && *pod->node && !says.problem &&
-			  says.enabled == MESH_ON;
+			  says.enabled == MESH_ON && !pod->forwards;
 	claim.transports = d->plan.transports & SMC_TRANSPORT_SMCR;
 	for (size_t i = 0; i < pod->addrs.n && !err; i++)
 		if (addr_usable(&pod->addrs.v[i]))

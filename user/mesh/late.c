@@ -3,24 +3,21 @@
 
 /* ---- what a new connection would be -------------------------------------- */
 
-static __u32 service_transports(const struct mesh_plan *plan,
-				const struct mesh_flow *f)
-{
-	const struct plan_service *s =
-		mesh_service_find(plan, &f->remote, f->remote_port);
-
-	return s ? s->transports : 0;
-}
-
+/* In the order of smc_client_reach() (bpf/verdict.bpf.h). */
 static __u32 reach(const struct mesh_plan *plan, const struct mesh_flow *f,
 		   unsigned int role)
 {
 	const struct plan_endpoint *e = mesh_endpoint_find(plan, &f->remote);
-	bool offers = e && !(e->value.flags & SMC_ENDPOINT_ANSWER_ONLY);
+	const struct plan_service *s = NULL;
 
-	if (e && (offers || role != SMC_ROLE_CLIENT))
-		return e->value.transports;
-	return role == SMC_ROLE_SERVER ? 0 : service_transports(plan, f);
+	if (role != SMC_ROLE_SERVER)
+		s = mesh_service_find(plan, &f->remote, f->remote_port);
+	if (s)
+		return s->transports;
+	if (!e || (role == SMC_ROLE_CLIENT &&
+		   e->value.flags & SMC_ENDPOINT_ANSWER_ONLY))
+		return 0;
+	return e->value.transports;
 }
 
 /* By the mesh, or by the pod itself? */

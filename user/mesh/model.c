@@ -40,6 +40,10 @@ void mesh_pod_free(struct mesh_pod *p)
 	free(p->addrs.v);
 	free(p->exclude_in.v);
 	free(p->exclude_out.v);
+	free(p->host_ports.v);
+	for (size_t i = 0; i < p->n_containers; i++)
+		free(p->containers[i].name);
+	free(p->containers);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -93,6 +97,7 @@ void mesh_service_free(struct mesh_service *s)
 	free(s->ns);
 	free(s->name);
 	free(s->addrs.v);
+	free(s->externals.v);
 	service_ports_free(s->ports, s->n_ports);
 	free(s->node_ports.v);
 	memset(s, 0, sizeof(*s));

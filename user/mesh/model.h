@@ -67,6 +67,13 @@ struct mesh_config {
 	bool allow_unencrypted; /* smcr where others' traffic is encrypted */
 };
 
+/* Who its programs are, as far as the API says: the container's or else the
+ * pod's securityContext. SMC_ID_ANY: the image decides. */
+struct mesh_container {
+	char *name;
+	__u32 uid, gid;
+};
+
 struct mesh_pod {
 	char *ns, *name, *uid;
 	char *node;	  /* "" while not scheduled */
@@ -77,7 +84,12 @@ struct mesh_pod {
 	long long created; /* seconds since 1970, metadata.creationTimestamp */
 	bool replaced;	   /* evicted, its controller makes another one */
 	bool ended;	   /* phase Succeeded or Failed: owns no address */
+	bool running;	   /* phase Running: a container of it was started */
 	bool host_network;
+	bool forwards; /* whoever made it says that its TCP ends in a guest */
+	/* Ports of its node that lead to it; of a hostNetwork pod none, which
+	 * has them itself. */
+	struct mesh_ports host_ports;
 	enum mesh_switch enabled; /* the annotation */
 	char *problem; /* NULL, or a sentence: annotation, value, expected */
 	struct mesh_addrs addrs;	/* status.podIPs */
@@ -87,8 +99,13 @@ struct mesh_pod {
 	bool says_in, says_out;
 	/* smcmesh.io/limits: the bounds that it asks for; 0: the mesh's */
 	__u32 pending_max, connections_max;
-	bool sidecar;	 /* has an istio-style proxy container */
-	__u32 proxy_uid; /* as seen in the pod's user namespace */
+	/* It seems to have a proxy, of this user and group in its own user
+	 * namespace. That counts until the rules in its network namespace say
+	 * whom they let pass. */
+	bool sidecar;
+	struct smc_owner proxy;
+	struct mesh_container *containers; /* those that stay */
+	size_t n_containers;
 };
 
 /* One entry of SmcNode.status.endpoints. */
@@ -138,9 +155,16 @@ struct mesh_service_port {
 struct mesh_service {
 	char *ns, *name;
 	struct mesh_addrs addrs; /* ClusterIPs; none where it is headless */
+	/* Whatever else it takes its ports at: spec.externalIPs, its balancers'
+	 * addresses. They may be anybody's. */
+	struct mesh_addrs externals;
 	struct mesh_service_port *ports; /* TCP only */
 	size_t n_ports;
 	struct mesh_ports node_ports; /* taken at every node's addresses */
+	/* Its slices are not all that is behind it, or its proxy is not the
+	 * node's own. */
+	bool elsewhere;
+	bool broken; /* a port was not understood, and is not in `ports` */
 };
 
 /* One EndpointSlice: some of the backends of a Service. */

@@ -31,6 +31,8 @@ struct draft {
 	struct smc_addr *service_addrs; /* every ClusterIP, sorted */
 	size_t n_service_addrs;
 	struct mesh_ports node_ports; /* of every Service */
+	/* of this node's pods, which a network plugin leads to them */
+	struct mesh_ports host_ports;
 	struct mesh_plan plan;
 	struct own_pod *own; /* beside plan.pods */
 };
@@ -38,6 +40,8 @@ struct draft {
 struct own_pod {
 	const struct mesh_seen *seen; /* NULL: nothing was seen of it */
 	bool lost; /* an address of it went to someone else, or to nobody */
+	/* hostNetwork: where it listens, and nobody takes the port before */
+	struct mesh_ports listens;
 };
 
 /* draft_warn - Add a sentence; past MESH_WARNINGS_MAX only that there are
@@ -49,6 +53,10 @@ must_check int draft_warn(struct draft *d, const char *fmt, ...)
 /* draft_service_addrs - Collect the ClusterIPs and the NodePorts. Return: 0 or
  * -ENOMEM. */
 must_check int draft_service_addrs(struct draft *d);
+
+/* draft_listens - Fill the own pods' `listens`, without the hostPorts of pods
+ * of this node. Return: 0 or -ENOMEM. */
+must_check int draft_listens(struct draft *d);
 
 /* draft_is_service - Is @addr a ClusterIP? */
 bool draft_is_service(const struct draft *d, const struct smc_addr *addr);
@@ -64,8 +72,23 @@ must_check int draft_listeners(struct draft *d, const struct plan_endpoint *e,
 			       __u32 transports,
 			       const struct mesh_ports *ports);
 
-/* draft_services - The Services' rows beside those, and all of them in order.
- * After draft_endpoints(). Return: 0 or -ENOMEM. */
+/* draft_externals - A row of plan.services that denies at each port of a
+ * Service's external address that is an endpoint's. Where those of an address
+ * find no room it is offered to at no port. After draft_endpoints(). Return: 0
+ * or -ENOMEM. */
+must_check int draft_externals(struct draft *d);
+
+/* draft_shared_addrs - Have the rows of plan.services, which are in order, deny
+ * where a ClusterIP's port is also another Service's external one. */
+void draft_shared_addrs(struct draft *d);
+
+/* Of smc_service: all rows, and those of them that deny at an endpoint. */
+#define SERVICES_MAX SMC_SERVICE_ENTRIES
+#define EXTERNALS_MAX (SERVICES_MAX / 2)
+
+/* draft_services - The Services' rows beside those of listeners and external
+ * addresses, and all of them in order. After draft_externals(). Return: 0 or
+ * -ENOMEM. */
 must_check int draft_services(struct draft *d);
 
 /* services_find - The row at @key of the @n at @v, which are in order, or NULL:

@@ -11,8 +11,8 @@
  * 2. one pod for each namespace and cgroup.
  * 3. endpoints.c: who owns which address. A pod that lost all that it would
  *    have published is not armed after all: it is not who it seems to be.
- * 4. services.c: which Services, and which ports of hostNetwork pods, may be
- *    offered SMC.
+ * 4. externals.c, services.c: which Services, and which ports of hostNetwork
+ *    pods, may be offered SMC, and which ports of an endpoint may not.
  * 5. A cgroup of a hostNetwork pod that was armed and is not now goes on
  *    denying: without an entry its SMC sockets would pass untouched, that is,
  *    offer to anyone.
@@ -87,15 +87,24 @@ static enum smc_reason why_not_armed(const struct mesh_host *host, __u32 usable,
 	if (!pod->host_network &&
 	    (!seen->netns_cookie || seen->netns_cookie == host->netns_cookie))
 		return SMC_REASON_NO_NETNS;
-	/* Converting every UID would take the application's sockets past the
-	 * proxy. */
-	if (pod->sidecar && seen->convert_uid == SMC_UID_ANY)
+	/* Nobody would be converted. */
+	if (seen->sidecar && !seen->n_owners)
 		return SMC_REASON_OWNER_RULE;
 	if (!(seen->transports & usable))
 		return SMC_REASON_NO_TRANSPORT;
 	if (pod->addrs.n && !shares_address(&pod->addrs, &seen->addrs))
 		return SMC_REASON_NO_ADDRESS;
 	return SMC_REASON_NONE;
+}
+
+static void put_owners(struct smc_pod *value, const struct mesh_seen *seen)
+{
+	if (!seen->sidecar)
+		return;
+	value->flags |= SMC_POD_SIDECAR;
+	value->n_owners = seen->n_owners;
+	memcpy(value->owners, seen->owners,
+	       seen->n_owners * sizeof(seen->owners[0]));
 }
 
 static void arm(struct plan_pod *p, const struct mesh_seen *seen, __u32 usable)
@@ -107,10 +116,9 @@ static void arm(struct plan_pod *p, const struct mesh_seen *seen, __u32 usable)
 		p->netns_cookie = seen->netns_cookie;
 	p->value = (struct smc_pod){
 		.pod_id = seen->pod_id,
-		.flags = p->pod->sidecar ? SMC_POD_SIDECAR : 0,
 		.transports = seen->transports & usable,
-		.uid = p->pod->sidecar ? seen->convert_uid : SMC_UID_ANY,
 	};
+	put_owners(&p->value, seen);
 }
 
 static void disarm(struct plan_pod *p, enum smc_reason reason)
@@ -124,8 +132,9 @@ static void disarm(struct plan_pod *p, enum smc_reason reason)
 
 /*
  * The kernel refused it a socket. Its row stays, with that mark: it converts
- * nothing, and the next agent knows. (A trial socket would tell it nothing: the
- * policy is that of the pod's own cgroup or label.) Of a hostNetwork pod it is
+ * nothing, gives nobody but a sidecar's proxy an SMC socket that he asks for,
+ * and the next agent knows. (A trial socket would tell it nothing: the policy
+ * is that of the pod's own cgroup or label.) Of a hostNetwork pod it is
  * draft_denied()'s.
  */
 static void keep_refused(struct plan_pod *p, const struct mesh_seen *seen)
@@ -134,8 +143,8 @@ static void keep_refused(struct plan_pod *p, const struct mesh_seen *seen)
 		return;
 	p->netns_cookie = seen->netns_cookie;
 	p->value = (struct smc_pod){.pod_id = seen->pod_id,
-				    .flags = SMC_POD_REFUSED,
-				    .uid = SMC_UID_ANY};
+				    .flags = SMC_POD_REFUSED};
+	put_owners(&p->value, seen);
 }
 
 static const char *seen_uid(const struct mesh_seen *seen)
@@ -341,7 +350,6 @@ static int draft_denied(struct draft *d, const struct mesh_seen *seen,
 		row->value.flags = SMC_POD_DENY;
 		if (seen[i].reason == SMC_REASON_REFUSED)
 			row->value.flags |= SMC_POD_REFUSED;
-		row->value.uid = SMC_UID_ANY;
 	}
 	sort_denied(plan);
 	return 0;
@@ -399,7 +407,9 @@ static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 		err = draft_places(d);
 	if (!err && d->plan.enabled) {
 		err = draft_service_addrs(d);
+		err = err ? err : draft_listens(d);
 		err = err ? err : draft_endpoints(d);
+		err = err ? err : draft_externals(d);
 		err = err ? err : draft_services(d);
 	}
 	if (err)
@@ -420,9 +430,12 @@ int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,
 
 	d.plan.enabled = mesh_enabled(&w->config);
 	err = make(&d, seen, n_seen);
+	for (size_t i = 0; d.own && i < d.plan.n_pods; i++)
+		free(d.own[i].listens.v);
 	free(d.own);
 	free(d.service_addrs);
 	free(d.node_ports.v);
+	free(d.host_ports.v);
 	spaces_free(&d.spaces);
 	if (err)
 		mesh_plan_free(&d.plan);

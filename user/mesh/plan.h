@@ -29,6 +29,11 @@ struct mesh_host {
 	/* The host's own namespace, 0: not known. No pod is ever armed by it:
 	 * that would convert every program of the machine. */
 	__u64 netns_cookie;
+	/* What the host's own namespace takes for itself: packets to there go
+	 * to no proxy and to no pod. Prefixes, and single addresses, sorted. */
+	const struct cidr *local_nets;
+	size_t n_local_nets;
+	struct mesh_addrs local;
 };
 
 /* What holds for a pod: each annotation is its own or, where it has none, its
@@ -73,8 +78,12 @@ struct mesh_seen {
 	 * not armed any more the plan keeps denying there: plan->denied. Such
 	 * a row may belong to a pod that has left the world. */
 	bool was_armed;
-	__u32 transports;	 /* that this namespace can use */
-	__u32 convert_uid;	 /* init user namespace, or SMC_UID_ANY */
+	__u32 transports; /* that this namespace can use */
+	/* Something of its own redirects its TCP, and lets these pass, as the
+	 * init user namespace counts: they are converted, and no one else. */
+	bool sidecar;
+	__u32 n_owners;
+	struct smc_owner owners[SMC_OWNERS];
 	struct mesh_addrs addrs; /* found in the namespace */
 	/* hostNetwork: where SMC sockets of its cgroup listen, and nobody
 	 * else's does */
@@ -118,15 +127,50 @@ struct plan_denied {
 };
 
 /*
- * A row of smc_service: a ClusterIP's port, or a hostNetwork pod's. Transports
- * 0: not offered SMC, reason mixed-service. Its time is the datapath's affair.
+ * Why a Service's row has no transports. X(ID, label, sentence)
+ *   label     JSON's `why`
+ *   sentence  what a person reads
+ */
+/* clang-format off */
+#define MESH_SERVICE_WHYS(X)                                                   \
+	X(NONE, "", "")                                                        \
+	X(BACKEND, "backend",                                                  \
+	  "not all of its backends are endpoints that share a transport")      \
+	X(UNREAD, "unread",                                                    \
+	  "not all of its backends could be read (smcmesh status)")            \
+	X(ELSEWHERE, "elsewhere",                                              \
+	  "its EndpointSlices do not tell who is behind it: it is another "    \
+	  "proxy's, or has backends in other clusters")                        \
+	X(LOCAL, "local",                                                      \
+	  "its address is local on this node, which answers in its backends' " \
+	  "stead")                                                             \
+	X(EXTERNAL, "external",                                                \
+	  "its external address is also a pod's, a node's or another Service's")
+/* clang-format on */
+
+#define MESH_SERVICE_WHY_ENUM(id, label, sentence) MESH_SERVICE_##id,
+enum mesh_service_why { MESH_SERVICE_WHYS(MESH_SERVICE_WHY_ENUM) };
+#undef MESH_SERVICE_WHY_ENUM
+
+/* mesh_service_why_label - The label of @why. */
+const char *mesh_service_why_label(enum mesh_service_why why);
+
+/* mesh_service_why_sentence - The sentence of the row whose label is @label, ""
+ * of no row's. */
+const char *mesh_service_why_sentence(const char *label);
+
+/*
+ * A row of smc_service: a port of a ClusterIP, of a hostNetwork pod, or of a
+ * Service's external address that is an endpoint's. Transports 0: not offered
+ * SMC, reason mixed-service. Its time is the datapath's affair.
  */
 struct plan_service {
 	struct smc_addr_port key;
 	__u32 transports;
 	/* Whose it is, into the world: of a hostNetwork pod, pod is set. */
 	const char *ns, *service, *pod;
-	/* Where transports is 0: one backend that is to blame, else zero. */
+	enum mesh_service_why why; /* where transports is 0 */
+	/* BACKEND: one that is to blame, else zero. */
 	struct smc_addr stranger;
 };
 

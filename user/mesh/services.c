@@ -7,9 +7,12 @@
  *   must be endpoints, and the transports are those that all have. A backend
  *   counts while it is ready or serving, whatever hints and policies say of it;
  *   and it must not be excluded itself, since the exclusions are asked about
- *   the ClusterIP only. No backend, no row.
+ *   the ClusterIP only. No backend, no row. Nor may it be who the slices do
+ *   not tell of: other clusters' backends, a proxy that is not the node's own,
+ *   or something on this node that holds the address itself.
  * - A port of a node's address at which an SMC socket of an armed hostNetwork
- *   pod listens, unless it is some Service's NodePort: a proxy comes first.
+ *   pod listens, unless it is some Service's NodePort, an external address's
+ *   (externals.c), or the hostPort of a pod there: a proxy comes first.
  *
  * What is not so has a row with transports 0: the verdict then says
  * mixed-service instead of not-endpoint.
@@ -20,9 +23,6 @@
 
 #include "base/array.h"
 #include "mesh/parts.h"
-
-/* Of smc_service (bpf/maps.bpf.h). */
-#define SERVICES_MAX 65536
 
 /* ---- ClusterIPs -----------------------------------------------------------
  */
@@ -82,11 +82,55 @@ bool draft_is_service(const struct draft *d, const struct smc_addr *addr)
 		       sizeof(*addr), addr_order);
 }
 
+/* ---- hostPorts ------------------------------------------------------------
+ */
+
+static int collect_host_ports(struct draft *d)
+{
+	_free_ __u16 *v = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->plan.n_pods; i++) {
+		const struct mesh_pod *pod = d->plan.pods[i].pod;
+
+		for (size_t k = 0; !pod->ended && k < pod->host_ports.n; k++) {
+			__u16 *slot = array_push(v, n);
+
+			if (!slot)
+				return -ENOMEM;
+			*slot = pod->host_ports.v[k];
+		}
+	}
+	return mesh_ports_set(&d->host_ports, v, n);
+}
+
+/* The others hear of no more than this: they do not know our pods' hostPorts.
+ */
+int draft_listens(struct draft *d)
+{
+	int err = collect_host_ports(d);
+
+	for (size_t i = 0; i < d->plan.n_pods && !err; i++) {
+		const struct mesh_seen *seen = d->own[i].seen;
+		struct mesh_ports *listens = &d->own[i].listens;
+		size_t kept = 0;
+
+		if (!seen)
+			continue;
+		err = mesh_ports_set(listens, seen->listens.v, seen->listens.n);
+		for (size_t k = 0; k < listens->n; k++)
+			if (!mesh_ports_has(&d->host_ports, listens->v[k]))
+				listens->v[kept++] = listens->v[k];
+		listens->n = kept;
+	}
+	return err;
+}
+
 /* ---- rows -----------------------------------------------------------------
  */
 
-/* By key, and where there are two, by transports: the rest is equal then as far
- * as anyone can tell. */
+/* By key, and where there are two, by transports and why: the rest is equal
+ * then as far as anyone can tell. */
 static int row_cmp(const void *a, const void *b)
 {
 	const struct plan_service *x = a, *y = b;
@@ -94,8 +138,9 @@ static int row_cmp(const void *a, const void *b)
 
 	if (order)
 		return order;
-	return (x->transports > y->transports) -
-	       (x->transports < y->transports);
+	if (x->transports != y->transports)
+		return x->transports < y->transports ? -1 : 1;
+	return (x->why < y->why) - (x->why > y->why);
 }
 
 /* Two rows for one key: what both allow. */
@@ -116,17 +161,47 @@ static void rows_merge(struct mesh_plan *plan)
 	plan->n_services = kept + 1;
 }
 
-/* Where not all have room, those go that only explain. */
-static void rows_fit(struct mesh_plan *plan)
+/* Does it keep an endpoint's address:port from what the endpoint's row allows?
+ * All other rows without transports only explain: a ClusterIP is no endpoint.
+ */
+static bool guards(const struct draft *d, const struct plan_service *row)
 {
-	size_t kept = 0;
+	struct smc_addr addr;
+
+	memcpy(addr.ip, row->key.ip, sizeof(addr.ip));
+	return row->why == MESH_SERVICE_EXTERNAL && !draft_is_service(d, &addr);
+}
+
+/* Where not all have room, those go first that only explain, then those that
+ * something would be offered at. */
+static int rows_fit(struct draft *d)
+{
+	struct mesh_plan *plan = &d->plan;
+	size_t n_guards = 0, kept = 0, offered = 0, left = 0;
 
 	if (plan->n_services <= SERVICES_MAX)
-		return;
+		return 0;
 	for (size_t i = 0; i < plan->n_services; i++)
-		if (plan->services[i].transports)
-			plan->services[kept++] = plan->services[i];
+		n_guards += guards(d, &plan->services[i]);
+	for (size_t i = 0; i < plan->n_services; i++) {
+		const struct plan_service *row = &plan->services[i];
+		bool stays = guards(d, row);
+
+		if (!stays && !row->transports)
+			continue;
+		if (!stays && n_guards + offered >= SERVICES_MAX) {
+			left++;
+			continue;
+		}
+		offered += !stays;
+		plan->services[kept++] = *row;
+	}
 	plan->n_services = kept;
+	return !left ? 0
+		     : draft_warn(d,
+				  "%zu ports of Services found no room in "
+				  "smc_service: they are not offered SMC",
+				  left);
 }
 
 int draft_listeners(struct draft *d, const struct plan_endpoint *e,
@@ -164,7 +239,7 @@ struct services {
 	struct draft *d;
 	const struct mesh_slice **slices; /* by Service */
 	size_t n_slices;
-	size_t n_listeners; /* rows there are already, in order */
+	size_t n_before; /* rows there are already, in order */
 };
 
 /* How may this backend be offered SMC? 0: it may not. */
@@ -178,16 +253,19 @@ static __u32 backend_transports(const struct services *s,
 
 	if (!e || excluded(&s->d->world->config, addr, port))
 		return 0;
-	if (!(e->value.flags & SMC_ENDPOINT_ANSWER_ONLY))
-		return e->value.transports;
-	row = services_find(plan->services, s->n_listeners, &key);
-	return row ? row->transports : 0;
+	/* On its own node a proxy takes it away once more. */
+	row = services_find(plan->services, s->n_before, &key);
+	if (row)
+		return row->transports;
+	return e->value.flags & SMC_ENDPOINT_ANSWER_ONLY ? 0
+							 : e->value.transports;
 }
 
 /* What all backends of one port of a ClusterIP allow. */
 struct shared {
 	__u32 transports;
 	size_t backends;
+	bool unread; /* there may be others */
 	struct smc_addr stranger;
 };
 
@@ -210,7 +288,7 @@ static void share_slice(const struct services *s,
 {
 	if (slice->broken) {
 		all->backends++;
-		all->transports = 0;
+		all->unread = true;
 	}
 	for (size_t i = 0; i < slice->n_ports; i++) {
 		if (strcmp(slice->ports[i].name, port))
@@ -273,6 +351,30 @@ static const struct mesh_slice **slices_of(const struct services *s,
 	return s->slices + lo;
 }
 
+static bool is_local(const struct mesh_host *host, const struct smc_addr *addr)
+{
+	for (size_t i = 0; i < host->n_local_nets; i++)
+		if (cidr_has(&host->local_nets[i], addr))
+			return true;
+	return host->local.n && bsearch(addr, host->local.v, host->local.n,
+					sizeof(*host->local.v), addr_order);
+}
+
+/* Why may nothing be offered there, by what was found out of its backends? */
+static enum mesh_service_why why_not(const struct services *s,
+				     const struct mesh_service *service,
+				     const struct smc_addr *addr,
+				     const struct shared *all)
+{
+	if (service->elsewhere)
+		return MESH_SERVICE_ELSEWHERE;
+	if (is_local(s->d->host, addr))
+		return MESH_SERVICE_LOCAL;
+	if (all->unread)
+		return MESH_SERVICE_UNREAD;
+	return all->transports ? MESH_SERVICE_NONE : MESH_SERVICE_BACKEND;
+}
+
 static int add_port(struct services *s, const struct mesh_service *service,
 		    const struct smc_addr *addr,
 		    const struct mesh_service_port *port)
@@ -291,10 +393,13 @@ static int add_port(struct services *s, const struct mesh_service *service,
 	if (!row)
 		return -ENOMEM;
 	row->key = addr_port(addr, port->port);
-	row->transports = all.transports;
 	row->ns = service->ns;
 	row->service = service->name;
-	row->stranger = all.stranger;
+	row->why = why_not(s, service, addr, &all);
+	if (row->why == MESH_SERVICE_NONE)
+		row->transports = all.transports;
+	else if (row->why == MESH_SERVICE_BACKEND)
+		row->stranger = all.stranger;
 	return 0;
 }
 
@@ -315,11 +420,11 @@ int draft_services(struct draft *d)
 	int err = index_slices(&s);
 
 	rows_merge(&d->plan);
-	s.n_listeners = d->plan.n_services;
+	s.n_before = d->plan.n_services;
 	for (size_t i = 0; i < d->world->n_services && !err; i++)
 		err = add_service(&s, &d->world->services[i]);
 	free(s.slices);
 	rows_merge(&d->plan);
-	rows_fit(&d->plan);
-	return err;
+	draft_shared_addrs(d);
+	return err ? err : rows_fit(d);
 }

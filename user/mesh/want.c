@@ -23,6 +23,9 @@ static enum smc_reason why_not(const struct mesh_world *w,
 		return SMC_REASON_BAD_ANNOTATION;
 	if (says->enabled != MESH_ON)
 		return SMC_REASON_NOT_ANNOTATED;
+	/* A guest's kernel would be offered SMC. */
+	if (pod->forwards)
+		return SMC_REASON_FORWARDS;
 	/* What is not written is not excluded. */
 	if (exclusion_rows(says) > SMC_PORT_SHARE)
 		return SMC_REASON_POD_MAP_FULL;

@@ -6,15 +6,13 @@
 #include <linux/magic.h>
 #include <mntent.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include "node/podname.h"
-#include "node/proc.h"
 
 /* kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice,
  * and three more for a kubelet that itself runs in a container's cgroup. */
 #define POD_DEPTH 6
-/* A pod's containers, their init's and systemd's own levels. */
-#define PROCS_DEPTH 8
 
 /* enum fid_type of the kernel's include/linux/exportfs.h; not in its uapi. */
 #define FILEID_KERNFS 0xfe
@@ -73,12 +71,14 @@ int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX])
 
 /* ---- the directory ------------------------------------------------------- */
 
-/* A pod's directory, whosever: nothing below it is another pod's. */
-static bool is_some_pod(const char *name)
+/* A pod's directory, whosever, or a container's: nothing below it is another
+ * pod's. */
+static bool is_some_pods(const char *name)
 {
 	char uid[PODNAME_UID_MAX];
+	enum podname_what what = podname_parse(name, uid);
 
-	return podname_parse(name, uid) == PODNAME_POD;
+	return what == PODNAME_POD || what == PODNAME_CONTAINER;
 }
 
 /* Append "/@name" to @path, in place. Return: 0 or -ENAMETOOLONG. */
@@ -133,7 +133,7 @@ static int find_below(char path[CGROUP_PATH_MAX], const char *name, int depth,
 {
 	if (podname_is(name, uid))
 		return 0;
-	if (depth == POD_DEPTH || is_some_pod(name))
+	if (depth == POD_DEPTH || is_some_pods(name))
 		return -ENOENT;
 	/* What cannot be looked into is not the end of the search. */
 	return each_directory(path, depth + 1, find_below, uid) ? -ENOENT : 0;
@@ -177,6 +177,19 @@ int cgroup_id(const char *path, __u64 *out)
 	return 0;
 }
 
+bool cgroup_populated(const char *path)
+{
+	char file[CGROUP_PATH_MAX + 16], line[64];
+	_fclose_ FILE *f = NULL;
+
+	snprintf(file, sizeof(file), "%s/cgroup.events", path);
+	f = fopen(file, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strcmp(line, "populated 0\n"))
+			return false;
+	return true;
+}
+
 bool cgroup_alive(const char *root, __u64 id)
 {
 	struct {
@@ -194,131 +207,4 @@ bool cgroup_alive(const char *root, __u64 id)
 		return true;
 	fd = open_by_handle_at(mount, &handle.head, O_PATH | O_CLOEXEC);
 	return fd >= 0 || errno != ESTALE;
-}
-
-/* ---- the namespace ------------------------------------------------------- */
-
-struct netns_search {
-	const char *proc, *uid;
-	struct ns_id host;
-	bool host_known;
-	pid_t pid; /* the best so far, 0: none */
-	long long start;
-};
-
-static void consider(struct netns_search *s, pid_t pid)
-{
-	long long start = proc_start(s->proc, pid);
-	struct ns_id net;
-
-	if (start < 0 || proc_ns(s->proc, pid, "net", &net))
-		return;
-	if (s->host_known && ns_same(&net, &s->host))
-		return;
-	if (s->pid && start >= s->start)
-		return;
-	s->pid = pid;
-	s->start = start;
-}
-
-static void consider_procs(const char *dir, struct netns_search *s)
-{
-	char path[CGROUP_PATH_MAX + 16];
-	_fclose_ FILE *f = NULL;
-	int pid;
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	f = fopen(path, "re");
-	/* A process outside of our pid namespace reads 0. */
-	while (f && fscanf(f, "%d", &pid) == 1)
-		if (pid > 0)
-			consider(s, pid);
-}
-
-static int consider_dir(char path[CGROUP_PATH_MAX], const char *name, int depth,
-			void *arg)
-{
-	consider_procs(path, arg);
-	if (depth < PROCS_DEPTH)
-		each_directory(path, depth + 1, consider_dir, arg);
-	return -ENOENT; /* go on */
-}
-
-bool cgroup_any_part(const char *table, cgroup_part_fn fn, void *arg)
-{
-	_fclose_ FILE *f = fopen(table, "re");
-	char line[CGROUP_PATH_MAX], *save;
-
-	while (f && fgets(line, sizeof(line), f))
-		for (char *part = strtok_r(line, "/\n", &save); part;
-		     part = strtok_r(NULL, "/\n", &save))
-			if (fn(part, arg))
-				return true;
-	return false;
-}
-
-static bool part_is_pod(const char *part, void *arg)
-{
-	const struct netns_search *s = arg;
-
-	return podname_is(part, s->uid);
-}
-
-static int consider_by_cgroup(pid_t pid, void *arg)
-{
-	struct netns_search *s = arg;
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%d/cgroup", s->proc, pid);
-	if (cgroup_any_part(path, part_is_pod, s))
-		consider(s, pid);
-	return 0;
-}
-
-static int found(const struct netns_search *s, char path[CGROUP_PATH_MAX])
-{
-	if (!s->pid)
-		return -ENOENT;
-	snprintf(path, CGROUP_PATH_MAX, "%s/%d/ns/net", s->proc, s->pid);
-	return 0;
-}
-
-static void search_dir(const char *dir, struct netns_search *s)
-{
-	char at[CGROUP_PATH_MAX];
-
-	if (snprintf(at, sizeof(at), "%s", dir) >= (int)sizeof(at))
-		return;
-	consider_procs(at, s);
-	each_directory(at, 1, consider_dir, s);
-}
-
-int cgroup_dir_netns(const char *proc, const char *dir,
-		     char path[CGROUP_PATH_MAX])
-{
-	struct netns_search s = {.proc = proc};
-
-	s.host_known = !proc_ns(proc, 1, "net", &s.host);
-	search_dir(dir, &s);
-	return found(&s, path);
-}
-
-int cgroup_pod_netns(const char *proc, const char *root, const char *uid,
-		     char path[CGROUP_PATH_MAX])
-{
-	struct netns_search s = {.proc = proc, .uid = uid};
-	char dir[CGROUP_PATH_MAX];
-	int err = root ? cgroup_find_pod(root, uid, dir) : -ENOENT;
-
-	s.host_known = !proc_ns(proc, 1, "net", &s.host);
-	if (!err)
-		search_dir(dir, &s);
-	else if (err != -ENOENT)
-		return err;
-	if (!s.pid) {
-		err = proc_each(proc, consider_by_cgroup, &s);
-		if (err)
-			return err;
-	}
-	return found(&s, path);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pods by their cgroups: which directory of the cgroup v2 tree is a pod's, its
- * id, its processes and through these its network namespace.
+ * Pods by their cgroups: which directory of the cgroup v2 tree is a pod's, and
+ * its id.
  */
 #pragma once
 
@@ -42,40 +42,10 @@ int cgroup_find_pod(const char *root, const char *uid,
  */
 int cgroup_id(const char *path, __u64 *out) must_check;
 
-/*
- * cgroup_any_part - Is there a part, between slashes, of a path in @table for
- * which @fn returns true?
- * @table: a PROC/PID/cgroup; none: false.
- */
-typedef bool (*cgroup_part_fn)(const char *part, void *arg);
-bool cgroup_any_part(const char *table, cgroup_part_fn fn, void *arg);
+/* cgroup_populated - Is a process in the cgroup v2 directory @path, or below?
+ * True also where that cannot be told. */
+bool cgroup_populated(const char *path);
 
 /* cgroup_alive - Is there still a cgroup of this id in the hierarchy mounted at
  * @root? True also where that cannot be told. */
 bool cgroup_alive(const char *root, __u64 id);
-
-/*
- * cgroup_dir_netns - The network namespace of a pod: PROC/PID/ns/net of the
- * oldest process in its directory @dir, or below it, that is not in the host's
- * own namespace.
- *
- * The oldest, because it is the sandbox's or the first container's: one that
- * unshared a namespace of its own is younger than its parent. Not the host's
- * (that of PROC/1), because a process that the runtime is starting is in the
- * pod's cgroup before it is in its namespace.
- *
- * Return: 0 with the path in @path; -ENOENT: no such process (yet).
- */
-int cgroup_dir_netns(const char *proc, const char *dir,
-		     char path[CGROUP_PATH_MAX]) must_check;
-
-/*
- * cgroup_pod_netns - The same of pod @uid, whose directory is searched for.
- *
- * @root: the cgroup v2 mount, or NULL. Where the pod has no directory there,
- *        each process' PROC/PID/cgroup is searched for the UID, which also
- *        finds it in v1 hierarchies.
- * Return: 0 with the path in @path; -ENOENT: no such process (yet); or errno.
- */
-int cgroup_pod_netns(const char *proc, const char *root, const char *uid,
-		     char path[CGROUP_PATH_MAX]) must_check;

@@ -57,18 +57,26 @@ static void signals_to_default(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int enter_netns(const char *path)
+/* A path may lead elsewhere by now: a process' number is given again, a file is
+ * mounted on anew. The descriptor does not change any more. */
+static int enter_netns(const struct netns_ref *netns)
 {
 	_close_ int fd = -1;
+	struct ns_id id;
+	struct stat st;
 
-	if (!path)
+	if (!netns)
 		return 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	fd = open(netns->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
 		return -errno;
+	id = (struct ns_id){.dev = st.st_dev, .ino = st.st_ino};
+	if (netns->id.ino && !ns_same(&netns->id, &id))
+		return -ENOENT;
 	if (setns(fd, CLONE_NEWNET))
 		return -errno;
-	return 0;
+	return netns->cookie && netns_own_cookie() != netns->cookie ? -ENOENT
+								    : 0;
 }
 
 static int write_all(int fd, const void *data, size_t len)
@@ -88,7 +96,7 @@ static int write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-static void __attribute__((noreturn)) helper_main(const char *netns,
+static void __attribute__((noreturn)) helper_main(const struct netns_ref *netns,
 						  helper_fn fn, const void *arg,
 						  pid_t parent, int out)
 {
@@ -212,7 +220,7 @@ static pid_t make_helper(void)
 	return in_helper ? _Fork() : fork();
 }
 
-int helper_start(struct helper *h, const char *netns, helper_fn fn,
+int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
 		 const void *arg, int timeout_ms)
 {
 	_close_ int in = -1, out = -1;
@@ -264,8 +272,8 @@ void helper_stop(struct helper *h)
 	helper_end(h);
 }
 
-int helper_run(const char *netns, helper_fn fn, const void *arg, int timeout_ms,
-	       struct buf *answer)
+int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
+	       int timeout_ms, struct buf *answer)
 {
 	struct helper h;
 	int err;

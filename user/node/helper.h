@@ -9,8 +9,30 @@
  */
 #pragma once
 
+#include <linux/types.h>
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "node/proc.h"
+
+/*
+ * Where a namespace is found, and which one it is. A path alone leads to
+ * whatever is there by the time the helper opens it; who has looked it up
+ * before says what must be there still.
+ */
+struct netns_ref {
+	const char *path; /* /run/netns/NAME or /proc/PID/ns/net */
+	/* Of the descriptor that the caller holds open meanwhile (place.h):
+	 * only then no other one has these numbers. ino 0: not known. */
+	struct ns_id id;
+	__u64 cookie;	  /* SO_NETNS_COOKIE in it; 0: not known */
+	const char *proc; /* the agent's --proc; NULL: /proc */
+	/* datapath_ctrl_names(): what net.smc.hs_ctrl says where it is ours.
+	 * NULL: nothing is. */
+	char *const *ours;
+	/* It is a pod's alone: connections to its addresses are the pod's to
+	 * end. Of the host's that is not said. */
+	bool pods;
+};
 
 /* In one namespace: enough for an emulated machine, and all that a pod which
  * makes it slow on purpose can hold up the agent for. */
@@ -42,7 +64,7 @@ struct helper {
  * time, until it says something else than -EAGAIN, or helper_stop(). Or -EBUSY
  * as below or another errno: nothing was started.
  */
-int helper_start(struct helper *h, const char *netns, helper_fn fn,
+int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
 		 const void *arg, int timeout_ms) must_check;
 
 /*
@@ -56,15 +78,16 @@ int helper_take(struct helper *h, struct buf *answer) must_check;
 void helper_stop(struct helper *h);
 
 /*
- * helper_run - Run @fn in the network namespace @netns (a path), or in the
- * caller's own where @netns is NULL.
+ * helper_run - Run @fn in the network namespace @netns, or in the caller's own
+ * where @netns is NULL.
  * @answer: appended to only if the helper answered; may be NULL.
  * @timeout_ms: then the helper is killed.
  *
- * Return: what @fn returned; -ENOENT: no such path; -EINVAL: it is not a
- * network namespace; -ETIMEDOUT; -EIO: the helper ended without an answer;
- * -EBUSY: too many killed helpers have still not ended; or another errno. (A
- * job's own -EAGAIN arrives as -EIO.)
+ * Return: what @fn returned; -ENOENT: no such path, or another namespace than
+ * the one that was looked up is there by now; -EINVAL: it is not a network
+ * namespace; -ETIMEDOUT; -EIO: the helper ended without an answer; -EBUSY: too
+ * many killed helpers have still not ended; or another errno. (A job's own
+ * -EAGAIN arrives as -EIO.)
  */
-int helper_run(const char *netns, helper_fn fn, const void *arg, int timeout_ms,
-	       struct buf *answer) must_check;
+int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
+	       int timeout_ms, struct buf *answer) must_check;

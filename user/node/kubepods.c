@@ -15,9 +15,11 @@
 #include <sys/inotify.h>
 #include "base/array.h"
 #include "base/log.h"
+#include "node/podspace.h"
 
 /* How deep below a mount a directory of kubelet's is searched for: those of a
- * container in which a kubelet runs, and its --cgroup-root. */
+ * container in which a kubelet runs, and its --cgroup-root. A runtime's own
+ * cgroup is not deeper. */
 #define TOP_DEPTH 4
 /* One hierarchy of v2 and one of v1. */
 #define ROOTS_MAX 2
@@ -229,18 +231,22 @@ static void take_entry(struct kubepods *k, const char *dir, bool top,
 	    snprintf(path, sizeof(path), "%s/%s", dir, name) >=
 		    (int)sizeof(path))
 		return;
-	if (what == PODNAME_POD)
+	if (what == PODNAME_POD || what == PODNAME_CONTAINER)
 		pod_add(k, path, uid);
 	else
 		level_add(k, path, true);
 }
 
-/* Search @path and below for PODNAME_TOP; the directory that holds one is
- * watched as well, since kubelet may make it anew. */
-static void search_top(struct kubepods *k, const char *path, int depth)
+/* Search @path and below for @what, PODNAME_TOP or PODNAME_CONTAINER; the
+ * directory that holds one is watched, since another one may come, or the same
+ * be made anew. */
+static void search(struct kubepods *k, enum podname_what what, const char *path,
+		   int depth)
 {
 	char below[CGROUP_PATH_MAX], uid[PODNAME_UID_MAX];
 	_closedir_ DIR *dir = opendir(path);
+	enum podname_what is;
+	bool watched = false;
 	struct dirent *d;
 
 	while (dir && (d = readdir(dir))) {
@@ -248,10 +254,12 @@ static void search_top(struct kubepods *k, const char *path, int depth)
 		    snprintf(below, sizeof(below), "%s/%s", path, d->d_name) >=
 			    (int)sizeof(below))
 			continue;
-		if (podname_parse(d->d_name, uid) == PODNAME_TOP)
+		is = podname_parse(d->d_name, uid);
+		if (is == what && !watched)
 			level_add(k, path, false);
-		else if (depth < TOP_DEPTH)
-			search_top(k, below, depth + 1);
+		else if (is == PODNAME_OTHER && depth < TOP_DEPTH)
+			search(k, what, below, depth + 1);
+		watched |= is == what;
 	}
 }
 
@@ -286,10 +294,19 @@ void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg)
 	for (size_t i = 0; i < k->n_levels; i++)
 		level_read(k, &k->levels[i]);
 	for (unsigned int i = 0; i < k->n_roots && !kubepods_any(k); i++)
-		search_top(k, k->roots[i], 1);
+		search(k, PODNAME_TOP, k->roots[i], 1);
 	for (size_t i = 0; i < k->n_pods; i++)
 		if (kubepods_followed(k, k->pods[i].uid))
 			pod_follow(k, &k->pods[i]);
+	k->fn = NULL;
+}
+
+void kubepods_seek(struct kubepods *k, kubepods_fn fn, void *arg)
+{
+	k->fn = fn;
+	k->arg = arg;
+	for (unsigned int i = 0; i < k->n_roots; i++)
+		search(k, PODNAME_CONTAINER, k->roots[i], 1);
 	k->fn = NULL;
 }
 
@@ -440,14 +457,14 @@ bool kubepods_known(const struct kubepods *k, const char *uid)
 	return false;
 }
 
-int kubepods_netns(const struct kubepods *k, const char *proc, const char *uid,
-		   char path[CGROUP_PATH_MAX])
+int kubepods_place(const struct kubepods *k, const char *proc, const char *uid,
+		   struct place *out)
 {
 	int err = -ENOENT;
 
 	for (size_t i = 0; i < k->n_pods && err; i++)
 		if (!strcmp(k->pods[i].uid, uid))
-			err = cgroup_dir_netns(proc, k->pods[i].path, path);
+			err = podspace_in(proc, k->pods[i].path, out);
 	return err;
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include "base/cleanup.h"
 #include "node/cgroup.h"
+#include "node/place.h"
 #include "node/podname.h"
 
 struct kubepods;
@@ -61,9 +62,17 @@ bool kubepods_known(const struct kubepods *k, const char *uid);
 bool kubepods_any(const struct kubepods *k);
 
 /*
- * kubepods_netns - cgroup_dir_netns() of the pod's directories.
+ * kubepods_seek - A process of a pod was found outside of kubelet's
+ * directories: look for those of containers that are named by their pod
+ * (podname.h), and from now on tell of what comes beside them as of kubelet's
+ * own.
+ */
+void kubepods_seek(struct kubepods *k, kubepods_fn fn, void *arg);
+
+/*
+ * kubepods_place - podspace_in() of the pod's directories.
  * Return: 0; -ENOENT: it has none, or no process in them is in a namespace of
  * the pod's own yet.
  */
-must_check int kubepods_netns(const struct kubepods *k, const char *proc,
-			      const char *uid, char path[CGROUP_PATH_MAX]);
+must_check int kubepods_place(const struct kubepods *k, const char *proc,
+			      const char *uid, struct place *out);

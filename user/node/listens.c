@@ -128,8 +128,8 @@ int listens_find(const struct netns_ref *ref, const char *cgroup,
 	int err = cgroup_ids_find(cgroup, &ids);
 
 	if (!err)
-		err = helper_run(ref->path, ports_in_netns, &ids,
-				 HELPER_TIMEOUT_MS, &answer);
+		err = helper_run(ref, ports_in_netns, &ids, HELPER_TIMEOUT_MS,
+				 &answer);
 	if (err)
 		return err;
 	return mesh_ports_set(out, (const __u16 *)answer.data,

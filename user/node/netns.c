@@ -10,9 +10,10 @@
 #include <sys/socket.h>
 #include "base/array.h"
 #include "base/strv.h"
+#include "mesh/owners.h"
+#include "node/forwards.h"
 #include "node/helper.h"
 #include "node/proc.h"
-#include "node/sidecar.h"
 #include "node/uidmap.h"
 
 #ifndef IPPROTO_SMC
@@ -210,6 +211,22 @@ static int add_addresses(struct buf *to)
 	return to->err;
 }
 
+/* What cannot be looked for may be there. */
+static int check_forwards(struct netns_facts *f, const struct buf *addrs)
+{
+	const struct mesh_addrs own = {.v = (struct smc_addr *)addrs->data,
+				       .n = addrs->len /
+					    sizeof(struct smc_addr)};
+	char what[FORWARDS_TEXT_MAX];
+	int got = forwards_find(&own, what);
+
+	if (!got)
+		return 0;
+	snprintf(f->detail, sizeof(f->detail), "%s",
+		 got > 0 ? what : "its rules cannot be read");
+	return fail(f, SMC_REASON_FORWARDS, got > 0 ? -EREMOTE : got);
+}
+
 struct prepare_job {
 	const struct netns_ref *ref;
 	const char *ctrl; /* NULL and look: change nothing */
@@ -225,8 +242,10 @@ static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 		return check_ctrl(f, job->ref);
 	if (!job->ctrl)
 		return fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
-	if (job->sidecar && job->sidecar->wanted) {
-		err = sidecar_ensure(f->detail, sizeof(f->detail));
+	if (job->sidecar) {
+		err = sidecar_settle(job->sidecar->hinted ? &job->sidecar->owner
+							  : NULL,
+				     &f->sidecar, f->detail, sizeof(f->detail));
 		if (err < 0)
 			return fail(f, SMC_REASON_OWNER_RULE, err);
 	}
@@ -236,11 +255,16 @@ static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 /* The answer: struct netns_facts, then the addresses. */
 static int prepare_in_netns(const void *arg, struct buf *answer)
 {
-	struct netns_facts f = {.convert_uid = SMC_UID_ANY};
+	struct netns_facts f = {};
 	const struct prepare_job *job = arg;
-	int err;
+	_buf_ struct buf addrs = {};
+	int err = add_addresses(&addrs);
 
+	if (err)
+		return err;
 	err = make_safe(job, &f);
+	if (!err && job->ref->pods)
+		err = check_forwards(&f, &addrs);
 	if (!err)
 		err = try_socket(&f);
 	f.verified = !err;
@@ -249,7 +273,7 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 		return err;
 	note_transports(&f);
 	buf_add(answer, &f, sizeof(f));
-	return add_addresses(answer);
+	return buf_add(answer, addrs.data, addrs.len);
 }
 
 /* ---- facts, for the agent ------------------------------------------------ */
@@ -275,27 +299,28 @@ static int take_facts(const struct buf *answer, struct netns_facts *out)
 static int gather(const struct prepare_job *job, struct netns_facts *out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(job->ref->path, prepare_in_netns, job,
-			     HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(job->ref, prepare_in_netns, job, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	return err ? err : take_facts(&answer, out);
 }
 
-/* A proxy whose UID is not known must not be armed: "any" would convert the
+/* A proxy that is not known must not be armed: "any" would convert the
  * application's sockets, whose connections the sidecar redirects. */
-static void note_proxy_uid(const struct netns_ref *ref, __u32 proxy_uid,
-			   struct netns_facts *f)
+static void note_owners(const struct netns_ref *ref, struct netns_facts *f)
 {
-	int err = uidmap_to_host(proc_of(ref), ref->path, proxy_uid,
-				 &f->convert_uid);
+	const struct sidecar_found *s = &f->sidecar;
+	char text[OWNER_STRLEN];
+	int err;
 
+	memcpy(f->owners, s->owners, sizeof(f->owners));
+	err = uidmap_owners(ref, f->owners, s->n_owners);
 	if (!err || !f->verified)
 		return;
 	f->verified = false;
-	snprintf(
-		f->detail, sizeof(f->detail),
-		"UID %u of the proxy is not mapped in the pod's user namespace",
-		proxy_uid);
+	snprintf(f->detail, sizeof(f->detail),
+		 "the proxy (%s) is not mapped in the pod's user namespace",
+		 owner_format(&s->owners[0], text));
 	fail(f, SMC_REASON_OWNER_RULE, err);
 }
 
@@ -305,8 +330,8 @@ int netns_prepare(const struct netns_ref *ref, const char *ctrl,
 	struct prepare_job job = {.ref = ref, .ctrl = ctrl, .sidecar = sidecar};
 	int err = gather(&job, out);
 
-	if (!err && sidecar && sidecar->wanted)
-		note_proxy_uid(ref, sidecar->proxy_uid, out);
+	if (!err)
+		note_owners(ref, out);
 	return err;
 }
 
@@ -347,7 +372,7 @@ static int list_in_netns(const void *arg, struct buf *answer)
 int netns_smc_list(const struct netns_ref *ref, struct diag_smc **out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, list_in_netns, NULL, HELPER_TIMEOUT_MS,
+	int err = helper_run(ref, list_in_netns, NULL, HELPER_TIMEOUT_MS,
 			     &answer);
 
 	return err ? err : take_rows(&answer, sizeof(**out), (void **)out);
@@ -366,8 +391,8 @@ int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
 		    unsigned int room)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, fallbacks_in_netns, &room,
-			     HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(ref, fallbacks_in_netns, &room, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	if (err)
 		return err;
@@ -404,8 +429,7 @@ static int count_in_netns(const void *arg, struct buf *answer)
 
 int netns_smc_sockets(const struct netns_ref *ref)
 {
-	return helper_run(ref->path, count_in_netns, NULL, HELPER_TIMEOUT_MS,
-			  NULL);
+	return helper_run(ref, count_in_netns, NULL, HELPER_TIMEOUT_MS, NULL);
 }
 
 /* ---- release ------------------------------------------------------------- */
@@ -450,14 +474,11 @@ static bool has_our_ctrl(const struct netns_ref *ref)
 
 /* The helper moves from one to the next. Its own first one is seen by its
  * process' path, or by process 1's. */
-static int visit_guarded(const char *path, __u64 inode, void *arg)
+static int visit_guarded(const struct place *at, void *arg)
 {
-	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int n;
 
-	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
-	if (setns(fd, CLONE_NEWNET))
+	if (setns(at->fd, CLONE_NEWNET))
 		return -errno;
 	n = has_our_ctrl(arg) ? count_smc() : 0;
 	return n > 0 ? 1 : n;
@@ -496,8 +517,8 @@ int netns_release(const struct netns_ref *ref, bool force,
 {
 	struct release_job job = {.ref = ref, .force = force};
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, release_in_netns, &job,
-			     HELPER_TIMEOUT_MS, &answer);
+	int err = helper_run(ref, release_in_netns, &job, HELPER_TIMEOUT_MS,
+			     &answer);
 
 	memset(out, 0, sizeof(*out));
 	if (answer.len == sizeof(*out))
@@ -531,8 +552,8 @@ static int left_in_netns(const void *ref, struct buf *answer)
 int netns_left(const struct netns_ref *ref, struct netns_left *out)
 {
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, left_in_netns, ref, HELPER_TIMEOUT_MS,
-			     &answer);
+	int err =
+		helper_run(ref, left_in_netns, ref, HELPER_TIMEOUT_MS, &answer);
 
 	memset(out, 0, sizeof(*out));
 	if (answer.len == sizeof(*out))

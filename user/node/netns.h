@@ -2,11 +2,12 @@
 /*
  * Work inside a pod's network namespace. Each call forks a short-lived helper
  * that enters the namespace, does the one thing and answers over a pipe
- * (helper.h); the agent itself never changes namespace and keeps none open. A
- * helper that does not answer within a second is killed, and the call fails
- * with -ETIMEDOUT.
+ * (helper.h); the agent itself never changes namespace, and holds none for
+ * longer than it looks at it (place.h). A helper that does not answer within a
+ * second is killed, and the call fails with -ETIMEDOUT.
  *
- * Every call fails with -ENOENT where there is no such path, and with -EINVAL
+ * Every call fails with -ENOENT where there is no such path or where it leads
+ * to another namespace than @ref says (struct netns_ref), and with -EINVAL
  * where it is not a network namespace.
  */
 #pragma once
@@ -19,20 +20,15 @@
 #include "base/cleanup.h"
 #include "mesh/model.h"
 #include "node/diag.h"
+#include "node/helper.h"
+#include "node/place.h"
+#include "node/sidecar.h"
 #include "node/smc.h"
 
-/* Where a namespace is found. */
-struct netns_ref {
-	const char *path; /* /run/netns/NAME or /proc/PID/ns/net */
-	const char *proc; /* the agent's --proc; NULL: /proc */
-	/* datapath_ctrl_names(): what net.smc.hs_ctrl says where it is ours.
-	 * NULL: nothing is. */
-	char *const *ours;
-};
-
+/* What the pod's object says about a proxy: it counts where no rule does. */
 struct netns_sidecar {
-	bool wanted;
-	__u32 proxy_uid; /* in the pod's user namespace */
+	bool hinted;
+	struct smc_owner owner; /* in the pod's user namespace */
 };
 
 struct netns_facts {
@@ -45,18 +41,21 @@ struct netns_facts {
 	__u64 cookie, inode, dev;
 	__u32 transports;     /* SMC_TRANSPORT_* usable in this namespace */
 	struct smc_addr rdma; /* of its first usable RDMA port; zero: none */
-	__u32 convert_uid; /* proxy's UID in the init user namespace, or ANY */
+	struct sidecar_found sidecar;
+	/* the same owners, as the init user namespace counts */
+	struct smc_owner owners[SMC_OWNERS];
 	struct mesh_addrs addrs; /* usable addresses of its interfaces */
 };
 
 /*
  * netns_prepare - Make a namespace safe to arm, and look at it, in this
- * order: the sidecar rule where wanted; @ctrl into its net.smc.hs_ctrl unless
- * something foreign is there, and read back; a trial IPPROTO_SMC socket.
- * Idempotent; called again it verifies and heals. What comes after a step that
- * failed is not done.
+ * order: whom the namespace's own rules let pass, and the rule of ours that
+ * follows from that (sidecar.h); @ctrl into its net.smc.hs_ctrl unless
+ * something foreign is there, and read back; in a pod's own, whether what comes
+ * to it ends there (forwards.h); a trial IPPROTO_SMC socket. Idempotent; called
+ * again it verifies and heals. What comes after a step that failed is not done.
  * @ctrl: datapath_ctrl_name(); NULL: SMC_REASON_NO_SELECTOR.
- * @sidecar: NULL: not wanted.
+ * @sidecar: NULL: the rules are left alone. They are the host's.
  *
  * Return: 0 with @out filled (also where not verified: out->reason), or a
  * negative errno: no such namespace (-ENOENT), no answer. Free with
@@ -69,8 +68,8 @@ void netns_facts_free(struct netns_facts *f);
 
 /*
  * netns_look - The same facts, changing nothing: verified if a selector of
- * ours (any generation) is there and a trial socket could be made. No sidecar:
- * convert_uid is SMC_UID_ANY.
+ * ours (any generation) is there and a trial socket could be made. The rules
+ * are not looked at.
  */
 int netns_look(const struct netns_ref *ref, struct netns_facts *out) must_check;
 
@@ -129,12 +128,13 @@ int netns_left(const struct netns_ref *ref, struct netns_left *out) must_check;
 /*
  * netns_each - Every network namespace that can be found, each once: mounted in
  * /run/netns, each process' below @proc, mounted in the host's /run/netns as
- * process 1 below @proc sees it.
+ * process 1 below @proc sees it. All are held until the last was visited, so
+ * that none has the number of another that was.
  * A namespace that only an open descriptor or one thread of a process keeps
  * alive is not found.
  * @fn: returns 0 to go on; -ENOENT: it is gone from this path, another to the
- * same namespace counts as new.
+ * same namespace counts as new. @at: held; closed by us.
  * Return: 0, what else @fn returned, or a negative errno.
  */
-typedef int (*netns_fn)(const char *path, __u64 inode, void *arg);
+typedef int (*netns_fn)(const struct place *at, void *arg);
 int netns_each(const char *proc, netns_fn fn, void *arg) must_check;

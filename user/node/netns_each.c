@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 #include "base/array.h"
 #include "node/netns.h"
@@ -14,32 +15,61 @@ struct each {
 	const char *proc;
 	netns_fn fn;
 	void *arg;
-	struct ns_id *seen;
+	struct held {
+		int fd;
+		struct ns_id id;
+	} *seen;
 	size_t n;
 };
+
+static bool was_seen(const struct each *e, const struct ns_id *id)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (ns_same(&e->seen[i].id, id))
+			return true;
+	return false;
+}
 
 /* Call for the namespace at @path, if it is a new one. */
 static int visit(struct each *e, const char *path)
 {
-	struct ns_id id, *place;
-	int err;
+	_place_ struct place at = PLACE_NONE;
+	struct held *seen;
+	int err = place_open(path, &at);
 
 	/* It went; or it may not be seen, then not by an agent with these
 	 * rights either. With fewer, @fn will not get into our own. */
-	if (ns_of_path(path, &id))
-		return 0;
-	for (size_t i = 0; i < e->n; i++)
-		if (ns_same(&e->seen[i], &id))
-			return 0;
-	place = array_push(e->seen, e->n);
-	if (!place)
-		return -ENOMEM;
-	*place = id;
-	err = e->fn(path, id.ino, e->arg);
-	if (err != -ENOENT)
+	if (err == -EMFILE || err == -ENFILE)
 		return err;
-	e->n--; /* another path may still lead there */
+	if (err || was_seen(e, &at.id))
+		return 0;
+	err = e->fn(&at, e->arg);
+	if (err) /* gone from here: another path may still lead there */
+		return err == -ENOENT ? 0 : err;
+	seen = array_push(e->seen, e->n);
+	if (!seen)
+		return -ENOMEM;
+	*seen = (struct held){take_fd(at.fd), at.id};
 	return 0;
+}
+
+/* One for each namespace: the usual 1,024 may be too few, and more are to be
+ * had for the asking. */
+static void want_descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+static void let_go(struct each *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		close(e->seen[i].fd);
+	free(e->seen);
 }
 
 static int visit_process(pid_t pid, void *arg)
@@ -87,12 +117,13 @@ int netns_each(const char *proc, netns_fn fn, void *arg)
 	char host[PATH_MAX];
 	int err;
 
+	want_descriptors();
 	snprintf(host, sizeof(host), "%s/1/root" NETNS_DIR, e.proc);
 	err = visit_mounted(&e, NETNS_DIR);
 	if (!err)
 		err = proc_each(e.proc, visit_process, &e);
 	if (!err)
 		err = visit_mounted(&e, host);
-	free(e.seen);
+	let_go(&e);
 	return err;
 }

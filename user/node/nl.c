@@ -41,7 +41,19 @@ void nl_genl_init(struct nl_request *r, int id, __u8 cmd, __u8 version,
 	g->version = version;
 }
 
-static int nl_open(int bus, struct mnl_socket **out)
+/* A kernel that does not know it lists everything. */
+static int nl_be_strict(const struct mnl_socket *nl)
+{
+	int yes = 1;
+
+	if (!setsockopt(mnl_socket_get_fd(nl), SOL_NETLINK,
+			NETLINK_GET_STRICT_CHK, &yes, sizeof(yes)) ||
+	    errno == ENOPROTOOPT)
+		return 0;
+	return -errno;
+}
+
+static int nl_open(int bus, bool strict, struct mnl_socket **out)
 {
 	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
 	_cleanup_(cleanup_mnl) struct mnl_socket *nl = NULL;
@@ -57,15 +69,17 @@ static int nl_open(int bus, struct mnl_socket **out)
 	if (setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &limit,
 		       sizeof(limit)))
 		return -errno;
-	*out = take_ptr(nl);
-	return 0;
+	err = strict ? nl_be_strict(nl) : 0;
+	if (!err)
+		*out = take_ptr(nl);
+	return err;
 }
 
 int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg)
 {
 	_cleanup_(cleanup_mnl) struct mnl_socket *nl = NULL;
 	_free_ char *room = malloc(ANSWER_ROOM);
-	int err = nl_open(bus, &nl);
+	int err = nl_open(bus, r->strict, &nl);
 	ssize_t n;
 
 	if (err)

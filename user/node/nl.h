@@ -6,12 +6,16 @@
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/types.h>
+#include <stdbool.h>
 #include "base/cleanup.h"
 
 /* A request under construction; room for every request of ours. */
 struct nl_request {
 	char room[512];
 	struct nlmsghdr *head;
+	/* Of rtnetlink: the kernel lists only what the header names, where it
+	 * can (NETLINK_GET_STRICT_CHK). */
+	bool strict;
 };
 
 /* nl_init - Start a request of message type @type with NLM_F_* @flags. */

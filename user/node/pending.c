@@ -2,7 +2,6 @@
 #include "node/pending.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/smc_diag.h>
 #include <sched.h>
 #include <string.h>
@@ -52,17 +51,14 @@ static bool is_asked_of(const struct job *job, __u32 netns)
 
 /* One that cannot be entered, or that does not answer, leaves its own untold,
  * and not the others'. */
-static int visit(const char *path, __u64 inode, void *arg)
+static int visit(const struct place *at, void *arg)
 {
-	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	_free_ struct diag_smc *smc = NULL;
 	struct job *job = arg;
 	__u32 netns;
 	int n;
 
-	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH ? -ENOENT : 0;
-	if (setns(fd, CLONE_NEWNET))
+	if (setns(at->fd, CLONE_NEWNET))
 		return 0;
 	netns = netns_own_cookie();
 	if (!netns || !is_asked_of(job, netns))

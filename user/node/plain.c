@@ -144,7 +144,7 @@ struct find_job {
 
 /* The answer: this, the listeners, what was asked for, the connections. */
 struct answer_head {
-	__u64 netns_cookie, n_listeners, n_told;
+	__u64 n_listeners, n_told;
 };
 
 static int add_listeners(const struct find_job *job, struct buf *answer)
@@ -152,7 +152,6 @@ static int add_listeners(const struct find_job *job, struct buf *answer)
 	_free_ struct netns_listener *late = NULL;
 	int n = diag_late_listeners(job->proc, &late);
 	const struct answer_head head = {
-		.netns_cookie = netns_own_cookie(),
 		.n_listeners = n,
 		.n_told = job->asked ? job->asked->n : 0,
 	};
@@ -236,7 +235,6 @@ static int take_answer(const struct buf *answer, struct plain *out)
 		plain_free(out);
 		return -ENOMEM;
 	}
-	out->netns_cookie = head.netns_cookie;
 	out->n_listeners = head.n_listeners;
 	out->n_told = head.n_told;
 	out->n_flows = flows / sizeof(*out->flows);
@@ -248,7 +246,7 @@ int plain_find(const struct netns_ref *ref, const struct mesh_records *asked,
 {
 	const struct find_job job = {ref->proc ?: PROC_DEFAULT, asked};
 	_buf_ struct buf answer = {};
-	int err = helper_run(ref->path, find_in_netns, &job, HELPER_TIMEOUT_MS,
+	int err = helper_run(ref, find_in_netns, &job, HELPER_TIMEOUT_MS,
 			     &answer);
 
 	memset(out, 0, sizeof(*out));
@@ -270,17 +268,27 @@ struct mesh_socket plain_socket(const struct plain_flow *f)
 	};
 }
 
-void plain_keep_uid(struct plain *p, __u32 uid)
+/* Of a user in a certain group the user is enough: better a hint too many than
+ * none at all. */
+static bool is_user(const struct smc_owner *v, size_t n, __u32 uid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].uid != SMC_ID_ANY && v[i].uid == uid)
+			return true;
+	return false;
+}
+
+void plain_keep_owners(struct plain *p, const struct smc_owner *v, size_t n)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < p->n_listeners; i++)
-		if (p->listeners[i].uid == uid)
+		if (is_user(v, n, p->listeners[i].uid))
 			p->listeners[kept++] = p->listeners[i];
 	p->n_listeners = kept;
 	kept = 0;
 	for (size_t i = 0; i < p->n_flows; i++)
-		if (p->flows[i].uid == uid)
+		if (is_user(v, n, p->flows[i].uid))
 			p->flows[kept++] = p->flows[i];
 	p->n_flows = kept;
 }
@@ -351,8 +359,8 @@ int plain_end(const struct netns_ref *ref, const struct plain_flow *v, size_t n)
 
 	while (n) {
 		struct end_job job = {v, n < END_MAX ? n : END_MAX};
-		int got = helper_run(ref->path, end_in_netns, &job,
-				     HELPER_TIMEOUT_MS, NULL);
+		int got = helper_run(ref, end_in_netns, &job, HELPER_TIMEOUT_MS,
+				     NULL);
 
 		if (got < 0)
 			return ended ?: got;

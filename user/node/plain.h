@@ -38,7 +38,6 @@ struct plain {
 	/* All connections but those between two ends in the namespace. */
 	struct plain_flow *flows;
 	size_t n_flows;
-	__u64 netns_cookie; /* whose all this is; 0: not known */
 	/* Of each record that was asked for its socket, plain TCP or the inner
 	 * one of an SMC socket, in any state of a connection; its cookie is 0
 	 * where there is none. */
@@ -56,9 +55,12 @@ int plain_find(const struct netns_ref *ref, const struct mesh_records *asked,
 	       struct plain *out) must_check;
 void plain_free(struct plain *p);
 
-/* plain_keep_uid - Drop what is not of @uid, as we count: a helper enters no
- * user namespace, and the kernel answers in terms of the asker's. */
-void plain_keep_uid(struct plain *p, __u32 uid);
+/*
+ * plain_keep_owners - Drop what is not of these, as we count: a helper enters
+ * no user namespace, and the kernel answers in terms of the asker's. It tells
+ * no socket's group: what only that could tell is dropped, too.
+ */
+void plain_keep_owners(struct plain *p, const struct smc_owner *v, size_t n);
 
 /*
  * plain_end - Have the kernel end these: both ends' programs see an error on

@@ -11,26 +11,28 @@ struct uid_part {
 	char dash; /* what is there for "-" */
 };
 
-/* Return: the length of @name without ".slice", 0 where that is not its end. */
-static size_t slice_len(const char *name)
+/* Return: the length of the first @full characters of @name without ".slice", 0
+ * where that is not their end. */
+static size_t slice_len(const char *name, size_t full)
 {
 	static const char slice[] = ".slice";
-	size_t len = strlen(name), n = strlen(slice);
+	size_t n = strlen(slice);
 
-	return len > n && !strcmp(name + len - n, slice) ? len - n : 0;
+	return full > n && !strncmp(name + full - n, slice, n) ? full - n : 0;
 }
 
-/* Only the form is looked at: the text may be no <uid>, or nothing. */
-static bool find_uid(const char *name, struct uid_part *out)
+/* In the first @full characters of @name. Only the form is looked at: the text
+ * may be no <uid>, or nothing. */
+static bool find_uid(const char *name, size_t full, struct uid_part *out)
 {
 	static const char mark[] = "-pod", plain[] = "pod";
-	size_t n = strlen(mark), len = slice_len(name);
+	size_t n = strlen(mark), len = slice_len(name, full);
 
 	if (!len && strncmp(name, plain, strlen(plain)))
 		return false;
 	if (!len) {
-		name += strlen(plain);
-		*out = (struct uid_part){name, strlen(name), '-'};
+		n = strlen(plain);
+		*out = (struct uid_part){name + n, full - n, '-'};
 		return true;
 	}
 	/* From the end: a prefix may hold "-pod" too, as kubepods- itself. */
@@ -66,16 +68,33 @@ static bool take_uid(const struct uid_part *p, char uid[PODNAME_UID_MAX])
 	return true;
 }
 
-bool podname_is(const char *name, const char *uid)
+/* Are the first @full characters of @name the directory of pod @uid? */
+static bool names_pod(const char *name, size_t full, const char *uid)
 {
 	struct uid_part p;
 
-	if (!*uid || !find_uid(name, &p) || p.len != strlen(uid))
+	if (!*uid || !find_uid(name, full, &p) || p.len != strlen(uid))
 		return false;
 	for (size_t i = 0; i < p.len; i++)
 		if (p.text[i] != (uid[i] == '-' ? p.dash : uid[i]))
 			return false;
 	return true;
+}
+
+bool podname_is(const char *name, const char *uid)
+{
+	return names_pod(name, strlen(name), uid);
+}
+
+/* Before the colon of a container's name; of any other its whole length. */
+static size_t pod_len(const char *name)
+{
+	return strcspn(name, ":");
+}
+
+bool podname_has(const char *name, const char *uid)
+{
+	return names_pod(name, pod_len(name), uid);
 }
 
 /* "[PREFIX-]@word" of the first @len characters of @name? */
@@ -89,7 +108,7 @@ static bool ends_with(const char *name, size_t len, const char *word)
 
 static enum podname_what parse_level(const char *name)
 {
-	size_t len = slice_len(name);
+	size_t len = slice_len(name, strlen(name));
 
 	if (len ? ends_with(name, len, "kubepods") : !strcmp(name, "kubepods"))
 		return PODNAME_TOP;
@@ -103,9 +122,11 @@ static enum podname_what parse_level(const char *name)
 enum podname_what podname_parse(const char *name, char uid[PODNAME_UID_MAX])
 {
 	enum podname_what what = parse_level(name);
+	size_t len = pod_len(name);
 	struct uid_part p;
 
-	if (what == PODNAME_OTHER && find_uid(name, &p) && take_uid(&p, uid))
-		return PODNAME_POD;
+	if (what == PODNAME_OTHER && find_uid(name, len, &p) &&
+	    take_uid(&p, uid))
+		return name[len] ? PODNAME_CONTAINER : PODNAME_POD;
 	return what;
 }

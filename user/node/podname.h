@@ -14,6 +14,15 @@
  * prefix, where kubelet has a --cgroup-root or runs in a container itself. A
  * static pod's <uid> is not its UID in the API but the hash of its file, the
  * annotation kubernetes.io/config.hash.
+ *
+ * A runtime that was not told of the systemd driver takes "SLICE:PREFIX:ID",
+ * which it is given to hand on to systemd, for a path (containerd without
+ * SystemdCgroup): a container's cgroup is then
+ *
+ *   kubepods-burstable-pod<uid>.slice:cri-containerd:<id>
+ *
+ * at the top or in the runtime's own cgroup, and kubelet's directory of the pod
+ * stays without a process.
  */
 #pragma once
 
@@ -26,11 +35,13 @@ enum podname_what {
 	PODNAME_TOP,   /* holds all pods */
 	PODNAME_LEVEL, /* of a quality of service; cgroupfs: below TOP only */
 	PODNAME_POD,
+	PODNAME_CONTAINER, /* of a pod, outside of the pod's directory */
 };
 
 /*
  * podname_parse - What is a directory of this name?
- * @uid: of PODNAME_POD its <uid>, with dashes as in the API; else untouched.
+ * @uid: of PODNAME_POD and PODNAME_CONTAINER the pod's <uid>, with dashes as in
+ * the API; else untouched.
  */
 enum podname_what podname_parse(const char *name, char uid[PODNAME_UID_MAX]);
 
@@ -39,3 +50,6 @@ enum podname_what podname_parse(const char *name, char uid[PODNAME_UID_MAX]);
  * like a <uid>: whoever writes a file as the source gives what names they like.
  */
 bool podname_is(const char *name, const char *uid);
+
+/* podname_has - Or that of a container of it? */
+bool podname_has(const char *name, const char *uid);

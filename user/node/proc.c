@@ -28,12 +28,33 @@ __u64 netns_own_cookie(void)
 	return cookie;
 }
 
-int proc_ns(const char *proc, pid_t pid, const char *kind, struct ns_id *out)
+int proc_open(const char *proc, pid_t pid)
 {
 	char path[PATH_MAX];
+	int fd;
 
-	snprintf(path, sizeof(path), "%s/%d/ns/%s", proc, pid, kind);
-	return ns_of_path(path, out);
+	snprintf(path, sizeof(path), "%s/%d", proc, pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int proc_ns_of(int dir, const char *kind, struct ns_id *out)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "ns/%s", kind);
+	if (fstatat(dir, path, &st, 0))
+		return -errno;
+	*out = (struct ns_id){.dev = st.st_dev, .ino = st.st_ino};
+	return 0;
+}
+
+int proc_ns(const char *proc, pid_t pid, const char *kind, struct ns_id *out)
+{
+	_close_ int dir = proc_open(proc, pid);
+
+	return dir < 0 ? dir : proc_ns_of(dir, kind, out);
 }
 
 bool proc_file_beside(const char *netns, const char *name, char path[PATH_MAX])
@@ -72,9 +93,9 @@ int proc_each(const char *proc, proc_fn fn, void *arg)
 	return err;
 }
 
-static ssize_t read_file(const char *path, char *to, size_t room)
+static ssize_t read_file(int dir, const char *path, char *to, size_t room)
 {
-	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_close_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
@@ -86,13 +107,11 @@ static ssize_t read_file(const char *path, char *to, size_t room)
 	return n;
 }
 
-long long proc_start(const char *proc, pid_t pid)
+long long proc_start_of(int dir)
 {
-	char path[PATH_MAX], stat[1024], *p;
-	ssize_t n;
+	char stat[1024], *p;
+	ssize_t n = read_file(dir, "stat", stat, sizeof(stat));
 
-	snprintf(path, sizeof(path), "%s/%d/stat", proc, pid);
-	n = read_file(path, stat, sizeof(stat));
 	if (n < 0)
 		return n;
 	/* Field 22; the second is a name in parentheses that may hold blanks
@@ -101,6 +120,13 @@ long long proc_start(const char *proc, pid_t pid)
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	return p ? strtoll(p, NULL, 10) : -EINVAL;
+}
+
+long long proc_start(const char *proc, pid_t pid)
+{
+	_close_ int dir = proc_open(proc, pid);
+
+	return dir < 0 ? dir : proc_start_of(dir);
 }
 
 /* ---- who holds a socket -------------------------------------------------- */

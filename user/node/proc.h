@@ -30,6 +30,31 @@ int ns_of_path(const char *path, struct ns_id *out) must_check;
  * kernel has none. */
 __u64 netns_own_cookie(void);
 
+/*
+ * Which process: its number may be given again once it has ended, with another
+ * start.
+ */
+struct proc_id {
+	pid_t pid;	 /* 0: none */
+	long long start; /* ticks since boot */
+};
+
+/*
+ * proc_open - The directory of process @pid below @proc. It stays that
+ * process': when it has ended nothing in it can be opened any more (ESRCH),
+ * also where its number was given to another one (get_proc_task(),
+ * fs/proc/base.c).
+ * Return: a descriptor for openat(), or a negative errno.
+ */
+int proc_open(const char *proc, pid_t pid) must_check;
+
+/* proc_start_of - proc_start() of the process whose directory is @dir. */
+long long proc_start_of(int dir) must_check;
+
+/* proc_ns_of - Namespace @kind ("net", "user") of the process whose directory
+ * is @dir. */
+int proc_ns_of(int dir, const char *kind, struct ns_id *out) must_check;
+
 /* proc_ns - Namespace @kind ("net", "user") of process @pid below @proc. */
 int proc_ns(const char *proc, pid_t pid, const char *kind,
 	    struct ns_id *out) must_check;

@@ -4,15 +4,18 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <nftables/libnftables.h>
 #include <string.h>
-#include <yyjson.h>
 #include "base/buf.h"
 #include "node/helper.h"
+#include "node/nft.h"
 #include "node/nl.h"
+#include "node/rules.h"
 
 /* Every rule of ours carries it; by it the table is known to be ours. */
 #define COMMENT "smcmesh"
+
+#define TEXT_OF_(n) #n
+#define TEXT_OF(n) TEXT_OF_(n)
 
 /* The table's objects as libnftables reads and prints them. What is written is
  * also what is compared with, so no second description can disagree. */
@@ -21,7 +24,7 @@
 #define CHAIN_JSON                                                         \
 	"{\"chain\":{\"family\":\"inet\",\"table\":\"" SIDECAR_TABLE "\"," \
 	"\"name\":\"output\",\"type\":\"nat\",\"hook\":\"output\","        \
-	"\"prio\":-110,\"policy\":\"accept\"}}"
+	"\"prio\":" TEXT_OF(SIDECAR_PRIORITY) ",\"policy\":\"accept\"}}"
 #define RULE_JSON(expr)                                                    \
 	"{\"rule\":{\"family\":\"inet\",\"table\":\"" SIDECAR_TABLE "\","  \
 	"\"chain\":\"output\",\"comment\":\"" COMMENT "\",\"expr\":[" expr \
@@ -47,40 +50,6 @@ static const char *const object_json[] = {
 	TABLE_JSON, CHAIN_JSON, RULE_JSON(HAS_FILE), RULE_JSON(PASS("ip")),
 	RULE_JSON(PASS("ip6"))};
 
-static void nft_free(struct nft_ctx **nft)
-{
-	if (*nft)
-		nft_ctx_free(*nft);
-}
-
-static void doc_free(yyjson_doc **doc)
-{
-	yyjson_doc_free(*doc);
-}
-
-#define _nft_ _cleanup_(nft_free)
-#define _doc_ _cleanup_(doc_free)
-
-/* ---- libnftables --------------------------------------------------------- */
-
-/*
- * Is nf_tables in this kernel? libnftables would say it in words only, and ends
- * the process where the whole bus is missing. nfnetlink_rcv_msg() answers
- * EINVAL for a subsystem that it does not have and could not load.
- */
-static int nft_probe(void)
-{
-	struct nfgenmsg *g;
-	struct nl_request r;
-	int err;
-
-	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_ACK);
-	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
-	g->version = NFNETLINK_V0;
-	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
-	return err == -EINVAL || err == -ENOENT ? -EPROTONOSUPPORT : err;
-}
-
 /* Is a table of that name there, whoever made it? Asked without libnftables,
  * which reads every table first, and may not understand one of another's. */
 static int nft_has_table(void)
@@ -97,69 +66,6 @@ static int nft_has_table(void)
 	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
 	/* EINVAL, or ENOENT of the bus: no nf_tables, see above */
 	return err == -ENOENT || err == -EINVAL ? 0 : err ?: 1;
-}
-
-static int nft_open(struct nft_ctx **out)
-{
-	_nft_ struct nft_ctx *nft = NULL;
-	int err = nft_probe();
-
-	if (err)
-		return err;
-	nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!nft)
-		return -ENOMEM;
-	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON |
-					      NFT_CTX_OUTPUT_NUMERIC_ALL |
-					      NFT_CTX_OUTPUT_STATELESS);
-	if (nft_ctx_buffer_output(nft) || nft_ctx_buffer_error(nft))
-		return -ENOMEM;
-	*out = take_ptr(nft);
-	return 0;
-}
-
-static void first_line(const char *text, char *to, size_t room)
-{
-	snprintf(to, room, "%.*s", (int)strcspn(text, "\n"), text);
-}
-
-/* libnftables says how it failed in words only: the errno is @failure, the
- * words go to @detail. */
-static int nft_run(struct nft_ctx *nft, const char *commands, int failure,
-		   char *detail, size_t room)
-{
-	if (!nft_run_cmd_from_buffer(nft, commands))
-		return 0;
-	first_line(nft_ctx_get_error_buffer(nft), detail, room);
-	return failure;
-}
-
-/* Run a command in nft's own language. *@text: until the next command. */
-static int nft_text(struct nft_ctx *nft, const char *command, const char **text,
-		    char *detail, size_t room)
-{
-	unsigned int flags = nft_ctx_output_get_flags(nft);
-	int err;
-
-	nft_ctx_output_set_flags(nft, flags & ~NFT_CTX_OUTPUT_JSON);
-	err = nft_run(nft, command, -EIO, detail, room);
-	nft_ctx_output_set_flags(nft, flags);
-	*text = nft_ctx_get_output_buffer(nft);
-	return err;
-}
-
-/* Run JSON @commands. *@out: the output; -EPROTO if that is no JSON. */
-static int nft_json(struct nft_ctx *nft, const char *commands, yyjson_doc **out,
-		    char *detail, size_t room)
-{
-	int err = nft_run(nft, commands, -EIO, detail, room);
-	const char *text;
-
-	if (err)
-		return err;
-	text = nft_ctx_get_output_buffer(nft);
-	*out = yyjson_read(text, strlen(text), 0);
-	return *out ? 0 : -EPROTO;
 }
 
 /* ---- what is there ------------------------------------------------------- */
@@ -203,8 +109,7 @@ static int look(struct nft_ctx *nft, enum found *found, yyjson_doc **doc,
 	err = nft_json(nft, "{\"nftables\":[{\"list\":" TABLE_JSON "}]}", doc,
 		       detail, room);
 	if (!err)
-		*found = whose(
-			yyjson_obj_get(yyjson_doc_get_root(*doc), "nftables"));
+		*found = whose(nft_objects(*doc));
 	if (err != -EPROTO)
 		return err;
 	err = nft_text(nft, "list table inet " SIDECAR_TABLE, &text, detail,
@@ -248,9 +153,7 @@ static bool same_objects(yyjson_doc *listed, yyjson_doc *wanted)
 	yyjson_val *item;
 	size_t i, n;
 
-	yyjson_arr_foreach (
-		yyjson_obj_get(yyjson_doc_get_root(listed), "nftables"), i, n,
-		item) {
+	yyjson_arr_foreach (nft_objects(listed), i, n, item) {
 		if (!same || yyjson_obj_get(item, "metainfo"))
 			continue;
 		same = left &&
@@ -265,7 +168,7 @@ static bool same_objects(yyjson_doc *listed, yyjson_doc *wanted)
 
 static int is_right(yyjson_doc *listed)
 {
-	_doc_ yyjson_doc *wanted = NULL;
+	_nftdoc_ yyjson_doc *wanted = NULL;
 	_buf_ struct buf b = {};
 
 	buf_printf(&b, "[");
@@ -294,7 +197,7 @@ static int replace(struct nft_ctx *nft, char *detail, size_t room)
 /* Is our table there, and right? Return: 1, 0, -EEXIST: it is not ours. */
 static int check(struct nft_ctx *nft, char *detail, size_t room)
 {
-	_doc_ yyjson_doc *doc = NULL;
+	_nftdoc_ yyjson_doc *doc = NULL;
 	enum found found;
 	int err = look(nft, &found, &doc, detail, room);
 
@@ -308,21 +211,21 @@ static int check(struct nft_ctx *nft, char *detail, size_t room)
 	return doc ? is_right(doc) : 0;
 }
 
-static int ensure(char *detail, size_t room)
+/* @nft: opened here unless it is. Return: as sidecar_settle() of the table. */
+static int ensure(struct nft_ctx **nft, char *detail, size_t room)
 {
-	_nft_ struct nft_ctx *nft = NULL;
-	int err = nft_open(&nft);
+	int err = *nft ? 0 : nft_open(nft);
 	int right;
 
 	if (err)
 		return err;
-	right = check(nft, detail, room);
+	right = check(*nft, detail, room);
 	if (right)
 		return right < 0 ? right : 0;
-	err = replace(nft, detail, room);
+	err = replace(*nft, detail, room);
 	if (err)
 		return err;
-	right = check(nft, detail, room);
+	right = check(*nft, detail, room);
 	if (right)
 		return right;
 	snprintf(detail, room, "the rule reads back differently");
@@ -337,48 +240,48 @@ static int ensure(char *detail, size_t room)
  * helper asks whole or not at all.
  */
 #define NFT_TIMEOUT_MS 800
+#define DETAIL_ROOM 128
 
-struct nft_job {
-	int (*run)(char *detail, size_t room);
+struct bounded {
+	struct sidecar_found found;
+	char detail[DETAIL_ROOM];
 };
 
-#define DETAIL_ROOM 128
+struct nft_job {
+	int (*run)(const struct nft_job *job, struct bounded *b);
+	const struct smc_owner *hint;
+	bool nft; /* there is more in nftables than our table */
+};
 
 static int run_job(const void *arg, struct buf *answer)
 {
 	const struct nft_job *job = arg;
-	char detail[DETAIL_ROOM] = "";
-	int result = job->run(detail, sizeof(detail));
+	struct bounded b = {};
+	int result = job->run(job, &b);
 
-	return buf_add(answer, detail, strlen(detail)) ?: result;
+	return buf_add(answer, &b, sizeof(b)) ?: result;
 }
 
-static int run_bounded(int (*run)(char *detail, size_t room), char *detail,
-		       size_t room)
+static int run_bounded(const struct nft_job *job, struct bounded *b)
 {
-	const struct nft_job job = {.run = run};
 	_buf_ struct buf answer = {};
-	int result = helper_run(NULL, run_job, &job, NFT_TIMEOUT_MS, &answer);
+	int result = helper_run(NULL, run_job, job, NFT_TIMEOUT_MS, &answer);
 
+	memset(b, 0, sizeof(*b));
+	if (answer.len == sizeof(*b))
+		memcpy(b, answer.data, sizeof(*b));
 	if (result == -ETIMEDOUT)
 		snprintf(
-			detail, room,
+			b->detail, sizeof(b->detail),
 			"nftables came to no end: this namespace has very many "
 			"rules, or they are changed all the time");
-	else
-		snprintf(detail, room, "%s", answer.data ?: "");
 	return result;
-}
-
-int sidecar_ensure(char *detail, size_t room)
-{
-	return run_bounded(ensure, detail, room);
 }
 
 /* Is our table there? Return: 1 with *@nft open, 0, or a negative errno. */
 static int find_ours(struct nft_ctx **nft, char *detail, size_t room)
 {
-	_doc_ yyjson_doc *doc = NULL;
+	_nftdoc_ yyjson_doc *doc = NULL;
 	int err = nft_open(nft);
 	enum found found;
 
@@ -387,39 +290,114 @@ static int find_ours(struct nft_ctx **nft, char *detail, size_t room)
 	return err ? err : found == OURS;
 }
 
-static int left(char *detail, size_t room)
+static int left(const struct nft_job *job, struct bounded *b)
 {
 	_nft_ struct nft_ctx *nft = NULL;
 
-	return find_ours(&nft, detail, room);
+	return find_ours(&nft, b->detail, sizeof(b->detail));
 }
 
 int sidecar_left(void)
 {
-	char detail[DETAIL_ROOM];
+	const struct nft_job job = {.run = left};
 	int there = nft_has_table();
+	struct bounded b;
 
-	return there <= 0 ? there : run_bounded(left, detail, sizeof(detail));
+	return there <= 0 ? there : run_bounded(&job, &b);
 }
 
-static int remove_ours(char *detail, size_t room)
+static int remove_ours(const struct nft_job *job, struct bounded *b)
 {
 	_nft_ struct nft_ctx *nft = NULL;
 	int found, err;
 
-	found = find_ours(&nft, detail, room);
+	found = find_ours(&nft, b->detail, sizeof(b->detail));
 	if (found <= 0)
 		return found;
 	err = nft_run(nft, "{\"nftables\":[{\"delete\":" TABLE_JSON "}]}", -EIO,
-		      detail, room);
+		      b->detail, sizeof(b->detail));
 	return err ? err : 1;
 }
 
 int sidecar_remove(void)
 {
-	char detail[DETAIL_ROOM];
+	const struct nft_job job = {.run = remove_ours};
 	int there = nft_has_table();
+	struct bounded b;
 
-	return there <= 0 ? there
-			  : run_bounded(remove_ours, detail, sizeof(detail));
+	return there <= 0 ? there : run_bounded(&job, &b);
+}
+
+/* ---- whom the rules let pass --------------------------------------------- */
+
+static int read_rules(const struct nft_job *job, struct nft_ctx **nft,
+		      struct redirects *out, struct bounded *b)
+{
+	int err = 0;
+
+	if (job->nft)
+		err = nft_open(nft);
+	if (!err && job->nft)
+		err = rules_nft_read(*nft, SIDECAR_TABLE, out, b->detail,
+				     sizeof(b->detail));
+	return err ? err : rules_legacy_read(out, b->detail, sizeof(b->detail));
+}
+
+/* Rules decide where there are any. */
+static void decide(const struct nft_job *job, const struct redirect_pass *pass,
+		   struct sidecar_found *out)
+{
+	if (pass->answer == REDIRECT_OWNERS) {
+		out->sidecar = true;
+		out->n_owners = pass->n_owners;
+		memcpy(out->owners, pass->owners, sizeof(out->owners));
+	} else if (pass->answer == REDIRECT_NONE && job->hint) {
+		out->sidecar = out->by_hint = true;
+		out->n_owners = 1;
+		out->owners[0] = *job->hint;
+	}
+}
+
+static int settle(const struct nft_job *job, struct bounded *b)
+{
+	_cleanup_(redirects_free) struct redirects rules = {};
+	_nft_ struct nft_ctx *nft = NULL;
+	struct redirect_pass pass;
+	int err = read_rules(job, &nft, &rules, b);
+
+	if (!err)
+		err = redirects_judge(&rules, SIDECAR_PRIORITY, &pass);
+	if (!err && pass.answer == REDIRECT_UNKNOWN) {
+		snprintf(b->detail, sizeof(b->detail), "%s", pass.why);
+		err = -ENOTUNIQ;
+	}
+	if (err)
+		return err;
+	decide(job, &pass, &b->found);
+	if (b->found.sidecar)
+		return ensure(&nft, b->detail, sizeof(b->detail));
+	return nft_has_table() > 0 ? remove_ours(job, b) : 0;
+}
+
+int sidecar_settle(const struct smc_owner *hint, struct sidecar_found *out,
+		   char *detail, size_t room)
+{
+	struct nft_job job = {.run = settle, .hint = hint};
+	int nft = rules_nft_any(SIDECAR_TABLE);
+	int more = nft ? nft : rules_legacy_any();
+	struct bounded b = {};
+	int err;
+
+	*out = (struct sidecar_found){};
+	if (more < 0) {
+		snprintf(detail, room, "the namespace's rules cannot be read");
+		return more;
+	}
+	if (!more && !hint)
+		return sidecar_remove();
+	job.nft = nft;
+	err = run_bounded(&job, &b);
+	*out = b.found;
+	snprintf(detail, room, "%s", b.detail);
+	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rule that lets a converted sidecar's connections pass the sidecar's own
- * redirect, in the caller's network namespace:
+ * Sidecars: who is behind the redirect of the caller's network namespace, and
+ * the rule of ours that lets his converted connections pass it:
  *
  *	table inet smcmesh {
  *		chain output {
@@ -12,16 +12,17 @@
  *		}
  *	}
  *
- * Why: istio's rules let the proxy's own packets pass by their UID, and the
- * kernel finds a packet's UID in the file of its socket. The inner TCP socket
- * of an SMC socket has none until it falls back (net/netfilter/nft_meta.c,
- * xt_owner.c), so its SYN is redirected to the proxy that sent it.
+ * Why: a sidecar's rules let the proxy's own packets pass by their UID or GID,
+ * and the kernel finds these in the file of the packet's socket. The inner TCP
+ * socket of an SMC socket has none until it falls back (net/netfilter/
+ * nft_meta.c, xt_owner.c), so its SYN is redirected to the proxy that sent it.
  *
  * What passes: TCP whose socket has no file. "skuid" ends a rule for such a
  * one, whatever it is compared with, so the first rule takes all others out:
  * they are the sidecar's rules' business, and so is an SMC socket that has
- * fallen back. A program's own SMC socket passes too, whoever's it is: nothing
- * tells it from the proxy's.
+ * fallen back. A program's own SMC socket would pass too, whoever's it is, for
+ * nothing tells it from the proxy's: so in such a pod nobody else gets one
+ * (smc_own() in bpf/sockproto.bpf.c).
  *
  * How it works: a connection is translated once for each direction. All NAT
  * chains of a namespace, of nftables and of iptables, hang in one list that is
@@ -32,21 +33,44 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <linux/types.h>
+#include <smcmesh/abi.h>
 #include "base/cleanup.h"
 
 #define SIDECAR_TABLE "smcmesh"
 
+/* Before the chains that sidecars redirect in: -100, of both kinds. What is
+ * redirected earlier than this we cannot let pass. */
+#define SIDECAR_PRIORITY -110
+
+/* Who is behind the namespace's redirect, and so may be converted there. */
+struct sidecar_found {
+	bool sidecar; /* only they; else everybody */
+	bool by_hint; /* there is no redirect yet */
+	__u32 n_owners;
+	/* IDs of the user namespace that owns the network namespace. */
+	struct smc_owner owners[SMC_OWNERS];
+};
+
 /*
- * sidecar_ensure - Make the rule, or put right what was changed; all or
- * nothing, in one transaction, and read back.
+ * sidecar_settle - Look whom the namespace's nat output rules let pass
+ * (mesh/redirect.h), and see to it that our rule is there, if it is needed, and
+ * right, or is not there. It is made all or nothing, in one transaction, and
+ * read back.
+ * @hint: who is taken for the owner where no rule moves anything (yet); NULL:
+ *        everybody is.
  * @detail: a sentence for a person on failure; @room bytes.
  *
- * Return: 1 made or put right, 0 was right, -EEXIST: a table of that
- * name that is not ours, -EPROTONOSUPPORT: no nf_tables in this kernel, -EIO:
- * read back, it is not what was asked for; or another errno.
+ * Return: 1 made, put right or removed, 0 all was right; -ENOTUNIQ: whom they
+ * let pass cannot be told, -EEXIST: a table of our name that is not ours,
+ * -EPROTONOSUPPORT: a rule is needed, and this kernel has no nf_tables, -EIO:
+ * read back, it is not what was asked for; or another errno: the rules cannot
+ * be read. @out is zeroed then.
  */
-int sidecar_ensure(char *detail, size_t room) must_check;
+int sidecar_settle(const struct smc_owner *hint, struct sidecar_found *out,
+		   char *detail, size_t room) must_check;
 
 /*
  * sidecar_left - Is our table there? Where none of that name is, as nearly

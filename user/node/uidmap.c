@@ -4,22 +4,69 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/nsfs.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include "node/place.h"
 
-int uidmap_translate(const char *map, __u32 uid, __u32 *out)
+static int translate(int dir, const char *map, __u32 id, __u32 *out)
 {
-	_fclose_ FILE *f = fopen(map, "re");
+	_close_ int fd = openat(dir, map, O_RDONLY | O_CLOEXEC);
+	_fclose_ FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	unsigned int inside, outside, count;
 
 	if (!f)
 		return -errno;
+	take_fd(fd);
 	while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3) {
-		if (uid < inside || uid - inside >= count)
+		if (id < inside || id - inside >= count)
 			continue;
-		*out = outside + (uid - inside);
+		*out = outside + (id - inside);
 		return 0;
 	}
 	return -ERANGE;
+}
+
+int uidmap_translate(const char *map, __u32 id, __u32 *out)
+{
+	return translate(AT_FDCWD, map, id, out);
+}
+
+/* What the pod counts, while @v becomes what the host counts. */
+struct owners_in {
+	size_t n;
+	struct smc_owner v[SMC_OWNERS];
+};
+
+static int translate_id(int dir, const char *map, __u32 id, __u32 *out)
+{
+	*out = id;
+	return id == SMC_ID_ANY ? 0 : translate(dir, map, id, out);
+}
+
+static int translate_all(int dir, const struct owners_in *in,
+			 struct smc_owner *v)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < in->n; i++) {
+		err = translate_id(dir, "uid_map", in->v[i].uid, &v[i].uid);
+		if (!err)
+			err = translate_id(dir, "gid_map", in->v[i].gid,
+					   &v[i].gid);
+	}
+	return err;
+}
+
+/* The user namespace that owns a network namespace (since Linux 4.9). */
+static bool find_owner(const struct place *net, struct ns_id *out)
+{
+	_close_ int user = ioctl(net->fd, NS_GET_USERNS);
+	struct stat st;
+
+	if (user < 0 || fstat(user, &st))
+		return false;
+	*out = (struct ns_id){.dev = st.st_dev, .ino = st.st_ino};
+	return true;
 }
 
 struct map_search {
@@ -32,13 +79,20 @@ struct map_search {
 	bool mixed; /* another one in @net has another user namespace */
 };
 
+static bool is_in(int dir, const struct ns_id *net)
+{
+	struct ns_id is;
+
+	return !proc_ns_of(dir, "net", &is) && ns_same(&is, net);
+}
+
 static int look_at(pid_t pid, void *arg)
 {
 	struct map_search *s = arg;
-	struct ns_id net, user;
+	_close_ int dir = proc_open(s->proc, pid);
+	struct ns_id user;
 
-	if (proc_ns(s->proc, pid, "net", &net) || !ns_same(&net, &s->net) ||
-	    proc_ns(s->proc, pid, "user", &user))
+	if (dir < 0 || !is_in(dir, &s->net) || proc_ns_of(dir, "user", &user))
 		return 0;
 	if (s->owner_known && ns_same(&user, &s->owner))
 		s->by_owner = pid;
@@ -49,21 +103,6 @@ static int look_at(pid_t pid, void *arg)
 		s->mixed = true;
 	}
 	return 0;
-}
-
-/* The user namespace that owns @netns (since Linux 4.9). */
-static bool find_owner(const char *netns, struct ns_id *out)
-{
-	_close_ int fd = open(netns, O_RDONLY | O_CLOEXEC), user = -1;
-	struct stat st;
-
-	if (fd < 0)
-		return false;
-	user = ioctl(fd, NS_GET_USERNS);
-	if (user < 0 || fstat(user, &st))
-		return false;
-	*out = (struct ns_id){.dev = st.st_dev, .ino = st.st_ino};
-	return true;
 }
 
 /* Return: the process whose map counts, 0: none, the host's UIDs. */
@@ -80,49 +119,73 @@ static pid_t choose(const struct map_search *s)
 /*
  * Most namespaces are named by a process in them, PROC/PID/ns/net: where that
  * process is in the user namespace that owns the network namespace too, the
- * search would choose a map that says the same.
+ * search would choose maps that say the same.
+ * Return: as uidmap_translate(); -ENOENT: it is not so.
  */
-static bool named_by_owner(const char *netns, char map[PATH_MAX])
+static int by_named(const struct place *net, const struct owners_in *in,
+		    struct smc_owner *v)
 {
-	char user[PATH_MAX];
-	struct ns_id own, owner;
+	struct ns_id user, owner;
+	_close_ int dir = -1;
+	char path[PATH_MAX];
 
-	return proc_file_beside(netns, "ns/user", user) &&
-	       proc_file_beside(netns, "uid_map", map) &&
-	       !ns_of_path(user, &own) && find_owner(netns, &owner) &&
-	       ns_same(&own, &owner);
+	if (!proc_file_beside(net->path, "", path))
+		return -ENOENT;
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || !is_in(dir, &net->id) ||
+	    proc_ns_of(dir, "user", &user) || !find_owner(net, &owner) ||
+	    !ns_same(&user, &owner))
+		return -ENOENT;
+	return translate_all(dir, in, v);
 }
 
-int uidmap_to_host(const char *proc, const char *netns, __u32 uid, __u32 *out)
+/* It ended, or its number is another one's by now: nobody is left to ask. */
+static int by_number(const struct map_search *s, pid_t pid,
+		     const struct owners_in *in, struct smc_owner *v)
 {
-	struct map_search s = {.proc = proc};
-	char map[PATH_MAX];
-	pid_t pid;
+	_close_ int dir = pid ? proc_open(s->proc, pid) : -ENOENT;
+	int err = -ENOENT;
+
+	if (dir >= 0 && is_in(dir, &s->net))
+		err = translate_all(dir, in, v);
+	if (err != -ENOENT && err != -ESRCH)
+		return err;
+	memcpy(v, in->v, in->n * sizeof(*v));
+	return 0;
+}
+
+static int search(const struct netns_ref *netns, const struct place *net,
+		  const struct owners_in *in, struct smc_owner *v)
+{
+	struct map_search s = {.proc = netns->proc ?: PROC_DEFAULT,
+			       .net = net->id};
+	char own[PATH_MAX];
 	int err;
 
-	if (named_by_owner(netns, map)) {
-		err = uidmap_translate(map, uid, out);
-		if (!err || err == -ERANGE)
-			return err;
-	}
-	err = ns_of_path(netns, &s.net);
-	if (err)
-		return err;
 	/* "self": our number in @proc's pid namespace may be another one. */
-	snprintf(map, sizeof(map), "%s/self/ns/user", proc);
-	s.own_known = !ns_of_path(map, &s.own);
-	s.owner_known = find_owner(netns, &s.owner);
-	err = proc_each(proc, look_at, &s);
+	snprintf(own, sizeof(own), "%s/self/ns/user", s.proc);
+	s.own_known = !ns_of_path(own, &s.own);
+	s.owner_known = find_owner(net, &s.owner);
+	err = proc_each(s.proc, look_at, &s);
+	return err ?: by_number(&s, choose(&s), in, v);
+}
+
+int uidmap_owners(const struct netns_ref *netns, struct smc_owner *v, size_t n)
+{
+	_place_ struct place net = PLACE_NONE;
+	struct owners_in in = {.n = n};
+	int err;
+
+	if (n > SMC_OWNERS)
+		return -E2BIG;
+	memcpy(in.v, v, n * sizeof(*v));
+	err = place_open(netns->path, &net);
 	if (err)
 		return err;
-	pid = choose(&s);
-	if (!pid) {
-		*out = uid;
-		return 0;
-	}
-	snprintf(map, sizeof(map), "%s/%d/uid_map", proc, pid);
-	err = uidmap_translate(map, uid, out);
-	if (err == -ENOENT || err == -ESRCH) /* it ended: nobody to ask */
-		err = 0, *out = uid;
-	return err;
+	if (netns->id.ino && !ns_same(&netns->id, &net.id))
+		return -ENOENT;
+	err = by_named(&net, &in, v);
+	if (!err || err == -ERANGE)
+		return err;
+	return search(netns, &net, &in, v);
 }

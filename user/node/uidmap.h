@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A pod's UIDs as the host counts them. */
+/* A pod's UIDs and GIDs as the host counts them. */
 #pragma once
 
 #include <linux/types.h>
+#include <smcmesh/abi.h>
 #include "base/cleanup.h"
-#include "node/proc.h"
+#include "node/helper.h"
 
 /*
- * uidmap_translate - @uid of a user namespace, through its map.
- * @map: path of a PROC/PID/uid_map. Read from the host's user namespace, its
- *       second column is the host's UIDs whatever the nesting
- *       (uid_m_show(), kernel/user_namespace.c).
- * Return: 0; -ERANGE: the namespace has no such UID; or another errno.
+ * uidmap_translate - @id of a user namespace, through its map.
+ * @map: path of a PROC/PID/uid_map or gid_map. Read from the host's user
+ *       namespace, its second column is the host's whatever the nesting
+ *       (uid_m_show() and gid_m_show(), kernel/user_namespace.c).
+ * Return: 0; -ERANGE: the namespace has no such ID; or another errno.
  */
-int uidmap_translate(const char *map, __u32 uid, __u32 *out) must_check;
+int uidmap_translate(const char *map, __u32 id, __u32 *out) must_check;
 
 /*
- * uidmap_to_host - @uid inside the pod whose network namespace is @netns, as
- * the host counts.
+ * uidmap_owners - @v, as counted inside the pod whose network namespace is
+ * @netns, become what the host counts. SMC_ID_ANY stays.
  *
  * The user namespace is that of processes in the network namespace: the one
  * that owns it where such a process is found, else the one all of them share.
  * A pod without one of its own is not fooled by a sandbox that some program in
  * it made: its other processes are in the host's. No process: identity.
  *
- * All of @proc is searched for these, unless @netns is PROC/PID/ns/net of one
- * that is in the owning user namespace.
+ * All of @netns->proc is searched for these, unless @netns->path is
+ * PROC/PID/ns/net of one that is in the owning user namespace.
  *
- * @netns: a path. Return: as uidmap_translate().
+ * @n: SMC_OWNERS at most.
+ * Return: as uidmap_translate(); what @v is after an error is not said.
+ * -ENOENT: the path leads nowhere, or to another namespace than @netns says.
  */
-int uidmap_to_host(const char *proc, const char *netns, __u32 uid,
-		   __u32 *out) must_check;
+int uidmap_owners(const struct netns_ref *netns, struct smc_owner *v,
+		  size_t n) must_check;

@@ -1,12 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose is a network namespace? For people, who think in pods. */
+/*
+ * Whose is a process, and with it its network namespace? Its cgroups say so
+ * where kubelet gave pods directories of their own (podname.h).
+ *
+ * The first part of a path that is a pod's decides: what a pod makes below its
+ * own directory may have any name, and is that pod's.
+ */
 #pragma once
 
+#include <stdbool.h>
 #include "base/cleanup.h"
 #include "node/podname.h"
 
+enum whose {
+	WHOSE_NOBODY, /* the names do not say, or cannot be read */
+	WHOSE_POD,    /* the one that was asked for */
+	WHOSE_OTHER,  /* another pod's */
+};
+
 /*
- * netns_pod_uid - The pod whose process @path names.
+ * whose_process - Is a process of pod @uid?
+ * @dir: the process' directory, proc_open().
+ * @uid: podname_is(); need not look like a <uid>.
+ */
+enum whose whose_process(int dir, const char *uid);
+
+/*
+ * netns_pod_uid - The pod whose process @path names. For people, who think in
+ * pods.
  * @path: PROC/PID/ns/net.
  * @uid: the <uid> of its cgroup, see podname.h.
  * Return: 0; -ENOENT: the process is in no pod's cgroup, has gone, or @path is

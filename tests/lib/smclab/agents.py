@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """smcmesh in a VM: start it, feed it, ask it."""
+import contextlib
 import json
 import re
 import signal
@@ -10,6 +11,7 @@ from .pins import PINS
 
 SOCKET = "/run/smcmesh/agent.sock"
 LISTEN = "127.0.0.1:9469"
+USES_AT, USE_PENDING = 20, 16    # in smc_config: its place, and the bit
 METRIC = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -106,6 +108,31 @@ class Agent:
         if "values" in found:
             return [cpu["value"] for cpu in found["values"]]
         return found["value"]
+
+    def write_row(self, name, key, *words):
+        """Write a row of a pinned map, its value as words of 32 bits."""
+        value = b"".join((w % 2**32).to_bytes(4, "little") for w in words)
+        self.vm.run(f"bpftool map update pinned {PINS}{name} key "
+                    f"{' '.join(map(str, key))} value "
+                    f"{' '.join(map(str, value))}")
+
+    @contextlib.contextmanager
+    def nothing_counted(self):
+        """As where the kernel lacks a hook that the count of what is under way
+        needs: no ration of it."""
+        row = self.vm.run(f"bpftool -j map lookup pinned {PINS}smc_config key "
+                          "0 0 0 0").json()["value"]
+        value = bytes(int(b, 16) for b in row)
+        words = [int.from_bytes(value[i:i + 4], "little")
+                 for i in range(0, len(value), 4)]
+        assert words[USES_AT // 4] & USE_PENDING
+        words[USES_AT // 4] &= ~USE_PENDING
+        self.write_row("smc_config", bytes(4), *words)
+        try:
+            yield
+        finally:
+            words[USES_AT // 4] |= USE_PENDING
+            self.write_row("smc_config", bytes(4), *words)
 
     def links(self):
         """The names of the programs of ours that are attached by a link."""

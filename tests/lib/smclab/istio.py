@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The redirect and owner rules that istio puts into a pod's namespace, as its
-documentation shows them, for nftables and for iptables-legacy.
+documentation shows them, for nftables, iptables over it and iptables-legacy.
 
 Outbound: all TCP goes to 15001, except what the proxy's UID (or GID) sends and
 what goes to loopback. Inbound: all TCP goes to 15006, except the proxy's own
@@ -77,12 +77,13 @@ def nftables(pod):
     pod.run("nft -f -", stdin=rules)
 
 
-def legacy(pod):
+def iptables(pod, kind):
+    """@kind: legacy or nft."""
     keep = "\n".join(f"-A ISTIO_INBOUND -p tcp -m tcp --dport {p} -j RETURN"
                      for p in KEEP)
     for tool, six, lo in (("iptables", "127.0.0.6/32", "127.0.0.1/32"),
                           ("ip6tables", "::6/128", "::1/128")):
-        pod.run(f"{tool}-legacy-restore", stdin=LEGACY.format(
+        pod.run(f"{tool}-{kind}-restore", stdin=LEGACY.format(
             keep=keep, six=six, lo=lo, UID=UID, IN=IN, OUT=OUT))
 
 
@@ -92,7 +93,9 @@ def has_legacy(vm):
                   check=False).rc == 0
 
 
-RULES = {"nftables": nftables, "iptables-legacy": legacy}
+RULES = {"nftables": nftables,
+         "iptables-nft": lambda pod: iptables(pod, "nft"),
+         "iptables-legacy": lambda pod: iptables(pod, "legacy")}
 
 
 def install(pod, kind):

@@ -12,8 +12,10 @@ CREATED = "2025-01-01T00:00:00Z"
 
 def pod(name, node, ips, netns=None, enabled="true", namespace="default",
         annotations=None, containers=("app",), host_network=False,
-        created=CREATED, phase="Running", uid=None):
-    """A Pod. enabled: the annotation's text, or None for no annotation."""
+        created=CREATED, phase="Running", uid=None, labels=None, init=(),
+        user=None):
+    """A Pod. enabled: the annotation's text, or None for no annotation; user: the
+    pod's own securityContext."""
     notes = dict(annotations or {})
     if enabled is not None:
         notes[ENABLED] = enabled
@@ -24,8 +26,10 @@ def pod(name, node, ips, netns=None, enabled="true", namespace="default",
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "namespace": namespace,
                      "uid": uid or f"uid-{namespace}-{name}",
-                     "creationTimestamp": created, "annotations": notes},
+                     "creationTimestamp": created, "annotations": notes,
+                     "labels": labels or {}},
         "spec": {"nodeName": node, "hostNetwork": host_network,
+                 "initContainers": list(init), "securityContext": user or {},
                  "containers": [c if isinstance(c, dict) else {"name": c}
                                 for c in containers]},
         "status": {"phase": phase, "podIP": ips[0] if ips else "",

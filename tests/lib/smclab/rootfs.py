@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from . import paths
 
@@ -21,7 +22,7 @@ PACKAGES = """
 python3 bash procps kmod psmisc
 iproute2 ethtool nftables iptables tcpdump bpftool iputils-ping
 rdma-core ibverbs-providers ibverbs-utils
-libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libip4tc2 libip6tc2 libibverbs1 libbpf1 libyyjson0
 libyaml-0-2
 nginx-light redis-server redis-tools haproxy memcached
 wrk apache2-utils sockperf qperf iperf3 curl netcat-openbsd
@@ -32,7 +33,7 @@ strace libasan8 libubsan1 libcmocka0
 K8S = """
 python3 bash procps kmod iproute2 nftables iptables conntrack iputils-ping
 tcpdump curl bpftool rdma-core ibverbs-providers
-libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libibverbs1 libbpf1 libyyjson0
+libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libip4tc2 libip6tc2 libibverbs1 libbpf1 libyyjson0
 libyaml-0-2
 containerd runc containernetworking-plugins etcd-server
 """.split()
@@ -53,22 +54,27 @@ rm prom*.deb
 EXCLUDE = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*",
            "/usr/share/info/*"]
 
+UNUSED_DAYS = 7
+
 # name -> (packages, newer, what the last hook does, size for people)
 SETS = {"lab": (PACKAGES, NEWER, PROMTOOL, "300 MB"),
         "k8s": (K8S, NEWER_K8S, "", "450 MB")}
 
 
 def hold(root):
-    """A descriptor that keeps @root from being removed while it is open."""
+    """A descriptor that keeps @root from being removed while it is open, and
+    for some days."""
+    os.utime(root)
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(fd, fcntl.LOCK_SH)
     return fd
 
 
 def _remove_old():
-    """Roots of earlier recipes that no VM uses."""
+    """Roots of other recipes that no VM uses, nor has used for a while: another
+    checkout on this machine may have them."""
     for old in glob.glob(os.path.join(paths.cache(), "*root-*-*")):
-        if old in [path(which) for which in SETS]:
+        if time.time() - os.stat(old).st_mtime < UNUSED_DAYS * 86400:
             continue
         fd = os.open(old, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of forwards_find() share; nobody else includes this. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "node/forwards.h"
+
+struct forwards {
+	const struct mesh_addrs *own;
+	char *what; /* FORWARDS_TEXT_MAX bytes; "": nothing found */
+};
+
+/* Each looks in one place. Return: 0 with f->what set or not, or a negative
+ * errno. A kernel that has no such place has nothing there. */
+int must_check forwards_nft(struct forwards *f);
+int must_check forwards_legacy(struct forwards *f);
+int must_check forwards_tc(struct forwards *f);
+
+/* forwards_is_own - Is @addr one of the namespace's, or loopback? */
+bool forwards_is_own(const struct forwards *f, const struct smc_addr *addr);
+
+/* forwards_address - Of @len bytes, 4 or 16, in network byte order. Return:
+ * false: no such address. */
+bool forwards_address(const void *bytes, size_t len, struct smc_addr *out);
+
+/* forwards_note - A nat rule leads to @addr; NULL: to one that is not told by
+ * it. */
+void forwards_note(struct forwards *f, const struct smc_addr *addr);
+
+/*
+ * forwards_target - Notes what a target of iptables (x_tables) does, on its way
+ * in, to what was sent to an address of the namespace.
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6.
+ * @info: its data, @len bytes.
+ */
+void forwards_target(struct forwards *f, int family, const char *name,
+		     unsigned int revision, const void *info, size_t len);
