@@ -26,6 +26,9 @@ ABI1 = "2f2934b"
 SMCD = ("smcd", "smcd")
 PORT = 7000
 RATE = 100    # new connections a second, on the average of a run
+# Between two of a thread, microseconds: eight threads then make twice the rate,
+# and leave the one emulated CPU to the agents that change places.
+PACE = 40000
 BINARIES = {2: "/build/smcmesh", 3: "/build/abi3/smcmesh"}
 
 
@@ -76,7 +79,7 @@ def traffic(lab, tcp=False):
     """Four hammers between endpoints run through the block: none of their
     connections fails, and all are SMC (@tcp: or TCP)."""
     start = clock(lab.vm)
-    runs = [hammering(a, f"{b.v4}:{PORT}", threads=2)
+    runs = [hammering(a, f"{b.v4}:{PORT}", threads=2, pace=PACE)
             for a, b in ((lab.c, lab.s), (lab.s, lab.c)) * 2]
     try:
         yield

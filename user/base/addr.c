@@ -21,6 +21,28 @@ int addr_parse(const char *text, struct smc_addr *out)
 	return 0;
 }
 
+bool addr_from_bytes(const void *bytes, size_t len, struct smc_addr *out)
+{
+	if (len != 4 && len != sizeof(out->ip))
+		return false;
+	memset(out, 0, sizeof(*out));
+	if (len == 4)
+		memcpy(out->ip, v4_prefix, sizeof(v4_prefix));
+	memcpy(out->ip + sizeof(out->ip) - len, bytes, len);
+	return true;
+}
+
+bool addr_from_sockaddr(const struct sockaddr *sa, struct smc_addr *out)
+{
+	if (sa && sa->sa_family == AF_INET)
+		return addr_from_bytes(&((struct sockaddr_in *)sa)->sin_addr, 4,
+				       out);
+	if (sa && sa->sa_family == AF_INET6)
+		return addr_from_bytes(&((struct sockaddr_in6 *)sa)->sin6_addr,
+				       16, out);
+	return false;
+}
+
 bool addr_is_v4(const struct smc_addr *addr)
 {
 	return !memcmp(addr->ip, v4_prefix, sizeof(v4_prefix));

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <smcmesh/abi.h>
 
 #define ADDR_STRLEN 48 /* "ffff:...:255.255.255.255/128" and the NUL */
@@ -16,6 +17,14 @@ struct cidr {
 
 /* addr_parse - "10.0.0.1" or "fd00::1" to @out. Return: 0 or -EINVAL. */
 int addr_parse(const char *text, struct smc_addr *out);
+
+/* addr_from_bytes - @len bytes, 4 or 16, in network byte order. Return: false:
+ * there is no address of that length. */
+bool addr_from_bytes(const void *bytes, size_t len, struct smc_addr *out);
+
+/* addr_from_sockaddr - Of @sa, whose length is its family's; NULL, and other
+ * families than AF_INET and AF_INET6: false. */
+bool addr_from_sockaddr(const struct sockaddr *sa, struct smc_addr *out);
 
 /* addr_format - Text of @addr, IPv4 without the mapping. Return: @text. */
 const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN]);

@@ -92,12 +92,7 @@ int diag_smc_list(struct diag_smc **out)
 static void take_address(const struct inet_diag_msg *m, const __be32 *from,
 			 struct smc_addr *to)
 {
-	if (m->idiag_family == AF_INET6) {
-		memcpy(to->ip, from, sizeof(to->ip));
-		return;
-	}
-	to->ip[10] = to->ip[11] = 0xff;
-	memcpy(to->ip + 12, from, 4);
+	addr_from_bytes(from, m->idiag_family == AF_INET6 ? 16 : 4, to);
 }
 
 static void take_attributes(const struct nlmsghdr *h, struct diag_tcp *s)

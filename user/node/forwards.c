@@ -29,18 +29,6 @@ bool forwards_is_own(const struct forwards *f, const struct smc_addr *addr)
 	return false;
 }
 
-bool forwards_address(const void *bytes, size_t len, struct smc_addr *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (len == 4) {
-		out->ip[10] = out->ip[11] = 0xff;
-		memcpy(out->ip + 12, bytes, 4);
-	} else if (len == 16) {
-		memcpy(out->ip, bytes, 16);
-	}
-	return len == 4 || len == 16;
-}
-
 void forwards_note(struct forwards *f, const struct smc_addr *addr)
 {
 	char text[ADDR_STRLEN];
@@ -150,18 +138,9 @@ static bool has_own(const struct forwards *f, const struct ifaddrs *i)
 {
 	struct smc_addr addr;
 
-	if (!i->ifa_addr || i->ifa_flags & IFF_LOOPBACK)
-		return false;
-	if (i->ifa_addr->sa_family == AF_INET)
-		forwards_address(&((struct sockaddr_in *)i->ifa_addr)->sin_addr,
-				 4, &addr);
-	else if (i->ifa_addr->sa_family == AF_INET6)
-		forwards_address(
-			&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, 16,
-			&addr);
-	else
-		return false;
-	return addr_usable(&addr) && forwards_is_own(f, &addr);
+	return !(i->ifa_flags & IFF_LOOPBACK) &&
+	       addr_from_sockaddr(i->ifa_addr, &addr) && addr_usable(&addr) &&
+	       forwards_is_own(f, &addr);
 }
 
 /* A device with several addresses is looked at for each: it has few. */

@@ -20,10 +20,6 @@ int must_check forwards_tc(struct forwards *f);
 /* forwards_is_own - Is @addr one of the namespace's, or loopback? */
 bool forwards_is_own(const struct forwards *f, const struct smc_addr *addr);
 
-/* forwards_address - Of @len bytes, 4 or 16, in network byte order. Return:
- * false: no such address. */
-bool forwards_address(const void *bytes, size_t len, struct smc_addr *out);
-
 /* forwards_note - A nat rule leads to @addr; NULL: to one that is not told by
  * it. */
 void forwards_note(struct forwards *f, const struct smc_addr *addr);

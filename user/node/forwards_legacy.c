@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include "base/array.h"
 #include "node/forwards_impl.h"
+#include "node/rules.h"
 
 /* ---- targets, iptables-nft's too ----------------------------------------- */
 
@@ -49,7 +50,7 @@ void forwards_target(struct forwards *f, int family, const char *name,
 	if (strcmp(name, "DNAT") && strcmp(name, "NETMAP"))
 		return;
 	first = range_first(revision, info, len, v4);
-	if (first && forwards_address(first, v4 ? 4 : 16, &addr) &&
+	if (first && addr_from_bytes(first, v4 ? 4 : 16, &addr) &&
 	    !forwards_is_own(f, &addr))
 		forwards_note(f, &addr);
 }
@@ -221,20 +222,6 @@ static int walk(struct table *t, size_t at)
 
 #define TABLE "nat"
 
-/* Is it there? Who asks for one that is not, makes it. */
-static int has_table(const char *names)
-{
-	_fclose_ FILE *file = fopen(names, "re");
-	char line[XT_TABLE_MAXNAMELEN + 1];
-
-	if (!file)
-		return errno == ENOENT ? 0 : -errno;
-	while (fgets(line, sizeof(line), file))
-		if (!strcmp(line, TABLE "\n"))
-			return 1;
-	return ferror(file) ? -EIO : 0;
-}
-
 static int walk_entries(struct forwards *f, int family, const void *v,
 			size_t size, size_t prerouting)
 {
@@ -281,11 +268,11 @@ static int read_table(struct forwards *f, int family, int level, int fd)
 }
 
 /* Any socket of the family will do. */
-static int look_at_family(struct forwards *f, const char *names, int family)
+static int look_at_family(struct forwards *f, int family)
 {
 	bool v4 = family == NFPROTO_IPV4;
 	_close_ int fd = -1;
-	int got = has_table(names);
+	int got = rules_legacy_has(family);
 
 	if (got <= 0)
 		return got;
@@ -297,11 +284,7 @@ static int look_at_family(struct forwards *f, const char *names, int family)
 
 int forwards_legacy(struct forwards *f)
 {
-	int err = look_at_family(f, "/proc/self/net/ip_tables_names",
-				 NFPROTO_IPV4);
+	int err = look_at_family(f, NFPROTO_IPV4);
 
-	if (err || *f->what)
-		return err;
-	return look_at_family(f, "/proc/self/net/ip6_tables_names",
-			      NFPROTO_IPV6);
+	return err || *f->what ? err : look_at_family(f, NFPROTO_IPV6);
 }

@@ -114,8 +114,8 @@ static bool is_own(const struct rule *r, const struct nlattr *value)
 	struct smc_addr addr;
 
 	return value &&
-	       forwards_address(mnl_attr_get_payload(value),
-				mnl_attr_get_payload_len(value), &addr) &&
+	       addr_from_bytes(mnl_attr_get_payload(value),
+			       mnl_attr_get_payload_len(value), &addr) &&
 	       forwards_is_own(r->f, &addr);
 }
 
@@ -170,8 +170,8 @@ static void do_nat(struct rule *r, const struct nlattr *data)
 	}
 	value = r->registers[be32(reg)].value;
 	if (value &&
-	    forwards_address(mnl_attr_get_payload(value),
-			     mnl_attr_get_payload_len(value), &addr) &&
+	    addr_from_bytes(mnl_attr_get_payload(value),
+			    mnl_attr_get_payload_len(value), &addr) &&
 	    !forwards_is_own(r->f, &addr))
 		forwards_note(r->f, &addr);
 }
@@ -372,13 +372,9 @@ static int take_rule(const struct nlmsghdr *h, void *arg)
 static int list(struct ruleset *s, int what, mnl_cb_t take,
 		void (*begin)(void *arg))
 {
-	struct nfgenmsg *g;
 	struct nl_request r;
 
-	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | what, NLM_F_DUMP);
-	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
-	g->nfgen_family = NFPROTO_UNSPEC;
-	g->version = NFNETLINK_V0;
+	nl_nft_init(&r, what, NFPROTO_UNSPEC, NLM_F_DUMP);
 	return nl_dump(NETLINK_NETFILTER, &r, take, begin, s);
 }
 

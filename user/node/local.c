@@ -45,16 +45,13 @@ static int add(struct local *l, const struct smc_addr *addr, unsigned int bits)
 /* Of an attribute with an address of @family; none at all is all zeros. */
 static bool address_in(const struct nlattr *a, int family, struct smc_addr *out)
 {
+	static const __u8 zeros[16];
 	size_t len = family == AF_INET ? 4 : 16;
 
-	memset(out, 0, sizeof(*out));
-	if (family == AF_INET)
-		out->ip[10] = out->ip[11] = 0xff;
-	if (a && mnl_attr_get_payload_len(a) < len)
+	if ((family != AF_INET && family != AF_INET6) ||
+	    (a && mnl_attr_get_payload_len(a) < len))
 		return false;
-	if (a)
-		memcpy(out->ip + 16 - len, mnl_attr_get_payload(a), len);
-	return family == AF_INET || family == AF_INET6;
+	return addr_from_bytes(a ? mnl_attr_get_payload(a) : zeros, len, out);
 }
 
 static int taken(int err)

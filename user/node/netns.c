@@ -181,22 +181,6 @@ static void note_transports(struct netns_facts *f)
 	}
 }
 
-static bool address_of(const struct sockaddr *sa, struct smc_addr *out)
-{
-	if (!sa)
-		return false;
-	memset(out, 0, sizeof(*out));
-	if (sa->sa_family == AF_INET) {
-		out->ip[10] = out->ip[11] = 0xff;
-		memcpy(out->ip + 12, &((struct sockaddr_in *)sa)->sin_addr, 4);
-	} else if (sa->sa_family == AF_INET6) {
-		memcpy(out->ip, &((struct sockaddr_in6 *)sa)->sin6_addr, 16);
-	} else {
-		return false;
-	}
-	return addr_usable(out);
-}
-
 static int add_addresses(struct buf *to)
 {
 	struct smc_addr addr;
@@ -205,7 +189,8 @@ static int add_addresses(struct buf *to)
 	if (getifaddrs(&all))
 		return -errno;
 	for (struct ifaddrs *i = all; i; i = i->ifa_next)
-		if (address_of(i->ifa_addr, &addr))
+		if (addr_from_sockaddr(i->ifa_addr, &addr) &&
+		    addr_usable(&addr))
 			buf_add(to, &addr, sizeof(addr));
 	freeifaddrs(all);
 	return to->err;

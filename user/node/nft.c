@@ -27,13 +27,10 @@ void nft_doc_free(yyjson_doc **doc)
  */
 static int nft_probe(void)
 {
-	struct nfgenmsg *g;
 	struct nl_request r;
 	int err;
 
-	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_ACK);
-	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
-	g->version = NFNETLINK_V0;
+	nl_nft_init(&r, NFT_MSG_GETGEN, NFPROTO_UNSPEC, NLM_F_ACK);
 	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
 	return err == -EINVAL || err == -ENOENT ? -EPROTONOSUPPORT : err;
 }

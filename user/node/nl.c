@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/nl.h"
 
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -28,6 +30,16 @@ void nl_init(struct nl_request *r, __u16 type, __u16 flags)
 	r->head->nlmsg_type = type;
 	r->head->nlmsg_flags = NLM_F_REQUEST | flags;
 	r->head->nlmsg_seq = 1; /* a socket of ours asks one thing only */
+}
+
+void nl_nft_init(struct nl_request *r, int what, __u8 family, __u16 flags)
+{
+	struct nfgenmsg *g;
+
+	nl_init(r, NFNL_SUBSYS_NFTABLES << 8 | what, flags);
+	g = mnl_nlmsg_put_extra_header(r->head, sizeof(*g));
+	g->nfgen_family = family;
+	g->version = NFNETLINK_V0;
 }
 
 void nl_genl_init(struct nl_request *r, int id, __u8 cmd, __u8 version,

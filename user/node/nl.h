@@ -21,6 +21,10 @@ struct nl_request {
 /* nl_init - Start a request of message type @type with NLM_F_* @flags. */
 void nl_init(struct nl_request *r, __u16 type, __u16 flags);
 
+/* nl_nft_init - Start a request of nf_tables: @what of enum nf_tables_msg_types
+ * of @family (NFPROTO_*), to be sent by NETLINK_NETFILTER. */
+void nl_nft_init(struct nl_request *r, int what, __u8 family, __u16 flags);
+
 /*
  * nl_talk - Send @r and give every message of the answer to @cb.
  * @bus: NETLINK_GENERIC, NETLINK_SOCK_DIAG, NETLINK_RDMA...

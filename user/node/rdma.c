@@ -105,9 +105,7 @@ static bool ipv4_subnet(const struct ifaddrs *ifa, struct smc_addr *addr,
 
 	if (!a || !mask || a->sin_family != AF_INET)
 		return false;
-	memset(&out->addr, 0, sizeof(out->addr));
-	out->addr.ip[10] = out->addr.ip[11] = 0xff;
-	memcpy(out->addr.ip + 12, &a->sin_addr, 4);
+	addr_from_bytes(&a->sin_addr, 4, &out->addr);
 	out->prefixlen = 96 + __builtin_popcount(mask->sin_addr.s_addr);
 	if (!addr_usable(&out->addr))
 		return false;

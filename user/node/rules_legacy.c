@@ -31,7 +31,7 @@ struct entry {
 
 struct family {
 	unsigned int bit;
-	const char *names; /* which tables the namespace has */
+	int nfproto;
 	struct xtc_handle *(*open)(const char *table);
 	void (*close)(struct xtc_handle *h);
 	const char *(*why)(int err);
@@ -118,12 +118,10 @@ static void read6(const void *rule, struct xtc_handle *h, struct entry *e)
 }
 
 static const struct family families[] = {
-	{REDIRECT_IP4, "/proc/self/net/ip_tables_names", iptc_init, iptc_free,
-	 iptc_strerror, iptc_first_chain, iptc_next_chain, iptc_get_policy,
-	 rule4, read4},
-	{REDIRECT_IP6, "/proc/self/net/ip6_tables_names", ip6tc_init,
-	 ip6tc_free, ip6tc_strerror, ip6tc_first_chain, ip6tc_next_chain,
-	 ip6tc_get_policy, rule6, read6},
+	{REDIRECT_IP4, NFPROTO_IPV4, iptc_init, iptc_free, iptc_strerror,
+	 iptc_first_chain, iptc_next_chain, iptc_get_policy, rule4, read4},
+	{REDIRECT_IP6, NFPROTO_IPV6, ip6tc_init, ip6tc_free, ip6tc_strerror,
+	 ip6tc_first_chain, ip6tc_next_chain, ip6tc_get_policy, rule6, read6},
 };
 
 /* ---- what a rule says ---------------------------------------------------- */
@@ -277,11 +275,14 @@ static int take_table(struct reading *r)
 	return err;
 }
 
-/* Asked first, for opening a table makes it. No such file: no such table. */
-static int has_table(const struct family *f)
+/* No such file: no such table. */
+int rules_legacy_has(int family)
 {
-	_fclose_ FILE *names = fopen(f->names, "re");
-	char line[64];
+	_fclose_ FILE *names = fopen(
+		family == NFPROTO_IPV4 ? "/proc/self/net/ip_tables_names"
+				       : "/proc/self/net/ip6_tables_names",
+		"re");
+	char line[XT_TABLE_MAXNAMELEN + 1];
 
 	if (!names)
 		return errno == ENOENT ? 0 : -errno;
@@ -293,16 +294,16 @@ static int has_table(const struct family *f)
 
 int rules_legacy_any(void)
 {
-	int any = has_table(&families[0]);
+	int any = rules_legacy_has(NFPROTO_IPV4);
 
-	return any ? any : has_table(&families[1]);
+	return any ? any : rules_legacy_has(NFPROTO_IPV6);
 }
 
 static int read_family(const struct family *f, struct redirects *out,
 		       char *detail, size_t room)
 {
 	struct reading r = {.f = f, .out = out, .first = out->n};
-	int err = has_table(f);
+	int err = rules_legacy_has(f->nfproto);
 
 	if (err <= 0)
 		return err;

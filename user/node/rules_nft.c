@@ -340,15 +340,11 @@ static void forget_infos(void *arg)
 static int read_infos(unsigned char family, const char *table,
 		      struct xt_infos *out)
 {
-	struct nfgenmsg *g;
 	struct nl_request r;
 
 	if (strlen(table) > NFT_NAME_MAXLEN)
 		return -EPROTO;
-	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, NLM_F_DUMP);
-	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
-	g->nfgen_family = family;
-	g->version = NFNETLINK_V0;
+	nl_nft_init(&r, NFT_MSG_GETRULE, family, NLM_F_DUMP);
 	mnl_attr_put_strz(r.head, NFTA_RULE_TABLE, table);
 	return nl_dump(NETLINK_NETFILTER, &r, see_rule, forget_infos, out);
 }
@@ -399,13 +395,10 @@ static void forget_tables(void *arg)
 
 static int list_tables(struct tables *out)
 {
-	struct nfgenmsg *g;
 	struct nl_request r;
 	int err;
 
-	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_DUMP);
-	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
-	g->version = NFNETLINK_V0;
+	nl_nft_init(&r, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NLM_F_DUMP);
 	err = nl_dump(NETLINK_NETFILTER, &r, see_table, forget_tables, out);
 	/* no nf_tables: nft_probe() */
 	return err == -ENOENT || err == -EINVAL ? 0 : err;

@@ -54,14 +54,10 @@ static const char *const object_json[] = {
  * which reads every table first, and may not understand one of another's. */
 static int nft_has_table(void)
 {
-	struct nfgenmsg *g;
 	struct nl_request r;
 	int err;
 
-	nl_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_ACK);
-	g = mnl_nlmsg_put_extra_header(r.head, sizeof(*g));
-	g->nfgen_family = NFPROTO_INET;
-	g->version = NFNETLINK_V0;
+	nl_nft_init(&r, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_ACK);
 	mnl_attr_put_strz(r.head, NFTA_TABLE_NAME, SIDECAR_TABLE);
 	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
 	/* EINVAL, or ENOENT of the bus: no nf_tables, see above */

@@ -23,13 +23,16 @@ import importlib
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
 import termios
 import threading
+import time
 
 CHUNK = 32768
+UNREAD_SECONDS = 20    # that the end of a program waits for its output
 RB_POWER_OFF = 0x4321FEDC
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -60,6 +63,13 @@ def open_port():
     raise SystemExit("smclab: the virtio port named smclab is missing")
 
 
+def readable(fd, timeout_ms=None):
+    """Is there something to be read, or its end?"""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(timeout_ms))
+
+
 class Agent:
     def __init__(self, port):
         self.port = port
@@ -75,9 +85,12 @@ class Agent:
     def send_data(self, ev, ident, data):
         self.send(ev=ev, id=ident, data=base64.b64encode(data).decode())
 
-    def pump(self, fd, ev, ident):
-        """Copy one output of a program to the driver until it is closed."""
+    def pump(self, fd, ev, ident, busy):
+        """Copy one output of a program to the driver until it is closed. @busy
+        is set from before something is read until after it was sent."""
         while True:
+            readable(fd)
+            busy.set()
             try:
                 data = os.read(fd, CHUNK)
             except OSError:    # a pty whose last user has gone says EIO
@@ -86,6 +99,7 @@ class Agent:
                 os.close(fd)
                 return
             self.send_data(ev, ident, data)
+            busy.clear()
 
     def start(self, msg):
         """Start the program; return (process, stdin fd, [(fd, stream)])."""
@@ -129,18 +143,26 @@ class Agent:
             self.send(ev="exit", id=ident, rc=127)
             return
         self.procs[ident] = [proc, stdin]
-        threads = [threading.Thread(target=self.pump, args=(fd, ev, ident))
-                   for fd, ev in outputs]
-        for t in threads:
-            t.start()
-        threading.Thread(target=self.finish, args=(ident, proc, threads)).start()
+        pumps = []
+        for fd, ev in outputs:
+            busy = threading.Event()
+            pumps.append((threading.Thread(target=self.pump,
+                                           args=(fd, ev, ident, busy)), fd, busy))
+        for thread, _, _ in pumps:
+            thread.start()
+        threading.Thread(target=self.finish, args=(ident, proc, pumps)).start()
 
-    def finish(self, ident, proc, threads):
+    def finish(self, ident, proc, pumps):
         rc = proc.wait()
         # A daemon left behind may hold the outputs open: report the exit after
-        # a moment all the same, its later output still arrives.
-        for t in threads:
-            t.join(0.5)
+        # a moment all the same, its later output still arrives. What is there
+        # already is sent before, however long that takes on a busy machine.
+        end = time.monotonic() + UNREAD_SECONDS
+        for thread, fd, busy in pumps:
+            thread.join(0.5)
+            while (thread.is_alive() and (busy.is_set() or readable(fd, 0))
+                   and time.monotonic() < end):
+                thread.join(0.1)
         _, stdin = self.procs.pop(ident)
         if stdin is not None:
             os.close(stdin)
