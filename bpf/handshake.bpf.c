@@ -116,17 +116,18 @@ static __always_inline void smc_note(const struct smc_handshake *h,
  * under way.
  */
 static __always_inline void smc_over_rdma(const struct smc_handshake *h,
-					  const struct smc_conn *c, __u32 role,
-					  struct smc_answer *a, __u32 *flags)
+					  const struct smc_conn *c,
+					  struct smc_answer *a,
+					  struct smc_crossing *x)
 {
 	bool yes = a->verdict == SMC_VERDICT_ACCELERATE && smc_needs_path(a);
 
 	if (!yes && !smc_lacks_path(a->reason))
 		return;
-	if (role == SMC_ROLE_SERVER && bpf_map_lookup_elem(&smc_flow, h))
+	if (x->role == SMC_ROLE_SERVER && bpf_map_lookup_elem(&smc_flow, h))
 		return;
 	if (yes)
-		a->reason = smc_path_enter(c, role, flags);
+		a->reason = smc_path_enter(c, x);
 	if (!a->reason)
 		return;
 	a->verdict = SMC_VERDICT_BYPASS;
@@ -141,24 +142,24 @@ static __always_inline bool smc_offer_first(const struct sock *sk,
 					    const struct smc_conn *c,
 					    const struct smc_handshake *h)
 {
+	struct smc_crossing x = {.since_ns = bpf_ktime_get_ns(),
+				 .role = SMC_ROLE_CLIENT};
 	struct smc_answer a;
 	struct smc_flow flow;
-
-	__u32 flags = 0;
 	bool kept;
 
 	smc_judge(pod, c, SMC_ROLE_CLIENT, &a);
-	smc_over_rdma(h, c, SMC_ROLE_CLIENT, &a, &flags);
+	smc_over_rdma(h, c, &a, &x);
 	kept = a.reason == SMC_REASON_QUARANTINED || smc_lacks_path(a.reason);
 	if (a.verdict == SMC_VERDICT_ACCELERATE || kept) {
 		smc_flow_fill(&flow, pod, c, sk, SMC_ROLE_CLIENT);
 		smc_flow_answer(&flow, &a);
-		flow.flags = flags;
+		flow.flags = x.flags;
 	}
 	if (a.verdict == SMC_VERDICT_ACCELERATE) {
 		if (smc_remember(h, &flow) >= 0)
 			return true;
-		smc_path_leave(SMC_ROLE_CLIENT, flags);
+		smc_path_leave(&x);
 		a.verdict = SMC_VERDICT_BYPASS;
 		a.reason = SMC_REASON_MAP_FULL;
 	} else if (kept) {
@@ -221,8 +222,8 @@ static __always_inline bool smc_answer_now(const struct tcp_sock *tp,
 {
 	struct smc_answer_rows rows;
 	struct smc_answer a;
+	struct smc_crossing x;
 	struct smc_flow flow;
-	__u32 flags = 0;
 	int made;
 
 	smc_judge(pod, c, SMC_ROLE_SERVER, &a);
@@ -235,18 +236,19 @@ static __always_inline bool smc_answer_now(const struct tcp_sock *tp,
 		a.reason = smc_cannot_keep(tp, &rows, flow.opened_ns);
 	if (a.reason)
 		a.verdict = SMC_VERDICT_BYPASS;
-	smc_over_rdma(h, c, SMC_ROLE_SERVER, &a, &flags);
+	x = smc_crossing_of(&flow);
+	smc_over_rdma(h, c, &a, &x);
 	smc_flow_answer(&flow, &a);
 	if (a.verdict != SMC_VERDICT_ACCELERATE) {
 		(void)smc_flow_put(h, &flow);
 		return false;
 	}
-	flow.flags = flags;
+	flow.flags = x.flags;
 	made = smc_remember(h, &flow);
 	if (made > 0)
 		smc_answers_take(&rows, flow.opened_ns);
 	else
-		smc_path_leave(SMC_ROLE_SERVER, flags);
+		smc_path_leave(&x);
 	return made >= 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every map. The first fifteen are the public ABI (include/smcmesh/abi.h); the
- * last six are between our own programs. The loader pins them all under
+ * last seven are between our own programs. The loader pins them all under
  * their names, so that an agent that is restarted, or two generations of
  * programs that run side by side during an upgrade, share them.
  *
@@ -197,6 +197,22 @@ struct {
 	__type(key, __u64);
 	__type(value, struct smc_link_up);
 } smc_links SEC(".maps") __weak;
+
+/* When the oldest handshakes over RDMA began that a peer, an IPv4 address, has
+ * not finished with this node as its server; see path.bpf.h. 0: a free place.
+ */
+#define SMC_SLOW_MOST 4
+
+struct smc_slow {
+	__u64 since_ns[SMC_SLOW_MOST];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct smc_slow);
+} smc_slow SEC(".maps") __weak;
 
 /* How far a task's conversion has come; see sockproto.bpf.c. */
 struct smc_converting {

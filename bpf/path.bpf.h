@@ -12,7 +12,10 @@
  *   whole: the agent's probes are, which need none of those locks;
  * - between two probes a path may die: where its last sign of life is older
  *   than PATH_FRESH, only one first contact of a role, or two connections over
- *   links, are under way at a time. The others stay TCP.
+ *   links, are under way at a time. The others stay TCP;
+ * - a client that agrees and then says nothing holds the server's lock for 6 s,
+ *   over a path that is whole: who has four handshakes that are older than
+ *   PATH_SLOW gets no further one, and its path is struck.
  *
  * A handshake that is to go over RDMA is noted in its flow's flags while it is
  * under way (SMC_FLOW_RDMA), and that it is one of those few (SMC_FLOW_DOUBT).
@@ -29,6 +32,8 @@
 /* A doubt ends by itself: the longest handshake is 6 s for the proposal, 5 s
  * for the link, and what it waited for the lock. */
 #define PATH_DOUBT_MS 17000
+#define PATH_HANGS (PATH_DOUBT_MS * 1000000ULL)
+#define PATH_SLOW (3 * PATH_SECOND)
 #define PATH_BAD_FIRST (20 * PATH_SECOND)
 #define PATH_BAD_LONGEST (3600 * PATH_SECOND)
 #define PATH_BAD_DOUBLINGS 8
@@ -95,6 +100,62 @@ static __always_inline __u64 *smc_doubts(struct smc_rdma *rdma, __u32 role)
 	return role == SMC_ROLE_SERVER ? &rdma->doubts[1] : &rdma->doubts[0];
 }
 
+/* ---- slow ones ---- */
+
+/* smc_crossing - What of a flow tells how its handshake crosses to the peer: it
+ * outlives the record. */
+struct smc_crossing {
+	__u64 since_ns;
+	__u32 role, flags;
+	__u32 peer;
+};
+
+static __always_inline struct smc_crossing
+smc_crossing_of(const struct smc_flow *flow)
+{
+	return (struct smc_crossing){flow->opened_ns, flow->role, flow->flags,
+				     *(const __u32 *)(flow->remote_ip + 12)};
+}
+
+/*
+ * smc_slow_take - A server's handshake with @peer begins at @now. Of those that
+ * are under way the four oldest have a place; what has one for longer than it
+ * can last is forgotten.
+ * Return: false: all four are slow, and no other may begin.
+ */
+static __always_inline bool smc_slow_take(__u32 peer, __u64 now)
+{
+	struct smc_slow made = {.since_ns = {now}}, *s;
+	__u32 slow = 0, place = SMC_SLOW_MOST;
+	__u64 since;
+
+	s = bpf_map_lookup_elem(&smc_slow, &peer);
+	if (!s) {
+		bpf_map_update_elem(&smc_slow, &peer, &made, BPF_NOEXIST);
+		return true;
+	}
+	for (__u32 i = 0; i < SMC_SLOW_MOST; i++) {
+		since = *(volatile __u64 *)&s->since_ns[i];
+		if (!since || since + PATH_HANGS <= now)
+			place = i;
+		else
+			slow += since + PATH_SLOW <= now;
+	}
+	if (place < SMC_SLOW_MOST)
+		s->since_ns[place] = now;
+	return slow < SMC_SLOW_MOST;
+}
+
+/* smc_slow_end - The one that began then is under way no more. */
+static __always_inline void smc_slow_end(const struct smc_crossing *x)
+{
+	__u32 peer = x->peer;
+	struct smc_slow *s = bpf_map_lookup_elem(&smc_slow, &peer);
+
+	for (int i = 0; s && i < SMC_SLOW_MOST; i++)
+		__sync_val_compare_and_swap(&s->since_ns[i], x->since_ns, 0);
+}
+
 /* smc_needs_path - Will it go over RDMA, if it becomes SMC? Inside a node the
  * kernel takes shared memory first. */
 static __always_inline bool smc_needs_path(const struct smc_answer *a)
@@ -125,73 +186,7 @@ static __always_inline void smc_path_wish(const struct smc_conn *c)
 		bpf_map_update_elem(&smc_path, &key, &made, BPF_NOEXIST);
 }
 
-/*
- * smc_path_enter - A handshake begins that the verdict has nothing against.
- * @flags: of its flow
- * Return: NONE, and it is under way until smc_path_leave(); or why not.
- */
-static __always_inline __u32 smc_path_enter(const struct smc_conn *c,
-					    __u32 role, __u32 *flags)
-{
-	struct smc_rdma *rdma = smc_rdma_now();
-	__u64 now = bpf_ktime_get_ns();
-	struct smc_path_key key;
-	struct smc_path *path;
-	__u32 links;
-
-	smc_path_key_of(&key, c->local.ip, c->remote.ip);
-	path = bpf_map_lookup_elem(&smc_path, &key);
-	if (!path || !rdma)
-		return SMC_REASON_PATH_UNPROVEN;
-	path->used_ns = now;
-	if (path->seen_ns + PATH_FRESH <= now) {
-		links = role == SMC_ROLE_SERVER ? path->links[1]
-						: path->links[0];
-		if (!smc_doubt_take(smc_doubts(rdma, role), links, now))
-			return SMC_REASON_PATH_UNPROVEN;
-		*flags |= SMC_FLOW_DOUBT;
-	}
-	*flags |= SMC_FLOW_RDMA;
-	__sync_fetch_and_add(&rdma->under_way, 1);
-	return SMC_REASON_NONE;
-}
-
-/* smc_path_leave - It is not under way any more, whatever it became. */
-static __always_inline void smc_path_leave(__u32 role, __u32 flags)
-{
-	struct smc_rdma *rdma;
-
-	if (!(flags & SMC_FLOW_RDMA))
-		return;
-	rdma = smc_rdma_now();
-	if (!rdma)
-		return;
-	__sync_fetch_and_sub(&rdma->under_way, 1);
-	rdma->left_ns = bpf_ktime_get_ns();
-	if (flags & SMC_FLOW_DOUBT)
-		smc_doubt_end(smc_doubts(rdma, role));
-}
-
-/* ---- signs ---- */
-
-static __always_inline struct smc_path *smc_path_of(const __u8 *own,
-						    const __u8 *peer)
-{
-	struct smc_path_key key;
-
-	smc_path_key_of(&key, own, peer);
-	return bpf_map_lookup_elem(&smc_path, &key);
-}
-
-/* smc_path_lives - The peer has said so over the path itself: at a server, for
- * a client goes on with SMC even where its last message was lost. */
-static __always_inline void smc_path_lives(const struct smc_flow *flow)
-{
-	struct smc_path *path = smc_path_of(flow->local_ip, flow->remote_ip);
-
-	if (path && !path->bad_ns)
-		path->seen_ns = bpf_ktime_get_ns();
-}
+/* ---- a sentence ---- */
 
 static __always_inline __u64 smc_path_sentence(__u32 strikes)
 {
@@ -223,6 +218,94 @@ static __always_inline void smc_path_strike(struct smc_path *path, __u64 now)
 	path->seen_ns = 0;
 	if (rdma)
 		rdma->bad_ns = now;
+}
+
+/* Nobody is struck that may only have waited for whom it was. */
+static __always_inline __u32 smc_path_hangs(struct smc_path *path, __u64 now)
+{
+	const struct smc_rdma *rdma = smc_rdma_now();
+
+	if (!rdma || rdma->bad_ns + PATH_HANGS > now)
+		return SMC_REASON_PATH_UNPROVEN;
+	smc_path_strike(path, now);
+	return SMC_REASON_PATH_BAD;
+}
+
+/* ---- handshakes come and go ---- */
+
+/*
+ * smc_path_enter - A handshake begins that the verdict has nothing against.
+ * @x:     of its flow; flags are set
+ * Return: NONE, and it is under way until smc_path_leave(); or why not.
+ */
+static __always_inline __u32 smc_path_enter(const struct smc_conn *c,
+					    struct smc_crossing *x)
+{
+	struct smc_rdma *rdma = smc_rdma_now();
+	bool server = x->role == SMC_ROLE_SERVER;
+	__u64 now = x->since_ns;
+	struct smc_path_key key;
+	struct smc_path *path;
+
+	smc_path_key_of(&key, c->local.ip, c->remote.ip);
+	path = bpf_map_lookup_elem(&smc_path, &key);
+	if (!path || !rdma)
+		return SMC_REASON_PATH_UNPROVEN;
+	path->used_ns = now;
+	if (server && !smc_slow_take(x->peer, now))
+		return smc_path_hangs(path, now);
+	if (path->seen_ns + PATH_FRESH <= now) {
+		if (!smc_doubt_take(smc_doubts(rdma, x->role),
+				    server ? path->links[1] : path->links[0],
+				    now)) {
+			if (server)
+				smc_slow_end(x);
+			return SMC_REASON_PATH_UNPROVEN;
+		}
+		x->flags |= SMC_FLOW_DOUBT;
+	}
+	x->flags |= SMC_FLOW_RDMA;
+	__sync_fetch_and_add(&rdma->under_way, 1);
+	return SMC_REASON_NONE;
+}
+
+/* smc_path_leave - It is not under way any more, whatever it became. */
+static __always_inline void smc_path_leave(const struct smc_crossing *x)
+{
+	struct smc_rdma *rdma;
+
+	if (!(x->flags & SMC_FLOW_RDMA))
+		return;
+	rdma = smc_rdma_now();
+	if (!rdma)
+		return;
+	__sync_fetch_and_sub(&rdma->under_way, 1);
+	rdma->left_ns = bpf_ktime_get_ns();
+	if (x->flags & SMC_FLOW_DOUBT)
+		smc_doubt_end(smc_doubts(rdma, x->role));
+	if (x->role == SMC_ROLE_SERVER)
+		smc_slow_end(x);
+}
+
+/* ---- signs ---- */
+
+static __always_inline struct smc_path *smc_path_of(const __u8 *own,
+						    const __u8 *peer)
+{
+	struct smc_path_key key;
+
+	smc_path_key_of(&key, own, peer);
+	return bpf_map_lookup_elem(&smc_path, &key);
+}
+
+/* smc_path_lives - The peer has said so over the path itself: at a server, for
+ * a client goes on with SMC even where its last message was lost. */
+static __always_inline void smc_path_lives(const struct smc_flow *flow)
+{
+	struct smc_path *path = smc_path_of(flow->local_ip, flow->remote_ip);
+
+	if (path && !path->bad_ns)
+		path->seen_ns = bpf_ktime_get_ns();
 }
 
 /* smc_path_failed - The handshake of @flow has met a path that is broken. */

@@ -18,15 +18,16 @@ struct {
 static __always_inline void ask(struct path_case *v, const struct smc_conn *c,
 				const struct smc_flow *flow)
 {
-	__u32 flags = 0;
+	struct smc_crossing x = smc_crossing_of(flow);
 
+	x.role = v->role;
 	switch (v->op) {
 	case PATH_ENTER:
-		v->reason = smc_path_enter(c, v->role, &flags);
-		v->flags = flags;
+		v->reason = smc_path_enter(c, &x);
+		v->flags = x.flags;
 		break;
 	case PATH_LEAVE:
-		smc_path_leave(v->role, v->flags);
+		smc_path_leave(&x);
 		break;
 	case PATH_WISH:
 		smc_path_wish(c);
@@ -64,7 +65,8 @@ int path(void *ctx)
 	c.local = v->local;
 	__builtin_memcpy(flow.local_ip, v->local.ip, sizeof(flow.local_ip));
 	__builtin_memcpy(flow.remote_ip, v->remote.ip, sizeof(flow.remote_ip));
-	flow.flags = v->flags;
+	flow.flags = v->op == PATH_ENTER ? 0 : v->flags;
+	flow.opened_ns = v->since_ns;
 	ask(v, &c, &flow);
 	return 0;
 }

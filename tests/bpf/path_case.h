@@ -6,7 +6,7 @@
 
 enum path_op {
 	PATH_ENTER = 1, /* a handshake; flags and reason are the answer */
-	PATH_LEAVE,	/* role, flags */
+	PATH_LEAVE,	/* role, flags, since_ns */
 	PATH_WISH,
 	PATH_FAILED, /* the handshake of a flow with flags */
 	PATH_LIVES,
@@ -18,6 +18,7 @@ enum path_op {
 struct path_case {
 	struct smc_path_job job;
 	struct smc_addr_port local, remote;
+	__u64 since_ns; /* when the handshake began */
 	__u32 op;
 	__u32 role;
 	__u32 flags;

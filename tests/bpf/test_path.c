@@ -102,24 +102,40 @@ static void put_rdma(struct rdma r)
 static int before_each(void **state)
 {
 	bpf_map_delete_elem(bpf_map__fd(skel->maps.smc_path), &key);
+	bpf_map_delete_elem(bpf_map__fd(skel->maps.smc_slow), key.peer);
 	put_rdma((struct rdma){});
 	return 0;
 }
 
-/* Flags of a handshake that was let through, or 0. */
-static __u32 enter(__u32 role)
+/* Flags of a handshake that was let through at @since, or 0. */
+static __u32 enter_at(__u32 role, __u64 since)
 {
-	struct path_case c =
-		ask((struct path_case){.op = PATH_ENTER, .role = role});
+	struct path_case c = ask((struct path_case){
+		.op = PATH_ENTER, .role = role, .since_ns = since});
 
 	assert_int_equal(c.flags ? SMC_REASON_NONE : SMC_REASON_PATH_UNPROVEN,
-			 c.reason);
+			 c.reason == SMC_REASON_PATH_BAD
+				 ? SMC_REASON_PATH_UNPROVEN
+				 : c.reason);
 	return c.flags;
+}
+
+static __u32 enter(__u32 role)
+{
+	return enter_at(role, now_ns());
+}
+
+static void leave_of(__u32 role, __u32 flags, __u64 since)
+{
+	ask((struct path_case){.op = PATH_LEAVE,
+			       .role = role,
+			       .flags = flags,
+			       .since_ns = since});
 }
 
 static void leave(__u32 role, __u32 flags)
 {
-	ask((struct path_case){.op = PATH_LEAVE, .role = role, .flags = flags});
+	leave_of(role, flags, 0);
 }
 
 static void fails(__u32 flags)
@@ -381,6 +397,65 @@ static void test_a_servers_success_is_a_sign(void **state)
 	assert_int_equal(enter(CLIENT), rdma_only);
 }
 
+/* ---- slow ones ---- */
+
+/* Those that this peer is slow to finish. */
+static void slow(int n, __u64 since)
+{
+	while (n--)
+		assert_int_equal(enter_at(SERVER, since), rdma_only);
+}
+
+static void test_four_slow_ones_are_enough(void **state)
+{
+	__u64 now = now_ns();
+
+	put((struct smc_path){.seen_ns = now});
+	slow(3, now - 4 * S);
+	/* young ones are no trouble, however many */
+	slow(1, now - 2 * S);
+	slow(50, now);
+	assert_int_equal(row().bad_ns, 0);
+	/* a second later the four that have a place are slow */
+	put((struct smc_path){.seen_ns = now + 2 * S});
+	assert_int_equal(enter_at(SERVER, now + 2 * S), 0);
+	assert_true(row().bad_ns);
+	assert_int_equal(row().strikes, 1);
+	assert_int_equal(rdma().under_way, 54);
+}
+
+static void test_slow_ones_that_end(void **state)
+{
+	__u64 now = now_ns(), since = now - 4 * S;
+
+	put((struct smc_path){.seen_ns = now});
+	slow(4, since);
+	leave_of(SERVER, rdma_only, since);
+	assert_int_equal(enter_at(SERVER, now), rdma_only);
+	/* what is older than a handshake can be has ended, unseen */
+	bpf_map_delete_elem(bpf_map__fd(skel->maps.smc_slow), key.peer);
+	slow(4, now - 18 * S);
+	assert_int_equal(enter_at(SERVER, now), rdma_only);
+	assert_int_equal(row().bad_ns, 0);
+}
+
+static void test_slow_clients_of_others(void **state)
+{
+	__u64 now = now_ns();
+
+	put((struct smc_path){.seen_ns = now});
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(enter_at(CLIENT, now - 4 * S), rdma_only);
+	/* one who is slow because another was is not struck, and waits */
+	slow(4, now - 4 * S);
+	put_rdma((struct rdma){.bad_ns = now - 10 * S});
+	assert_int_equal(enter_at(SERVER, now), 0);
+	assert_int_equal(row().bad_ns, 0);
+	put_rdma((struct rdma){.bad_ns = now - 20 * S});
+	assert_int_equal(enter_at(SERVER, now), 0);
+	assert_true(row().bad_ns);
+}
+
 /* ---- who is to blame ---- */
 
 static bool alone(__u32 flags)
@@ -438,6 +513,9 @@ int main(void)
 		TEST(test_over_links),
 		TEST(test_a_doubt_ends_by_itself),
 		TEST(test_a_servers_success_is_a_sign),
+		TEST(test_four_slow_ones_are_enough),
+		TEST(test_slow_ones_that_end),
+		TEST(test_slow_clients_of_others),
 		TEST(test_alone),
 	};
 

@@ -192,6 +192,51 @@ def test_service(lab):
     wait_for(lambda: way() is None, 15, "the way to go")
 
 
+CONFIRM = 3    # smc_clc.h: SMC_CLC_CONFIRM, the client's second message
+
+
+@contextlib.contextmanager
+def silent(lab, client):
+    """Whoever agrees on SMC there and then says no more: its second message is
+    lost on the wire, its path is whole."""
+    lab.c.vm.run("sysctl -qw net.bridge.bridge-nf-call-iptables=1 && nft -f -",
+                 stdin=f"""table ip silent {{ chain c {{
+        type filter hook forward priority 0
+        ip saddr {client.v4} tcp dport 7000 @ih,0,32 0xe2d4c3d9 @ih,32,8 {CONFIRM} drop
+    }}\n}}""")
+    try:
+        yield
+    finally:
+        lab.c.vm.run("nft delete table ip silent")
+
+
+def hanging(lab):
+    """Handshakes of c as a server that are not finished."""
+    return sum(f["pod"] == "c" and f["role"] == "server"
+               and f["outcome"] == "pending"
+               for f in lab.agents["n2"].get("/v1/flows")["flows"])
+
+
+def test_a_client_that_goes_silent(lab):
+    """Each holds the server's lock for 6 s: four that are unfinished after 3 s are
+    the last that it gets, and it is struck."""
+    lab.wait_state(lab.a, lab.c, "proven", 90)
+    become(lambda: ends(lab.a, lab.c), SMCR)
+    with silent(lab, lab.a):
+        procs = [lab.a.spawn([progs.path("hold"), at(lab.c.v4, 7000)])
+                 for _ in range(4)]
+        wait_for(lambda: hanging(lab) >= 4, 20, "four handshakes", 0.2)
+        time.sleep(3)    # they are to be slow
+        assert lab.paths("n2")[lab.c.v4, lab.a.v4]["state"] == "proven"
+        assert ends(lab.a, lab.c) == TCP
+        assert reason(lab.agents["n2"], lab.c, 7000, "server") == "path-bad"
+        for proc in procs:
+            proc.kill(9)
+    assert lab.paths("n2")[lab.c.v4, lab.a.v4]["strikes"] > 0
+    lab.wait_state(lab.a, lab.c, "proven", 120)
+    become(lambda: ends(lab.a, lab.c), SMCR)
+
+
 def doubts(lab, node):
     """Handshakes of clients that were let through without a sign of life."""
     return lab.agents[node].row("smc_rdma", 0)["doubts"][0] & 0xf
