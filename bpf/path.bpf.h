@@ -117,6 +117,13 @@ smc_crossing_of(const struct smc_flow *flow)
 				     *(const __u32 *)(flow->remote_ip + 12)};
 }
 
+/* 1 if @ns is at least @bound, else 0. verifier: without a branch, of which a
+ * loop would double the states that it goes through. */
+static __always_inline __u32 smc_is_past(__u64 ns, __u64 bound)
+{
+	return (bound - 1 - ns) >> 63;
+}
+
 /*
  * smc_slow_take - A server's handshake with @peer begins at @now. Of those that
  * are under way the four oldest have a place; what has one for longer than it
@@ -126,8 +133,8 @@ smc_crossing_of(const struct smc_flow *flow)
 static __always_inline bool smc_slow_take(__u32 peer, __u64 now)
 {
 	struct smc_slow made = {.since_ns = {now}}, *s;
-	__u32 slow = 0, place = SMC_SLOW_MOST;
-	__u64 since;
+	__u32 slow = 0, place = SMC_SLOW_MOST, gone;
+	__u64 age;
 
 	s = bpf_map_lookup_elem(&smc_slow, &peer);
 	if (!s) {
@@ -135,11 +142,10 @@ static __always_inline bool smc_slow_take(__u32 peer, __u64 now)
 		return true;
 	}
 	for (__u32 i = 0; i < SMC_SLOW_MOST; i++) {
-		since = *(volatile __u64 *)&s->since_ns[i];
-		if (!since || since + PATH_HANGS <= now)
-			place = i;
-		else
-			slow += since + PATH_SLOW <= now;
+		age = now - *(volatile __u64 *)&s->since_ns[i];
+		gone = smc_is_past(age, PATH_HANGS); /* or 0: a free place */
+		slow += smc_is_past(age, PATH_SLOW) - gone;
+		place ^= (place ^ i) & -gone;
 	}
 	if (place < SMC_SLOW_MOST)
 		s->since_ns[place] = now;

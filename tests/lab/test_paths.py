@@ -2,15 +2,16 @@
 """RDMA paths with agents: proven before they are used, bad when they break,
 whole again without a hand.
 
-     a      b                         c      d      e
-    .1.10  .1.11                     .2.10  .2.11  .2.12
-    +rxe   +rxe                      +rxe   +rxe   +rxe
-     |      |                         |      |      |
-   --+------+-- br0 - eth0 ==== eth0 - br0 --+------+--
-     n1: agent                        n2: agent, drops in its bridge
+     a      b      p                         c      d      e
+    .1.10  .1.11  .1.20                     .2.10  .2.11  .2.12
+    +rxe   +rxe                             +rxe   +rxe   +rxe
+     |      |      |                         |      |      |
+   --+------+------+-- br0 - eth0 ==== eth0 - br0 --+------+--
+     n1: agent                               n2: agent, drops in its bridge
 
-All are annotated. UDP 4791 to and from c is dropped outside the pods; b, d and e
-never need that path, and are the control: they talk all the time.
+All but p are annotated. UDP 4791 to and from c, or c and e, is dropped outside
+the pods; b to d (SMC-R), e to d (SMC-D) and p to d (plain) never need those
+paths, and are the control: they talk all the time.
 """
 import contextlib
 import json
@@ -21,15 +22,17 @@ import pytest
 
 from smclab import progs, topo, wait_for
 from smclab.agents import Agent
-from smclab.flows import at, become, end, ends, held, reason, serve
+from smclab.flows import LATE_LINK, TRIES, at, become, end, ends, held, reason, \
+    serve
 from smclab.mesh import Mesh
 from smclab.roce import BOTH, FROM, TO, cut
 
 SMCR, TCP = ("smcr", "smcr"), ("tcp", "tcp")
 PODS = {"a": ("n1", "1.10"), "b": ("n1", "1.11"),
         "c": ("n2", "2.10"), "d": ("n2", "2.11"), "e": ("n2", "2.12")}
-CONNECTIONS = 50
-VIP, GATEWAY = "10.96.0.1", "10.244.1.1"
+CONNECTIONS, LONG_CONNECTIONS = 50, 500
+BURST = 8    # connections at once, the first ever
+VIP, FRESH_VIP, GATEWAY = "10.96.0.1", "10.96.0.2", "10.244.1.1"
 
 
 class Lab:
@@ -37,14 +40,11 @@ class Lab:
         self.mesh, self.agents = Mesh(), {}
         for vm in pair:
             topo.bridge(vm, nic="eth0")
+        self.nodes = {"n1": pair.n1, "n2": pair.n2}
         for name, (node, host) in PODS.items():
-            pod = topo.pod(getattr(pair, node), name, f"10.244.{host}/16",
-                           rdma=True)
-            # Else the kernel gives each link group a second link by another
-            # pod's device, for all are init_net's: then b's connections to d
-            # would break with c's device.
-            pod.run("sysctl -qw net.smc.smcr_max_links_per_lgr=1")
-            setattr(self, name, self.mesh.add(pod))
+            setattr(self, name, self.pod(name, node, host))
+        self.p = self.mesh.add(topo.pod(pair.n1, "p", "10.244.1.20/16"),
+                               enabled=None)
         for vm in pair:
             agent = Agent(vm, self.mesh.objects()).start(wait=False)
             self.agents[vm.name] = agent
@@ -53,6 +53,14 @@ class Lab:
             agent.wait_ready()
         for name in PODS:
             serve(getattr(self, name), 7000)
+
+    def pod(self, name, node, host):
+        pod = topo.pod(self.nodes[node], name, f"10.244.{host}/16", rdma=True)
+        # Else the kernel gives each link group a second link by another pod's
+        # device, for all are init_net's: then b's connections to d would break
+        # with c's device.
+        pod.run("sysctl -qw net.smc.smcr_max_links_per_lgr=1")
+        return self.mesh.add(pod)
 
     def paths(self, node):
         """{(own, peer): row}"""
@@ -84,22 +92,26 @@ def hammer(pod, to, count, *more):
 
 @contextlib.contextmanager
 def neighbours(lab):
-    """b talks to d, and e to d: SMC-R between the nodes, SMC-D in one."""
-    talk = [pod.spawn([progs.path("hammer"), "--to", at(lab.d.v4, 7000),
-                       "--count", "0", "--pace", "200000"])
-            for pod in (lab.b, lab.e)]
-    said = []
+    """b, e and p talk to d: SMC-R between the nodes, SMC-D in one, a plain client
+    of an SMC listener."""
+    talk = {pod.name: pod.spawn([progs.path("hammer"), "--to",
+                                 at(lab.d.v4, 7000), "--count", "0", "--pace",
+                                 "200000"]) for pod in (lab.b, lab.e, lab.p)}
+    said = {}
     try:
         yield said
     finally:
-        for proc in talk:
+        for name, proc in talk.items():
             proc.kill()
-            said.append(json.loads(proc.out.splitlines()[-1]))
-    for one in said:
-        # where the machine stands still their own path may miss a probe, and
-        # some are TCP then
-        assert not one["errors"] and one["smc"], said
-        assert one["own_ms"] < 5500, said
+            said[name] = json.loads(proc.out.splitlines()[-1])
+    for name, one in said.items():
+        print(f"{name} to d: {one['ok']}, SMC {one['smc']}, longest "
+              f"{one['own_ms']} ms")
+        assert not one["errors"] and one["own_ms"] < 5500, said
+    assert not said["e"]["tcp"] and said["p"]["tcp"] == said["p"]["ok"], said
+    # where the machine stands still their own path may miss a probe, and some
+    # are TCP for a moment
+    assert said["b"]["smc"] > 0.8 * said["b"]["ok"], said
 
 
 def test_proven_before_use(lab):
@@ -117,50 +129,136 @@ def test_proven_before_use(lab):
     assert n1.metric("smcmesh_rdma_path_probes_total", result="answered") > 6
 
 
-@pytest.mark.parametrize("direction", [TO, FROM, BOTH])
-def test_dead_and_known(lab, direction):
-    """After the next probe nobody notices but by its speed: no connection to the
-    dead one fails or waits, and nobody else's does."""
-    lab.wait_state(lab.a, lab.c, "proven")
+@pytest.fixture(scope="module")
+def off(lab):
+    """Seconds of a connection from a to c with the mesh off."""
+    with lab.mesh.changed(spec={"enabled": False}):
+        wait_for(lambda: not lab.agents["n1"].pod("a")["armed"], 20, "off")
+        told = hammer(lab.a, lab.c, CONNECTIONS)
+        assert told["ok"] == CONNECTIONS, told
+    wait_for(lambda: lab.agents["n1"].pod("a")["armed"], 20, "on")
+    return told["seconds"] / CONNECTIONS
+
+
+def to_the_dead(lab, peer, count, off):
+    told = hammer(lab.a, peer, count)
+    assert told["tcp"] == count and not told["errors"], told
+    assert told["own_ms"] < 1000, told
+    print(f"a to {peer.name}, dead and known: {told['seconds'] / count / off:.2f}"
+          " of the time with the mesh off")
+    assert reason(lab.agents["n1"], lab.a, 7000) == "path-bad"
+    assert lab.paths("n1")[lab.a.v4, peer.v4]["strikes"] > 0
+
+
+def dead_and_known(lab, off, dead, direction, count):
+    peers = [getattr(lab, name) for name in dead]
+    for peer in peers:
+        lab.wait_state(lab.a, peer, "proven", 90)
     become(lambda: ends(lab.b, lab.d), SMCR)
     with neighbours(lab):
-        with cut(lab.c, direction):
-            lab.wait_state(lab.a, lab.c, "bad")
-            told = hammer(lab.a, lab.c, CONNECTIONS)
-            assert told["tcp"] == CONNECTIONS and not told["errors"], told
-            assert told["own_ms"] < 1000, told
-            assert reason(lab.agents["n1"], lab.a, 7000) == "path-bad"
-            assert lab.paths("n1")[lab.a.v4, lab.c.v4]["strikes"] > 0
-            wait_for(lambda: lab.state(lab.b, lab.c) == ("bad", "bad"), 15,
-                     "the other path to c to be bad, too")
+        with contextlib.ExitStack() as cuts:
+            for peer in peers:
+                cuts.enter_context(cut(peer, direction))
+            for peer in peers:
+                lab.wait_state(lab.a, peer, "bad")
+            for peer in peers:
+                to_the_dead(lab, peer, count, off)
+                wait_for(lambda p=peer: lab.state(lab.b, p) == ("bad", "bad"),
+                         15, "the other path there to be bad, too")
         lab.wait_state(lab.a, lab.d, "proven")
-    lab.wait_state(lab.a, lab.c, "proven", 90)
-    become(lambda: ends(lab.a, lab.c), SMCR)
+    for peer in peers:
+        lab.wait_state(lab.a, peer, "proven", 90)
+        become(lambda p=peer: ends(lab.a, p), SMCR)
 
 
-def service(*backends):
-    meta = {"name": "web", "namespace": "default"}
+DEAD = [("c", TO), ("c", FROM), ("c", BOTH), ("ce", BOTH)]
+
+
+@pytest.mark.parametrize("dead, direction", DEAD)
+def test_dead_and_known(lab, off, dead, direction):
+    """After the next probe nobody notices but by its speed: no connection to the
+    dead one fails or waits, and nobody else's does."""
+    dead_and_known(lab, off, dead, direction, CONNECTIONS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dead, direction", DEAD)
+def test_dead_and_known_long(lab, off, dead, direction):
+    dead_and_known(lab, off, dead, direction, LONG_CONNECTIONS)
+
+
+def service(*backends, name="web", vip=VIP):
+    meta = {"name": name, "namespace": "default"}
     return [{"apiVersion": "v1", "kind": "Service", "metadata": meta,
-             "spec": {"clusterIPs": [VIP],
+             "spec": {"clusterIPs": [vip],
                       "ports": [{"name": "http", "port": 80}]}},
             {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-             "metadata": {"name": "web-x", "namespace": "default",
-                          "labels": {"kubernetes.io/service-name": "web"}},
+             "metadata": {"name": f"{name}-x", "namespace": "default",
+                          "labels": {"kubernetes.io/service-name": name}},
              "addressType": "IPv4", "ports": [{"name": "http", "port": 7000}],
              "endpoints": [{"addresses": [pod.v4]} for pod in backends]}]
 
 
-def proxy(vm, to):
+def proxy(client, vip, to):
     """The node's: it rewrites what is sent to the ClusterIP; answers pass its
     bridge."""
-    vm.run(f"ip addr add {GATEWAY}/16 dev br0; sysctl -qw net.ipv4.ip_forward=1"
+    vm = client.vm
+    client.run(f"ip route add {vip} via {GATEWAY}")
+    vm.run(f"ip addr replace {GATEWAY}/16 dev br0; sysctl -qw"
+           " net.ipv4.ip_forward=1"
            " net.ipv4.conf.all.send_redirects=0"
            " net.ipv4.conf.br0.send_redirects=0"
            " net.bridge.bridge-nf-call-iptables=1")
-    vm.run("nft -f -", stdin=f"""table ip proxy {{ chain pre {{
+    vm.run("nft -f -", stdin=f"""table ip proxy-{to.name} {{ chain pre {{
         type nat hook prerouting priority -100
-        ip daddr {VIP} tcp dport 80 dnat to {to.v4}:7000
+        ip daddr {vip} tcp dport 80 dnat to {to.v4}:7000
     }}\n}}""")
+
+
+def fresh_pair(lab, n):
+    """Two pods that were never there, g with a server."""
+    f, g = (lab.pod(f"{name}{n}", node, f"{host}.{30 + n}")
+            for name, node, host in (("f", "n1", 1), ("g", "n2", 2)))
+    serve(g, 7000)
+    lab.mesh.apply()
+    wait_for(lambda: lab.agents["n1"].pod(f.name).get("armed"), 20, "arming")
+    lab.wait_state(f, g, "proven")
+    return f, g
+
+
+def first_traffic(lab, n, by_service):
+    """(how many of a burst are SMC, was the kernel's time for the first link too
+    short?)"""
+    f, g = fresh_pair(lab, n)
+    to, extra = at(g.v4, 7000), ()
+    if by_service:
+        extra = service(g, name="fresh", vip=FRESH_VIP)
+        proxy(f, FRESH_VIP, g)
+        to = at(FRESH_VIP, 80)
+    with lab.mesh.changed(extra=extra):
+        if by_service:
+            wait_for(lambda: lab.paths("n1").get((f.v4, FRESH_VIP), {})
+                     .get("state") == "proven", 15, "the way to be proven")
+        r = f.run([progs.path("hammer"), "--to", to, "--count", str(BURST),
+                   "--threads", str(BURST)], check=False, timeout=60)
+        rows = [x for x in lab.agents["n1"].get("/v1/flows")["flows"]
+                if x["pod"] == f.name]
+    if by_service:
+        f.vm.run(f"nft delete table ip proxy-{g.name}")
+    assert r.rc == 0, r
+    print([(x["outcome"], x["reason"], x["kernel_code"]) for x in rows])
+    return (json.loads(r.out.splitlines()[-1])["smc"],
+            any(int(x["kernel_code"], 16) in LATE_LINK for x in rows))
+
+
+@pytest.mark.parametrize("by_service", [False, True], ids=["pod", "service"])
+def test_first_traffic(lab, by_service):
+    """Eight connections at once, the first ever between two fresh pods."""
+    for n in range(TRIES):
+        smc, late = first_traffic(lab, n + TRIES * by_service, by_service)
+        if not late:
+            break
+    assert smc == BURST
 
 
 def test_service(lab):
@@ -174,8 +272,7 @@ def test_service(lab):
             (port, _), = h.ports()
             return h.client_ends()[0], end(lab.c.diag(), 7000, port)
 
-    proxy(lab.a.vm, lab.c)
-    lab.a.run(f"ip route add {VIP} via {GATEWAY}")
+    proxy(lab.a, VIP, lab.c)
     for backend in lab.c, lab.d:
         lab.wait_state(lab.a, backend, "proven", 90)
     with lab.mesh.changed(extra=service(lab.c, lab.d)):
