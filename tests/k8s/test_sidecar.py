@@ -23,12 +23,15 @@ class Inside:
         return self.vm.run(cmd, netns=self.ns, **kw)
 
 
-def sidecar(name, node):
+def sidecar(name, node, user=APP):
+    """@user: None: the container's image says it (root), and the containers see
+    each other's processes."""
     made = workload.pod(name, command=["echod", f"[::]:{PORT}"], node=node,
                         enabled="true", port=15021)
     spec = made["spec"]
     app = spec["containers"][0]
-    app["securityContext"] = {"runAsUser": APP}
+    app["securityContext"] = {"runAsUser": user} if user else {}
+    spec["shareProcessNamespace"] = user is None
     # what the rules leave alone; a probe of PORT would go through the proxy
     app["command"].append("[::]:15021")
     spec["containers"].append({
@@ -39,7 +42,7 @@ def sidecar(name, node):
 
 @pytest.fixture(scope="module")
 def pair(cluster, mesh):
-    objects = [sidecar("side-a", "n1"), sidecar("side-b", "n2")]
+    objects = [sidecar("side-a", "n1"), sidecar("side-b", "n2", None)]
     cluster.apply(objects)
     pods = []
     for name in ("side-a", "side-b"):

@@ -5,7 +5,7 @@
  * port go on to where the application dialled; those sent to the inbound port
  * go on to the application, from 127.0.0.6 or ::6, as istio's proxy does.
  *
- *	proxy [-o PORT] [-i PORT] [-l LIMIT] [-m MARK] [-4]
+ *	proxy [-o PORT] [-i PORT] [-l LIMIT] [-m MARK] [-4] [-t]
  *
  * Standard output is one JSON object per line: {"ready": true}, then for each
  * connection {"dir": "in"|"out", "from": [address, port], "to": [address,
@@ -13,7 +13,8 @@
  * local port of the proxy's own connection. LIMIT connections (default 2000)
  * end the program with 3: a proxy that is redirected to itself makes a new
  * connection for each one, for ever. With MARK it marks what it opens
- * (SO_MARK).
+ * (SO_MARK). With -t what comes to the inbound port was led there by TPROXY,
+ * its address is as it was.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,6 +44,7 @@ struct connection {
 };
 
 static int limit = 2000, mark;
+static bool transparent;
 
 static uint16_t port_of(const struct sockaddr_storage *ss)
 {
@@ -103,14 +105,24 @@ static int come_from_loopback(int fd, int family)
 	return bind(fd, (struct sockaddr *)&v6, sizeof(v6));
 }
 
+/* Where the client wanted to. Return: 0 or -1. */
+static int original(const struct connection *c, struct sockaddr_storage *to,
+		    socklen_t *len)
+{
+	int level = c->l->family == AF_INET ? SOL_IP : SOL_IPV6;
+
+	return transparent && c->l->inbound
+		       ? getsockname(c->client, (struct sockaddr *)to, len)
+		       : getsockopt(c->client, level, ORIGINAL_DST, to, len);
+}
+
 /* go_on - Connect to where the client wanted to. Return: fd or -errno. */
 static int go_on(const struct connection *c, struct sockaddr_storage *to)
 {
-	int level = c->l->family == AF_INET ? SOL_IP : SOL_IPV6;
 	socklen_t len = sizeof(*to);
 	int fd, err;
 
-	if (getsockopt(c->client, level, ORIGINAL_DST, to, &len))
+	if (original(c, to, &len))
 		return -errno;
 	fd = socket(c->l->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -214,6 +226,9 @@ static void start(int family, int port, bool inbound)
 		die("socket");
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(l->fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (transparent && inbound && family == AF_INET &&
+	    setsockopt(l->fd, SOL_IP, IP_TRANSPARENT, &one, sizeof(one)))
+		die("IP_TRANSPARENT");
 	if (family == AF_INET ? bind(l->fd, (struct sockaddr *)&v4, sizeof(v4))
 			      : bind(l->fd, (struct sockaddr *)&v6, sizeof(v6)))
 		die("bind");
@@ -229,7 +244,7 @@ int main(int argc, char **argv)
 	bool v6 = true;
 	int c;
 
-	while ((c = getopt(argc, argv, "o:i:l:m:4")) != -1) {
+	while ((c = getopt(argc, argv, "o:i:l:m:4t")) != -1) {
 		if (c == 'o')
 			out = number(optarg);
 		else if (c == 'i')
@@ -240,6 +255,8 @@ int main(int argc, char **argv)
 			mark = number(optarg);
 		else if (c == '4')
 			v6 = false;
+		else if (c == 't')
+			transparent = true;
 		else
 			return 2;
 	}

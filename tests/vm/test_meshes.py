@@ -107,6 +107,8 @@ class Lab:
         meshes.load(self.ambient, meshes.AMBIENT, "nft")
         self.gateway = self.pod("gateway", containers=[container("istio-proxy")],
                                 user={"runAsUser": 0, "runAsGroup": 1337})
+        self.inbound = self.pod("inbound", **TPROXY)
+        istio.transparent(self.inbound)
         self.agent = Agent(vm, self.mesh.objects()).start()
         self.mesh.agents.append(self.agent)
         for pod in (self.b, self.x):
@@ -171,6 +173,23 @@ def test_it_carries_the_same_without_us(lab, kind):
         for user in (APP, "0:0"):
             assert behind.carries(lab.b, user) == ("plain", "plain")
     wait_for(lambda: lab.agent.pod(kind)["armed"], 10, "arming")
+
+
+def test_what_tproxy_leads_in(lab):
+    """The proxy answers in the pod's name: SMC to it, plain to the application."""
+    behind = Behind(lab.inbound, "0:1337", "-t")
+    app = serve(lab.inbound, PORT, user=APP)
+    for client, modes in ((lab.b, ("smcd", "smcd")), (lab.x, ("plain", "tcp"))):
+        n = len(behind.carried())
+        with held(client, lab.inbound.v4, PORT) as h:
+            line, = wait_for(lambda n=n: behind.carried()[n:], 10, "the proxy")
+            assert line["error"] == 0 and line["dir"] == "in", line
+            assert line["to"] == [lab.inbound.v4, PORT]
+            assert h.ends(lab.inbound) == [modes]
+            assert end(lab.inbound.diag(), PORT, line["via"]) == "plain"
+        assert len(behind.carried()) == n + 1
+    app.kill()
+    behind.proxy.kill(9)
 
 
 def test_ambient_needs_nothing_of_ours(lab):

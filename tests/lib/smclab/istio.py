@@ -93,6 +93,29 @@ def has_legacy(vm):
                   check=False).rc == 0
 
 
+# TPROXY mode: what comes in keeps its address, and is the proxy's all the same
+INBOUND = f"""
+flush chain inet istio-proxy-nat prerouting
+table ip istio-tproxy {{
+	chain prerouting {{
+		type filter hook prerouting priority mangle
+		iifname "lo" return
+		tcp dport {{ {', '.join(map(str, KEEP))} }} return
+		meta l4proto tcp socket transparent 1 meta mark set {UID} accept
+		meta l4proto tcp tproxy to :{IN} meta mark set {UID} accept
+	}}
+}}
+"""
+
+
+def transparent(pod):
+    """istio's rules (nftables) in TPROXY mode."""
+    nftables(pod)
+    pod.run("nft -f -", stdin=INBOUND)
+    pod.run(f"ip rule add fwmark {UID} lookup 133 && "
+            "ip route add local default dev lo table 133")
+
+
 RULES = {"nftables": nftables,
          "iptables-nft": lambda pod: iptables(pod, "nft"),
          "iptables-legacy": lambda pod: iptables(pod, "legacy")}
