@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * iptables-legacy's nat table, as the kernel gives it: all chains in one block,
- * one entry after the other, a jump being the offset of its target's first one
- * (translate_table(), net/ipv4/netfilter/ip_tables.c). Both families look the
- * same but for the part that says what an entry matches.
- */
+/* iptables-legacy's nat table, chain by chain from where packets come in. */
 #include <errno.h>
-#include <limits.h>
+#include <netinet/in.h>
+/* after it: both have struct in_addr */
 #include <linux/netfilter/nf_nat.h>
-#include <linux/netfilter_ipv4/ip_tables.h>
-#include <linux/netfilter_ipv6/ip6_tables.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include "base/array.h"
 #include "node/forwards_impl.h"
-#include "node/rules.h"
+#include "node/iptc.h"
+
+#define CHAIN "PREROUTING"
 
 /* ---- targets, iptables-nft's too ----------------------------------------- */
 
@@ -55,115 +49,29 @@ void forwards_target(struct forwards *f, int family, const char *name,
 		forwards_note(f, &addr);
 }
 
-/* ---- entries ------------------------------------------------------------- */
+/* ---- rules --------------------------------------------------------------- */
 
-struct entry {
-	size_t target, next; /* offsets from its beginning */
-	__u16 protocol;	     /* 0: any */
-	bool unconditional;
-	const void *daddr, *mask; /* NULL: it is inverted */
-	size_t addr_len;
-};
-
-struct table {
-	struct forwards *f;
-	int family;
-	const char *v; /* @size bytes of entries */
-	size_t size;
-	bool *seen; /* by offset */
-};
-
-static bool zeros(const void *bytes, size_t n)
+static bool is_for(const struct iptc_rule *r, const struct smc_addr *addr)
 {
-	const char *p = bytes;
+	const unsigned char *have = addr->ip + 16 - r->addr_len;
 
-	while (n && !*p)
-		p++, n--;
-	return !n;
-}
-
-static size_t entry_size(const struct table *t)
-{
-	return t->family == NFPROTO_IPV4 ? sizeof(struct ipt_entry)
-					 : sizeof(struct ip6t_entry);
-}
-
-static void read_v4(const struct ipt_entry *e, struct entry *out)
-{
-	*out = (struct entry){
-		.target = e->target_offset,
-		.next = e->next_offset,
-		.protocol = e->ip.invflags & IPT_INV_PROTO ? 0 : e->ip.proto,
-		.unconditional = e->target_offset == sizeof(*e) &&
-				 zeros(&e->ip, sizeof(e->ip)),
-		.addr_len = sizeof(e->ip.dst),
-	};
-	if (e->ip.invflags & IPT_INV_DSTIP)
-		return;
-	out->daddr = &e->ip.dst;
-	out->mask = &e->ip.dmsk;
-}
-
-static void read_v6(const struct ip6t_entry *e, struct entry *out)
-{
-	*out = (struct entry){
-		.target = e->target_offset,
-		.next = e->next_offset,
-		.protocol =
-			e->ipv6.invflags & IP6T_INV_PROTO ? 0 : e->ipv6.proto,
-		.unconditional = e->target_offset == sizeof(*e) &&
-				 zeros(&e->ipv6, sizeof(e->ipv6)),
-		.addr_len = sizeof(e->ipv6.dst),
-	};
-	if (e->ipv6.invflags & IP6T_INV_DSTIP)
-		return;
-	out->daddr = &e->ipv6.dst;
-	out->mask = &e->ipv6.dmsk;
-}
-
-static const struct xt_entry_target *target_of(const struct table *t, size_t at,
-					       struct entry *e)
-{
-	const struct xt_entry_target *target;
-
-	if (at + entry_size(t) > t->size)
-		return NULL;
-	if (t->family == NFPROTO_IPV4)
-		read_v4((const void *)(t->v + at), e);
-	else
-		read_v6((const void *)(t->v + at), e);
-	if (e->next > t->size - at || e->target < entry_size(t) ||
-	    e->target + sizeof(*target) > e->next)
-		return NULL;
-	target = (const void *)(t->v + at + e->target);
-	return target->u.target_size >= sizeof(*target) &&
-			       target->u.target_size <= e->next - e->target
-		       ? target
-		       : NULL;
-}
-
-static bool is_for(const struct entry *e, const struct smc_addr *addr)
-{
-	const unsigned char *want = e->daddr, *mask = e->mask;
-	const unsigned char *have = addr->ip + 16 - e->addr_len;
-
-	for (size_t i = 0; i < e->addr_len; i++)
-		if ((have[i] ^ want[i]) & mask[i])
+	for (size_t i = 0; i < r->addr_len; i++)
+		if ((have[i] ^ r->dst[i]) & r->dst_mask[i])
 			return false;
 	return true;
 }
 
 /* May it be for TCP to an address of the namespace? */
-static bool concerns(const struct table *t, const struct entry *e)
+static bool concerns(const struct forwards *f, const struct iptc_rule *r)
 {
-	if (e->protocol && e->protocol != IPPROTO_TCP)
+	if (r->protocol && !r->not_protocol && r->protocol != IPPROTO_TCP)
 		return false;
-	if (!e->daddr)
+	if (r->not_dst)
 		return true;
-	for (size_t i = 0; i < t->f->own->n; i++) {
-		const struct smc_addr *addr = &t->f->own->v[i];
+	for (size_t i = 0; i < f->own->n; i++) {
+		const struct smc_addr *addr = &f->own->v[i];
 
-		if (addr_is_v4(addr) == (e->addr_len == 4) && is_for(e, addr))
+		if (addr_is_v4(addr) == (r->addr_len == 4) && is_for(r, addr))
 			return true;
 	}
 	return false;
@@ -171,120 +79,116 @@ static bool concerns(const struct table *t, const struct entry *e)
 
 /* ---- chains -------------------------------------------------------------- */
 
-static int walk(struct table *t, size_t at);
+struct chain {
+	const char *name; /* the table's */
+	bool seen;
+};
 
-/* Return: 1 the chain goes on, 0 it ends here, or a negative errno. */
-static int step(struct table *t, size_t at, const struct entry *e,
-		const struct xt_entry_target *target)
+struct table {
+	struct forwards *f;
+	const struct iptc_family *family;
+	struct xtc_handle *h;
+	struct chain *chains; /* by name */
+	size_t n_chains;
+	struct chain **todo; /* seen, but not read yet */
+	size_t n_todo;
+};
+
+static int chain_cmp(const void *a, const void *b)
 {
-	const struct xt_standard_target *standard = (const void *)target;
+	const struct chain *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int list_chains(struct table *t)
+{
+	for (const char *name = t->family->chain_first(t->h); name;
+	     name = t->family->chain_next(t->h)) {
+		struct chain *slot = array_push(t->chains, t->n_chains);
+
+		if (!slot)
+			return -ENOMEM;
+		slot->name = name;
+	}
+	if (t->n_chains)
+		qsort(t->chains, t->n_chains, sizeof(*t->chains), chain_cmp);
+	return 0;
+}
+
+/* Return: 1: @name is one, and will be read; 0: it is none; or -ENOMEM. */
+static int reach(struct table *t, const char *name)
+{
+	const struct chain key = {.name = name};
+	struct chain *c = t->n_chains ? bsearch(&key, t->chains, t->n_chains,
+						sizeof(key), chain_cmp)
+				      : NULL;
+	struct chain **slot;
+
+	if (!c)
+		return 0;
+	if (c->seen)
+		return 1;
+	slot = array_push(t->todo, t->n_todo);
+	if (!slot)
+		return -ENOMEM;
+	*slot = c;
+	c->seen = true;
+	return 1;
+}
+
+/* A rule that is for others may still lead to a chain that is not. */
+static int read_rule(struct table *t, const void *from)
+{
+	const struct xt_entry_target *x;
+	struct iptc_rule r;
+	int err;
+
+	t->family->read(from, t->h, &r);
+	err = reach(t, r.target);
+	if (err)
+		return err < 0 ? err : 0;
+	x = r.extension;
+	if (*x->u.user.name && concerns(t->f, &r))
+		forwards_target(t->f, t->family->nfproto, r.target,
+				x->u.user.revision, x->data,
+				x->u.target_size - sizeof(*x));
+	return 0;
+}
+
+static int read_chain(struct table *t, const char *name)
+{
+	const void *rule = NULL;
 	int err = 0;
 
-	if (!strcmp(target->u.user.name, XT_ERROR_TARGET))
-		return 0;
-	if (*target->u.user.name) {
-		if (concerns(t, e))
-			forwards_target(t->f, t->family, target->u.user.name,
-					target->u.user.revision, target->data,
-					target->u.target_size -
-						sizeof(*target));
-		return 1;
-	}
-	if (target->u.target_size < sizeof(*standard))
-		return -EIO;
-	if (standard->verdict >= 0)
-		err = walk(t, standard->verdict);
-	return err ? err : standard->verdict >= 0 || !e->unconditional;
+	while (!err && (rule = t->family->next(name, rule, t->h)))
+		err = read_rule(t, rule);
+	return err;
 }
 
-/* The kernel lets no chain jump in a circle; and each entry is read once. */
-static int walk(struct table *t, size_t at)
+static int look_at_family(struct forwards *f, const struct iptc_family *family)
 {
-	const struct xt_entry_target *target;
-	struct entry e;
-	int more = 1;
+	struct table t = {.f = f, .family = family};
+	int err = iptc_open(family, &t.h, NULL, 0);
 
-	for (; more > 0; at += e.next) {
-		if (at >= t->size)
-			return -EIO;
-		if (t->seen[at])
-			return 0;
-		t->seen[at] = true;
-		target = target_of(t, at, &e);
-		if (!target)
-			return -EIO;
-		more = step(t, at, &e, target);
-	}
-	return more;
-}
-
-/* ---- a table ------------------------------------------------------------- */
-
-#define TABLE "nat"
-
-static int walk_entries(struct forwards *f, int family, const void *v,
-			size_t size, size_t prerouting)
-{
-	_free_ bool *seen = calloc(size + 1, sizeof(*seen));
-	struct table t = {f, family, v, size, seen};
-
-	return seen ? walk(&t, prerouting) : -ENOMEM;
-}
-
-/* Between the two questions somebody may have changed it. */
-#define TRIES 5
-
-/* Both families ask the same, at their own level. */
-_Static_assert(sizeof(struct ipt_getinfo) == sizeof(struct ip6t_getinfo) &&
-		       sizeof(struct ipt_get_entries) ==
-			       sizeof(struct ip6t_get_entries) &&
-		       (int)IPT_SO_GET_INFO == (int)IP6T_SO_GET_INFO &&
-		       (int)IPT_SO_GET_ENTRIES == (int)IP6T_SO_GET_ENTRIES,
-	       "one function reads both");
-
-static int read_table(struct forwards *f, int family, int level, int fd)
-{
-	for (int i = 0; i < TRIES; i++) {
-		struct ipt_getinfo info = {.name = TABLE};
-		_free_ struct ipt_get_entries *all = NULL;
-		socklen_t len = sizeof(info);
-
-		if (getsockopt(fd, level, IPT_SO_GET_INFO, &info, &len))
-			return -errno;
-		len = sizeof(*all) + info.size;
-		all = calloc(1, len);
-		if (!all)
-			return -ENOMEM;
-		strcpy(all->name, TABLE);
-		all->size = info.size;
-		if (!getsockopt(fd, level, IPT_SO_GET_ENTRIES, all, &len))
-			return walk_entries(
-				f, family, all->entrytable, all->size,
-				info.hook_entry[NF_INET_PRE_ROUTING]);
-		if (errno != EAGAIN)
-			return -errno;
-	}
-	return -EAGAIN;
-}
-
-/* Any socket of the family will do. */
-static int look_at_family(struct forwards *f, int family)
-{
-	bool v4 = family == NFPROTO_IPV4;
-	_close_ int fd = -1;
-	int got = rules_legacy_has(family);
-
-	if (got <= 0)
-		return got;
-	fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	return read_table(f, family, v4 ? IPPROTO_IP : IPPROTO_IPV6, fd);
+	if (err <= 0)
+		return err;
+	err = list_chains(&t);
+	if (!err)
+		err = reach(&t, CHAIN);
+	while (err >= 0 && t.n_todo)
+		err = read_chain(&t, t.todo[--t.n_todo]->name);
+	free(t.todo);
+	free(t.chains);
+	family->close(t.h);
+	return err < 0 ? err : 0;
 }
 
 int forwards_legacy(struct forwards *f)
 {
-	int err = look_at_family(f, NFPROTO_IPV4);
+	int err = 0;
 
-	return err || *f->what ? err : look_at_family(f, NFPROTO_IPV6);
+	for (size_t i = 0; !err && !*f->what && i < IPTC_FAMILIES; i++)
+		err = look_at_family(f, &iptc_families[i]);
+	return err;
 }

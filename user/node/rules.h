@@ -33,15 +33,6 @@ int rules_nft_any(const char *but) must_check;
 int rules_nft_read(struct nft_ctx *nft, const char *own, struct redirects *out,
 		   char *detail, size_t room) must_check;
 
-/* rules_legacy_has - Has iptables-legacy a nat table of @family (NFPROTO_IPV4
- * or NFPROTO_IPV6) in the caller's namespace? Asked first, for whoever reads
- * one that is not there makes it. Return: 1, 0 or a negative errno. */
-int rules_legacy_has(int family) must_check;
-
-/* rules_legacy_any - Has iptables-legacy, or ip6tables-legacy, a nat table in
- * the caller's namespace? Return: 1, 0 or a negative errno. */
-int rules_legacy_any(void) must_check;
-
 /* rules_legacy_read - Append its chains, where it has any. */
 int rules_legacy_read(struct redirects *out, char *detail,
 		      size_t room) must_check;

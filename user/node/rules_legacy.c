@@ -2,127 +2,16 @@
 /* iptables-legacy, both families, which differ in the shape of a rule only. */
 #include "node/rules.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <libiptc/libip6tc.h>
 #include <libiptc/libiptc.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <string.h>
 #include "base/array.h"
 #include "base/strv.h"
+#include "node/iptc.h"
 
-#define TABLE "nat"
 #define CHAIN "OUTPUT"
 #define PRIORITY (-100) /* NF_IP_PRI_NAT_DST */
-#define PROTO_TCP 6
-
-/* What is read of a rule, whatever its family. */
-struct entry {
-	unsigned int protocol; /* 0: any */
-	bool not_protocol, not_out, not_dst;
-	const char *out; /* interface: "" is any */
-	const unsigned char *out_mask;
-	bool dst_any, dst_loopback;
-	bool more; /* it asks for something else of the packet */
-	bool go;   /* its target is gone to, not jumped to */
-	const char *target;
-	const struct xt_entry_match *matches, *end;
-};
-
-struct family {
-	unsigned int bit;
-	int nfproto;
-	struct xtc_handle *(*open)(const char *table);
-	void (*close)(struct xtc_handle *h);
-	const char *(*why)(int err);
-	const char *(*chain_first)(struct xtc_handle *h);
-	const char *(*chain_next)(struct xtc_handle *h);
-	const char *(*policy)(const char *chain, struct xt_counters *counters,
-			      struct xtc_handle *h);
-	/* @prev: NULL for the first. Return: NULL after the last. */
-	const void *(*rule)(const char *chain, const void *prev,
-			    struct xtc_handle *h);
-	void (*read)(const void *rule, struct xtc_handle *h, struct entry *e);
-};
-
-/* ---- IPv4, IPv6 ---------------------------------------------------------- */
-
-static const void *rule4(const char *chain, const void *prev,
-			 struct xtc_handle *h)
-{
-	return prev ? iptc_next_rule(prev, h) : iptc_first_rule(chain, h);
-}
-
-static const void *rule6(const char *chain, const void *prev,
-			 struct xtc_handle *h)
-{
-	return prev ? ip6tc_next_rule(prev, h) : ip6tc_first_rule(chain, h);
-}
-
-static const void *at(const void *rule, size_t offset)
-{
-	return (const char *)rule + offset;
-}
-
-static void read4(const void *rule, struct xtc_handle *h, struct entry *e)
-{
-	const struct ipt_entry *r = rule;
-	const struct ipt_ip *ip = &r->ip;
-
-	*e = (struct entry){
-		.protocol = ip->proto,
-		.not_protocol = ip->invflags & IPT_INV_PROTO,
-		.out = ip->outiface,
-		.out_mask = ip->outiface_mask,
-		.not_out = ip->invflags & IPT_INV_VIA_OUT,
-		.dst_any = !ip->dmsk.s_addr,
-		/* 127.0.0.0/8, or what is in it */
-		.dst_loopback = (ip->dmsk.s_addr & htonl(0xff000000)) ==
-					htonl(0xff000000) &&
-				(ntohl(ip->dst.s_addr) >> 24) == 127,
-		.not_dst = ip->invflags & IPT_INV_DSTIP,
-		.more = ip->smsk.s_addr || ip->iniface[0] ||
-			ip->flags & IPT_F_FRAG,
-		.go = ip->flags & IPT_F_GOTO,
-		.target = iptc_get_target(r, h),
-		.matches = at(r, sizeof(*r)),
-		.end = at(r, r->target_offset),
-	};
-}
-
-static void read6(const void *rule, struct xtc_handle *h, struct entry *e)
-{
-	static const struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT, any;
-	const struct ip6t_entry *r = rule;
-	const struct ip6t_ip6 *ip = &r->ipv6;
-	struct in6_addr all;
-
-	memset(&all, 0xff, sizeof(all));
-	*e = (struct entry){
-		.protocol = ip->flags & IP6T_F_PROTO ? ip->proto : 0,
-		.not_protocol = ip->invflags & IP6T_INV_PROTO,
-		.out = ip->outiface,
-		.out_mask = ip->outiface_mask,
-		.not_out = ip->invflags & IP6T_INV_VIA_OUT,
-		.dst_any = !memcmp(&ip->dmsk, &any, sizeof(any)),
-		.dst_loopback = !memcmp(&ip->dmsk, &all, sizeof(all)) &&
-				!memcmp(&ip->dst, &loopback, sizeof(loopback)),
-		.not_dst = ip->invflags & IP6T_INV_DSTIP,
-		.more = memcmp(&ip->smsk, &any, sizeof(any)) ||
-			ip->iniface[0] || ip->flags & IP6T_F_TOS,
-		.go = ip->flags & IP6T_F_GOTO,
-		.target = ip6tc_get_target(r, h),
-		.matches = at(r, sizeof(*r)),
-		.end = at(r, r->target_offset),
-	};
-}
-
-static const struct family families[] = {
-	{REDIRECT_IP4, NFPROTO_IPV4, iptc_init, iptc_free, iptc_strerror,
-	 iptc_first_chain, iptc_next_chain, iptc_get_policy, rule4, read4},
-	{REDIRECT_IP6, NFPROTO_IPV6, ip6tc_init, ip6tc_free, ip6tc_strerror,
-	 ip6tc_first_chain, ip6tc_next_chain, ip6tc_get_policy, rule6, read6},
-};
 
 /* ---- what a rule says ---------------------------------------------------- */
 
@@ -136,32 +25,50 @@ static enum holds both(enum holds a, enum holds b)
 	return a < b ? a : b;
 }
 
+static bool all_of(const unsigned char *bytes, size_t n, unsigned char value)
+{
+	while (n && *bytes == value)
+		bytes++, n--;
+	return !n;
+}
+
+/* Is it for 127.0.0.0/8, or what is in it; or for ::1? */
+static bool is_for_loopback(const struct iptc_rule *e)
+{
+	static const struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
+
+	if (e->addr_len == 4)
+		return e->dst_mask[0] == 0xff && e->dst[0] == IN_LOOPBACKNET;
+	return all_of(e->dst_mask, e->addr_len, 0xff) &&
+	       !memcmp(e->dst, &loopback, sizeof(loopback));
+}
+
 /* "lo" to its end, and not every interface whose name begins so. */
-static bool is_lo(const struct entry *e)
+static bool is_lo(const struct iptc_rule *e)
 {
 	return !strcmp(e->out, "lo") && e->out_mask[2];
 }
 
-static enum holds entry_holds(const struct entry *e)
+static enum holds entry_holds(const struct iptc_rule *e)
 {
 	enum holds holds = e->more ? HOLDS_MAYBE : HOLDS_YES;
 
 	if (e->protocol)
 		holds = both(holds,
-			     inverted(e->protocol == PROTO_TCP ? HOLDS_YES
-							       : HOLDS_NO,
+			     inverted(e->protocol == IPPROTO_TCP ? HOLDS_YES
+								 : HOLDS_NO,
 				      e->not_protocol));
 	if (e->out[0])
 		holds = both(holds, inverted(is_lo(e) ? HOLDS_NO : HOLDS_MAYBE,
 					     e->not_out));
-	if (!e->dst_any)
-		holds = both(holds,
-			     inverted(e->dst_loopback ? HOLDS_NO : HOLDS_MAYBE,
-				      e->not_dst));
+	if (!all_of(e->dst_mask, e->addr_len, 0))
+		holds = both(holds, inverted(is_for_loopback(e) ? HOLDS_NO
+								: HOLDS_MAYBE,
+					     e->not_dst));
 	return holds;
 }
 
-static int take_matches(struct redirect_rule *rule, const struct entry *e,
+static int take_matches(struct redirect_rule *rule, const struct iptc_rule *e,
 			enum holds *holds)
 {
 	const struct xt_entry_match *m = e->matches;
@@ -177,7 +84,7 @@ static int take_matches(struct redirect_rule *rule, const struct entry *e,
 		err = rules_xt_match(rule, m->u.user.name, m->u.user.revision,
 				     m->data, size - sizeof(*m), &one);
 		*holds = both(*holds, one);
-		m = at(m, size);
+		m = (const void *)((const char *)m + size);
 	}
 	return err;
 }
@@ -195,7 +102,7 @@ static enum redirect_verdict verdict_of(const char *target)
 }
 
 struct reading {
-	const struct family *f;
+	const struct iptc_family *f;
 	struct xtc_handle *h;
 	struct redirects *out;
 	size_t first; /* of its chains, in @out */
@@ -203,7 +110,7 @@ struct reading {
 	size_t n_names;
 };
 
-static void set_target(const struct reading *r, const struct entry *e,
+static void set_target(const struct reading *r, const struct iptc_rule *e,
 		       struct redirect_rule *rule)
 {
 	rule->verdict = verdict_of(e->target);
@@ -219,13 +126,14 @@ static int take_rule(struct reading *r, size_t chain, const void *from)
 {
 	struct redirect_rule *rule = redirects_rule(r->out, chain);
 	enum holds holds;
-	struct entry e;
+	struct iptc_rule e;
 	int err;
 
 	if (!rule)
 		return -ENOMEM;
 	r->f->read(from, r->h, &e);
-	rule->families = r->f->bit;
+	rule->families =
+		r->f->nfproto == NFPROTO_IPV4 ? REDIRECT_IP4 : REDIRECT_IP6;
 	holds = entry_holds(&e);
 	err = take_matches(rule, &e, &holds);
 	rule->maybe = holds == HOLDS_MAYBE;
@@ -239,7 +147,7 @@ static int take_rule(struct reading *r, size_t chain, const void *from)
 
 static int take_chains(struct reading *r)
 {
-	const struct family *f = r->f;
+	const struct iptc_family *f = r->f;
 	struct redirect_chain *c;
 	struct xt_counters counters;
 	const char *policy;
@@ -269,50 +177,20 @@ static int take_table(struct reading *r)
 	for (size_t i = 0; !err && i < r->n_names; i++) {
 		const void *rule = NULL;
 
-		while (!err && (rule = r->f->rule(r->names[i], rule, r->h)))
+		while (!err && (rule = r->f->next(r->names[i], rule, r->h)))
 			err = take_rule(r, r->first + i, rule);
 	}
 	return err;
 }
 
-/* No such file: no such table. */
-int rules_legacy_has(int family)
-{
-	_fclose_ FILE *names = fopen(
-		family == NFPROTO_IPV4 ? "/proc/self/net/ip_tables_names"
-				       : "/proc/self/net/ip6_tables_names",
-		"re");
-	char line[XT_TABLE_MAXNAMELEN + 1];
-
-	if (!names)
-		return errno == ENOENT ? 0 : -errno;
-	while (fgets(line, sizeof(line), names))
-		if (!strcmp(line, TABLE "\n"))
-			return 1;
-	return ferror(names) ? -EIO : 0;
-}
-
-int rules_legacy_any(void)
-{
-	int any = rules_legacy_has(NFPROTO_IPV4);
-
-	return any ? any : rules_legacy_has(NFPROTO_IPV6);
-}
-
-static int read_family(const struct family *f, struct redirects *out,
+static int read_family(const struct iptc_family *f, struct redirects *out,
 		       char *detail, size_t room)
 {
 	struct reading r = {.f = f, .out = out, .first = out->n};
-	int err = rules_legacy_has(f->nfproto);
+	int err = iptc_open(f, &r.h, detail, room);
 
 	if (err <= 0)
 		return err;
-	r.h = f->open(TABLE);
-	if (!r.h) {
-		err = errno ? -errno : -EIO;
-		snprintf(detail, room, "iptables-legacy: %s", f->why(errno));
-		return err;
-	}
 	err = take_table(&r);
 	for (size_t i = 0; i < r.n_names; i++)
 		free(r.names[i]);
@@ -325,7 +203,7 @@ int rules_legacy_read(struct redirects *out, char *detail, size_t room)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < array_size(families); i++)
-		err = read_family(&families[i], out, detail, room);
+	for (size_t i = 0; !err && i < IPTC_FAMILIES; i++)
+		err = read_family(&iptc_families[i], out, detail, room);
 	return err;
 }

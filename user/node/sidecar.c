@@ -9,6 +9,7 @@
 #include "node/helper.h"
 #include "node/nft.h"
 #include "node/nl.h"
+#include "node/iptc.h"
 #include "node/rules.h"
 
 /* Every rule of ours carries it; by it the table is known to be ours. */
@@ -380,7 +381,7 @@ int sidecar_settle(const struct smc_owner *hint, struct sidecar_found *out,
 {
 	struct nft_job job = {.run = settle, .hint = hint};
 	int nft = rules_nft_any(SIDECAR_TABLE);
-	int more = nft ? nft : rules_legacy_any();
+	int more = nft ? nft : iptc_any();
 	struct bounded b = {};
 	int err;
 

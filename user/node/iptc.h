@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iptables-legacy's nat table of the caller's network namespace, through
+ * libiptc. Both families say the same in other words: here it is one table of
+ * functions, and one shape of a rule.
+ */
+#pragma once
+
+#include <linux/netfilter/x_tables.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/cleanup.h"
+
+/* libiptc's own header and <net/if.h> do not go together. */
+struct xtc_handle;
+
+/* What a rule says; it points into the table. */
+struct iptc_rule {
+	unsigned int protocol; /* 0: any */
+	const char *out;       /* interface: "" is any */
+	const unsigned char *out_mask;
+	const unsigned char *dst, *dst_mask; /* @addr_len bytes: 4 or 16 */
+	size_t addr_len;
+	bool not_protocol, not_out, not_dst;
+	bool more; /* it asks for something else of the packet */
+	bool go;   /* its target is gone to, not jumped to */
+	const struct xt_entry_match *matches, *end;
+	const char *target; /* IPTC_LABEL_*, a chain, or an extension */
+	/* The same as the kernel has it: an extension's revision and data. */
+	const struct xt_entry_target *extension;
+};
+
+struct iptc_family {
+	int nfproto; /* NFPROTO_IPV4 or NFPROTO_IPV6 */
+	struct xtc_handle *(*open)(const char *table);
+	void (*close)(struct xtc_handle *h);
+	const char *(*why)(int err);
+	const char *(*chain_first)(struct xtc_handle *h);
+	const char *(*chain_next)(struct xtc_handle *h);
+	const char *(*policy)(const char *chain, struct xt_counters *counters,
+			      struct xtc_handle *h);
+	/* @prev: NULL for the first. Return: NULL after the last. The handle
+	 * knows where it is: one chain is read to its end before another. */
+	const void *(*next)(const char *chain, const void *prev,
+			    struct xtc_handle *h);
+	void (*read)(const void *rule, struct xtc_handle *h,
+		     struct iptc_rule *out);
+};
+
+#define IPTC_FAMILIES 2
+extern const struct iptc_family iptc_families[IPTC_FAMILIES];
+
+/*
+ * iptc_open - The family's nat table, where there is one: whoever reads one
+ * that is not there makes it, so that is asked first.
+ * @detail: a sentence for a person on failure; @room bytes. NULL: not wanted.
+ * Return: 1 with *@h, which f->close() frees; 0: there is none; or a negative
+ * errno.
+ */
+int iptc_open(const struct iptc_family *f, struct xtc_handle **h, char *detail,
+	      size_t room) must_check;
+
+/* iptc_any - Is there one of either family? Return: 1, 0 or a negative errno.
+ */
+int iptc_any(void) must_check;
