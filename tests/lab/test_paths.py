@@ -373,3 +373,27 @@ def test_dead_between_probes(lab):
     assert {f["reason"] for f in rows} <= {"path-unproven", "path-bad"}, rows
     lab.wait_state(lab.a, lab.c, "proven", 120)
     become(lambda: ends(lab.a, lab.c), SMCR)
+
+
+@pytest.mark.long
+def test_after_the_links_were_freed(lab):
+    """The kernel frees them ten minutes after the last connection; then there may
+    be no sign of life that is young enough for all of a burst."""
+    lab.wait_state(lab.a, lab.c, "proven", 120)
+    become(lambda: ends(lab.a, lab.c), SMCR)
+    wait_for(lambda: not lab.paths("n1")[lab.a.v4, lab.c.v4]["links"], 200,
+             "no link", 5)    # four times as many seconds
+    burst = lab.a.spawn([progs.path("hammer"), "--to", at(lab.c.v4, 7000),
+                         "--count", str(BURST), "--threads", str(BURST),
+                         "--tell", str(BURST), "--hold"])
+    wait_for(lambda: "so_far" in burst.out, 30, "the burst")
+    modes = [r["mode"] for r in lab.a.diag() if r["remote_port"] == 7000]
+    late = len(modes) - modes.count("smcr")
+    print(f"{modes.count('smcr')} of {BURST} over SMC-R")
+    assert len(modes) == BURST and late < BURST, modes
+    if late:
+        said = lab.agents["n1"].cli("reopen", "default/a").out
+        assert f"{late} of {late} late flow" in said, said
+    burst.stdin(None)
+    burst.wait()
+    become(lambda: ends(lab.a, lab.c), SMCR)
