@@ -20,6 +20,10 @@ from . import initramfs, paths, turn
 from .wire import Tap
 
 QEMU = "qemu-system-x86_64"
+# Without what only costs in emulation: la57, a fifth level of page tables; erms,
+# for which the kernel clears and copies byte by byte; smap, two more exits from
+# translated code for each access to a program's memory.
+CPU = "max,la57=off,erms=off,smap=off"
 # no word's beginning before it: the serial console may print a line into another
 COMPLAINT = re.compile(r"(?i)(WARNING:|(?<!de)BUG:|\bOops|general protection|"
                        r"refcount_t:|unregister_netdevice: waiting|"
@@ -251,10 +255,13 @@ class Vm:
         # tsc=reliable: on a loaded machine the clock's watchdog would mark it
         # unstable, and time would go on by a clock that costs an exit each.
         # no_timer_check: it panics where QEMU gets no processor for a moment
+        # norandmaps: QEMU keeps translated code by its address, and so need not
+        # translate a program once more each time that it is started
         cmdline = ("console=ttyS0 panic=-1 mitigations=off tsc=reliable "
-                   f"no_timer_check smclab.name={self.name} {append}")
+                   "no_timer_check norandmaps "
+                   f"smclab.name={self.name} {append}")
         argv = [QEMU, "-accel", "tcg,thread=multi,tb-size=512" if not icount
-                else "tcg,thread=single", "-cpu", "max,la57=off",
+                else "tcg,thread=single", "-cpu", CPU,
                 "-machine", "pc", "-m", str(mem), "-smp", str(cpus),
                 "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-serial", "stdio",
