@@ -370,15 +370,11 @@ class Vm:
             uid, _, gid = str(user).partition(":")
             argv = ["setpriv", f"--reuid={uid}", f"--regid={gid or uid}",
                     "--clear-groups", *argv]
-        if netns:
-            argv = ["ip", "netns", "exec", netns, *argv]
         self.wait_boot()
         proc = Proc(self, 0, cmd if isinstance(cmd, str) else shlex.join(cmd))
         proc.ident = self._register(proc)
         msg = {"op": "spawn", "id": proc.ident, "argv": argv, "cwd": cwd,
-               "env": env or {}, "pty": pty}
-        if cgroup:
-            msg["cgroup"] = cgroup
+               "env": env or {}, "pty": pty, "cgroup": cgroup, "netns": netns}
         self.send(**msg)
         return proc
 
