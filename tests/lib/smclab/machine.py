@@ -64,10 +64,12 @@ def wait_for(fn, timeout=10.0, what="condition", interval=0.05):
     """Call @fn until it returns something true, and return that.
 
     Exceptions that mean "not yet" (AssertionError, OSError, ValueError,
-    LookupError) are remembered and shown when the time is up.
+    LookupError) are remembered and shown when the time is up. It looks again
+    soon at first: much that is waited for takes some hundredths of a second.
     """
     timeout *= SLACK
     end = time.monotonic() + timeout
+    pause = interval / 5
     last = None
     while True:
         try:
@@ -80,7 +82,8 @@ def wait_for(fn, timeout=10.0, what="condition", interval=0.05):
         if time.monotonic() >= end:
             raise AssertionError(
                 f"waited {timeout:g} s for {what}; last: {last!r}")
-        time.sleep(interval)
+        time.sleep(pause)
+        pause = min(2 * pause, interval)
 
 
 class Link:
