@@ -154,8 +154,10 @@ class Agent:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         env = dict(os.environ, **msg.get("env", {}))
-        common = {"cwd": msg.get("cwd", "/"), "env": env, "preexec_fn": child,
+        common = {"cwd": msg.get("cwd", "/"), "env": env,
                   "start_new_session": True}
+        if cgroup or netns or terminal:    # for which Python forks whole, not by vfork
+            common["preexec_fn"] = child
         if terminal:
             master, slave = pty.openpty()
             proc = subprocess.Popen(msg["argv"], stdin=slave, stdout=slave,
