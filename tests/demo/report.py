@@ -41,7 +41,7 @@ def flows(nodes):
 
 def metrics(agent):
     head("curl http://127.0.0.1:9469/metrics | grep flows")
-    lines = agent.http("/metrics", unix=False).out.splitlines()
+    lines = agent.http("/metrics", unix=False).splitlines()
     wanted = [s for s in lines if s.startswith("smcmesh_flows_total")]
     for line in [s for s in wanted if not s.endswith(" 0")][:10]:
         print(line)

@@ -22,7 +22,8 @@ from smclab.flows import ends, held, serve
 from smclab.pins import PINS
 
 SMCD, TCP = ("smcd", "smcd"), ("tcp", "tcp")
-DPCTL = "/build/net/dpctl"
+PROGRAMS = "/build/faults/vm/"
+DPCTL = PROGRAMS + "dpctl"
 # what every socket() and connect() of the machine would run through
 ARMED = {"connect_guard", "sockproto", "flow_passive"}
 
@@ -93,8 +94,7 @@ def lab(vm):
 def test_own_program(vm, program, skips):
     """A program of tests/net, with everything that this kernel has."""
     r = vm.run(["env", "SMCMESH_EMULATED=1", "CMOCKA_MESSAGE_OUTPUT=TAP",
-                "ASAN_OPTIONS=detect_leaks=0", f"/build/net/{program}"],
-               check=False, timeout=900)
+                PROGRAMS + program], check=False, timeout=900)
     assert r.rc == 0, r.out + r.err
     assert "ok 2 " in r.out, r.out
     skipped = [x.split()[-1] for x in r.out.splitlines() if "# SKIP" in x]

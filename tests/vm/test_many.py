@@ -16,6 +16,7 @@ from smclab.mesh import Mesh
 
 COUNT = 9
 LATE, PORT = 7100, 7000
+PACE = 40000    # microseconds: the agents have the rest of the one processor
 SMCD = ("smcd", "smcd")
 
 
@@ -59,7 +60,8 @@ def test_a_restart_disarms_none(lab):
     """Nor does it show one as not armed: each is looked at before anything is
     decided. Connections are made all the while."""
     client, server = lab.pods[-2:]
-    load = crowd.hammering(client, f"{server.v4}:{PORT}", threads=2, count=0)
+    load = crowd.hammering(client, f"{server.v4}:{PORT}", threads=2, count=0,
+                           pace=PACE)
     for _ in range(3):
         lab.agent.stop()
         lab.agent.start()

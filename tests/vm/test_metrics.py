@@ -123,7 +123,7 @@ def test_counters_equal_the_tests_own_counts(lab):
 
 
 def test_promtool_accepts_it(lab):
-    text = lab.agent.http("/metrics", unix=False).out
+    text = lab.agent.http("/metrics", unix=False)
     checked = lab.vm.run("promtool check metrics", stdin=text, check=False)
     assert checked.rc == 0, checked
     assert not checked.err.strip(), checked.err

@@ -22,7 +22,7 @@ import pytest
 from smclab import Vm, istio, progs, topo, wait_for
 from smclab.flows import held, serve
 
-NODECTL = "/build/nodectl"
+NODECTL = "/build/faults/vm/nodectl"
 SMCR, SMCD = 1, 2
 PEERNOSMC = 0x03010000
 OURS = ("smcmesh_1", "smcmesh_2", "smcmesh_1234567")    # the last: 15 letters

@@ -83,7 +83,7 @@ def by_cgroup(lab):
 
 @contextlib.contextmanager
 def by_lsm(lab):
-    deny = ready(lab.vm.spawn(["/build/net/lsmctl",
+    deny = ready(lab.vm.spawn(["/build/faults/vm/lsmctl",
                                progs.path("denylsm.bpf.o")]), "lsmctl")
     try:
         yield

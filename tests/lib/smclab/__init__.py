@@ -12,7 +12,8 @@ Inside a VM: the tree is /src and its build directory /build (both read-only),
 /x is shared read-write with vm.exchange on the driver's side, everything else
 is an overlay in memory. See machine.py (Vm, Link, Proc), topo.py (bridge, pod,
 rxe), manifest.py (Kubernetes objects), agents.py (smcmesh in a VM), and
-smcdiag.py, smcnl.py (what the kernel says about SMC; they run in the guest).
+smcdiag.py, smcnl.py (what the kernel says about SMC), ask.py (what a program
+says over HTTP): these three run in the guest, by Vm.call().
 
 Environment: SMCMESH_KERNEL a bzImage, SMCMESH_ROOT a directory ("/" shares this
 machine's own root), SMCMESH_CACHE, SMCMESH_BUILD.

@@ -143,6 +143,7 @@ def become(fn, expected, timeout=10):
         if time.monotonic() > stop:
             raise AssertionError(
                 f"expected {expected}, still {last} after {timeout:g} s")
+        time.sleep(0.05)    # the guest has one processor for the change as well
 
 
 def serve(pod, *ports, prog="echod", native=False, address="0.0.0.0",

@@ -2,7 +2,8 @@
 """The agent inside a VM: process 1 of the guest, executes the driver's commands.
 
 It speaks JSON lines over a virtio-serial port (the other end is machine.py).
-Driver to guest:  {"op": "spawn", "id", "argv", "cwd", "env", "cgroup", "pty"}
+Driver to guest:  {"op": "spawn", "id", "argv", "cwd", "env", "cgroup", "netns",
+                   "pty"}
                   {"op": "stdin", "id", "data"|null}   null closes it
                   {"op": "signal", "id", "sig"}        to the process group
                   {"op": "write", "id", "path", "data", "mode"}
@@ -34,7 +35,8 @@ import time
 CHUNK = 32768
 UNREAD_SECONDS = 20    # that the end of a program waits for its output
 RB_POWER_OFF = 0x4321FEDC
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x20000
+MS_REC, MS_SLAVE, MNT_DETACH = 0x4000, 0x80000, 2
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -70,11 +72,43 @@ def readable(fd, timeout_ms=None):
     return bool(poll.poll(timeout_ms))
 
 
+def system(name, *args):
+    """A function of the C library that sets errno."""
+    if getattr(LIBC, name)(*args):
+        raise OSError(ctypes.get_errno(), name)
+
+
+def enter(netns):
+    """This thread enters the network namespace of that name."""
+    with open("/run/netns/" + netns, "rb") as f:
+        system("setns", f.fileno(), CLONE_NEWNET)
+
+
+def enter_as_program(netns):
+    """As `ip netns exec` does, which takes longer than what most programs do:
+    with a /sys that shows the namespace."""
+    enter(netns)
+    system("unshare", CLONE_NEWNS)
+    system("mount", b"", b"/", b"none", ctypes.c_ulong(MS_SLAVE | MS_REC), None)
+    system("umount2", b"/sys", MNT_DETACH)
+    system("mount", netns.encode(), b"/sys", b"sysfs", ctypes.c_ulong(0), None)
+
+
 class Agent:
     def __init__(self, port):
         self.port = port
         self.lock = threading.Lock()
         self.procs = {}
+        self.kept = {}    # inode: file
+
+    def keep(self, path):
+        """Keep a shared file open, so that the kernel keeps what it has read
+        of it: without cached names it forgets a file with its last user."""
+        try:
+            f = open(path, "rb", 0)  # noqa: SIM115: kept
+        except OSError:
+            return    # its start will say so
+        self.kept.setdefault(os.fstat(f.fileno()).st_ino, f)
 
     def send(self, **msg):
         line = json.dumps(msg).encode() + b"\n"
@@ -103,20 +137,27 @@ class Agent:
 
     def start(self, msg):
         """Start the program; return (process, stdin fd, [(fd, stream)])."""
-        cgroup = msg.get("cgroup")
+        cgroup, netns = msg.get("cgroup"), msg.get("netns")
         terminal = msg.get("pty")
+        for word in msg["argv"]:
+            if word.startswith("/build/"):
+                self.keep(word)
 
         def child():
             if cgroup:
                 path = os.path.join("/sys/fs/cgroup", cgroup.lstrip("/"))
                 with open(path + "/cgroup.procs", "w", encoding="ascii") as f:
                     f.write("0")
+            if netns:
+                enter_as_program(netns)
             if terminal:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         env = dict(os.environ, **msg.get("env", {}))
-        common = {"cwd": msg.get("cwd", "/"), "env": env, "preexec_fn": child,
+        common = {"cwd": msg.get("cwd", "/"), "env": env,
                   "start_new_session": True}
+        if cgroup or netns or terminal:    # for which Python forks whole, not by vfork
+            common["preexec_fn"] = child
         if terminal:
             master, slave = pty.openpty()
             proc = subprocess.Popen(msg["argv"], stdin=slave, stdout=slave,
@@ -217,9 +258,7 @@ class Agent:
         of its own, so it enters the one asked about and ends there."""
         try:
             if msg.get("netns"):
-                with open("/run/netns/" + msg["netns"], "rb") as f:
-                    if LIBC.setns(f.fileno(), CLONE_NEWNET):
-                        raise OSError(ctypes.get_errno(), "setns")
+                enter(msg["netns"])
             func = getattr(importlib.import_module(msg["module"]), msg["func"])
             data = json.dumps(func(*msg["args"])).encode()
             self.send_data("done", msg["id"], data)

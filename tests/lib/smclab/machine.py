@@ -20,6 +20,10 @@ from . import initramfs, paths, turn
 from .wire import Tap
 
 QEMU = "qemu-system-x86_64"
+# Without what only costs in emulation: la57, a fifth level of page tables; erms,
+# for which the kernel clears and copies byte by byte; smap, two more exits from
+# translated code for each access to a program's memory.
+CPU = "max,la57=off,erms=off,smap=off"
 # no word's beginning before it: the serial console may print a line into another
 COMPLAINT = re.compile(r"(?i)(WARNING:|(?<!de)BUG:|\bOops|general protection|"
                        r"refcount_t:|unregister_netdevice: waiting|"
@@ -60,10 +64,12 @@ def wait_for(fn, timeout=10.0, what="condition", interval=0.05):
     """Call @fn until it returns something true, and return that.
 
     Exceptions that mean "not yet" (AssertionError, OSError, ValueError,
-    LookupError) are remembered and shown when the time is up.
+    LookupError) are remembered and shown when the time is up. It looks again
+    soon at first: much that is waited for takes some hundredths of a second.
     """
     timeout *= SLACK
     end = time.monotonic() + timeout
+    pause = interval / 5
     last = None
     while True:
         try:
@@ -76,7 +82,8 @@ def wait_for(fn, timeout=10.0, what="condition", interval=0.05):
         if time.monotonic() >= end:
             raise AssertionError(
                 f"waited {timeout:g} s for {what}; last: {last!r}")
-        time.sleep(interval)
+        time.sleep(pause)
+        pause = min(2 * pause, interval)
 
 
 class Link:
@@ -251,10 +258,13 @@ class Vm:
         # tsc=reliable: on a loaded machine the clock's watchdog would mark it
         # unstable, and time would go on by a clock that costs an exit each.
         # no_timer_check: it panics where QEMU gets no processor for a moment
+        # norandmaps: QEMU keeps translated code by its address, and so need not
+        # translate a program once more each time that it is started
         cmdline = ("console=ttyS0 panic=-1 mitigations=off tsc=reliable "
-                   f"no_timer_check smclab.name={self.name} {append}")
+                   "no_timer_check norandmaps "
+                   f"smclab.name={self.name} {append}")
         argv = [QEMU, "-accel", "tcg,thread=multi,tb-size=512" if not icount
-                else "tcg,thread=single", "-cpu", "max,la57=off",
+                else "tcg,thread=single", "-cpu", CPU,
                 "-machine", "pc", "-m", str(mem), "-smp", str(cpus),
                 "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-serial", "stdio",
@@ -363,15 +373,11 @@ class Vm:
             uid, _, gid = str(user).partition(":")
             argv = ["setpriv", f"--reuid={uid}", f"--regid={gid or uid}",
                     "--clear-groups", *argv]
-        if netns:
-            argv = ["ip", "netns", "exec", netns, *argv]
         self.wait_boot()
         proc = Proc(self, 0, cmd if isinstance(cmd, str) else shlex.join(cmd))
         proc.ident = self._register(proc)
         msg = {"op": "spawn", "id": proc.ident, "argv": argv, "cwd": cwd,
-               "env": env or {}, "pty": pty}
-        if cgroup:
-            msg["cgroup"] = cgroup
+               "env": env or {}, "pty": pty, "cgroup": cgroup, "netns": netns}
         self.send(**msg)
         return proc
 

@@ -32,7 +32,7 @@ import netlink    # noqa: E402  (runs as a script in the guest, not as a package
 AF_SMC, AF_INET, AF_INET6 = 43, 2, 10
 SOCK_DIAG_BY_FAMILY = 20
 IPPROTO_TCP = 6
-TCP_ESTABLISHED = 1
+TCP_ESTABLISHED, TCP_LISTEN = 1, 10
 SMC_ACTIVE = 1
 SMC_DIAG_LGRINFO, SMC_DIAG_FALLBACK = 2, 5
 MODES = {0: "smcr", 1: "tcp", 2: "smcd"}
@@ -46,19 +46,29 @@ def address(raw, family):
     return str(ip.ipv4_mapped or ip)
 
 
+def tcp_in(nl, state):
+    """The inet_diag_msg of each TCP socket in that state."""
+    for family in (AF_INET, AF_INET6):
+        body = struct.pack("=BBBBI48x", family, IPPROTO_TCP, 0, 0, 1 << state)
+        yield from nl.request(SOCK_DIAG_BY_FAMILY, netlink.NLM_F_DUMP, body)
+
+
 def tcp_sockets(nl):
     """Established TCP sockets: (lport, rport) -> [(local, remote, inode, uid)]."""
     found = {}
-    for family in (AF_INET, AF_INET6):
-        body = struct.pack("=BBBBI48x", family, IPPROTO_TCP, 0, 0,
-                           1 << TCP_ESTABLISHED)
-        for p in nl.request(SOCK_DIAG_BY_FAMILY, netlink.NLM_F_DUMP, body):
-            lport, rport, src, dst = SOCKID.unpack_from(p, 4)
-            # inet_diag_msg: expires, rqueue, wqueue, uid, inode after the id
-            uid, inode = struct.unpack_from("=II", p, 52 + 12)
-            found.setdefault((lport, rport), []).append(
-                (address(src, p[0]), address(dst, p[0]), inode, uid))
+    for p in tcp_in(nl, TCP_ESTABLISHED):
+        lport, rport, src, dst = SOCKID.unpack_from(p, 4)
+        # inet_diag_msg: expires, rqueue, wqueue, uid, inode after the id
+        uid, inode = struct.unpack_from("=II", p, 52 + 12)
+        found.setdefault((lport, rport), []).append(
+            (address(src, p[0]), address(dst, p[0]), inode, uid))
     return found
+
+
+def listening():
+    """The ports that TCP sockets listen on, those inside SMC's too."""
+    nl = netlink.Netlink(netlink.NETLINK_SOCK_DIAG)
+    return sorted({SOCKID.unpack_from(p, 4)[0] for p in tcp_in(nl, TCP_LISTEN)})
 
 
 def smc_sockets(nl):

@@ -55,9 +55,10 @@ class Pod:
 
     def wait_listen(self, port, timeout=20):
         """Wait until something in the pod listens on TCP @port (SMC too: the
-        inner socket is what `ss` lists)."""
-        wait_for(lambda: self.run(f"ss -Hltn 'sport = :{port}'").out, timeout,
-                 f"a listener on port {port} in {self.name}")
+        inner socket is what the kernel lists)."""
+        wait_for(lambda: port in self.vm.call("smcdiag", "listening",
+                                              netns=self.name),
+                 timeout, f"a listener on port {port} in {self.name}")
 
 
 class HostPod:
@@ -95,20 +96,18 @@ def pod(vm, name, v4=None, v6=None, bridge_name="br0", gateway=None, rdma=False,
     rdma: also an rxe device over eth0, inside the namespace (see rxe()).
     """
     p = Pod(vm, name, v4, v6, node or vm.name)
-    inside = f"ip -n {name}"
-    cmds = [f"mkdir -p /sys/fs/cgroup/lab/{name}",
-            f"ip netns add {name}",
-            f"ip link add v-{name} type veth peer name eth0 netns {name}",
-            f"ip link set v-{name} master {bridge_name} up",
-            f"{inside} link set lo up", f"{inside} link set eth0 up"]
+    inside = ["link set lo up", "link set eth0 up"]
     if v4:
-        cmds.append(f"{inside} addr add {v4} dev eth0")
+        inside.append(f"addr add {v4} dev eth0")
     if v6:
         # no duplicate detection: the address is usable at once
-        cmds.append(f"{inside} -6 addr add {v6} dev eth0 nodad")
+        inside.append(f"addr add {v6} dev eth0 nodad")
     if gateway:
-        cmds.append(f"{inside} route add default via {gateway}")
-    vm.run(" && ".join(cmds))
+        inside.append(f"route add default via {gateway}")
+    vm.run(f"mkdir -p /sys/fs/cgroup/lab/{name} && ip netns add {name} && "
+           f"ip link add v-{name} master {bridge_name} up type veth "
+           f"peer name eth0 netns {name} && ip -n {name} -batch -",
+           stdin="\n".join(inside) + "\n")
     if rdma:
         rxe(p)
     return p
