@@ -19,7 +19,7 @@ from smclab import progs, topo, wait_for
 from smclab.flows import held, serve
 from smclab.roce import BOTH, FROM, TO, cut
 
-NODECTL = "/build/nodectl"
+NODECTL = "/build/faults/vm/nodectl"
 WHOLE, DEAD = 0, -errno.ETIMEDOUT
 MS = 500
 PODS = {"a": ("n1", "1.10", True), "b": ("n1", "1.11", True),
