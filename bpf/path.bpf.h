@@ -124,6 +124,13 @@ static __always_inline __u32 smc_is_past(__u64 ns, __u64 bound)
 	return (bound - 1 - ns) >> 63;
 }
 
+/* The same for "it is 0": a machine that has just booted is younger than any
+ * bound. */
+static __always_inline __u32 smc_is_zero(__u64 ns)
+{
+	return ~(ns | -ns) >> 63;
+}
+
 /*
  * smc_slow_take - A server's handshake with @peer begins at @now. Of those that
  * are under way the four oldest have a place; what has one for longer than it
@@ -134,7 +141,7 @@ static __always_inline bool smc_slow_take(__u32 peer, __u64 now)
 {
 	struct smc_slow made = {.since_ns = {now}}, *s;
 	__u32 slow = 0, place = SMC_SLOW_MOST, gone;
-	__u64 age;
+	__u64 since, age;
 
 	s = bpf_map_lookup_elem(&smc_slow, &peer);
 	if (!s) {
@@ -142,9 +149,10 @@ static __always_inline bool smc_slow_take(__u32 peer, __u64 now)
 		return true;
 	}
 	for (__u32 i = 0; i < SMC_SLOW_MOST; i++) {
-		age = now - *(volatile __u64 *)&s->since_ns[i];
-		gone = smc_is_past(age, PATH_HANGS); /* or 0: a free place */
-		slow += smc_is_past(age, PATH_SLOW) - gone;
+		since = *(volatile __u64 *)&s->since_ns[i];
+		age = now - since;
+		gone = smc_is_past(age, PATH_HANGS) | smc_is_zero(since);
+		slow += smc_is_past(age, PATH_SLOW) & ~gone;
 		place ^= (place ^ i) & -gone;
 	}
 	if (place < SMC_SLOW_MOST)

@@ -439,6 +439,19 @@ static void test_slow_ones_that_end(void **state)
 	assert_int_equal(row().bad_ns, 0);
 }
 
+/* The clock begins with the machine. */
+static void test_nobody_is_slow_after_boot(void **state)
+{
+	put((struct smc_path){.seen_ns = 10 * S});
+	for (int i = 0; i < 10; i++) {
+		slow(1, 10 * S + i);
+		leave_of(SERVER, rdma_only, 10 * S + i);
+	}
+	slow(4, 10 * S);
+	put((struct smc_path){.seen_ns = 14 * S});
+	assert_int_equal(enter_at(SERVER, 14 * S), 0);
+}
+
 static void test_slow_clients_of_others(void **state)
 {
 	__u64 now = now_ns();
@@ -515,6 +528,7 @@ int main(void)
 		TEST(test_a_servers_success_is_a_sign),
 		TEST(test_four_slow_ones_are_enough),
 		TEST(test_slow_ones_that_end),
+		TEST(test_nobody_is_slow_after_boot),
 		TEST(test_slow_clients_of_others),
 		TEST(test_alone),
 	};
