@@ -239,7 +239,7 @@ static __always_inline __u32 smc_path_hangs(struct smc_path *path, __u64 now)
 {
 	const struct smc_rdma *rdma = smc_rdma_now();
 
-	if (!rdma || rdma->bad_ns + PATH_HANGS > now)
+	if (!rdma || (rdma->bad_ns && rdma->bad_ns + PATH_HANGS > now))
 		return SMC_REASON_PATH_UNPROVEN;
 	smc_path_strike(path, now);
 	return SMC_REASON_PATH_BAD;
@@ -357,8 +357,8 @@ static __always_inline bool smc_was_alone(const struct smc_flow *flow)
 	if (!(flow->flags & SMC_FLOW_RDMA))
 		return true;
 	return rdma && rdma->under_way <= 1 &&
-	       rdma->left_ns + PATH_WAITED <= now &&
-	       rdma->bad_ns + PATH_WAITED <= now;
+	       (!rdma->left_ns || rdma->left_ns + PATH_WAITED <= now) &&
+	       (!rdma->bad_ns || rdma->bad_ns + PATH_WAITED <= now);
 }
 
 /* ---- what the agent's probes say ---- */

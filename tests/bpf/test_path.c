@@ -450,6 +450,7 @@ static void test_nobody_is_slow_after_boot(void **state)
 	slow(4, 10 * S);
 	put((struct smc_path){.seen_ns = 14 * S});
 	assert_int_equal(enter_at(SERVER, 14 * S), 0);
+	assert_true(row().bad_ns);
 }
 
 static void test_slow_clients_of_others(void **state)

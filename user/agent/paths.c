@@ -91,6 +91,13 @@ static int make_pairs(struct agent *a, struct mesh_pairs *out)
 	return err;
 }
 
+/* BPF counts the links in the row, and knows no other place for them: while
+ * there are any the row stays, whether the pair is one now or not. */
+static bool has_links(const struct smc_path *row)
+{
+	return row->links[0] || row->links[1];
+}
+
 /* A row of a pair that there is not any more. */
 static int drop_gone(const struct smc_path_key *key, const struct smc_path *row,
 		     void *arg)
@@ -98,7 +105,8 @@ static int drop_gone(const struct smc_path_key *key, const struct smc_path *row,
 	struct agent *a = arg;
 	struct paths *p = &a->paths;
 
-	if (mesh_paths_find(&p->all, key) || mesh_way_find(&p->pairs, key))
+	if (mesh_paths_find(&p->all, key) || mesh_way_find(&p->pairs, key) ||
+	    has_links(row))
 		return 0;
 	return datapath_path_drop(a->dp, key);
 }
@@ -192,7 +200,7 @@ static int read_row(const struct smc_path_key *key, const struct smc_path *row,
 		path->row = *row;
 	} else if (way) {
 		way->row = *row;
-	} else {
+	} else if (!has_links(row)) {
 		r->unknown = true;
 	}
 	return 0;
