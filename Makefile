@@ -132,6 +132,7 @@ $(BUILD)/unit/tests/bpf/test_verdict.o: $(BUILD)/bpf/verdict.skel.h
 $(BUILD)/unit/tests/bpf/test_ration.o: $(BUILD)/bpf/ration.skel.h
 $(BUILD)/unit/tests/bpf/test_quarantine.o: $(BUILD)/bpf/quarantine.skel.h
 $(BUILD)/unit/tests/bpf/test_answers.o: $(BUILD)/bpf/answers.skel.h
+$(BUILD)/unit/tests/bpf/test_path.o: $(BUILD)/bpf/path.skel.h
 
 # without sanitizers: it also runs in the lab
 $(BUILD)/bpf/inspect: $(BUILD)/tests/bpf/inspect.o

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "count.bpf.h"
+#include "path.bpf.h"
 #include "pod.bpf.h"
 
 /* include/net/smc.h and net/smc/smc_clc.h: the peer said nothing of SMC. */
@@ -173,11 +174,15 @@ static __always_inline union smc_flow_state smc_flow_seal(struct smc_flow *flow)
 static __always_inline bool smc_flow_drop(const struct smc_handshake *key,
 					  struct smc_flow *flow)
 {
-	bool held = smc_state_holds(smc_flow_seal(flow));
+	union smc_flow_state last = smc_flow_seal(flow);
 	__u32 slot = smc_slot(flow->pod_id), buffers = flow->buffers;
+	struct smc_crossing crossing = smc_crossing_of(flow);
+	bool held = smc_state_holds(last);
 
 	if (bpf_map_delete_elem(&smc_flow, key))
 		return false;
+	if (last.outcome == SMC_OUTCOME_PENDING)
+		smc_path_leave(&crossing);
 	smc_flow_let_go(slot, held, buffers);
 	smc_flow_let_go(SMC_SLOT_NODE, held, buffers);
 	return true;
@@ -245,6 +250,7 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 {
 	__u32 *word = (__u32 *)&flow->role;
 	union smc_flow_state old, new;
+	struct smc_crossing crossing;
 
 	/* again only if a verdict was written in between */
 	for (int i = 0; i < 2; i++) {
@@ -259,6 +265,10 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 		flow->decided_ns = bpf_ktime_get_ns();
 		flow->kernel_code = code;
 		smc_flow_held(flow, smc_state_holds(old), smc_state_holds(new));
+		crossing = smc_crossing_of(flow);
+		smc_path_leave(&crossing);
+		if (outcome == SMC_OUTCOME_SMCR && new.role == SMC_ROLE_SERVER)
+			smc_path_lives(flow);
 		smc_flow_count(flow);
 		return true;
 	}

@@ -137,10 +137,13 @@ int BPF_PROG(smc_fallback, const struct smc_sock *smc, int code)
 	if (!tp)
 		return 0;
 	flow = smc_flow_of(smc, tp, &key);
-	if (!flow)
+	if (!flow) {
 		smc_fell_back_early(smc, sk, code);
-	else if (flow->verdict == SMC_VERDICT_ACCELERATE)
+	} else if (flow->verdict == SMC_VERDICT_ACCELERATE) {
+		if (smc_is_path_code(code, smc->peer_diagnosis))
+			smc_path_failed(flow);
 		smc_agreed_ended(&key, flow, SMC_OUTCOME_FALLBACK, code);
+	}
 	return 0;
 }
 
@@ -255,6 +258,20 @@ static __always_inline bool smc_peer_went(int code)
 	return code == -ECONNRESET || code == -EPIPE;
 }
 
+/*
+ * smc_path_blamed - A handshake that went over RDMA has failed. Return: false:
+ * it has waited for others', and neither its path nor its peer is to blame.
+ */
+static __always_inline bool smc_path_blamed(const struct smc_flow *flow,
+					    int code)
+{
+	if (code == -ETIMEDOUT && !smc_was_alone(flow))
+		return false;
+	if (code == -ETIMEDOUT || code == -EPROTO)
+		smc_path_failed(flow);
+	return true;
+}
+
 /* A negative reason is a handshake that can neither go on nor fall back: the
  * application's connect() fails. The next one must not. */
 SEC("fexit/smc_connect_decline_fallback")
@@ -280,6 +297,8 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 			smc_socket_unanswered(flow, tp);
 		return 0;
 	}
+	if (flow && !smc_path_blamed(flow, reason))
+		return 0;
 	smc_read_conn(&c, &tp->inet_conn.icsk_inet.sk.__sk_common);
 	s = (struct smc_seen){w.pod->pod_id, reason, &c.remote,
 			      bpf_ktime_get_ns()};
@@ -346,7 +365,9 @@ int BPF_PROG(smc_accepted, struct smc_sock *smc)
 	if (!flow) {
 		smc_accepted_plain(smc, tp, &key, outcome, code);
 	} else if (flow->verdict == SMC_VERDICT_ACCELERATE) {
-		if (!failed)
+		if (failed)
+			smc_path_blamed(flow, code);
+		else
 			flow->buffers = smc_buffers(smc);
 		smc_agreed_ended(&key, flow, outcome, code);
 	} else { /* the selector's "no" */

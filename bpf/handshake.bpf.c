@@ -32,7 +32,8 @@
  * for two: what becomes of a connect() to a peer in quarantine is to be seen to
  * its end, for it may tell why the peer did not answer (quarantine.bpf.h); and
  * a "no" to an endpoint that only this moment explains, of a listener that is
- * busy or a ration that is used up: nobody could say why afterwards.
+ * busy, a ration that is used up or a path that is not proven: nobody could say
+ * why afterwards.
  *
  * Client hook: the caller's task, or a timer. Server hook, and syn_waits:
  * softirq, on whatever task runs. None may use `current`.
@@ -92,6 +93,7 @@ static __always_inline int smc_remember(const struct smc_handshake *h,
 		smc_count(flow->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
 	old->reason = flow->reason;
 	old->transports = flow->transports;
+	old->flags |= flow->flags;
 	if (old->verdict == SMC_VERDICT_BYPASS)
 		smc_hold_for(old->pod_id, 1, 0);
 	old->verdict = flow->verdict;
@@ -108,6 +110,30 @@ static __always_inline void smc_note(const struct smc_handshake *h,
 		smc_flow_answer(flow, a);
 }
 
+/*
+ * smc_over_rdma - What is left of a "yes" if it would go over RDMA. A "no" for
+ * the lack of a path is a wish for one. A server's that was answered before is
+ * under way.
+ */
+static __always_inline void smc_over_rdma(const struct smc_handshake *h,
+					  const struct smc_conn *c,
+					  struct smc_answer *a,
+					  struct smc_crossing *x)
+{
+	bool yes = a->verdict == SMC_VERDICT_ACCELERATE && smc_needs_path(a);
+
+	if (!yes && !smc_lacks_path(a->reason))
+		return;
+	if (x->role == SMC_ROLE_SERVER && bpf_map_lookup_elem(&smc_flow, h))
+		return;
+	if (yes)
+		a->reason = smc_path_enter(c, x);
+	if (!a->reason)
+		return;
+	a->verdict = SMC_VERDICT_BYPASS;
+	smc_path_wish(c);
+}
+
 /* ---- clients ---- */
 
 /* smc_offer_first - The answer to a SYN that is the first of its handshake. */
@@ -116,21 +142,27 @@ static __always_inline bool smc_offer_first(const struct sock *sk,
 					    const struct smc_conn *c,
 					    const struct smc_handshake *h)
 {
+	struct smc_crossing x = {.since_ns = bpf_ktime_get_ns(),
+				 .role = SMC_ROLE_CLIENT};
 	struct smc_answer a;
 	struct smc_flow flow;
+	bool kept;
 
 	smc_judge(pod, c, SMC_ROLE_CLIENT, &a);
-	if (a.verdict == SMC_VERDICT_ACCELERATE ||
-	    a.reason == SMC_REASON_QUARANTINED) {
+	smc_over_rdma(h, c, &a, &x);
+	kept = a.reason == SMC_REASON_QUARANTINED || smc_lacks_path(a.reason);
+	if (a.verdict == SMC_VERDICT_ACCELERATE || kept) {
 		smc_flow_fill(&flow, pod, c, sk, SMC_ROLE_CLIENT);
 		smc_flow_answer(&flow, &a);
+		flow.flags = x.flags;
 	}
 	if (a.verdict == SMC_VERDICT_ACCELERATE) {
 		if (smc_remember(h, &flow) >= 0)
 			return true;
+		smc_path_leave(&x);
 		a.verdict = SMC_VERDICT_BYPASS;
 		a.reason = SMC_REASON_MAP_FULL;
-	} else if (a.reason == SMC_REASON_QUARANTINED) {
+	} else if (kept) {
 		smc_flow_put(h, &flow); /* where there is room */
 	}
 	smc_note(h, &a);
@@ -190,26 +222,33 @@ static __always_inline bool smc_answer_now(const struct tcp_sock *tp,
 {
 	struct smc_answer_rows rows;
 	struct smc_answer a;
+	struct smc_crossing x;
 	struct smc_flow flow;
 	int made;
 
 	smc_judge(pod, c, SMC_ROLE_SERVER, &a);
-	if (a.verdict != SMC_VERDICT_ACCELERATE)
+	if (a.verdict != SMC_VERDICT_ACCELERATE && !smc_lacks_path(a.reason))
 		return false;
 	smc_flow_fill(&flow, pod, c, &tp->inet_conn.icsk_inet.sk,
 		      SMC_ROLE_SERVER);
 	smc_answer_rows_of(&rows, c->remote.ip);
-	a.reason = smc_cannot_keep(tp, &rows, flow.opened_ns);
-	if (a.reason) {
+	if (!a.reason)
+		a.reason = smc_cannot_keep(tp, &rows, flow.opened_ns);
+	if (a.reason)
 		a.verdict = SMC_VERDICT_BYPASS;
-		smc_flow_answer(&flow, &a);
+	x = smc_crossing_of(&flow);
+	smc_over_rdma(h, c, &a, &x);
+	smc_flow_answer(&flow, &a);
+	if (a.verdict != SMC_VERDICT_ACCELERATE) {
 		(void)smc_flow_put(h, &flow);
 		return false;
 	}
-	smc_flow_answer(&flow, &a);
+	flow.flags = x.flags;
 	made = smc_remember(h, &flow);
 	if (made > 0)
 		smc_answers_take(&rows, flow.opened_ns);
+	else
+		smc_path_leave(&x);
 	return made >= 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every map. The first fourteen are the public ABI (include/smcmesh/abi.h); the
- * last four are between our own programs. The loader pins them all under
+ * Every map. The first fifteen are the public ABI (include/smcmesh/abi.h); the
+ * last seven are between our own programs. The loader pins them all under
  * their names, so that an agent that is restarted, or two generations of
  * programs that run side by side during an upgrade, share them.
  *
@@ -153,7 +153,66 @@ struct {
 	__type(value, struct smc_pending);
 } smc_pending SEC(".maps") __weak;
 
+/* RDMA paths: made by whoever needs one or has probed one, settled by what sees
+ * handshakes and links end (path.bpf.h, paths.bpf.c) and by the agent's probes;
+ * read by the verdict. Not preallocated: a node has tens, rarely thousands. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMC_PATH_ENTRIES);
+	__type(key, struct smc_path_key);
+	__type(value, struct smc_path);
+} smc_path SEC(".maps") __weak;
+
 /* ---- between our own programs ---- */
+
+/* Handshakes over RDMA that are under way; see path.bpf.h. */
+struct smc_rdma {
+	__u64 doubts[2]; /* of clients, of servers */
+	__u64 left_ns;	 /* when one ended last */
+	__u64 bad_ns;	 /* when a path became bad last */
+	__s32 under_way;
+	__u32 _pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smc_rdma);
+} smc_rdma SEC(".maps") __weak;
+
+/* RDMA links that are up: the kernel's struct smc_link -> its path. Written and
+ * read by paths.bpf.c. A link group has three at most. */
+struct smc_link_up {
+	struct smc_path_key path;
+	__u32 role; /* 0: we made it; 1: the peer */
+	__u32 _pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMC_PATH_ENTRIES);
+	__type(key, __u64);
+	__type(value, struct smc_link_up);
+} smc_links SEC(".maps") __weak;
+
+/* When the oldest handshakes over RDMA began that a peer, an IPv4 address, has
+ * not finished with this node as its server; see path.bpf.h. 0: a free place.
+ */
+#define SMC_SLOW_MOST 4
+
+struct smc_slow {
+	__u64 since_ns[SMC_SLOW_MOST];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct smc_slow);
+} smc_slow SEC(".maps") __weak;
 
 /* How far a task's conversion has come; see sockproto.bpf.c. */
 struct smc_converting {

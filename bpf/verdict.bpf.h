@@ -168,6 +168,29 @@ static __always_inline bool smc_over_budget(const struct smc_limits *limits,
 	       node->bytes >= (__s64)limits->bytes_node;
 }
 
+/* Only the last four bytes of an address: SMC-R goes over IPv4 alone. */
+static __always_inline void smc_path_key_of(struct smc_path_key *key,
+					    const __u8 *own, const __u8 *peer)
+{
+	*(__u32 *)key->own = *(const __u32 *)(own + 12);
+	*(__u32 *)key->peer = *(const __u32 *)(peer + 12);
+}
+
+/* smc_path_reason - Why nothing goes over RDMA to this peer now, or NONE. */
+static __always_inline __u32 smc_path_reason(const struct smc_conn *c)
+{
+	const struct smc_path *path;
+	struct smc_path_key key;
+
+	smc_path_key_of(&key, c->local.ip, c->remote.ip);
+	path = bpf_map_lookup_elem(&smc_path, &key);
+	if (path && path->bad_ns)
+		return SMC_REASON_PATH_BAD;
+	return path && path->proven_until_ns > bpf_ktime_get_ns()
+		       ? SMC_REASON_NONE
+		       : SMC_REASON_PATH_UNPROVEN;
+}
+
 /* The order is that of design.md: what a person configured comes before what
  * was found out about the peer. */
 static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
@@ -212,9 +235,13 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 	*transports &= pod->transports;
 	if (!*transports)
 		return SMC_REASON_NO_COMMON_TRANSPORT;
-	return config->uses & SMC_USE_PENDING &&
-			       smc_over_budget(&config->limits, pod->pod_id)
-		       ? SMC_REASON_BUDGET
+	if (config->uses & SMC_USE_PENDING &&
+	    smc_over_budget(&config->limits, pod->pod_id))
+		return SMC_REASON_BUDGET;
+	/* Inside a node the kernel takes shared memory first. */
+	return config->uses & SMC_USE_PATHS &&
+			       !(*transports & SMC_TRANSPORT_SMCD)
+		       ? smc_path_reason(c)
 		       : SMC_REASON_NONE;
 }
 

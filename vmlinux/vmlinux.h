@@ -267,8 +267,20 @@ struct task_struct {
 
 /* ---- SMC ---- */
 
+enum smc_lgr_role {
+	SMC_CLNT,
+	SMC_SERV,
+};
+
 struct smc_link_group {
 	bool is_smcd;
+	enum smc_lgr_role role;
+};
+
+struct smc_link {
+	__u8 gid[16];
+	__u8 peer_gid[16];
+	struct smc_link_group *lgr;
 };
 
 struct smc_buf_desc {
@@ -291,6 +303,7 @@ struct smc_sock {
 	struct smc_sock *listen_smc;
 	bool use_fallback;
 	int fallback_rsn;
+	__u32 peer_diagnosis;
 	atomic_t queued_smc_hs;
 	__u8 connect_nonblock : 1;
 };

@@ -79,6 +79,9 @@
 /* Closed ones that are still shown, about 5 MB. A power of two. */
 #define SMC_FLOW_CLOSED_ENTRIES 32768
 #define SMC_EVENT_BYTES (1 << 20)
+/* Pairs of RDMA ports. A pair without a row is unproven, so what does not fit
+ * stays TCP. 6 MB. */
+#define SMC_PATH_ENTRIES 32768
 /* SMC sockets under way that can be counted: no limit may be higher. */
 #define SMC_PENDING_ENTRIES 4096
 
@@ -123,6 +126,9 @@ enum smc_use {
 	SMC_USE_PENDING = 16,
 	/* A row of smc_netns has SMC_POD_SIDECAR. */
 	SMC_USE_SIDECARS = 32,
+	/* The agent probes RDMA paths: handshakes that would go over RDMA do so
+	 * over paths that are proven (smc_path), and else stay TCP. */
+	SMC_USE_PATHS = 64,
 };
 
 /* How much of what the kernel's SMC has once for all may be held at a time
@@ -247,6 +253,44 @@ struct smc_service {
 	__u32 _room;
 };
 
+/* ---- smc_path: hash -------------------------------------------------------
+ */
+
+/*
+ * The RDMA way between a port of this node or of a pod of its, and one
+ * elsewhere. A port is named by the IPv4 address that its RoCEv2 GID is made
+ * of: whatever shares the port shares the path. Of a Service's address, whose
+ * backends are known to the agent alone, the row says what holds for all ways
+ * there.
+ */
+struct smc_path_key {
+	__u8 own[4];
+	__u8 peer[4];
+};
+
+/*
+ * bad_ns set: bad. Else proven_until_ns to come: proven. Else unproven.
+ *
+ * The agent proves (a probe of its, without SMC, was answered); the kernel's
+ * signs of a broken path make it bad at once, and so does a probe that is not
+ * answered where an earlier one was. Only a probe that began after
+ * bad_until_ns ends that.
+ */
+struct smc_path {
+	__u64 proven_until_ns;
+	__u64 seen_ns; /* the last sign of life: when that probe began */
+	__u64 bad_ns;
+	__u64 bad_until_ns;
+	__u64 used_ns;	 /* the last handshake that was to go over it */
+	__u64 wished_ns; /* the last one that it was not fit for */
+	__u32 strikes;	 /* how often it became bad: each doubles the time */
+	__u32 links[2];	 /* that are up now: made by us, by the peer */
+	__u32 _room;
+};
+
+/* For so long a probe proves. */
+#define SMC_PATH_PROVEN_NS 30000000000ULL
+
 /* ---- exclusions ---------------------------------------------------------- */
 
 struct smc_cidr_key {
@@ -366,6 +410,11 @@ enum smc_flow_flag {
 	SMC_FLOW_UPGRADED = 4,
 	/* Its TCP connection is open, while its outcome is still pending. */
 	SMC_FLOW_OPENED = 8,
+	/* Its handshake was to go over RDMA, and was counted as under way. */
+	SMC_FLOW_RDMA = 16,
+	/* Of those: the last sign of life of its path was old, so that only one
+	 * or two such handshakes were let through at that time. */
+	SMC_FLOW_DOUBT = 32,
 };
 
 struct smc_flow {
@@ -469,6 +518,16 @@ struct smc_event {
 /* A row of smc_usage is raised and lowered by many at once, and user space
  * cannot add to a word: so rows of smc_flow are put and dropped by programs. */
 
+/* path_told: what the agent has found out about the path at @key. Of a
+ * Service's address that is what holds for all paths there. */
+struct smc_path_job {
+	struct smc_path_key key;
+	__u64 asked_ns; /* when the probe began, the oldest of several */
+	__u64 until_ns; /* it proves until then; 0: there was no answer */
+	__u32 made;	/* out: 1: the row is bad since this */
+	__s32 result;	/* 0; -E2BIG: there is no room for a row */
+};
+
 /* flow_put: insert @flow at @key, if nothing is there. flow_drop: take the row
  * at @key away, and keep @flow among the closed ones unless its outcome is
  * SMC_OUTCOME_PENDING. */
@@ -516,6 +575,8 @@ _Static_assert(sizeof(struct smc_pod) == 48, "ABI");
 _Static_assert(sizeof(struct smc_endpoint) == 16, "ABI");
 _Static_assert(sizeof(struct smc_addr_port) == 20, "ABI");
 _Static_assert(sizeof(struct smc_service) == 8, "ABI");
+_Static_assert(sizeof(struct smc_path_key) == 8, "ABI");
+_Static_assert(sizeof(struct smc_path) == 64, "ABI");
 _Static_assert(sizeof(struct smc_cidr_key) == 20, "ABI");
 _Static_assert(sizeof(struct smc_port_key) == 12, "ABI");
 _Static_assert(sizeof(struct smc_port) == 4, "ABI");

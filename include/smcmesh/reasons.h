@@ -51,7 +51,14 @@
 	  "may have")                                                          \
 	X(AGENT_SILENT, "agent-silent",                                        \
 	  "the agent of this node gave no sign of life for longer than the "   \
-	  "lease")
+	  "lease")                                                             \
+	X(PATH_UNPROVEN, "path-unproven",                                      \
+	  "the RDMA path to the peer is not proven yet, or gave no sign of "   \
+	  "life for seconds while another handshake tries one, or the peer "   \
+	  "leaves handshakes unfinished")                                      \
+	X(PATH_BAD, "path-bad",                                                \
+	  "the RDMA path to the peer is broken, and no probe has shown "       \
+	  "otherwise yet")
 /* clang-format on */
 
 /* clang-format off */

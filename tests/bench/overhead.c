@@ -200,12 +200,13 @@ static void plain(long rounds, long calls)
 
 /* ---- the rows ------------------------------------------------------------ */
 
-#define MAX_PROGRAMS 16
+#define MAX_PROGRAMS 20
 /* what only SMC's own sockets run through: attached while an agent runs */
-#define OWN                                                               \
-	"smc_fallback", "smc_connected", "smc_declined", "smc_accepted",  \
-		"smc_closed", "sock_made", "sock_undone", "sock_made_af", \
-		"sock_listens", "sock_gone"
+#define OWN                                                                  \
+	"smc_fallback", "smc_connected", "smc_declined", "smc_accepted",     \
+		"smc_closed", "sock_made", "sock_undone", "sock_made_af",    \
+		"sock_listens", "sock_gone", "smc_link_down", "smc_link_up", \
+		"smc_link_gone"
 
 /* What a process that is not armed runs through while a pod is: each program
  * alone, then what is attached together. */

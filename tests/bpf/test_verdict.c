@@ -575,6 +575,71 @@ static void test_budget(void **state)
 	config(1);
 }
 
+/* What can only go over RDMA goes over proven paths, once somebody probes; what
+ * has shared memory, or no chance at all, does not care. */
+static void test_paths(void **state)
+{
+	const __u64 now = now_ns();
+	const struct {
+		struct smc_path_key key;
+		struct smc_path path;
+		__u32 endpoint, service; /* reasons */
+	} cases[] = {
+		{{{10, 1, 0, 1}, {10, 1, 0, 3}},
+		 {.proven_until_ns = now + HOUR},
+		 SMC_REASON_NONE,
+		 SMC_REASON_PATH_UNPROVEN},
+		{{{10, 1, 0, 1}, {10, 96, 0, 1}},
+		 {.proven_until_ns = now + HOUR},
+		 SMC_REASON_PATH_UNPROVEN,
+		 SMC_REASON_NONE},
+		{{{10, 1, 0, 1}, {10, 1, 0, 3}},
+		 {.proven_until_ns = now - 1},
+		 SMC_REASON_PATH_UNPROVEN,
+		 SMC_REASON_PATH_UNPROVEN},
+		{{{10, 1, 0, 1}, {10, 1, 0, 3}},
+		 {.wished_ns = now, .used_ns = now, .seen_ns = now},
+		 SMC_REASON_PATH_UNPROVEN,
+		 SMC_REASON_PATH_UNPROVEN},
+		/* its time is over, and no probe has said so */
+		{{{10, 1, 0, 1}, {10, 1, 0, 3}},
+		 {.proven_until_ns = now + HOUR, .bad_ns = 1},
+		 SMC_REASON_PATH_BAD,
+		 SMC_REASON_PATH_UNPROVEN},
+		/* somebody else's, and the other way round */
+		{{{10, 1, 0, 9}, {10, 1, 0, 3}},
+		 {.proven_until_ns = now + HOUR},
+		 SMC_REASON_PATH_UNPROVEN,
+		 SMC_REASON_PATH_UNPROVEN},
+		{{{10, 1, 0, 3}, {10, 1, 0, 1}},
+		 {.proven_until_ns = now + HOUR},
+		 SMC_REASON_PATH_UNPROVEN,
+		 SMC_REASON_PATH_UNPROVEN},
+	};
+	const struct row *only_rdma = row_of("one transport in common");
+	struct row server = *only_rdma, to_service = *only_rdma;
+	int fd = bpf_map__fd(skel->maps.smc_path);
+
+	server.role = S;
+	to_service.remote = "10.96.0.1";
+	assert_int_equal(judge(only_rdma).reason, SMC_REASON_NONE);
+	config_uses(1, SMC_USE_PATHS);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put(skel->maps.smc_path, &cases[i].key, &cases[i].path);
+		assert_string_equal(reasons[judge(only_rdma).reason],
+				    reasons[cases[i].endpoint]);
+		assert_string_equal(reasons[judge(&server).reason],
+				    reasons[cases[i].endpoint]);
+		assert_string_equal(reasons[judge(&to_service).reason],
+				    reasons[cases[i].service]);
+		assert_int_equal(judge(&rows[0]).reason, SMC_REASON_NONE);
+		assert_int_equal(judge(row_of("no transport in common")).reason,
+				 SMC_REASON_NO_COMMON_TRANSPORT);
+		bpf_map_delete_elem(fd, &cases[i].key);
+	}
+	config(1);
+}
+
 /* A row that goes takes its verdict along at once. */
 static void test_endpoint_goes(void **state)
 {
@@ -597,6 +662,7 @@ int main(void)
 		cmocka_unit_test(test_unused_maps),
 		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_endpoint_goes),
 	};
 

@@ -6,13 +6,16 @@
     .12    .11    .20    .30 .. .33                     no SYN is answered
      |      |      |      |      |                          |
    --+------+------+------+------+-- br0 - eth0 == eth0 - br0
-     n1: agent, one processor, no RDMA        n2: 10.244.2.10, dies
+     n1: agent, one processor                 n2: 10.244.2.10, dies
 
 Each of these connects would hold one of the 1,024 workers that every accept()
 of an SMC listener needs, and no answer comes any more. To c1 and c2 the address
 of d stays known, as where a router stands between: theirs hang on. For c3 and
 c4 the kernel finds nobody at the address after some seconds and their connects
 fail; each is made anew. The neighbours on n1 notice neither.
+
+Without RDMA devices; and with one in each pod but t, d armed by an agent of n2:
+then d's connections with v are SMC-R until it dies.
 """
 import time
 
@@ -20,12 +23,13 @@ import pytest
 
 from smclab import Link, Vm, topo, wait_for
 from smclab.agents import Agent
+from smclab.flows import become, ends, serve
 from smclab.mesh import Mesh
 from smclab.neighbours import attack, serving, suffering, tell, unharmed
 
-SMCD, PLAIN = ("smcd", "smcd"), ("plain", "plain")
+SMCD, SMCR, PLAIN = ("smcd", "smcd"), ("smcr", "smcr"), ("plain", "plain")
 DEAD_FOR = 12    # seconds: longer than it takes to find that nobody is there
-EACH, PORT = 500, 7009
+EACH, PORT, TALK = 500, 7009, 7010
 HOSTS = {"v": 12, "s": 11, "t": 20, "c1": 30, "c2": 31, "c3": 32, "c4": 33}
 ATTACKERS = ("c1", "c2", "c3", "c4")
 MAC = "02:00:0a:f4:02:0a"
@@ -37,27 +41,36 @@ signal.pause()
 
 
 class Lab:
-    def __init__(self, link):
-        self.link, self.mesh = link, Mesh()
+    def __init__(self, link, rdma):
+        self.link, self.mesh, self.rdma = link, Mesh(), rdma
         self.n1 = Vm("n1", nics=[link.ends[0]], mem=1536).wait_boot()
         topo.bridge(self.n1, nic="eth0")
         for name, host in HOSTS.items():
             setattr(self, name, self.mesh.add(
-                topo.pod(self.n1, name, f"10.244.1.{host}/16"),
+                topo.pod(self.n1, name, f"10.244.1.{host}/16",
+                         rdma=rdma and name != "t"),
                 enabled=None if name == "t" else "true"))
         for name in ("c1", "c2"):
             self.n1.run(f"ip -n {name} neigh replace 10.244.2.10 lladdr {MAC} "
                         "dev eth0 nud permanent")
+        if rdma:    # its pod comes with its node
+            self.mesh.add(topo.Pod(None, "d", "10.244.2.10", None, "n2"))
         self.agent = Agent(self.n1, self.mesh.objects()).start()
         self.mesh.agents.append(self.agent)
         self.n2 = None
 
-    def boot(self):
+    def boot(self, on):
         """Node n2 and its pod d; what it listens with answers nobody."""
         self.n2 = Vm("n2", nics=[self.link.ends[1]]).wait_boot()
         topo.bridge(self.n2, nic="eth0")
         d = topo.pod(self.n2, "d", "10.244.2.10/16")
         self.n2.run(f"ip -n d link set eth0 address {MAC}")
+        if self.rdma:
+            topo.rxe(d)
+            Agent(self.n2, self.mesh.objects(spec={"enabled": on})).start()
+        if self.rdma and on:
+            serve(d, TALK)
+            become(lambda: ends(self.v, d, TALK), SMCR, 30)
         d.spawn(["python3", "-c", FULL])
         d.wait_listen(PORT)
 
@@ -81,7 +94,7 @@ class Lab:
         try:
             with serving(self.agent, 6 * (becomes == SMCD), (self.s, self.t),
                          self.v, becomes):
-                self.boot()
+                self.boot(becomes == SMCD)
                 with suffering((self.v, self.t), self.s.v4, self.t.v4) as found:
                     attackers = self.connects()
                     self.n2.crash()
@@ -96,12 +109,13 @@ class Lab:
                 self.n2.stop()
 
 
-@pytest.fixture(scope="module")
-def lab():
+@pytest.fixture(scope="module", params=[
+    False, pytest.param(True, marks=pytest.mark.long)], ids=["tcp", "rdma"])
+def lab(request):
     link = Link()
     made = None
     try:
-        made = Lab(link)
+        made = Lab(link, request.param)
         yield made
     finally:
         if made:

@@ -4,6 +4,7 @@
  * what it returned as one JSON object, for tests in Python. `result` is the
  * function's own return value. Exit code 2: wrong usage.
  */
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <yyjson.h>
@@ -15,6 +16,7 @@
 #include "node/helper.h"
 #include "node/netns.h"
 #include "node/plain.h"
+#include "node/probe.h"
 #include "node/podspace.h"
 #include "node/sidecar.h"
 #include "node/uidmap.h"
@@ -408,21 +410,77 @@ static int do_uid(char **a, int n)
 	return 0;
 }
 
+static void put_probe(yyjson_mut_val *rows, const struct probe *p)
+{
+	yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
+	char text[ADDR_STRLEN];
+
+	yyjson_mut_obj_add_strcpy(doc, row, "peer",
+				  addr_format(&p->peer, text));
+	yyjson_mut_obj_add_int(doc, row, "result", p->result);
+	yyjson_mut_obj_add_uint(doc, row, "us", p->us);
+}
+
+/* MS {NETNS OWN PEER}...: `waited`: how often it was asked in vain. NETNS "-":
+ * the caller's own. $NODECTL_CGROUP: the root of the cgroup tree;
+ * $NODECTL_COOKIE: which the namespaces must be. */
+static int do_probe(char **a, int n)
+{
+	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "probes");
+	const struct probe_host host = {.cgroup = getenv("NODECTL_CGROUP")};
+	static struct probe v[PROBE_MAX + 1];
+	int count = (n - 1) / 3, ms = number(a[0]), waited = 0, err;
+	struct helper h;
+
+	for (int i = 0; i < count; i++) {
+		char **of = a + 1 + 3 * i;
+
+		v[i].netns = strcmp(of[0], "-") ? of[0] : NULL;
+		v[i].cookie = number(getenv("NODECTL_COOKIE") ?: "0");
+		if (addr_parse(of[1], &v[i].own) ||
+		    addr_parse(of[2], &v[i].peer))
+			return 2;
+	}
+	err = probe_start(&h, &host, v, count, ms);
+	while (!err && (err = probe_take(&h, v, count)) == -EAGAIN) {
+		struct pollfd p = {.fd = h.fd, .events = POLLIN};
+
+		waited++;
+		poll(&p, 1, 100);
+		err = 0;
+	}
+	put("result", err);
+	put("waited", waited);
+	for (int i = 0; !err && i < count; i++)
+		put_probe(rows, &v[i]);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int min, max;
 	int (*run)(char **argv, int argc);
 } commands[] = {
-	{"prepare", 2, 3, do_prepare}, {"look", 1, 1, do_look},
-	{"late", 1, 1, do_late},       {"smc", 1, 1, do_smc},
-	{"count", 1, 1, do_count},     {"fallbacks", 1, 1, do_fallbacks},
-	{"release", 1, 2, do_release}, {"each", 0, 1, do_each},
-	{"ueid", 1, 2, do_ueid},       {"devices", 0, 0, do_devices},
-	{"sidecar", 0, 1, do_sidecar}, {"unsidecar", 0, 0, do_unsidecar},
-	{"helper", 3, 3, do_helper},   {"pod", 3, 3, do_pod},
-	{"uid", 2, 2, do_uid},	       {"left", 1, 1, do_left},
-	{"encrypt", 0, 0, do_encrypt}, {"forwards", 1, 8, do_forwards},
+	{"prepare", 2, 3, do_prepare},
+	{"look", 1, 1, do_look},
+	{"late", 1, 1, do_late},
+	{"smc", 1, 1, do_smc},
+	{"count", 1, 1, do_count},
+	{"fallbacks", 1, 1, do_fallbacks},
+	{"release", 1, 2, do_release},
+	{"each", 0, 1, do_each},
+	{"ueid", 1, 2, do_ueid},
+	{"devices", 0, 0, do_devices},
+	{"sidecar", 0, 1, do_sidecar},
+	{"unsidecar", 0, 0, do_unsidecar},
+	{"helper", 3, 3, do_helper},
+	{"pod", 3, 3, do_pod},
+	{"uid", 2, 2, do_uid},
+	{"left", 1, 1, do_left},
+	{"encrypt", 0, 0, do_encrypt},
+	{"forwards", 1, 8, do_forwards},
 	{"local", 0, 0, do_local},
+	{"probe", 4, 1 + 3 * (PROBE_MAX + 1), do_probe},
 };
 
 static int run(char **argv, int argc)

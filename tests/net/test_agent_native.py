@@ -190,7 +190,8 @@ def test_pods_say_why(agent):
 def test_nothing_is_changed(agent):
     wait_for(agent.pods, 10, "the pods")
     assert not os.path.exists(f"{agent.bpffs}/smcmesh")
-    assert agent.get("/v1/endpoints") == {"endpoints": [], "services": []}
+    assert agent.get("/v1/endpoints") == {"endpoints": [], "services": [],
+                                         "paths": []}
     assert agent.stop() == 0
     assert not os.path.exists(f"{agent.bpffs}/smcmesh")
     r = smcmesh("cleanup", *agent.args)

@@ -35,6 +35,16 @@ def test_deadline(netns):
         "result": 42, "len": 800000}
 
 
+def test_probe_without_rdma(netns):
+    """A helper that is not waited for says so."""
+    n = netns()
+    if os.path.exists("/dev/infiniband/rdma_cm"):
+        pytest.skip("this machine has rdma_cm")
+    # whether process 1 has it cannot be seen from every container
+    assert nodectl("probe", 300, n.path, "10.0.0.1", "10.0.0.2")[
+        "result"] in (-errno.ENODEV, -errno.EACCES)
+
+
 def has_ended(pid):
     """Gone, or waiting for an init that does not come: in a container the first
     process is often none."""

@@ -266,6 +266,41 @@ static void bad_endpoints_are_left_out_alone(void **state)
 	assert_says(notes(&d), "status.ueids[0] is 7");
 }
 
+/* What is not understood is as if it were not said. */
+static void the_first_rdma_address_is_dialled(void **state)
+{
+	static const struct {
+		const char *rdma, *address, *note;
+	} cases[] = {
+		{"[{\"device\":\"a\",\"address\":\"10.9.0.7\"},"
+		 "{\"address\":\"10.9.0.8\"}]",
+		 "10.9.0.7", ""},
+		{"[{\"device\":\"a\"},{\"address\":\"10.9.0.8\"}]", "10.9.0.8",
+		 ""},
+		{"[{\"address\":\"fd00::1\"},{\"address\":\"10.9.0.8\"}]",
+		 "10.9.0.8", "expected an IPv4 address"},
+		{"[{\"address\":\"127.0.0.1\"}]",
+		 "::", "expected an IPv4 address"},
+		{"[7]", "::", "expected an object"},
+		{"7", "::", "status.rdma"},
+		{"[]", "::", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char json[300];
+
+		snprintf(json, sizeof(json),
+			 "{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n\"},"
+			 "\"status\":{\"rdma\":%s}}",
+			 cases[i].rdma);
+		_decoded_ struct decoded d = decode(json);
+
+		assert_int_equal(d.world.n_nodes, 1);
+		assert_addr(d.world.nodes[0].rdma, cases[i].address);
+		assert_says(notes(&d), cases[i].note);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +313,7 @@ int main(void)
 		cmocka_unit_test(node_is_read),
 		cmocka_unit_test(only_a_plain_no_makes_a_node_not_ready),
 		cmocka_unit_test(bad_endpoints_are_left_out_alone),
+		cmocka_unit_test(the_first_rdma_address_is_dialled),
 	};
 
 	return cmocka_run_group_tests_name("decode/mesh", tests, NULL, NULL);

@@ -21,7 +21,9 @@ struct scene {
 };
 
 static const char *const ueids[] = {"SMCMESH", "OTHER"};
-static const struct kube_rdma rdma[] = {{"rxe0", "eth0", 1, NULL}};
+static const struct kube_rdma rdma[] = {
+	{"rxe0", "eth0", 1, NULL, NULL},
+	{"rxe1", "eth1", 1, "10.9.0.0/16", "10.9.0.7"}};
 
 /* Two pods: db-0 with two addresses, web-0 on the host network. */
 static void make_scene(struct scene *s)
@@ -66,7 +68,7 @@ static void make_scene(struct scene *s)
 		.ueids = ueids,
 		.n_ueids = 2,
 		.rdma = rdma,
-		.n_rdma = 1,
+		.n_rdma = 2,
 		.publish = &s->publish,
 	};
 }
@@ -99,7 +101,9 @@ static void text_is_as_designed(void **state)
 		"\"converter\":\"sockproto\",\"selector\":\"hs_ctrl\","
 		"\"transports\":[\"smcd\"],\"ueids\":[\"SMCMESH\",\"OTHER\"],"
 		"\"rdma\":[{\"device\":\"rxe0\",\"port\":1,\"netdev\":"
-		"\"eth0\"}],\"endpoints\":[{\"address\":\"10.0.0.1\","
+		"\"eth0\"},{\"device\":\"rxe1\",\"port\":1,\"netdev\":"
+		"\"eth1\",\"subnet\":\"10.9.0.0/16\",\"address\":"
+		"\"10.9.0.7\"}],\"endpoints\":[{\"address\":\"10.0.0.1\","
 		"\"transports\":[\"smcd\"],\"namespace\":\"shop\",\"pod\":"
 		"\"web-0\",\"uid\":\"u-a\",\"created\":"
 		"\"1970-01-01T00:00:00Z\",\"ports\":[80,8080]},{\"address\":"

@@ -200,6 +200,21 @@ static void test_late(void **state)
 	}
 }
 
+/* What stayed TCP for the lack of a path, and would again. */
+static void test_paths(void **state)
+{
+	static const struct mesh_since proven = {.path_proven = true};
+
+	record.reason = SMC_REASON_PATH_UNPROVEN;
+	assert_false(late(&record, later));
+	assert_true(late(&record, proven));
+	record.reason = SMC_REASON_PATH_BAD;
+	assert_false(late(&record, later));
+	assert_true(late(&record, proven));
+	record.reason = SMC_REASON_EXCLUDED_PORT;
+	assert_false(late(&record, proven));
+}
+
 static void test_outcomes(void **state)
 {
 	for (unsigned int o = 0; o <= SMC_OUTCOME_FAILED; o++) {
@@ -222,7 +237,8 @@ static void test_server(void **state)
 	assert_false(late(&record, never));
 	assert_true(late(&record, later));
 	assert_true(late(&record, (struct mesh_since){.pod_armed_ns = 1001}));
-	assert_false(late(&record, (struct mesh_since){1000, 1000}));
+	assert_false(late(&record, (struct mesh_since){.pod_armed_ns = 1000,
+						       .remote_ns = 1000}));
 }
 
 /* ---- node/plain ---------------------------------------------------------- */
@@ -297,6 +313,7 @@ int main(void)
 		late_test(test_excluded_listener),
 		late_test(test_one_of_many_rows),
 		late_test(test_late),
+		late_test(test_paths),
 		late_test(test_outcomes),
 		late_test(test_server),
 		cmocka_unit_test(test_without_smc),

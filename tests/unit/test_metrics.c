@@ -102,6 +102,29 @@ static void test_counters_have_the_pods_labels(void **state)
 	assert_null(strstr(text, "pod=\"off\"}"));
 }
 
+static void test_rdma_paths(void **state)
+{
+	struct metrics m = base();
+	_free_ char *text = NULL;
+
+	m.paths[MESH_PATH_PROVEN] = 3;
+	m.paths[MESH_PATH_BAD] = 1;
+	m.probes_answered = 40;
+	m.probes_unanswered = 5;
+	m.probes_failed = 6;
+	text = write_out(&m);
+	assert_says(text, "smcmesh_rdma_paths{state=\"unproven\"} 0\n");
+	assert_says(text, "smcmesh_rdma_paths{state=\"proven\"} 3\n");
+	assert_says(text, "smcmesh_rdma_paths{state=\"bad\"} 1\n");
+	assert_says(text, "smcmesh_rdma_path_probes_total{result=\"answered\"} "
+			  "40\n");
+	assert_says(text,
+		    "smcmesh_rdma_path_probes_total{result=\"unanswered\"} "
+		    "5\n");
+	assert_says(text, "smcmesh_rdma_path_probes_total{result=\"failed\"} "
+			  "6\n");
+}
+
 static void test_what_is_under_way(void **state)
 {
 	struct metrics m = base();
@@ -256,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_family_is_announced_once),
 		cmocka_unit_test(test_counters_have_the_pods_labels),
+		cmocka_unit_test(test_rdma_paths),
 		cmocka_unit_test(test_what_is_under_way),
 		cmocka_unit_test(test_a_pod_counts_at_its_slot),
 		cmocka_unit_test(test_numbers_without_a_name_are_one_sample),

@@ -528,6 +528,80 @@ static void test_helper_fails(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+/* ---- how long a helper has ---- */
+
+#define LIMIT_MS 1000
+
+/* So much of a processor's time. */
+static int burn(const void *arg, struct buf *answer)
+{
+	const int *ms = arg;
+	struct timespec t;
+
+	do
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	while (t.tv_sec * 1000 + t.tv_nsec / 1000000 < *ms);
+	return 0;
+}
+
+static int doze(const void *arg, struct buf *answer)
+{
+	const int *ms = arg;
+
+	usleep(*ms * 1000);
+	return 0;
+}
+
+#define HOGS 9
+
+static void crowd(pid_t hogs[HOGS])
+{
+	for (int i = 0; i < HOGS; i++) {
+		hogs[i] = fork();
+		assert_return_code(hogs[i], errno);
+		if (hogs[i])
+			continue;
+		alarm(10);
+		for (;;)
+			;
+	}
+}
+
+static void disperse(const pid_t hogs[HOGS])
+{
+	for (int i = 0; i < HOGS; i++) {
+		kill(hogs[i], SIGKILL);
+		waitpid(hogs[i], NULL, 0);
+	}
+}
+
+/* Of ten that want one processor each has a tenth: 120 ms take 1,200. */
+static void test_a_busy_machine_is_no_fault_of_a_helpers(void **state)
+{
+	int ms = 120, much = 2 * LIMIT_MS;
+	cpu_set_t before, one;
+	pid_t hogs[HOGS];
+
+	assert_return_code(sched_getaffinity(0, sizeof(before), &before),
+			   errno);
+	CPU_ZERO(&one);
+	for (int cpu = 0; !CPU_COUNT(&one); cpu++)
+		if (CPU_ISSET(cpu, &before))
+			CPU_SET(cpu, &one);
+	assert_return_code(sched_setaffinity(0, sizeof(one), &one), errno);
+	crowd(hogs);
+	assert_int_equal(helper_run(NULL, burn, &ms, LIMIT_MS, NULL), 0);
+	disperse(hogs);
+	assert_return_code(sched_setaffinity(0, sizeof(before), &before),
+			   errno);
+	/* the controls: one that works for too long, and one that is kept
+	 * waiting for something else */
+	assert_int_equal(helper_run(NULL, burn, &much, LIMIT_MS, NULL),
+			 -ETIMEDOUT);
+	assert_int_equal(helper_run(NULL, doze, &much, LIMIT_MS, NULL),
+			 -ETIMEDOUT);
+}
+
 #define node_test(f) cmocka_unit_test_setup(f, empty_proc)
 
 int main(void)
@@ -552,6 +626,7 @@ int main(void)
 		node_test(test_helper_answers),
 		node_test(test_helper_in_a_helper),
 		node_test(test_helper_fails),
+		node_test(test_a_busy_machine_is_no_fault_of_a_helpers),
 	};
 
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);

@@ -42,17 +42,17 @@ LONGEST = 1000
 PACE = 40000    # between two connections of a thread, microseconds
 
 LINKS = ["smc_fallback", "smc_connected", "smc_declined", "smc_accepted",
-         "sock_listens", "sock_gone", "sock_made_af", "sock_undone",
-         "sock_made", "smc_closed", "connect_guard", "syn_waits", "sockproto",
-         "flow_passive"]
+         "smc_link_down", "smc_link_up", "smc_link_gone", "sock_listens", "sock_gone",
+         "sock_made_af", "sock_undone", "sock_made", "smc_closed",
+         "connect_guard", "syn_waits", "sockproto", "flow_passive"]
 # Each point is passed before and after its step. What follows one step is what
 # comes before the next.
 ATTACH = ["attach:selector"] + [f"attach:{name}" for name in LINKS] + \
     ["attach:flow_passive:2"]
 # The moments between attach, pin and rename: of the selector (1), of a link in
-# the middle (4), of those that are pinned together the first (12) and the
-# converter (14).
-PINNED = [f"pin:{at}:{n}" for n in (1, 4, 12, 14) for at in ("before", "fresh")]
+# the middle (4), of those that are pinned together the first (15) and the
+# converter (17).
+PINNED = [f"pin:{at}:{n}" for n in (1, 4, 15, 17) for at in ("before", "fresh")]
 MAP_POINTS = ["maps:quarter", "maps:half", "maps:three-quarters"]
 POINTS = ATTACH + PINNED + ["look:2"] + MAP_POINTS
 # attached only where a pod has an SMC listener

@@ -10,6 +10,7 @@ ABI 1 is what commit 2f2934b makes, ABI 3 is this tree with another number. Four
 hammers run through each change of agents; none of their connections may fail,
 and between endpoints each must be SMC.
 """
+import collections
 import contextlib
 import json
 
@@ -74,6 +75,13 @@ class Lab:
         become(lambda: set(self.pins()), {abi}, 60)
 
 
+def why_tcp(lab):
+    """{(pod, role, reason): flows that are TCP}"""
+    return collections.Counter(
+        (f["pod"], f["role"], f["reason"])
+        for f in lab.agent.get("/v1/flows")["flows"] if f["outcome"] == "tcp")
+
+
 @contextlib.contextmanager
 def traffic(lab, tcp=False):
     """Four hammers between endpoints run through the block: none of their
@@ -92,7 +100,8 @@ def traffic(lab, tcp=False):
     print(f"{made} connections, {made / seconds:.0f} a second, the longest "
           f"{max(t['own_ms'] for t in told)} ms, stood {stood:.1f} s")
     assert [t["errors"] for t in told] == [0] * 4, told
-    assert tcp or [t["tcp"] for t in told] == [0] * 4, told
+    assert tcp or [t["tcp"] for t in told] == [0] * 4, (
+        told, why_tcp(lab), lab.agent.proc.output[-4000:])
     lab.rates.append(made / seconds)
 
 

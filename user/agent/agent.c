@@ -11,6 +11,7 @@
  *   resync      every few seconds: is all as we left it?
  *   retry       wanted pods that were not there yet
  *   more        looks that were left over
+ *   paths       RDMA paths: when to probe them, and what was answered
  *   diagnose    what was opened in armed pods before arming, one by one
  *   pause       between two readings of the ring buffer
  *   http        metrics on TCP, control on a unix socket
@@ -418,6 +419,7 @@ static int agent_start(struct agent *a)
 	      source_open(&a->loop, a->opt->source, &a->opt->kube, &events,
 			  &a->source) ?:
 	      datapath_up(a) ?:
+	      paths_open(a) ?:
 	      starts_open(&a->loop, a->opt->proc, datapath_cgroup(a->dp),
 			  start_event, a, &a->starts) ?:
 	      cluster_open(a);
@@ -453,12 +455,14 @@ static void agent_stop(struct agent *a)
 		source_close(a->source);
 	starts_close(a->starts);
 	watch_close(a->watch);
+	paths_close(a);
 	uv_walk(&a->loop, close_rest, NULL);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a->loop);
 	http_feed_free(a->flows);
 	datapath_close(a->dp);
 	reconcile_forget(a);
+	paths_free(a);
 	free(a->notes);
 }
 

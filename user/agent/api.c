@@ -232,6 +232,7 @@ static void get_status(struct MHD_Connection *request, struct http_reply *reply,
 	status_work(a, doc, root);
 	status_lease(a, doc, root);
 	yyjson_mut_obj_add_uint(doc, root, "endpoints", endpoints);
+	api_add_paths_sum(a, doc, root);
 	err = err ?: api_add_held_node(a, doc, root);
 	api_reply_doc(reply, doc, err);
 }
@@ -438,6 +439,7 @@ static void get_endpoints(struct MHD_Connection *request,
 	rows.arr = yyjson_mut_arr(doc);
 	err = err ?: datapath_each_service(a->dp, add_service, &rows);
 	yyjson_mut_obj_add_val(doc, root, "services", rows.arr);
+	err = err ?: api_add_paths(a, doc, root);
 	api_reply_doc(reply, doc, err);
 }
 

@@ -39,6 +39,15 @@ must_check int api_add_held_pod(const struct agent *a,
 				const struct pod *p, yyjson_mut_doc *doc,
 				yyjson_mut_val *to);
 
+/* ---- api_paths.c --------------------------------------------------------- */
+
+/* Add "paths" to an object: how many are in which state; or each of them, as
+ * the kernel's rows are. Return: 0 or a negative errno. */
+void api_add_paths_sum(const struct agent *a, yyjson_mut_doc *doc,
+		       yyjson_mut_val *to);
+must_check int api_add_paths(struct agent *a, yyjson_mut_doc *doc,
+			     yyjson_mut_val *to);
+
 /* ---- api_flows.c -------------------------------------------------------- */
 
 /* The late flows of all pods, by their keys. */

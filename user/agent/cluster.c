@@ -45,7 +45,7 @@ struct host_facts {
 	const char *ueid[8];
 	struct rdma_device device[RDMA_MAX];
 	struct kube_rdma rdma[RDMA_MAX];
-	char subnet[RDMA_MAX][ADDR_STRLEN];
+	char subnet[RDMA_MAX][ADDR_STRLEN], address[RDMA_MAX][ADDR_STRLEN];
 };
 
 static void fill_host(const struct agent *a, struct host_facts *h,
@@ -60,15 +60,17 @@ static void fill_host(const struct agent *a, struct host_facts *h,
 	n->ueids = h->ueid;
 	for (int i = 0; i < rdma; i++) {
 		const struct rdma_device *d = &h->device[i];
+		bool known = d->subnet.prefixlen;
 
 		h->rdma[i] = (struct kube_rdma){
 			.device = d->name,
 			.netdev = *d->netdev ? d->netdev : NULL,
 			.port = d->port,
-			.subnet =
-				d->subnet.prefixlen
-					? cidr_format(&d->subnet, h->subnet[i])
-					: NULL};
+			.subnet = known ? cidr_format(&d->subnet, h->subnet[i])
+					: NULL,
+			.address =
+				known ? addr_format(&d->address, h->address[i])
+				      : NULL};
 	}
 	n->rdma = h->rdma;
 	n->n_rdma = rdma > 0 ? rdma : 0;

@@ -43,6 +43,15 @@ static bool of_late_listener(const struct pod *p, const struct plain_flow *f)
 	return false;
 }
 
+static bool path_is_proven(struct agent *a, const struct smc_flow *f)
+{
+	struct smc_path_key key;
+
+	memcpy(key.own, f->local_ip + 12, sizeof(key.own));
+	memcpy(key.peer, f->remote_ip + 12, sizeof(key.peer));
+	return paths_proven(a, &key);
+}
+
 /* No connection of it was looked for before the pod was armed, so what has no
  * record is from then, unless the records of later ones were lost; but a late
  * listener's stay late however often they are opened. */
@@ -51,7 +60,8 @@ static bool is_late(struct late_job *job, const struct plain_flow *f,
 {
 	const struct mesh_since since = {
 		job->pod->armed_ns,
-		agent_endpoint_since(job->agent, &f->remote)};
+		agent_endpoint_since(job->agent, &f->remote),
+		record && path_is_proven(job->agent, &record->flow)};
 	const struct mesh_flow flow = {
 		.remote = f->remote,
 		.local_port = f->local_port,

@@ -119,6 +119,9 @@ static int collect(struct agent *a, struct metrics *m,
 		.source_ok = !source_problem(a->source),
 		.source_notes = count_lines(source_notes(a->source)),
 		.conflicts = a->n_conflicts,
+		.probes_answered = a->paths.answered,
+		.probes_unanswered = a->paths.unanswered,
+		.probes_failed = a->paths.failed,
 		.publishes = a->cluster,
 		.published = cluster_published(a->cluster, false),
 		.reconciles_ok = a->counts.reconciles_ok,
@@ -129,6 +132,7 @@ static int collect(struct agent *a, struct metrics *m,
 		.stream_dropped = a->counts.stream_dropped,
 		.start_time = a->start_time,
 	};
+	paths_count(a, m->paths);
 	return datapath_each_endpoint(a->dp, count_endpoint, &m->endpoints)
 		       ?: collect_usage(a, m) ?: collect_pods(a, m, pods);
 }

@@ -558,6 +558,7 @@ static void afterwards(struct agent *a, struct mesh_plan *plan)
 	reconcile_unplan(a);
 	a->plan = *plan;
 	memset(plan, 0, sizeof(*plan));
+	paths_planned(a);
 	diagnose(a);
 }
 

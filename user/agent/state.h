@@ -11,6 +11,7 @@
 #include "agent/agent.h"
 #include "agent/hooks.h"
 #include "agent/http.h"
+#include "agent/paths.h"
 #include "agent/pods.h"
 #include "agent/rations.h"
 #include "agent/starts.h"
@@ -79,6 +80,7 @@ struct agent {
 	bool can_convert; /* this kernel; host.converter: and the datapath */
 	struct pods pods;
 	struct rations rations;
+	struct paths paths;
 	struct endpoint_name *names; /* sorted by address */
 	size_t n_names;
 	struct service_name *services; /* sorted by address, port */

@@ -18,6 +18,7 @@
 #include "datapath/datapath.h"
 #include "node/encrypt.h"
 #include "node/netns.h"
+#include "node/probe.h"
 #include "node/smc.h"
 #include "telemetry/flows.h"
 #include "telemetry/reason.h"
@@ -266,6 +267,19 @@ static void warn_of_encryption(struct report *r, yyjson_mut_val *arr)
 	yyjson_mut_arr_add_strcpy(r->doc, arr, text);
 }
 
+/* Pods' own devices are not seen from here; where the host has none either, the
+ * agent says it when a pod is armed. */
+static void warn_of_probes(struct report *r, yyjson_mut_val *arr)
+{
+	if (!r->smc ||
+	    !yyjson_mut_arr_size(yyjson_mut_obj_get(r->root, "rdma")) ||
+	    probe_check(r->proc) != -ENODEV)
+		return;
+	yyjson_mut_arr_add_str(
+		r->doc, arr,
+		"There is no /dev/infiniband/rdma_cm, so no RDMA path can be probed, and none is used (reason path-unproven): modprobe rdma_ucm.");
+}
+
 static void gather_warnings(struct report *r, const struct features *features)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
@@ -304,6 +318,7 @@ static void gather_warnings(struct report *r, const struct features *features)
 			r->doc, arr,
 			"The agent of this node gave no sign of life for longer than the lease (SmcMesh spec.lease), or heard nothing of who is an endpoint: clients of armed pods open plain TCP connections until it does. Open SMC connections go on, and offers are answered.");
 	warn_of_encryption(r, arr);
+	warn_of_probes(r, arr);
 	if (!inotify_left())
 		yyjson_mut_arr_add_str(
 			r->doc, arr,

@@ -18,6 +18,9 @@ static const char *const service_heads[] = {
 	"ADDRESS", "PORT",    "TRANSPORTS", "NAMESPACE",
 	"SERVICE", "WHY NOT", NULL};
 
+static const char *const path_heads[] = {
+	"RDMA PATH FROM", "TO", "STATE", "SECONDS", "STRIKES", "LINKS", NULL};
+
 static void print_endpoints(yyjson_val *root)
 {
 	_cleanup_(table_free) struct table t = {};
@@ -86,10 +89,37 @@ static void print_services(yyjson_val *root)
 	table_print(&t, stdout);
 }
 
+/* A Service's address has a row of its own. */
+static void print_paths(yyjson_val *root)
+{
+	_cleanup_(table_free) struct table t = {};
+	yyjson_val *all = yyjson_obj_get(root, "paths"), *e;
+	size_t i, max;
+
+	table_init(&t, path_heads);
+	yyjson_arr_foreach (all, i, max, e) {
+		table_add(&t, json_text(e, "own"));
+		table_add(&t, json_text(e, "peer"));
+		table_add(&t, json_text(e, "state"));
+		table_addf(&t, "%.0f",
+			   yyjson_get_num(yyjson_obj_get(e, "left_seconds")));
+		table_addf(&t, "%llu",
+			   (unsigned long long)yyjson_get_uint(
+				   yyjson_obj_get(e, "strikes")));
+		table_addf(&t, "%llu",
+			   (unsigned long long)yyjson_get_uint(
+				   yyjson_obj_get(e, "links")));
+	}
+	if (yyjson_arr_size(all))
+		printf("\n");
+	table_print(&t, stdout);
+}
+
 static void print(yyjson_val *root)
 {
 	print_endpoints(root);
 	print_services(root);
+	print_paths(root);
 }
 
 static int run(const struct cli_args *args)

@@ -75,6 +75,15 @@ static void print_lease(yyjson_val *lease)
 		line("lease", "over: clients here offer no SMC");
 }
 
+static void print_paths(yyjson_val *paths)
+{
+	const char *problem = json_text(paths, "problem");
+
+	printf("%-12s %llu proven, %llu unproven, %llu bad%s%s\n", "paths",
+	       number(paths, "proven"), number(paths, "unproven"),
+	       number(paths, "bad"), *problem ? ": " : "", problem);
+}
+
 static void print(yyjson_val *root)
 {
 	yyjson_val *source = yyjson_obj_get(root, "source");
@@ -99,6 +108,7 @@ static void print(yyjson_val *root)
 	       number(pods, "here"), number(pods, "wanted"),
 	       number(pods, "armed"));
 	printf("%-12s %llu\n", "endpoints", number(root, "endpoints"));
+	print_paths(yyjson_obj_get(root, "paths"));
 	held(root);
 	printf("%-12s %s%s%s\n", "source", json_text(source, "from"),
 	       *json_text(source, "problem") ? ": " : "",

@@ -292,6 +292,28 @@ int datapath_pending_counts(struct datapath *dp, __u32 *out);
  * slot. Return: 0 or a negative errno. */
 int datapath_pending_mend(const struct datapath *dp, __u32 slot, __s32 n);
 
+/* ---- RDMA paths ---- */
+
+/* datapath_use_paths - From now on RDMA is used over proven paths alone,
+ * whether or not an agent is there to prove them. Return: 0, also where there
+ * are no maps; or a negative errno. */
+int datapath_use_paths(struct datapath *dp);
+
+/* datapath_each_path - The rows of smc_path, in no order. Return: as the others
+ * above. */
+typedef int (*datapath_path_fn)(const struct smc_path_key *key,
+				const struct smc_path *v, void *arg);
+int datapath_each_path(struct datapath *dp, datapath_path_fn fn, void *arg);
+
+/* datapath_path_told - Write down what was found out about a path; abi.h has
+ * the job. Return: 0 with job->made set, or a negative errno. */
+int datapath_path_told(const struct datapath *dp, struct smc_path_job *job);
+
+/* datapath_path_drop - Forget a path. Return: 0, also where it was not known;
+ * or a negative errno. */
+int datapath_path_drop(const struct datapath *dp,
+		       const struct smc_path_key *key);
+
 /*
  * datapath_take_over - The second half of a live upgrade, when every namespace
  * that the agent of another ABI had armed has been looked at and is judged by

@@ -28,6 +28,12 @@ const struct link_row link_rows[LINKS] = {
 	 "a peer that breaks handshakes is not quarantined"},
 	{"smc_accepted", LINK_TRACING, LINK_RATION, FEATURE_MAX, NULL,
 	 "what became of a server's flow is not recorded"},
+	{"smc_link_down", LINK_TRACING, 0, FEATURE_MAX, NULL,
+	 "an RDMA path whose link breaks is tried again until a probe fails"},
+	{"smc_link_up", LINK_TRACING, 0, FEATURE_MAX, NULL,
+	 "more SMC-R connections than need be stay TCP while a path is new"},
+	{"smc_link_gone", LINK_TRACING, 0, FEATURE_MAX, NULL,
+	 "RDMA links that have gone are taken for standing ones"},
 	{"sock_listens", LINK_TRACING, LINK_RATION, FEATURE_MAX, NULL,
 	 "SMC handshakes are not rationed, and the first clients of a node's "
 	 "first SMC listener may fail if it is busy"},

@@ -27,7 +27,8 @@
 	X(COUNTER, "smc_counter", __u32, struct smc_counters)               \
 	X(USAGE, "smc_usage", __u32, struct smc_usage)                      \
 	X(EVENT, "smc_event", __u8[0], __u8[0])                             \
-	X(PENDING, "smc_pending", __u64, struct smc_pending)
+	X(PENDING, "smc_pending", __u64, struct smc_pending)                \
+	X(PATH, "smc_path", struct smc_path_key, struct smc_path)
 
 #define DATAPATH_MAP_ENUM(id, name, key, value) MAP_##id,
 enum map_id { DATAPATH_MAPS(DATAPATH_MAP_ENUM) MAP_MAX };
@@ -72,7 +73,7 @@ struct link_row {
 	const char *lost;		 /* what is lost without it */
 };
 
-#define LINKS 16
+#define LINKS 19
 /* In the order of attachment. */
 extern const struct link_row link_rows[LINKS];
 
@@ -93,7 +94,8 @@ size_t links_find(const char *name);
 	X(PENDING_DROP, "pending_drop",                                       \
 	  "an SMC socket that was counted wrongly stays counted")             \
 	X(PENDING_MEND, "pending_mend",                                       \
-	  "a count of SMC sockets that is wrong stays so")
+	  "a count of SMC sockets that is wrong stays so")                    \
+	X(PATH_TOLD, "path_told", "no RDMA path is proven")
 
 #define DATAPATH_JOB_ENUM(id, name, lost) JOB_##id,
 enum job_id { DATAPATH_JOBS(DATAPATH_JOB_ENUM) JOB_MAX };

@@ -342,6 +342,36 @@ static int read_ueids(const struct json_object *o, struct mesh_node *node)
 	return 0;
 }
 
+/* The first one that is said: an older agent says none. */
+static void read_rdma(const struct json_object *o, struct mesh_node *node)
+{
+	static const char path[] = "status.rdma";
+	static const char ignored[] = "its address is ignored";
+	static const struct smc_addr none;
+	struct json_object with = json_with(o, ignored);
+	yyjson_val *list, *val;
+	size_t i, n;
+
+	if (json_arr(&with, path, &list) <= 0)
+		return;
+	yyjson_arr_foreach (list, i, n, val) {
+		struct json_object e = json_element(o, path, i, val, ignored);
+		const char *text;
+		struct smc_addr addr;
+
+		if (!yyjson_is_obj(val))
+			json_note(&e, "", val, "an object");
+		if (json_str(&e, "address", &text) <= 0)
+			continue;
+		if (addr_parse(text, &addr) || !addr_is_v4(&addr) ||
+		    !addr_usable(&addr))
+			json_note(&e, "address", yyjson_obj_get(val, "address"),
+				  "an IPv4 address");
+		else if (!addr_cmp(&node->rdma, &none))
+			node->rdma = addr;
+	}
+}
+
 /* A Ready condition was read: since when is it what it is? */
 static void read_since(const struct json_object *o, struct mesh_node *node)
 {
@@ -411,6 +441,7 @@ int decode_node(struct json_object *o, struct mesh_node *out)
 	if (err)
 		return err;
 	read_conditions(o, &node);
+	read_rdma(o, &node);
 	*out = node;
 	memset(&node, 0, sizeof(node));
 	return 0;

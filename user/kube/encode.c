@@ -144,6 +144,7 @@ static void add_rdma(yyjson_mut_doc *doc, yyjson_mut_val *arr,
 	yyjson_mut_obj_add_uint(doc, obj, "port", r->port);
 	add_str(doc, obj, "netdev", r->netdev);
 	add_str(doc, obj, "subnet", r->subnet);
+	add_str(doc, obj, "address", r->address);
 }
 
 static void add_ready(yyjson_mut_doc *doc, yyjson_mut_val *status,

@@ -12,7 +12,8 @@
 struct kube_rdma {
 	const char *device, *netdev;
 	unsigned int port;
-	const char *subnet; /* "10.244.0.0/16", NULL: not known */
+	const char *subnet;  /* "10.244.0.0/16", NULL: not known */
+	const char *address; /* in that: what a probe of the path here dials */
 };
 
 /* Nothing is owned. NULL strings are left out. */

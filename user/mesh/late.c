@@ -82,6 +82,9 @@ static bool record_allows(const struct smc_flow *record,
 		return record->role == SMC_ROLE_CLIENT;
 	case SMC_REASON_NOT_OFFERED:
 		return opened_before(record, since);
+	case SMC_REASON_PATH_UNPROVEN:
+	case SMC_REASON_PATH_BAD:
+		return since->path_proven;
 	default:
 		return false;
 	}

@@ -21,6 +21,7 @@ struct mesh_flow {
 struct mesh_since {
 	__u64 pod_armed_ns; /* the pod of this end */
 	__u64 remote_ns;    /* its remote address is an endpoint */
+	bool path_proven;   /* the RDMA path there is, now */
 };
 
 /*

@@ -122,6 +122,7 @@ struct mesh_node {
 	char *name;
 	char *boot_id;	       /* NULL: not said */
 	char *version;	       /* metadata.resourceVersion, NULL: not said */
+	struct smc_addr rdma;  /* of its own RDMA port; 0: none is said */
 	bool ready;	       /* condition Ready is not "False" */
 	long long ready_since; /* its lastTransitionTime, 0: not said */
 	__u32 transports;

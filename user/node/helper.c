@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -22,11 +23,15 @@ struct answer_head {
 /* No namespace has this much to tell; a bound for a helper gone mad. */
 #define ANSWER_MAX (64U << 20)
 
-/* A killed helper that is stuck in the kernel is not waited for, but
- * remembered and reaped later. */
-#define STUCK_MAX 8
+/* Our children: those that run, and those that were killed and are stuck in the
+ * kernel, which are not waited for, but reaped later. */
+#define CHILDREN_MAX 8
 #define REAP_MS 200
-static pid_t stuck[STUCK_MAX];
+#define STEP_MS 50 /* of waiting */
+static struct child {
+	pid_t pid;   /* 0: a free place */
+	bool killed; /* nobody reads its answer any more */
+} children[CHILDREN_MAX];
 
 static bool in_helper; /* this process is one */
 
@@ -132,15 +137,16 @@ static bool has_ended(pid_t pid)
 	return got == pid || (got < 0 && errno == ECHILD);
 }
 
-/* Return: a free place among the stuck, or -EBUSY. */
-static int reap_stuck(void)
+/* Return: a free place among the children, or -EBUSY. One whose answer is still
+ * read keeps its number, and its place. */
+static int reap(void)
 {
 	int place = -EBUSY;
 
-	for (int i = 0; i < STUCK_MAX; i++) {
-		if (stuck[i] && has_ended(stuck[i]))
-			stuck[i] = 0;
-		if (!stuck[i])
+	for (int i = 0; i < CHILDREN_MAX; i++) {
+		if (children[i].killed && has_ended(children[i].pid))
+			children[i] = (struct child){};
+		if (!children[i].pid)
 			place = i;
 	}
 	return place;
@@ -150,42 +156,83 @@ static int reap_stuck(void)
  * End the helper, by its number: it is our child and not yet reaped, so the
  * number is still its own. Killing one that has answered does no harm.
  */
-static void helper_end(pid_t pid, int place)
+static void helper_end(struct helper *h)
 {
-	_close_ int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	struct child *child = &children[h->place];
+	_close_ int pidfd = syscall(SYS_pidfd_open, child->pid, 0);
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
-	kill(pid, SIGKILL);
+	kill(child->pid, SIGKILL);
+	child->killed = true;
 	if (pidfd >= 0)
 		poll(&p, 1, REAP_MS);
-	if (!has_ended(pid))
-		stuck[place] = pid;
+	if (has_ended(child->pid))
+		*child = (struct child){};
+	close(take_fd(h->fd));
+	buf_free(&h->raw);
+	h->raw = (struct buf){};
 }
 
-/* Read to the end of file. Return: 0, -ETIMEDOUT or another errno. */
-static int read_all(int fd, long long deadline, struct buf *raw)
+/* ---- how long it has ----------------------------------------------------- */
+
+/* What it was ready to run and had no processor, in milliseconds: the second
+ * number of its schedstat (Documentation/scheduler/sched-stats.rst). Return: 0
+ * also where the kernel does not tell (CONFIG_SCHED_INFO). */
+static long long had_no_processor(pid_t pid)
+{
+	unsigned long long ran, waited;
+	_fclose_ FILE *f = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	f = fopen(path, "re");
+	return f && fscanf(f, "%llu %llu", &ran, &waited) == 2
+		       ? (long long)(waited / 1000000)
+		       : 0;
+}
+
+static bool is_over(const struct helper *h)
+{
+	long long over = now_ms() - h->begun_ms - h->timeout_ms;
+	long long most = (long long)h->timeout_ms * HELPER_EXCUSED;
+
+	if (over < 0 || over >= most)
+		return over >= 0;
+	return over >= h->late_ms + had_no_processor(children[h->place].pid);
+}
+
+/* Who should have waked up and did not had no processor either, as on a machine
+ * that stands still; for a while the helper has not, whoever may be at fault.
+ */
+static void wait_a_step(struct helper *h)
+{
+	struct pollfd p = {.fd = h->fd, .events = POLLIN};
+	long long before = now_ms(), late;
+
+	if (poll(&p, 1, STEP_MS))
+		return;
+	late = now_ms() - before - STEP_MS;
+	if (late > STEP_MS)
+		h->late_ms += late;
+}
+
+/* ---- its answer ---------------------------------------------------------- */
+
+/* Read what is there. Return: 0: that was all; -EAGAIN; or another errno. */
+static int read_more(struct helper *h)
 {
 	char chunk[16384];
 
 	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		long long left = deadline - now_ms();
-		ssize_t n;
+		ssize_t n = read(h->fd, chunk, sizeof(chunk));
 
-		if (left <= 0)
-			return -ETIMEDOUT;
-		if (poll(&p, 1, left) < 0 && errno != EINTR)
-			return -errno;
-		if (!p.revents)
-			continue;
-		n = read(fd, chunk, sizeof(chunk));
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (!n)
 			return 0;
-		if (n > 0 && buf_add(raw, chunk, n))
-			return raw->err;
-		if (raw->len > ANSWER_MAX)
+		if (n > 0 && buf_add(&h->raw, chunk, n))
+			return h->raw.err;
+		if (h->raw.len > ANSWER_MAX)
 			return -EMSGSIZE;
 	}
 }
@@ -220,22 +267,22 @@ static pid_t make_helper(void)
 	return in_helper ? _Fork() : fork();
 }
 
-int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
-	       int timeout_ms, struct buf *answer)
+int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
+		 const void *arg, int timeout_ms)
 {
-	long long deadline = now_ms() + timeout_ms;
 	_close_ int in = -1, out = -1;
 	pid_t parent = getpid(), pid;
-	_buf_ struct buf raw = {};
-	int ends[2], place, err;
+	int ends[2], place;
 
-	place = reap_stuck();
+	place = reap();
 	if (place < 0)
 		return place;
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
 	in = ends[0];
 	out = ends[1];
+	if (fcntl(in, F_SETFL, O_NONBLOCK))
+		return -errno;
 	/* A library's exit() in the helper would print what stdout holds. */
 	fflush(stdout);
 	pid = make_helper();
@@ -243,8 +290,46 @@ int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
 		return -errno;
 	if (!pid)
 		helper_main(netns, fn, arg, parent, out);
-	close(take_fd(out));
-	err = read_all(in, deadline, &raw);
-	helper_end(pid, place);
-	return err ? err : take_answer(&raw, answer);
+	children[place].pid = pid;
+	*h = (struct helper){.fd = take_fd(in),
+			     .place = place,
+			     .timeout_ms = timeout_ms,
+			     .begun_ms = now_ms()};
+	return 0;
+}
+
+int helper_take(struct helper *h, struct buf *answer)
+{
+	int err = read_more(h);
+
+	if (err == -EAGAIN && !is_over(h))
+		return err;
+	if (err == -EAGAIN)
+		err = -ETIMEDOUT;
+	if (!err)
+		err = take_answer(&h->raw, answer);
+	/* The one thing that the caller takes for "not yet". */
+	if (err == -EAGAIN)
+		err = -EIO;
+	helper_end(h);
+	return err;
+}
+
+void helper_stop(struct helper *h)
+{
+	helper_end(h);
+}
+
+int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
+	       int timeout_ms, struct buf *answer)
+{
+	struct helper h;
+	int err;
+
+	err = helper_start(&h, netns, fn, arg, timeout_ms);
+	if (err)
+		return err;
+	while ((err = helper_take(&h, answer)) == -EAGAIN)
+		wait_a_step(&h);
+	return err;
 }

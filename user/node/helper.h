@@ -34,9 +34,14 @@ struct netns_ref {
 	bool pods;
 };
 
-/* In one namespace: enough for an emulated machine, and all that a pod which
- * makes it slow on purpose can hold up the agent for. */
+/*
+ * In one namespace: enough for an emulated machine, and all that a pod which
+ * makes it slow on purpose can hold up the agent for. What a helper, or whoever
+ * waits for it, waits for a processor is not counted, up to so many times that:
+ * a busy node says nothing of the pod, which would be disarmed for it.
+ */
 #define HELPER_TIMEOUT_MS 1000
+#define HELPER_EXCUSED 3
 /* In one after the other of all namespaces. */
 #define HELPER_ALL_TIMEOUT_MS 3000
 
@@ -49,16 +54,45 @@ struct netns_ref {
  */
 typedef int (*helper_fn)(const void *arg, struct buf *answer);
 
+/* A helper that runs while the caller does something else. */
+struct helper {
+	int fd; /* readable: helper_take() has something to do */
+	/* the rest is helper.c's */
+	int place, timeout_ms;
+	long long begun_ms, late_ms;
+	struct buf raw;
+};
+
+/*
+ * helper_start - As helper_run(), but do not wait.
+ * Return: 0: call helper_take() when h->fd is readable, and now and then after
+ * the end of the time, until it says something else than -EAGAIN, or
+ * helper_stop(). Or -EBUSY as below or another errno: nothing was started.
+ */
+int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
+		 const void *arg, int timeout_ms) must_check;
+
+/*
+ * helper_take - Has it answered?
+ * Return: -EAGAIN: not yet; else as helper_run() says of it, and it is gone: no
+ * call with @h any more.
+ */
+int helper_take(struct helper *h, struct buf *answer) must_check;
+
+/* helper_stop - End one that was started, and forget its answer. */
+void helper_stop(struct helper *h);
+
 /*
  * helper_run - Run @fn in the network namespace @netns, or in the caller's own
  * where @netns is NULL.
  * @answer: appended to only if the helper answered; may be NULL.
- * @timeout_ms: then the helper is killed.
+ * @timeout_ms: then the helper is killed; see HELPER_EXCUSED.
  *
  * Return: what @fn returned; -ENOENT: no such path, or another namespace than
  * the one that was looked up is there by now; -EINVAL: it is not a network
  * namespace; -ETIMEDOUT; -EIO: the helper ended without an answer; -EBUSY: too
- * many killed helpers have still not ended; or another errno.
+ * many killed helpers have still not ended; or another errno. (A job's own
+ * -EAGAIN arrives as -EIO.)
  */
 int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
 	       int timeout_ms, struct buf *answer) must_check;

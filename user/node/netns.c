@@ -173,9 +173,12 @@ static void note_transports(struct netns_facts *f)
 	if (smc_loopback_present() > 0)
 		f->transports |= SMC_TRANSPORT_SMCD;
 	n = rdma_list(rdma, RDMA_PORTS_MAX);
-	for (int i = 0; i < n; i++)
-		if (rdma_usable(&rdma[i]))
-			f->transports |= SMC_TRANSPORT_SMCR;
+	for (int i = n - 1; i >= 0; i--) {
+		if (!rdma_usable(&rdma[i]))
+			continue;
+		f->transports |= SMC_TRANSPORT_SMCR;
+		f->rdma = rdma[i].address;
+	}
 }
 
 static int add_addresses(struct buf *to)

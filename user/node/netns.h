@@ -39,7 +39,8 @@ struct netns_facts {
 	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl as it is now, or "" */
 	bool ctrl_is_ours;
 	__u64 cookie, inode, dev;
-	__u32 transports; /* SMC_TRANSPORT_* usable in this namespace */
+	__u32 transports;     /* SMC_TRANSPORT_* usable in this namespace */
+	struct smc_addr rdma; /* of its first usable RDMA port; zero: none */
 	struct sidecar_found sidecar;
 	/* the same owners, as the init user namespace counts */
 	struct smc_owner owners[SMC_OWNERS];

@@ -95,8 +95,10 @@ static void mask_below(struct cidr *c)
 		c->addr.ip[bit / 8] &= ~(0x80 >> (bit % 8));
 }
 
-/* Return: is @ifa a usable IPv4 address? Then @out is its subnet. */
-static bool ipv4_subnet(const struct ifaddrs *ifa, struct cidr *out)
+/* Return: is @ifa a usable IPv4 address? Then @addr is that, @out its subnet.
+ */
+static bool ipv4_subnet(const struct ifaddrs *ifa, struct smc_addr *addr,
+			struct cidr *out)
 {
 	const struct sockaddr_in *a = (void *)ifa->ifa_addr;
 	const struct sockaddr_in *mask = (void *)ifa->ifa_netmask;
@@ -107,18 +109,22 @@ static bool ipv4_subnet(const struct ifaddrs *ifa, struct cidr *out)
 	out->prefixlen = 96 + __builtin_popcount(mask->sin_addr.s_addr);
 	if (!addr_usable(&out->addr))
 		return false;
+	*addr = out->addr;
 	mask_below(out);
 	return true;
 }
 
 static void find_subnet(struct rdma_device *d, const struct ifaddrs *all)
 {
+	struct smc_addr addr;
 	struct cidr subnet;
 
 	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-		if (strcmp(i->ifa_name, d->netdev) || !ipv4_subnet(i, &subnet))
+		if (strcmp(i->ifa_name, d->netdev) ||
+		    !ipv4_subnet(i, &addr, &subnet))
 			continue;
 		d->subnet = subnet;
+		d->address = addr;
 		return;
 	}
 }

@@ -15,6 +15,7 @@ struct rdma_device {
 	bool active;
 	bool channel_adapter; /* InfiniBand or RoCE; SMC takes no iWARP */
 	struct cidr subnet;   /* first usable IPv4 one of @netdev; else zero */
+	struct smc_addr address; /* of @netdev, in that */
 };
 
 /*

@@ -134,6 +134,23 @@ static void add_work(struct buf *out, const struct metrics *m)
 	add_count(out, METRIC_STREAM_DROPPED, m->stream_dropped);
 }
 
+static void add_paths(struct buf *out, const struct metrics *m)
+{
+	const char *name = families[METRIC_PATH_PROBES].name;
+
+	add_head(out, METRIC_PATHS);
+	for (int s = 0; s < MESH_PATH_STATES; s++)
+		buf_printf(out, "smcmesh_rdma_paths{state=\"%s\"} %zu\n",
+			   mesh_path_word(s), m->paths[s]);
+	add_head(out, METRIC_PATH_PROBES);
+	buf_printf(out,
+		   "smcmesh_%s{result=\"answered\"} %llu\n"
+		   "smcmesh_%s{result=\"unanswered\"} %llu\n"
+		   "smcmesh_%s{result=\"failed\"} %llu\n",
+		   name, m->probes_answered, name, m->probes_unanswered, name,
+		   m->probes_failed);
+}
+
 static void add_states(struct buf *out, const struct metrics *m)
 {
 	unsigned int n[2][SMC_REASON_MAX] = {};
@@ -252,6 +269,7 @@ static void add_pods(struct buf *out, const struct metrics *m)
 	add_usage(out, m);
 	add_pending(out, m);
 	add_count(out, METRIC_CONFLICTS, m->conflicts);
+	add_paths(out, m);
 	if (m->publishes)
 		add_count(out, METRIC_PUBLISHED, m->published);
 }

@@ -15,6 +15,7 @@
 #include <smcmesh/counters.h>
 #include <smcmesh/reasons.h>
 #include "base/buf.h"
+#include "mesh/paths.h"
 
 /* X(ID, family without "smcmesh_", type, labels for the reference, help) */
 #define METRICS(X)                                                              \
@@ -61,6 +62,8 @@
 	X(CONFLICTS, "address_conflicts", "gauge", "",                          \
 	  "Addresses that two pods created at the same time claim: neither "    \
 	  "has it.")                                                            \
+	X(PATHS, "rdma_paths", "gauge", "state",                                \
+	  "RDMA paths from ports of this node by what is known of them.")       \
 	X(PUBLISHED, "smcnode_published", "gauge", "",                          \
 	  "1 while the API server has what this node publishes; of source "     \
 	  "kube only.")                                                         \
@@ -70,6 +73,9 @@
 	X(FALLBACKS, "fallbacks_total", "counter", "namespace, pod, code",      \
 	  "Offered flows that did not become SMC, by the kernel's reason, as "  \
 	  "this agent saw them.")                                               \
+	X(PATH_PROBES, "rdma_path_probes_total", "counter", "result",           \
+	  "Probes of RDMA paths: answered, unanswered, or failed, which says "  \
+	  "nothing of the path.")                                               \
 	X(RECONCILES, "reconciles_total", "counter", "result",                  \
 	  "Comparisons of what should be with what is.")                        \
 	X(RECONCILE_SECONDS, "reconcile_duration_seconds", "summary", "",       \
@@ -131,6 +137,8 @@ struct metrics {
 	double offers_left; /* seconds, or INFINITY */
 	size_t endpoints;
 	size_t conflicts;
+	size_t paths[MESH_PATH_STATES];
+	__u64 probes_answered, probes_unanswered, probes_failed;
 	bool publishes, published; /* does it publish at all; all of it? */
 	struct metrics_counter *counters; /* put in order by metrics_write() */
 	size_t n_counters;

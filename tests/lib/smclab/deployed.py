@@ -144,6 +144,17 @@ class Deployed:
         """What the pod's connections from or to @port are, sorted."""
         return topo.modes(self.cluster.diag(pod), port)
 
+    def wait_path(self, client, server):
+        """Until the agents of both nodes say that the RDMA path is proven."""
+        def proven(one, other):
+            ends = [p["status"]["podIP"] for p in (one, other)]
+            return any([p["own"], p["peer"]] == ends and p["state"] == "proven"
+                       for p in self.ask(one["spec"]["nodeName"],
+                                         "endpoints")["paths"])
+
+        wait_for(lambda: proven(client, server) and proven(server, client),
+                 PATIENCE, "a proven RDMA path", 1)
+
     def first_contact(self, client, server, port):
         """A connection that makes the link between the two pods' RDMA devices,
         again if the kernel's time for it was not enough (flows.LATE_LINK). What
@@ -157,6 +168,8 @@ class Deployed:
                     and r["mode"] in ("smcr", "tcp")]
 
         for _ in range(flows.TRIES):
+            # a link that came too late makes it bad for a while
+            self.wait_path(client, server)
             with flows.held_by(node.vm, argv, netns=node.namespace_of(
                     client["status"]["podIP"])):
                 rows = wait_for(done, PATIENCE, f"a connection to {ip}", 0.5)
