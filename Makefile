@@ -181,12 +181,12 @@ SMCLAB := PYTHONPATH=tests/lib PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m smc
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 faults: ## build/faults/smcmesh, with fault points; build/faults/vm (tests only)
-	$(Q)$(SUBMAKE) FAULTS=1 all vm-programs
+	+$(Q)$(SUBMAKE) FAULTS=1 all vm-programs
 
 vm-programs: $(VM_PROG)
 
 next-abi: ## build/abi3/smcmesh, the tree with another ABI number (tests only)
-	$(Q)$(SUBMAKE) ABI=3 all
+	+$(Q)$(SUBMAKE) ABI=3 all
 
 deps: ## install what is missing, by package name; says first what it adds
 	$(Q)tests/deps
@@ -213,7 +213,7 @@ endef
 
 demo: ## two nodes, real programs, before and after the annotation (as root)
 	$(READY)
-	$(Q)$(SUBMAKE) all
+	+$(Q)$(SUBMAKE) all
 	$(Q)/usr/bin/python3 tests/demo/run.py
 
 # the tests need a kernel with all of the fragment, the demo takes any
@@ -221,7 +221,7 @@ check check-vm check-lab check-long: export SMCMESH_KERNEL_WHOLE := 1
 
 check: ## packages, build with -Werror, lint, all tiers (as root)
 	$(READY_K8S)
-	$(Q)$(SUBMAKE) WERROR=1 all faults next-abi check-programs image
+	+$(Q)$(SUBMAKE) WERROR=1 all faults next-abi check-programs image
 	$(Q)tests/run
 
 check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG)
@@ -247,7 +247,7 @@ check-long: all faults next-abi kernel root ## what takes long, in virtual machi
 
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
 	$(READY_K8S)
-	$(Q)$(SUBMAKE) all image
+	+$(Q)$(SUBMAKE) all image
 	$(Q)$(SMCLAB) k8s start
 
 k8s-stop: ## end what `make k8s` started
@@ -255,7 +255,7 @@ k8s-stop: ## end what `make k8s` started
 
 check-k8s: ## in a Kubernetes, also what `make check` has no time for (as root)
 	$(READY_K8S)
-	$(Q)$(SUBMAKE) all image
+	+$(Q)$(SUBMAKE) all image
 	$(Q)tests/run k8s
 
 lint: ## layout, shell, Python, licences, lengths, layers
