@@ -224,7 +224,6 @@ class Node:
         """The machine alone; see up()."""
         c = self.cluster
         self.vm = Vm(self.name, mem=c.mem, cpus=c.cpus, nics=[self.tap],
-                     append="ib_core.netns_mode=0",    # tests/k8s/node/rxe
                      root=rootfs.find("k8s"), lifetime=c.lifetime,
                      shares={"k8s": c.programs, "img": c.images})
 
