@@ -13,7 +13,6 @@ All but p are annotated. UDP 4791 to and from c, or c and e, is dropped outside
 the pods; b to d (SMC-R), e to d (SMC-D) and p to d (plain) never need those
 paths, and are the control: they talk all the time.
 """
-import collections
 import contextlib
 import json
 import signal
@@ -111,18 +110,10 @@ def hammer(pod, to, count, *more):
     return json.loads(r.out)
 
 
-def reasons(lab):
-    """{(node, pod, role, outcome, reason): flows} of b and d"""
-    return collections.Counter(
-        (node, f["pod"], f["role"], f["outcome"], f["reason"], f["kernel_code"])
-        for node, agent in lab.agents.items()
-        for f in agent.get("/v1/flows")["flows"] if f["pod"] in "bd")
-
-
 @contextlib.contextmanager
-def neighbours(lab):
+def neighbours(lab, probed=True):
     """b, e and p talk to d: SMC-R between the nodes, SMC-D in one, a plain client
-    of an SMC listener."""
+    of an SMC listener. @probed: b's path is."""
     talk = {pod.name: pod.spawn([progs.path("hammer"), "--to",
                                  at(lab.d.v4, 7000), "--count", "0", "--pace",
                                  "200000"]) for pod in (lab.b, lab.e, lab.p)}
@@ -140,8 +131,7 @@ def neighbours(lab):
     assert not said["e"]["tcp"] and said["p"]["tcp"] == said["p"]["ok"], said
     # where the machine stands still their own path may miss a probe, and some
     # are TCP for a moment
-    print(reasons(lab))
-    assert said["b"]["smc"] > 0.8 * said["b"]["ok"], said
+    assert not probed or said["b"]["smc"] > 0.8 * said["b"]["ok"], said
 
 
 def test_proven_before_use(lab):
@@ -388,7 +378,7 @@ def test_dead_between_probes(lab):
     for agent in lab.mesh.agents:
         agent.proc.kill(signal.SIGSTOP, wait=False)
     try:
-        with cut(lab.c):
+        with neighbours(lab, probed=False), cut(lab.c):
             time.sleep(2.5)    # the sign of life is to be old
             for n in range(2):
                 finders.append(lab.a.spawn([progs.path("hold"),
@@ -398,6 +388,7 @@ def test_dead_between_probes(lab):
             assert doubts(lab, "n1") <= 2
             assert told["tcp"] == 10 and not told["errors"], told
             assert told["own_ms"] < 1500, told
+            time.sleep(5)    # the longest that a neighbour may wait
     finally:
         for agent in lab.mesh.agents:
             agent.proc.kill(signal.SIGCONT, wait=False)
