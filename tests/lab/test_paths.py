@@ -14,7 +14,6 @@ the pods; b to d (SMC-R), e to d (SMC-D) and p to d (plain) never need those
 paths, and are the control: they talk all the time.
 """
 import contextlib
-import json
 import signal
 import time
 
@@ -22,6 +21,7 @@ import pytest
 
 from smclab import progs, topo, wait_for
 from smclab.agents import Agent
+from smclab.crowd import hammer, hammering, stop
 from smclab.flows import LATE_LINK, TRIES, at, become, end, ends, held, reason, \
     serve
 from smclab.mesh import Mesh
@@ -102,28 +102,18 @@ def lab(pair):
     return Lab(pair)
 
 
-def hammer(pod, to, count, *more):
-    """What became of @count connections, one after the other."""
-    r = pod.run([progs.path("hammer"), "--to", at(to.v4, 7000), "--count",
-                 str(count), *more], timeout=120, check=False)
-    assert r.rc == 0, r
-    return json.loads(r.out)
-
-
 @contextlib.contextmanager
 def neighbours(lab, probed=True):
     """b, e and p talk to d: SMC-R between the nodes, SMC-D in one, a plain client
     of an SMC listener. @probed: b's path is."""
-    talk = {pod.name: pod.spawn([progs.path("hammer"), "--to",
-                                 at(lab.d.v4, 7000), "--count", "0", "--pace",
-                                 "200000"]) for pod in (lab.b, lab.e, lab.p)}
+    talk = {pod.name: hammering(pod, at(lab.d.v4, 7000), count=0, pace=200000)
+            for pod in (lab.b, lab.e, lab.p)}
     said = {}
     try:
         yield said
     finally:
         for name, proc in talk.items():
-            proc.kill()
-            said[name] = json.loads(proc.out.splitlines()[-1])
+            said[name] = stop(proc)
     for name, one in said.items():
         print(f"{name} to d: {one['ok']}, SMC {one['smc']}, longest "
               f"{one['own_ms']} ms")
@@ -154,14 +144,14 @@ def off(lab):
     """Seconds of a connection from a to c with the mesh off."""
     with lab.mesh.changed(spec={"enabled": False}):
         wait_for(lambda: not lab.agents["n1"].pod("a")["armed"], 20, "off")
-        told = hammer(lab.a, lab.c, CONNECTIONS)
+        told = hammer(lab.a, at(lab.c.v4, 7000), count=CONNECTIONS)
         assert told["ok"] == CONNECTIONS, told
     wait_for(lambda: lab.agents["n1"].pod("a")["armed"], 20, "on")
     return told["seconds"] / CONNECTIONS
 
 
 def to_the_dead(lab, peer, count, off):
-    told = hammer(lab.a, peer, count)
+    told = hammer(lab.a, at(peer.v4, 7000), count=count)
     assert told["tcp"] == count and not told["errors"], told
     assert told["own_ms"] < 1000, told
     print(f"a to {peer.name}, dead and known: {told['seconds'] / count / off:.2f}"
@@ -264,15 +254,13 @@ def first_traffic(lab, n, by_service):
         if by_service:
             wait_for(lambda: lab.paths("n1").get((f.v4, FRESH_VIP), {})
                      .get("state") == "proven", 15, "the way to be proven")
-        r = f.run([progs.path("hammer"), "--to", to, "--count", str(BURST),
-                   "--threads", str(BURST)], check=False, timeout=60)
+        told = hammer(f, to, 60, count=BURST, threads=BURST)
         rows = [x for x in lab.agents["n1"].get("/v1/flows")["flows"]
                 if x["pod"] == f.name]
     if by_service:
         f.vm.run(f"nft delete table ip proxy-{g.name}")
-    assert r.rc == 0, r
     print([(x["outcome"], x["reason"], x["kernel_code"]) for x in rows])
-    return (json.loads(r.out.splitlines()[-1])["smc"],
+    return (told["smc"],
             any(int(x["kernel_code"], 16) in LATE_LINK for x in rows))
 
 
@@ -384,7 +372,7 @@ def test_dead_between_probes(lab):
                 finders.append(lab.a.spawn([progs.path("hold"),
                                             at(lab.c.v4, 7000)]))
                 wait_for(lambda n=n: doubts(lab, "n1") == n + 1, 5, "a doubt")
-            told = hammer(lab.a, lab.c, 10, "--threads", "10")
+            told = hammer(lab.a, at(lab.c.v4, 7000), count=10, threads=10)
             assert doubts(lab, "n1") <= 2
             assert told["tcp"] == 10 and not told["errors"], told
             assert told["own_ms"] < 1500, told
@@ -412,9 +400,8 @@ def test_after_the_links_were_freed(lab):
     become(lambda: ends(lab.a, lab.c), SMCR)
     wait_for(lambda: not lab.paths("n1")[lab.a.v4, lab.c.v4]["links"], 200,
              "no link", 5)    # four times as many seconds
-    burst = lab.a.spawn([progs.path("hammer"), "--to", at(lab.c.v4, 7000),
-                         "--count", str(BURST), "--threads", str(BURST),
-                         "--hold"])
+    burst = hammering(lab.a, at(lab.c.v4, 7000), count=BURST, threads=BURST,
+                      hold=True)
 
     def modes():
         return sorted(r["mode"] for r in lab.a.diag()
