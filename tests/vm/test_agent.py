@@ -266,23 +266,27 @@ def test_stream_of_flows(lab):
                         "http://agent/v1/flows?follow=1"])
     cli = lab.vm.spawn([lab.agent.binary, "flows", "-f"])
 
-    def of_a():
+    def flows_of_a():
+        """{id: {event: its line}}; a flow that is older ends perhaps."""
         whole, _, _ = raw.out.rpartition("\n")
-        events = [json.loads(x) for x in whole.splitlines()]
-        return [e for e in events if e["pod"] == "a"]
+        flows = {}
+        for e in map(json.loads, whole.splitlines()):
+            if e["pod"] == "a":
+                flows.setdefault(e["id"], {})[e["event"]] = e
+        return flows.values()
 
     def connect_until_both_see():
         assert ends(lab.a, lab.b) == SMCD
-        return {"upgraded", "closed"} <= {e["event"] for e in of_a()} \
-            and "SMC-D" in cli.out
+        assert "SMC-D" in cli.out, cli.out + cli.err
+        whole = [f for f in flows_of_a() if {"upgraded", "closed"} <= f.keys()]
+        assert whole, raw.out
+        return whole[0]
 
-    wait_for(connect_until_both_see, 30, "events")
+    flow = wait_for(connect_until_both_see, 30, "events")
+    for e in flow["upgraded"], flow["closed"]:
+        assert e["outcome"] == "smcd" and e["remote_port"] == 7000
+        assert e["remote_address"] == "10.244.1.11"
     assert followed()
-    mine = of_a()
-    up = next(e for e in mine if e["event"] == "upgraded")
-    assert up["outcome"] == "smcd" and up["remote_port"] == 7000
-    assert up["remote_address"] == "10.244.1.11"
-    assert up["id"] in {e["id"] for e in mine if e["event"] == "closed"}
     raw.kill()
     cli.kill()
     become(followed, False, 20)

@@ -248,11 +248,13 @@ static bool is_silence(int result)
 static void take_result(struct agent *a, const struct paths_batch *b, size_t i)
 {
 	struct paths *p = &a->paths;
-	struct smc_path_job job = {.key = b->keys[i], .asked_ns = b->asked_ns};
-	int result = b->probes[i].result;
+	const struct probe *probe = &b->probes[i];
+	struct smc_path_job job = {.key = b->keys[i],
+				   .asked_ns = probe->sent_ns};
+	int result = probe->result;
 
 	if (!result) {
-		job.until_ns = b->asked_ns + SMC_PATH_PROVEN_NS;
+		job.until_ns = probe->sent_ns + SMC_PATH_PROVEN_NS;
 		p->answered++;
 	} else if (is_silence(result)) {
 		p->unanswered++;
@@ -368,21 +370,36 @@ static bool fill_probe(const struct agent *a, const struct smc_path_key *key,
 	return dialled(a, &peer, &probe->peer);
 }
 
-/* The first of those that are due go to @b; in the order of their namespaces,
- * for a helper goes through them. */
+/* The first of those that are due, and others of its kind, go to @b. The kinds
+ * are what answers and what never did: a helper tells what it heard when all
+ * have answered or the time is over, and who is proven shall not wait for that.
+ */
 static void take_due(struct agent *a, struct paths_batch *b)
 {
 	struct paths *p = &a->paths;
-	size_t n = p->n_due < PROBE_MAX ? p->n_due : PROBE_MAX;
+	bool proven = paths_proven(a, &p->due[0]);
+	size_t left = 0;
 
-	qsort(p->due, n, sizeof(*p->due), mesh_path_cmp);
 	b->n = 0;
-	for (size_t i = 0; i < n; i++) {
-		b->keys[b->n] = p->due[i];
-		b->n += fill_probe(a, &p->due[i], &b->probes[b->n]);
+	for (size_t i = 0; i < p->n_due; i++)
+		if (b->n < PROBE_MAX && paths_proven(a, &p->due[i]) == proven)
+			b->keys[b->n++] = p->due[i];
+		else
+			p->due[left++] = p->due[i];
+	p->n_due = left;
+}
+
+/* In the order of their namespaces, for a helper goes from one to the next. */
+static void fill_probes(struct agent *a, struct paths_batch *b)
+{
+	size_t n = 0;
+
+	qsort(b->keys, b->n, sizeof(*b->keys), mesh_path_cmp);
+	for (size_t i = 0; i < b->n; i++) {
+		b->keys[n] = b->keys[i];
+		n += fill_probe(a, &b->keys[n], &b->probes[n]);
 	}
-	p->n_due -= n;
-	memmove(p->due, p->due + n, p->n_due * sizeof(*p->due));
+	b->n = n;
 }
 
 static int start_one(struct agent *a, struct paths_batch *b)
@@ -390,7 +407,6 @@ static int start_one(struct agent *a, struct paths_batch *b)
 	const struct probe_host host = {a->opt->proc, datapath_cgroup(a->dp)};
 	int err;
 
-	b->asked_ns = uv_hrtime();
 	err = probe_start(&b->helper, &host, b->probes, b->n, PROBE_TIMEOUT_MS);
 	if (err)
 		return err;
@@ -416,6 +432,7 @@ static void start_some(struct agent *a)
 		if (b->busy)
 			continue;
 		take_due(a, b);
+		fill_probes(a, b);
 		err = b->n ? start_one(a, b) : 0;
 		if (err)
 			log_debug("probe RDMA paths: %s", strerror(-err));

@@ -23,7 +23,6 @@ struct paths_batch {
 	struct helper helper;
 	bool running; /* the helper */
 	bool busy;    /* or its handle is not closed yet */
-	__u64 asked_ns;
 	struct probe probes[PROBE_MAX];
 	struct smc_path_key keys[PROBE_MAX];
 	size_t n;

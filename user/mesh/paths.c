@@ -11,6 +11,9 @@
 #define KNOWN (600 * SECOND)
 #define OFTEN SECOND
 #define SELDOM (10 * SECOND)
+/* Whoever asks comes once a second, but not to the millisecond: what is due a
+ * moment after would have to wait for another whole second. */
+#define MOMENT (SECOND / 4)
 
 enum mesh_path_state mesh_path_state(const struct smc_path *row, __u64 now)
 {
@@ -120,6 +123,11 @@ static __u64 interval(const struct mesh_path *p, __u64 now)
 	return 0;
 }
 
+static bool is_past(__u64 then, __u64 span, __u64 now)
+{
+	return now + MOMENT >= then + span;
+}
+
 /* Was a flow refused for it since? */
 static bool is_wished(const struct mesh_path *p)
 {
@@ -136,7 +144,7 @@ static bool is_due(const struct mesh_path *p, __u64 now)
 		return true;
 	if (is_wished(p))
 		often = OFTEN;
-	return now >= p->asked_ns + (often ?: SELDOM);
+	return is_past(p->asked_ns, often ?: SELDOM, now);
 }
 
 /*
@@ -191,7 +199,8 @@ static enum kind kind_of(const struct mesh_path *p, __u64 now)
 	if (!interval(p, now))
 		return REST;
 	/* one that is refused now is needed now, however long it waits */
-	return now >= p->asked_ns + SELDOM && !is_wished(p) ? OVERDUE : NEEDED;
+	return is_past(p->asked_ns, SELDOM, now) && !is_wished(p) ? OVERDUE
+								  : NEEDED;
 }
 
 static size_t find_due(const struct mesh_paths *paths, __u64 now,

@@ -92,7 +92,8 @@ struct mesh_path *mesh_paths_find(struct mesh_paths *paths,
 
 /*
  * mesh_paths_due - What to probe now, the most important first; it counts as
- * asked from now on.
+ * asked from now on. Asked for once a second: what is due within a quarter of
+ * that is due.
  * @out: places in paths->v, good until mesh_paths_set(). @room: of them.
  * Return: their number.
  */

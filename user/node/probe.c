@@ -158,14 +158,13 @@ static int cm_next(int fd, struct rdma_ucm_event_resp *event)
 }
 
 /* The first thing that is heard of it counts. */
-static void settle(struct asked *a, size_t i, int result, __u32 us)
+static void settle(struct asked *a, size_t i, int result)
 {
 	if (a->known[i])
 		return;
 	a->known[i] = true;
 	a->open--;
 	a->v[i].result = result;
-	a->v[i].us = us;
 }
 
 static __u64 now_us(void)
@@ -174,6 +173,15 @@ static __u64 now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
+static void settle_whole(struct asked *a, size_t i, __u64 sent_us)
+{
+	if (a->known[i])
+		return;
+	settle(a, i, 0);
+	a->v[i].us = now_us() - sent_us;
+	a->v[i].sent_ns = sent_us * 1000;
 }
 
 /* One step on. */
@@ -199,17 +207,17 @@ static void take_event(struct asked *a, const struct rdma_ucm_event_resp *e,
 	case CM_ROUTE_RESOLVED:
 		err = go_on(a, i, attempt, e, ms);
 		if (err)
-			settle(a, i, err, 0);
+			settle(a, i, err);
 		break;
 	case CM_REJECTED:
 	case CM_CONNECT_RESPONSE: /* so somebody does listen there */
-		settle(a, i, 0, now_us() - a->sent_us[i][attempt]);
+		settle_whole(a, i, a->sent_us[i][attempt]);
 		break;
 	case CM_ADDR_ERROR:
 	case CM_ROUTE_ERROR:
 	case CM_CONNECT_ERROR:
 	case CM_UNREACHABLE:
-		settle(a, i, (int)e->status < 0 ? (int)e->status : -EIO, 0);
+		settle(a, i, (int)e->status < 0 ? (int)e->status : -EIO);
 		break;
 	}
 }
@@ -265,7 +273,7 @@ static void ask(struct asked *a, size_t attempt, int ms)
 						 i * ATTEMPTS + attempt + 1,
 						 &a->v[i], ms);
 		if (err)
-			settle(a, i, err, 0);
+			settle(a, i, err);
 		take_events(a, ms); /* the earliest are answered by now */
 	}
 }
@@ -316,8 +324,9 @@ static int ask_all(const struct job *job, struct probe *v)
 	for (size_t i = 0; i < a.n; i++) {
 		v[i].result = -ETIMEDOUT;
 		v[i].us = 0;
+		v[i].sent_ns = 0;
 		if (!two_ipv4(&v[i]))
-			settle(&a, i, -EINVAL, 0);
+			settle(&a, i, -EINVAL);
 	}
 	for (size_t attempt = 0; attempt < ATTEMPTS; attempt++) {
 		ask(&a, attempt, job->ms);

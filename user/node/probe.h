@@ -42,6 +42,9 @@ struct probe {
 	 */
 	int result;
 	__u32 us; /* from the request to its answer; 0: there was none */
+	/* When the request that was answered went out, CLOCK_MONOTONIC: so long
+	 * ago the path was whole. 0: there was no answer. */
+	__u64 sent_ns;
 };
 
 /* Where the helper finds what a container may not have. */

@@ -524,6 +524,13 @@ class Cluster:
         """The kernel's rows for the connections of this pod (an object)."""
         return self.node_of(pod).diag(pod["status"]["podIP"], every)
 
+    def wait_listen(self, pod, port):
+        """A pod is ready when its program has begun, not when it listens."""
+        node, ip = self.node_of(pod), pod["status"]["podIP"]
+        wait_for(lambda: port in node.vm.call("smcdiag", "listening",
+                                              netns=node.namespace_of(ip)),
+                 PATIENCE, f"a listener on {ip}:{port}", 0.5)
+
     def exec(self, name, *argv, container=None, **kw):
         """Run a program in a pod, through the API server and kubelet."""
         namespace, _, name = name.rpartition("/")

@@ -167,6 +167,7 @@ class Deployed:
             return [r for r in self.cluster.diag(client) if r["remote"] == ip
                     and r["mode"] in ("smcr", "tcp")]
 
+        self.cluster.wait_listen(server, port)
         for _ in range(flows.TRIES):
             # a link that came too late makes it bad for a while
             self.wait_path(client, server)
