@@ -2,12 +2,14 @@
 """What happens to a cluster, each under live traffic: no connection fails, new
 ones become what they should, and the SmcNodes say what the kernels have."""
 import json
+from collections import Counter
 
 import pytest
 
 from smclab import wait_for, workload
 from smclab.cluster import PATIENCE
 from smclab.deployed import NAMESPACE, Load, Traffic
+from smclab.flows import LATE_LINK, TRIES
 from smclab.manifest import ENABLED
 from smclab.workload import ECHO_PORT
 
@@ -215,10 +217,29 @@ def test_a_second_agent_is_refused(cluster, mesh):
 
 
 def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
-    """Under new connections through the Service; once it is done, at least 95
-    in 100 are SMC, and the rest have a reason. A few pods at a time: with twenty
-    that start at once a connection takes such a node 15 s, the two kernels give
-    up on a link at different times, and what one of them took for SMC breaks."""
+    """Under new connections through the Service; once it is done and the RDMA
+    paths to all that it leads to are proven, at least 95 in 100 are SMC, and the
+    rest have a reason. A few pods at a time: with twenty that start at once a
+    connection takes such a node 15 s, the two kernels give up on a link at
+    different times, and what one of them took for SMC breaks."""
+    def burst():
+        """Of 200; again where the kernel's time was not enough for one of the
+        many links, which makes its path bad for a while."""
+        for _ in range(TRIES):
+            mesh.wait_way(traffic.client, traffic.ip)
+            got = traffic.connect(count=200)
+            assert got["errors"] == 0, got
+            rows = [f for f in mesh.ask("n1", "flows")["flows"]
+                    if f["pod"] == traffic.client_name]
+            tcp = [f for f in rows if f["outcome"] in ("tcp", "fallback")]
+            print(got["smc"], Counter(f["reason"] for f in tcp))
+            assert all(f["reason"] != "none" or int(f["kernel_code"], 16)
+                       for f in tcp)
+            if got["smc"] >= 190 or not any(
+                    int(f["kernel_code"], 16) in LATE_LINK for f in tcp):
+                break
+        return got["smc"]
+
     spread = {"node": None, "every": 10, "at_once": 2}
     try:
         traffic.replace(**spread)
@@ -228,8 +249,7 @@ def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
         cluster.rolled_out("web")
         mesh.wait_armed(*traffic.servers())
         mesh.wait_agreement()
-        got = traffic.connect(count=200)
-        assert got["errors"] == 0 and got["smc"] >= 190, got
+        assert burst() >= 190
     finally:
         traffic.replace(replicas=1)
 

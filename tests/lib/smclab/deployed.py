@@ -144,16 +144,22 @@ class Deployed:
         """What the pod's connections from or to @port are, sorted."""
         return topo.modes(self.cluster.diag(pod), port)
 
-    def wait_path(self, client, server):
-        """Until the agents of both nodes say that the RDMA path is proven."""
-        def proven(one, other):
-            ends = [p["status"]["podIP"] for p in (one, other)]
-            return any([p["own"], p["peer"]] == ends and p["state"] == "proven"
-                       for p in self.ask(one["spec"]["nodeName"],
-                                         "endpoints")["paths"])
+    def _proven(self, pod, peer):
+        """Does the agent of the pod's node say that its RDMA path to an address,
+        or the way to a Service's, is proven?"""
+        return any([p["own"], p["peer"], p["state"]]
+                   == [pod["status"]["podIP"], peer, "proven"]
+                   for p in self.ask(pod["spec"]["nodeName"],
+                                     "endpoints")["paths"])
 
-        wait_for(lambda: proven(client, server) and proven(server, client),
-                 PATIENCE, "a proven RDMA path", 1)
+    def wait_way(self, pod, address):
+        wait_for(lambda: self._proven(pod, address), PATIENCE,
+                 f"a proven RDMA path to {address}", 1)
+
+    def wait_path(self, client, server):
+        """For both ends ask before they agree."""
+        self.wait_way(client, server["status"]["podIP"])
+        self.wait_way(server, client["status"]["podIP"])
 
     def first_contact(self, client, server, port):
         """A connection that makes the link between the two pods' RDMA devices,
