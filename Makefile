@@ -271,8 +271,8 @@ fmt: ## lay out the C sources
 	$(Q)find user bpf include tests -name '*.[ch]' -exec clang-format-19 -i {} +
 
 FUZZ_SECONDS ?= 60
-FUZZ_SRC := tests/fuzz/fuzz_decode.c $(wildcard user/kube/decode*.c) \
-	user/kube/json.c $(wildcard user/mesh/*.c user/base/*.c)
+FUZZ_SRC := tests/fuzz/fuzz_decode.c $(wildcard user/objects/decode*.c) \
+	user/objects/json.c $(wildcard user/mesh/*.c user/base/*.c)
 fuzz: ## damaged Lists into the decoder for FUZZ_SECONDS (needs libclang-rt-dev)
 	@mkdir -p $(BUILD)/fuzz/found
 	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 $(SAN) -fsanitize=fuzzer $(FUZZ_SRC) \

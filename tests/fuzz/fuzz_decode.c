@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kube/decode.h"
+#include "objects/decode.h"
 #include "mesh/limits.h"
 #include "mesh/plan.h"
 

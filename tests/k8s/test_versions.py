@@ -15,7 +15,7 @@ from smclab.workload import ECHO_PORT
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAME = "smcnodes.smcmesh.io"
-ENCODER = "user/kube/encode.c"
+ENCODER = "user/objects/encode.c"
 AFTER = '\tadd_str(doc, obj, "uid", e->pod->uid);\n'
 FIELD = '\tadd_str(doc, obj, "shade", "blue");\n'
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a namespace takes for itself (user/node/local.c), and what it does not."""
+"""What a namespace takes for itself (user/node/local_addrs.c), and what it does not."""
 import os
 
 import pytest

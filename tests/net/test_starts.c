@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/starts.h"
+#include "pods/starting.h"
 #include "node/cgroup.h"
 #include "node/proc.h"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "unit.h"
-#include "kube/decode.h"
+#include "objects/decode.h"
 
 struct decoded {
 	struct mesh_world world;

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "agent/lock.h"
-#include "agent/pods.h"
+#include "node/run_dir.h"
+#include "pods/pods.h"
 
 static struct mesh_pod world_pod(const char *uid)
 {

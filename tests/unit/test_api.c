@@ -2,7 +2,7 @@
 /* What the control socket answers from, as far as no kernel is needed. */
 #include "unit.h"
 
-#include "agent/api.h"
+#include "serve/api.h"
 
 static struct smc_handshake key_of(__u32 isn, __u16 kind)
 {

@@ -8,9 +8,9 @@
  * that nobody knows yet what the others say in this round, or one by one.
  */
 #include "worlds.h"
-#include "kube/decode.h"
-#include "kube/encode.h"
-#include "mesh/publish.h"
+#include "objects/decode.h"
+#include "objects/encode.h"
+#include "mesh/node_status.h"
 
 #define NODES 3
 #define PODS 6

@@ -2,8 +2,8 @@
 /* What we write to the API; and the SmcNode we write is the SmcNode we read. */
 #include "unit.h"
 
-#include "kube/decode.h"
-#include "kube/encode.h"
+#include "objects/decode.h"
+#include "objects/encode.h"
 
 static char uid_b[] = "u-b", uid_a[] = "u-a", ns[] = "shop", web[] = "web-0",
 	    db[] = "db-0";

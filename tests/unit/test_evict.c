@@ -3,7 +3,7 @@
  */
 #include "talk.h"
 
-#include "agent/evict.h"
+#include "cluster/evict.h"
 
 #define EVICT(name) "POST /api/v1/namespaces/a%20b/pods/" name "/eviction "
 #define REFUSED "{\"message\":\"it would violate the pod's disruption budget\"}"

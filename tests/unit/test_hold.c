@@ -2,7 +2,7 @@
 /* Which pods stay armed until their addresses are taken back, and how long. */
 #include "unit.h"
 
-#include "agent/hold.h"
+#include "cluster/take_back.h"
 
 #define NOW 5000
 #define HOLD_MS 2000

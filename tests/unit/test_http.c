@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "agent/http.h"
+#include "serve/http.h"
 
 static struct server {
 	uv_loop_t loop;

@@ -4,7 +4,7 @@
 
 #include "base/base64.h"
 #include "kube/config.h"
-#include "kube/yaml.h"
+#include "objects/yaml.h"
 
 static struct bench {
 	struct tmpdir tmp;

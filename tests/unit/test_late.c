@@ -5,7 +5,7 @@
 #include <linux/smc_diag.h>
 
 #include "mesh/late.h"
-#include "node/plain.h"
+#include "node/plain_sockets.h"
 
 /* ---- mesh/late ----------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* user/node/local.c: messages as the kernel writes them. */
+/* user/node/local_addrs.c: messages as the kernel writes them. */
 #include "unit.h"
 
 #include <linux/ip_vs.h>
@@ -7,7 +7,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "node/local.h"
+#include "node/local_addrs.h"
 #include "node/nl.h"
 
 static struct nl_request message;

@@ -2,7 +2,7 @@
 /* Which RDMA paths are probed, and when. */
 #include "unit.h"
 
-#include "mesh/paths.h"
+#include "mesh/path_turns.h"
 
 #define S 1000000000ULL
 #define MS 1000000ULL

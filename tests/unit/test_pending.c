@@ -4,9 +4,9 @@
 
 #include <linux/smc_diag.h>
 
-#include "mesh/pending.h"
+#include "mesh/stale_pending.h"
 #include "node/diag.h"
-#include "node/pending.h"
+#include "node/pending_sockets.h"
 
 #define S 1000000000ULL
 

@@ -4,7 +4,7 @@
 #include "unit.h"
 
 #include "base/cleanup.h"
-#include "mesh/records.h"
+#include "mesh/record_fate.h"
 #include "node/tcpinfo.h"
 
 #define SECOND 1000000000ULL

@@ -4,7 +4,7 @@
 #include "talk.h"
 
 #include <fcntl.h>
-#include "agent/tell.h"
+#include "cluster/events.h"
 
 #define EVENTS "POST /api/v1/namespaces/ns/events "
 #define WAITING_MAX 64

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "kube/source.h"
+#include "source/source.h"
 
 #define GIVE_UP_MS 20000
 

@@ -4,7 +4,7 @@
 #include "tmpdir.h"
 
 #include "kube/client.h"
-#include "kube/source.h"
+#include "source/source.h"
 
 static struct bench {
 	struct tmpdir tmp;

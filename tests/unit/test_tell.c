@@ -2,8 +2,8 @@
 /* What the agent tells an API server: its SmcNode, and Events. */
 #include "fake_api.h"
 
-#include "agent/publish.h"
-#include "agent/report.h"
+#include "cluster/smcnode.h"
+#include "cluster/event_queue.h"
 
 #define BOOT "boot-now"
 #define NODE_PATH "GET /api/v1/nodes/n1 "

@@ -2,7 +2,7 @@
 /* The start-up taint is taken off, once. */
 #include "talk.h"
 
-#include "agent/untaint.h"
+#include "cluster/untaint.h"
 
 #define READ "GET /api/v1/nodes/n1 "
 #define PATCH "PATCH /api/v1/nodes/n1 "

@@ -3,7 +3,7 @@
 #include "unit.h"
 #include "tree.h"
 
-#include "node/whose.h"
+#include "node/pod_of_pid.h"
 
 #define UID "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 #define UID_ "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"

@@ -31,9 +31,9 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include "agent/budget.h"
-#include "agent/cluster.h"
-#include "agent/diagnose.h"
-#include "agent/lock.h"
+#include "cluster/cluster.h"
+#include "pods/lateness.h"
+#include "node/run_dir.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "base/memory.h"

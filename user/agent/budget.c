@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/budget.h"
 
-#include "agent/state.h"
+#include "pods/known.h"
 #include "base/log.h"
 #include "node/smc.h"
 

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include "agent/state.h"
+#include "pods/known.h"
 #include "base/array.h"
 #include "base/log.h"
-#include "node/pending.h"
+#include "node/pending_sockets.h"
 
 int rations_limit(struct agent *a, const struct mesh_plan *plan)
 {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/cleanup.h"
-#include "mesh/pending.h"
+#include "mesh/stale_pending.h"
 #include "mesh/plan.h"
 
 /* From one resync to the next: what was seen once, and must be seen again. */

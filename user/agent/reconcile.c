@@ -17,10 +17,10 @@
 #include <stdio.h>
 #include <string.h>
 #include "agent/budget.h"
-#include "agent/cluster.h"
-#include "agent/diagnose.h"
+#include "cluster/cluster.h"
+#include "pods/lateness.h"
 #include "agent/lease.h"
-#include "agent/ueid.h"
+#include "node/ueid.h"
 #include "base/array.h"
 #include "base/fault.h"
 #include "base/log.h"

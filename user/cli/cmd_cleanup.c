@@ -23,15 +23,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "agent/agent.h"
-#include "agent/lock.h"
-#include "agent/ueid.h"
+#include "node/run_dir.h"
+#include "node/ueid.h"
 #include "base/cleanup.h"
 #include "base/strv.h"
 #include "cli/command.h"
 #include "datapath/datapath.h"
 #include "node/netns.h"
 #include "node/proc.h"
-#include "node/whose.h"
+#include "node/pod_of_pid.h"
 
 /* Between two tries of --then-idle. */
 #define AGAIN_S 5

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include "base/strv.h"
-#include "cli/client.h"
+#include "cli/ask_agent.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "datapath/datapath.h"

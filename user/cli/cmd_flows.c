@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
-#include "cli/client.h"
+#include "cli/ask_agent.h"
 #include "cli/command.h"
 #include "cli/table.h"
 

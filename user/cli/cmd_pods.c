@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/client.h"
+#include "cli/ask_agent.h"
 #include "cli/command.h"
 #include "cli/table.h"
 

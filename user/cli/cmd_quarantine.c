@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/addr.h"
-#include "cli/client.h"
+#include "cli/ask_agent.h"
 #include "cli/command.h"
 #include "cli/table.h"
 

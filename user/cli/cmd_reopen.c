@@ -2,7 +2,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
-#include "cli/client.h"
+#include "cli/ask_agent.h"
 #include "cli/command.h"
 
 enum { OUTPUT, RUN };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
-#include "cli/client.h"
+#include "cli/ask_agent.h"
 #include "cli/command.h"
 
 enum { OUTPUT, RUN };

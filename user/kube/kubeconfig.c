@@ -11,8 +11,8 @@
 
 #include "base/base64.h"
 #include "kube/config.h"
-#include "kube/json.h"
-#include "kube/yaml.h"
+#include "objects/json.h"
+#include "objects/yaml.h"
 
 struct file {
 	const char *path;

@@ -37,7 +37,7 @@
 
 #include "base/array.h"
 #include "base/when.h"
-#include "mesh/parts.h"
+#include "mesh/draft.h"
 
 struct claim {
 	struct smc_addr addr;

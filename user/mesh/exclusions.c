@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "mesh/parts.h"
+#include "mesh/draft.h"
 
 static int cidr_cmp(const void *a, const void *b)
 {

@@ -27,7 +27,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "mesh/parts.h"
+#include "mesh/draft.h"
 
 /* How an endpoint's address is claimed, beside plan.endpoints. */
 struct claimed {

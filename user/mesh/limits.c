@@ -7,7 +7,7 @@
 
 #include "base/array.h"
 #include "base/part.h"
-#include "mesh/parts.h"
+#include "mesh/draft.h"
 
 /* What has no row in smc_pending is not counted, and would know no limit. */
 _Static_assert(MESH_PENDING_MAX <= SMC_PENDING_ENTRIES, "rows for all");

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "mesh/paths.h"
+#include "mesh/path_turns.h"
 #include "mesh/plan.h"
 
 /* An address of an armed pod of this node that can be reached over RDMA. */

@@ -26,7 +26,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "mesh/parts.h"
+#include "mesh/draft.h"
 
 __u32 mesh_node_id(const char *name)
 {

@@ -22,7 +22,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "mesh/parts.h"
+#include "mesh/draft.h"
 
 /* ---- ClusterIPs -----------------------------------------------------------
  */

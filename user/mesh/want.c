@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "mesh/parts.h"
+#include "mesh/draft.h"
 
 /* What belongs to the pod is said before what belongs to the node: a user can
  * change the first. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "node/cgroup.h"
 #include "node/kubefiles.h"
-#include "node/whose.h"
+#include "node/pod_of_pid.h"
 
 /* A pod's containers, their init's and systemd's own levels. */
 #define PROCS_DEPTH 8

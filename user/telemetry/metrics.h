@@ -15,7 +15,7 @@
 #include <smcmesh/counters.h>
 #include <smcmesh/reasons.h>
 #include "base/buf.h"
-#include "mesh/paths.h"
+#include "mesh/path_turns.h"
 
 /* X(ID, family without "smcmesh_", type, labels for the reference, help) */
 #define METRICS(X)                                                              \

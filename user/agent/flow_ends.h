@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of flows whose end no program of ours tells (mesh/record_fate.h): what
+ * socket diagnosis says of them is written down. */
+#pragma once
+
+#include "pods/known.h"
+#include "mesh/record_fate.h"
+
+enum records_which {
+	RECORDS_ALL,
+	RECORDS_OPEN,
+	RECORDS_UNTOLD, /* the open ones whose end diagnosis alone can tell */
+};
+
+/*
+ * records_of - Those of one namespace, with their index.
+ * Return: 0 or a negative errno. Free with mesh_records_free(), also then.
+ */
+must_check int records_of(struct agent *a, __u64 netns_cookie,
+			  enum records_which which, struct mesh_records *out);
+
+/* records_settle - @found was asked for @asked at @asked_ns, CLOCK_MONOTONIC.
+ */
+void records_settle(struct agent *a, const struct mesh_records *asked,
+		    const struct plain *found, __u64 asked_ns);
+
+/*
+ * records_sweep - Go through all that are open: those of namespaces that are
+ * gone are closed, and so are handshakes that will never end; pods that have
+ * others get their turn of diagnosis, armed or not. A bounded number is closed,
+ * the next sweep goes on.
+ */
+void records_sweep(struct agent *a);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/take_back.h"
+
+/* How long a pod stays armed for its addresses to be taken back. */
+#define HOLD_MS 2000
+
+/* What a person changed may wait for the others; what was found wrong with the
+ * pod may not: of an annotation that is not understood nothing is excluded. */
+static bool may_wait(enum smc_reason reason)
+{
+	return reason == SMC_REASON_NOT_ANNOTATED ||
+	       reason == SMC_REASON_MESH_OFF;
+}
+
+static bool begin(struct pod *p, enum smc_reason reason, __u64 acked, __u64 now)
+{
+	/* A hostNetwork pod's cgroup is denied at once: nobody offers to a
+	 * node's address but at the ports that its own SmcNode lists. And a pod
+	 * that is not wanted excludes nothing any more: who did is not held. */
+	if (p->host_network || p->excludes || !p->armed || p->refused ||
+	    !p->facts.cookie || !p->published.n || !may_wait(reason) || !acked)
+		return false;
+	p->hold_number = 0;
+	p->hold_until = now + HOLD_MS;
+	return true;
+}
+
+static bool goes_on(const struct pod *p, enum smc_reason reason, __u64 acked,
+		    __u64 now)
+{
+	if (!p->armed || !may_wait(reason) || now >= p->hold_until)
+		return false;
+	return !p->hold_number || acked < p->hold_number;
+}
+
+bool hold_armed(struct pods *pods, struct mesh_plan *plan, __u64 acked,
+		__u64 now)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < plan->n_pods; i++) {
+		struct plan_pod *row = &plan->pods[i];
+		struct pod *p = pods_find(pods, row->pod->uid);
+
+		if (!p)
+			continue;
+		if (row->armed ||
+		    !(p->hold_until ? goes_on(p, row->reason, acked, now)
+				    : begin(p, row->reason, acked, now))) {
+			p->hold_until = 0;
+			continue;
+		}
+		row->armed = true;
+		row->pod_id = p->id;
+		row->netns_cookie = p->facts.cookie;
+		row->value = p->kernel;
+		any = true;
+	}
+	return any;
+}
+
+void hold_made(struct pods *pods, __u64 number)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (pods->v[i]->hold_until && !pods->v[i]->hold_number)
+			pods->v[i]->hold_number = number;
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A List to a world: finds the objects, lets the other decode_*.c read them,
+ * and sees to it that each is there once.
+ *
+ * A list is an object of kind List, or of any kind that ends in List: what
+ * `kubectl get -o json` prints, and what the API itself answers, where the
+ * items of a PodList do not repeat their kind. Lists may hold lists.
+ */
+#include "objects/decode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "objects/objects.h"
+
+/* kubectl never nests; joining files by hand does, once or twice. */
+#define LISTS_MAX_DEPTH 8
+
+struct decoder {
+	struct mesh_world world;
+	struct buf *notes;
+	size_t index; /* of the item, in its list: to name one without a name */
+	bool have_mesh, have_asm;
+};
+
+/* ---- shared by the objects ------------------------------------------------
+ */
+
+int set_str(char **out, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*out);
+	*out = copy;
+	return 0;
+}
+
+int set_uid(char **out, const char *uid, const char *ns, const char *name)
+{
+	_cleanup_(buf_free) struct buf made = {0};
+
+	if (uid)
+		return set_str(out, uid);
+	if (buf_printf(&made, "%s/%s", ns, name))
+		return -ENOMEM;
+	*out = buf_take(&made);
+	return *out ? 0 : -ENOMEM;
+}
+
+static bool name_ok(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz"
+				      "0123456789._-:";
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= 253 && strspn(name, allowed) == len;
+}
+
+int get_name(const struct json_object *o, const char *path, const char **out)
+{
+	const char *name;
+	int got = json_str(o, path, &name);
+
+	if (got <= 0)
+		return got;
+	/* The API says "" for what is not set. */
+	if (!*name)
+		return 0;
+	if (!name_ok(name)) {
+		json_say(o,
+			 "%s is no name: expected at most 253 of "
+			 "A-Z a-z 0-9 . _ - :",
+			 path);
+		return -EINVAL;
+	}
+	*out = name;
+	return 1;
+}
+
+/* ---- the kinds ------------------------------------------------------------
+ */
+
+/* add_TYPE - Decode one, append it to its array of the world. */
+#define ADDER(type, array)                                              \
+	static int add_##type(struct decoder *d, struct json_object *o) \
+	{                                                               \
+		struct mesh_##type made, *slot;                         \
+		int err = decode_##type(o, &made);                      \
+                                                                        \
+		if (err)                                                \
+			return err;                                     \
+		slot = array_push(d->world.array, d->world.n_##array);  \
+		if (!slot) {                                            \
+			mesh_##type##_free(&made);                      \
+			return -ENOMEM;                                 \
+		}                                                       \
+		*slot = made;                                           \
+		return 0;                                               \
+	}
+ADDER(pod, pods)
+ADDER(node, nodes)
+ADDER(namespace, namespaces)
+ADDER(service, services)
+ADDER(slice, slices)
+#undef ADDER
+
+/* Of two configurations the later counts. */
+static bool counts(const struct json_object *o, bool *have)
+{
+	struct json_object with = json_with(o, "the later one counts");
+
+	if (!config_named_default(o))
+		return false;
+	if (*have)
+		json_say(&with, "it is listed twice");
+	*have = true;
+	return true;
+}
+
+static int add_mesh(struct decoder *d, struct json_object *o)
+{
+	if (!counts(o, &d->have_mesh))
+		return 0;
+	config_reset_mesh(&d->world.config);
+	return decode_mesh(o, &d->world.config);
+}
+
+static int add_asm(struct decoder *d, struct json_object *o)
+{
+	if (!counts(o, &d->have_asm))
+		return 0;
+	d->world.config.asm_enabled = MESH_UNSET;
+	return decode_asm(o, &d->world.config);
+}
+
+static const struct kind {
+	const char *name, *group;
+	int (*add)(struct decoder *d, struct json_object *o);
+	bool namespaced;
+} kinds[] = {
+	{"Pod", "", add_pod, true},
+	{"Namespace", "", add_namespace, false},
+	{"Service", "", add_service, true},
+	{"EndpointSlice", "discovery.k8s.io", add_slice, true},
+	{"SmcNode", "smcmesh.io", add_node, false},
+	{"SmcMesh", "smcmesh.io", add_mesh, false},
+	{"ASMMeshConfig", "istio.alibabacloud.com", add_asm, false},
+};
+
+static const struct kind *find_kind(const char *name)
+{
+	for (size_t i = 0; name && i < array_size(kinds); i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	return NULL;
+}
+
+/* The version is not looked at: fields are only ever added. */
+static bool group_matches(const struct kind *kind, const char *api_version)
+{
+	const char *slash = strchr(api_version, '/');
+	size_t len = slash ? (size_t)(slash - api_version) : 0;
+
+	return len == strlen(kind->group) &&
+	       !memcmp(api_version, kind->group, len);
+}
+
+static yyjson_val *metadata_of(const struct json_object *o, const char *path,
+			       const char *key)
+{
+	yyjson_val *all = NULL;
+
+	return json_obj(o, path, &all) > 0 ? yyjson_obj_get(all, key) : NULL;
+}
+
+yyjson_val *object_label(const struct json_object *o, const char *key)
+{
+	return metadata_of(o, "metadata.labels", key);
+}
+
+yyjson_val *object_annotation(const struct json_object *o, const char *key)
+{
+	return metadata_of(o, "metadata.annotations", key);
+}
+
+int object_name(const char *kind, bool namespaced, yyjson_val *val,
+		size_t index, struct buf *out)
+{
+	yyjson_val *meta = yyjson_obj_get(val, "metadata");
+	const char *name = json_value_str(yyjson_obj_get(meta, "name"), 253);
+	const char *ns = json_value_str(yyjson_obj_get(meta, "namespace"), 253);
+
+	if (!name || !name_ok(name))
+		return buf_printf(out, "%s (items[%zu])", kind, index);
+	if (!namespaced)
+		return buf_printf(out, "%s %s", kind, name);
+	return buf_printf(out, "%s %s/%s", kind,
+			  ns && name_ok(ns) ? ns : "default", name);
+}
+
+static int add_object(struct decoder *d, const struct kind *kind,
+		      yyjson_val *val)
+{
+	_cleanup_(buf_free) struct buf name = {0};
+	struct json_object o = {.notes = d->notes, .val = val};
+	const char *text = NULL;
+	int got;
+
+	if (object_name(kind->name, kind->namespaced, val, d->index, &name))
+		return -ENOMEM;
+	o.name = name.data;
+	o.consequence = "it is left out";
+	got = get_name(&o, "metadata.name", &text);
+	if (!got)
+		json_note(&o, "metadata.name", NULL, "a name");
+	if (got <= 0)
+		return 0;
+	got = json_str(&o, "apiVersion", &text);
+	if (got > 0 && !group_matches(kind, text))
+		json_say(&o, "it is a %s of apiVersion \"%.100s\", not ours",
+			 kind->name, text);
+	if (got < 0 || (got > 0 && !group_matches(kind, text)))
+		return 0;
+	got = kind->add(d, &o);
+	return got == -EINVAL ? 0 : got;
+}
+
+/* ---- lists ----------------------------------------------------------------
+ */
+
+/* "PodList" is a list of "Pod". Return: length of the item's kind, or -1. */
+static int list_of(const char *kind)
+{
+	size_t len = kind ? strlen(kind) : 0;
+
+	return len >= 4 && !strcmp(kind + len - 4, "List") ? (int)len - 4 : -1;
+}
+
+static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
+		    int depth);
+
+/* @of: the kind if the item does not say it, or "". */
+static int add_item(struct decoder *d, yyjson_val *val, size_t index,
+		    const char *of, int depth)
+{
+	yyjson_val *said = yyjson_obj_get(val, "kind");
+	const char *kind = said ? json_value_str(said, JSON_STR_MAX) : of;
+	struct json_object o = {.notes = d->notes,
+				.val = val,
+				.name = "the List",
+				.array = "items",
+				.consequence = "the item is left out",
+				.index = index};
+	const struct kind *known = find_kind(kind);
+
+	d->index = index;
+	if (!yyjson_is_obj(val)) {
+		json_note(&o, "", val, "an object");
+		return 0;
+	}
+	if (!kind || !*kind) {
+		json_note(&o, "kind", said, "a string");
+		return 0;
+	}
+	if (known)
+		return add_object(d, known, val);
+	if (list_of(kind) < 0)
+		return 0;
+	if (depth == LISTS_MAX_DEPTH) {
+		json_say(&o, "lists are nested more than %d deep", depth);
+		return 0;
+	}
+	return add_list(d, val, kind, depth + 1);
+}
+
+static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
+		    int depth)
+{
+	yyjson_val *items = yyjson_obj_get(list, "items"), *val;
+	struct json_object o = {.notes = d->notes,
+				.val = list,
+				.name = kind,
+				.consequence = "the list is left out"};
+	char of[32] = "";
+	size_t i, n;
+	int len = list_of(kind), err = 0;
+
+	if (len < (int)sizeof(of))
+		memcpy(of, kind, len);
+	/* Go writes an empty list as null where nobody made it an array. */
+	if (!yyjson_is_arr(items) && !yyjson_is_null(items)) {
+		json_note(&o, "items", items, "an array");
+		return 0;
+	}
+	yyjson_arr_foreach (items, i, n, val)
+		if (!err)
+			err = add_item(d, val, i, of, depth);
+	return err;
+}
+
+/* ---- the text -------------------------------------------------------------
+ */
+
+static int broken(const char *json, size_t len, const yyjson_read_err *err,
+		  struct buf *error)
+{
+	size_t line = 1, column = 1, chars = 0;
+
+	if (err->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+		return -ENOMEM;
+	yyjson_locate_pos(json, len, err->pos, &line, &column, &chars);
+	buf_printf(error, "broken JSON at line %zu, column %zu: %s",
+		   line ? line : 1, column ? column : 1, err->msg);
+	return -EINVAL;
+}
+
+/* What is no list and no object of ours is refused as a whole: taken for an
+ * empty list it would disarm everything. */
+static int check_root(yyjson_val *root, struct buf *error)
+{
+	static const char expected[] = "expected a Kubernetes List in JSON";
+	const char *kind = json_value_str(yyjson_obj_get(root, "kind"), 253);
+	yyjson_val *items = yyjson_obj_get(root, "items");
+	char found[JSON_RENDER_MAX];
+
+	if (!yyjson_is_obj(root))
+		buf_printf(error, "%s, found %s", expected,
+			   json_render(root, found));
+	else if (!kind)
+		buf_printf(error, "%s, found an object whose kind is %s",
+			   expected,
+			   json_render(yyjson_obj_get(root, "kind"), found));
+	else if (!find_kind(kind) && list_of(kind) < 0)
+		buf_printf(error, "%s, found one %s", expected,
+			   json_render(yyjson_obj_get(root, "kind"), found));
+	else if (!find_kind(kind) && !yyjson_is_arr(items) &&
+		 !yyjson_is_null(items))
+		buf_printf(error, "%s, found a List whose items are %s",
+			   expected, json_render(items, found));
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static void decoder_free(struct decoder *d)
+{
+	mesh_world_free(&d->world);
+}
+
+int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
+		     struct buf *notes, struct buf *error)
+{
+	_cleanup_(decoder_free) struct decoder d = {.notes = notes};
+	_doc_ yyjson_doc *doc = NULL;
+	yyjson_read_err bad;
+	int err;
+
+	mesh_world_init(&d.world);
+	/* Not YYJSON_READ_INSITU, so the text is only read. */
+	doc = yyjson_read_opts((char *)json, len, 0, NULL, &bad);
+	if (!doc)
+		return broken(json, len, &bad, error);
+	err = check_root(yyjson_doc_get_root(doc), error);
+	if (!err)
+		err = add_item(&d, yyjson_doc_get_root(doc), 0, "", 0);
+	if (!err)
+		err = world_once(&d.world, notes);
+	if (!err)
+		err = notes->err;
+	if (err)
+		return err;
+	*out = d.world;
+	memset(&d.world, 0, sizeof(d.world));
+	return 0;
+}

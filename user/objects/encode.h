@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What we write to the API, as JSON. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "mesh/node_status.h"
+
+/* The one field manager of everything we apply. */
+#define KUBE_FIELD_MANAGER "smcmesh"
+
+struct kube_rdma {
+	const char *device, *netdev;
+	unsigned int port;
+	const char *subnet;  /* "10.244.0.0/16", NULL: not known */
+	const char *address; /* in that: what a probe of the path here dials */
+};
+
+/* Nothing is owned. NULL strings are left out. */
+struct kube_smcnode {
+	const char *name;
+	const char *kernel, *boot_id;
+	const char *converter, *selector; /* or "none" */
+	__u32 transports;		  /* enum smc_transport bits */
+	const char *const *ueids;
+	size_t n_ueids;
+	const struct kube_rdma *rdma;
+	size_t n_rdma;
+	const struct mesh_publish *publish; /* endpoints and condition */
+};
+
+/*
+ * kube_encode_smcnode - The SmcNode with its status, whole, for
+ *   PATCH /apis/smcmesh.io/v1alpha1/smcnodes/NAME/status
+ *         ?fieldManager=smcmesh&force=true   (application/apply-patch+yaml)
+ * Its metadata is the name alone. The same state gives the same text, so that
+ * comparing two texts tells whether there is news. kube_decode_smcnode() reads
+ * it back.
+ *
+ * Return: 0, appended to @out; or -ENOMEM.
+ */
+must_check int kube_encode_smcnode(const struct kube_smcnode *n,
+				   struct buf *out);
+
+/*
+ * kube_encode_smcnode_new - The object without a status, owned by its Node, for
+ *   PATCH
+ * /apis/smcmesh.io/v1alpha1/smcnodes/NAME?fieldManager=smcmesh&force=true which
+ * makes it if it is not there (the status cannot be applied before).
+ * @node_uid: of the Node called @name.
+ */
+must_check int kube_encode_smcnode_new(const char *name, const char *node_uid,
+				       struct buf *out);
+
+/* An Event about a pod of this node. Nothing is owned. */
+struct kube_event {
+	const char *ns, *pod, *uid;
+	const char *node;    /* ours: who reports */
+	bool warning;	     /* else type Normal */
+	const char *reason;  /* CamelCase: "LateListener" */
+	const char *message; /* cut at 1024 bytes, as the API wants */
+	long long when;	     /* seconds since 1970 */
+};
+
+/*
+ * kube_encode_event - For POST /api/v1/namespaces/NS/events.
+ * Its name is made of pod, UID, reason and message, so the same event said
+ * again (by an agent that was restarted) is answered 409, which is fine.
+ */
+must_check int kube_encode_event(const struct kube_event *e, struct buf *out);
+
+/*
+ * kube_encode_eviction - For POST /api/v1/namespaces/NS/pods/POD/eviction: the
+ * pod of this @uid, and not one that has got its name since.
+ */
+must_check int kube_encode_eviction(const char *ns, const char *pod,
+				    const char *uid, struct buf *out);
+
+/*
+ * kube_encode_untaint - The JSON patch (application/json-patch+json) that takes
+ * the taints with @key off a Node, and fails where they changed meanwhile.
+ * @node: the Node as the API gave it, @len bytes.
+ * Return: 1, appended to @out; 0: there is no such taint; -EINVAL: no Node; or
+ * -ENOMEM.
+ */
+must_check int kube_encode_untaint(const char *node, size_t len,
+				   const char *key, struct buf *out);

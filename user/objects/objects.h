@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One Kubernetes object to its mesh type; only user/kube includes this.
+ *
+ * Return: 0; -EINVAL: the object is left out, which was noted, and *@out holds
+ * nothing; -ENOMEM, likewise.
+ */
+#pragma once
+
+#include "objects/json.h"
+#include "mesh/model.h"
+
+must_check int decode_pod(struct json_object *o, struct mesh_pod *out);
+must_check int decode_node(struct json_object *o, struct mesh_node *out);
+must_check int decode_namespace(struct json_object *o,
+				struct mesh_namespace *out);
+must_check int decode_service(struct json_object *o, struct mesh_service *out);
+must_check int decode_slice(struct json_object *o, struct mesh_slice *out);
+
+/* These two change only what the object says well; @out is valid before and
+ * after. */
+must_check int decode_mesh(struct json_object *o, struct mesh_config *out);
+must_check int decode_asm(struct json_object *o, struct mesh_config *out);
+
+/* config_named_default - Is it the one that counts? If not it is noted. */
+bool config_named_default(const struct json_object *o);
+
+/* config_reset_mesh - As if there were no SmcMesh; what ASMMeshConfig says
+ * stays. */
+void config_reset_mesh(struct mesh_config *c);
+
+/* set_str - A copy of @text instead of *@out. Return: 0 or -ENOMEM. */
+must_check int set_str(char **out, const char *text);
+
+/* set_uid - *@out: @uid, or "NS/NAME" where it is NULL. */
+must_check int set_uid(char **out, const char *uid, const char *ns,
+		       const char *name);
+
+/* get_name - Like json_str() for a name that is printed, compared and used as a
+ * label: at most 253 of A-Z a-z 0-9 . _ - : */
+must_check int get_name(const struct json_object *o, const char *path,
+			const char **out);
+
+/* object_label, object_annotation - The value of one, or NULL: there is none.
+ * (A key with dots is no path of json.h's.) Where the labels, or annotations,
+ * are no object at all that is noted, and there is none. */
+yyjson_val *object_label(const struct json_object *o, const char *key);
+yyjson_val *object_annotation(const struct json_object *o, const char *key);
+
+/* object_name - Append "Pod default/web-0" or "SmcNode n1", or "Pod (items[3])"
+ * if @val has no name. Return: 0 or -ENOMEM. */
+must_check int object_name(const char *kind, bool namespaced, yyjson_val *val,
+			   size_t index, struct buf *out);
+
+/* world_once - See to it that each object is in @w once: of two the later
+ * stays, which is noted. Return: 0 or -ENOMEM. */
+must_check int world_once(struct mesh_world *w, struct buf *notes);
+
+/* ---- decode_annotations.c ------------------------------------------------ */
+
+struct annotations {
+	yyjson_val *val; /* metadata.annotations, an object */
+	const char *of;	 /* "" or " of its Namespace", for sentences */
+};
+
+/* annotation - The text of one, NULL if it is no string, or longer than @max.
+ * *@said: is there one at all? */
+const char *annotation(const struct annotations *a, const char *key, size_t max,
+		       bool *said);
+
+/* annotation_problem - Unless *@problem is there already, make it say that
+ * @key has its value and not what was expected. Return: 0 or -ENOMEM. */
+must_check int annotation_problem(const struct annotations *a, char **problem,
+				  const char *key, const char *expected);
+
+/* annotations_read - Those that Pods and Namespaces have in common. What is
+ * not understood is in `problem`. Return: 0; or -ENOMEM: what was read so far
+ * is the caller's all the same. */
+must_check int annotations_read(const struct json_object *o,
+				const struct annotations *a,
+				struct mesh_default *enabled,
+				struct mesh_default *in,
+				struct mesh_default *out);
+
+/* ---- decode_ends.c ------------------------------------------------------- */
+
+/* decode_ends - Where connections to a pod end, as far as its object says:
+ * pod->forwards and pod->host_ports. After pod->host_network was read. Return:
+ * 0, -EINVAL noted, or -ENOMEM. */
+must_check int decode_ends(const struct json_object *o, struct mesh_pod *pod);
+
+/* ---- decode_containers.c ------------------------------------------------- */
+
+/*
+ * decode_containers - The containers that stay, whose they are, and the proxy
+ * that one of them seems to be. pod->host_network is known.
+ * Return: 0, -ENOMEM, or -EINVAL, noted: something is not understood.
+ */
+must_check int decode_containers(const struct json_object *o,
+				 struct mesh_pod *pod);
+
+/* ---- decode_limits.c ----------------------------------------------------- */
+
+/* decode_mesh_limits - SmcMesh's limits, lease and allowUnencrypted; what it
+ * does not say well stays. */
+void decode_mesh_limits(const struct json_object *o, struct mesh_config *out);
+
+/* decode_pod_limits - A pod's annotation that asks for less; what is not
+ * understood is its `problem`. Return: 0 or -ENOMEM. */
+must_check int decode_pod_limits(const struct annotations *a,
+				 struct mesh_pod *pod);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was opened in armed pods before arming: late listeners, late flows. */
+#pragma once
+
+#include "pods/known.h"
+
+/* diagnose - After a reconcile: find it in each armed pod that was looked at
+ * since the last time, one pod at a time, in a small part of the time. Of a pod
+ * that is not armed nothing is late. */
+void diagnose(struct agent *a);
+
+/*
+ * diagnose_now - In this pod, whoever's turn it is.
+ * Return: 0; -EAGAIN: there is no plan to judge its flows by; or a negative
+ * errno.
+ */
+must_check int diagnose_now(struct agent *a, struct pod *p);
+
+/*
+ * diagnose_end - End the late flows of @p, as the last diagnose() found them.
+ * Return: how many were ended, or a negative errno.
+ */
+must_check int diagnose_end(const struct agent *a, const struct pod *p);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pods/locate.h"
+
+#include <errno.h>
+#include <string.h>
+#include "node/podspace.h"
+
+/* So long kubelet's directory of a pod that runs may be without a process
+ * before these are searched for elsewhere. A sandbox that is made anew is
+ * sooner there. */
+#define SEARCH_AFTER_MS 2000
+
+/* Once it was found it is there while the process lives; a search reads all
+ * processes of the node, and there may be many such pods. */
+static int search(const struct pod *p, const struct pod_how *how,
+		  struct place *out)
+{
+	int err = podspace_again(how->proc, p->cgroup_uid, &p->found.process,
+				 out);
+
+	if (!err)
+		return 0;
+	err = podspace_search(how->proc, p->cgroup_uid, out);
+	if (!err && how->starts)
+		starts_seek(how->starts);
+	return err;
+}
+
+/* @there: kubelet's directory has a process. One that was armed before this
+ * agent began is not disarmed while we wait. */
+static bool is_elsewhere(struct pod *p, const struct pod_how *how, bool there)
+{
+	if (!there && !p->missing)
+		p->missing_since = how->now;
+	p->missing = !there;
+	return p->missing && p->running &&
+	       (p->before || how->now - p->missing_since >= SEARCH_AFTER_MS);
+}
+
+static int find_by_process(struct pod *p, const struct pod_how *how,
+			   struct place *out)
+{
+	int err = how->starts ? starts_place(how->starts, p->cgroup_uid, out)
+			      : -ESRCH;
+
+	if (err == -ESRCH)
+		return search(p, how, out);
+	return is_elsewhere(p, how, err != -ENOENT) ? search(p, how, out) : err;
+}
+
+int find_space(struct pod *p, const struct pod_how *how, struct place *out)
+{
+	char host[PATH_MAX];
+
+	if (!p->host_network && p->netns_path)
+		return place_open(p->netns_path, out);
+	if (!p->host_network)
+		return find_by_process(p, how, out);
+	snprintf(host, sizeof(host), "%s/1/ns/net", how->proc);
+	return place_open(host, out);
+}
+
+void find_cgroup(struct pod *p, const struct pod_how *how,
+		 char path[CGROUP_PATH_MAX])
+{
+	p->cgroup_id = 0;
+	if (!p->host_network || !how->cgroup)
+		return;
+	if (cgroup_find_pod(how->cgroup, p->cgroup_uid, path) ||
+	    is_elsewhere(p, how, cgroup_populated(path)) ||
+	    cgroup_id(path, &p->cgroup_id))
+		p->cgroup_id = 0;
+}

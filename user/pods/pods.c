@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pods/pods.h"
+
+#include <errno.h>
+#include <string.h>
+#include "pods/locate.h"
+#include "base/array.h"
+#include "base/log.h"
+#include "mesh/late.h"
+#include "mesh/owners.h"
+#include "node/listens.h"
+
+/* A namespace that answered before and does not now (a fork that failed, a
+ * helper killed for being late) stays as it was for so many looks. */
+#define FAILURES_MAX 3
+
+/* The waits of a pod that cannot be armed (yet), ms: doubled from one to the
+ * other. After those a resync is not far. */
+#define RETRY_FIRST_MS 50
+#define RETRY_LAST_MS 3200
+
+/* One look of a second, and the next such one: how long the agent leaves a pod
+ * alone that has come to no end. */
+#define SLOW_FIRST_MS 2000
+#define SLOW_LAST_MS 128000
+
+static void pod_free(struct pod *p)
+{
+	if (!p)
+		return;
+	netns_facts_free(&p->facts);
+	free(p->late);
+	free(p->late_flows);
+	free(p->where);
+	free(p->cgroup_uid);
+	free(p->listens.v);
+	free(p->addrs.v);
+	free(p->published.v);
+	free(p->uid);
+	free(p->ns);
+	free(p->name);
+	free(p->netns_path);
+	free(p->problem);
+	free(p->evict.said);
+	free(p);
+}
+
+static void pod_cleanup(struct pod **p)
+{
+	pod_free(*p);
+}
+
+void pods_free(struct pods *pods)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		pod_free(pods->v[i]);
+	free(pods->v);
+	free(pods->adopted);
+	memset(pods, 0, sizeof(*pods));
+}
+
+void pods_avoid(struct pods *pods, __u32 id)
+{
+	if (id > pods->last_id)
+		pods->last_id = id;
+}
+
+void pods_avoid_slot(struct pods *pods, __u32 slot)
+{
+	pods->before[slot % SMC_PODS] = true;
+}
+
+void pods_forget_before(struct pods *pods)
+{
+	memset(pods->before, 0, sizeof(pods->before));
+}
+
+int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
+	       bool refused)
+{
+	struct pods_adopted *a = array_push(pods->adopted, pods->n_adopted);
+
+	if (!a)
+		return -ENOMEM;
+	*a = (struct pods_adopted){key, id, cgroup, refused};
+	pods_avoid(pods, id);
+	pods_avoid_slot(pods, smc_slot(id));
+	return 0;
+}
+
+struct pod *pods_find(const struct pods *pods, const char *uid)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (!strcmp(pods->v[i]->uid, uid))
+			return pods->v[i];
+	return NULL;
+}
+
+struct pod *pods_by_cgroup(const struct pods *pods, const char *cgroup_uid)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (!strcmp(pods->v[i]->cgroup_uid, cgroup_uid))
+			return pods->v[i];
+	return NULL;
+}
+
+struct pod *pods_by_name(const struct pods *pods, const char *ns,
+			 const char *name)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (!strcmp(pods->v[i]->ns, ns) &&
+		    !strcmp(pods->v[i]->name, name))
+			return pods->v[i];
+	return NULL;
+}
+
+struct pod *pods_by_id(const struct pods *pods, __u32 id)
+{
+	for (size_t i = 0; id && i < pods->n; i++)
+		if (pods->v[i]->id == id)
+			return pods->v[i];
+	return NULL;
+}
+
+struct pod *pods_by_slot(const struct pods *pods, __u32 slot)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (pods->v[i]->id && smc_slot(pods->v[i]->id) == slot)
+			return pods->v[i];
+	return NULL;
+}
+
+/* ---- numbers ------------------------------------------------------------- */
+
+/* Counting on from the last one: the slot of a pod that has just gone is the
+ * last to come. 0: every slot has a pod. */
+static __u32 number_new(struct pods *pods)
+{
+	__u32 id = pods->last_id, slot;
+
+	for (unsigned int i = 0; i < SMC_PODS; i++) {
+		slot = smc_slot(++id);
+		if (smc_is_pod_slot(slot) && !pods->before[slot] &&
+		    !pods_by_slot(pods, slot)) {
+			pods->last_id = id;
+			return id;
+		}
+	}
+	return 0;
+}
+
+/* Of the agent before us: it is given once. 0: none, or one that is no use. */
+static __u32 number_before(struct pods *pods, struct pod *p)
+{
+	__u64 key = p->host_network ? p->cgroup_id : p->facts.cookie;
+
+	for (size_t i = 0; i < pods->n_adopted; i++) {
+		struct pods_adopted *a = &pods->adopted[i];
+		__u32 id = a->id;
+
+		if (a->key != key || a->cgroup != p->host_network || !id)
+			continue;
+		a->id = 0;
+		p->refused = a->refused;
+		return smc_is_pod_slot(smc_slot(id)) &&
+				       !pods_by_slot(pods, smc_slot(id))
+			       ? id
+			       : 0;
+	}
+	return 0;
+}
+
+void pods_number(struct pods *pods, struct pod *p)
+{
+	if (!p->id)
+		p->id = number_before(pods, p) ?: number_new(pods);
+}
+
+/* ---- from the world ---------------------------------------------------- */
+
+static int text_set(char **to, const char *from)
+{
+	char *copy = NULL;
+
+	if (!*to && !from)
+		return 0;
+	if (*to && from && !strcmp(*to, from))
+		return 0;
+	if (from) {
+		copy = strdup(from);
+		if (!copy)
+			return -ENOMEM;
+	}
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int addrs_set(struct mesh_addrs *to, const struct mesh_addrs *from)
+{
+	struct smc_addr *v = NULL;
+
+	if (from->n) {
+		v = reallocarray(NULL, from->n, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		memcpy(v, from->v, from->n * sizeof(*v));
+	}
+	free(to->v);
+	to->v = v;
+	to->n = from->n;
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
+{
+	return a->n == b->n &&
+	       (!a->n || !memcmp(a->v, b->v, a->n * sizeof(*a->v)));
+}
+
+static int pod_update(struct pod *p, const struct mesh_pod *pod)
+{
+	if (!same_text(p->netns_path, pod->netns_path) ||
+	    p->host_network != pod->host_network)
+		p->stale = true;
+	if (p->stale || !same_addrs(&p->addrs, &pod->addrs))
+		pod_retry_soon(p);
+	p->host_network = pod->host_network;
+	p->running = pod->running;
+	p->replaced = pod->replaced;
+	return text_set(&p->cgroup_uid, pod->cgroup_uid ?: pod->uid) ?:
+	       text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
+	       text_set(&p->name, pod->name) ?:
+	       text_set(&p->netns_path, pod->netns_path) ?:
+	       addrs_set(&p->addrs, &pod->addrs);
+}
+
+struct pod *pods_put(struct pods *pods, const struct mesh_pod *pod)
+{
+	_cleanup_(pod_cleanup) struct pod *fresh = NULL;
+	struct pod *p = pods_find(pods, pod->uid), **place;
+
+	if (p)
+		return pod_update(p, pod) ? NULL : p;
+	fresh = calloc(1, sizeof(*fresh));
+	if (!fresh || pod_update(fresh, pod))
+		return NULL;
+	fresh->stale = true;
+	place = array_push(pods->v, pods->n);
+	if (!place)
+		return NULL;
+	*place = take_ptr(fresh);
+	return *place;
+}
+
+void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
+		void *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		struct pod *p = pods->v[i];
+
+		if (p->mark) {
+			p->mark = false;
+			pods->v[kept++] = p;
+			continue;
+		}
+		gone(p, arg);
+		pod_free(p);
+	}
+	pods->n = kept;
+}
+
+void pods_stale(struct pods *pods)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		pods->v[i]->stale = true;
+}
+
+bool pods_stale_at(struct pods *pods, const char *path)
+{
+	size_t len = strlen(path);
+	bool found = false;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		struct pod *p = pods->v[i];
+
+		if (!p->netns_path || strncmp(p->netns_path, path, len) ||
+		    (p->netns_path[len] && p->netns_path[len] != '/'))
+			continue;
+		p->stale = true;
+		pod_retry_soon(p);
+		found = true;
+	}
+	return found;
+}
+
+/* ---- those that wait --------------------------------------------------- */
+
+static bool waits(const struct pod *p)
+{
+	return p->wanted && !p->refused &&
+	       (!p->armed || p->published.n < p->addrs.n);
+}
+
+void pod_retry_soon(struct pod *p)
+{
+	p->retry_at = 0;
+	p->retry_ms = 0;
+}
+
+/* Return: is it its time? */
+static bool retry_pod(struct pod *p, __u64 now)
+{
+	if (!waits(p)) {
+		pod_retry_soon(p);
+		return false;
+	}
+	if (!p->retry_at && p->retry_ms < RETRY_LAST_MS) {
+		p->retry_ms = p->retry_ms ? 2 * p->retry_ms : RETRY_FIRST_MS;
+		p->retry_at = now + p->retry_ms;
+	}
+	if (!p->retry_at || p->retry_at > now)
+		return false;
+	p->retry_at = 0;
+	p->stale = true;
+	return true;
+}
+
+unsigned int pods_retry(struct pods *pods, __u64 now, bool *due)
+{
+	__u64 next = 0;
+
+	*due = false;
+	for (size_t i = 0; i < pods->n; i++) {
+		const struct pod *p = pods->v[i];
+
+		*due |= retry_pod(pods->v[i], now);
+		if (p->retry_at && (!next || p->retry_at < next))
+			next = p->retry_at;
+	}
+	return next ? next - now : 0;
+}
+
+/* ---- a look into the namespace ----------------------------------------- */
+
+static void look_failed(struct pod *p, int err)
+{
+	bool gone = err == -ENOENT || err == -EINVAL;
+
+	p->err = err;
+	if (!gone && p->facts.verified && ++p->failures <= FAILURES_MAX)
+		return;
+	netns_facts_free(&p->facts);
+	memset(&p->facts, 0, sizeof(p->facts));
+	pod_forget_late(p);
+}
+
+/* What is not known is not offered to. */
+static void look_listens(struct pod *p, const struct netns_ref *ref,
+			 const char *cgroup)
+{
+	int err = p->cgroup_id ? listens_find(ref, cgroup, &p->listens) : 0;
+
+	if (!err && p->cgroup_id)
+		return;
+	if (err)
+		log_debug("find where pod %s/%s listens: %s", p->ns, p->name,
+			  strerror(-err));
+	free(take_ptr(p->listens.v));
+	p->listens.n = 0;
+}
+
+static bool same_sidecar(const struct netns_sidecar *a,
+			 const struct netns_sidecar *b)
+{
+	return a->hinted == b->hinted &&
+	       owners_same(&a->owner, a->hinted, &b->owner, b->hinted);
+}
+
+/* The host's namespace is left alone for a pod that cannot be told apart. */
+static int no_cgroup(const struct pod *p, const struct pod_how *how,
+		     struct netns_facts *f)
+{
+	f->reason = SMC_REASON_NO_CGROUP2;
+	snprintf(f->detail, sizeof(f->detail), "no %s of this pod below %s",
+		 p->missing ? "process in the cgroup" : "cgroup",
+		 how->cgroup ?: "any mount");
+	return 0;
+}
+
+static struct netns_ref ref_of(const struct pod *p, const struct place *at,
+			       const struct pod_how *how)
+{
+	return (struct netns_ref){.path = at->path,
+				  .id = at->id,
+				  .proc = how->proc,
+				  .ours = how->ours,
+				  .pods = !p->host_network};
+}
+
+static int look(const struct pod *p, const struct pod_how *how,
+		const struct netns_sidecar *sidecar, const struct place *at,
+		struct netns_facts *facts)
+{
+	const struct netns_ref ref = ref_of(p, at, how);
+
+	if (p->host_network && !p->cgroup_id)
+		return no_cgroup(p, how, facts);
+	return netns_prepare(&ref, how->ctrl, p->host_network ? NULL : sidecar,
+			     facts);
+}
+
+bool pod_look_due(const struct pod *p, const struct pod_how *how,
+		  const struct netns_sidecar *sidecar)
+{
+	return (p->stale || !same_sidecar(&p->sidecar, sidecar)) &&
+	       p->slow_until <= how->now;
+}
+
+void pod_pace(struct pod *p, int err, __u64 now)
+{
+	if (err != -ETIMEDOUT) {
+		p->slow_until = p->slow_ms = 0;
+		return;
+	}
+	p->slow_ms = p->slow_ms ? 2 * p->slow_ms : SLOW_FIRST_MS;
+	if (p->slow_ms > SLOW_LAST_MS)
+		p->slow_ms = SLOW_LAST_MS;
+	p->slow_until = now + p->slow_ms;
+}
+
+bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
+	      const struct netns_sidecar *sidecar)
+{
+	_place_ struct place at = PLACE_NONE;
+	char cgroup[CGROUP_PATH_MAX] = "";
+	struct netns_facts facts = {};
+	struct netns_ref ref;
+	bool found;
+	int err;
+
+	if (!pod_look_due(p, how, sidecar))
+		return false;
+	p->stale = false;
+	p->sidecar = *sidecar;
+	find_cgroup(p, how, cgroup);
+	err = find_space(p, how, &at);
+	found = !err;
+	if (!err)
+		err = look(p, how, sidecar, &at, &facts)
+			      ?: text_set(&p->where, at.path);
+	pod_pace(p, err ?: facts.err, how->now);
+	if (err) {
+		netns_facts_free(&facts);
+		log_debug("look into the namespace of pod %s/%s, path=%s: %s",
+			  p->ns, p->name, p->netns_path ?: "(by its processes)",
+			  strerror(-err));
+		look_failed(p, err);
+		return found;
+	}
+	netns_facts_free(&p->facts);
+	p->facts = facts;
+	p->err = 0;
+	p->failures = 0;
+	pods_number(pods, p);
+	p->undiagnosed = true;
+	p->found = place_mark(&at);
+	ref = ref_of(p, &at, how);
+	look_listens(p, &ref, cgroup);
+	return true;
+}
+
+/* ---- what came too early ----------------------------------------------- */
+
+void pod_forget_late(struct pod *p)
+{
+	free(take_ptr(p->late));
+	p->n_late = 0;
+	free(take_ptr(p->late_flows));
+	p->n_late_flows = 0;
+	p->undiagnosed = false;
+	p->diagnosed_at = 0;
+}
+
+/* Return: -ENOENT: it has none (any more). */
+static int own_cgroups(struct pod *p, const struct pod_how *how,
+		       struct cgroup_ids *ids)
+{
+	char cgroup[CGROUP_PATH_MAX];
+
+	find_cgroup(p, how, cgroup);
+	return p->cgroup_id ? cgroup_ids_find(cgroup, ids) : -ENOENT;
+}
+
+static void keep_own(const struct cgroup_ids *ids, struct plain *found)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < found->n_listeners; i++)
+		if (cgroup_ids_has(ids, found->listeners[i].cgroup))
+			found->listeners[kept++] = found->listeners[i];
+	found->n_listeners = kept;
+	kept = 0;
+	for (size_t i = 0; i < found->n_flows; i++)
+		if (cgroup_ids_has(ids, found->flows[i].cgroup))
+			found->flows[kept++] = found->flows[i];
+	found->n_flows = kept;
+}
+
+/* A listener that would be no use if it were opened anew. Flows are judged
+ * elsewhere. */
+static void drop_excluded(const struct mesh_plan *plan,
+			  const struct plan_pod *row, struct plain *found)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < found->n_listeners; i++)
+		if (!mesh_excludes_in(plan, row, found->listeners[i].port))
+			found->listeners[kept++] = found->listeners[i];
+	found->n_listeners = kept;
+}
+
+int pod_diagnose(struct pod *p, const struct pod_how *how,
+		 const struct mesh_plan *plan, const struct plan_pod *row,
+		 struct plain *found)
+{
+	_cleanup_(cgroup_ids_free) struct cgroup_ids ids = {};
+	int err = p->host_network ? own_cgroups(p, how, &ids) : 0;
+
+	if (err)
+		return err;
+	if (p->host_network)
+		keep_own(&ids, found);
+	if (p->kernel.flags & SMC_POD_SIDECAR)
+		plain_keep_owners(found, p->kernel.owners, p->kernel.n_owners);
+	drop_excluded(plan, row, found);
+	free(p->late);
+	p->n_late = found->n_listeners;
+	p->late = take_ptr(found->listeners);
+	found->n_listeners = 0;
+	return 0;
+}
+
+/* A good look gives a number, unless the slots of all are taken. */
+static enum smc_reason why_not(const struct pod *p)
+{
+	if (p->refused)
+		return SMC_REASON_REFUSED;
+	return p->facts.verified && (!p->id || p->no_room)
+		       ? SMC_REASON_POD_MAP_FULL
+		       : p->facts.reason;
+}
+
+struct mesh_seen pod_seen(const struct pod *p)
+{
+	struct mesh_seen seen = {
+		.pod_uid = p->uid,
+		.verified = p->facts.verified && p->id && !p->refused &&
+			    !p->no_room,
+		.reason = why_not(p),
+		.pod_id = p->id,
+		.netns_cookie = p->facts.cookie,
+		.cgroup_id = p->cgroup_id,
+		.transports = p->facts.transports,
+		.sidecar = p->facts.sidecar.sidecar,
+		.n_owners = p->facts.sidecar.n_owners,
+		.addrs = p->facts.addrs,
+		.listens = p->listens,
+	};
+
+	memcpy(seen.owners, p->facts.owners, sizeof(seen.owners));
+	return seen;
+}
+
+int pod_decided(struct pod *p, const struct plan_pod *plan)
+{
+	int err = text_set(&p->problem, plan->says.problem);
+
+	if (plan->armed)
+		p->excludes =
+			plan->says.exclude_in->n || plan->says.exclude_out->n;
+	p->reason = plan->reason;
+	return err ?: addrs_set(&p->published, &plan->published);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent knows of each pod of this node, by UID: its number, what was
+ * last seen in its namespace, what was decided, what the kernel says. Copies
+ * everything: it outlives the world it came from.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/cleanup.h"
+#include "pods/starting.h"
+#include "mesh/plan.h"
+#include "node/cgroup.h"
+#include "node/netns.h"
+#include "node/place.h"
+#include "node/plain_sockets.h"
+
+/* A connection that is TCP only because it is old (mesh/late.h). */
+struct pod_late_flow {
+	struct plain_flow flow;
+	struct smc_handshake key; /* in smc_flow; of its socket: not there */
+	bool recorded;
+};
+
+/* What the server said to its eviction (evict.h). */
+struct pod_evict {
+	bool going;	       /* it agreed */
+	unsigned int failures; /* requests without success, in a row */
+	unsigned int lost;     /* the last of those, that had no answer */
+	__u64 after; /* uv_now(): not asked for before; 0: it never was */
+	char *said;  /* the last trouble, as logged */
+};
+
+struct pod {
+	char *uid, *ns, *name;
+	char *netns_path; /* NULL: the source does not say it */
+	char *problem;	  /* of the annotations, its own or its Namespace's */
+	char *cgroup_uid; /* as kubelet names its cgroup: podname.h */
+	__u32 id;	  /* 0: not given yet */
+	bool host_network;
+	bool running, replaced;	 /* as in struct mesh_pod */
+	bool before;		 /* it was there before this agent began */
+	struct mesh_addrs addrs; /* status.podIPs */
+
+	/* seen: the last look into the namespace */
+	struct netns_sidecar sidecar; /* as it was prepared for */
+	struct netns_facts facts;     /* zeroed before the first look */
+	__u64 cgroup_id;	      /* hostNetwork; 0: not found */
+	struct place_mark found;      /* where the last good look was */
+	/* Kubelet's directories of it have no process, uv_now() */
+	bool missing;
+	__u64 missing_since;
+	int err;	       /* of the last look, 0: facts are good */
+	unsigned int failures; /* looks that failed in a row */
+	/* Looks that got no answer in time held up the agent: the next one not
+	 * before (uv_now()), and the wait after that. 0: there was none. */
+	__u64 slow_until;
+	unsigned int slow_ms;
+	bool stale;	       /* look again */
+	__u64 retry_at;	       /* then, uv_now(); 0: at no time set */
+	unsigned int retry_ms; /* the wait after that; 0: the first */
+	bool undiagnosed;      /* pod_diagnose() is due */
+	bool untold;	       /* ends of flows that only it can tell */
+	__u64 diagnosed_at;    /* the last time, uv_hrtime(); 0: never */
+	char *where;	       /* of the last good look: the namespace */
+	struct netns_listener *late;
+	unsigned int n_late;
+	struct mesh_ports listens; /* hostNetwork: listens_find() */
+
+	/* decided, and read back */
+	bool wanted;
+	/* The kernel refused it a converted socket: not armed again before it
+	 * has been unwanted, i.e. its annotation was taken away. */
+	bool refused;
+	bool excludes;		/* ports of its own, when it was armed last */
+	bool no_room;		/* not all that it excludes is in the map */
+	bool armed;		/* has an entry in the kernel */
+	enum smc_reason reason; /* why not */
+	struct smc_pod kernel;	/* that entry */
+	struct mesh_addrs published;
+	bool mark; /* for the sweep of those that went */
+
+	/* since when it is armed, CLOCK_MONOTONIC; 0: before this agent */
+	__u64 armed_ns;
+	struct pod_late_flow *late_flows;
+	size_t n_late_flows;
+	bool late_said, conflict_said, shared_said; /* Events about these */
+	/* Still armed, though not wanted: until the server has the status of
+	 * this number (0: it is not made yet), or until then (uv_now()). */
+	__u64 hold_number, hold_until; /* hold_until 0: not held */
+	struct pod_evict evict;
+};
+
+struct pods {
+	struct pod **v;
+	size_t n;
+	/* Numbers are never given twice. A pod counts at its number's slot, so
+	 * no two pods have numbers of one slot. */
+	__u32 last_id;
+	/* Slots that an agent before us used: pods_forget_before(). */
+	bool before[SMC_PODS];
+	/* entries of an agent before us: number by cookie, or by cgroup */
+	struct pods_adopted {
+		__u64 key;
+		__u32 id;
+		bool cgroup, refused;
+	} *adopted;
+	size_t n_adopted;
+};
+
+/* pods_free - Safe on a zeroed struct. */
+void pods_free(struct pods *pods);
+
+/* pods_adopt - Remember that the namespace of cookie @key (@cgroup: the cgroup
+ * of id @key) has the number @id, and whether the kernel @refused it a socket.
+ * Return: 0 or -ENOMEM. */
+must_check int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
+			  bool refused);
+
+/* pods_avoid - Never give @id to a new pod. */
+void pods_avoid(struct pods *pods, __u32 id);
+
+/* pods_avoid_slot - Nor, before pods_forget_before(), any number of this slot:
+ * what is counted there is another pod's. */
+void pods_avoid_slot(struct pods *pods, __u32 slot);
+
+/* pods_forget_before - Whoever was there before us is known, or gone. */
+void pods_forget_before(struct pods *pods);
+
+/* pods_number - Give @p a number, if it has none: that of the agent before us
+ * where its slot is not taken, else a new one; none where all are taken. */
+void pods_number(struct pods *pods, struct pod *p);
+
+/* pods_put - The state of @pod, made if it is new and brought up to date.
+ * Return: NULL without memory. */
+struct pod *pods_put(struct pods *pods, const struct mesh_pod *pod);
+
+/* pods_find and the like - NULL where there is none. */
+struct pod *pods_find(const struct pods *pods, const char *uid);
+struct pod *pods_by_cgroup(const struct pods *pods, const char *cgroup_uid);
+struct pod *pods_by_name(const struct pods *pods, const char *ns,
+			 const char *name);
+struct pod *pods_by_id(const struct pods *pods, __u32 id);
+struct pod *pods_by_slot(const struct pods *pods, __u32 slot);
+
+/* pods_sweep - Drop each pod without a mark, after telling @gone; clear the
+ * marks of the others. */
+void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
+		void *arg);
+
+/* pods_stale - All namespaces are to be looked at again. */
+void pods_stale(struct pods *pods);
+
+/* pods_stale_at - Those of pods whose path is @path or below it: something
+ * happened there, so those that wait need not wait for long. Return: is there
+ * one? */
+bool pods_stale_at(struct pods *pods, const char *path);
+
+/*
+ * pods_retry - Those that wait for something (wanted, and not armed or not with
+ * all of their addresses) are to be looked at again: soon the first time, then
+ * less and less often, in the end only with all the others. Each has its own
+ * time: one that waits for ever does not make the others wait.
+ * @now: uv_now().
+ * Return: ms until the next one's time; 0: none has one. @due: was one's time
+ * over, so that it is stale now?
+ */
+unsigned int pods_retry(struct pods *pods, __u64 now, bool *due);
+
+/* pod_retry_soon - Something that it may wait for has happened. */
+void pod_retry_soon(struct pod *p);
+
+/*
+ * pod_look - Prepare the pod's namespace if that is due: new, changed, stale.
+ * A look that failed for a passing reason keeps the last facts a few times.
+ */
+struct pod_how {
+	const char *ctrl;   /* datapath_ctrl_name() */
+	char *const *ours;  /* datapath_ctrl_names() */
+	const char *proc;   /* where processes are seen */
+	const char *cgroup; /* cgroup v2 mount, or NULL */
+	struct starts *starts;
+	__u64 now; /* uv_now() */
+};
+
+/* pod_look_due - Would pod_look() do anything? Not at a pod whose last look
+ * came to no end, for a while: longer each time. */
+bool pod_look_due(const struct pod *p, const struct pod_how *how,
+		  const struct netns_sidecar *sidecar);
+
+/* pod_pace - A look has ended with @err. */
+void pod_pace(struct pod *p, int err, __u64 now);
+
+/* Return: was work done in a namespace? */
+bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
+	      const struct netns_sidecar *sidecar);
+
+/*
+ * pod_diagnose - What of @found, all that is plain TCP in the namespace, arming
+ * came too late for: the listeners go to @p; the connections stay in @found,
+ * which of them are late is not known here. Of a hostNetwork pod only what its
+ * own cgroups opened; of one with a sidecar only what is the proxy's, since the
+ * kernel converts no other; no listener at a port that is excluded. What is
+ * left out is not late, however old it is: opened anew it would be TCP again.
+ * @p: armed, as read back. @row: it, in @plan.
+ * Return: 0, or a negative errno with nothing changed.
+ */
+must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
+			    const struct mesh_plan *plan,
+			    const struct plan_pod *row, struct plain *found);
+
+/* pod_forget_late - It is not armed: nothing of it is late. */
+void pod_forget_late(struct pod *p);
+
+/* pod_seen - What was seen, for mesh_plan(). Points into @p. */
+struct mesh_seen pod_seen(const struct pod *p);
+
+/* pod_decided - Take over what the plan says of the pod. Return: 0/-ENOMEM. */
+must_check int pod_decided(struct pod *p, const struct plan_pod *plan);

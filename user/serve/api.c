@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The control socket: JSON under /v1. Fields are only ever added. Whatever is
+ * called a state here was read from the kernel's maps for this very answer.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "serve/api.h"
+#include "cluster/cluster.h"
+#include "agent/lease.h"
+#include "base/log.h"
+#include "node/smc.h"
+#include "telemetry/flows.h"
+#include "telemetry/reason.h"
+
+#define JSON_TYPE "application/json"
+
+void api_doc_free(yyjson_mut_doc **doc)
+{
+	yyjson_mut_doc_free(*doc);
+}
+
+void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err)
+{
+	char *text = NULL;
+	size_t len;
+
+	if (!err)
+		text = yyjson_mut_write(doc, 0, &len);
+	if (!text) {
+		err = err ?: -ENOMEM;
+		log_err(err, "answer on the control socket");
+		reply->status = 500;
+		buf_printf(&reply->body, "the answer could not be made: %s\n",
+			   strerror(-err));
+		return;
+	}
+	reply->type = JSON_TYPE;
+	buf_add(&reply->body, text, len);
+	buf_add(&reply->body, "\n", 1);
+	free(text);
+}
+
+void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
+		const char *why)
+{
+	reply->status = status;
+	buf_printf(&reply->body, "%s: %s\n", what ?: "", why);
+}
+
+struct flow_pod api_pod(const struct agent *a, __u32 id)
+{
+	const struct pod *p = pods_by_id(&a->pods, id);
+
+	return p ? (struct flow_pod){p->ns, p->name} : (struct flow_pod){};
+}
+
+yyjson_mut_doc *api_doc_new(yyjson_mut_val **root)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+
+	*root = yyjson_mut_obj(doc);
+	yyjson_mut_doc_set_root(doc, *root);
+	return doc;
+}
+
+static yyjson_mut_val *addrs_json(yyjson_mut_doc *doc,
+				  const struct mesh_addrs *addrs)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < addrs->n; i++)
+		yyjson_mut_arr_add_strcpy(doc, arr,
+					  addr_format(&addrs->v[i], text));
+	return arr;
+}
+
+/* ---- /v1/status -------------------------------------------------------- */
+
+/* @lines: each an element. */
+static yyjson_mut_val *lines_json(yyjson_mut_doc *doc, const char *lines)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	while (*lines) {
+		size_t len = strcspn(lines, "\n");
+
+		if (len)
+			yyjson_mut_arr_add_strncpy(doc, arr, lines, len);
+		lines += len + (lines[len] == '\n');
+	}
+	return arr;
+}
+
+static void status_agent(const struct agent *a, yyjson_mut_doc *doc,
+			 yyjson_mut_val *o)
+{
+	_buf_ struct buf why = {};
+	bool ready = agent_ready(a, &why);
+
+	yyjson_mut_obj_add_str(doc, o, "version", SMCMESH_VERSION);
+	yyjson_mut_obj_add_int(doc, o, "pid", getpid());
+	yyjson_mut_obj_add_strcpy(doc, o, "node", a->opt->node);
+	yyjson_mut_obj_add_strcpy(doc, o, "listen", a->listening);
+	json_add_time(doc, o, "started", (__u64)(a->start_time * 1e9));
+	yyjson_mut_obj_add_real(doc, o, "uptime_seconds",
+				(uv_hrtime() - a->start_hrtime) / 1e9);
+	yyjson_mut_obj_add_bool(doc, o, "ready", ready);
+	yyjson_mut_obj_add_strcpy(doc, o, "ready_sentence", why.data ?: "");
+	yyjson_mut_obj_add_int(doc, o, "capability", agent_capable(a));
+}
+
+static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
+			  yyjson_mut_val *o)
+{
+	const struct features *features = datapath_features(a->dp);
+	yyjson_mut_val *f = yyjson_mut_obj(doc), *ids = yyjson_mut_arr(doc);
+	struct smc_ueids ueids = {};
+
+	yyjson_mut_obj_add_strcpy(doc, o, "kernel", a->kernel);
+	yyjson_mut_obj_add_strcpy(doc, o, "converter",
+				  datapath_converter(a->dp));
+	yyjson_mut_obj_add_strcpy(doc, o, "selector", datapath_selector(a->dp));
+	yyjson_mut_obj_add_strcpy(doc, o, "recorder", datapath_recorder(a->dp));
+	yyjson_mut_obj_add_strcpy(doc, o, "hs_ctrl",
+				  datapath_ctrl_name(a->dp) ?: "");
+	yyjson_mut_obj_add_val(doc, o, "transports",
+			       json_transports(doc, a->transports));
+	if (agent_capable(a) && !smc_ueid_list(&ueids))
+		for (unsigned int i = 0; i < ueids.n; i++)
+			yyjson_mut_arr_add_strcpy(doc, ids, ueids.v[i]);
+	yyjson_mut_obj_add_val(doc, o, "ueids", ids);
+	for (unsigned int i = 0; i < FEATURE_MAX; i++)
+		yyjson_mut_obj_add_bool(doc, f, feature_text(i)->label,
+					feature_present(features, i));
+	yyjson_mut_obj_add_val(doc, o, "features", f);
+}
+
+/* What the API server has of this node. */
+static yyjson_mut_val *publish_json(const struct agent *a, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	long long age = cluster_age_ms(a->cluster);
+
+	yyjson_mut_obj_add_bool(doc, o, "ok", age >= 0);
+	yyjson_mut_obj_add_strcpy(doc, o, "problem",
+				  cluster_problem(a->cluster) ?: "");
+	if (age >= 0)
+		yyjson_mut_obj_add_real(doc, o, "age_seconds", age / 1e3);
+	return o;
+}
+
+static void status_work(const struct agent *a, yyjson_mut_doc *doc,
+			yyjson_mut_val *o)
+{
+	const char *problem = source_problem(a->source);
+	yyjson_mut_val *src = yyjson_mut_obj(doc), *pods = yyjson_mut_obj(doc);
+	yyjson_mut_val *warn = yyjson_mut_arr(doc);
+	size_t armed = 0, wanted = 0;
+
+	yyjson_mut_obj_add_bool(doc, o, "mesh_enabled", a->mesh_enabled);
+	yyjson_mut_obj_add_strcpy(doc, src, "from", a->opt->source);
+	yyjson_mut_obj_add_bool(doc, src, "ok", !problem);
+	yyjson_mut_obj_add_strcpy(doc, src, "problem", problem ?: "");
+	yyjson_mut_obj_add_val(doc, src, "notes",
+			       lines_json(doc, source_notes(a->source)));
+	yyjson_mut_obj_add_val(doc, o, "source", src);
+	if (a->cluster)
+		yyjson_mut_obj_add_val(doc, o, "publish", publish_json(a, doc));
+	for (size_t i = 0; i < a->pods.n; i++) {
+		armed += a->pods.v[i]->armed;
+		wanted += a->pods.v[i]->wanted;
+	}
+	yyjson_mut_obj_add_uint(doc, pods, "here", a->pods.n);
+	yyjson_mut_obj_add_uint(doc, pods, "wanted", wanted);
+	yyjson_mut_obj_add_uint(doc, pods, "armed", armed);
+	yyjson_mut_obj_add_val(doc, o, "pods", pods);
+	yyjson_mut_obj_add_uint(doc, o, "reconciles", a->counts.reconciles_ok);
+	yyjson_mut_obj_add_uint(doc, o, "repairs", a->counts.repairs);
+	for (size_t i = 0; i < a->n_warnings; i++)
+		yyjson_mut_arr_add_strcpy(doc, warn, a->warnings[i]);
+	yyjson_mut_obj_add_val(doc, o, "warnings", warn);
+}
+
+/* null: no end, or no maps */
+static void add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
+		     double left)
+{
+	if (left < 0 || isinf(left))
+		yyjson_mut_obj_add_null(doc, o, key);
+	else
+		yyjson_mut_obj_add_real(doc, o, key, left);
+}
+
+static void status_lease(const struct agent *a, yyjson_mut_doc *doc,
+			 yyjson_mut_val *root)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	double left = lease_left(a);
+
+	yyjson_mut_obj_add_bool(doc, o, "held", left > 0);
+	add_left(doc, o, "left_seconds", left);
+	yyjson_mut_obj_add_real(doc, o, "knowledge_age_seconds",
+				source_age_ms(a->source) / 1e3);
+	yyjson_mut_obj_add_val(doc, root, "lease", o);
+}
+
+static int count_endpoint(const struct smc_addr *key,
+			  const struct smc_endpoint *v, void *arg)
+{
+	(*(unsigned int *)arg)++;
+	return 0;
+}
+
+static void get_status(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg)
+{
+	struct agent *a = arg;
+	unsigned int endpoints = 0;
+	yyjson_mut_val *root;
+	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
+	int err;
+
+	reconcile_read_back(a);
+	err = datapath_each_endpoint(a->dp, count_endpoint, &endpoints);
+	status_agent(a, doc, root);
+	status_kernel(a, doc, root);
+	status_work(a, doc, root);
+	status_lease(a, doc, root);
+	yyjson_mut_obj_add_uint(doc, root, "endpoints", endpoints);
+	api_add_paths_sum(a, doc, root);
+	err = err ?: api_add_held_node(a, doc, root);
+	api_reply_doc(reply, doc, err);
+}
+
+/* ---- /v1/pods ---------------------------------------------------------- */
+
+static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+	char addr[ADDR_STRLEN], text[ADDR_STRLEN + 16];
+
+	for (unsigned int i = 0; i < p->n_late; i++) {
+		const struct netns_listener *l = &p->late[i];
+
+		snprintf(text, sizeof(text),
+			 addr_is_v4(&l->addr) ? "%s:%u" : "[%s]:%u",
+			 addr_format(&l->addr, addr), l->port);
+		yyjson_mut_arr_add_strcpy(doc, arr, text);
+	}
+	return arr;
+}
+
+/* One sentence: why not armed, and what was seen that says so. */
+static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
+			 const struct pod *p)
+{
+	const char *detail = p->facts.detail;
+	char text[512];
+
+	if (p->armed)
+		snprintf(text, sizeof(text), "new sockets become SMC sockets");
+	else if (p->problem && p->reason == SMC_REASON_BAD_ANNOTATION)
+		snprintf(text, sizeof(text), "%s", p->problem);
+	else
+		snprintf(text, sizeof(text), "%s%s%s%s",
+			 reason_sentence(p->reason), *detail ? " (" : "",
+			 detail, *detail ? ")" : "");
+	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text);
+}
+
+/* Whose sockets are converted, as the host counts; null: any. */
+static yyjson_mut_val *owners_json(yyjson_mut_doc *doc,
+				   const struct smc_pod *pod)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	for (__u32 i = 0; i < pod->n_owners; i++) {
+		yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, arr);
+		const struct smc_owner *w = &pod->owners[i];
+
+		yyjson_mut_obj_add_val(doc, o, "uid",
+				       w->uid == SMC_ID_ANY
+					       ? yyjson_mut_null(doc)
+					       : yyjson_mut_uint(doc, w->uid));
+		yyjson_mut_obj_add_val(doc, o, "gid",
+				       w->gid == SMC_ID_ANY
+					       ? yyjson_mut_null(doc)
+					       : yyjson_mut_uint(doc, w->gid));
+	}
+	return arr;
+}
+
+static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	bool sidecar = p->kernel.flags & SMC_POD_SIDECAR;
+
+	yyjson_mut_obj_add_strcpy(doc, o, "namespace", p->ns);
+	yyjson_mut_obj_add_strcpy(doc, o, "name", p->name);
+	yyjson_mut_obj_add_strcpy(doc, o, "uid", p->uid);
+	yyjson_mut_obj_add_uint(doc, o, "pod_id", p->id);
+	yyjson_mut_obj_add_bool(doc, o, "wanted", p->wanted);
+	yyjson_mut_obj_add_bool(doc, o, "armed", p->armed);
+	yyjson_mut_obj_add_str(
+		doc, o, "reason",
+		reason_label(p->armed ? SMC_REASON_NONE : p->reason));
+	add_sentence(doc, o, p);
+	yyjson_mut_obj_add_val(doc, o, "transports",
+			       json_transports(doc, p->kernel.transports));
+	yyjson_mut_obj_add_val(doc, o, "addresses", addrs_json(doc, &p->addrs));
+	yyjson_mut_obj_add_val(doc, o, "published",
+			       addrs_json(doc, &p->published));
+	yyjson_mut_obj_add_strcpy(doc, o, "netns", p->netns_path ?: "");
+	yyjson_mut_obj_add_uint(doc, o, "netns_cookie", p->facts.cookie);
+	yyjson_mut_obj_add_uint(doc, o, "netns_inode", p->facts.inode);
+	yyjson_mut_obj_add_bool(doc, o, "sidecar", sidecar);
+	if (sidecar)
+		yyjson_mut_obj_add_val(doc, o, "owners",
+				       owners_json(doc, &p->kernel));
+	yyjson_mut_obj_add_val(doc, o, "late_listeners", late_json(doc, p));
+	yyjson_mut_obj_add_uint(doc, o, "late_flows", p->n_late_flows);
+	return o;
+}
+
+static void get_pods(struct MHD_Connection *request, struct http_reply *reply,
+		     void *arg)
+{
+	struct agent *a = arg;
+	yyjson_mut_val *root;
+	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+	struct smc_limits limits;
+	int err = api_limits(a, &limits);
+
+	reconcile_read_back(a);
+	for (size_t i = 0; i < a->pods.n && !err; i++) {
+		yyjson_mut_val *o = pod_json(doc, a->pods.v[i]);
+
+		yyjson_mut_arr_append(arr, o);
+		err = api_add_held_pod(a, &limits, a->pods.v[i], doc, o);
+	}
+	yyjson_mut_obj_add_val(doc, root, "pods", arr);
+	api_reply_doc(reply, doc, err);
+}
+
+/* ---- /v1/endpoints ----------------------------------------------------- */
+
+struct rows {
+	const struct agent *agent;
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *arr;
+	__u64 wall_offset;
+};
+
+static const struct endpoint_name *name_find(const struct agent *a,
+					     const struct smc_addr *addr)
+{
+	static const struct endpoint_name nobody = {
+		.node = "", .ns = "", .pod = "", .uid = ""};
+
+	return agent_endpoint(a, addr) ?: &nobody;
+}
+
+static int add_endpoint(const struct smc_addr *key,
+			const struct smc_endpoint *v, void *arg)
+{
+	struct rows *rows = arg;
+	yyjson_mut_doc *doc = rows->doc;
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	const struct endpoint_name *name = name_find(rows->agent, key);
+	char text[ADDR_STRLEN];
+
+	yyjson_mut_obj_add_strcpy(doc, o, "address", addr_format(key, text));
+	yyjson_mut_obj_add_val(doc, o, "transports",
+			       json_transports(doc, v->transports));
+	yyjson_mut_obj_add_strcpy(doc, o, "node", name->node);
+	yyjson_mut_obj_add_strcpy(doc, o, "namespace", name->ns);
+	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
+	yyjson_mut_obj_add_strcpy(doc, o, "uid", name->uid);
+	yyjson_mut_obj_add_uint(doc, o, "node_id", v->node_id);
+	yyjson_mut_obj_add_bool(doc, o, "answer_only",
+				v->flags & SMC_ENDPOINT_ANSWER_ONLY);
+	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
+}
+
+static const char *stranger_text(const struct smc_addr *addr, char *text)
+{
+	static const struct smc_addr none;
+
+	return addr_cmp(addr, &none) ? addr_format(addr, text) : "";
+}
+
+static int add_service(const struct smc_addr_port *key,
+		       const struct smc_service *v, void *arg)
+{
+	static const struct service_name nobody = {
+		.ns = "", .service = "", .pod = ""};
+	struct rows *rows = arg;
+	yyjson_mut_doc *doc = rows->doc;
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	const struct service_name *name =
+		agent_service(rows->agent, key) ?: &nobody;
+	struct smc_addr addr;
+	char text[ADDR_STRLEN];
+
+	memcpy(addr.ip, key->ip, sizeof(addr.ip));
+	yyjson_mut_obj_add_strcpy(doc, o, "address", addr_format(&addr, text));
+	yyjson_mut_obj_add_uint(doc, o, "port", key->port);
+	yyjson_mut_obj_add_val(doc, o, "transports",
+			       json_transports(doc, v->transports));
+	yyjson_mut_obj_add_strcpy(doc, o, "namespace", name->ns);
+	yyjson_mut_obj_add_strcpy(doc, o, "service", name->service);
+	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
+	yyjson_mut_obj_add_str(doc, o, "why",
+			       mesh_service_why_label(name->why));
+	yyjson_mut_obj_add_strcpy(doc, o, "stranger",
+				  stranger_text(&name->stranger, text));
+	/* one lease for all; what offers nothing has nothing to lose */
+	add_left(doc, o, "expires_in_seconds",
+		 v->transports ? lease_left(rows->agent) : 0);
+	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
+}
+
+static void get_endpoints(struct MHD_Connection *request,
+			  struct http_reply *reply, void *arg)
+{
+	struct agent *a = arg;
+	yyjson_mut_val *root;
+	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
+	struct rows rows = {a, doc, yyjson_mut_arr(doc), 0};
+	int err = datapath_each_endpoint(a->dp, add_endpoint, &rows);
+
+	yyjson_mut_obj_add_val(doc, root, "endpoints", rows.arr);
+	rows.arr = yyjson_mut_arr(doc);
+	err = err ?: datapath_each_service(a->dp, add_service, &rows);
+	yyjson_mut_obj_add_val(doc, root, "services", rows.arr);
+	err = err ?: api_add_paths(a, doc, root);
+	api_reply_doc(reply, doc, err);
+}
+
+const struct http_route api_routes[] = {
+	{.path = "/v1/status", .run = get_status},
+	{.path = "/v1/pods", .run = get_pods},
+	{.path = "/v1/endpoints", .run = get_endpoints},
+	{.path = "/v1/flows", .run = api_get_flows},
+	{.path = "/v1/quarantine", .run = api_get_quarantine},
+	{.path = "/v1/quarantine/clear",
+	 .run = api_post_quarantine_clear,
+	 .post = true},
+	{.path = "/v1/reopen", .run = api_post_reopen, .post = true},
+	{},
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the control socket share, and their test; nobody else
+ * includes this. */
+#pragma once
+
+#include <yyjson.h>
+#include "pods/known.h"
+#include "telemetry/flows.h"
+
+void api_doc_free(yyjson_mut_doc **doc);
+#define _doc_ _cleanup_(api_doc_free)
+
+/* api_doc_new - A document with an object as its root. */
+yyjson_mut_doc *api_doc_new(yyjson_mut_val **root);
+
+/* api_reply_doc - The document as the reply; one that could not be built, for
+ * @err or for want of memory, is a 500. */
+void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err);
+
+/* api_refuse - An answer of one line, "@what: @why". */
+void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
+		const char *why);
+
+/* api_pod - The names of a pod of this node; both NULL where it has gone. */
+struct flow_pod api_pod(const struct agent *a, __u32 id);
+
+/* ---- api_held.c ---------------------------------------------------------- */
+
+/* api_limits - What may be held now; nothing where nothing is possible. Return:
+ * 0 or a negative errno. */
+must_check int api_limits(const struct agent *a, struct smc_limits *out);
+
+/* Add "held" to an object: what the node, or a pod, holds now, and what it may.
+ * Return: 0 or a negative errno, nothing was added then. */
+must_check int api_add_held_node(const struct agent *a, yyjson_mut_doc *doc,
+				 yyjson_mut_val *to);
+must_check int api_add_held_pod(const struct agent *a,
+				const struct smc_limits *limits,
+				const struct pod *p, yyjson_mut_doc *doc,
+				yyjson_mut_val *to);
+
+/* ---- api_paths.c --------------------------------------------------------- */
+
+/* Add "paths" to an object: how many are in which state; or each of them, as
+ * the kernel's rows are. Return: 0 or a negative errno. */
+void api_add_paths_sum(const struct agent *a, yyjson_mut_doc *doc,
+		       yyjson_mut_val *to);
+must_check int api_add_paths(struct agent *a, yyjson_mut_doc *doc,
+			     yyjson_mut_val *to);
+
+/* ---- api_flows.c -------------------------------------------------------- */
+
+/* The late flows of all pods, by their keys. */
+struct api_late {
+	struct smc_handshake *v;
+	size_t n;
+};
+
+/* api_late_make - Of what is known now. Return: 0 or -ENOMEM. */
+must_check int api_late_make(const struct pods *pods, struct api_late *out);
+bool api_late_has(const struct api_late *late, const struct smc_handshake *key);
+void api_late_free(struct api_late *late);
+
+void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
+		   void *arg);
+void api_post_reopen(struct MHD_Connection *request, struct http_reply *reply,
+		     void *arg);
+
+/* ---- api_quarantine.c --------------------------------------------------- */
+
+void api_get_quarantine(struct MHD_Connection *request,
+			struct http_reply *reply, void *arg);
+void api_post_quarantine_clear(struct MHD_Connection *request,
+			       struct http_reply *reply, void *arg);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the TCP listener tells: /metrics, /healthz, /readyz. */
+#include <string.h>
+#include "cluster/cluster.h"
+#include "base/array.h"
+#include "base/log.h"
+
+static int collect_counter(const struct smc_counter_key *key, __u64 value,
+			   void *arg)
+{
+	struct metrics *m = arg;
+	struct metrics_counter *c = array_push(m->counters, m->n_counters);
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct metrics_counter){*key, value};
+	return 0;
+}
+
+static int count_endpoint(const struct smc_addr *key,
+			  const struct smc_endpoint *v, void *arg)
+{
+	(*(size_t *)arg)++;
+	return 0;
+}
+
+static unsigned int count_lines(const char *text)
+{
+	unsigned int n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n' || !text[1];
+	return n;
+}
+
+static size_t fill_features(const struct agent *a, struct metrics_feature *v)
+{
+	const struct features *features = datapath_features(a->dp);
+	size_t n = 0;
+
+	v[n++] = (struct metrics_feature){"smc", agent_capable(a)};
+	for (unsigned int f = 0; f < FEATURE_MAX; f++)
+		v[n++] = (struct metrics_feature){feature_text(f)->label,
+						  feature_present(features, f)};
+	return n;
+}
+
+/* Return: 0 or a negative errno. */
+static int fill_pods(const struct agent *a, struct metrics_pod *v)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < a->pods.n && !err; i++) {
+		const struct pod *p = a->pods.v[i];
+
+		v[i] = (struct metrics_pod){
+			.id = p->id,
+			.ns = p->ns,
+			.name = p->name,
+			.armed = p->armed,
+			.reason = p->armed ? SMC_REASON_NONE : p->reason,
+			.late_listeners = p->n_late,
+			.late_flows = p->n_late_flows,
+		};
+		if (p->id)
+			err = datapath_usage(a->dp, smc_slot(p->id),
+					     &v[i].usage);
+	}
+	return err;
+}
+
+static int collect_usage(const struct agent *a, struct metrics *m)
+{
+	struct smc_config config;
+	int err = datapath_config(a->dp, &config);
+
+	if (err)
+		return err == -ENOENT ? 0 : err; /* nothing is possible here */
+	m->limits = config.limits;
+	m->offers_left = datapath_offers_left(&config);
+	m->rations = datapath_rations(a->dp);
+	return datapath_usage(a->dp, SMC_SLOT_NODE, &m->node_usage)
+		       ?: datapath_usage(a->dp, SMC_SLOT_STRANGERS,
+					 &m->strangers);
+}
+
+/* Before the first reconcile the numbers in the maps have no names: all
+ * counters would be one nameless pod's, and sums over time count them twice. */
+static int collect_pods(struct agent *a, struct metrics *m,
+			struct metrics_pod *pods)
+{
+	int err;
+
+	if (!a->synced)
+		return 0;
+	err = fill_pods(a, pods);
+	if (err)
+		return err;
+	m->knows_pods = true;
+	m->pods = pods;
+	m->n_pods = a->pods.n;
+	m->fallbacks = a->fallbacks;
+	m->n_fallbacks = a->n_fallbacks;
+	return datapath_each_counter(a->dp, collect_counter, m);
+}
+
+static int collect(struct agent *a, struct metrics *m,
+		   struct metrics_feature *features, struct metrics_pod *pods)
+{
+	_buf_ struct buf why = {};
+
+	reconcile_read_back(a);
+	*m = (struct metrics){
+		.version = SMCMESH_VERSION,
+		.features = features,
+		.n_features = fill_features(a, features),
+		.ready = agent_ready(a, &why),
+		.mesh_enabled = a->mesh_enabled,
+		.source_ok = !source_problem(a->source),
+		.source_notes = count_lines(source_notes(a->source)),
+		.conflicts = a->n_conflicts,
+		.probes_answered = a->paths.answered,
+		.probes_unanswered = a->paths.unanswered,
+		.probes_failed = a->paths.failed,
+		.publishes = a->cluster,
+		.published = cluster_published(a->cluster, false),
+		.reconciles_ok = a->counts.reconciles_ok,
+		.reconciles_failed = a->counts.reconciles_failed,
+		.reconcile_seconds = a->counts.reconcile_seconds,
+		.map_full = a->counts.map_full,
+		.repairs = a->counts.repairs,
+		.stream_dropped = a->counts.stream_dropped,
+		.start_time = a->start_time,
+	};
+	paths_count(a, m->paths);
+	return datapath_each_endpoint(a->dp, count_endpoint, &m->endpoints)
+		       ?: collect_usage(a, m) ?: collect_pods(a, m, pods);
+}
+
+static void get_metrics(struct MHD_Connection *request,
+			struct http_reply *reply, void *arg)
+{
+	struct metrics_feature features[FEATURE_MAX + 1];
+	_free_ struct metrics_pod *pods = NULL;
+	struct agent *a = arg;
+	struct metrics m = {};
+	int err = -ENOMEM;
+
+	pods = calloc(a->pods.n + 1, sizeof(*pods));
+	if (pods)
+		err = collect(a, &m, features, pods);
+	if (!err)
+		err = metrics_write(&reply->body, &m);
+	free(m.counters);
+	reply->type = METRICS_CONTENT_TYPE;
+	if (!err)
+		return;
+	log_err(err, "collect the metrics");
+	buf_free(&reply->body);
+	reply->status = 500;
+	reply->type = "text/plain; charset=utf-8";
+	buf_printf(&reply->body, "the counters could not be read: %s\n",
+		   strerror(-err));
+}
+
+static void get_healthz(struct MHD_Connection *request,
+			struct http_reply *reply, void *arg)
+{
+	buf_printf(&reply->body, "alive\n");
+}
+
+static void get_readyz(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg)
+{
+	if (!agent_ready(arg, &reply->body))
+		reply->status = 503;
+	buf_add(&reply->body, "\n", 1);
+}
+
+const struct http_route expose_routes[] = {
+	{.path = "/metrics", .run = get_metrics},
+	{.path = "/healthz", .run = get_healthz},
+	{.path = "/readyz", .run = get_readyz},
+	{},
+};

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * libmicrohttpd brings its own epoll set; its descriptor is one more source of
+ * our loop, and MHD_get_timeout() one timer. Nothing runs in a thread.
+ *
+ * A reader of a feed is a response whose content callback has nothing to give
+ * most of the time. It then suspends its connection, and publishing resumes
+ * it. Two traps: without a thread of its own libmicrohttpd has nothing that
+ * wakes it after a resume, so a timer of ours runs it; and it aborts the
+ * process if it is stopped with a suspended connection left, so http_stop()
+ * first ends the feeds.
+ */
+#include "serve/http.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include "base/log.h"
+
+#define CONNECTIONS_MAX 64
+#define IDLE_SECONDS 10
+#define READERS_MAX 16
+#define READER_WAITING_MAX (1U << 20) /* bytes */
+
+struct http {
+	struct MHD_Daemon *daemon;
+	const struct http_route *routes;
+	void *arg;
+	struct http_feed *feed; /* the last one that a route gave */
+	uv_poll_t poll;
+	uv_timer_t timer;
+	unsigned int handles;
+};
+
+struct reader {
+	struct reader *next;
+	struct http_feed *feed;
+	struct MHD_Connection *connection;
+	struct buf waiting;
+	bool suspended, gone;
+};
+
+struct http_feed {
+	struct http *server; /* of the readers; NULL before the first */
+	struct reader *readers;
+	unsigned int n;
+	bool ended;
+};
+
+/* ---- feeds ------------------------------------------------------------- */
+
+struct http_feed *http_feed_new(void)
+{
+	return calloc(1, sizeof(struct http_feed));
+}
+
+void http_feed_free(struct http_feed *feed)
+{
+	free(feed);
+}
+
+unsigned int http_feed_readers(const struct http_feed *feed)
+{
+	return feed->n;
+}
+
+static void timer_event(uv_timer_t *timer);
+
+static void reader_resume(struct reader *r)
+{
+	if (!r->suspended)
+		return;
+	r->suspended = false;
+	MHD_resume_connection(r->connection);
+	uv_timer_start(&r->feed->server->timer, timer_event, 0, 0);
+}
+
+unsigned int http_feed_publish(struct http_feed *feed, const char *text,
+			       size_t len)
+{
+	unsigned int missed = 0;
+
+	for (struct reader *r = feed->readers; r; r = r->next) {
+		if (r->waiting.len + len > READER_WAITING_MAX ||
+		    buf_add(&r->waiting, text, len))
+			missed++;
+		reader_resume(r);
+	}
+	return missed;
+}
+
+void http_feed_sweep(struct http_feed *feed)
+{
+	const union MHD_ConnectionInfo *info;
+	char byte;
+
+	for (struct reader *r = feed->readers; r; r = r->next) {
+		info = MHD_get_connection_info(
+			r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		if (!info ||
+		    recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT))
+			continue;
+		r->gone = true;
+		reader_resume(r);
+	}
+}
+
+static ssize_t reader_read(void *arg, uint64_t pos, char *out, size_t max)
+{
+	struct reader *r = arg;
+	size_t n = r->waiting.len < max ? r->waiting.len : max;
+
+	if (r->gone || r->waiting.err)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (!n && r->feed->ended)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (!n) {
+		r->suspended = true;
+		MHD_suspend_connection(r->connection);
+		return 0;
+	}
+	memcpy(out, r->waiting.data, n);
+	r->waiting.len -= n;
+	memmove(r->waiting.data, r->waiting.data + n, r->waiting.len);
+	return n;
+}
+
+static void reader_free(void *arg)
+{
+	struct reader *r = arg;
+	struct reader **link = &r->feed->readers;
+
+	while (*link != r)
+		link = &(*link)->next;
+	*link = r->next;
+	r->feed->n--;
+	buf_free(&r->waiting);
+	free(r);
+}
+
+static struct MHD_Response *feed_response(struct http_feed *feed,
+					  struct MHD_Connection *connection)
+{
+	struct MHD_Response *response;
+	struct reader *r;
+
+	if (feed->n >= READERS_MAX)
+		return NULL;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return NULL;
+	r->feed = feed;
+	r->connection = connection;
+	r->next = feed->readers;
+	feed->readers = r;
+	feed->n++;
+	response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, 4096, reader_read, r, reader_free);
+	if (!response)
+		reader_free(r);
+	else /* the idle time is for requests, not for waiting readers */
+		MHD_set_connection_option(connection,
+					  MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+	return response;
+}
+
+/* ---- requests ---------------------------------------------------------- */
+
+const char *http_query(struct MHD_Connection *request, const char *key)
+{
+	const char *value = NULL;
+
+	if (MHD_lookup_connection_value_n(request, MHD_GET_ARGUMENT_KIND, key,
+					  strlen(key), &value, NULL) != MHD_YES)
+		return NULL;
+	return value ?: "";
+}
+
+static const struct http_route *route_find(const struct http *h,
+					   const char *path)
+{
+	const struct http_route *r = h->routes;
+
+	while (r->path && strcmp(r->path, path))
+		r++;
+	return r->path ? r : NULL;
+}
+
+static void reply_not_found(struct http *h, struct http_reply *reply)
+{
+	reply->status = MHD_HTTP_NOT_FOUND;
+	buf_printf(&reply->body, "not found; there is");
+	for (const struct http_route *r = h->routes; r->path; r++)
+		buf_printf(&reply->body, " %s", r->path);
+	buf_add(&reply->body, "\n", 1);
+}
+
+static bool method_ok(const struct http_route *route, const char *method)
+{
+	if (route && route->post)
+		return !strcmp(method, "POST");
+	return !strcmp(method, "GET") || !strcmp(method, "HEAD");
+}
+
+static struct MHD_Response *reply_response(struct http *h,
+					   struct http_reply *reply,
+					   struct MHD_Connection *connection)
+{
+	struct MHD_Response *response;
+	size_t len;
+
+	if (reply->feed) {
+		h->feed = reply->feed;
+		h->feed->server = h;
+		response = feed_response(reply->feed, connection);
+		if (response)
+			return response;
+		reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+		reply->type = "text/plain";
+		buf_printf(&reply->body, "too many readers, at most %d\n",
+			   READERS_MAX);
+	}
+	if (reply->body.err) {
+		reply->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+		buf_free(&reply->body);
+	}
+	len = reply->body.len;
+	return MHD_create_response_from_buffer(len, buf_take(&reply->body),
+					       MHD_RESPMEM_MUST_FREE);
+}
+
+static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
+			      const char *url, const char *method,
+			      const char *version, const char *upload,
+			      size_t *upload_len, void **seen)
+{
+	struct http_reply reply = {.status = MHD_HTTP_OK,
+				   .type = "text/plain; charset=utf-8"};
+	const struct http_route *route;
+	struct MHD_Response *response;
+	struct http *h = arg;
+	enum MHD_Result ret;
+
+	/* The first call has only the headers; a reply then would close the
+	 * connection after it. */
+	if (!*seen) {
+		*seen = h;
+		return MHD_YES;
+	}
+	if (*upload_len) {
+		*upload_len = 0;
+		return MHD_YES;
+	}
+	route = route_find(h, url);
+	if (!method_ok(route, method)) {
+		reply.status = MHD_HTTP_METHOD_NOT_ALLOWED;
+		buf_printf(&reply.body, "only %s is answered here\n",
+			   route && route->post ? "POST" : "GET");
+	} else if (!route) {
+		reply_not_found(h, &reply);
+	} else {
+		route->run(connection, &reply, h->arg);
+	}
+	response = reply_response(h, &reply, connection);
+	buf_free(&reply.body);
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", reply.type);
+	ret = MHD_queue_response(connection, reply.status, response);
+	MHD_destroy_response(response);
+	return ret;
+}
+
+/* ---- the loop ---------------------------------------------------------- */
+
+static void pump(struct http *h)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	MHD_run(h->daemon);
+	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
+		uv_timer_start(&h->timer, timer_event, ms, 0);
+	else
+		uv_timer_stop(&h->timer);
+}
+
+static void timer_event(uv_timer_t *timer)
+{
+	pump(timer->data);
+}
+
+static void poll_event(uv_poll_t *poll, int status, int events)
+{
+	pump(poll->data);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+	struct http *h = handle->data;
+
+	if (!--h->handles)
+		free(h);
+}
+
+void http_stop(struct http *h)
+{
+	if (!h)
+		return;
+	if (h->feed) {
+		h->feed->ended = true;
+		for (struct reader *r = h->feed->readers; r; r = r->next)
+			reader_resume(r);
+		/* A resumed connection is looked at by the next run; the end
+		 * of its stream is written by the one after. */
+		for (int i = 0; i < 4 && h->feed->n; i++)
+			MHD_run(h->daemon);
+	}
+	uv_close((uv_handle_t *)&h->poll, handle_closed);
+	uv_close((uv_handle_t *)&h->timer, handle_closed);
+	MHD_stop_daemon(h->daemon);
+	h->daemon = NULL;
+}
+
+static int http_init(uv_loop_t *loop, struct http *h, int fd)
+{
+	const union MHD_DaemonInfo *info;
+	int err;
+
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer,
+		h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned int)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned int)IDLE_SECONDS, MHD_OPTION_END);
+	if (!h->daemon)
+		return -EIO;
+	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	err = info ? uv_poll_init(loop, &h->poll, info->epoll_fd) : -EIO;
+	if (err) {
+		MHD_stop_daemon(h->daemon);
+		return err;
+	}
+	uv_timer_init(loop, &h->timer);
+	h->handles = 2;
+	h->poll.data = h->timer.data = h;
+	/* Fails for a closing handle only. */
+	uv_poll_start(&h->poll, UV_READABLE, poll_event);
+	return 0;
+}
+
+int http_start(uv_loop_t *loop, int listen_fd, const struct http_route *routes,
+	       void *arg, struct http **out)
+{
+	struct http *h = calloc(1, sizeof(*h));
+	int err;
+
+	if (!h) {
+		close(listen_fd);
+		return -ENOMEM;
+	}
+	h->routes = routes;
+	h->arg = arg;
+	err = http_init(loop, h, listen_fd);
+	if (err) {
+		free(h);
+		return log_err(err, "start the HTTP server");
+	}
+	*out = h;
+	return 0;
+}
+
+/* ---- listening sockets ------------------------------------------------- */
+
+/* getaddrinfo() would take the lower 16 bits of any number. */
+static bool port_ok(const char *port)
+{
+	size_t digits = strspn(port, "0123456789");
+
+	return digits && !port[digits] && digits <= 5 &&
+	       strtoul(port, NULL, 10) <= 65535;
+}
+
+static int split_host_port(const char *where, char host[64], char port[8])
+{
+	const char *colon = strrchr(where, ':');
+	size_t len = colon ? (size_t)(colon - where) : 0;
+	bool brackets = len > 1 && where[0] == '[' && where[len - 1] == ']';
+
+	if (!len || !port_ok(colon + 1))
+		return -EINVAL;
+	if (brackets) {
+		where++;
+		len -= 2;
+	}
+	if (len >= 64 || (!brackets && memchr(where, ':', len)))
+		return -EINVAL;
+	memcpy(host, where, len);
+	host[len] = '\0';
+	strcpy(port, colon + 1);
+	return 0;
+}
+
+static void name_bound(int fd, char bound[64])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char host[48] = "?", port[8] = "?";
+
+	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
+		getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host),
+			    port, sizeof(port),
+			    NI_NUMERICHOST | NI_NUMERICSERV);
+	snprintf(bound, 64, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
+		 port);
+}
+
+static int bind_and_listen(const struct addrinfo *ai)
+{
+	_close_ int fd = -1;
+	int one = 1;
+
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, 64))
+		return -errno;
+	return take_fd(fd);
+}
+
+static int address_parse(const char *where, struct addrinfo **out)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+				 .ai_socktype = SOCK_STREAM};
+	char host[64], port[8];
+
+	if (split_host_port(where, host, port) ||
+	    getaddrinfo(host, port, &hints, out))
+		return log_err(
+			-EINVAL,
+			"--listen %s: expected ADDRESS:PORT, e.g. 127.0.0.1:9469",
+			where);
+	return 0;
+}
+
+int http_address_check(const char *where)
+{
+	struct addrinfo *ai;
+	int err = address_parse(where, &ai);
+
+	if (!err)
+		freeaddrinfo(ai);
+	return err;
+}
+
+int http_listen_tcp(const char *where, char bound[64])
+{
+	struct addrinfo *ai;
+	int fd, err;
+
+	err = address_parse(where, &ai);
+	if (err)
+		return err;
+	fd = bind_and_listen(ai);
+	freeaddrinfo(ai);
+	if (fd < 0)
+		return log_err(fd, "listen on %s", where);
+	name_bound(fd, bound);
+	return fd;
+}
+
+int http_listen_unix(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	_close_ int fd = -1;
+	mode_t mask;
+	int err;
+
+	if (strlen(path) >= sizeof(un.sun_path))
+		return log_err(-ENAMETOOLONG, "the control socket %s", path);
+	strcpy(un.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	/* The mode at the moment of bind(): chmod() afterwards would leave a
+	 * moment in which anyone can connect. */
+	mask = umask(0177);
+	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) ? -errno : 0;
+	umask(mask);
+	if (!err && listen(fd, 64))
+		err = -errno;
+	if (err)
+		return log_err(err, "listen on the control socket %s", path);
+	return take_fd(fd);
+}

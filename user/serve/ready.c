@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Ready means: the first sync is done and what can be reached is reached. A
+ * pod that cannot be armed for a reason of its own (also that its exclusions
+ * have no room) does not make the node unready; it has the reason. A node that
+ * cannot do SMC has reached all there is to reach.
+ */
+#include <string.h>
+#include "cluster/cluster.h"
+
+bool agent_capable(const struct agent *a)
+{
+	return a->host.converter && a->host.selector;
+}
+
+bool agent_ready(const struct agent *a, struct buf *why)
+{
+	const char *problem = source_problem(a->source);
+
+	if (!source_world(a->source)) {
+		buf_printf(why, "not ready: nothing was read from %s yet%s%s",
+			   a->opt->source, problem ? ": " : "", problem ?: "");
+		return false;
+	}
+	if (!cluster_may_arm(a->cluster)) {
+		problem = cluster_problem(a->cluster);
+		buf_printf(
+			why,
+			"not ready: it is not known yet what an agent before a boot published%s%s",
+			problem ? ": " : "", problem ?: "");
+		return false;
+	}
+	if (a->err) {
+		buf_printf(why, "not ready: the last reconcile failed: %s",
+			   strerror(-a->err));
+		return false;
+	}
+	if (!a->synced) {
+		buf_printf(why, "not ready: the first sync is not done");
+		return false;
+	}
+	if (!cluster_published(a->cluster, true)) {
+		problem = cluster_problem(a->cluster);
+		buf_printf(why, "not ready: nothing is published yet%s%s",
+			   problem ? ": " : "", problem ?: "");
+		return false;
+	}
+	if (a->off) {
+		buf_printf(
+			why,
+			"not ready: %u exclusions found their map full, and some of them hold for the whole node: nothing is offered or answered with SMC here",
+			a->missing);
+		return false;
+	}
+	if (a->full > a->missing) {
+		buf_printf(
+			why,
+			"not ready: %u rows found their map full and were left out; that traffic stays TCP",
+			a->full - a->missing);
+		return false;
+	}
+	if (!agent_capable(a))
+		buf_printf(
+			why,
+			"ready: this kernel cannot make connections SMC (smcmesh doctor says what is missing); traffic stays TCP");
+	else
+		buf_printf(why, "ready: the desired state is reached");
+	return true;
+}

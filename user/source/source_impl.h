@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every kind of source is built on: only user/kube/source*.c include this.
+ * A kind embeds struct source as its first member, and is opened through the
+ * table in source.c.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "source/source.h"
+
+struct source_ops {
+	/* close - Stop at once; free later, when the loop let go. */
+	void (*close)(struct source *s);
+	/* reread - As source_reread(). */
+	void (*reread)(struct source *s);
+	/* shows_nodes - As source_shows_nodes(), of a world that is there;
+	 * NULL: always. */
+	bool (*shows_nodes)(const struct source *s);
+	/* age_ms - As source_age_ms(); NULL: always 0. */
+	uint64_t (*age_ms)(const struct source *s);
+	/* remember - As source_remember(); NULL: it needs no memory. */
+	void (*remember)(struct source *s, bool enabled);
+	/* client - As source_client(); NULL: it has none. */
+	struct kube_client *(*client)(const struct source *s);
+};
+
+struct source {
+	const struct source_ops *ops;
+	struct source_events events;
+	struct mesh_world *world; /* the last good one, or NULL */
+	char *problem;
+	char *notes;
+	bool closed; /* no event is called any more */
+};
+
+/* source_file_open - "file:", followed by @path. */
+must_check int source_file_open(uv_loop_t *loop, const char *path,
+				const struct kube_options *unused,
+				const struct source_events *events,
+				struct source **out);
+
+/* source_kube_open - "kube", followed by @rest, which is empty. */
+must_check int source_kube_open(uv_loop_t *loop, const char *rest,
+				const struct kube_options *opt,
+				const struct source_events *events,
+				struct source **out);
+
+/*
+ * source_decode - A List in JSON: a good one becomes the source's world and the
+ * problem goes; a bad one becomes the problem. Calls the events.
+ * @where: what to call the text in a problem: a path.
+ */
+void source_decode(struct source *s, const char *where, const char *json,
+		   size_t len);
+
+/* source_set_problem - A sentence, copied; calls `trouble` if it is another one
+ * than before. It goes with the next good world. */
+void source_set_problem(struct source *s, const char *problem);
+
+/* source_clear_problem - All is well again; calls `trouble` if it was not. */
+void source_clear_problem(struct source *s);
+
+/* source_changed - Call `changed`. */
+void source_changed(struct source *s);
+
+/* source_clear - Free what struct source itself holds. */
+void source_clear(struct source *s);
