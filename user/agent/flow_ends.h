@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of flows whose end no program of ours tells (mesh/record_fate.h): what
- * socket diagnosis says of them is written down. */
+/* Records of flows whose end no program of ours tells (mesh/record_fate.h):
+ * what socket diagnosis says of them is written down. */
 #pragma once
 
 #include "pods/known.h"

@@ -2,8 +2,8 @@
 /*
  * RDMA paths are proven before programs need them: which there are follows from
  * the plan (mesh/pairs.h), when they are asked from their rows in the kernel
- * (mesh/path_turns.h), and short-lived helpers ask (node/probe.h), a few at a time,
- * while the loop goes on.
+ * (mesh/path_turns.h), and short-lived helpers ask (node/probe.h), a few at a
+ * time, while the loop goes on.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the agent tells the API server, where there is one: this node's SmcNode
- * (publish.h), Events on its pods (tell.h), the start-up taint that it takes
+ * (smcnode.h), Events on its pods (events.h), the start-up taint that it takes
  * off (untaint.h), late pods that it evicts (evict.h). With a file as the
  * source there is no cluster: all of this takes NULL and then does nothing.
  */
@@ -19,8 +19,8 @@ void cluster_close(struct agent *a);
 /* cluster_may_arm - Not before what another boot published was taken back. */
 bool cluster_may_arm(const struct cluster *c);
 
-/* cluster_hold - hold_armed(), by what the server has: hold.h. Return: is any
- * held? */
+/* cluster_hold - hold_armed(), by what the server has: take_back.h. Return: is
+ * any held? */
 bool cluster_hold(struct agent *a, struct mesh_plan *plan);
 
 /* cluster_planned - @plan was applied and read back: publish, report, evict. */

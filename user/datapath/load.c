@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The BPF object: what of it this kernel takes is loaded, with the pinned maps
- * of an earlier start (adopt.c says which those are).
+ * of an earlier start (inherit.c says which those are).
  *
  * bpf_object__load() is all or nothing: one program that the verifier refuses
  * takes the others with it. So after a failure each one is tried alone, those

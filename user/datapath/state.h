@@ -225,7 +225,7 @@ const struct bpf_program *object_program(const struct datapath *dp,
 int must_check job_run(const struct datapath *dp, enum job_id id, void *context,
 		       __u32 size);
 
-/* ---- adopt.c ---- */
+/* ---- inherit.c ---- */
 
 /* adopt_check_version - Is what is pinned, if anything, of our ABI version?
  * Return: as adopt_check_pins(). */
@@ -322,7 +322,7 @@ void ration_up(struct datapath *dp);
  * or a negative errno. */
 int must_check ration_forget(const struct datapath *dp, __u32 slot);
 
-/* ---- config.c ---- */
+/* ---- config_row.c ---- */
 
 /* clock_now - The clock of BPF, ns. */
 __u64 clock_now(void);

@@ -129,7 +129,8 @@ void agent_follow(struct agent *a, bool followed);
 /* agent_more - Reconcile again in a moment: looks were left over. */
 void agent_more(struct agent *a);
 
-/* ---- adopt.c ----------------------------------------------------------- */
+/* ---- adopt_slots.c
+ * ----------------------------------------------------------- */
 
 /* agent_adopt - Before the first one: take over the numbers of what is in
  * the maps. Return: 0 or a negative errno, logged. */
@@ -153,7 +154,8 @@ void reconcile_unplan(struct agent *a);
 /* reconcile_forget - Free what it keeps from one to the next. */
 void reconcile_forget(struct agent *a);
 
-/* ---- names.c ----------------------------------------------------------- */
+/* ---- row_owners.c -----------------------------------------------------------
+ */
 
 /* names_keep - Copy them from the plan, instead of those of the last one.
  * Return: 0 or -ENOMEM, some are missing then. */
@@ -171,7 +173,8 @@ __u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr);
 const struct service_name *agent_service(const struct agent *a,
 					 const struct smc_addr_port *key);
 
-/* ---- local.c ----------------------------------------------------------- */
+/* ---- local_services.c
+ * ----------------------------------------------------------- */
 
 /* agent_look_local - Unless that was done since the last resync: what this node
  * takes for itself, to a->host. */
@@ -189,7 +192,8 @@ bool agent_capable(const struct agent *a);
  * way. */
 bool agent_ready(const struct agent *a, struct buf *why);
 
-/* ---- api.c, api_flows.c, expose.c: the routes -------------------------- */
+/* ---- api.c, api_flows.c, exposition.c: the routes --------------------------
+ */
 
 extern const struct http_route api_routes[];
 extern const struct http_route expose_routes[];
