@@ -91,6 +91,11 @@ int addr_cmp(const struct smc_addr *a, const struct smc_addr *b)
 	return memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
+int addr_order(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
 struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port)
 {
 	struct smc_addr_port both = {.port = port};

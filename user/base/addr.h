@@ -39,8 +39,11 @@ bool addr_is_loopback(const struct smc_addr *addr);
  * link-local or multicast (of either family)? */
 bool addr_usable(const struct smc_addr *addr);
 
-/* addr_cmp - Order of memcmp(), for qsort() and bsearch(). */
+/* addr_cmp - Order of memcmp(). */
 int addr_cmp(const struct smc_addr *a, const struct smc_addr *b);
+
+/* addr_order - The same, for qsort() and bsearch(). */
+int addr_order(const void *a, const void *b);
 
 /* addr_port - Both in one. */
 struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port);

@@ -28,11 +28,6 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
-bool wants_json(const char *output)
-{
-	return !strcmp(output, "json");
-}
-
 static void usage(FILE *to)
 {
 	fprintf(to, "usage: smcmesh COMMAND [OPTION...]\n\n"

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #define CLI_OPTIONS_MAX 24
 #define CLI_OPERANDS_MAX 2
@@ -63,11 +64,14 @@ extern const struct command command_agent, command_status, command_pods,
 /* command_find - NULL where there is none of that name. */
 const struct command *command_find(const char *name);
 
+/* wants_json - Was -o json given? Wrong values were refused already. */
+static inline bool wants_json(const char *output)
+{
+	return !strcmp(output, "json");
+}
+
 /*
  * command_main - The whole program: find the command, parse, run it.
  * Return: an exit status.
  */
 int command_main(int argc, char **argv);
-
-/* wants_json - Was -o json given? Wrong values were refused already. */
-bool wants_json(const char *output);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/file.h"
 #include "kube/client_impl.h"
 
 #define CONNECT_MS 10000L
@@ -172,10 +173,6 @@ static int set_request(struct kube_call *call, const struct kube_request *req)
 	set(CURLOPT_USERAGENT, "smcmesh/" SMCMESH_VERSION);
 	set(CURLOPT_TIMEOUT_MS, (long)(req->timeout_ms ?: KUBE_TIMEOUT_MS));
 	set(CURLOPT_ERRORBUFFER, call->error);
-	set(CURLOPT_HEADERFUNCTION, call_header);
-	set(CURLOPT_HEADERDATA, call);
-	set(CURLOPT_WRITEFUNCTION, call_body);
-	set(CURLOPT_WRITEDATA, call);
 	set(CURLOPT_PRIVATE, call);
 	if (req->body) {
 		size_t len = req->len ?: strlen(req->body);

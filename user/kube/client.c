@@ -305,7 +305,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
 			     sock_event);
 }
 
-size_t call_header(char *line, size_t one, size_t n, void *arg)
+static size_t call_header(char *line, size_t one, size_t n, void *arg)
 {
 	struct kube_call *call = arg;
 	long status = 0;
@@ -321,7 +321,7 @@ size_t call_header(char *line, size_t one, size_t n, void *arg)
 	return n;
 }
 
-size_t call_body(char *data, size_t one, size_t n, void *arg)
+static size_t call_body(char *data, size_t one, size_t n, void *arg)
 {
 	struct kube_call *call = arg;
 	long status = 0;
@@ -349,9 +349,24 @@ static void fail_soon(struct kube_call *call, int err)
 	uv_timer_start(&call->client->deliver, deliver_event, 0, 0);
 }
 
+/* Return: 0 or -ENOMEM. */
+static int call_listen(struct kube_call *call)
+{
+	CURL *easy = call->easy;
+
+	return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, call_header) ||
+			       curl_easy_setopt(easy, CURLOPT_HEADERDATA,
+						call) ||
+			       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION,
+						call_body) ||
+			       curl_easy_setopt(easy, CURLOPT_WRITEDATA, call)
+		       ? -ENOMEM
+		       : 0;
+}
+
 static int call_start(struct kube_call *call, const struct kube_request *req)
 {
-	int err = call_prepare(call, req);
+	int err = call_prepare(call, req) ?: call_listen(call);
 
 	if (err && *call->error) {
 		fail_soon(call, err);

@@ -48,7 +48,8 @@ struct kube_client {
 /* ---- call.c: what curl is told of a call --------------------------------- */
 
 /*
- * call_prepare - Make call->easy ready to be started.
+ * call_prepare - Make call->easy ready to be started, but for what it calls when
+ * an answer comes.
  * Return: 0, -ENOMEM, or a negative errno with a sentence in call->error: the
  * token or the client certificate cannot be read.
  */
@@ -58,8 +59,3 @@ must_check int call_prepare(struct kube_call *call,
 /* client_server_name - The name in the server's certificate is not the host of
  * its address. Return: 0 or -ENOMEM. */
 must_check int client_server_name(struct kube_client *c);
-
-/* ---- client.c: what curl calls back -------------------------------------- */
-
-size_t call_header(char *line, size_t one, size_t n, void *arg);
-size_t call_body(char *data, size_t one, size_t n, void *arg);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
 #include "kube/config.h"
 
 #include <ctype.h>
@@ -9,31 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_MAX (4L << 20)
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
-
-int small_file_read(const char *path, struct buf *out, struct buf *error)
-{
-	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char part[4096];
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	while (n > 0 && out->len <= FILE_MAX) {
-		n = read(fd, part, sizeof(part));
-		if (n > 0 && buf_add(out, part, n))
-			return -ENOMEM;
-	}
-	if (n < 0) {
-		int err = -errno;
-
-		buf_printf(error, "%s: %s", path, strerror(-err));
-		return err;
-	}
-	if (out->len <= FILE_MAX)
-		return 0;
-	buf_printf(error, "%s: more than %ld bytes", path, FILE_MAX);
-	return -EFBIG;
-}
 
 /* ---- putting it together ------------------------------------------------- */
 
@@ -241,3 +218,4 @@ void kube_config_free(struct kube_config *c)
 	pem_free(&c->key);
 	*c = (struct kube_config){0};
 }
+

@@ -37,7 +37,3 @@ void kube_config_free(struct kube_config *c);
 must_check int kubeconfig_read(const char *path, struct kube_config *out,
 			       struct buf *error);
 
-/* small_file_read - All of the file at @path, at most 4 MiB. Return: 0 or a
- * negative errno; @error gets a sentence that names it. */
-must_check int small_file_read(const char *path, struct buf *out,
-			       struct buf *error);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/file.h"
 #include "kube/config.h"
 #include "objects/json.h"
 #include "objects/yaml.h"

@@ -28,38 +28,6 @@
 #include "base/array.h"
 #include "mesh/draft.h"
 
-__u32 mesh_node_id(const char *name)
-{
-	__u32 hash = 2166136261U; /* FNV-1a */
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 16777619U;
-	return hash ? hash : 1;
-}
-
-int draft_warn(struct draft *d, const char *fmt, ...)
-{
-	struct mesh_plan *plan = &d->plan;
-	char *text = NULL, **slot;
-	va_list ap;
-	int len;
-
-	if (plan->n_warnings > MESH_WARNINGS_MAX)
-		return 0;
-	slot = array_push(plan->warnings, plan->n_warnings);
-	if (!slot)
-		return -ENOMEM;
-	if (plan->n_warnings > MESH_WARNINGS_MAX) {
-		*slot = strdup("there are more warnings than these");
-		return *slot ? 0 : -ENOMEM;
-	}
-	va_start(ap, fmt);
-	len = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	*slot = len < 0 ? NULL : text;
-	return *slot ? 0 : -ENOMEM;
-}
-
 /* ---- 1. judge -------------------------------------------------------------
  */
 
@@ -467,3 +435,4 @@ void mesh_plan_free(struct mesh_plan *plan)
 	free(plan->warnings);
 	memset(plan, 0, sizeof(*plan));
 }
+

@@ -27,11 +27,6 @@
 /* ---- ClusterIPs -----------------------------------------------------------
  */
 
-static int addr_order(const void *a, const void *b)
-{
-	return addr_cmp(a, b);
-}
-
 static int collect_addrs(struct draft *d, const struct mesh_service *s)
 {
 	for (size_t i = 0; i < s->addrs.n; i++) {
@@ -73,13 +68,6 @@ int draft_service_addrs(struct draft *d)
 		qsort(d->service_addrs, d->n_service_addrs,
 		      sizeof(*d->service_addrs), addr_order);
 	return err ? err : collect_node_ports(d);
-}
-
-bool draft_is_service(const struct draft *d, const struct smc_addr *addr)
-{
-	return d->n_service_addrs &&
-	       bsearch(addr, d->service_addrs, d->n_service_addrs,
-		       sizeof(*addr), addr_order);
 }
 
 /* ---- hostPorts ------------------------------------------------------------
@@ -428,3 +416,4 @@ int draft_services(struct draft *d)
 	draft_shared_addrs(d);
 	return err ? err : rows_fit(d);
 }
+

@@ -17,30 +17,6 @@
 #include "node/forwards_impl.h"
 #include "node/nl.h"
 
-/* ---- what is found ------------------------------------------------------- */
-
-bool forwards_is_own(const struct forwards *f, const struct smc_addr *addr)
-{
-	if (addr_is_loopback(addr))
-		return true;
-	for (size_t i = 0; i < f->own->n; i++)
-		if (!addr_cmp(&f->own->v[i], addr))
-			return true;
-	return false;
-}
-
-void forwards_note(struct forwards *f, const struct smc_addr *addr)
-{
-	char text[ADDR_STRLEN];
-
-	if (addr)
-		snprintf(f->what, FORWARDS_TEXT_MAX, "a nat rule leads to %s",
-			 addr_format(addr, text));
-	else
-		snprintf(f->what, FORWARDS_TEXT_MAX,
-			 "a nat rule leads to other addresses");
-}
-
 /* ---- tc ------------------------------------------------------------------ */
 
 /* Where each kind of filter has its actions. */
@@ -172,3 +148,4 @@ int forwards_find(const struct mesh_addrs *own, char what[FORWARDS_TEXT_MAX])
 		err = places[i](&f);
 	return err ? err : *what != '\0';
 }
+

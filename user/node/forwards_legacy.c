@@ -2,8 +2,6 @@
 /* iptables-legacy's nat table, chain by chain from where packets come in. */
 #include <errno.h>
 #include <netinet/in.h>
-/* after it: both have struct in_addr */
-#include <linux/netfilter/nf_nat.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/array.h"
@@ -11,43 +9,6 @@
 #include "node/iptc.h"
 
 #define CHAIN "PREROUTING"
-
-/* ---- targets, iptables-nft's too ----------------------------------------- */
-
-/* The first address of a range, where it has one. */
-static const void *range_first(unsigned int revision, const void *info,
-			       size_t len, bool v4)
-{
-	const struct nf_nat_ipv4_multi_range_compat *old = info;
-	const struct nf_nat_range *range = info;
-
-	if (v4 && !revision) {
-		if (len < sizeof(*old) ||
-		    !(old->range[0].flags & NF_NAT_RANGE_MAP_IPS))
-			return NULL;
-		return &old->range[0].min_ip;
-	}
-	if (len < sizeof(*range) || !(range->flags & NF_NAT_RANGE_MAP_IPS))
-		return NULL;
-	return &range->min_addr;
-}
-
-/* NETMAP of IPv4 has revision 0 only, in the old form; of IPv6 in the new one,
- * as all later ones. Without an address DNAT changes the port alone. */
-void forwards_target(struct forwards *f, int family, const char *name,
-		     unsigned int revision, const void *info, size_t len)
-{
-	bool v4 = family == NFPROTO_IPV4;
-	struct smc_addr addr;
-	const void *first;
-
-	if (strcmp(name, "DNAT") && strcmp(name, "NETMAP"))
-		return;
-	first = range_first(revision, info, len, v4);
-	if (first && addr_from_bytes(first, v4 ? 4 : 16, &addr) &&
-	    !forwards_is_own(f, &addr))
-		forwards_note(f, &addr);
-}
 
 /* ---- rules --------------------------------------------------------------- */
 
@@ -192,3 +153,4 @@ int forwards_legacy(struct forwards *f)
 		err = look_at_family(f, &iptc_families[i]);
 	return err;
 }
+

@@ -136,18 +136,13 @@ static int list_services(struct local *out)
 
 /* ---- together ------------------------------------------------------------ */
 
-static int cmp(const void *a, const void *b)
-{
-	return addr_cmp(a, b);
-}
-
 static void sort(struct mesh_addrs *a)
 {
 	size_t kept = 0;
 
 	if (!a->n)
 		return;
-	qsort(a->v, a->n, sizeof(*a->v), cmp);
+	qsort(a->v, a->n, sizeof(*a->v), addr_order);
 	for (size_t i = 1; i < a->n; i++)
 		if (addr_cmp(&a->v[kept], &a->v[i]))
 			a->v[++kept] = a->v[i];
@@ -163,7 +158,7 @@ void local_without(struct local *l, struct local *those)
 	for (size_t i = 0; i < l->addrs.n; i++)
 		if (!those->addrs.n ||
 		    !bsearch(&l->addrs.v[i], those->addrs.v, those->addrs.n,
-			     sizeof(*l->addrs.v), cmp))
+			     sizeof(*l->addrs.v), addr_order))
 			l->addrs.v[kept++] = l->addrs.v[i];
 	l->addrs.n = kept;
 }

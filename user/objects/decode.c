@@ -26,63 +26,6 @@ struct decoder {
 	bool have_mesh, have_asm;
 };
 
-/* ---- shared by the objects ------------------------------------------------
- */
-
-int set_str(char **out, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return -ENOMEM;
-	free(*out);
-	*out = copy;
-	return 0;
-}
-
-int set_uid(char **out, const char *uid, const char *ns, const char *name)
-{
-	_cleanup_(buf_free) struct buf made = {0};
-
-	if (uid)
-		return set_str(out, uid);
-	if (buf_printf(&made, "%s/%s", ns, name))
-		return -ENOMEM;
-	*out = buf_take(&made);
-	return *out ? 0 : -ENOMEM;
-}
-
-static bool name_ok(const char *name)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "abcdefghijklmnopqrstuvwxyz"
-				      "0123456789._-:";
-	size_t len = strlen(name);
-
-	return len >= 1 && len <= 253 && strspn(name, allowed) == len;
-}
-
-int get_name(const struct json_object *o, const char *path, const char **out)
-{
-	const char *name;
-	int got = json_str(o, path, &name);
-
-	if (got <= 0)
-		return got;
-	/* The API says "" for what is not set. */
-	if (!*name)
-		return 0;
-	if (!name_ok(name)) {
-		json_say(o,
-			 "%s is no name: expected at most 253 of "
-			 "A-Z a-z 0-9 . _ - :",
-			 path);
-		return -EINVAL;
-	}
-	*out = name;
-	return 1;
-}
-
 /* ---- the kinds ------------------------------------------------------------
  */
 
@@ -169,39 +112,6 @@ static bool group_matches(const struct kind *kind, const char *api_version)
 
 	return len == strlen(kind->group) &&
 	       !memcmp(api_version, kind->group, len);
-}
-
-static yyjson_val *metadata_of(const struct json_object *o, const char *path,
-			       const char *key)
-{
-	yyjson_val *all = NULL;
-
-	return json_obj(o, path, &all) > 0 ? yyjson_obj_get(all, key) : NULL;
-}
-
-yyjson_val *object_label(const struct json_object *o, const char *key)
-{
-	return metadata_of(o, "metadata.labels", key);
-}
-
-yyjson_val *object_annotation(const struct json_object *o, const char *key)
-{
-	return metadata_of(o, "metadata.annotations", key);
-}
-
-int object_name(const char *kind, bool namespaced, yyjson_val *val,
-		size_t index, struct buf *out)
-{
-	yyjson_val *meta = yyjson_obj_get(val, "metadata");
-	const char *name = json_value_str(yyjson_obj_get(meta, "name"), 253);
-	const char *ns = json_value_str(yyjson_obj_get(meta, "namespace"), 253);
-
-	if (!name || !name_ok(name))
-		return buf_printf(out, "%s (items[%zu])", kind, index);
-	if (!namespaced)
-		return buf_printf(out, "%s %s", kind, name);
-	return buf_printf(out, "%s %s/%s", kind,
-			  ns && name_ok(ns) ? ns : "default", name);
 }
 
 static int add_object(struct decoder *d, const struct kind *kind,
@@ -379,3 +289,4 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 	memset(&d.world, 0, sizeof(d.world));
 	return 0;
 }
+

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One Kubernetes object to its mesh type; only user/kube includes this.
+ * One Kubernetes object to its mesh type; only user/objects/ includes this.
  *
  * Return: 0; -EINVAL: the object is left out, which was noted, and *@out holds
  * nothing; -ENOMEM, likewise.
@@ -29,6 +29,8 @@ bool config_named_default(const struct json_object *o);
  * stays. */
 void config_reset_mesh(struct mesh_config *c);
 
+/* ---- fields.c ------------------------------------------------------------ */
+
 /* set_str - A copy of @text instead of *@out. Return: 0 or -ENOMEM. */
 must_check int set_str(char **out, const char *text);
 
@@ -51,6 +53,8 @@ yyjson_val *object_annotation(const struct json_object *o, const char *key);
  * if @val has no name. Return: 0 or -ENOMEM. */
 must_check int object_name(const char *kind, bool namespaced, yyjson_val *val,
 			   size_t index, struct buf *out);
+
+/* ---- decode_once.c ------------------------------------------------------- */
 
 /* world_once - See to it that each object is in @w once: of two the later
  * stays, which is noted. Return: 0 or -ENOMEM. */
