@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* user/datapath: plans into maps, and what the maps hold back out. See world.h.
  */
+#include "base/clock.h"
 #include "world.h"
 
 #include <math.h>

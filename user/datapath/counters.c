@@ -122,3 +122,29 @@ bool datapath_flows_evicted(struct datapath *dp)
 			return true;
 	return false;
 }
+
+static int add_rationed(const struct smc_counter_key *key, __u64 value,
+			void *arg)
+{
+	__u64 *sum = arg;
+
+	if (key->counter == SMC_COUNTER_RATIONED_CONVERTED ||
+	    key->counter == SMC_COUNTER_RATIONED_OWN)
+		*sum += value;
+	return 0;
+}
+
+int datapath_rationed(struct datapath *dp, __u32 slot, __u64 *out)
+{
+	struct smc_counters c = {};
+	int err;
+
+	*out = 0;
+	if (dp->map_fd[MAP_COUNTER] < 0)
+		return 0;
+	if (slot == SMC_SLOT_NODE)
+		return datapath_each_counter(dp, add_rationed, out);
+	err = counters_read(dp->map_fd[MAP_COUNTER], slot, &c);
+	*out = c.RATIONED_CONVERTED + c.RATIONED_OWN;
+	return err;
+}

@@ -8,20 +8,7 @@
 #include "base/strv.h"
 #include "datapath/converter.h"
 #include "datapath/other.h"
-#include "datapath/recorder.h"
 #include "datapath/selector.h"
-
-const struct map_row map_rows[MAP_MAX] = {
-#define DATAPATH_MAP_ROW(id, name, key, value) \
-	[MAP_##id] = {name, sizeof(key), sizeof(value)},
-	DATAPATH_MAPS(DATAPATH_MAP_ROW)
-#undef DATAPATH_MAP_ROW
-};
-
-const struct converter *const converters[] = {&converter_sockproto, NULL};
-const struct selector *const selectors[] = {&selector_hs_ctrl, NULL};
-const struct recorder *const recorders[] = {&recorder_smc, &recorder_sockops,
-					    NULL};
 
 /* ---- the state ---- */
 
@@ -111,30 +98,6 @@ const char *datapath_converter(const struct datapath *dp)
 const char *datapath_selector(const struct datapath *dp)
 {
 	return dp->selector ? dp->selector->name : "none";
-}
-
-size_t datapath_methods(const struct features *fs, struct datapath_method *out,
-			size_t room)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; converters[i]; i++, n++)
-		if (n < room)
-			out[n] = (struct datapath_method){
-				"converter", converters[i]->name,
-				converters[i]->cannot,
-				converters[i]->probe(fs)};
-	for (size_t i = 0; selectors[i]; i++, n++)
-		if (n < room)
-			out[n] = (struct datapath_method){
-				"selector", selectors[i]->name,
-				selectors[i]->cannot, selectors[i]->probe(fs)};
-	for (size_t i = 0; recorders[i]; i++, n++)
-		if (n < room)
-			out[n] = (struct datapath_method){
-				"recorder", recorders[i]->name,
-				recorders[i]->cannot, recorders[i]->probe(fs)};
-	return n;
 }
 
 const char *datapath_cgroup(const struct datapath *dp)

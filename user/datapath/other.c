@@ -21,39 +21,6 @@ static int refuse(const struct abi_dir *at, const char *why)
 		       at->dir, at->abi, SMC_ABI_VERSION, why, at->abi);
 }
 
-static void sizes_of(const struct other *o, enum map_id id, __u32 *key,
-		     __u32 *value)
-{
-	*key = map_rows[id].key_size;
-	*value = map_rows[id].value_size;
-	if (id == MAP_FLOW) {
-		*key = o->kind->flow_key;
-		*value = o->kind->flow_value;
-	}
-	if (id == MAP_PORT)
-		*key = o->kind->port_key;
-	if (id == MAP_SERVICE)
-		*value = o->kind->service_value;
-	if (id == MAP_NETNS || id == MAP_CGROUP)
-		*value = o->kind->pod_value;
-	if (id == MAP_COUNTER) {
-		*key = o->kind->counter_key;
-		*value = o->kind->counter_value;
-	}
-	if (id == MAP_QUARANTINE) {
-		*key = o->kind->quarantine_key;
-		*value = o->kind->quarantine_value;
-	}
-}
-
-int other_map(const struct other *o, enum map_id id)
-{
-	__u32 key, value;
-
-	sizes_of(o, id, &key, &value);
-	return abi_map_open(o->at.dir, map_rows[id].name, key, value);
-}
-
 static int see_ours(const char *dir, const char *name, void *arg)
 {
 	return map_pin_is_ours(dir, name) ? -EEXIST : 0;
@@ -154,21 +121,6 @@ void others_free(struct datapath *dp)
 }
 
 /* ---- the first half ---- */
-
-int other_rows(const struct other *o, enum map_id id, struct rows *out)
-{
-	_cleanup_(rows_free) struct rows rows = {.key_size = out->key_size,
-						 .value_size = out->value_size};
-	_close_ int fd = other_map(o, id);
-	int err;
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	err = map_read(fd, &rows);
-	for (size_t i = 0; !err && i < rows.n; i++)
-		err = rows_add(out, rows_key(&rows, i), rows_value(&rows, i));
-	return err;
-}
 
 int others_pods(const struct datapath *dp, enum map_id id, struct rows *out)
 {

@@ -5,9 +5,10 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "datapath/mapio.h"
 #include "datapath/other.h"
-#include "datapath/wants.h"
+#include "datapath/port_row.h"
 
 struct first_config {
 	__u32 abi_version, enabled, transports, mark, mark_mask, node_id;

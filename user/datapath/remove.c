@@ -8,7 +8,6 @@
  */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "base/log.h"
@@ -102,35 +101,11 @@ static void remove_links(struct removal *r, const struct abi_dir *at)
 
 /* ---- maps ---- */
 
-/* Return: a descriptor, or -EMEDIUMTYPE: none of ours; or another errno. */
-static int open_ours(const char *dir, const char *name,
-		     struct bpf_map_info *info)
-{
-	_close_ int fd = pin_open(dir, name, PIN_MAP);
-	__u32 len = sizeof(*info);
-
-	if (fd < 0)
-		return fd;
-	memset(info, 0, sizeof(*info));
-	if (bpf_map_get_info_by_fd(fd, info, &len) ||
-	    (strcmp(info->name, name) && !hs_ctrl_pin_is_ours(dir, name)))
-		return -EMEDIUMTYPE;
-	return take_fd(fd);
-}
-
-bool map_pin_is_ours(const char *dir, const char *name)
-{
-	struct bpf_map_info info;
-	_close_ int fd = open_ours(dir, name, &info);
-
-	return fd >= 0;
-}
-
 static int remove_map(const char *dir, const char *name, void *arg)
 {
 	struct removal *r = arg;
 	struct bpf_map_info info;
-	_close_ int fd = open_ours(dir, name, &info);
+	_close_ int fd = map_open_ours(dir, name, &info);
 	int did;
 
 	if (fd < 0) {

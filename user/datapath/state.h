@@ -190,28 +190,15 @@ int ctrl_names_refresh(struct datapath *dp);
 /* dirs_make - Make the directories of the pins. Return: 0 or errno. */
 int must_check dirs_make(const struct datapath *dp);
 
-/* ---- load.c ---- */
-
-/* What is to be loaded: rows of link_rows and job_rows, and the selector. */
-struct load_set {
-	bool link[LINKS];
-	bool job[JOB_MAX];
-	const struct selector *selector; /* NULL: none */
-};
+/* ---- object.c ---- */
 
 /* object_open - The BPF object of this binary, not loaded. NULL: errno says. */
 struct bpf_object *object_open(void);
 void object_cleanup(struct bpf_object **obj);
 #define _object_ _cleanup_(object_cleanup)
 
-/*
- * object_load - Load the programs of @set and the maps, adopting pinned ones.
- * Programs that this kernel refuses are taken out of @set, each with a line
- * that says what is lost, and the others are loaded.
- * Return: 0 or a negative errno, logged.
- */
-int must_check object_load(struct datapath *dp, struct load_set *set,
-			   struct bpf_object **out);
+/* object_quiet - What libbpf warns of is said no more, or again. */
+void object_quiet(bool is);
 
 /* object_is_pinned_map - Is it one of the maps that are pinned by name? */
 bool object_is_pinned_map(const struct bpf_map *map);
@@ -224,6 +211,24 @@ const struct bpf_program *object_program(const struct datapath *dp,
  * back there. Return: 0; -ENOSYS: it is not loaded; or a negative errno. */
 int must_check job_run(const struct datapath *dp, enum job_id id, void *context,
 		       __u32 size);
+
+/* ---- load.c ---- */
+
+/* What is to be loaded: rows of link_rows and job_rows, and the selector. */
+struct load_set {
+	bool link[LINKS];
+	bool job[JOB_MAX];
+	const struct selector *selector; /* NULL: none */
+};
+
+/*
+ * object_load - Load the programs of @set and the maps, adopting pinned ones.
+ * Programs that this kernel refuses are taken out of @set, each with a line
+ * that says what is lost, and the others are loaded.
+ * Return: 0 or a negative errno, logged.
+ */
+int must_check object_load(struct datapath *dp, struct load_set *set,
+			   struct bpf_object **out);
 
 /* ---- inherit.c ---- */
 
@@ -248,7 +253,7 @@ int must_check adopt_copy(struct datapath *dp);
 void adopt_finish(struct datapath *dp);
 void adopt_free(struct datapath *dp);
 
-/* ---- check.c ---- */
+/* ---- check_note.c ---- */
 
 /* What one datapath_check() came to. */
 struct check {
@@ -324,13 +329,13 @@ int must_check ration_forget(const struct datapath *dp, __u32 slot);
 
 /* ---- config_row.c ---- */
 
-/* clock_now - The clock of BPF, ns. */
-__u64 clock_now(void);
+/* config_write - Return: 0 or a negative errno. */
+int must_check config_write(const struct datapath *dp,
+			    const struct smc_config *c);
 
-/* config_begin - Say whose maps these are before anything relies on them. Where
- * another ABI's datapath is the one that runs, ours begins with what that one's
- * maps hold. Return: 0 or a negative errno, logged. */
-int must_check config_begin(struct datapath *dp);
+/* config_selectors_of - Into @c, by which ids BPF is to know our selector.
+ * Return: 0 or a negative errno. */
+int must_check config_selectors_of(struct datapath *dp, struct smc_config *c);
 
 /* config_selectors - Tell BPF by which ids it knows our selector: after one was
  * registered and before a namespace chooses it, and when namespaces have left
@@ -340,6 +345,13 @@ int must_check config_selectors(struct datapath *dp);
 /* config_use - Set those of the bits @mask (enum smc_use) that are in @uses,
  * clear the others of @mask. Return: 0 or a negative errno. */
 int must_check config_use(struct datapath *dp, __u32 mask, __u32 uses);
+
+/* ---- config_begin.c ---- */
+
+/* config_begin - Say whose maps these are before anything relies on them. Where
+ * another ABI's datapath is the one that runs, ours begins with what that one's
+ * maps hold. Return: 0 or a negative errno, logged. */
+int must_check config_begin(struct datapath *dp);
 
 /* ---- counters.c ---- */
 
@@ -371,7 +383,12 @@ int must_check flows_each(int fd, datapath_flow_fn fn, void *arg);
 /* events_open - Map the ring buffer. Return: 0 or a negative errno, logged. */
 int must_check events_open(struct datapath *dp);
 
-/* ---- remove.c ---- */
+/* ---- own_maps.c ---- */
+
+/* map_open_ours - The map pinned as @dir/@name, and what it is. Return: a
+ * descriptor, -EMEDIUMTYPE: it is none of ours; or another negative errno. */
+int must_check map_open_ours(const char *dir, const char *name,
+			     struct bpf_map_info *info);
 
 /* map_pin_is_ours - Is @dir/@name a map of that name, or a selector of ours? It
  * is how we pin. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What each map should hold, by a plan and by what the map holds. Pure, but for
  * the rows of another ABI's agent. */
+#include "datapath/port_row.h"
 #include "datapath/wants.h"
 
 #include <string.h>
@@ -93,20 +94,6 @@ static int want_cidr(const struct mesh_plan *plan,
 		err = rows_add(out, &key, &value);
 	}
 	return err;
-}
-
-int port_row_add(struct rows *out, __u32 pod_id, __u32 role, __u16 first,
-		 __u16 last)
-{
-	const struct smc_port_key key = {
-		.prefixlen = SMC_PORT_PREFIX + mesh_block_bits(first, last),
-		.pod_id = pod_id,
-		.role = role,
-		.port = {first >> 8, first & 0xff},
-	};
-	const struct smc_port value = {first, last};
-
-	return rows_add(out, &key, &value);
 }
 
 static int want_port(const struct mesh_plan *plan,

@@ -25,8 +25,3 @@ int must_check wants_rows(const struct datapath *dp,
 			  const struct mesh_plan *plan,
 			  const struct missing *missing, enum map_id id,
 			  const struct rows *have, struct rows *out);
-
-/* port_row_add - The row of smc_port that excludes a block of ports
- * (mesh_block()). Return: 0 or -ENOMEM. */
-int must_check port_row_add(struct rows *out, __u32 pod_id, __u32 role,
-			    __u16 first, __u16 last);

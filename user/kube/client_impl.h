@@ -48,10 +48,9 @@ struct kube_client {
 /* ---- call.c: what curl is told of a call --------------------------------- */
 
 /*
- * call_prepare - Make call->easy ready to be started, but for what it calls when
- * an answer comes.
- * Return: 0, -ENOMEM, or a negative errno with a sentence in call->error: the
- * token or the client certificate cannot be read.
+ * call_prepare - Make call->easy ready to be started, but for what it calls
+ * when an answer comes. Return: 0, -ENOMEM, or a negative errno with a sentence
+ * in call->error: the token or the client certificate cannot be read.
  */
 must_check int call_prepare(struct kube_call *call,
 			    const struct kube_request *req);

@@ -5,10 +5,8 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -218,4 +216,3 @@ void kube_config_free(struct kube_config *c)
 	pem_free(&c->key);
 	*c = (struct kube_config){0};
 }
-

@@ -36,4 +36,3 @@ void kube_config_free(struct kube_config *c);
  * *@out. Return: as above, but it need not say where a server is. */
 must_check int kubeconfig_read(const char *path, struct kube_config *out,
 			       struct buf *error);
-

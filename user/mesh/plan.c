@@ -20,8 +20,6 @@
  * 7. exclusions.c.
  */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -435,4 +433,3 @@ void mesh_plan_free(struct mesh_plan *plan)
 	free(plan->warnings);
 	memset(plan, 0, sizeof(*plan));
 }
-

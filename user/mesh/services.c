@@ -416,4 +416,3 @@ int draft_services(struct draft *d)
 	draft_shared_addrs(d);
 	return err ? err : rows_fit(d);
 }
-

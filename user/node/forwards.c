@@ -148,4 +148,3 @@ int forwards_find(const struct mesh_addrs *own, char what[FORWARDS_TEXT_MAX])
 		err = places[i](&f);
 	return err ? err : *what != '\0';
 }
-

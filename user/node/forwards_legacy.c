@@ -153,4 +153,3 @@ int forwards_legacy(struct forwards *f)
 		err = look_at_family(f, &iptc_families[i]);
 	return err;
 }
-

@@ -10,7 +10,6 @@
 #include "objects/decode.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -289,4 +288,3 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 	memset(&d.world, 0, sizeof(d.world));
 	return 0;
 }
-

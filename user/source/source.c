@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The kinds of source, and what they have in common. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -80,4 +79,3 @@ struct kube_client *source_client(const struct source *s)
 {
 	return s->ops->client ? s->ops->client(s) : NULL;
 }
-

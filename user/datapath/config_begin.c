@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/* smc_config at the start: whose maps these are, and what holds until the agent
+ * has a plan. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "datapath/other.h"
+
+/* While ours is off it is theirs that counts, with all that belongs to it. What
+ * they exclude and we have no room for keeps ours off. */
+static int take_theirs(struct datapath *dp, struct smc_config *c)
+{
+	int err;
+
+	err = others_config(dp, c);
+	if (err) /* -ENOENT: it has no maps any more, or none yet */
+		return err == -ENOENT ? 0 : err;
+	/* Our agent has just begun: for one lease they are as good as ours. */
+	c->offers_until_ns = clock_now() + MESH_DEFAULT_LEASE_S * CLOCK_SECOND;
+	err = others_rows(dp, &c->uses);
+	if (err != -ENOSPC)
+		return err;
+	log_warn(
+		err,
+		"take over the exclusions of another ABI: nothing is offered SMC until the agent has written its own");
+	c->enabled = 0;
+	return 0;
+}
+
+/* Whoever counts against no limit counts for nothing: until a plan says what
+ * they are here, they are the defaults. */
+static struct smc_limits limits_default(void)
+{
+	struct mesh_config config = {};
+
+	mesh_config_reset(&config);
+	return mesh_limits(&config, memory_total());
+}
+
+int config_begin(struct datapath *dp)
+{
+	struct smc_config c = {};
+	int err;
+
+	err = datapath_config(dp, &c);
+	if (!err && !c.enabled && dp->n_others)
+		err = take_theirs(dp, &c);
+	c.abi_version = SMC_ABI_VERSION;
+	c.abi_readable = SMC_ABI_READABLE;
+	if (!c.limits.buffers_node) /* nobody's setting: never written */
+		c.limits = limits_default();
+	c.uses &= ~SMC_USE_FOLLOWED; /* whoever followed did so by an agent */
+	if (!err)
+		err = config_selectors_of(dp, &c);
+	if (!err)
+		err = config_write(dp, &c);
+	return err ? log_err(err, "begin with smc_config") : 0;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Maps of ours: the object behind a pin has the pin's name, for that is how we
+ * pin; a selector's alone has another. */
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "datapath/pins.h"
+#include "datapath/selector.h"
+
+int map_open_ours(const char *dir, const char *name, struct bpf_map_info *info)
+{
+	_close_ int fd = pin_open(dir, name, PIN_MAP);
+	__u32 len = sizeof(*info);
+
+	if (fd < 0)
+		return fd;
+	memset(info, 0, sizeof(*info));
+	if (bpf_map_get_info_by_fd(fd, info, &len) ||
+	    (strcmp(info->name, name) && !hs_ctrl_pin_is_ours(dir, name)))
+		return -EMEDIUMTYPE;
+	return take_fd(fd);
+}
+
+bool map_pin_is_ours(const char *dir, const char *name)
+{
+	struct bpf_map_info info;
+	_close_ int fd = map_open_ours(dir, name, &info);
+
+	return fd >= 0;
+}
