@@ -2,7 +2,7 @@
 /* When the hooks of everybody's sockets come and go. */
 #include "unit.h"
 
-#include "agent/hook_times.h"
+#include "pods/hook_times.h"
 
 #define START 1000000
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* To when the lease of a node's offers is moved: user/agent/lease.c. */
+/* To when the lease of a node's offers is moved: user/pods/lease.c. */
 #include "unit.h"
 
-#include "agent/lease.h"
+#include "pods/lease.h"
 
 #define SECOND 1000000000ULL
 #define NOW (5000 * SECOND)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What an agent before us left in the maps: whose numbers are taken. */
-#include "pods/known.h"
+#include "agent/reconcile.h"
 #include "base/log.h"
 
 static int adopt_netns(__u64 cookie, const struct smc_pod *v, void *arg)

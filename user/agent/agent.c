@@ -10,15 +10,14 @@
  *   cluster     answers of the API server to what it was told
  *   resync      every few seconds: is all as we left it?
  *   retry       wanted pods that were not there yet
- *   more        looks that were left over
  *   paths       RDMA paths: when to probe them, and what was answered
  *   diagnose    what was opened in armed pods before arming, one by one
  *   pause       between two readings of the ring buffer
  *   http        metrics on TCP, control on a unix socket
  *   signals     TERM and INT end it, HUP reads the source again
  *
- * They note what they saw and mark dirty; `check`, which libuv runs after each
- * batch, reconciles once.
+ * They note what they saw and ask for a turn (loop/turn.h): after each batch of
+ * them one reconcile.
  */
 #include "agent/agent.h"
 
@@ -31,8 +30,11 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include "agent/budget.h"
+#include "agent/reconcile.h"
+#include "agent/routes.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
+#include "serve/api.h"
 #include "node/run_dir.h"
 #include "base/array.h"
 #include "base/log.h"
@@ -40,33 +42,7 @@
 #include "node/proc.h"
 
 #define RESYNC_MS 5000
-#define MORE_MS 100
 #define EVENTS_PAUSE_MS 50
-
-/* ---- dirty ------------------------------------------------------------- */
-
-static void wake_event(uv_idle_t *idle)
-{
-	/* Being active is all it is for: the poll then does not block. */
-}
-
-void agent_dirty(struct agent *a)
-{
-	a->dirty = true;
-	if (!a->stopping)
-		uv_idle_start(&a->wake, wake_event);
-}
-
-static void check_event(uv_check_t *check)
-{
-	struct agent *a = check->data;
-
-	if (!a->dirty || a->stopping)
-		return;
-	a->dirty = false;
-	uv_idle_stop(&a->wake);
-	reconcile(a);
-}
 
 /* ---- sources ----------------------------------------------------------- */
 
@@ -91,7 +67,7 @@ static void source_changed(void *arg)
 
 	reconcile_unplan(a);
 	say_notes(a);
-	agent_dirty(a);
+	turn_due(&a->turn);
 }
 
 static void source_trouble(void *arg)
@@ -105,43 +81,13 @@ static void source_trouble(void *arg)
 		log_info("%s can be read again", a->opt->source);
 }
 
-static void retry_event(uv_timer_t *timer)
-{
-	agent_retry(timer->data);
-}
-
-void agent_retry(struct agent *a)
-{
-	unsigned int ms;
-	bool due;
-
-	uv_update_time(&a->loop);
-	ms = pods_retry(&a->pods, uv_now(&a->loop), &due);
-	if (ms)
-		uv_timer_start(&a->retry, retry_event, ms, 0);
-	else
-		uv_timer_stop(&a->retry);
-	if (due)
-		agent_dirty(a);
-}
-
-static void more_event(uv_timer_t *timer)
-{
-	agent_dirty(timer->data);
-}
-
-void agent_more(struct agent *a)
-{
-	uv_timer_start(&a->more, more_event, MORE_MS, 0);
-}
-
 /* A namespace came, went, or was replaced under its name. */
 static void watch_event(const char *path, void *arg)
 {
 	struct agent *a = arg;
 
 	if (pods_stale_at(&a->pods, path))
-		agent_dirty(a);
+		turn_due(&a->turn);
 }
 
 /* Is there more to be found at @at than what is known of @p? */
@@ -169,21 +115,7 @@ static void start_event(const char *uid, const struct place *at, void *arg)
 		return;
 	p->stale = true;
 	pod_retry_soon(p);
-	agent_dirty(a);
-}
-
-void agent_follow(struct agent *a, bool followed)
-{
-	int err;
-
-	if (a->followed == followed)
-		return;
-	err = datapath_follow(a->dp, followed);
-	if (err)
-		log_warn(err, "have the datapath tell %s of each flow",
-			 followed ? "all" : "no more than it must");
-	else
-		a->followed = followed;
+	turn_due(&a->turn);
 }
 
 static void resync_event(uv_timer_t *timer)
@@ -200,7 +132,7 @@ static void resync_event(uv_timer_t *timer)
 	a->counts.repairs += repairs;
 	datapath_listen(a->dp); /* an event may have been lost */
 	http_feed_sweep(a->flows);
-	agent_follow(a, http_feed_readers(a->flows));
+	api_follow(a, http_feed_readers(a->flows));
 	a->unswept = true;
 	a->rations.due = datapath_rations(a->dp);
 	a->encrypts_fresh = a->local_fresh = false;
@@ -211,7 +143,7 @@ static void resync_event(uv_timer_t *timer)
 	 * come first: else the last pods would never have their turn. */
 	if (!a->looks_left)
 		pods_stale(&a->pods);
-	agent_dirty(a);
+	turn_due(&a->turn);
 }
 
 static void count_fallback(struct agent *a, const struct smc_flow *f)
@@ -238,7 +170,7 @@ static void refused(struct agent *a, const struct smc_event *e)
 		(int)e->flow.kernel_code,
 		"the kernel refused an SMC socket in pod %s/%s: the pod is disarmed, its new sockets are TCP; take its annotation away and put it back to try again",
 		p ? p->ns : "?", p ? p->name : "?");
-	agent_dirty(a);
+	turn_due(&a->turn);
 }
 
 static void flow_event(const struct smc_event *e, void *arg)
@@ -295,33 +227,36 @@ static void signal_event(uv_signal_t *handle, int number)
 		log_info("SIGHUP: reading %s again", a->opt->source);
 		source_reread(a->source);
 		pods_stale(&a->pods);
-		agent_dirty(a);
+		turn_due(&a->turn);
 		return;
 	}
 	log_info("%s: stopping; the datapath stays as it is",
 		 number == SIGINT ? "SIGINT" : "SIGTERM");
 	a->stopping = true;
+	turn_stop(&a->turn);
 	uv_stop(&a->loop);
 }
 
 /* ---- start ------------------------------------------------------------- */
 
+static void turn_event(void *arg)
+{
+	reconcile(arg);
+}
+
 static void handles_init(struct agent *a)
 {
-	uv_idle_init(&a->loop, &a->wake);
-	uv_check_init(&a->loop, &a->check);
+	turn_open(&a->turn, &a->loop, turn_event, a);
 	uv_timer_init(&a->loop, &a->resync);
 	uv_timer_init(&a->loop, &a->retry);
-	uv_timer_init(&a->loop, &a->more);
 	uv_timer_init(&a->loop, &a->pause);
 	uv_timer_init(&a->loop, &a->diagnose);
 	uv_signal_init(&a->loop, &a->term);
 	uv_signal_init(&a->loop, &a->intr);
 	uv_signal_init(&a->loop, &a->hup);
-	a->wake.data = a->check.data = a->resync.data = a->retry.data = a;
-	a->term.data = a->intr.data = a->hup.data = a->more.data = a;
+	a->resync.data = a->retry.data = a;
+	a->term.data = a->intr.data = a->hup.data = a;
 	a->pause.data = a->diagnose.data = a;
-	uv_check_start(&a->check, check_event);
 	uv_timer_start(&a->resync, resync_event, RESYNC_MS, RESYNC_MS);
 	uv_signal_start(&a->term, signal_event, SIGTERM);
 	uv_signal_start(&a->intr, signal_event, SIGINT);
@@ -340,13 +275,13 @@ static int http_up(struct agent *a)
 	fd = http_listen_unix(path);
 	if (fd < 0)
 		return fd;
-	err = http_start(&a->loop, fd, api_routes, a, &a->control);
+	err = http_start(&a->loop, fd, control_routes, a, &a->control);
 	if (err)
 		return err;
 	fd = http_listen_tcp(a->opt->listen, a->listening);
 	if (fd < 0)
 		return fd;
-	return http_start(&a->loop, fd, expose_routes, a, &a->metrics);
+	return http_start(&a->loop, fd, public_routes, a, &a->metrics);
 }
 
 static void host_fill(struct agent *a)
@@ -388,7 +323,7 @@ static int datapath_up(struct agent *a)
 	host_fill(a);
 	/* An agent that was killed may have had readers. */
 	a->followed = true;
-	agent_follow(a, false);
+	api_follow(a, false);
 	err = agent_adopt(a);
 	if (err)
 		return err;
@@ -443,6 +378,7 @@ static void agent_stop(struct agent *a)
 	char path[PATH_MAX];
 
 	a->stopping = true;
+	turn_stop(&a->turn);
 	if (a->control) {
 		snprintf(path, sizeof(path), "%s/%s", a->opt->run,
 			 AGENT_SOCKET);

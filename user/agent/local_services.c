@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
-#include "pods/known.h"
+#include "agent/reconcile.h"
 #include "base/log.h"
 
 /* All addresses there are: while it is not known which ones are local, any

@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 #include "agent/budget.h"
+#include "agent/reconcile.h"
+#include "serve/ready.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
-#include "agent/lease.h"
+#include "pods/lease.h"
 #include "node/ueid.h"
 #include "base/array.h"
 #include "base/fault.h"
@@ -88,18 +90,6 @@ static void look_for_encryption(struct agent *a)
 	snprintf(a->encrypts, sizeof(a->encrypts), "%s", what);
 	a->host.encrypts = found ? a->encrypts : NULL;
 	a->encrypts_fresh = a->encrypts_known = found >= 0;
-}
-
-struct pod_how agent_how(const struct agent *a)
-{
-	return (struct pod_how){
-		.ctrl = datapath_ctrl_name(a->dp),
-		.ours = datapath_ctrl_names(a->dp),
-		.proc = a->opt->proc,
-		.cgroup = datapath_cgroup(a->dp),
-		.starts = a->starts,
-		.now = uv_now(&a->loop),
-	};
 }
 
 /* After a look at @p. One that came to no end has held up the agent for a
@@ -326,7 +316,7 @@ static void note_room(struct agent *a, const struct datapath_changes *did)
 		bool no_room = p->id && did->no_room[smc_slot(p->id)];
 
 		if (no_room != p->no_room)
-			agent_dirty(a);
+			turn_due(&a->turn);
 		p->no_room = no_room;
 	}
 }
@@ -554,7 +544,9 @@ void reconcile_unplan(struct agent *a)
 /* What nobody's first connection waits for. */
 static void afterwards(struct agent *a, struct mesh_plan *plan)
 {
-	cluster_planned(a, plan);
+	_buf_ struct buf why = {};
+
+	cluster_planned(a, plan, agent_ready(a, &why));
 	reconcile_unplan(a);
 	a->plan = *plan;
 	memset(plan, 0, sizeof(*plan));
@@ -641,9 +633,9 @@ void reconcile(struct agent *a)
 	a->counts.reconciles_ok++;
 	a->synced = true;
 	if (a->starts_left) {
-		agent_dirty(a);
+		turn_due(&a->turn);
 	} else if (a->looks_left) {
-		agent_more(a);
+		turn_again(&a->turn);
 	} else {
 		retire(a);
 		take_over(a);

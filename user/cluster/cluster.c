@@ -127,7 +127,7 @@ static void published(void *arg)
 {
 	struct cluster *c = arg;
 
-	agent_dirty(c->a);
+	turn_due(&c->a->turn);
 }
 
 /* ---- for the agent ------------------------------------------------------- */
@@ -144,10 +144,9 @@ bool cluster_hold(struct agent *a, struct mesh_plan *plan)
 			  uv_now(&a->loop));
 }
 
-void cluster_planned(struct agent *a, const struct mesh_plan *plan)
+void cluster_planned(struct agent *a, const struct mesh_plan *plan, bool ready)
 {
 	struct cluster *c = a->cluster;
-	_buf_ struct buf why = {};
 
 	if (!c)
 		return;
@@ -155,7 +154,7 @@ void cluster_planned(struct agent *a, const struct mesh_plan *plan)
 	tell_pods(c->report, &a->pods, plan, a->opt->node);
 	if (a->opt->evict_late)
 		evict_next(c->evict);
-	if (a->opt->startup_taint && agent_ready(a, &why))
+	if (a->opt->startup_taint && ready)
 		untaint_begin(c->untaint);
 }
 

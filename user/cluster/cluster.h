@@ -23,8 +23,9 @@ bool cluster_may_arm(const struct cluster *c);
  * any held? */
 bool cluster_hold(struct agent *a, struct mesh_plan *plan);
 
-/* cluster_planned - @plan was applied and read back: publish, report, evict. */
-void cluster_planned(struct agent *a, const struct mesh_plan *plan);
+/* cluster_planned - @plan was applied and read back: publish, report, evict.
+ * @ready: is the desired state reached? Then the start-up taint goes. */
+void cluster_planned(struct agent *a, const struct mesh_plan *plan, bool ready);
 
 /* cluster_resync - Is the SmcNode still as it was published? */
 void cluster_resync(struct agent *a);

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The agent's state, shared by its files and by nobody else.
- *
- * Sources of the loop only note what they saw and call agent_dirty(); the
- * reconcile runs once after each batch of events.
- */
+/* What the agent knows: its state. */
 #pragma once
 
 #include <uv.h>
-#include "agent/agent.h"
-#include "agent/hook_times.h"
-#include "serve/http.h"
-#include "agent/path_probes.h"
+#include "pods/hook_times.h"
+#include "pods/path_probes.h"
+#include "loop/turn.h"
+#include "pods/options.h"
 #include "pods/pods.h"
-#include "agent/rations.h"
+#include "pods/rations.h"
 #include "pods/starting.h"
 #include "pods/netns_dirs.h"
 #include "datapath/datapath.h"
@@ -37,7 +32,9 @@ struct service_name {
 	struct smc_addr stranger;
 };
 
-struct cluster; /* cluster.h */
+struct cluster; /* cluster/cluster.h */
+struct http;	/* serve/http.h */
+struct http_feed;
 
 struct agent_counts {
 	__u64 reconciles_ok, reconciles_failed;
@@ -48,13 +45,12 @@ struct agent_counts {
 struct agent {
 	const struct agent_options *opt;
 	uv_loop_t loop;
-	uv_idle_t wake;	  /* active while dirty: poll does not block */
-	uv_check_t check; /* after each batch */
-	uv_timer_t resync, retry, more, pause, diagnose;
+	struct turn turn; /* a reconcile */
+	uv_timer_t resync, retry, pause, diagnose;
 	uv_signal_t term, intr, hup;
 	uv_poll_t events;
 	bool events_open; /* the datapath has a ring buffer */
-	bool dirty, stopping;
+	bool stopping;
 
 	struct source *source;
 	struct cluster *cluster; /* NULL: a file is the source */
@@ -116,44 +112,6 @@ struct agent {
 	int budget_err;	      /* of the last look */
 };
 
-/* agent_dirty - Have a reconcile after this batch of events. */
-void agent_dirty(struct agent *a);
-
-/* agent_retry - Look again at the pods that wait for something, each in its own
- * time: pods_retry(). */
-void agent_retry(struct agent *a);
-
-/* agent_follow - Does somebody read the stream of flows? */
-void agent_follow(struct agent *a, bool followed);
-
-/* agent_more - Reconcile again in a moment: looks were left over. */
-void agent_more(struct agent *a);
-
-/* ---- adopt_slots.c
- * ----------------------------------------------------------- */
-
-/* agent_adopt - Before the first one: take over the numbers of what is in
- * the maps. Return: 0 or a negative errno, logged. */
-must_check int agent_adopt(struct agent *a);
-
-/* ---- reconcile.c ------------------------------------------------------- */
-
-/* reconcile - Make the kernel as the source says; nothing without a world. */
-void reconcile(struct agent *a);
-
-/* reconcile_read_back - Refresh each pod's `armed`, `kernel` and `reason` from
- * the maps. */
-void reconcile_read_back(struct agent *a);
-
-/* agent_how - How this agent looks into pods. */
-struct pod_how agent_how(const struct agent *a);
-
-/* reconcile_unplan - Let the plan go: what it points into changes. */
-void reconcile_unplan(struct agent *a);
-
-/* reconcile_forget - Free what it keeps from one to the next. */
-void reconcile_forget(struct agent *a);
-
 /* ---- row_owners.c -----------------------------------------------------------
  */
 
@@ -173,30 +131,14 @@ __u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr);
 const struct service_name *agent_service(const struct agent *a,
 					 const struct smc_addr_port *key);
 
-/* ---- local_services.c
- * ----------------------------------------------------------- */
-
-/* agent_look_local - Unless that was done since the last resync: what this node
- * takes for itself, to a->host. */
-void agent_look_local(struct agent *a);
-
-/* agent_forget_local - Free it. */
-void agent_forget_local(struct agent *a);
-
-/* ---- ready.c ----------------------------------------------------------- */
+/* ---- known.c ----------------------------------------------------------- */
 
 /* agent_capable - Can connections become SMC here at all? */
 bool agent_capable(const struct agent *a);
 
-/* agent_ready - Is the desired state reached? @why: gets one sentence, either
- * way. */
-bool agent_ready(const struct agent *a, struct buf *why);
+/* agent_how - How this agent looks into pods. */
+struct pod_how agent_how(const struct agent *a);
 
-/* ---- api.c, api_flows.c, exposition.c: the routes --------------------------
- */
-
-extern const struct http_route api_routes[];
-extern const struct http_route expose_routes[];
-
-/* api_event - A flow event for the readers of the stream. */
-void api_event(struct agent *a, const struct smc_event *e);
+/* agent_retry - Look again at the pods that wait for something, each in its own
+ * time: pods_retry(). */
+void agent_retry(struct agent *a);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include "agent/flow_ends.h"
+#include "pods/flow_ends.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "mesh/late.h"
@@ -182,7 +182,7 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 	p->diagnosed_at = uv_hrtime();
 	/* The API server is told of them, or they are gone. */
 	if (p->n_late != listeners)
-		agent_dirty(a);
+		turn_due(&a->turn);
 	return err;
 }
 

@@ -10,7 +10,9 @@
 #include <string.h>
 #include "serve/api.h"
 #include "cluster/cluster.h"
-#include "agent/lease.h"
+#include "agent/reconcile.h"
+#include "serve/ready.h"
+#include "pods/lease.h"
 #include "base/log.h"
 #include "node/smc.h"
 #include "telemetry/flows.h"
@@ -216,8 +218,8 @@ static int count_endpoint(const struct smc_addr *key,
 	return 0;
 }
 
-static void get_status(struct MHD_Connection *request, struct http_reply *reply,
-		       void *arg)
+void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
+		    void *arg)
 {
 	struct agent *a = arg;
 	unsigned int endpoints = 0;
@@ -327,8 +329,8 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p)
 	return o;
 }
 
-static void get_pods(struct MHD_Connection *request, struct http_reply *reply,
-		     void *arg)
+void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
+		  void *arg)
 {
 	struct agent *a = arg;
 	yyjson_mut_val *root;
@@ -426,8 +428,8 @@ static int add_service(const struct smc_addr_port *key,
 	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
 }
 
-static void get_endpoints(struct MHD_Connection *request,
-			  struct http_reply *reply, void *arg)
+void api_get_endpoints(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg)
 {
 	struct agent *a = arg;
 	yyjson_mut_val *root;
@@ -442,16 +444,3 @@ static void get_endpoints(struct MHD_Connection *request,
 	err = err ?: api_add_paths(a, doc, root);
 	api_reply_doc(reply, doc, err);
 }
-
-const struct http_route api_routes[] = {
-	{.path = "/v1/status", .run = get_status},
-	{.path = "/v1/pods", .run = get_pods},
-	{.path = "/v1/endpoints", .run = get_endpoints},
-	{.path = "/v1/flows", .run = api_get_flows},
-	{.path = "/v1/quarantine", .run = api_get_quarantine},
-	{.path = "/v1/quarantine/clear",
-	 .run = api_post_quarantine_clear,
-	 .post = true},
-	{.path = "/v1/reopen", .run = api_post_reopen, .post = true},
-	{},
-};

@@ -5,6 +5,7 @@
 
 #include <yyjson.h>
 #include "pods/known.h"
+#include "serve/http.h"
 #include "telemetry/flows.h"
 
 void api_doc_free(yyjson_mut_doc **doc);
@@ -23,6 +24,13 @@ void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
 
 /* api_pod - The names of a pod of this node; both NULL where it has gone. */
 struct flow_pod api_pod(const struct agent *a, __u32 id);
+
+void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
+		    void *arg);
+void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
+		  void *arg);
+void api_get_endpoints(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg);
 
 /* ---- api_held.c ---------------------------------------------------------- */
 
@@ -63,8 +71,12 @@ void api_late_free(struct api_late *late);
 
 void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 		   void *arg);
-void api_post_reopen(struct MHD_Connection *request, struct http_reply *reply,
-		     void *arg);
+
+/* api_event - A flow event for the readers of the stream. */
+void api_event(struct agent *a, const struct smc_event *e);
+
+/* api_follow - Does somebody read the stream of flows? */
+void api_follow(struct agent *a, bool followed);
 
 /* ---- api_quarantine.c --------------------------------------------------- */
 

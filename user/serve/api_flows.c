@@ -143,7 +143,7 @@ void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 	int err;
 
 	if (follow && strcmp(follow, "0")) {
-		agent_follow(a, true);
+		api_follow(a, true);
 		reply->feed = a->flows;
 		reply->type = "application/x-ndjson";
 		return;
@@ -176,66 +176,16 @@ void api_event(struct agent *a, const struct smc_event *e)
 		a->counts.stream_dropped += http_feed_readers(a->flows);
 }
 
-/* ---- /v1/reopen -------------------------------------------------------- */
-
-static struct pod *pod_asked(const struct agent *a, const char *name)
+void api_follow(struct agent *a, bool followed)
 {
-	const char *slash = name ? strchr(name, '/') : NULL;
-	_free_ char *ns = slash ? strndup(name, slash - name) : NULL;
+	int err;
 
-	return ns ? pods_by_name(&a->pods, ns, slash + 1) : NULL;
-}
-
-static void reply_ended(struct http_reply *reply, const struct pod *p,
-			int ended)
-{
-	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
-	_buf_ struct buf name = {};
-
-	buf_printf(&name, "%s/%s", p->ns, p->name);
-	yyjson_mut_obj_add_strcpy(doc, root, "pod", name.data ?: "");
-	yyjson_mut_obj_add_uint(doc, root, "late", p->n_late_flows);
-	yyjson_mut_obj_add_int(doc, root, "ended", ended);
-	api_reply_doc(reply, doc, 0);
-}
-
-void api_post_reopen(struct MHD_Connection *request, struct http_reply *reply,
-		     void *arg)
-{
-	const char *name = http_query(request, "pod");
-	struct agent *a = arg;
-	struct pod *p = pod_asked(a, name);
-	int ended = 0;
-
-	if (!p) {
-		api_refuse(reply, 404, name, "no such pod on this node");
+	if (a->followed == followed)
 		return;
-	}
-	/* As it is now: the other end may have become an endpoint just before.
-	 * The pod may leave the source on the way. */
-	reconcile(a);
-	p = pod_asked(a, name);
-	if (!p || !p->armed) {
-		api_refuse(
-			reply, 409, name,
-			"the pod is not armed, new connections would be TCP too");
-		return;
-	}
-	ended = diagnose_now(a, p);
-	if (!ended && p->n_late_flows)
-		ended = diagnose_end(a, p);
-	if (ended < 0) {
-		api_refuse(
-			reply, 500, "cannot end the late flows",
-			ended == -EOPNOTSUPP
-				? "this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY)"
-				: strerror(-ended));
-		return;
-	}
-	log_info("pod %s/%s: late flows ended, late=%zu ended=%d", p->ns,
-		 p->name, p->n_late_flows, ended);
-	reply_ended(reply, p, ended);
-	p->stale = true;
-	agent_dirty(a);
+	err = datapath_follow(a->dp, followed);
+	if (err)
+		log_warn(err, "have the datapath tell %s of each flow",
+			 followed ? "all" : "no more than it must");
+	else
+		a->followed = followed;
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the TCP listener tells: /metrics, /healthz, /readyz. */
 #include <string.h>
+#include "serve/exposition.h"
+
 #include "cluster/cluster.h"
+#include "agent/reconcile.h"
+#include "serve/ready.h"
 #include "base/array.h"
 #include "base/log.h"
 
@@ -137,8 +141,8 @@ static int collect(struct agent *a, struct metrics *m,
 		       ?: collect_usage(a, m) ?: collect_pods(a, m, pods);
 }
 
-static void get_metrics(struct MHD_Connection *request,
-			struct http_reply *reply, void *arg)
+void get_metrics(struct MHD_Connection *request, struct http_reply *reply,
+		 void *arg)
 {
 	struct metrics_feature features[FEATURE_MAX + 1];
 	_free_ struct metrics_pod *pods = NULL;
@@ -163,23 +167,16 @@ static void get_metrics(struct MHD_Connection *request,
 		   strerror(-err));
 }
 
-static void get_healthz(struct MHD_Connection *request,
-			struct http_reply *reply, void *arg)
+void get_healthz(struct MHD_Connection *request, struct http_reply *reply,
+		 void *arg)
 {
 	buf_printf(&reply->body, "alive\n");
 }
 
-static void get_readyz(struct MHD_Connection *request, struct http_reply *reply,
-		       void *arg)
+void get_readyz(struct MHD_Connection *request, struct http_reply *reply,
+		void *arg)
 {
 	if (!agent_ready(arg, &reply->body))
 		reply->status = 503;
 	buf_add(&reply->body, "\n", 1);
 }
-
-const struct http_route expose_routes[] = {
-	{.path = "/metrics", .run = get_metrics},
-	{.path = "/healthz", .run = get_healthz},
-	{.path = "/readyz", .run = get_readyz},
-	{},
-};

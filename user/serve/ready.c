@@ -6,12 +6,9 @@
  * cannot do SMC has reached all there is to reach.
  */
 #include <string.h>
-#include "cluster/cluster.h"
+#include "serve/ready.h"
 
-bool agent_capable(const struct agent *a)
-{
-	return a->host.converter && a->host.selector;
-}
+#include "cluster/cluster.h"
 
 bool agent_ready(const struct agent *a, struct buf *why)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/rations.h"
+#include "pods/rations.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/path_probes.h"
+#include "pods/path_probes.h"
 
 #include <errno.h>
 #include <string.h>

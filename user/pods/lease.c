@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/lease.h"
+#include "pods/lease.h"
 
 #include "pods/known.h"
 #include "base/log.h"

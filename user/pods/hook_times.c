@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/hook_times.h"
+#include "pods/hook_times.h"
 
 #include <string.h>
 #include "pods/known.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/flow_ends.h"
+#include "pods/flow_ends.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reconcile, and what is done for it. */
+#pragma once
+
+#include "pods/known.h"
+
+/* reconcile - Make the kernel as the source says; nothing without a world. */
+void reconcile(struct agent *a);
+
+/* reconcile_read_back - Refresh each pod's `armed`, `kernel` and `reason` from
+ * the maps. */
+void reconcile_read_back(struct agent *a);
+
+/* reconcile_unplan - Let the plan go: what it points into changes. */
+void reconcile_unplan(struct agent *a);
+
+/* reconcile_forget - Free what it keeps from one to the next. */
+void reconcile_forget(struct agent *a);
+
+/* ---- adopt_slots.c ------------------------------------------------------ */
+
+/* agent_adopt - Before the first one: take over the numbers of what is in
+ * the maps. Return: 0 or a negative errno, logged. */
+must_check int agent_adopt(struct agent *a);
+
+/* ---- local_services.c --------------------------------------------------- */
+
+/* agent_look_local - Unless that was done since the last resync: what this node
+ * takes for itself, to a->host. */
+void agent_look_local(struct agent *a);
+
+/* agent_forget_local - Free it. */
+void agent_forget_local(struct agent *a);

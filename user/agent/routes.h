@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which paths are answered, and by whom. */
+#pragma once
+
+#include "serve/http.h"
+
+extern const struct http_route control_routes[];
+extern const struct http_route public_routes[];
+
+/* post_reopen - End a pod's late flows. */
+void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
+		 void *arg);

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "pods/known.h"
+
+/* agent_ready - Is the desired state reached? @why: gets one sentence, either
+ * way. */
+bool agent_ready(const struct agent *a, struct buf *why);
