@@ -191,8 +191,8 @@ static __always_inline __u32 smc_path_reason(const struct smc_conn *c)
 		       : SMC_REASON_PATH_UNPROVEN;
 }
 
-/* The order is that of design.md: what a person configured comes before what
- * was found out about the peer. */
+/* The order: what a person configured comes before what was found out about the
+ * peer. */
 static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 					      const struct smc_conn *c,
 					      __u32 role, __u32 *transports)
