@@ -190,7 +190,8 @@ struct seen {
 	size_t n;
 };
 
-/* An entry of smc_cgroup as it is: its pod's row is told, or it gets one. */
+/* Note what an entry of smc_cgroup says, in the row of its pod; one that is of
+ * no known pod gets a row of its own. */
 static int see_cgroup(__u64 id, const struct smc_pod *v, void *arg)
 {
 	struct seen *seen = arg;
@@ -397,9 +398,10 @@ static bool is_pods(__u32 slot, void *arg)
 	return pods_by_slot(&a->pods, slot);
 }
 
-/* Whoever went while no agent ran was told of by nobody. Once: each pod that is
- * there has taken its number over with its first look. One whose look failed
- * may do so later, and has lost what it counted before. */
+/* Pods deleted while no agent ran left their counters: remove them once, after
+ * the first full look, with which each pod that is there has taken over its
+ * number. A pod whose look failed takes it over later, and has lost its
+ * counters. */
 static void sweep(struct agent *a)
 {
 	int n;
@@ -482,7 +484,8 @@ static void say_change(struct agent *a, struct pod *p, const struct before *was)
 {
 	char text[TRANSPORTS_STRLEN];
 
-	/* At first: whoever was armed was so by an agent before this one. */
+	/* Before the first reconcile is done a pod that is armed was armed
+	 * by an agent before this one. */
 	if (p->armed != was->armed || made_anew(p, was))
 		p->armed_ns = p->armed && a->synced ? uv_hrtime() : 0;
 	if (made_anew(p, was))
@@ -541,7 +544,8 @@ void reconcile_unplan(struct agent *a)
 	mesh_plan_free(&a->plan);
 }
 
-/* What nobody's first connection waits for. */
+/* What follows a reconcile, when all pods are armed that can be: no pod's first
+ * connection waits for this. */
 static void afterwards(struct agent *a, struct mesh_plan *plan)
 {
 	_buf_ struct buf why = {};

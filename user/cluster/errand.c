@@ -55,7 +55,7 @@ static void answer(int err, int status, const char *body, size_t len, void *arg)
 
 	e->call = NULL;
 	if (!err) {
-		/* What is answered may set out on the next one. */
+		/* The callback may start the next request on this errand. */
 		e->busy = false;
 		memset(&e->req, 0, sizeof(e->req));
 		if (e->answered(status, body, len, e->arg)) {

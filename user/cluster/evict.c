@@ -97,13 +97,14 @@ static int ask(struct evict *e, const struct pod *p)
 
 /* ---- choosing ------------------------------------------------------------ */
 
-/* Only those that somebody makes anew. */
+/* Only pods whose controller makes another one in their place. */
 static bool to_evict(const struct pod *p)
 {
 	return p->armed && p->n_late && p->before && p->replaced;
 }
 
-/* Should one of them be late again one day, that is another story. */
+/* A pod that is late no more is forgotten: if it becomes late again, its
+ * evictions are counted from the beginning. */
 static void forget_others(struct evict *e)
 {
 	for (size_t i = 0; i < e->pods->n; i++) {

@@ -14,9 +14,9 @@ static bool may_wait(enum smc_reason reason)
 
 static bool begin(struct pod *p, enum smc_reason reason, __u64 acked, __u64 now)
 {
-	/* A hostNetwork pod's cgroup is denied at once: nobody offers to a
-	 * node's address but at the ports that its own SmcNode lists. And a pod
-	 * that is not wanted excludes nothing any more: who did is not held. */
+	/* A hostNetwork pod's cgroup is denied at once: peers offer SMC to a
+	 * node's address only at the ports that its SmcNode lists. A pod that
+	 * excluded ports is not held either: its exclusions end with it. */
 	if (p->host_network || p->excludes || !p->armed || p->refused ||
 	    !p->facts.cookie || !p->published.n || !may_wait(reason) || !acked)
 		return false;

@@ -22,8 +22,8 @@
 #define REFUSAL_MAX (64UL << 10)
 /* Nobody sends us away for longer. */
 #define RETRY_MAX_S 60
-/* As if after so many failures at most, where the server says how long to stay
- * away: who is told when to come back need not guess. */
+/* Where the server says how long to stay away (Retry-After), we wait so long
+ * and what we would wait after this many failures, at most. */
 #define ASKED_MOST 2
 
 /* One of curl's sockets. */

@@ -353,7 +353,8 @@ static void top_take(struct top *top, const struct bid *bid)
 		top->v[is_own(&top->v[0])] = *bid;
 }
 
-/* One that publishes has a face; of others any will do. */
+/* The claimant that a sentence names: the bid that publishes the address, if
+ * there is one, else the first. */
 static struct plan_claimant claimant(const struct bid *bid)
 {
 	const struct claim *c = bid->face ? bid->face : bid->v;

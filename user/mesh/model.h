@@ -114,7 +114,7 @@ struct mesh_endpoint {
 	__u32 transports; /* enum smc_transport bits */
 	char *ns, *pod, *uid;
 	long long created;
-	bool host_network;	 /* `ports` is there, be it empty */
+	bool host_network;	 /* `ports` counts, also when empty */
 	struct mesh_ports ports; /* hostNetwork: only these */
 };
 

@@ -12,7 +12,8 @@
 #include "node/diag.h"
 #include "node/netns.h"
 
-/* More than these are not told of: a pod with so many has them all the same. */
+/* At most so many connections of a pod are returned; the others are left out.
+ */
 #define PLAIN_MAX 16384
 
 /* An established TCP connection, as the end in this namespace has it. */

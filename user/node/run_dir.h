@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RUN: the agent's directory, and the lock that makes it the only one. */
+/* The agent's own directory (--run), and the lock in it by which only one agent
+ * runs. */
 #pragma once
 
 #include <sys/types.h>

@@ -158,9 +158,9 @@ static int read_addrs(const struct json_object *o, struct mesh_service *service)
 }
 
 /*
- * What is not an address is nobody's: it is noted, and ignored. So is one that
- * belongs to a balancer outside of the node (ipMode Proxy) read like the
- * others: who answers there is not told by the slices either.
+ * A text that is no address is noted and ignored. The address of a balancer
+ * outside of the node (ipMode: Proxy) is read like the others: EndpointSlices
+ * do not tell who answers there either.
  */
 static int read_externals(const struct json_object *o,
 			  struct mesh_service *service)

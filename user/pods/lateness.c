@@ -200,8 +200,8 @@ static bool is_due(const struct pod *p)
 	return p->untold && p->where;
 }
 
-/* The one that has waited for the longest time: after all others nobody has two
- * turns, however long one takes. NULL: none is due. */
+/* The pod that was diagnosed longest ago, so that each has its turn before one
+ * has two. NULL: none is due. */
 static struct pod *whose_turn(const struct agent *a)
 {
 	struct pod *first = NULL;

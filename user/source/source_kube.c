@@ -25,7 +25,7 @@
 
 /* After the last annotated pod of this node went: another mostly follows. */
 #define LINGER_MS 60000
-/* What is over within this is not said. */
+/* Trouble that is over within this time is not logged. */
 #define PROBLEM_MS 300
 #define AGAIN_MS 1000
 
