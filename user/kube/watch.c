@@ -16,13 +16,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 
 /* How long a server may take to begin an answer. */
 #define ANSWER_MS 30000
 #define PLAIN_MS 120000
-/* The server ends a watch after this, so that all are spread again. */
+/* The server ends a watch after this or twice as long, so that all are
+ * spread again. */
 #define WATCH_S 300
+/* A server sends a bookmark about once a minute where nothing changes. A watch
+ * that is silent for longer, and up to a tenth more, is opened anew; so that
+ * this proves something, it is to end after DOUBTED_S. */
+#define SILENT_MS 90000
+#define DOUBTED_S 15
+#define DOUBTED_MS 20000
 /* Only so many 404 in a row make what is known go: the server may be starting,
  * or something else may have answered. */
 #define ABSENT_TIMES 3
@@ -132,9 +140,13 @@ static void call_done(int err, int status, const char *body, size_t len,
 		watch_plain_list(w, body, len);
 	} else if (w->stage == STREAM) {
 		watch_fail_say(w, PLAIN, "the list was not finished");
-	} else if (lived < WATCH_SETTLED_MS) {
+	} else if (lived < fault_ms(WATCH_SETTLED_MS)) {
 		watch_fail_say(w, WATCH, "it ended at once");
 	} else {
+		/* Whatever happened while it was open it has told. */
+		w->doubted = false;
+		watch_heard(w);
+		watch_problem(w, NULL);
 		w->failures = 0;
 		watch_start(w);
 	}
@@ -152,7 +164,18 @@ void watch_silence_event(uv_timer_t *timer)
 		return;
 	}
 	kube_client_suspect(w->client);
-	watch_fail_say(w, w->stage, "no answer within %d s", ANSWER_MS / 1000);
+	if (w->begun && !w->doubted) {
+		log_debug("%s: the server is silent, watching anew from %s",
+			  w->what, w->version);
+		watch_stop_call(w);
+		w->doubted = true;
+		watch_start(w);
+		return;
+	}
+	/* It cannot have been well. */
+	w->begun = false;
+	watch_fail_say(w, w->stage, "no answer within %u s",
+		       (w->doubted ? DOUBTED_MS : ANSWER_MS) / 1000);
 }
 
 /* ---- calls --------------------------------------------------------------- */
@@ -195,8 +218,8 @@ static const char *accepted(const struct kube_watch *w)
 
 static int ask(struct kube_watch *w)
 {
-	/* Spread, by the random part of a back-off: 300 to 600 s. */
-	unsigned int seconds = WATCH_S + (kube_backoff_ms(7) - 15000) / 50;
+	unsigned int seconds =
+		w->doubted ? DOUBTED_S : WATCH_S + kube_dice(WATCH_S);
 	_buf_ struct buf path = {0};
 	struct kube_request req = {
 		.method = "GET",
@@ -225,13 +248,18 @@ void watch_start(struct kube_watch *w)
 	w->since = uv_now(kube_client_loop(w->client));
 	if (w->stage == WATCH && !w->version)
 		w->stage = STREAM;
+	w->doubted &= w->stage == WATCH;
+	w->patience_ms =
+		w->doubted ? DOUBTED_MS : SILENT_MS + kube_dice(SILENT_MS / 10);
 	if (w->stage != WATCH)
 		w->set.list++;
 	err = ask(w);
 	if (err)
 		watch_fail_say(w, w->stage, "%s", strerror(-err));
 	else if (w->stage != PLAIN)
-		uv_timer_start(&w->timer, watch_silence_event, ANSWER_MS, 0);
+		uv_timer_start(
+			&w->timer, watch_silence_event,
+			fault_ms(w->doubted ? w->patience_ms : ANSWER_MS), 0);
 }
 
 /* ---- opening and closing ------------------------------------------------- */

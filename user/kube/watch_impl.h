@@ -28,6 +28,10 @@ struct kube_watch {
 	uint64_t heard; /* the last time that what is known was right */
 	struct watch_set set;
 	char *version; /* to go on from; NULL: none */
+	/* The last call fell silent. The next one is short, so that the server
+	 * must say something, if only that it is over. */
+	bool doubted;
+	unsigned int patience_ms; /* so long a call may be silent */
 	unsigned int failures, absent;
 	bool synced, closed;
 	bool not_there; /* the last answer was a 404 that counted */
@@ -72,6 +76,9 @@ void watch_heard(struct kube_watch *w);
 
 /* watch_problem - It is this one now; NULL: none. */
 void watch_problem(struct kube_watch *w, const char *problem);
+
+/* watch_expect - Something came just now: more must come in time. */
+void watch_expect(struct kube_watch *w);
 
 /* watch_stop_call - Neither a call nor the timer is left. */
 void watch_stop_call(struct kube_watch *w);

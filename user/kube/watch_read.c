@@ -13,9 +13,6 @@
 
 #include "base/log.h"
 
-/* At the beginning of a streaming list a server that does not know what was
- * asked (before Kubernetes 1.27) sends what there is, and never ends it. */
-#define SILENCE_MS 10000
 /* The server takes no object larger than 1.5 MiB or so. */
 #define EVENT_MAX (32UL << 20)
 
@@ -98,6 +95,7 @@ void watch_listed(struct kube_watch *w)
 	if (w->closed)
 		return;
 	w->synced = true;
+	w->doubted = false;
 	watch_heard(w);
 	w->opt.on_synced(w->opt.arg);
 	if (!w->closed)
@@ -120,8 +118,8 @@ static void bookmark(struct kube_watch *w, yyjson_val *obj)
 {
 	if (w->stage != STREAM || !ends_list(obj))
 		return;
-	uv_timer_stop(&w->timer);
 	w->stage = WATCH;
+	watch_expect(w);
 	watch_listed(w);
 }
 
@@ -208,13 +206,14 @@ void watch_stream_data(struct buf *in, void *arg)
 
 	w->begun = true;
 	watch_there(w);
-	if (w->stage == WATCH) {
+	if (in->len)
+		w->doubted = false;
+	/* That a doubted server begins an answer proves nothing. */
+	if (w->stage == WATCH && !w->doubted) {
 		watch_heard(w);
-		uv_timer_stop(&w->timer);
 		watch_problem(w, NULL);
-	} else {
-		uv_timer_start(&w->timer, watch_silence_event, SILENCE_MS, 0);
 	}
+	watch_expect(w);
 	/* Any of these may end the call or the watch. */
 	while (!w->closed && w->call == call) {
 		const char *begin = in->data + done, *end;

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
+
+/* At the beginning of a streaming list a server that does not know what was
+ * asked (before Kubernetes 1.27) sends what there is, and never ends it. */
+#define UNENDING_MS 10000
 
 void watch_problem(struct kube_watch *w, const char *problem)
 {
@@ -27,6 +32,13 @@ void watch_heard(struct kube_watch *w)
 	w->heard = uv_now(kube_client_loop(w->client));
 }
 
+void watch_expect(struct kube_watch *w)
+{
+	unsigned int ms = w->stage == STREAM ? UNENDING_MS : w->patience_ms;
+
+	uv_timer_start(&w->timer, watch_silence_event, fault_ms(ms), 0);
+}
+
 void watch_stop_call(struct kube_watch *w)
 {
 	kube_cancel(take_ptr(w->call));
@@ -36,7 +48,7 @@ void watch_stop_call(struct kube_watch *w)
 bool watch_later(struct kube_watch *w, enum stage stage)
 {
 	uint64_t lived = uv_now(kube_client_loop(w->client)) - w->since;
-	bool was_well = w->begun && lived >= WATCH_SETTLED_MS;
+	bool was_well = w->begun && lived >= fault_ms(WATCH_SETTLED_MS);
 
 	if (was_well)
 		w->failures = 0;
@@ -44,7 +56,7 @@ bool watch_later(struct kube_watch *w, enum stage stage)
 	w->begun = false;
 	w->stage = stage;
 	uv_timer_start(&w->timer, watch_start_event,
-		       kube_again_ms(w->client, &w->failures), 0);
+		       fault_ms(kube_again_ms(w->client, &w->failures)), 0);
 	return was_well;
 }
 

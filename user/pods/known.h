@@ -188,6 +188,9 @@ void agent_forget_local(struct agent *a);
 /* agent_capable - Can connections become SMC here at all? */
 bool agent_capable(const struct agent *a);
 
+/* agent_knowledge - Append the sentence about how old it is. */
+void agent_knowledge(const struct agent *a, struct buf *out);
+
 /* agent_ready - Is the desired state reached? @why: gets one sentence, either
  * way. */
 bool agent_ready(const struct agent *a, struct buf *why);
