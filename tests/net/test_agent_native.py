@@ -149,6 +149,8 @@ def test_ready_with_capability_0(agent):
              "ready")
     assert "cannot make connections SMC" in agent.request("/readyz",
                                                           unix=False)[1]
+    assert "\nknowledge of endpoints: 0 s old\n" in agent.request(
+        "/readyz", unix=False)[1]
     assert agent.request("/healthz", unix=False) == (200, "alive\n")
     status = agent.get("/v1/status")
     assert status["ready"] and status["capability"] == 0, status
@@ -157,6 +159,8 @@ def test_ready_with_capability_0(agent):
     found = agent.samples()
     assert found["smcmesh_capability", 'feature="smc"'] == 0
     assert found["smcmesh_ready", ""] == 1
+    assert found["smcmesh_source_age_seconds", ""] == 0
+    assert status["source"]["age_seconds"] == 0
     assert "cannot make connections SMC" in agent.said()
 
 

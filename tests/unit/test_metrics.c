@@ -33,6 +33,7 @@ static struct metrics base(void)
 		.counters = counters,
 		.fallbacks = fallbacks,
 		.endpoints = 7,
+		.source_age = 12.5,
 	};
 }
 
@@ -75,6 +76,7 @@ static void test_every_family_is_announced_once(void **state)
 		assert_int_equal(count_of(text, key), 1);
 	}
 	assert_true(families > METRIC_MAX);
+	assert_says(text, "\nsmcmesh_source_age_seconds 12.5\n");
 }
 
 static void test_counters_have_the_pods_labels(void **state)

@@ -3,15 +3,22 @@
  * Fault points: places where a test build dies. `make FAULTS=1` builds them
  * in; a shipped binary has none. SMCMESH_FAULT=name[:n] in the environment
  * makes the n-th passage (default 1) of that point end the process by SIGKILL,
- * as the kernel's out-of-memory killer would.
+ * as the kernel's out-of-memory killer would. SMCMESH_HURRY=n makes waits that
+ * ask fault_ms() how long they are n times shorter.
  */
 #pragma once
 
 #ifdef SMCMESH_FAULTS
 void fault_point(const char *name);
+unsigned int fault_ms(unsigned int ms);
 #else
 static inline void fault_point(const char *name)
 {
 	(void)name;
+}
+
+static inline unsigned int fault_ms(unsigned int ms)
+{
+	return ms;
 }
 #endif

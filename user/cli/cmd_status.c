@@ -113,6 +113,8 @@ static void print(yyjson_val *root)
 	printf("%-12s %s%s%s\n", "source", json_text(source, "from"),
 	       *json_text(source, "problem") ? ": " : "",
 	       json_text(source, "problem"));
+	printf("%-12s %.0f s old\n", "knowledge",
+	       yyjson_get_num(yyjson_obj_get(source, "age_seconds")));
 	print_lease(yyjson_obj_get(root, "lease"));
 	if (publish)
 		line("published",

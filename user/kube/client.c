@@ -439,14 +439,20 @@ uv_loop_t *kube_client_loop(const struct kube_client *c)
 	return c->loop;
 }
 
-unsigned int kube_backoff_ms(unsigned int failures)
+unsigned int kube_dice(unsigned int most)
 {
-	unsigned int ms = failures > 6 ? 30000 : 500U << (failures ?: 1) >> 1;
 	unsigned int dice = 0;
 
 	if (getrandom(&dice, sizeof(dice), GRND_NONBLOCK) < 0)
 		dice = uv_hrtime();
-	return ms / 2 + dice % (ms / 2 + 1);
+	return dice % (most + 1);
+}
+
+unsigned int kube_backoff_ms(unsigned int failures)
+{
+	unsigned int ms = failures > 6 ? 30000 : 500U << (failures ?: 1) >> 1;
+
+	return ms / 2 + kube_dice(ms / 2);
 }
 
 unsigned int kube_again_ms(const struct kube_client *c, unsigned int *failures)

@@ -25,6 +25,9 @@ void kube_client_suspect(struct kube_client *c);
 /* kube_client_loop - The loop it was opened on. */
 uv_loop_t *kube_client_loop(const struct kube_client *c);
 
+/* kube_dice - A number from 0 to @most, so that not all nodes do alike. */
+unsigned int kube_dice(unsigned int most);
+
 /* The most that is read of one answer. Parsed it takes three times as much for
  * a moment, which must fit into the memory that deploy/ gives the agent. */
 #define KUBE_BODY_MAX (96UL << 20)

@@ -9,31 +9,28 @@
  *
  * There is always either a call under way or the timer running, never nothing.
  * While a call is awaited the timer is what gives it up.
- *
- * Objects are put as they come, also while a list is under way; what it did not
- * bring is deleted when it is complete. So no half of a list ever counts.
  */
+#include "kube/watch_impl.h"
+
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
-#include "kube/stream.h"
-#include "kube/watch_set.h"
 
-/* How long a server may take to begin an answer, and, at the beginning of a
- * streaming list, between two events: one that does not know what was asked
- * (before Kubernetes 1.27) never ends it. */
+/* How long a server may take to begin an answer. */
 #define ANSWER_MS 30000
-#define SILENCE_MS 10000
 #define PLAIN_MS 120000
-/* The server ends a watch after this, so that all are spread again. */
+/* The server ends a watch after this or twice as long, so that all are
+ * spread again. */
 #define WATCH_S 300
-/* A call that has lived so long was well: what ends it is no trouble yet. */
-#define SETTLED_MS 10000
-/* The server takes no object larger than 1.5 MiB or so. */
-#define EVENT_MAX (32UL << 20)
+/* A server sends a bookmark about once a minute where nothing changes. A watch
+ * that is silent for longer, and up to a tenth more, is opened anew; so that
+ * this proves something, it is to end after DOUBTED_S. */
+#define SILENT_MS 90000
+#define DOUBTED_S 15
+#define DOUBTED_MS 20000
 /* Only so many 404 in a row make what is known go: the server may be starting,
  * or something else may have answered. */
 #define ABSENT_TIMES 3
@@ -42,366 +39,19 @@
 #define METADATA_LIST "application/json;as=PartialObjectMetadataList"
 #define METADATA_OF ";g=meta.k8s.io;v=v1"
 
-enum stage { STREAM, PLAIN, WATCH };
-
-struct kube_watch {
-	struct kube_client *client;
-	struct kube_watch_options opt;
-	char *path, *what, *selectors; /* "&fieldSelector=..." or "" */
-	char *asked;		       /* path and query of the call */
-	uv_timer_t timer;
-	struct kube_call *call;
-	enum stage stage;
-	bool begun;
-	uint64_t since; /* loop time of the call's start, ms */
-	uint64_t heard; /* the last time that what is known was right */
-	struct watch_set set;
-	char *version; /* to go on from; NULL: none */
-	unsigned int failures, absent;
-	bool synced, closed;
-	bool not_there; /* the last answer was a 404 that counted */
-	char *problem;
-};
-
-static void start(struct kube_watch *w);
-
-static void start_event(uv_timer_t *timer)
+void watch_start_event(uv_timer_t *timer)
 {
-	start(timer->data);
-}
-
-/* ---- problems ------------------------------------------------------------ */
-
-static void set_problem(struct kube_watch *w, const char *problem)
-{
-	char *copy = NULL;
-
-	if (!problem == !w->problem &&
-	    (!problem || !strcmp(problem, w->problem)))
-		return;
-	if (problem && !(copy = strdup(problem)))
-		return;
-	free(w->problem);
-	w->problem = copy;
-	w->opt.on_trouble(w->opt.arg);
-}
-
-static void heard(struct kube_watch *w)
-{
-	w->heard = uv_now(kube_client_loop(w->client));
-}
-
-static void stop_call(struct kube_watch *w)
-{
-	kube_cancel(take_ptr(w->call));
-	uv_timer_stop(&w->timer);
-}
-
-/* Try again, at @stage. Return: was all well before? */
-static bool later(struct kube_watch *w, enum stage stage)
-{
-	uint64_t lived = uv_now(kube_client_loop(w->client)) - w->since;
-	bool was_well = w->begun && lived >= SETTLED_MS;
-
-	if (was_well)
-		w->failures = 0;
-	stop_call(w);
-	w->begun = false;
-	w->stage = stage;
-	uv_timer_start(&w->timer, start_event,
-		       kube_again_ms(w->client, &w->failures), 0);
-	return was_well;
-}
-
-/* The call did not end as it should. */
-static void fail(struct kube_watch *w, enum stage stage, const char *problem)
-{
-	if (later(w, stage))
-		log_debug("%s", problem);
-	else
-		set_problem(w, problem);
-}
-
-static void fail_say(struct kube_watch *w, enum stage stage, const char *fmt,
-		     ...) __attribute__((format(printf, 3, 4)));
-
-static void fail_say(struct kube_watch *w, enum stage stage, const char *fmt,
-		     ...)
-{
-	char text[256];
-	_buf_ struct buf problem = {0};
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	buf_printf(&problem, "cannot %s %s: %s (%s)",
-		   w->stage == PLAIN ? "list" : "watch", w->what, text,
-		   kube_client_server(w->client));
-	fail(w, stage, problem.data ?: text);
-}
-
-/* ---- objects ------------------------------------------------------------- */
-
-static void drop(struct kube_watch *w, struct watch_entry *e)
-{
-	watch_set_remove(&w->set, e);
-	w->opt.on_delete(&e->obj, w->opt.arg);
-	watch_entry_free(e);
-}
-
-static int set_version(char **version, const char *text)
-{
-	char *copy;
-
-	if (!text || !*text || (*version && !strcmp(*version, text)))
-		return 0;
-	copy = strdup(text);
-	if (!copy)
-		return -ENOMEM;
-	free(*version);
-	*version = copy;
-	return 0;
-}
-
-static void put(struct kube_watch *w, yyjson_val *obj)
-{
-	struct watch_meta meta;
-	struct watch_entry *e;
-
-	if (!watch_meta_of(obj, &meta)) {
-		log_debug("%s: an object without a name is passed over",
-			  w->what);
-		return;
-	}
-	e = watch_set_find(&w->set, &meta);
-	if (e && strcmp(e->obj.uid, meta.uid ?: "")) {
-		drop(w, e);
-		if (w->closed)
-			return;
-		e = NULL;
-	}
-	if (e && e->version && meta.version &&
-	    !strcmp(e->version, meta.version)) {
-		e->seen = w->set.list;
-		return;
-	}
-	e = e ?: watch_set_add(&w->set, &meta);
-	if (!e || set_version(&e->version, meta.version)) {
-		log_err(-ENOMEM, "%s %s", w->what, meta.name);
-		return;
-	}
-	e->seen = w->set.list;
-	w->opt.on_put(&e->obj, obj, w->opt.arg);
-}
-
-/* UID decides: what has got the name since stays. */
-static void gone(struct kube_watch *w, yyjson_val *obj)
-{
-	struct watch_meta meta;
-	struct watch_entry *e;
-
-	if (!watch_meta_of(obj, &meta))
-		return;
-	e = watch_set_find(&w->set, &meta);
-	if (e && !strcmp(e->obj.uid, meta.uid ?: ""))
-		drop(w, e);
-}
-
-/* The list is complete: what it did not bring is not there any more. */
-static void listed(struct kube_watch *w)
-{
-	_free_ struct watch_entry **unseen = NULL;
-	ssize_t n = watch_set_unseen(&w->set, &unseen);
-
-	/* Without memory they go with the next list. */
-	for (ssize_t i = 0; i < n && !w->closed; i++)
-		drop(w, unseen[i]);
-	if (w->closed)
-		return;
-	w->synced = true;
-	heard(w);
-	w->opt.on_synced(w->opt.arg);
-	if (!w->closed)
-		set_problem(w, NULL);
-}
-
-/* ---- events of a watch --------------------------------------------------- */
-
-static bool ends_list(yyjson_val *obj)
-{
-	yyjson_val *annotations =
-		yyjson_obj_get(yyjson_obj_get(obj, "metadata"), "annotations");
-
-	return yyjson_equals_str(
-		yyjson_obj_get(annotations, "k8s.io/initial-events-end"),
-		"true");
-}
-
-static void silence_event(uv_timer_t *timer);
-
-static void bookmark(struct kube_watch *w, yyjson_val *obj)
-{
-	if (w->stage != STREAM || !ends_list(obj))
-		return;
-	uv_timer_stop(&w->timer);
-	w->stage = WATCH;
-	listed(w);
-}
-
-/* The Status inside the stream says why there will be nothing more. */
-static void error_event(struct kube_watch *w, yyjson_val *status)
-{
-	const char *message = yyjson_get_str(yyjson_obj_get(status, "message"));
-	int code = yyjson_get_int(yyjson_obj_get(status, "code"));
-
-	if (code == 410 && w->stage == WATCH) {
-		log_debug("%s: what was watched from is too old, listing anew",
-			  w->what);
-		later(w, STREAM);
-		return;
-	}
-	fail_say(w, w->stage == STREAM ? PLAIN : w->stage, "%d, %.200s", code,
-		 message ?: "no message");
-}
-
-static void event(struct kube_watch *w, yyjson_val *root)
-{
-	yyjson_val *type = yyjson_obj_get(root, "type");
-	yyjson_val *obj = yyjson_obj_get(root, "object");
-	struct watch_meta meta;
-
-	if (yyjson_equals_str(type, "ERROR")) {
-		error_event(w, obj);
-		return;
-	}
-	if (!yyjson_is_str(type) || !yyjson_is_obj(obj)) {
-		fail_say(w, STREAM, "an event without type or object");
-		return;
-	}
-	/* A half-read list is nothing to go on from. A bookmark has no name. */
-	watch_meta_of(obj, &meta);
-	if ((w->stage == WATCH || ends_list(obj)) &&
-	    set_version(&w->version, meta.version)) {
-		fail_say(w, STREAM, "out of memory");
-		return;
-	}
-	if (yyjson_equals_str(type, "ADDED") ||
-	    yyjson_equals_str(type, "MODIFIED"))
-		put(w, obj);
-	else if (yyjson_equals_str(type, "DELETED"))
-		gone(w, obj);
-	else if (yyjson_equals_str(type, "BOOKMARK"))
-		bookmark(w, obj);
-}
-
-static void line(struct kube_watch *w, const char *text, size_t len)
-{
-	yyjson_read_err bad;
-	yyjson_doc *doc;
-
-	if (!len || (len == 1 && *text == '\r'))
-		return;
-	doc = yyjson_read_opts((char *)text, len, 0, NULL, &bad);
-	if (doc)
-		event(w, yyjson_doc_get_root(doc));
-	else
-		fail_say(w, STREAM, "broken JSON at byte %zu of an event: %s",
-			 bad.pos + 1, bad.msg);
-	yyjson_doc_free(doc);
-}
-
-/* The path is there. If it was installed just now there is no need to go on as
- * slowly as before. */
-static void there(struct kube_watch *w)
-{
-	w->absent = 0;
-	if (!w->not_there)
-		return;
-	log_info("%s: installed now", w->what);
-	w->not_there = false;
-	w->failures = 0;
-}
-
-static void stream_data(struct buf *in, void *arg)
-{
-	struct kube_watch *w = arg;
-	const struct kube_call *call = w->call;
-	size_t done = 0;
-
-	w->begun = true;
-	there(w);
-	if (w->stage == WATCH) {
-		heard(w);
-		uv_timer_stop(&w->timer);
-		set_problem(w, NULL);
-	} else {
-		uv_timer_start(&w->timer, silence_event, SILENCE_MS, 0);
-	}
-	/* Any of these may end the call or the watch. */
-	while (!w->closed && w->call == call) {
-		const char *begin = in->data + done, *end;
-
-		end = in->len > done ? memchr(begin, '\n', in->len - done)
-				     : NULL;
-		if (!end)
-			break;
-		done += end - begin + 1;
-		line(w, begin, end - begin);
-	}
-	buf_drop(in, done);
-	if (!w->closed && w->call == call && in->len > EVENT_MAX)
-		fail_say(w, STREAM, "an event of more than %lu MiB",
-			 EVENT_MAX >> 20);
+	watch_start(timer->data);
 }
 
 /* ---- ends of calls ------------------------------------------------------- */
-
-static bool is_list(yyjson_val *root, struct watch_meta *meta)
-{
-	const char *kind = yyjson_get_str(yyjson_obj_get(root, "kind"));
-	yyjson_val *items = yyjson_obj_get(root, "items");
-	size_t len = kind ? strlen(kind) : 0;
-
-	watch_meta_of(root, meta);
-	return len > 4 && !strcmp(kind + len - 4, "List") && meta->version &&
-	       (yyjson_is_arr(items) || yyjson_is_null(items));
-}
-
-static void plain_list(struct kube_watch *w, const char *body, size_t len)
-{
-	yyjson_read_err bad;
-	yyjson_doc *doc = yyjson_read_opts((char *)body, len, 0, NULL, &bad);
-	yyjson_val *root = yyjson_doc_get_root(doc), *item;
-	struct watch_meta meta;
-	size_t i, n;
-
-	if (!doc) {
-		fail_say(w, STREAM, "broken JSON at byte %zu: %s", bad.pos + 1,
-			 bad.msg);
-	} else if (!is_list(root, &meta)) {
-		fail_say(w, STREAM, "the answer is no list");
-	} else if (set_version(&w->version, meta.version)) {
-		fail_say(w, STREAM, "out of memory");
-	} else {
-		yyjson_arr_foreach (yyjson_obj_get(root, "items"), i, n, item)
-			if (!w->closed)
-				put(w, item);
-		if (!w->closed)
-			listed(w);
-		w->stage = WATCH;
-		if (!w->closed)
-			start(w);
-	}
-	yyjson_doc_free(doc);
-}
 
 static void absent(struct kube_watch *w, const char *problem)
 {
 	bool news = !w->not_there;
 
 	if (!w->opt.optional || (w->set.n && ++w->absent < ABSENT_TIMES)) {
-		fail(w, STREAM, problem);
+		watch_fail(w, STREAM, problem);
 		return;
 	}
 	if (news)
@@ -412,12 +62,12 @@ static void absent(struct kube_watch *w, const char *problem)
 	w->absent = 0;
 	w->set.list++;
 	free(take_ptr(w->version));
-	later(w, STREAM);
-	heard(w);
+	watch_later(w, STREAM);
+	watch_heard(w);
 	if (news)
-		listed(w);
+		watch_listed(w);
 	else
-		set_problem(w, NULL);
+		watch_problem(w, NULL);
 }
 
 /* Who answers so has looked at the path. 401, 403 and 5xx are also what those
@@ -454,25 +104,25 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 	if (status && status != 404)
 		w->absent = 0;
 	if (proves_there(status))
-		there(w);
+		watch_there(w);
 	if (status == 404) {
 		absent(w, text);
 	} else if (w->stage == STREAM && cannot_stream(status)) {
 		w->stage = PLAIN;
-		start(w);
+		watch_start(w);
 	} else if (w->stage == STREAM && status == 500) {
 		/* That may be its way to say so; or else it has trouble enough
 		 * to be left alone for a moment. */
-		fail(w, PLAIN, text);
+		watch_fail(w, PLAIN, text);
 	} else if (w->stage == PLAIN && w->version &&
 		   lacks_version(status, body)) {
 		/* Take what it has. */
 		free(take_ptr(w->version));
-		start(w);
+		watch_start(w);
 	} else if (w->stage == WATCH && (status == 410 || status == 400)) {
-		later(w, STREAM);
+		watch_later(w, STREAM);
 	} else {
-		fail(w, w->stage == WATCH ? WATCH : STREAM, text);
+		watch_fail(w, w->stage == WATCH ? WATCH : STREAM, text);
 	}
 }
 
@@ -487,30 +137,45 @@ static void call_done(int err, int status, const char *body, size_t len,
 	if (err || status != 200) {
 		refused(w, err, status, body, len);
 	} else if (w->stage == PLAIN) {
-		plain_list(w, body, len);
+		watch_plain_list(w, body, len);
 	} else if (w->stage == STREAM) {
-		fail_say(w, PLAIN, "the list was not finished");
-	} else if (lived < SETTLED_MS) {
-		fail_say(w, WATCH, "it ended at once");
+		watch_fail_say(w, PLAIN, "the list was not finished");
+	} else if (lived < fault_ms(WATCH_SETTLED_MS)) {
+		watch_fail_say(w, WATCH, "it ended at once");
 	} else {
+		/* Whatever happened while it was open it has told. */
+		w->doubted = false;
+		watch_heard(w);
+		watch_problem(w, NULL);
 		w->failures = 0;
-		start(w);
+		watch_start(w);
 	}
 }
 
 /* Nothing came: the connection may be dead, or the server never meant to. */
-static void silence_event(uv_timer_t *timer)
+void watch_silence_event(uv_timer_t *timer)
 {
 	struct kube_watch *w = timer->data;
 
 	if (w->begun && w->stage == STREAM) {
-		stop_call(w);
+		watch_stop_call(w);
 		w->stage = PLAIN;
-		start(w);
+		watch_start(w);
 		return;
 	}
 	kube_client_suspect(w->client);
-	fail_say(w, w->stage, "no answer within %d s", ANSWER_MS / 1000);
+	if (w->begun && !w->doubted) {
+		log_debug("%s: the server is silent, watching anew from %s",
+			  w->what, w->version);
+		watch_stop_call(w);
+		w->doubted = true;
+		watch_start(w);
+		return;
+	}
+	/* It cannot have been well. */
+	w->begun = false;
+	watch_fail_say(w, w->stage, "no answer within %u s",
+		       (w->doubted ? DOUBTED_MS : ANSWER_MS) / 1000);
 }
 
 /* ---- calls --------------------------------------------------------------- */
@@ -553,8 +218,8 @@ static const char *accepted(const struct kube_watch *w)
 
 static int ask(struct kube_watch *w)
 {
-	/* Spread, by the random part of a back-off: 300 to 600 s. */
-	unsigned int seconds = WATCH_S + (kube_backoff_ms(7) - 15000) / 50;
+	unsigned int seconds =
+		w->doubted ? DOUBTED_S : WATCH_S + kube_dice(WATCH_S);
 	_buf_ struct buf path = {0};
 	struct kube_request req = {
 		.method = "GET",
@@ -572,10 +237,10 @@ static int ask(struct kube_watch *w)
 	req.path = w->asked;
 	if (w->stage == PLAIN)
 		return kube_request(w->client, &req, &w->call);
-	return kube_stream(w->client, &req, stream_data, &w->call);
+	return kube_stream(w->client, &req, watch_stream_data, &w->call);
 }
 
-static void start(struct kube_watch *w)
+void watch_start(struct kube_watch *w)
 {
 	int err;
 
@@ -583,13 +248,18 @@ static void start(struct kube_watch *w)
 	w->since = uv_now(kube_client_loop(w->client));
 	if (w->stage == WATCH && !w->version)
 		w->stage = STREAM;
+	w->doubted &= w->stage == WATCH;
+	w->patience_ms =
+		w->doubted ? DOUBTED_MS : SILENT_MS + kube_dice(SILENT_MS / 10);
 	if (w->stage != WATCH)
 		w->set.list++;
 	err = ask(w);
 	if (err)
-		fail_say(w, w->stage, "%s", strerror(-err));
+		watch_fail_say(w, w->stage, "%s", strerror(-err));
 	else if (w->stage != PLAIN)
-		uv_timer_start(&w->timer, silence_event, ANSWER_MS, 0);
+		uv_timer_start(
+			&w->timer, watch_silence_event,
+			fault_ms(w->doubted ? w->patience_ms : ANSWER_MS), 0);
 }
 
 /* ---- opening and closing ------------------------------------------------- */
@@ -643,10 +313,10 @@ int kube_watch_open(struct kube_client *c, const struct kube_watch_options *opt,
 		return -ENOMEM;
 	}
 	w->client = c;
-	heard(w);
+	watch_heard(w);
 	uv_timer_init(kube_client_loop(c), &w->timer);
 	w->timer.data = w;
-	uv_timer_start(&w->timer, start_event, 0, 0);
+	uv_timer_start(&w->timer, watch_start_event, 0, 0);
 	*out = w;
 	return 0;
 }
@@ -656,9 +326,9 @@ void kube_watch_close(struct kube_watch *w)
 	if (!w || w->closed)
 		return;
 	w->closed = true;
-	stop_call(w);
+	watch_stop_call(w);
 	while (w->set.n)
-		drop(w, watch_set_any(&w->set));
+		watch_drop(w, watch_set_any(&w->set));
 	uv_close((uv_handle_t *)&w->timer, timer_closed);
 }
 
@@ -667,7 +337,7 @@ void kube_watch_again(struct kube_watch *w)
 	if (w->call)
 		return;
 	w->failures = 0;
-	uv_timer_start(&w->timer, start_event, 0, 0);
+	uv_timer_start(&w->timer, watch_start_event, 0, 0);
 }
 
 bool kube_watch_synced(const struct kube_watch *w)

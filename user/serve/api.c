@@ -168,6 +168,8 @@ static void status_work(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_strcpy(doc, src, "from", a->opt->source);
 	yyjson_mut_obj_add_bool(doc, src, "ok", !problem);
 	yyjson_mut_obj_add_strcpy(doc, src, "problem", problem ?: "");
+	yyjson_mut_obj_add_real(doc, src, "age_seconds",
+				source_age_ms(a->source) / 1e3);
 	yyjson_mut_obj_add_val(doc, src, "notes",
 			       lines_json(doc, source_notes(a->source)));
 	yyjson_mut_obj_add_val(doc, o, "source", src);

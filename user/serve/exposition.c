@@ -121,6 +121,7 @@ static int collect(struct agent *a, struct metrics *m,
 		.ready = agent_ready(a, &why),
 		.mesh_enabled = a->mesh_enabled,
 		.source_ok = !source_problem(a->source),
+		.source_age = source_age_ms(a->source) / 1e3,
 		.source_notes = count_lines(source_notes(a->source)),
 		.conflicts = a->n_conflicts,
 		.probes_answered = a->paths.answered,
@@ -178,5 +179,7 @@ void get_readyz(struct MHD_Connection *request, struct http_reply *reply,
 {
 	if (!agent_ready(arg, &reply->body))
 		reply->status = 503;
+	buf_add(&reply->body, "\n", 1);
+	agent_knowledge(arg, &reply->body);
 	buf_add(&reply->body, "\n", 1);
 }

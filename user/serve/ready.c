@@ -9,6 +9,19 @@
 #include "serve/ready.h"
 
 #include "cluster/cluster.h"
+#include "pods/lease.h"
+
+void agent_knowledge(const struct agent *a, struct buf *out)
+{
+	uint64_t age = source_age_ms(a->source);
+
+	buf_printf(out, "knowledge of endpoints: %llu s old",
+		   (unsigned long long)age / 1000);
+	if (age > LEASE_KNOWLEDGE_MS)
+		buf_printf(
+			out,
+			", too old: when the lease ends, clients here offer no SMC until there is news");
+}
 
 bool agent_ready(const struct agent *a, struct buf *why)
 {

@@ -112,6 +112,7 @@ static void add_about(struct buf *out, const struct metrics *m)
 	add_count(out, METRIC_MESH_ENABLED, m->mesh_enabled);
 	add_number(out, METRIC_OFFERS_LEFT, m->offers_left);
 	add_count(out, METRIC_SOURCE_OK, m->source_ok);
+	add_number(out, METRIC_SOURCE_AGE, m->source_age);
 	add_count(out, METRIC_SOURCE_NOTES, m->source_notes);
 	add_number(out, METRIC_START_TIME, m->start_time);
 }

@@ -32,6 +32,10 @@
 	  "life of the agent: the lease. +Inf: without an end.")                \
 	X(SOURCE_OK, "source_ok", "gauge", "",                                  \
 	  "1 while the source of pods and configuration can be read.")          \
+	X(SOURCE_AGE, "source_age_seconds", "gauge", "",                        \
+	  "How old the knowledge of who is an endpoint is: for how long the "   \
+	  "API server was silent, by the watch that was so for longest. Of a "  \
+	  "file, and where no pod is annotated: 0.")                            \
 	X(SOURCE_NOTES, "source_notes", "gauge", "",                            \
 	  "Objects or values of the source that were left out.")                \
 	X(PODS, "pods", "gauge", "state, reason",                               \
@@ -135,6 +139,7 @@ struct metrics {
 	struct smc_usage node_usage, strangers; /* of SMC_SLOT_STRANGERS */
 	struct smc_limits limits;
 	double offers_left; /* seconds, or INFINITY */
+	double source_age;  /* seconds */
 	size_t endpoints;
 	size_t conflicts;
 	size_t paths[MESH_PATH_STATES];

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One watch; only user/kube/watch*.c include this.
+ *
+ *   watch.c          asks, and acts on how a call ends
+ *   watch_read.c     reads what comes: events of a stream, pages of a list
+ *   watch_trouble.c  says what is wrong, and when to ask again
+ *   watch_set.c      the objects known
+ */
+#pragma once
+
+#include "kube/stream.h"
+#include "kube/watch_set.h"
+
+/* How a call asks: watch.c. */
+enum stage { STREAM, PLAIN, WATCH };
+
+struct kube_watch {
+	struct kube_client *client;
+	struct kube_watch_options opt;
+	char *path, *what, *selectors; /* "&fieldSelector=..." or "" */
+	char *asked;		       /* path and query of the call */
+	uv_timer_t timer;
+	struct kube_call *call;
+	enum stage stage;
+	bool begun;
+	uint64_t since; /* loop time of the call's start, ms */
+	uint64_t heard; /* the last time that what is known was right */
+	struct watch_set set;
+	char *version; /* to go on from; NULL: none */
+	/* The last call fell silent. The next one is short, so that the server
+	 * must say something, if only that it is over. */
+	bool doubted;
+	unsigned int patience_ms; /* so long a call may be silent */
+	unsigned int failures, absent;
+	bool synced, closed;
+	bool not_there; /* the last answer was a 404 that counted */
+	char *problem;
+};
+
+/* ---- watch.c ------------------------------------------------------------- */
+
+/* watch_start - Ask now, as w->stage says. */
+void watch_start(struct kube_watch *w);
+
+/* watch_start_event - The same, of a timer whose data is the watch. */
+void watch_start_event(uv_timer_t *timer);
+
+/* watch_silence_event - The server says nothing for too long. */
+void watch_silence_event(uv_timer_t *timer);
+
+/* ---- watch_read.c -------------------------------------------------------- */
+
+/* watch_stream_data - kube_stream()'s `data`. */
+void watch_stream_data(struct buf *in, void *arg);
+
+/* watch_plain_list - The body of a list that was not streamed. */
+void watch_plain_list(struct kube_watch *w, const char *body, size_t len);
+
+/* watch_listed - All there is was put: what was not is gone. */
+void watch_listed(struct kube_watch *w);
+
+/* watch_there - The path is there. */
+void watch_there(struct kube_watch *w);
+
+/* watch_drop - The owner is told that @e is gone. */
+void watch_drop(struct kube_watch *w, struct watch_entry *e);
+
+/* ---- watch_trouble.c ----------------------------------------------------- */
+
+/* A call that has lived so long was well: what ends it is no trouble yet. */
+#define WATCH_SETTLED_MS 10000
+
+/* watch_heard - What is known is right as of now. */
+void watch_heard(struct kube_watch *w);
+
+/* watch_problem - It is this one now; NULL: none. */
+void watch_problem(struct kube_watch *w, const char *problem);
+
+/* watch_expect - Something came just now: more must come in time. */
+void watch_expect(struct kube_watch *w);
+
+/* watch_stop_call - Neither a call nor the timer is left. */
+void watch_stop_call(struct kube_watch *w);
+
+/* watch_later - Try again, at @stage. Return: was all well before? */
+bool watch_later(struct kube_watch *w, enum stage stage);
+
+/* watch_fail - The call did not end as it should: say why, try again later. */
+void watch_fail(struct kube_watch *w, enum stage stage, const char *problem);
+void watch_fail_say(struct kube_watch *w, enum stage stage, const char *fmt,
+		    ...) __attribute__((format(printf, 3, 4)));

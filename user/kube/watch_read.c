@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a watch reads: the events of a stream, a list.
+ *
+ * Objects are put as they come, also while a list is under way; what it did not
+ * bring is deleted when it is complete. So no half of a list ever counts.
+ */
+#include "kube/watch_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* The server takes no object larger than 1.5 MiB or so. */
+#define EVENT_MAX (32UL << 20)
+
+/* ---- objects ------------------------------------------------------------- */
+
+void watch_drop(struct kube_watch *w, struct watch_entry *e)
+{
+	watch_set_remove(&w->set, e);
+	w->opt.on_delete(&e->obj, w->opt.arg);
+	watch_entry_free(e);
+}
+
+static int set_version(char **version, const char *text)
+{
+	char *copy;
+
+	if (!text || !*text || (*version && !strcmp(*version, text)))
+		return 0;
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	free(*version);
+	*version = copy;
+	return 0;
+}
+
+static void put(struct kube_watch *w, yyjson_val *obj)
+{
+	struct watch_meta meta;
+	struct watch_entry *e;
+
+	if (!watch_meta_of(obj, &meta)) {
+		log_debug("%s: an object without a name is passed over",
+			  w->what);
+		return;
+	}
+	e = watch_set_find(&w->set, &meta);
+	if (e && strcmp(e->obj.uid, meta.uid ?: "")) {
+		watch_drop(w, e);
+		if (w->closed)
+			return;
+		e = NULL;
+	}
+	if (e && e->version && meta.version &&
+	    !strcmp(e->version, meta.version)) {
+		e->seen = w->set.list;
+		return;
+	}
+	e = e ?: watch_set_add(&w->set, &meta);
+	if (!e || set_version(&e->version, meta.version)) {
+		log_err(-ENOMEM, "%s %s", w->what, meta.name);
+		return;
+	}
+	e->seen = w->set.list;
+	w->opt.on_put(&e->obj, obj, w->opt.arg);
+}
+
+/* UID decides: what has got the name since stays. */
+static void gone(struct kube_watch *w, yyjson_val *obj)
+{
+	struct watch_meta meta;
+	struct watch_entry *e;
+
+	if (!watch_meta_of(obj, &meta))
+		return;
+	e = watch_set_find(&w->set, &meta);
+	if (e && !strcmp(e->obj.uid, meta.uid ?: ""))
+		watch_drop(w, e);
+}
+
+/* The list is complete: what it did not bring is not there any more. */
+void watch_listed(struct kube_watch *w)
+{
+	_free_ struct watch_entry **unseen = NULL;
+	ssize_t n = watch_set_unseen(&w->set, &unseen);
+
+	/* Without memory they go with the next list. */
+	for (ssize_t i = 0; i < n && !w->closed; i++)
+		watch_drop(w, unseen[i]);
+	if (w->closed)
+		return;
+	w->synced = true;
+	w->doubted = false;
+	watch_heard(w);
+	w->opt.on_synced(w->opt.arg);
+	if (!w->closed)
+		watch_problem(w, NULL);
+}
+
+/* ---- events of a watch --------------------------------------------------- */
+
+static bool ends_list(yyjson_val *obj)
+{
+	yyjson_val *annotations =
+		yyjson_obj_get(yyjson_obj_get(obj, "metadata"), "annotations");
+
+	return yyjson_equals_str(
+		yyjson_obj_get(annotations, "k8s.io/initial-events-end"),
+		"true");
+}
+
+static void bookmark(struct kube_watch *w, yyjson_val *obj)
+{
+	if (w->stage != STREAM || !ends_list(obj))
+		return;
+	w->stage = WATCH;
+	watch_expect(w);
+	watch_listed(w);
+}
+
+/* The Status inside the stream says why there will be nothing more. */
+static void error_event(struct kube_watch *w, yyjson_val *status)
+{
+	const char *message = yyjson_get_str(yyjson_obj_get(status, "message"));
+	int code = yyjson_get_int(yyjson_obj_get(status, "code"));
+
+	if (code == 410 && w->stage == WATCH) {
+		log_debug("%s: what was watched from is too old, listing anew",
+			  w->what);
+		watch_later(w, STREAM);
+		return;
+	}
+	watch_fail_say(w, w->stage == STREAM ? PLAIN : w->stage, "%d, %.200s",
+		       code, message ?: "no message");
+}
+
+static void event(struct kube_watch *w, yyjson_val *root)
+{
+	yyjson_val *type = yyjson_obj_get(root, "type");
+	yyjson_val *obj = yyjson_obj_get(root, "object");
+	struct watch_meta meta;
+
+	if (yyjson_equals_str(type, "ERROR")) {
+		error_event(w, obj);
+		return;
+	}
+	if (!yyjson_is_str(type) || !yyjson_is_obj(obj)) {
+		watch_fail_say(w, STREAM, "an event without type or object");
+		return;
+	}
+	/* A half-read list is nothing to go on from. A bookmark has no name. */
+	watch_meta_of(obj, &meta);
+	if ((w->stage == WATCH || ends_list(obj)) &&
+	    set_version(&w->version, meta.version)) {
+		watch_fail_say(w, STREAM, "out of memory");
+		return;
+	}
+	if (yyjson_equals_str(type, "ADDED") ||
+	    yyjson_equals_str(type, "MODIFIED"))
+		put(w, obj);
+	else if (yyjson_equals_str(type, "DELETED"))
+		gone(w, obj);
+	else if (yyjson_equals_str(type, "BOOKMARK"))
+		bookmark(w, obj);
+}
+
+static void line(struct kube_watch *w, const char *text, size_t len)
+{
+	yyjson_read_err bad;
+	yyjson_doc *doc;
+
+	if (!len || (len == 1 && *text == '\r'))
+		return;
+	doc = yyjson_read_opts((char *)text, len, 0, NULL, &bad);
+	if (doc)
+		event(w, yyjson_doc_get_root(doc));
+	else
+		watch_fail_say(w, STREAM,
+			       "broken JSON at byte %zu of an event: %s",
+			       bad.pos + 1, bad.msg);
+	yyjson_doc_free(doc);
+}
+
+/* The path is there. If it was installed just now there is no need to go on as
+ * slowly as before. */
+void watch_there(struct kube_watch *w)
+{
+	w->absent = 0;
+	if (!w->not_there)
+		return;
+	log_info("%s: installed now", w->what);
+	w->not_there = false;
+	w->failures = 0;
+}
+
+void watch_stream_data(struct buf *in, void *arg)
+{
+	struct kube_watch *w = arg;
+	const struct kube_call *call = w->call;
+	size_t done = 0;
+
+	w->begun = true;
+	watch_there(w);
+	if (in->len)
+		w->doubted = false;
+	/* That a doubted server begins an answer proves nothing. */
+	if (w->stage == WATCH && !w->doubted) {
+		watch_heard(w);
+		watch_problem(w, NULL);
+	}
+	watch_expect(w);
+	/* Any of these may end the call or the watch. */
+	while (!w->closed && w->call == call) {
+		const char *begin = in->data + done, *end;
+
+		end = in->len > done ? memchr(begin, '\n', in->len - done)
+				     : NULL;
+		if (!end)
+			break;
+		done += end - begin + 1;
+		line(w, begin, end - begin);
+	}
+	buf_drop(in, done);
+	if (!w->closed && w->call == call && in->len > EVENT_MAX)
+		watch_fail_say(w, STREAM, "an event of more than %lu MiB",
+			       EVENT_MAX >> 20);
+}
+
+/* ---- lists that were not streamed ---------------------------------------- */
+
+static bool is_list(yyjson_val *root, struct watch_meta *meta)
+{
+	const char *kind = yyjson_get_str(yyjson_obj_get(root, "kind"));
+	yyjson_val *items = yyjson_obj_get(root, "items");
+	size_t len = kind ? strlen(kind) : 0;
+
+	watch_meta_of(root, meta);
+	return len > 4 && !strcmp(kind + len - 4, "List") && meta->version &&
+	       (yyjson_is_arr(items) || yyjson_is_null(items));
+}
+
+void watch_plain_list(struct kube_watch *w, const char *body, size_t len)
+{
+	yyjson_read_err bad;
+	yyjson_doc *doc = yyjson_read_opts((char *)body, len, 0, NULL, &bad);
+	yyjson_val *root = yyjson_doc_get_root(doc), *item;
+	struct watch_meta meta;
+	size_t i, n;
+
+	if (!doc) {
+		watch_fail_say(w, STREAM, "broken JSON at byte %zu: %s",
+			       bad.pos + 1, bad.msg);
+	} else if (!is_list(root, &meta)) {
+		watch_fail_say(w, STREAM, "the answer is no list");
+	} else if (set_version(&w->version, meta.version)) {
+		watch_fail_say(w, STREAM, "out of memory");
+	} else {
+		yyjson_arr_foreach (yyjson_obj_get(root, "items"), i, n, item)
+			if (!w->closed)
+				put(w, item);
+		if (!w->closed)
+			watch_listed(w);
+		w->stage = WATCH;
+		if (!w->closed)
+			watch_start(w);
+	}
+	yyjson_doc_free(doc);
+}
