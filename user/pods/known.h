@@ -136,6 +136,15 @@ void agent_more(struct agent *a);
  * the maps. Return: 0 or a negative errno, logged. */
 must_check int agent_adopt(struct agent *a);
 
+/* ---- looks.c ----------------------------------------------------------- */
+
+/* looks_all - Take over which pods are wanted, and look into those that are
+ * due. Return: 0 or -ENOMEM. */
+must_check int looks_all(struct agent *a, const struct mesh_wants *wants);
+
+/* agent_how - How this agent looks into pods. */
+struct pod_how agent_how(const struct agent *a);
+
 /* ---- reconcile.c ------------------------------------------------------- */
 
 /* reconcile - Make the kernel as the source says; nothing without a world. */
@@ -144,9 +153,6 @@ void reconcile(struct agent *a);
 /* reconcile_read_back - Refresh each pod's `armed`, `kernel` and `reason` from
  * the maps. */
 void reconcile_read_back(struct agent *a);
-
-/* agent_how - How this agent looks into pods. */
-struct pod_how agent_how(const struct agent *a);
 
 /* reconcile_unplan - Let the plan go: what it points into changes. */
 void reconcile_unplan(struct agent *a);
