@@ -9,7 +9,7 @@
  *   starts      pods' cgroups: a pod is about to have a namespace
  *   cluster     answers of the API server to what it was told
  *   resync      every few seconds: is all as we left it?
- *   retry       wanted pods that were not there yet
+ *   retry       looks at wanted pods that cannot be armed yet
  *   more        looks that were left over
  *   paths       RDMA paths: when to probe them, and what was answered
  *   diagnose    what was opened in armed pods before arming, one by one
@@ -33,6 +33,7 @@
 #include "agent/budget.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
+#include "pods/waiting.h"
 #include "node/run_dir.h"
 #include "base/array.h"
 #include "base/log.h"
@@ -105,26 +106,6 @@ static void source_trouble(void *arg)
 		log_info("%s can be read again", a->opt->source);
 }
 
-static void retry_event(uv_timer_t *timer)
-{
-	agent_retry(timer->data);
-}
-
-void agent_retry(struct agent *a)
-{
-	unsigned int ms;
-	bool due;
-
-	uv_update_time(&a->loop);
-	ms = pods_retry(&a->pods, uv_now(&a->loop), &due);
-	if (ms)
-		uv_timer_start(&a->retry, retry_event, ms, 0);
-	else
-		uv_timer_stop(&a->retry);
-	if (due)
-		agent_dirty(a);
-}
-
 static void more_event(uv_timer_t *timer)
 {
 	agent_dirty(timer->data);
@@ -167,8 +148,7 @@ static void start_event(const char *uid, const struct place *at, void *arg)
 
 	if (!p || !p->wanted || (!is_news(p, at) && !may_have_rules(p, at)))
 		return;
-	p->stale = true;
-	pod_retry_soon(p);
+	pod_news(p);
 	agent_dirty(a);
 }
 
@@ -209,8 +189,10 @@ static void resync_event(uv_timer_t *timer)
 	budget_look(a);
 	/* Where looks take so long that some are left from the last time, those
 	 * come first: else the last pods would never have their turn. */
-	if (!a->looks_left)
+	if (repairs)
 		pods_stale(&a->pods);
+	else if (!a->looks_left)
+		pods_resync(&a->pods);
 	agent_dirty(a);
 }
 

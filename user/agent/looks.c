@@ -4,6 +4,7 @@
 #include <limits.h>
 #include "base/fault.h"
 #include "pods/known.h"
+#include "pods/waiting.h"
 
 /* How many namespaces are looked at in one go: a look is a process or two, and
  * meanwhile nobody else is served. New ones first, and few: what was verified
@@ -42,6 +43,17 @@ static unsigned int next_room(const struct agent *a, const struct pod *p,
 	return a->synced && p->slow_until > now ? 0 : room - 1;
 }
 
+/* Return: did it take one of the looks that there is room for? */
+static bool look(struct agent *a, struct pod *p,
+		 const struct netns_sidecar *sidecar)
+{
+	const struct pod_how how = agent_how(a);
+
+	if (pod_look_due(p, &how, sidecar))
+		a->counts.looks[p->armed]++;
+	return pod_look(&a->pods, p, &how, sidecar);
+}
+
 /* @room: how many more looks at pods like this one are done this time. */
 static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 		    unsigned int *room)
@@ -54,7 +66,7 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 		a->starts_left |= !p->armed;
 		return;
 	}
-	if (pod_look(&a->pods, p, &how, &sidecar) && *room)
+	if (look(a, p, &sidecar) && *room)
 		*room = next_room(a, p, *room, how.now);
 	fault_point("look");
 }
@@ -79,6 +91,8 @@ static int take_wants(struct agent *a, const struct mesh_wants *wants)
 		if (!p)
 			return -ENOMEM;
 		p->mark = true;
+		if (want->arm && !p->wanted)
+			pod_news(p);
 		p->wanted = want->arm;
 		p->refused &= want->arm;
 		p->before |= !a->synced && want->arm;
@@ -121,4 +135,46 @@ int looks_all(struct agent *a, const struct mesh_wants *wants)
 		again = 0; /* armed pods can wait, these cannot */
 	look_at_those(a, wants, true, &again);
 	return 0;
+}
+
+/* ---- those that wait ----------------------------------------------------- */
+
+/* What is wanted may change with the reconcile that is due: it comes first, and
+ * these looks after it. */
+static void look_at_waiting(struct agent *a)
+{
+	unsigned int room = LOOKS_FIRST_MAX;
+	struct netns_sidecar sidecar;
+	__u64 now = uv_now(&a->loop);
+
+	for (size_t i = 0; i < a->pods.n && room && !a->dirty; i++) {
+		struct pod *p = a->pods.v[i];
+
+		if (!pod_retry_due(p, now))
+			continue;
+		sidecar = p->sidecar;
+		if (look(a, p, &sidecar))
+			room = next_room(a, p, room, now);
+		if (p->differs)
+			agent_dirty(a);
+	}
+}
+
+static void retry_event(uv_timer_t *timer)
+{
+	looks_retry(timer->data);
+}
+
+void looks_retry(struct agent *a)
+{
+	unsigned int ms;
+
+	uv_update_time(&a->loop);
+	look_at_waiting(a);
+	uv_update_time(&a->loop);
+	ms = pods_retry(&a->pods, uv_now(&a->loop));
+	if (ms)
+		uv_timer_start(&a->retry, retry_event, ms, 0);
+	else
+		uv_timer_stop(&a->retry);
 }

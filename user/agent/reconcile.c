@@ -18,6 +18,7 @@
 #include "agent/budget.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
+#include "pods/waiting.h"
 #include "agent/lease.h"
 #include "node/ueid.h"
 #include "base/array.h"
@@ -30,22 +31,34 @@
 
 /* ---- the node ------------------------------------------------------------ */
 
-/* The host's devices and those that were seen inside of pods: in exclusive
- * RDMA mode a device is visible in its own namespace alone. */
-static __u32 node_transports(const struct agent *a)
+static __u32 own_transports(void)
 {
 	struct rdma_device devices[RDMA_MAX];
 	__u32 transports = 0;
 	int n;
 
-	if (!agent_capable(a))
-		return 0;
 	n = rdma_list(devices, RDMA_MAX);
 	if (smc_loopback_present() == 1)
 		transports |= SMC_TRANSPORT_SMCD;
 	for (int i = 0; i < n; i++)
 		if (rdma_usable(&devices[i]))
 			transports |= SMC_TRANSPORT_SMCR;
+	return transports;
+}
+
+/* The host's devices and those that were seen inside of pods: in exclusive
+ * RDMA mode a device is visible in its own namespace alone. A pod may wait for
+ * one of the host's. */
+static __u32 node_transports(struct agent *a)
+{
+	__u32 transports;
+
+	if (!agent_capable(a))
+		return 0;
+	transports = own_transports();
+	if (a->synced && transports != a->own_transports)
+		pods_news(&a->pods);
+	a->own_transports = transports;
 	for (size_t i = 0; i < a->pods.n; i++)
 		if (a->pods.v[i]->facts.verified)
 			transports |= a->pods.v[i]->facts.transports;
@@ -193,6 +206,9 @@ static void ueid_apply(struct agent *a, const struct mesh_config *config)
 			err == -ERANGE ? ", the kernel's table of four is full "
 					 "(smcd ueid del removes one)"
 				       : "");
+	/* A namespace has no transport without one. */
+	if (err != a->ueid_err || strcmp(a->ueid, config->ueid))
+		pods_news(&a->pods);
 	strcpy(a->ueid, config->ueid);
 	a->ueid_err = err;
 }
@@ -489,7 +505,7 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 					 a->pods.v[i]->facts.cookie};
 	/* BPF may have marked a pod as refused since. */
 	reconcile_read_back(a);
-	/* Before the looks: a namespace has no transport without a UEID. */
+	/* Before the looks, which depend on it. */
 	ueid_apply(a, &w->config);
 	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);
 	if (err)
@@ -529,7 +545,7 @@ void reconcile(struct agent *a)
 		take_over(a);
 		sweep(a);
 	}
-	agent_retry(a);
+	looks_retry(a);
 }
 
 void reconcile_forget(struct agent *a)

@@ -42,6 +42,7 @@ struct cluster; /* cluster.h */
 struct agent_counts {
 	__u64 reconciles_ok, reconciles_failed;
 	double reconcile_seconds;
+	__u64 looks[2]; /* at pods that were not armed, and that were */
 	__u64 map_full, repairs, stream_dropped;
 };
 
@@ -76,7 +77,8 @@ struct agent {
 	struct local local;		     /* of host */
 	bool local_known, local_fresh;	     /* likewise */
 	int local_err;			     /* of the last look at it */
-	__u32 transports; /* of the node, as far as they may be used */
+	__u32 transports;     /* of the node, as far as they may be used */
+	__u32 own_transports; /* of its own devices, as last seen */
 	bool can_convert; /* this kernel; host.converter: and the datapath */
 	struct pods pods;
 	struct rations rations;
@@ -119,10 +121,6 @@ struct agent {
 /* agent_dirty - Have a reconcile after this batch of events. */
 void agent_dirty(struct agent *a);
 
-/* agent_retry - Look again at the pods that wait for something, each in its own
- * time: pods_retry(). */
-void agent_retry(struct agent *a);
-
 /* agent_follow - Does somebody read the stream of flows? */
 void agent_follow(struct agent *a, bool followed);
 
@@ -141,6 +139,11 @@ must_check int agent_adopt(struct agent *a);
 /* looks_all - Take over which pods are wanted, and look into those that are
  * due. Return: 0 or -ENOMEM. */
 must_check int looks_all(struct agent *a, const struct mesh_wants *wants);
+
+/* looks_retry - Look again at the pods that wait for something and whose own
+ * time it is (pods_retry()), now and from now on. A reconcile follows only
+ * where such a look has seen something else than the one before it. */
+void looks_retry(struct agent *a);
 
 /* agent_how - How this agent looks into pods. */
 struct pod_how agent_how(const struct agent *a);
