@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "node/run_dir.h"
-#include "pods/pods.h"
+#include "pods/waiting.h"
 
 static struct mesh_pod world_pod(const char *uid)
 {
@@ -152,64 +152,192 @@ static struct pod *waiting(struct pods *pods, struct mesh_pod *world)
 	return p;
 }
 
+/* How many looks at the pod there are within the next @ms, as the agent has
+ * them: at its own time, in each resync, and in reconciles that come after each
+ * look.
+ * @first: a reconcile comes before each, too, and the look is its. */
+static unsigned int looks_within(struct pods *pods, struct mesh_pod *world,
+				 __u64 *now, unsigned int ms, bool first)
+{
+	struct pod *p = pods_put(pods, world);
+	const __u64 end = *now + ms;
+	__u64 resync = *now + 5000;
+	unsigned int looks = 0;
+
+	while (*now < end) {
+		pod_retry_due(p, *now);
+		if (first)
+			pods_put(pods, world);
+		looks += p->stale;
+		p->stale = false;
+		pods_put(pods, world);
+		*now += pods_retry(pods, *now);
+		if (*now < resync)
+			continue;
+		*now = resync;
+		resync += 5000;
+		pods_resync(pods);
+	}
+	return looks;
+}
+
 static void test_waits_are_longer_each_time(void **state)
 {
 	struct mesh_pod a = world_pod("a");
 	struct pods pods = {};
 	struct pod *p = waiting(&pods, &a);
 	__u64 now = 1000;
-	unsigned int ms;
-	bool due;
 
-	for (unsigned int want = 50; want <= 3200; want *= 2) {
-		ms = pods_retry(&pods, now, &due);
-		assert_false(due);
-		assert_int_equal(ms, want);
-		/* A reconcile in between does not put it off. */
-		assert_int_equal(pods_retry(&pods, now + want / 2, &due),
-				 want - want / 2);
-		assert_false(due || p->stale);
-		now += want;
-		pods_retry(&pods, now, &due);
-		assert_true(due && p->stale);
-		p->stale = false;
-	}
-	/* In the end only the resync looks. */
-	assert_int_equal(pods_retry(&pods, now, &due), 0);
-	/* Until something happens. */
+	p->stale = true; /* it is new */
+	assert_int_equal(looks_within(&pods, &a, &now, 60000, false), 7);
+	for (int minute = 0; minute < 5; minute++)
+		assert_int_equal(looks_within(&pods, &a, &now, 60000, false),
+				 1);
+	pods_free(&pods);
+}
+
+/* That it is stale, for its time has come, is no news of it. */
+static void test_reconciles_do_not_shorten_the_waits(void **state)
+{
+	struct mesh_pod a = world_pod("a");
+	struct pods pods = {};
+	struct pod *p = waiting(&pods, &a);
+	__u64 now = 1000;
+
+	p->stale = true;
+	assert_int_equal(looks_within(&pods, &a, &now, 60000, true), 7);
+	assert_int_equal(looks_within(&pods, &a, &now, 60000, true), 1);
+	/* nor is it put off by one in between */
+	p->retry_at = now + 300;
+	assert_int_equal(pods_retry(&pods, now + 100), 200);
+	assert_false(p->stale);
+	/* left over, it is tried again at once, but not without end */
+	assert_int_equal(pods_retry(&pods, now + 400), 1);
+	pods_free(&pods);
+}
+
+static void test_resync_leaves_waiting_pods_alone(void **state)
+{
+	struct mesh_pod a = world_pod("a"), b = world_pod("b");
+	struct mesh_pod c = world_pod("c");
+	struct pods pods = {};
+	struct pod *waits = waiting(&pods, &a), *armed = waiting(&pods, &b);
+	struct pod *refused = waiting(&pods, &c);
+
+	armed->armed = refused->refused = true;
+	pods_resync(&pods);
+	assert_false(waits->stale);
+	assert_true(armed->stale && refused->stale);
+	pods_stale(&pods);
+	assert_true(waits->stale);
+	pods_free(&pods);
+}
+
+static void rest(struct pods *pods, struct pod *p)
+{
+	p->stale = false;
+	p->retries = 6;
+	p->retry_at = 0;
+	assert_int_equal(pods_retry(pods, 1000), 60000);
+}
+
+static void check_soon(struct pods *pods, struct pod *p)
+{
+	assert_true(p->stale);
+	assert_int_equal(pods_retry(pods, 1000), 50);
+	rest(pods, p);
+}
+
+static void test_news_end_the_wait(void **state)
+{
+	struct smc_addr v4[] = {addr("10.0.0.1"), addr("10.0.0.2")};
+	struct mesh_pod a = world_pod("a");
+	struct pods pods = {};
+	struct pod *p = waiting(&pods, &a);
+
+	rest(&pods, p);
 	assert_true(pods_stale_at(&pods, "/nonexistent"));
-	assert_int_equal(pods_retry(&pods, now, &due), 50);
+	check_soon(&pods, p);
+	a.addrs = (struct mesh_addrs){&v4[0], 1};
+	pods_put(&pods, &a);
+	check_soon(&pods, p);
+	a.addrs.v = &v4[1];
+	pods_put(&pods, &a);
+	check_soon(&pods, p);
+	a.netns_path = (char *)"/nonexistent/other";
+	pods_put(&pods, &a);
+	check_soon(&pods, p);
+	a.running = true;
+	pods_put(&pods, &a);
+	check_soon(&pods, p);
+	pods_news(&pods);
+	check_soon(&pods, p);
+	/* control: what is none */
+	pods_put(&pods, &a);
+	assert_false(pods_stale_at(&pods, "/nonexistent/another"));
+	assert_false(p->stale);
+	assert_int_equal(pods_retry(&pods, 1000), 60000);
+	pods_free(&pods);
+}
+
+/* Its looks hold up the agent: they wait for longer than it would. */
+static void test_slow_pod_has_its_time_after_that(void **state)
+{
+	struct mesh_pod a = world_pod("a");
+	struct pods pods = {};
+	struct pod *p = waiting(&pods, &a);
+
+	pod_pace(p, -ETIMEDOUT, 1000);
+	assert_int_equal(pods_retry(&pods, 1000), 2000);
+	assert_false(pod_retry_due(p, 2999));
+	assert_true(pod_retry_due(p, 3000));
 	pods_free(&pods);
 }
 
 static void test_each_waits_for_itself(void **state)
 {
 	struct mesh_pod a = world_pod("a"), b = world_pod("b");
-	struct smc_addr v4 = addr("10.0.0.1");
 	struct pods pods = {};
 	struct pod *old = waiting(&pods, &a), *fresh;
-	bool due;
 
-	old->retry_ms = 1600; /* one that will never be armed */
-	assert_int_equal(pods_retry(&pods, 1000, &due), 3200);
+	old->retries = 3; /* one that will never be armed */
+	assert_int_equal(pods_retry(&pods, 1000), 4000);
 	fresh = waiting(&pods, &b);
-	assert_int_equal(pods_retry(&pods, 1000, &due), 50);
-	pods_retry(&pods, 1050, &due);
-	assert_true(due && fresh->stale && !old->stale);
-	/* Its address is told: soon again. */
-	assert_int_equal(pods_retry(&pods, 1050, &due), 100);
-	b.addrs = (struct mesh_addrs){&v4, 1};
-	pods_put(&pods, &b);
-	assert_int_equal(pods_retry(&pods, 1050, &due), 50);
+	assert_int_equal(pods_retry(&pods, 1000), 50);
+	assert_true(pod_retry_due(fresh, 1050));
+	assert_false(pod_retry_due(old, 1050));
+	assert_int_equal(pods_retry(&pods, 1050), 500);
 	fresh->armed = true;
-	assert_int_equal(pods_retry(&pods, 1050, &due), 50); /* address */
+	fresh->addrs.n = 1; /* of which none is published */
+	assert_int_equal(pods_retry(&pods, 1050), 500);
 	fresh->published.n = 1;
-	assert_int_equal(pods_retry(&pods, 1050, &due), 3150); /* the other */
-	fresh->published.n = 0;
+	assert_int_equal(pods_retry(&pods, 1050), 3950); /* the other */
+	fresh->addrs.n = fresh->published.n = 0;
 	old->wanted = false;
-	assert_int_equal(pods_retry(&pods, 1050, &due), 50);
+	assert_int_equal(pods_retry(&pods, 1050), 0);
+	fresh->armed = false;
+	assert_int_equal(pods_retry(&pods, 1050), 50);
 	fresh->refused = true;
-	assert_int_equal(pods_retry(&pods, 1050, &due), 0);
+	assert_int_equal(pods_retry(&pods, 1050), 0);
+	pods_free(&pods);
+}
+
+/* ---- what a look has seen ------------------------------------------------ */
+
+static void test_look_that_saw_the_same_says_so(void **state)
+{
+	const struct pod_how how = {.ctrl = "smcmesh_1", .proc = "/proc"};
+	const struct netns_sidecar none = {};
+	struct mesh_pod a = world_pod("a");
+	struct pods pods = {};
+	struct pod *p = pods_put(&pods, &a);
+
+	p->facts = (struct netns_facts){.verified = true, .cookie = 7};
+	pod_look(&pods, p, &how, &none); /* its namespace is gone */
+	assert_true(p->differs);
+	p->stale = true;
+	pod_look(&pods, p, &how, &none);
+	assert_false(p->differs);
 	pods_free(&pods);
 }
 
@@ -419,7 +547,12 @@ int main(void)
 		cmocka_unit_test(test_namespace_that_is_not_there),
 		cmocka_unit_test(test_a_slow_pod_is_left_alone),
 		cmocka_unit_test(test_waits_are_longer_each_time),
+		cmocka_unit_test(test_reconciles_do_not_shorten_the_waits),
+		cmocka_unit_test(test_resync_leaves_waiting_pods_alone),
+		cmocka_unit_test(test_news_end_the_wait),
+		cmocka_unit_test(test_slow_pod_has_its_time_after_that),
 		cmocka_unit_test(test_each_waits_for_itself),
+		cmocka_unit_test(test_look_that_saw_the_same_says_so),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
 		cmocka_unit_test(test_no_room_is_not_armed),
 		cmocka_unit_test(test_numbers_are_never_given_twice),

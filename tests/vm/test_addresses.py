@@ -326,6 +326,7 @@ def check_guest(lab, g, lead, told):
         assert told in lab.agent.pod("v")["sentence"]
     finally:
         undo()
+    lab.agent.look()
     armed_again(lab)
 
 

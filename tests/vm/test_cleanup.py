@@ -109,6 +109,7 @@ def test_foreign_selector_that_goes(lab):
     until then no socket there is converted."""
     server = serve(lab.b, 7001)
     lab.f.run("sysctl -w net.smc.hs_ctrl=")
+    lab.agent.look()
     wait_for(lambda: lab.agent.pod("f")["armed"], 30, "f to be armed")
     assert ends(lab.f, lab.b, 7001) == SMCD
     lab.f.run("sysctl -w net.smc.hs_ctrl=foreign")

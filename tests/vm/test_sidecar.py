@@ -360,6 +360,7 @@ def test_rule_that_cannot_be_made(lab, pair):
         assert end(m.pod.diag(), via, PORT) == "plain"
     assert len(m.carried()) == n + 1
     m.pod.run("nft delete table inet smcmesh")
+    lab.agent.look()
     wait_for(lambda: lab.agent.pod(name)["armed"], 60, "the pod to be armed")
     through_both(m, w, "v4")
 

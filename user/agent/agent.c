@@ -9,7 +9,7 @@
  *   starts      pods' cgroups: a pod is about to have a namespace
  *   cluster     answers of the API server to what it was told
  *   resync      every few seconds: is all as we left it?
- *   retry       wanted pods that were not there yet
+ *   retry       looks at wanted pods that cannot be armed yet
  *   paths       RDMA paths: when to probe them, and what was answered
  *   diagnose    what was opened in armed pods before arming, one by one
  *   pause       between two readings of the ring buffer
@@ -35,6 +35,7 @@
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
 #include "serve/api.h"
+#include "pods/waiting.h"
 #include "node/run_dir.h"
 #include "base/array.h"
 #include "base/log.h"
@@ -113,8 +114,7 @@ static void start_event(const char *uid, const struct place *at, void *arg)
 
 	if (!p || !p->wanted || (!is_news(p, at) && !may_have_rules(p, at)))
 		return;
-	p->stale = true;
-	pod_retry_soon(p);
+	pod_news(p);
 	turn_due(&a->turn);
 }
 
@@ -141,8 +141,10 @@ static void resync_event(uv_timer_t *timer)
 	budget_look(a);
 	/* Where looks take so long that some are left from the last time, those
 	 * come first: else the last pods would never have their turn. */
-	if (!a->looks_left)
+	if (repairs)
 		pods_stale(&a->pods);
+	else if (!a->looks_left)
+		pods_resync(&a->pods);
 	turn_due(&a->turn);
 }
 

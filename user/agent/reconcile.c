@@ -13,7 +13,6 @@
  * while its source is broken leaves the maps as its predecessor did.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include "agent/budget.h"
@@ -22,9 +21,10 @@
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
 #include "pods/lease.h"
+#include "pods/looks.h"
+#include "pods/waiting.h"
 #include "node/ueid.h"
 #include "base/array.h"
-#include "base/fault.h"
 #include "base/log.h"
 #include "node/cgroup.h"
 #include "node/smc.h"
@@ -32,40 +32,36 @@
 
 #define RDMA_MAX 64
 
-/* How many namespaces are looked at in one go: a look is a process or two, and
- * meanwhile nobody else is served. New ones first, and few: what was verified
- * is armed before the next are looked at. But what an agent before this one
- * armed is armed already, and would be disarmed by a plan that does not know
- * it: the first look is at all of them (looks_at_first()). */
-#define LOOKS_FIRST_MAX 4
-#define LOOKS_AGAIN_MAX 16
+/* ---- the node ------------------------------------------------------------ */
 
-/* ---- look -------------------------------------------------------------- */
-
-static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
-{
-	return (struct netns_sidecar){
-		.hinted = pod->sidecar,
-		.owner = pod->proxy,
-	};
-}
-
-/* The host's devices and those that were seen inside of pods: in exclusive
- * RDMA mode a device is visible in its own namespace alone. */
-static __u32 node_transports(const struct agent *a)
+static __u32 own_transports(void)
 {
 	struct rdma_device devices[RDMA_MAX];
 	__u32 transports = 0;
 	int n;
 
-	if (!agent_capable(a))
-		return 0;
 	n = rdma_list(devices, RDMA_MAX);
 	if (smc_loopback_present() == 1)
 		transports |= SMC_TRANSPORT_SMCD;
 	for (int i = 0; i < n; i++)
 		if (rdma_usable(&devices[i]))
 			transports |= SMC_TRANSPORT_SMCR;
+	return transports;
+}
+
+/* The host's devices and those that were seen inside of pods: in exclusive
+ * RDMA mode a device is visible in its own namespace alone. A pod may wait for
+ * one of the host's. */
+static __u32 node_transports(struct agent *a)
+{
+	__u32 transports;
+
+	if (!agent_capable(a))
+		return 0;
+	transports = own_transports();
+	if (a->synced && transports != a->own_transports)
+		pods_news(&a->pods);
+	a->own_transports = transports;
 	for (size_t i = 0; i < a->pods.n; i++)
 		if (a->pods.v[i]->facts.verified)
 			transports |= a->pods.v[i]->facts.transports;
@@ -90,96 +86,6 @@ static void look_for_encryption(struct agent *a)
 	snprintf(a->encrypts, sizeof(a->encrypts), "%s", what);
 	a->host.encrypts = found ? a->encrypts : NULL;
 	a->encrypts_fresh = a->encrypts_known = found >= 0;
-}
-
-/* After a look at @p. One that came to no end has held up the agent for a
- * second: the others have their turn when it has answered whoever asks it. (But
- * the first look is at all of them.) */
-static unsigned int next_room(const struct agent *a, const struct pod *p,
-			      unsigned int room, __u64 now)
-{
-	return a->synced && p->slow_until > now ? 0 : room - 1;
-}
-
-/* @room: how many more looks at pods like this one are done this time. */
-static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
-		    unsigned int *room)
-{
-	const struct netns_sidecar sidecar = sidecar_of(pod);
-	const struct pod_how how = agent_how(a);
-
-	if (pod_look_due(p, &how, &sidecar) && !*room) {
-		a->looks_left = true;
-		a->starts_left |= !p->armed;
-		return;
-	}
-	if (pod_look(&a->pods, p, &how, &sidecar) && *room)
-		*room = next_room(a, p, *room, how.now);
-	fault_point("look");
-}
-
-/* Where its namespace will appear. */
-static void watch_for(struct agent *a, const struct pod *p)
-{
-	if (p->netns_path)
-		watch_path(a->watch, p->netns_path);
-	else if (!p->host_network)
-		starts_follow(a->starts, p->cgroup_uid);
-}
-
-static int take_wants(struct agent *a, const struct mesh_wants *wants)
-{
-	for (size_t i = 0; i < a->pods.n; i++)
-		a->pods.v[i]->mark = false;
-	for (size_t i = 0; i < wants->n; i++) {
-		const struct mesh_want *want = &wants->v[i];
-		struct pod *p = pods_put(&a->pods, want->pod);
-
-		if (!p)
-			return -ENOMEM;
-		p->mark = true;
-		p->wanted = want->arm;
-		p->refused &= want->arm;
-		p->before |= !a->synced && want->arm;
-		if (want->arm)
-			watch_for(a, p);
-		else
-			starts_unfollow(a->starts, p->cgroup_uid);
-	}
-	return 0;
-}
-
-static void look_at_those(struct agent *a, const struct mesh_wants *wants,
-			  bool armed, unsigned int *room)
-{
-	for (size_t i = 0; i < wants->n; i++) {
-		const struct mesh_want *want = &wants->v[i];
-		struct pod *p = pods_find(&a->pods, want->pod->uid);
-
-		if (p && want->arm && p->armed == armed)
-			look_at(a, want->pod, p, room);
-	}
-}
-
-static unsigned int looks_at_first(const struct agent *a)
-{
-	return !a->synced && a->pods.n_adopted ? UINT_MAX : LOOKS_FIRST_MAX;
-}
-
-static int look_at_all(struct agent *a, const struct mesh_wants *wants)
-{
-	const unsigned int most = looks_at_first(a);
-	unsigned int first = most, again = LOOKS_AGAIN_MAX;
-	int err = take_wants(a, wants);
-
-	if (err)
-		return err;
-	a->looks_left = a->starts_left = false;
-	look_at_those(a, wants, false, &first);
-	if (first < most)
-		again = 0; /* armed pods can wait, these cannot */
-	look_at_those(a, wants, true, &again);
-	return 0;
 }
 
 /* ---- plan -------------------------------------------------------------- */
@@ -304,6 +210,9 @@ static void ueid_apply(struct agent *a, const struct mesh_config *config)
 			err == -ERANGE ? ", the kernel's table of four is full "
 					 "(smcd ueid del removes one)"
 				       : "");
+	/* A namespace has no transport without one. */
+	if (err != a->ueid_err || strcmp(a->ueid, config->ueid))
+		pods_news(&a->pods);
 	strcpy(a->ueid, config->ueid);
 	a->ueid_err = err;
 }
@@ -605,9 +514,9 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 					 a->pods.v[i]->facts.cookie};
 	/* BPF may have marked a pod as refused since. */
 	reconcile_read_back(a);
-	/* Before the looks: a namespace has no transport without a UEID. */
+	/* Before the looks, which depend on it. */
 	ueid_apply(a, &w->config);
-	err = look_at_all(a, &wants) ?: plan_make(a, w, &plan);
+	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);
 	if (err)
 		return err;
 	a->looks_left |= cluster_hold(a, &plan);
@@ -645,7 +554,7 @@ void reconcile(struct agent *a)
 		take_over(a);
 		sweep(a);
 	}
-	agent_retry(a);
+	looks_retry(a);
 }
 
 void reconcile_forget(struct agent *a)

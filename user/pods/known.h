@@ -39,6 +39,7 @@ struct http_feed;
 struct agent_counts {
 	__u64 reconciles_ok, reconciles_failed;
 	double reconcile_seconds;
+	__u64 looks[2]; /* at pods that were not armed, and that were */
 	__u64 map_full, repairs, stream_dropped;
 };
 
@@ -72,7 +73,8 @@ struct agent {
 	struct local local;		     /* of host */
 	bool local_known, local_fresh;	     /* likewise */
 	int local_err;			     /* of the last look at it */
-	__u32 transports; /* of the node, as far as they may be used */
+	__u32 transports;     /* of the node, as far as they may be used */
+	__u32 own_transports; /* of its own devices, as last seen */
 	bool can_convert; /* this kernel; host.converter: and the datapath */
 	struct pods pods;
 	struct rations rations;
@@ -135,10 +137,3 @@ const struct service_name *agent_service(const struct agent *a,
 
 /* agent_capable - Can connections become SMC here at all? */
 bool agent_capable(const struct agent *a);
-
-/* agent_how - How this agent looks into pods. */
-struct pod_how agent_how(const struct agent *a);
-
-/* agent_retry - Look again at the pods that wait for something, each in its own
- * time: pods_retry(). */
-void agent_retry(struct agent *a);

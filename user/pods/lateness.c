@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "pods/flow_ends.h"
+#include "pods/looks.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "mesh/late.h"

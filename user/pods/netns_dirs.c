@@ -112,7 +112,7 @@ static void dir_watch(struct watch *w, const char *path)
 	if (!w->unwatched)
 		log_warn(
 			err,
-			"watch %s: namespaces there are found by the resync (fs.inotify.max_user_instances and max_user_watches are the usual limits)",
+			"watch %s: namespaces there are found within a minute only (fs.inotify.max_user_instances and max_user_watches are the usual limits)",
 			path);
 	w->unwatched = true;
 	uv_close((uv_handle_t *)&d->handle, dir_closed);

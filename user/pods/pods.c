@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "pods/locate.h"
+#include "pods/waiting.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "mesh/late.h"
@@ -13,11 +14,6 @@
 /* A namespace that answered before and does not now (a fork that failed, a
  * helper killed for being late) stays as it was for so many looks. */
 #define FAILURES_MAX 3
-
-/* The waits of a pod that cannot be armed (yet), ms: doubled from one to the
- * other. After those a resync is not far. */
-#define RETRY_FIRST_MS 50
-#define RETRY_LAST_MS 3200
 
 /* One look of a second, and the next such one: how long the agent leaves a pod
  * alone that has come to no end. */
@@ -223,13 +219,20 @@ static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
 	       (!a->n || !memcmp(a->v, b->v, a->n * sizeof(*a->v)));
 }
 
+/* Whether it is stale says nothing of that: its own time makes it stale, too.
+ */
+static bool is_news(const struct pod *p, const struct mesh_pod *pod)
+{
+	return !same_text(p->netns_path, pod->netns_path) ||
+	       p->host_network != pod->host_network ||
+	       p->running != pod->running ||
+	       !same_addrs(&p->addrs, &pod->addrs);
+}
+
 static int pod_update(struct pod *p, const struct mesh_pod *pod)
 {
-	if (!same_text(p->netns_path, pod->netns_path) ||
-	    p->host_network != pod->host_network)
-		p->stale = true;
-	if (p->stale || !same_addrs(&p->addrs, &pod->addrs))
-		pod_retry_soon(p);
+	if (is_news(p, pod))
+		pod_news(p);
 	p->host_network = pod->host_network;
 	p->running = pod->running;
 	p->replaced = pod->replaced;
@@ -277,104 +280,69 @@ void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 	pods->n = kept;
 }
 
-void pods_stale(struct pods *pods)
-{
-	for (size_t i = 0; i < pods->n; i++)
-		pods->v[i]->stale = true;
-}
-
-bool pods_stale_at(struct pods *pods, const char *path)
-{
-	size_t len = strlen(path);
-	bool found = false;
-
-	for (size_t i = 0; i < pods->n; i++) {
-		struct pod *p = pods->v[i];
-
-		if (!p->netns_path || strncmp(p->netns_path, path, len) ||
-		    (p->netns_path[len] && p->netns_path[len] != '/'))
-			continue;
-		p->stale = true;
-		pod_retry_soon(p);
-		found = true;
-	}
-	return found;
-}
-
-/* ---- those that wait --------------------------------------------------- */
-
-static bool waits(const struct pod *p)
-{
-	return p->wanted && !p->refused &&
-	       (!p->armed || p->published.n < p->addrs.n);
-}
-
-void pod_retry_soon(struct pod *p)
-{
-	p->retry_at = 0;
-	p->retry_ms = 0;
-}
-
-/* Return: is it its time? */
-static bool retry_pod(struct pod *p, __u64 now)
-{
-	if (!waits(p)) {
-		pod_retry_soon(p);
-		return false;
-	}
-	if (!p->retry_at && p->retry_ms < RETRY_LAST_MS) {
-		p->retry_ms = p->retry_ms ? 2 * p->retry_ms : RETRY_FIRST_MS;
-		p->retry_at = now + p->retry_ms;
-	}
-	if (!p->retry_at || p->retry_at > now)
-		return false;
-	p->retry_at = 0;
-	p->stale = true;
-	return true;
-}
-
-unsigned int pods_retry(struct pods *pods, __u64 now, bool *due)
-{
-	__u64 next = 0;
-
-	*due = false;
-	for (size_t i = 0; i < pods->n; i++) {
-		const struct pod *p = pods->v[i];
-
-		*due |= retry_pod(pods->v[i], now);
-		if (p->retry_at && (!next || p->retry_at < next))
-			next = p->retry_at;
-	}
-	return next ? next - now : 0;
-}
-
 /* ---- a look into the namespace ----------------------------------------- */
+
+static bool same_sidecar_found(const struct sidecar_found *a,
+			       const struct sidecar_found *b)
+{
+	return a->sidecar == b->sidecar && a->by_hint == b->by_hint &&
+	       owners_same(a->owners, a->n_owners, b->owners, b->n_owners);
+}
+
+/* By all that a plan, the API server or an answer is made of. */
+static bool same_facts(const struct netns_facts *a, const struct netns_facts *b)
+{
+	return a->verified == b->verified && a->reason == b->reason &&
+	       !strcmp(a->detail, b->detail) && !strcmp(a->ctrl, b->ctrl) &&
+	       a->cookie == b->cookie && a->inode == b->inode &&
+	       a->transports == b->transports &&
+	       !addr_cmp(&a->rdma, &b->rdma) &&
+	       same_sidecar_found(&a->sidecar, &b->sidecar) &&
+	       owners_same(a->owners, a->sidecar.n_owners, b->owners,
+			   b->sidecar.n_owners) &&
+	       same_addrs(&a->addrs, &b->addrs);
+}
+
+/* Takes @facts over. */
+static void facts_set(struct pod *p, const struct netns_facts *facts)
+{
+	p->differs |= !same_facts(&p->facts, facts);
+	netns_facts_free(&p->facts);
+	p->facts = *facts;
+}
 
 static void look_failed(struct pod *p, int err)
 {
+	static const struct netns_facts nothing;
 	bool gone = err == -ENOENT || err == -EINVAL;
 
 	p->err = err;
 	if (!gone && p->facts.verified && ++p->failures <= FAILURES_MAX)
 		return;
-	netns_facts_free(&p->facts);
-	memset(&p->facts, 0, sizeof(p->facts));
+	facts_set(p, &nothing);
 	pod_forget_late(p);
+}
+
+static void listens_set(struct pod *p, struct mesh_ports *listens)
+{
+	p->differs |= p->listens.n != listens->n ||
+		      (listens->n && memcmp(p->listens.v, listens->v,
+					    listens->n * sizeof(*listens->v)));
+	free(p->listens.v);
+	p->listens = *listens;
 }
 
 /* What is not known is not offered to. */
 static void look_listens(struct pod *p, const struct netns_ref *ref,
 			 const char *cgroup)
 {
-	int err = p->cgroup_id ? listens_find(ref, cgroup, &p->listens) : 0;
+	struct mesh_ports found = {};
+	int err = p->cgroup_id ? listens_find(ref, cgroup, &found) : 0;
 
-	if (!err && p->cgroup_id)
-		return;
 	if (err)
 		log_debug("find where pod %s/%s listens: %s", p->ns, p->name,
 			  strerror(-err));
-	free(take_ptr(p->listens.v));
-	p->listens.n = 0;
+	listens_set(p, &found);
 }
 
 static bool same_sidecar(const struct netns_sidecar *a,
@@ -443,14 +411,17 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	char cgroup[CGROUP_PATH_MAX] = "";
 	struct netns_facts facts = {};
 	struct netns_ref ref;
+	__u64 cgroup_id = p->cgroup_id;
+	__u32 id = p->id;
 	bool found;
 	int err;
 
 	if (!pod_look_due(p, how, sidecar))
 		return false;
-	p->stale = false;
+	p->stale = p->differs = false;
 	p->sidecar = *sidecar;
 	find_cgroup(p, how, cgroup);
+	p->differs |= p->cgroup_id != cgroup_id;
 	err = find_space(p, how, &at);
 	found = !err;
 	if (!err)
@@ -465,11 +436,11 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 		look_failed(p, err);
 		return found;
 	}
-	netns_facts_free(&p->facts);
-	p->facts = facts;
+	facts_set(p, &facts);
 	p->err = 0;
 	p->failures = 0;
 	pods_number(pods, p);
+	p->differs |= p->id != id;
 	p->undiagnosed = true;
 	p->found = place_mark(&at);
 	ref = ref_of(p, &at, how);

@@ -56,13 +56,14 @@ struct pod {
 	 * before (uv_now()), and the wait after that. 0: there was none. */
 	__u64 slow_until;
 	unsigned int slow_ms;
-	bool stale;	       /* look again */
-	__u64 retry_at;	       /* then, uv_now(); 0: at no time set */
-	unsigned int retry_ms; /* the wait after that; 0: the first */
-	bool undiagnosed;      /* pod_diagnose() is due */
-	bool untold;	       /* ends of flows that only it can tell */
-	__u64 diagnosed_at;    /* the last time, uv_hrtime(); 0: never */
-	char *where;	       /* of the last good look: the namespace */
+	bool stale;	      /* look again */
+	bool differs;	      /* the last look, from the one before it */
+	__u64 retry_at;	      /* its own time, uv_now(); 0: not set */
+	unsigned int retries; /* waits that were set since the last news */
+	bool undiagnosed;     /* pod_diagnose() is due */
+	bool untold;	      /* ends of flows that only it can tell */
+	__u64 diagnosed_at;   /* the last time, uv_hrtime(); 0: never */
+	char *where;	      /* of the last good look: the namespace */
 	struct netns_listener *late;
 	unsigned int n_late;
 	struct mesh_ports listens; /* hostNetwork: listens_find() */
@@ -148,28 +149,6 @@ struct pod *pods_by_slot(const struct pods *pods, __u32 slot);
 void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 		void *arg);
 
-/* pods_stale - All namespaces are to be looked at again. */
-void pods_stale(struct pods *pods);
-
-/* pods_stale_at - Those of pods whose path is @path or below it: something
- * happened there, so those that wait need not wait for long. Return: is there
- * one? */
-bool pods_stale_at(struct pods *pods, const char *path);
-
-/*
- * pods_retry - Those that wait for something (wanted, and not armed or not with
- * all of their addresses) are to be looked at again: soon the first time, then
- * less and less often, in the end only with all the others. Each has its own
- * time: one that waits for ever does not make the others wait.
- * @now: uv_now().
- * Return: ms until the next one's time; 0: none has one. @due: was one's time
- * over, so that it is stale now?
- */
-unsigned int pods_retry(struct pods *pods, __u64 now, bool *due);
-
-/* pod_retry_soon - Something that it may wait for has happened. */
-void pod_retry_soon(struct pod *p);
-
 /*
  * pod_look - Prepare the pod's namespace if that is due: new, changed, stale.
  * A look that failed for a passing reason keeps the last facts a few times.
@@ -191,7 +170,8 @@ bool pod_look_due(const struct pod *p, const struct pod_how *how,
 /* pod_pace - A look has ended with @err. */
 void pod_pace(struct pod *p, int err, __u64 now);
 
-/* Return: was work done in a namespace? */
+/* Return: was work done in a namespace? p->differs: is what is known of it now
+ * other than before, so that a plan may be? */
 bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	      const struct netns_sidecar *sidecar);
 

@@ -94,6 +94,11 @@ static void add_pod_labels(struct buf *out, const struct metrics_pod *pod)
 	add_label(out, ',', "pod", pod->name);
 }
 
+static const char *state_word(bool armed)
+{
+	return armed ? "armed" : "not-armed";
+}
+
 /* ---- the agent's own --------------------------------------------------- */
 
 static void add_about(struct buf *out, const struct metrics *m)
@@ -130,6 +135,10 @@ static void add_work(struct buf *out, const struct metrics *m)
 	buf_printf(out, "smcmesh_%s_sum %.9g\nsmcmesh_%s_count %llu\n", seconds,
 		   m->reconcile_seconds, seconds,
 		   m->reconciles_ok + m->reconciles_failed);
+	add_head(out, METRIC_LOOKS);
+	for (unsigned int armed = 0; armed < 2; armed++)
+		buf_printf(out, "smcmesh_looks_total{state=\"%s\"} %llu\n",
+			   state_word(armed), m->looks[armed]);
 	add_count(out, METRIC_MAP_FULL, m->map_full);
 	add_count(out, METRIC_REPAIRS, m->repairs);
 	add_count(out, METRIC_STREAM_DROPPED, m->stream_dropped);
@@ -170,8 +179,8 @@ static void add_states(struct buf *out, const struct metrics *m)
 				buf_printf(
 					out,
 					"smcmesh_pods{state=\"%s\",reason=\"%s\"} %u\n",
-					armed ? "armed" : "not-armed",
-					reason_label(r), n[armed][r]);
+					state_word(armed), reason_label(r),
+					n[armed][r]);
 }
 
 static __u64 late_listeners(const struct metrics_pod *pod)

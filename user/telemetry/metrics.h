@@ -84,6 +84,10 @@
 	  "Comparisons of what should be with what is.")                        \
 	X(RECONCILE_SECONDS, "reconcile_duration_seconds", "summary", "",       \
 	  "Time that reconciles took.")                                         \
+	X(LOOKS, "looks_total", "counter", "state",                             \
+	  "Looks into pods by whether they were armed. One that cannot be "     \
+	  "armed is looked at less and less often, in the end once a minute, "  \
+	  "and at once when something of it changes.")                          \
 	X(MAP_FULL, "map_full_total", "counter", "",                            \
 	  "Rows left out because a map of the datapath was full, each once "    \
 	  "while it lasts.")                                                    \
@@ -152,6 +156,7 @@ struct metrics {
 	size_t n_fallbacks;
 	__u64 reconciles_ok, reconciles_failed;
 	double reconcile_seconds;
+	__u64 looks[2]; /* at pods that were not armed, and that were */
 	__u64 map_full, repairs, stream_dropped;
 	double start_time;
 };

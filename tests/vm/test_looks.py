@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often the agent looks into its pods.
+
+    VM n1, agent with --source file:
+    a .10    b .11    c .12         10.244.1.0/16
+    |        |        |
+  --+--------+- br0 --+--
+
+c has an address that the List does not say, so it cannot be armed; of `pulled`
+there is no process, as while an image is pulled. The VM's time follows the
+instructions it executes (-icount): a minute in which nothing is done is short,
+and none of the times depends on how busy this machine is.
+"""
+import time
+
+import pytest
+
+from smclab import Vm, manifest, topo, wait_for
+from smclab.agents import Agent
+from smclab.flows import become
+from smclab.mesh import two_pods
+
+PATIENCE = 300
+RESYNC = 5
+LOOKS, RECONCILES = "smcmesh_looks_total", "smcmesh_reconciles_total"
+UID = "01234567-89ab-4cde-8f01-23456789abcd"
+CGROUP = f"kubepods/pod{UID}"
+ELSEWHERE, OWN = "10.244.9.9", "10.244.1.12"
+
+
+class Lab:
+    def __init__(self, vm):
+        self.vm = vm
+        self.mesh, self.a, self.b = two_pods(vm)
+        self.c = topo.pod(vm, "c", OWN + "/16")
+        self.agent = Agent(vm, self.mesh.objects()).start()
+        self.mesh.agents.append(self.agent)
+
+    def now(self):
+        """The VM's time, as the agent tells it."""
+        return self.agent.get("/v1/status")["uptime_seconds"]
+
+    def pass_time(self, seconds):
+        end = self.now() + seconds
+        wait_for(lambda: self.now() >= end, PATIENCE, "time to pass", 1)
+
+    def armed(self, name):
+        return self.agent.pod(name).get("armed")
+
+    def counted(self):
+        """Looks at pods that are not armed, at those that are, reconciles."""
+        m = self.agent.metrics()
+        return [m[LOOKS, (("state", "not-armed"),)],
+                m[LOOKS, (("state", "armed"),)],
+                m[RECONCILES, (("result", "ok"),)]]
+
+    def within(self, seconds):
+        """What is counted within so many seconds, and how many they were."""
+        before, start = self.counted(), self.now()
+        self.pass_time(seconds)
+        took = self.now() - start
+        return [y - x for x, y in zip(before, self.counted())], took
+
+    def soon_armed(self, name, do):
+        """By an event: the next look of its own would be tens of seconds away."""
+        start = self.now()
+        do()
+        while not self.armed(name):
+            assert self.now() < start + 4, f"{name} is not armed"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Vm("n1", icount=True) as vm:
+        yield Lab(vm)
+
+
+# ---- looks -------------------------------------------------------------------
+
+def add_waiting(lab):
+    lab.mesh.extra[:] = [
+        manifest.pod("c", "n1", ELSEWHERE, lab.c.netns),
+        manifest.pod("pulled", "n1", [], uid=UID)]
+    lab.vm.run(f"mkdir -p /sys/fs/cgroup/{CGROUP}")
+    lab.mesh.apply()
+    become(lambda: [lab.agent.pod(x).get("reason") for x in ("c", "pulled")],
+           ["no-address", "no-netns"], PATIENCE)
+
+
+def test_pods_that_cannot_be_armed_are_looked_at_less_and_less(lab):
+    """Beside two that are armed, which are looked at in each resync."""
+    before, start = lab.counted(), lab.now()
+    add_waiting(lab)
+    lab.pass_time(60 - (lab.now() - start))
+    waiting, armed, reconciles = (
+        y - x for x, y in zip(before, lab.counted()))
+    resyncs = (lab.now() - start) / RESYNC
+    print("first minute:", waiting, armed, reconciles, resyncs)
+    assert 2 * 4 <= waiting <= 2 * 7
+    assert armed >= 2 * (int(resyncs) - 1)
+    assert reconciles <= resyncs + 4    # the List, and the first looks
+    (waiting, armed, reconciles), took = lab.within(120)
+    print("after it:", waiting, armed, reconciles, took)
+    assert 2 <= waiting <= 2 * (took // 60 + 1)
+    assert armed >= 2 * (took // RESYNC - 1)
+    assert reconciles <= took / RESYNC + 1
+
+
+def test_event_arms_at_once_what_was_waiting(lab):
+    assert not lab.armed("c") and not lab.armed("pulled")
+    lab.vm.run(f"ip netns add pulled; mkdir -p /sys/fs/cgroup/{CGROUP}/app")
+    lab.soon_armed("pulled", lambda: lab.vm.spawn(
+        "sleep 10000", netns="pulled", cgroup=f"{CGROUP}/app"))
+    lab.mesh.extra[0] = manifest.pod("c", "n1", OWN, lab.c.netns)
+    lab.soon_armed("c", lab.mesh.apply)
+    # the mesh switch
+    with lab.mesh.changed(spec={"enabled": False}):
+        become(lambda: lab.armed("c"), False, PATIENCE)
+    lab.soon_armed("c", lambda: None)

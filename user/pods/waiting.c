@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pods/waiting.h"
+
+#include <string.h>
+#include "base/array.h"
+
+/* The waits of a pod that cannot be armed (yet). The first ones are for what
+ * comes just after its event: a namespace is mounted on the file that tells of
+ * it, and gets its addresses then. With the look at the event these are seven
+ * in a minute; the last wait is that of all later ones. */
+static const unsigned int retry_ms[] = {50,    500,   1500, 4000,
+					10000, 25000, 60000};
+
+/* For something without which it cannot be armed, or not published. */
+static bool waits(const struct pod *p)
+{
+	return p->wanted && !p->refused &&
+	       (!p->armed || p->published.n < p->addrs.n);
+}
+
+static void forget_waits(struct pod *p)
+{
+	p->retry_at = 0;
+	p->retries = 0;
+}
+
+void pod_news(struct pod *p)
+{
+	p->stale = true;
+	forget_waits(p);
+}
+
+void pods_news(struct pods *pods)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (waits(pods->v[i]))
+			pod_news(pods->v[i]);
+}
+
+static unsigned int next_wait(struct pod *p)
+{
+	unsigned int i = p->retries;
+
+	if (i < array_size(retry_ms) - 1)
+		p->retries++;
+	return retry_ms[i];
+}
+
+/* The time of a pod whose looks hold up the agent: not before that is over. */
+static void set_time(struct pod *p, __u64 now)
+{
+	if (!waits(p)) {
+		forget_waits(p);
+		return;
+	}
+	if (!p->retry_at)
+		p->retry_at = now + next_wait(p);
+	if (p->retry_at < p->slow_until)
+		p->retry_at = p->slow_until;
+}
+
+unsigned int pods_retry(struct pods *pods, __u64 now)
+{
+	__u64 next = 0;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		const struct pod *p = pods->v[i];
+
+		set_time(pods->v[i], now);
+		if (p->retry_at && (!next || p->retry_at < next))
+			next = p->retry_at;
+	}
+	if (!next)
+		return 0;
+	return next > now ? next - now : 1;
+}
+
+bool pod_retry_due(struct pod *p, __u64 now)
+{
+	if (!waits(p) || !p->retry_at || p->retry_at > now)
+		return false;
+	p->retry_at = 0;
+	p->stale = true;
+	return true;
+}
+
+/* ---- for other reasons --------------------------------------------------- */
+
+void pods_stale(struct pods *pods)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		pods->v[i]->stale = true;
+}
+
+void pods_resync(struct pods *pods)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (pods->v[i]->armed || !waits(pods->v[i]))
+			pods->v[i]->stale = true;
+}
+
+bool pods_stale_at(struct pods *pods, const char *path)
+{
+	size_t len = strlen(path);
+	bool found = false;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		struct pod *p = pods->v[i];
+
+		if (!p->netns_path || strncmp(p->netns_path, path, len) ||
+		    (p->netns_path[len] && p->netns_path[len] != '/'))
+			continue;
+		pod_news(p);
+		found = true;
+	}
+	return found;
+}

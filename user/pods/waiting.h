@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which pods are to be looked at, and when the next time of one that cannot be
+ * armed comes. */
+#pragma once
+
+#include "pods/pods.h"
+
+/* pods_stale - All namespaces are to be looked at again. */
+void pods_stale(struct pods *pods);
+
+/* pods_resync - Those that may have changed behind our back: all but the ones
+ * that are looked at in their own time, since they are not armed. */
+void pods_resync(struct pods *pods);
+
+/* pods_stale_at - Those of pods whose path is @path or below it: something
+ * happened there, so those that wait need not wait for long. Return: is there
+ * one? */
+bool pods_stale_at(struct pods *pods, const char *path);
+
+/*
+ * pods_retry - Set the time of each pod that waits for something (wanted, and
+ * not armed or not with all of its addresses): soon at first, then less and
+ * less often, in the end once a minute. Each has its own time: one that waits
+ * for ever does not make the others wait. Only news begins from the start,
+ * never a look or what follows from it.
+ * @now: uv_now().
+ * Return: ms until the next one's time, at least 1; 0: none has one.
+ */
+unsigned int pods_retry(struct pods *pods, __u64 now);
+
+/* pod_retry_due - Is it its time? Then it is stale, and has a new time after
+ * the next pods_retry(). */
+bool pod_retry_due(struct pod *p, __u64 now);
+
+/* pod_news - Something that it may wait for has happened: it is to be looked at
+ * now, and if that is too early soon again. */
+void pod_news(struct pod *p);
+
+/* pods_news - The same of all that wait. */
+void pods_news(struct pods *pods);
