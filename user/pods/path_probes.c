@@ -160,7 +160,30 @@ void paths_planned(struct agent *a)
 
 /* ---- what the kernel's rows say ------------------------------------------ */
 
-static void say_change(const struct mesh_path *path, const struct smc_path *now)
+/* So many changes are told one by one: a node that dies breaks all its paths.
+ */
+#define CHANGES_SAID 8
+
+struct reading {
+	struct agent *agent;
+	bool unknown; /* a row was met that is of no pair */
+	unsigned int changes, broken;
+};
+
+static void say_broken(const char *from, const char *to,
+		       const struct smc_path *now)
+{
+	__u64 t = uv_hrtime();
+
+	log_warn(
+		0,
+		"the RDMA path from %s to %s is broken, strikes=%u: new connections there stay TCP until it is probed well, not before %llu s from now",
+		from, to, now->strikes,
+		now->bad_until_ns > t ? (now->bad_until_ns - t) / SECOND : 0);
+}
+
+static void say_change(struct reading *r, const struct mesh_path *path,
+		       const struct smc_path *now)
 {
 	const struct smc_addr own = mesh_path_addr(path->key.own);
 	const struct smc_addr peer = mesh_path_addr(path->key.peer);
@@ -168,24 +191,26 @@ static void say_change(const struct mesh_path *path, const struct smc_path *now)
 
 	if (!now->bad_ns == !path->row.bad_ns)
 		return;
+	r->broken += now->bad_ns != 0;
+	if (r->changes++ >= CHANGES_SAID)
+		return;
+	addr_format(&own, from);
+	addr_format(&peer, to);
 	if (now->bad_ns)
-		log_warn(
-			0,
-			"the RDMA path from %s to %s is broken, strikes=%u: new connections there stay TCP until it is probed well, not before %llu s from now",
-			addr_format(&own, from), addr_format(&peer, to),
-			now->strikes,
-			now->bad_until_ns > uv_hrtime()
-				? (now->bad_until_ns - uv_hrtime()) / SECOND
-				: 0);
+		say_broken(from, to, now);
 	else
-		log_info("the RDMA path from %s to %s is whole again",
-			 addr_format(&own, from), addr_format(&peer, to));
+		log_info("the RDMA path from %s to %s is whole again", from,
+			 to);
 }
 
-struct reading {
-	struct agent *agent;
-	bool unknown; /* a row was met that is of no pair */
-};
+static void say_rest(const struct reading *r)
+{
+	if (r->changes > CHANGES_SAID)
+		log_warn(
+			0,
+			"of %u RDMA paths that changed %u are broken and %u whole again; `smcmesh endpoints` lists all",
+			r->changes, r->broken, r->changes - r->broken);
+}
 
 static int read_row(const struct smc_path_key *key, const struct smc_path *row,
 		    void *arg)
@@ -196,7 +221,7 @@ static int read_row(const struct smc_path_key *key, const struct smc_path *row,
 	struct mesh_way *way = path ? NULL : mesh_way_find(&p->pairs, key);
 
 	if (path) {
-		say_change(path, row);
+		say_change(r, path, row);
 		path->row = *row;
 	} else if (way) {
 		way->row = *row;
@@ -214,6 +239,7 @@ static bool read_rows(struct agent *a)
 
 	if (err)
 		log_warn(err, "read the map of RDMA paths");
+	say_rest(&r);
 	mesh_ways_need(&a->paths.pairs, &a->paths.all);
 	return r.unknown;
 }
