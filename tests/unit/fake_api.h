@@ -266,21 +266,28 @@ static inline struct fake_conn *fake_wait(struct fake *f, const char *what)
 
 /* ---- the server ---------------------------------------------------------- */
 
-static inline void fake_open(struct fake *f, uv_loop_t *loop)
+/* fake_listen - At f->port; 0: at any. After fake_die() it is back. */
+static inline void fake_listen(struct fake *f)
 {
 	struct sockaddr_in in;
 	int len = sizeof(in);
 
-	*f = (struct fake){.loop = loop};
-	LIST_INIT(&f->conns);
-	uv_timer_init(loop, &f->guard);
-	uv_tcp_init(loop, &f->tcp);
-	f->guard.data = f->tcp.data = f;
-	uv_ip4_addr("127.0.0.1", 0, &in);
+	uv_tcp_init(f->loop, &f->tcp);
+	f->tcp.data = f;
+	uv_ip4_addr("127.0.0.1", f->port, &in);
 	assert_int_equal(uv_tcp_bind(&f->tcp, (struct sockaddr *)&in, 0), 0);
 	assert_int_equal(uv_listen((uv_stream_t *)&f->tcp, 16, fake_accept), 0);
 	uv_tcp_getsockname(&f->tcp, (struct sockaddr *)&in, &len);
 	f->port = ntohs(in.sin_port);
+}
+
+static inline void fake_open(struct fake *f, uv_loop_t *loop)
+{
+	*f = (struct fake){.loop = loop};
+	LIST_INIT(&f->conns);
+	uv_timer_init(loop, &f->guard);
+	f->guard.data = f;
+	fake_listen(f);
 	snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%d", f->port);
 }
 

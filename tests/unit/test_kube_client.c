@@ -17,7 +17,7 @@ static struct bench {
 	unsigned int answers;
 	int err, status;
 	char body[4096];
-	unsigned int retry_after, again_ms;
+	unsigned int retry_after, again_ms, failures;
 } b;
 
 static int up(void **state)
@@ -46,7 +46,8 @@ static void done(int err, int status, const char *body, size_t len, void *arg)
 	b.err = err;
 	b.status = status;
 	b.retry_after = kube_retry_after(b.client);
-	b.again_ms = kube_again_ms(b.client, &(unsigned int){8});
+	b.failures = 8;
+	b.again_ms = kube_again_ms(b.client, &b.failures);
 	snprintf(b.body, sizeof(b.body), "%s", body);
 }
 
@@ -161,12 +162,14 @@ static void refusals_are_answers(void **state)
 	assert_int_equal(b.retry_after, 7);
 	/* on top of it, and not all at once */
 	assert_in_range(b.again_ms, 7500, 8000);
+	assert_int_equal(b.failures, 8);
 	assert_says(b.body, "slow down");
 	get("/api/v1/pods");
 	fake_reply(fake_wait(&b.api, "GET "), 200, "");
 	wait_for(&b.api, b.answers == 2);
 	assert_int_equal(b.retry_after, 0);
 	assert_in_range(b.again_ms, 15000, 30000);
+	assert_int_equal(b.failures, 9);
 }
 
 static void a_cancelled_call_is_not_answered(void **state)
@@ -247,6 +250,8 @@ static void nobody_there_is_said(void **state)
 	wait_for(&b.api, b.answers == 1);
 	assert_int_equal(b.err, -ECONNREFUSED);
 	assert_int_equal(b.status, 0);
+	/* To ask again soon costs the server nothing. */
+	assert_in_range(b.again_ms, 2000, 4000);
 	kube_say(&text, b.client, "GET", "/api/v1/pods?watch=true", b.err,
 		 b.status, b.body, strlen(b.body));
 	assert_string_equal(text.data, "cannot watch pods: Connection refused "

@@ -3,12 +3,12 @@
  * and a half of theirs takes a second here. */
 #include "watch_bench.h"
 
-#define HURRY 100
+#define HURRY 150
 #define SILENT_MS (90000 / HURRY)
 
 static int up_hurried(void **state)
 {
-	setenv("SMCMESH_HURRY", "100", 1);
+	setenv("SMCMESH_HURRY", "150", 1);
 	return up(state);
 }
 
@@ -66,7 +66,7 @@ static void doubted_watch_that_ends_was_well(void **state)
 	c = fall_silent();
 	assert_true(kube_watch_age_ms(b.watch) >= SILENT_MS - TICK_MS);
 	fake_begin(c);
-	pass(120);
+	pass(80);
 	/* that an answer begins proves nothing */
 	assert_true(kube_watch_age_ms(b.watch) >= SILENT_MS);
 	fake_end(c);

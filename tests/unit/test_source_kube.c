@@ -33,6 +33,7 @@ static int down(void **state)
 	uv_run(&b.loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&b.loop), 0);
 	tmpdir_remove(&b.tmp);
+	unsetenv("SMCMESH_HURRY");
 	return 0;
 }
 
@@ -472,6 +473,29 @@ static void one_reason_is_said_once(void **state)
 	assert_int_equal(world()->n_pods, 1);
 }
 
+/* While the server fails the watch of pods asks every few seconds, the others
+ * ever less often; when it is answered the others ask at once. */
+static void the_watch_of_pods_is_back_first_and_wakes_the_others(void **state)
+{
+	uint64_t begin;
+
+	setenv("SMCMESH_HURRY", "100", 1);
+	open_source(NULL);
+	for (int i = 0; i < 9; i++) {
+		fake_reply(fake_wait(&b.api, PODS), 503, "{}");
+		fake_reply(fake_wait(&b.api, NAMESPACES), 503, "{}");
+	}
+	wait_for(&b.api, !fake_find(&b.api, NAMESPACES));
+	begin = uv_now(&b.loop);
+	/* 20 to 40 ms, not 150 to 300 as the namespaces */
+	pods = fake_wait(&b.api, PODS);
+	assert_true(uv_now(&b.loop) - begin < 140);
+	assert_null(fake_find(&b.api, NAMESPACES));
+	list(PODS, pod("a", "", "Running"));
+	fake_wait(&b.api, NAMESPACES);
+	assert_true(uv_now(&b.loop) - begin < 140);
+}
+
 static void refusals_are_said_and_go(void **state)
 {
 	open_source(NULL);
@@ -534,6 +558,7 @@ int main(void)
 		TEST(smcmesh_wins_over_a_server_that_is_away),
 		TEST(the_last_switch_holds_while_its_server_is_away),
 		TEST(one_reason_is_said_once),
+		TEST(the_watch_of_pods_is_back_first_and_wakes_the_others),
 		TEST(refusals_are_said_and_go),
 		TEST(changed_may_close),
 		TEST(wrong_options_are_refused),

@@ -25,6 +25,9 @@
 /* Where the server says how long to stay away (Retry-After), we wait so long
  * and what we would wait after this many failures, at most. */
 #define ASKED_MOST 2
+/* As if after so many failures at most, where no connection came about: that
+ * costs the server nothing. So it is asked again after 4 s at most. */
+#define UNREACHED_MOST 4
 
 /* One of curl's sockets. */
 struct sock {
@@ -121,6 +124,7 @@ static void deliver_end(struct kube_client *c, struct kube_call *call)
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &wait);
 	c->retry_after = wait > RETRY_MAX_S ? RETRY_MAX_S : wait;
 	/* Dead, or of a client certificate that has expired since. */
+	c->unreached = call->unreached;
 	c->fresh = call->err == -ETIMEDOUT || call->status == 401;
 
 	void (*done)(int, int, const char *, size_t, void *) = call->done;
@@ -130,6 +134,7 @@ static void deliver_end(struct kube_client *c, struct kube_call *call)
 	call_free(call);
 	done(err, status, body.data ?: "", body.len, arg);
 	c->retry_after = 0;
+	c->unreached = false;
 }
 
 static int errno_of(const struct kube_call *call, CURLcode code)
@@ -173,12 +178,25 @@ static void say_plainly(struct kube_call *call, CURLcode code)
 			 strerror(error));
 }
 
+static bool is_unreached(const struct kube_call *call, CURLcode code)
+{
+	curl_off_t asked = 0;
+
+	if (code != CURLE_OPERATION_TIMEDOUT)
+		return code == CURLE_COULDNT_CONNECT ||
+		       code == CURLE_COULDNT_RESOLVE_HOST ||
+		       code == CURLE_COULDNT_RESOLVE_PROXY;
+	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &asked);
+	return !asked;
+}
+
 static void call_over(struct kube_call *call, CURLcode code)
 {
 	long status = 0;
 
 	call->over = true;
 	call->err = errno_of(call, code);
+	call->unreached = is_unreached(call, code);
 	say_plainly(call, code);
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	call->status = call->err ? 0 : status;
@@ -424,6 +442,11 @@ unsigned int kube_retry_after(const struct kube_client *c)
 	return c->retry_after;
 }
 
+bool kube_unreached(const struct kube_client *c)
+{
+	return c->unreached;
+}
+
 const char *kube_client_server(const struct kube_client *c)
 {
 	return c->config.server;
@@ -457,11 +480,16 @@ unsigned int kube_backoff_ms(unsigned int failures)
 
 unsigned int kube_again_ms(const struct kube_client *c, unsigned int *failures)
 {
-	unsigned int n = ++*failures;
+	unsigned int n = *failures < ASKED_MOST ? *failures + 1 : ASKED_MOST;
 
-	if (c->retry_after && n > ASKED_MOST)
-		n = ASKED_MOST;
-	return c->retry_after * 1000 + kube_backoff_ms(n);
+	if (c->retry_after) {
+		*failures = n > *failures ? n : *failures;
+		return c->retry_after * 1000 + kube_backoff_ms(n);
+	}
+	++*failures;
+	if (c->unreached && *failures > UNREACHED_MOST)
+		*failures = UNREACHED_MOST;
+	return kube_backoff_ms(*failures);
 }
 
 /* ---- opening and closing ------------------------------------------------- */

@@ -109,6 +109,10 @@ void kube_cancel(struct kube_call *call);
  * away (429, 503), at most 60; 0: it does not. */
 unsigned int kube_retry_after(const struct kube_client *c);
 
+/* kube_unreached - During `done`: there is no answer, for no connection came
+ * about. */
+bool kube_unreached(const struct kube_client *c);
+
 /* kube_escape - Append @text as it may stand in a path or a query value. */
 void kube_escape(struct buf *out, const char *text);
 
@@ -131,7 +135,10 @@ unsigned int kube_backoff_ms(unsigned int failures);
 
 /*
  * kube_again_ms - How long to wait before what failed is tried again, which
- * counts as one more of @failures. During `done` it is on top of what the
- * server asked for: else all whom it sent away would come back at once.
+ * counts as one more of @failures. During `done`:
+ * - it is what the server asked for and up to a second more, else all whom it
+ *   sent away would come back at once; and it counts twice at most, since
+ *   a server that says when to come is well enough;
+ * - it is 4 s at most where no connection came about.
  */
 unsigned int kube_again_ms(const struct kube_client *c, unsigned int *failures);

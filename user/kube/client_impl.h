@@ -21,6 +21,7 @@ struct kube_call {
 	bool too_much;
 	bool over; /* nothing more will come: */
 	int err, status;
+	bool unreached; /* no connection came about */
 	void (*data)(struct buf *in, void *arg);
 	void (*done)(int err, int status, const char *body, size_t len,
 		     void *arg);
@@ -40,7 +41,9 @@ struct kube_client {
 	LIST_HEAD(, sock) socks;
 	TAILQ_HEAD(, kube_call) ready;
 	struct kube_call *current; /* whose callback runs; NULL: it is gone */
+	/* Of the call whose `done` runs: */
 	unsigned int retry_after;
+	bool unreached;
 	bool fresh; /* the connection may be of no use: make a new one */
 	bool closed;
 };

@@ -34,6 +34,8 @@
 /* Only so many 404 in a row make what is known go: the server may be starting,
  * or something else may have answered. */
 #define ABSENT_TIMES 3
+/* As if after so many failures at most: every 2 to 4 s. */
+#define EAGER_MOST 4
 
 #define METADATA_ONLY "application/json;as=PartialObjectMetadata"
 #define METADATA_LIST "application/json;as=PartialObjectMetadataList"
@@ -101,6 +103,11 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 
 	kube_say(&problem, w->client, "GET", w->asked, err, status, body, len);
 	text = problem.data ?: "out of memory";
+	/* Not so for what the server refuses with a reason. */
+	if (w->opt.eager && status / 100 != 4 && w->failures >= EAGER_MOST)
+		w->failures = EAGER_MOST - 1;
+	if (status)
+		watch_answered(w);
 	if (status && status != 404)
 		w->absent = 0;
 	if (proves_there(status))
@@ -119,7 +126,9 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 		/* Take what it has. */
 		free(take_ptr(w->version));
 		watch_start(w);
-	} else if (w->stage == WATCH && (status == 410 || status == 400)) {
+	} else if (w->stage == WATCH && status == 410) {
+		watch_expired(w);
+	} else if (w->stage == WATCH && status == 400) {
 		watch_later(w, STREAM);
 	} else {
 		watch_fail(w, w->stage == WATCH ? WATCH : STREAM, text);
@@ -130,7 +139,6 @@ static void call_done(int err, int status, const char *body, size_t len,
 		      void *arg)
 {
 	struct kube_watch *w = arg;
-	uint64_t lived = uv_now(kube_client_loop(w->client)) - w->since;
 
 	w->call = NULL;
 	uv_timer_stop(&w->timer);
@@ -140,11 +148,11 @@ static void call_done(int err, int status, const char *body, size_t len,
 		watch_plain_list(w, body, len);
 	} else if (w->stage == STREAM) {
 		watch_fail_say(w, PLAIN, "the list was not finished");
-	} else if (lived < fault_ms(WATCH_SETTLED_MS)) {
+	} else if (!watch_settled(w)) {
 		watch_fail_say(w, WATCH, "it ended at once");
 	} else {
 		/* Whatever happened while it was open it has told. */
-		w->doubted = false;
+		w->doubted = w->away = false;
 		watch_heard(w);
 		watch_problem(w, NULL);
 		w->failures = 0;
@@ -168,7 +176,7 @@ void watch_silence_event(uv_timer_t *timer)
 		log_debug("%s: the server is silent, watching anew from %s",
 			  w->what, w->version);
 		watch_stop_call(w);
-		w->doubted = true;
+		w->doubted = w->away = true;
 		watch_start(w);
 		return;
 	}
@@ -316,7 +324,8 @@ int kube_watch_open(struct kube_client *c, const struct kube_watch_options *opt,
 	watch_heard(w);
 	uv_timer_init(kube_client_loop(c), &w->timer);
 	w->timer.data = w;
-	uv_timer_start(&w->timer, watch_start_event, 0, 0);
+	uv_timer_start(&w->timer, watch_start_event,
+		       fault_ms(kube_dice(opt->first_ms)), 0);
 	*out = w;
 	return 0;
 }

@@ -28,6 +28,11 @@ struct kube_watch_options {
 	const char *label_selector;
 	bool optional;	    /* a CRD's: it may not be installed */
 	bool metadata_only; /* PartialObjectMetadata instead of whole objects */
+	/* It is cheap to serve: while the server fails this watch asks every
+	 * few seconds, others up to half a minute: kube_watch_server_back(). */
+	bool eager;
+	unsigned int
+		first_ms; /* at most so long it waits at first, by chance */
 
 	/*
 	 * on_put - @obj is new, or has changed. All of this is called from the
@@ -58,6 +63,13 @@ void kube_watch_close(struct kube_watch *w);
 
 /* kube_watch_again - Do not wait for the end of a back-off. */
 void kube_watch_again(struct kube_watch *w);
+
+/* kube_watch_server_back - Another watch of this client is well again: nor need
+ * this one wait for the end of a back-off, if it is in trouble. What it has to
+ * list is spread over half a minute by how much that is, since the agents of
+ * all nodes are likely to come back now. Where the server said how long to stay
+ * away that holds. */
+void kube_watch_server_back(struct kube_watch *w);
 
 /* kube_watch_synced - Was it all listed once? It stays so. */
 bool kube_watch_synced(const struct kube_watch *w);

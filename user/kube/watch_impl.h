@@ -33,6 +33,10 @@ struct kube_watch {
 	bool doubted;
 	unsigned int patience_ms; /* so long a call may be silent */
 	unsigned int failures, absent;
+	bool unreached;	 /* the last call found nobody */
+	bool told;	 /* the server said when to come again */
+	bool away;	 /* the server was; or so it seemed */
+	uint64_t listed; /* loop time */
 	bool synced, closed;
 	bool not_there; /* the last answer was a 404 that counted */
 	char *problem;
@@ -71,6 +75,9 @@ void watch_drop(struct kube_watch *w, struct watch_entry *e);
 /* A call that has lived so long was well: what ends it is no trouble yet. */
 #define WATCH_SETTLED_MS 10000
 
+/* watch_settled - Has the call lived for so long? */
+bool watch_settled(const struct kube_watch *w);
+
 /* watch_heard - What is known is right as of now. */
 void watch_heard(struct kube_watch *w);
 
@@ -85,6 +92,23 @@ void watch_stop_call(struct kube_watch *w);
 
 /* watch_later - Try again, at @stage. Return: was all well before? */
 bool watch_later(struct kube_watch *w, enum stage stage);
+
+/* watch_answered - The server answers, whatever it says. */
+void watch_answered(struct kube_watch *w);
+
+/*
+ * watch_spread_ms - After how long @n objects are to be listed anew, where all
+ * nodes have to at the same time: by chance, within 6 ms for each, 30 s at
+ * most.
+ */
+unsigned int watch_spread_ms(size_t n);
+
+/*
+ * watch_expired - The server does not know any more what came after w->version:
+ * list anew, at once; but where other nodes are likely to do so as well,
+ * spread.
+ */
+void watch_expired(struct kube_watch *w);
 
 /* watch_fail - The call did not end as it should: say why, try again later. */
 void watch_fail(struct kube_watch *w, enum stage stage, const char *problem);

@@ -95,7 +95,8 @@ void watch_listed(struct kube_watch *w)
 	if (w->closed)
 		return;
 	w->synced = true;
-	w->doubted = false;
+	w->doubted = w->away = false;
+	w->listed = uv_now(kube_client_loop(w->client));
 	watch_heard(w);
 	w->opt.on_synced(w->opt.arg);
 	if (!w->closed)
@@ -130,9 +131,7 @@ static void error_event(struct kube_watch *w, yyjson_val *status)
 	int code = yyjson_get_int(yyjson_obj_get(status, "code"));
 
 	if (code == 410 && w->stage == WATCH) {
-		log_debug("%s: what was watched from is too old, listing anew",
-			  w->what);
-		watch_later(w, STREAM);
+		watch_expired(w);
 		return;
 	}
 	watch_fail_say(w, w->stage == STREAM ? PLAIN : w->stage, "%d, %.200s",
@@ -206,6 +205,9 @@ void watch_stream_data(struct buf *in, void *arg)
 
 	w->begun = true;
 	watch_there(w);
+	watch_answered(w);
+	if (w->stage == WATCH && watch_settled(w))
+		w->away = false;
 	if (in->len)
 		w->doubted = false;
 	/* That a doubted server begins an answer proves nothing. */

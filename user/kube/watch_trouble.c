@@ -12,6 +12,9 @@
 /* At the beginning of a streaming list a server that does not know what was
  * asked (before Kubernetes 1.27) sends what there is, and never ends it. */
 #define UNENDING_MS 10000
+/* With 5,000 nodes, and as many SmcNodes, all of their lists take 30 s. */
+#define SPREAD_EACH_MS 6
+#define SPREAD_MOST_MS 30000
 
 void watch_problem(struct kube_watch *w, const char *problem)
 {
@@ -25,6 +28,12 @@ void watch_problem(struct kube_watch *w, const char *problem)
 	free(w->problem);
 	w->problem = copy;
 	w->opt.on_trouble(w->opt.arg);
+}
+
+bool watch_settled(const struct kube_watch *w)
+{
+	return uv_now(kube_client_loop(w->client)) - w->since >=
+	       fault_ms(WATCH_SETTLED_MS);
 }
 
 void watch_heard(struct kube_watch *w)
@@ -47,17 +56,66 @@ void watch_stop_call(struct kube_watch *w)
 
 bool watch_later(struct kube_watch *w, enum stage stage)
 {
-	uint64_t lived = uv_now(kube_client_loop(w->client)) - w->since;
-	bool was_well = w->begun && lived >= fault_ms(WATCH_SETTLED_MS);
+	bool was_well = w->begun && watch_settled(w);
 
 	if (was_well)
 		w->failures = 0;
 	watch_stop_call(w);
 	w->begun = false;
+	w->away = true;
+	w->told = kube_retry_after(w->client);
+	w->unreached = kube_unreached(w->client);
 	w->stage = stage;
 	uv_timer_start(&w->timer, watch_start_event,
 		       fault_ms(kube_again_ms(w->client, &w->failures)), 0);
 	return was_well;
+}
+
+void watch_answered(struct kube_watch *w)
+{
+	if (w->unreached)
+		w->failures = 0;
+	w->unreached = false;
+}
+
+unsigned int watch_spread_ms(size_t n)
+{
+	return kube_dice(n < SPREAD_MOST_MS / SPREAD_EACH_MS
+				 ? n * SPREAD_EACH_MS
+				 : SPREAD_MOST_MS);
+}
+
+static void list_in(struct kube_watch *w, unsigned int ms)
+{
+	watch_stop_call(w);
+	w->begun = false;
+	w->failures = 0;
+	w->stage = STREAM;
+	uv_timer_start(&w->timer, watch_start_event, fault_ms(ms), 0);
+}
+
+void watch_expired(struct kube_watch *w)
+{
+	uint64_t since = uv_now(kube_client_loop(w->client)) - w->listed;
+
+	log_debug("%s: what was watched from is too old, listing anew",
+		  w->what);
+	/* A server that forgets at once is not asked for lists all the time. */
+	if (since < fault_ms(WATCH_SETTLED_MS))
+		watch_later(w, STREAM);
+	else
+		list_in(w, w->away ? watch_spread_ms(w->set.n) : 0);
+}
+
+void kube_watch_server_back(struct kube_watch *w)
+{
+	/* Without failures it does not wait for the end of a back-off. */
+	if (w->call || !w->problem || !w->failures || w->told)
+		return;
+	if (w->stage == WATCH)
+		kube_watch_again(w);
+	else
+		list_in(w, watch_spread_ms(w->set.n));
 }
 
 void watch_fail(struct kube_watch *w, enum stage stage, const char *problem)

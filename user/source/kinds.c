@@ -13,6 +13,7 @@ const struct kind_text kinds[KINDS] = {
 		{
 			.path = "/api/v1/pods",
 			.what = "pods",
+			.eager = true,
 			.size = sizeof(struct mesh_pod),
 		},
 	[KIND_NAMESPACE] =
@@ -27,6 +28,7 @@ const struct kind_text kinds[KINDS] = {
 			.path = "/apis/smcmesh.io/v1alpha1/smcmeshes",
 			.what = "smcmeshes.smcmesh.io",
 			.optional = true,
+			.eager = true,
 		},
 	[KIND_ASM] =
 		{

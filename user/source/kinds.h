@@ -38,7 +38,7 @@ struct held {
 
 struct kind_text {
 	const char *path, *what;
-	bool optional, metadata_only;
+	bool optional, metadata_only, eager;
 	size_t size; /* of an element of the world's array; 0: none, it goes
 			into the configuration */
 };

@@ -28,6 +28,9 @@
 /* Trouble that is over within this time is not logged. */
 #define PROBLEM_MS 300
 #define AGAIN_MS 1000
+/* Agents of a cluster that is switched on start together: what is large is
+ * asked for within this. */
+#define START_MS 500
 
 struct source_kube;
 
@@ -54,6 +57,12 @@ struct source_kube {
 	unsigned int handles; /* still to be closed by the loop */
 	bool complete;	      /* the first world was shown */
 };
+
+static struct kube_client *client_of(const struct source_kube *s,
+				     enum kind kind)
+{
+	return kind == KIND_ASM ? s->mesh : s->client;
+}
 
 static enum kind kind_of(const struct watched *w)
 {
@@ -346,10 +355,22 @@ static void on_synced(void *arg)
 	flush_soon(of->source);
 }
 
+/* One watch is well again, so the server is back for those that wait. */
+static void server_back(struct source_kube *s, enum kind is_well)
+{
+	for (enum kind k = 0; k < KINDS; k++)
+		if (k != is_well && s->of[k].watch &&
+		    client_of(s, k) == client_of(s, is_well))
+			kube_watch_server_back(s->of[k].watch);
+}
+
 static void on_trouble(void *arg)
 {
-	struct source_kube *s = ((struct watched *)arg)->source;
+	struct watched *of = arg;
+	struct source_kube *s = of->source;
 
+	if (of->watch && !kube_watch_problem(of->watch))
+		server_back(s, kind_of(of));
 	if (!s->base.closed && !uv_is_active((uv_handle_t *)&s->problem))
 		uv_timer_start(&s->problem, problem_event, PROBLEM_MS, 0);
 	if (!s->complete)
@@ -366,6 +387,10 @@ static int watch(struct source_kube *s, enum kind kind)
 		.field_selector = kind == KIND_POD ? s->selector : NULL,
 		.optional = kinds[kind].optional,
 		.metadata_only = kinds[kind].metadata_only,
+		.eager = kinds[kind].eager,
+		/* Not once a first annotated pod has come. */
+		.first_ms =
+			kind < KIND_PEER_FIRST || s->complete ? 0 : START_MS,
 		.on_put = on_put,
 		.on_delete = on_delete,
 		.on_synced = on_synced,
@@ -374,8 +399,7 @@ static int watch(struct source_kube *s, enum kind kind)
 	};
 	int err;
 
-	err = kube_watch_open(kind == KIND_ASM ? s->mesh : s->client, &opt,
-			      &s->of[kind].watch);
+	err = kube_watch_open(client_of(s, kind), &opt, &s->of[kind].watch);
 	return err ? log_err(err, "watch %s", kinds[kind].what) : 0;
 }
 
