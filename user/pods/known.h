@@ -153,10 +153,6 @@ struct pod_how agent_how(const struct agent *a);
 /* reconcile - Make the kernel as the source says; nothing without a world. */
 void reconcile(struct agent *a);
 
-/* reconcile_read_back - Refresh each pod's `armed`, `kernel` and `reason` from
- * the maps. */
-void reconcile_read_back(struct agent *a);
-
 /* reconcile_unplan - Let the plan go: what it points into changes. */
 void reconcile_unplan(struct agent *a);
 

@@ -4,6 +4,7 @@
 #include "cluster/cluster.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "pods/armed_rows.h"
 
 static int collect_counter(const struct smc_counter_key *key, __u64 value,
 			   void *arg)
@@ -48,17 +49,19 @@ static size_t fill_features(const struct agent *a, struct metrics_feature *v)
 /* Return: 0 or a negative errno. */
 static int fill_pods(const struct agent *a, struct metrics_pod *v)
 {
-	int err = 0;
+	_cleanup_(armed_rows_free) struct armed_rows rows = {};
+	int err = armed_rows_read(a->dp, &rows);
 
 	for (size_t i = 0; i < a->pods.n && !err; i++) {
 		const struct pod *p = a->pods.v[i];
+		const struct pod_state is = armed_rows_state(&rows, p, a->full);
 
 		v[i] = (struct metrics_pod){
 			.id = p->id,
 			.ns = p->ns,
 			.name = p->name,
-			.armed = p->armed,
-			.reason = p->armed ? SMC_REASON_NONE : p->reason,
+			.armed = is.armed,
+			.reason = is.reason,
 			.late_listeners = p->n_late,
 			.late_flows = p->n_late_flows,
 		};
@@ -109,7 +112,6 @@ static int collect(struct agent *a, struct metrics *m,
 {
 	_buf_ struct buf why = {};
 
-	reconcile_read_back(a);
 	*m = (struct metrics){
 		.version = SMCMESH_VERSION,
 		.features = features,
