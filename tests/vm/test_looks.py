@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often the agent looks into its pods.
+"""How often the agent looks into its pods, and that asking it changes nothing.
 
     VM n1, agent with --source file:
     a .10    b .11    c .12         10.244.1.0/16
@@ -17,9 +17,11 @@ import pytest
 
 from smclab import Vm, manifest, topo, wait_for
 from smclab.agents import Agent
-from smclab.flows import become
+from smclab.flows import become, held, serve
 from smclab.mesh import two_pods
+from smclab.pins import PINS
 
+PORT = 7000
 PATIENCE = 300
 RESYNC = 5
 LOOKS, RECONCILES = "smcmesh_looks_total", "smcmesh_reconciles_total"
@@ -74,6 +76,51 @@ class Lab:
 def lab():
     with Vm("n1", icount=True) as vm:
         yield Lab(vm)
+
+
+def said_armed(lab, name):
+    return lab.agent.proc.output.count(f"pod default/{name} is armed")
+
+
+# ---- asking ------------------------------------------------------------------
+
+def drift(lab, asked):
+    """a's row goes, just after a reconcile and in none; repaired, and looked at
+    again after that."""
+    def reconciles():
+        return lab.agent.get("/v1/status")["reconciles"]
+    key = " ".join(str(x) for x in lab.agent.pod("a")["netns_cookie"].to_bytes(
+        8, "little"))
+
+    def seen():
+        before = reconciles()
+        wait_for(lambda: reconciles() > before, PATIENCE, "a reconcile")
+        lab.vm.run(f"bpftool map delete pinned {PINS}smc_netns key {key}")
+        if not asked:
+            return True
+        lab.agent.http("/metrics", unix=False)
+        lab.agent.get("/v1/status")
+        return not lab.armed("a")
+    wait_for(seen, PATIENCE, "an answer from before the repair")
+    become(lambda: len(lab.agent.map("smc_netns")), 2, PATIENCE)
+    lab.pass_time(2 * RESYNC + 1)
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["unasked", "asked"])
+def test_asking_after_a_drift_changes_nothing(lab, asked):
+    """b offers a nothing at this port, by its annotation: no late flow, for it
+    was opened when a had been armed. Control: nobody asks."""
+    lab.mesh.apply(b={"annotations": {manifest.OUT_PORTS: str(PORT)}})
+    become(lambda: lab.armed("a") and lab.armed("b"), True, PATIENCE)
+    server = serve(lab.a, PORT)
+    with held(lab.b, lab.a.v4, PORT):
+        lab.pass_time(RESYNC + 1)
+        before = lab.agent.pod("a")["late_flows"], said_armed(lab, "a")
+        drift(lab, asked)
+        after = lab.agent.pod("a")["late_flows"], said_armed(lab, "a")
+        assert before == after == (0, 1)
+    server.kill()
+    lab.mesh.apply()
 
 
 # ---- looks -------------------------------------------------------------------

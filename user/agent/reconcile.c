@@ -19,6 +19,7 @@
 #include "agent/reconcile.h"
 #include "serve/ready.h"
 #include "cluster/cluster.h"
+#include "pods/armed_rows.h"
 #include "pods/lateness.h"
 #include "pods/lease.h"
 #include "pods/looks.h"
@@ -346,35 +347,22 @@ static void take_over(struct agent *a)
 
 /* ---- read back --------------------------------------------------------- */
 
-static int read_pod(__u64 key, const struct smc_pod *v, void *arg)
+static void read_back(struct agent *a)
 {
-	struct agent *a = arg;
-	struct pod *p = pods_by_id(&a->pods, v->pod_id);
+	_cleanup_(armed_rows_free) struct armed_rows rows = {};
+	int err = armed_rows_read(a->dp, &rows);
 
-	if (!p)
-		return 0;
-	p->refused |= v->flags & SMC_POD_REFUSED;
-	if (v->flags & SMC_POD_DENY)
-		return 0;
-	p->kernel = *v;
-	p->armed = !p->refused;
-	if (p->refused)
-		p->reason = SMC_REASON_REFUSED;
-	return 0;
-}
-
-void reconcile_read_back(struct agent *a)
-{
-	int err;
-
-	for (size_t i = 0; i < a->pods.n; i++) {
-		a->pods.v[i]->armed = false;
-		memset(&a->pods.v[i]->kernel, 0, sizeof(struct smc_pod));
-	}
-	err = datapath_each_netns(a->dp, read_pod, a)
-		      ?: datapath_each_cgroup(a->dp, read_pod, a);
 	if (err)
 		log_warn(err, "read the map of armed pods");
+	for (size_t i = 0; i < a->pods.n; i++) {
+		struct pod *p = a->pods.v[i];
+		const struct pod_state is = armed_rows_state(&rows, p, a->full);
+
+		p->armed = is.armed;
+		p->refused = is.refused;
+		p->kernel = is.kernel;
+		p->reason = is.reason;
+	}
 }
 
 struct before {
@@ -410,22 +398,17 @@ static void say_change(struct agent *a, struct pod *p, const struct before *was)
 			 *p->facts.detail ? ")" : "");
 }
 
-/* What the plan says and the kernel does not have is no state of ours. */
 static void read_back_and_say(struct agent *a, const struct before *was,
 			      size_t n_was)
 {
 	static const struct before fresh;
 
-	reconcile_read_back(a);
-	for (size_t i = 0; i < a->pods.n; i++) {
-		struct pod *p = a->pods.v[i];
-
-		if (!p->armed && p->reason == SMC_REASON_NONE)
-			p->reason = a->full ? SMC_REASON_POD_MAP_FULL
-					    : SMC_REASON_NOT_ARMED;
-		if (p->mark) /* those that left the source are told of below */
-			say_change(a, p, i < n_was ? &was[i] : &fresh);
-	}
+	read_back(a);
+	/* Those that left the source are told of below. */
+	for (size_t i = 0; i < a->pods.n; i++)
+		if (a->pods.v[i]->mark)
+			say_change(a, a->pods.v[i],
+				   i < n_was ? &was[i] : &fresh);
 }
 
 /* ---- together ---------------------------------------------------------- */
@@ -513,7 +496,7 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 					 a->pods.v[i]->reason,
 					 a->pods.v[i]->facts.cookie};
 	/* BPF may have marked a pod as refused since. */
-	reconcile_read_back(a);
+	read_back(a);
 	/* Before the looks, which depend on it. */
 	ueid_apply(a, &w->config);
 	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);

@@ -7,10 +7,6 @@
 /* reconcile - Make the kernel as the source says; nothing without a world. */
 void reconcile(struct agent *a);
 
-/* reconcile_read_back - Refresh each pod's `armed`, `kernel` and `reason` from
- * the maps. */
-void reconcile_read_back(struct agent *a);
-
 /* reconcile_unplan - Let the plan go: what it points into changes. */
 void reconcile_unplan(struct agent *a);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The control socket: JSON under /v1. Fields are only ever added. Whatever is
- * called a state here was read from the kernel's maps for this very answer.
+ * called a state here was read from the kernel's maps for this very answer, and
+ * stays in it: no answer changes what the agent knows.
  */
 #include <errno.h>
 #include <math.h>
@@ -10,8 +11,8 @@
 #include <string.h>
 #include "serve/api.h"
 #include "cluster/cluster.h"
-#include "agent/reconcile.h"
 #include "serve/ready.h"
+#include "pods/armed_rows.h"
 #include "pods/lease.h"
 #include "base/log.h"
 #include "node/smc.h"
@@ -156,8 +157,8 @@ static yyjson_mut_val *publish_json(const struct agent *a, yyjson_mut_doc *doc)
 	return o;
 }
 
-static void status_work(const struct agent *a, yyjson_mut_doc *doc,
-			yyjson_mut_val *o)
+static void status_work(const struct agent *a, const struct armed_rows *rows,
+			yyjson_mut_doc *doc, yyjson_mut_val *o)
 {
 	const char *problem = source_problem(a->source);
 	yyjson_mut_val *src = yyjson_mut_obj(doc), *pods = yyjson_mut_obj(doc);
@@ -176,7 +177,7 @@ static void status_work(const struct agent *a, yyjson_mut_doc *doc,
 	if (a->cluster)
 		yyjson_mut_obj_add_val(doc, o, "publish", publish_json(a, doc));
 	for (size_t i = 0; i < a->pods.n; i++) {
-		armed += a->pods.v[i]->armed;
+		armed += armed_rows_state(rows, a->pods.v[i], a->full).armed;
 		wanted += a->pods.v[i]->wanted;
 	}
 	yyjson_mut_obj_add_uint(doc, pods, "here", a->pods.n);
@@ -223,17 +224,18 @@ static int count_endpoint(const struct smc_addr *key,
 void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 		    void *arg)
 {
+	_cleanup_(armed_rows_free) struct armed_rows rows = {};
 	struct agent *a = arg;
 	unsigned int endpoints = 0;
 	yyjson_mut_val *root;
 	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
-	int err;
+	int err = armed_rows_read(a->dp, &rows)
+			  ?: datapath_each_endpoint(a->dp, count_endpoint,
+						    &endpoints);
 
-	reconcile_read_back(a);
-	err = datapath_each_endpoint(a->dp, count_endpoint, &endpoints);
 	status_agent(a, doc, root);
 	status_kernel(a, doc, root);
-	status_work(a, doc, root);
+	status_work(a, &rows, doc, root);
 	status_lease(a, doc, root);
 	yyjson_mut_obj_add_uint(doc, root, "endpoints", endpoints);
 	api_add_paths_sum(a, doc, root);
@@ -261,18 +263,18 @@ static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 
 /* One sentence: why not armed, and what was seen that says so. */
 static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
-			 const struct pod *p)
+			 const struct pod *p, const struct pod_state *is)
 {
 	const char *detail = p->facts.detail;
 	char text[512];
 
-	if (p->armed)
+	if (is->armed)
 		snprintf(text, sizeof(text), "new sockets become SMC sockets");
-	else if (p->problem && p->reason == SMC_REASON_BAD_ANNOTATION)
+	else if (p->problem && is->reason == SMC_REASON_BAD_ANNOTATION)
 		snprintf(text, sizeof(text), "%s", p->problem);
 	else
 		snprintf(text, sizeof(text), "%s%s%s%s",
-			 reason_sentence(p->reason), *detail ? " (" : "",
+			 reason_sentence(is->reason), *detail ? " (" : "",
 			 detail, *detail ? ")" : "");
 	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text);
 }
@@ -299,23 +301,22 @@ static yyjson_mut_val *owners_json(yyjson_mut_doc *doc,
 	return arr;
 }
 
-static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p)
+static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
+				const struct pod_state *is)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
-	bool sidecar = p->kernel.flags & SMC_POD_SIDECAR;
+	bool sidecar = is->kernel.flags & SMC_POD_SIDECAR;
 
 	yyjson_mut_obj_add_strcpy(doc, o, "namespace", p->ns);
 	yyjson_mut_obj_add_strcpy(doc, o, "name", p->name);
 	yyjson_mut_obj_add_strcpy(doc, o, "uid", p->uid);
 	yyjson_mut_obj_add_uint(doc, o, "pod_id", p->id);
 	yyjson_mut_obj_add_bool(doc, o, "wanted", p->wanted);
-	yyjson_mut_obj_add_bool(doc, o, "armed", p->armed);
-	yyjson_mut_obj_add_str(
-		doc, o, "reason",
-		reason_label(p->armed ? SMC_REASON_NONE : p->reason));
-	add_sentence(doc, o, p);
+	yyjson_mut_obj_add_bool(doc, o, "armed", is->armed);
+	yyjson_mut_obj_add_str(doc, o, "reason", reason_label(is->reason));
+	add_sentence(doc, o, p, is);
 	yyjson_mut_obj_add_val(doc, o, "transports",
-			       json_transports(doc, p->kernel.transports));
+			       json_transports(doc, is->kernel.transports));
 	yyjson_mut_obj_add_val(doc, o, "addresses", addrs_json(doc, &p->addrs));
 	yyjson_mut_obj_add_val(doc, o, "published",
 			       addrs_json(doc, &p->published));
@@ -325,7 +326,7 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p)
 	yyjson_mut_obj_add_bool(doc, o, "sidecar", sidecar);
 	if (sidecar)
 		yyjson_mut_obj_add_val(doc, o, "owners",
-				       owners_json(doc, &p->kernel));
+				       owners_json(doc, &is->kernel));
 	yyjson_mut_obj_add_val(doc, o, "late_listeners", late_json(doc, p));
 	yyjson_mut_obj_add_uint(doc, o, "late_flows", p->n_late_flows);
 	return o;
@@ -338,15 +339,17 @@ void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
 	yyjson_mut_val *root;
 	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+	_cleanup_(armed_rows_free) struct armed_rows rows = {};
 	struct smc_limits limits;
-	int err = api_limits(a, &limits);
+	int err = api_limits(a, &limits) ?: armed_rows_read(a->dp, &rows);
 
-	reconcile_read_back(a);
 	for (size_t i = 0; i < a->pods.n && !err; i++) {
-		yyjson_mut_val *o = pod_json(doc, a->pods.v[i]);
+		const struct pod *p = a->pods.v[i];
+		const struct pod_state is = armed_rows_state(&rows, p, a->full);
+		yyjson_mut_val *o = pod_json(doc, p, &is);
 
 		yyjson_mut_arr_append(arr, o);
-		err = api_add_held_pod(a, &limits, a->pods.v[i], doc, o);
+		err = api_add_held_pod(a, &limits, p, doc, o);
 	}
 	yyjson_mut_obj_add_val(doc, root, "pods", arr);
 	api_reply_doc(reply, doc, err);

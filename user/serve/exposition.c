@@ -4,10 +4,10 @@
 #include "serve/exposition.h"
 
 #include "cluster/cluster.h"
-#include "agent/reconcile.h"
 #include "serve/ready.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "pods/armed_rows.h"
 
 static int collect_counter(const struct smc_counter_key *key, __u64 value,
 			   void *arg)
@@ -52,17 +52,19 @@ static size_t fill_features(const struct agent *a, struct metrics_feature *v)
 /* Return: 0 or a negative errno. */
 static int fill_pods(const struct agent *a, struct metrics_pod *v)
 {
-	int err = 0;
+	_cleanup_(armed_rows_free) struct armed_rows rows = {};
+	int err = armed_rows_read(a->dp, &rows);
 
 	for (size_t i = 0; i < a->pods.n && !err; i++) {
 		const struct pod *p = a->pods.v[i];
+		const struct pod_state is = armed_rows_state(&rows, p, a->full);
 
 		v[i] = (struct metrics_pod){
 			.id = p->id,
 			.ns = p->ns,
 			.name = p->name,
-			.armed = p->armed,
-			.reason = p->armed ? SMC_REASON_NONE : p->reason,
+			.armed = is.armed,
+			.reason = is.reason,
 			.late_listeners = p->n_late,
 			.late_flows = p->n_late_flows,
 		};
@@ -113,7 +115,6 @@ static int collect(struct agent *a, struct metrics *m,
 {
 	_buf_ struct buf why = {};
 
-	reconcile_read_back(a);
 	*m = (struct metrics){
 		.version = SMCMESH_VERSION,
 		.features = features,

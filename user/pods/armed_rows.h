@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the kernel's maps say of this node's pods at one moment, and what that
+ * makes of each. Nothing is written here: an answer may be made of it, and only
+ * the reconcile makes it a pod's state.
+ */
+#pragma once
+
+#include "datapath/datapath.h"
+#include "pods/pods.h"
+
+struct armed_rows {
+	struct smc_pod *v; /* of smc_netns, then of smc_cgroup */
+	size_t n;
+};
+
+/* armed_rows_read - Return: 0, or a negative errno with nothing in @out. Free
+ * with armed_rows_free(). */
+must_check int armed_rows_read(struct datapath *dp, struct armed_rows *out);
+void armed_rows_free(struct armed_rows *rows);
+
+struct pod_state {
+	bool armed, refused;
+	enum smc_reason reason; /* why not armed; SMC_REASON_NONE: it is */
+	struct smc_pod kernel;	/* its row; zeroed: there is none */
+};
+
+/* armed_rows_state - The state of @p. @full: rows found no room. */
+struct pod_state armed_rows_state(const struct armed_rows *rows,
+				  const struct pod *p, bool full);
