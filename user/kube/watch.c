@@ -41,7 +41,9 @@
 #define METADATA_LIST "application/json;as=PartialObjectMetadataList"
 #define METADATA_OF ";g=meta.k8s.io;v=v1"
 
-void watch_start_event(uv_timer_t *timer)
+static void watch_start(struct kube_watch *w);
+
+static void watch_start_event(uv_timer_t *timer)
 {
 	watch_start(timer->data);
 }
@@ -161,7 +163,7 @@ static void call_done(int err, int status, const char *body, size_t len,
 }
 
 /* Nothing came: the connection may be dead, or the server never meant to. */
-void watch_silence_event(uv_timer_t *timer)
+static void watch_silence_event(uv_timer_t *timer)
 {
 	struct kube_watch *w = timer->data;
 
@@ -248,7 +250,7 @@ static int ask(struct kube_watch *w)
 	return kube_stream(w->client, &req, watch_stream_data, &w->call);
 }
 
-void watch_start(struct kube_watch *w)
+static void watch_start(struct kube_watch *w)
 {
 	int err;
 
@@ -309,6 +311,12 @@ static int copy_options(struct kube_watch *w,
 	return w->path && w->what && w->selectors ? 0 : -ENOMEM;
 }
 
+static const struct watch_steps steps = {
+	.start = watch_start,
+	.start_event = watch_start_event,
+	.silence_event = watch_silence_event,
+};
+
 int kube_watch_open(struct kube_client *c, const struct kube_watch_options *opt,
 		    struct kube_watch **out)
 {
@@ -320,6 +328,7 @@ int kube_watch_open(struct kube_client *c, const struct kube_watch_options *opt,
 		watch_free(w);
 		return -ENOMEM;
 	}
+	w->steps = &steps;
 	w->client = c;
 	watch_heard(w);
 	uv_timer_init(kube_client_loop(c), &w->timer);
@@ -339,14 +348,6 @@ void kube_watch_close(struct kube_watch *w)
 	while (w->set.n)
 		watch_drop(w, watch_set_any(&w->set));
 	uv_close((uv_handle_t *)&w->timer, timer_closed);
-}
-
-void kube_watch_again(struct kube_watch *w)
-{
-	if (w->call)
-		return;
-	w->failures = 0;
-	uv_timer_start(&w->timer, watch_start_event, 0, 0);
 }
 
 bool kube_watch_synced(const struct kube_watch *w)

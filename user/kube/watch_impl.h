@@ -15,7 +15,18 @@
 /* How a call asks: watch.c. */
 enum stage { STREAM, PLAIN, WATCH };
 
+struct kube_watch;
+
+/* What watch.c does, for the files below it. */
+struct watch_steps {
+	void (*start)(struct kube_watch *w); /* ask now, as w->stage says */
+	/* of the timer, whose data is the watch */
+	uv_timer_cb start_event;   /* the same */
+	uv_timer_cb silence_event; /* nothing was heard for too long */
+};
+
 struct kube_watch {
+	const struct watch_steps *steps;
 	struct kube_client *client;
 	struct kube_watch_options opt;
 	char *path, *what, *selectors; /* "&fieldSelector=..." or "" */
@@ -41,17 +52,6 @@ struct kube_watch {
 	bool not_there; /* the last answer was a 404 that counted */
 	char *problem;
 };
-
-/* ---- watch.c ------------------------------------------------------------- */
-
-/* watch_start - Ask now, as w->stage says. */
-void watch_start(struct kube_watch *w);
-
-/* watch_start_event - The same, of a timer whose data is the watch. */
-void watch_start_event(uv_timer_t *timer);
-
-/* watch_silence_event - The server says nothing for too long. */
-void watch_silence_event(uv_timer_t *timer);
 
 /* ---- watch_read.c -------------------------------------------------------- */
 

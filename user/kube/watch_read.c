@@ -269,7 +269,7 @@ void watch_plain_list(struct kube_watch *w, const char *body, size_t len)
 			watch_listed(w);
 		w->stage = WATCH;
 		if (!w->closed)
-			watch_start(w);
+			w->steps->start(w);
 	}
 	yyjson_doc_free(doc);
 }

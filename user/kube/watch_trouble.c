@@ -45,7 +45,7 @@ void watch_expect(struct kube_watch *w)
 {
 	unsigned int ms = w->stage == STREAM ? UNENDING_MS : w->patience_ms;
 
-	uv_timer_start(&w->timer, watch_silence_event, fault_ms(ms), 0);
+	uv_timer_start(&w->timer, w->steps->silence_event, fault_ms(ms), 0);
 }
 
 void watch_stop_call(struct kube_watch *w)
@@ -66,7 +66,7 @@ bool watch_later(struct kube_watch *w, enum stage stage)
 	w->told = kube_retry_after(w->client);
 	w->unreached = kube_unreached(w->client);
 	w->stage = stage;
-	uv_timer_start(&w->timer, watch_start_event,
+	uv_timer_start(&w->timer, w->steps->start_event,
 		       fault_ms(kube_again_ms(w->client, &w->failures)), 0);
 	return was_well;
 }
@@ -91,7 +91,7 @@ static void list_in(struct kube_watch *w, unsigned int ms)
 	w->begun = false;
 	w->failures = 0;
 	w->stage = STREAM;
-	uv_timer_start(&w->timer, watch_start_event, fault_ms(ms), 0);
+	uv_timer_start(&w->timer, w->steps->start_event, fault_ms(ms), 0);
 }
 
 void watch_expired(struct kube_watch *w)
@@ -105,6 +105,14 @@ void watch_expired(struct kube_watch *w)
 		watch_later(w, STREAM);
 	else
 		list_in(w, w->away ? watch_spread_ms(w->set.n) : 0);
+}
+
+void kube_watch_again(struct kube_watch *w)
+{
+	if (w->call)
+		return;
+	w->failures = 0;
+	uv_timer_start(&w->timer, w->steps->start_event, 0, 0);
 }
 
 void kube_watch_server_back(struct kube_watch *w)
