@@ -211,12 +211,28 @@ static inline void plan_init(struct any_plan *p, size_t pods, size_t endpoints)
 	}
 }
 
+static inline int count_endpoint(const struct smc_addr *key,
+				 const struct smc_endpoint *v, void *arg)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+static inline int endpoints_now(struct datapath *dp)
+{
+	int n = 0;
+
+	assert_int_equal(datapath_each_endpoint(dp, count_endpoint, &n), 0);
+	return n;
+}
+
 static inline struct datapath_changes apply(struct datapath *dp,
 					    const struct any_plan *p)
 {
 	struct datapath_changes did;
 
 	assert_int_equal(datapath_apply(dp, &p->plan, &p->config, &did), 0);
+	assert_int_equal(did.endpoints, endpoints_now(dp));
 	return did;
 }
 
@@ -253,21 +269,6 @@ static inline int count_pod(__u64 key, const struct smc_pod *v, void *arg)
 {
 	++*(int *)arg;
 	return 0;
-}
-
-static inline int count_endpoint(const struct smc_addr *key,
-				 const struct smc_endpoint *v, void *arg)
-{
-	++*(int *)arg;
-	return 0;
-}
-
-static inline int endpoints_now(struct datapath *dp)
-{
-	int n = 0;
-
-	assert_int_equal(datapath_each_endpoint(dp, count_endpoint, &n), 0);
-	return n;
 }
 
 /* ---- rows by hand ---- */

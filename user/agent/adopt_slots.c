@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What an agent before us left in the maps: whose numbers are taken. */
+/* What an agent before us left in the maps: whose numbers are taken, and how
+ * many endpoints there are. */
 #include "agent/reconcile.h"
 #include "base/log.h"
 
@@ -37,6 +38,15 @@ static int avoid_flow(const struct smc_handshake *key, const struct smc_flow *v,
 	return 0;
 }
 
+static int count_endpoint(const struct smc_addr *key,
+			  const struct smc_endpoint *v, void *arg)
+{
+	struct agent *a = arg;
+
+	a->n_endpoints++;
+	return 0;
+}
+
 int agent_adopt(struct agent *a)
 {
 	int err;
@@ -44,7 +54,8 @@ int agent_adopt(struct agent *a)
 	err = datapath_each_netns(a->dp, adopt_netns, a) ?:
 	      datapath_each_cgroup(a->dp, adopt_cgroup, a) ?:
 	      datapath_each_counter(a->dp, avoid_counter, a) ?:
-	      datapath_each_flow(a->dp, false, avoid_flow, a);
+	      datapath_each_flow(a->dp, false, avoid_flow, a) ?:
+	      datapath_each_endpoint(a->dp, count_endpoint, a);
 	if (err)
 		return log_err(err, "read the maps of the agent before");
 	if (a->pods.n_adopted)

@@ -271,6 +271,8 @@ static int apply(struct agent *a, const struct mesh_world *w,
 		a->counts.map_full += did.full - a->full;
 	a->full = did.full;
 	a->missing = did.missing;
+	if (!err)
+		a->n_endpoints = did.endpoints;
 	a->off = did.off;
 	note_room(a, &did);
 	/* Only maps that say what is known are good for another lease. */

@@ -27,6 +27,7 @@
 struct part {
 	enum map_id id;
 	struct passes todo;
+	unsigned int rows; /* in the map: as read, and then as written */
 	unsigned int full; /* rows of the first pass that found no room */
 	struct rows left;  /* those, and whatever else is not there */
 };
@@ -71,6 +72,7 @@ static void part_plan(struct apply *a, struct part *p)
 	int err;
 
 	err = map_read(a->dp->map_fd[p->id], &have);
+	p->rows = have.n;
 	if (!err)
 		err = wants_rows(a->dp, a->plan, &a->missing, p->id, &have,
 				 &want);
@@ -124,18 +126,28 @@ static void part_put_endpoints(struct apply *a, const struct part *p)
 	note(a, err, "write", p->id);
 }
 
+/* Rows that have come so far, less those that went. */
+static unsigned int came(const struct apply *a)
+{
+	return a->did->added - a->did->removed;
+}
+
 static void part_take(struct apply *a, struct part *p)
 {
 	unsigned int again = 0; /* these are counted when they are as wanted */
+	unsigned int before = came(a);
 
 	part_put(a, p, &p->todo.halfway, &again);
 	part_put(a, p, &p->todo.changed[PASS_TAKE], &a->did->changed);
 	part_remove(a, p, PASS_TAKE);
 	p->full = part_put(a, p, &p->todo.added[PASS_TAKE], &a->did->added);
+	p->rows += came(a) - before;
 }
 
-static void part_give(struct apply *a, const struct part *p)
+static void part_give(struct apply *a, struct part *p)
 {
+	unsigned int before = came(a);
+
 	part_put(a, p, &p->todo.changed[PASS_GIVE], &a->did->changed);
 	part_remove(a, p, PASS_GIVE);
 	if (p->id == MAP_ENDPOINT)
@@ -143,6 +155,7 @@ static void part_give(struct apply *a, const struct part *p)
 	else
 		a->did->full += part_put(a, p, &p->todo.added[PASS_GIVE],
 					 &a->did->added);
+	p->rows += came(a) - before;
 }
 
 /* ---- smc_config ---- */
@@ -317,5 +330,6 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 	tell_missing(&a);
 	if (!a.err)
 		give(&a, parts, array_size(parts), &want, &both);
+	did->endpoints = endpoint.rows;
 	return a.err;
 }

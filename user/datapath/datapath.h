@@ -147,9 +147,10 @@ int datapath_retire_selectors(struct datapath *dp);
 /* What datapath_apply() did, for log and metrics. */
 struct datapath_changes {
 	unsigned int added, changed, removed;
-	unsigned int full;    /* rows that found their map full, left out */
-	unsigned int missing; /* of those, rows that deny; so... */
-	bool off;	      /* the switch stays off: one holds for the node */
+	unsigned int endpoints; /* in the map afterwards */
+	unsigned int full;	/* rows that found their map full, left out */
+	unsigned int missing;	/* of those, rows that deny; so... */
+	bool off; /* the switch stays off: one holds for the node */
 	bool no_room[SMC_PODS]; /* by slot: not armed, for one is this pod's */
 };
 

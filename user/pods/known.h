@@ -105,7 +105,11 @@ struct agent {
 	bool unswept;	  /* open records are to be looked through */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
-	int err;	      /* of the last reconcile */
+	int err; /* of the last reconcile */
+	/* Rows of smc_endpoint after the last reconcile that could write them,
+	 * before the first one as the agent before us left them. Each counts
+	 * them anew: what somebody else took away is missing until then. */
+	unsigned int n_endpoints;
 	unsigned int full;    /* rows left out by the last reconcile */
 	unsigned int missing; /* of those, rows that deny */
 	bool knowledge_old;   /* lease.h, and it was said */

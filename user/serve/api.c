@@ -2,7 +2,8 @@
 /*
  * The control socket: JSON under /v1. Fields are only ever added. Whatever is
  * called a state here was read from the kernel's maps for this very answer, and
- * stays in it: no answer changes what the agent knows.
+ * stays in it: no answer changes what the agent knows. A number of rows is that
+ * of the last reconcile.
  */
 #include <errno.h>
 #include <math.h>
@@ -214,30 +215,20 @@ static void status_lease(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_val(doc, root, "lease", o);
 }
 
-static int count_endpoint(const struct smc_addr *key,
-			  const struct smc_endpoint *v, void *arg)
-{
-	(*(unsigned int *)arg)++;
-	return 0;
-}
-
 void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 		    void *arg)
 {
 	_cleanup_(armed_rows_free) struct armed_rows rows = {};
 	struct agent *a = arg;
-	unsigned int endpoints = 0;
 	yyjson_mut_val *root;
 	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
-	int err = armed_rows_read(a->dp, &rows)
-			  ?: datapath_each_endpoint(a->dp, count_endpoint,
-						    &endpoints);
+	int err = armed_rows_read(a->dp, &rows);
 
 	status_agent(a, doc, root);
 	status_kernel(a, doc, root);
 	status_work(a, &rows, doc, root);
 	status_lease(a, doc, root);
-	yyjson_mut_obj_add_uint(doc, root, "endpoints", endpoints);
+	yyjson_mut_obj_add_uint(doc, root, "endpoints", a->n_endpoints);
 	api_add_paths_sum(a, doc, root);
 	err = err ?: api_add_held_node(a, doc, root);
 	api_reply_doc(reply, doc, err);

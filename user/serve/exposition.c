@@ -21,13 +21,6 @@ static int collect_counter(const struct smc_counter_key *key, __u64 value,
 	return 0;
 }
 
-static int count_endpoint(const struct smc_addr *key,
-			  const struct smc_endpoint *v, void *arg)
-{
-	(*(size_t *)arg)++;
-	return 0;
-}
-
 static unsigned int count_lines(const char *text)
 {
 	unsigned int n = 0;
@@ -124,6 +117,7 @@ static int collect(struct agent *a, struct metrics *m,
 		.source_ok = !source_problem(a->source),
 		.source_age = source_age_ms(a->source) / 1e3,
 		.source_notes = count_lines(source_notes(a->source)),
+		.endpoints = a->n_endpoints,
 		.conflicts = a->n_conflicts,
 		.probes_answered = a->paths.answered,
 		.probes_unanswered = a->paths.unanswered,
@@ -140,8 +134,7 @@ static int collect(struct agent *a, struct metrics *m,
 		.start_time = a->start_time,
 	};
 	paths_count(a, m->paths);
-	return datapath_each_endpoint(a->dp, count_endpoint, &m->endpoints)
-		       ?: collect_usage(a, m) ?: collect_pods(a, m, pods);
+	return collect_usage(a, m) ?: collect_pods(a, m, pods);
 }
 
 void get_metrics(struct MHD_Connection *request, struct http_reply *reply,

@@ -41,7 +41,8 @@
 	X(PODS, "pods", "gauge", "state, reason",                               \
 	  "Pods of this node by whether they are armed, and why not.")          \
 	X(ENDPOINTS, "endpoints", "gauge", "",                                  \
-	  "Addresses to which SMC may be offered, as the datapath holds them.") \
+	  "Addresses to which SMC may be offered, as the datapath held them "   \
+	  "after the last reconcile.")                                          \
 	X(LATE_LISTENERS, "late_listeners", "gauge", "namespace, pod",          \
 	  "TCP listeners opened before their pod was armed: they stay TCP.")    \
 	X(LATE_FLOWS, "late_flows", "gauge", "namespace, pod",                  \
