@@ -5,6 +5,7 @@
  *   watch.c          asks, and acts on how a call ends
  *   watch_read.c     reads what comes: events of a stream, pages of a list
  *   watch_trouble.c  says what is wrong, and when to ask again
+ *   watch_back.c     notices when the server's versions go back
  *   watch_set.c      the objects known
  */
 #pragma once
@@ -13,7 +14,7 @@
 #include "kube/watch_set.h"
 
 /* How a call asks: watch.c. */
-enum stage { STREAM, PLAIN, WATCH };
+enum stage { STREAM, PLAIN, WATCH, PROBE };
 
 struct kube_watch;
 
@@ -28,6 +29,7 @@ struct watch_steps {
 struct kube_watch {
 	const struct watch_steps *steps;
 	struct kube_client *client;
+	LIST_ENTRY(kube_watch) of_client;
 	struct kube_watch_options opt;
 	char *path, *what, *selectors; /* "&fieldSelector=..." or "" */
 	char *asked;		       /* path and query of the call */
@@ -58,6 +60,9 @@ struct kube_watch {
 /* watch_stream_data - kube_stream()'s `data`. */
 void watch_stream_data(struct buf *in, void *arg);
 
+/* watch_is_list - Is it a list, with a version? *@meta: the list's own. */
+bool watch_is_list(yyjson_val *root, struct watch_meta *meta);
+
 /* watch_plain_list - The body of a list that was not streamed. */
 void watch_plain_list(struct kube_watch *w, const char *body, size_t len);
 
@@ -69,6 +74,14 @@ void watch_there(struct kube_watch *w);
 
 /* watch_drop - The owner is told that @e is gone. */
 void watch_drop(struct kube_watch *w, struct watch_entry *e);
+
+/* ---- watch_back.c -------------------------------------------------------- */
+
+/* watch_is_back - Is @version lower than where the watch stands? */
+bool watch_is_back(const struct kube_watch *w, const char *version);
+
+/* watch_probed - The answer to a PROBE came. */
+void watch_probed(struct kube_watch *w, const char *body, size_t len);
 
 /* ---- watch_trouble.c ----------------------------------------------------- */
 
@@ -102,6 +115,9 @@ void watch_answered(struct kube_watch *w);
  * most.
  */
 unsigned int watch_spread_ms(size_t n);
+
+/* watch_list_in - List anew, so many ms from now. */
+void watch_list_in(struct kube_watch *w, unsigned int ms);
 
 /*
  * watch_expired - The server does not know any more what came after w->version:
