@@ -406,7 +406,8 @@ def equals_the_kernel(lab, count, timeout):
     told = hammer(lab.c, f"{lab.s.v4}:{PORT}", count=count, threads=8,
                   timeout=timeout)
     print(f"{count} connections in {time.monotonic() - start:.0f} s")
-    assert told["errors"] == 0 and told["smc"] == count, told
+    assert told["errors"] == 0 and told["smc"] == count, (
+        told, lab.agent.why_tcp())
     now = lab.c.smcnl("stats"), lab.s.smcnl("stats")
     assert now[0]["client"]["smcd"] - kernel[0]["client"]["smcd"] == count
     assert now[1]["server"]["smcd"] - kernel[1]["server"]["smcd"] == count

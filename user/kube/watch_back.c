@@ -88,7 +88,7 @@ void watch_probed(struct kube_watch *w, const char *body, size_t len)
 		   !kube_watches_anew(w->client, w->what)) {
 		w->doubted = false;
 		watch_heard(w);
-		watch_start(w);
+		w->steps->start(w);
 	}
 	yyjson_doc_free(doc);
 }

@@ -246,17 +246,6 @@ void watch_stream_data(struct buf *in, void *arg)
 
 /* ---- lists that were not streamed ---------------------------------------- */
 
-bool watch_is_list(yyjson_val *root, struct watch_meta *meta)
-{
-	const char *kind = yyjson_get_str(yyjson_obj_get(root, "kind"));
-	yyjson_val *items = yyjson_obj_get(root, "items");
-	size_t len = kind ? strlen(kind) : 0;
-
-	watch_meta_of(root, meta);
-	return len > 4 && !strcmp(kind + len - 4, "List") && meta->version &&
-	       (yyjson_is_arr(items) || yyjson_is_null(items));
-}
-
 void watch_plain_list(struct kube_watch *w, const char *body, size_t len)
 {
 	yyjson_read_err bad;

@@ -29,6 +29,17 @@ bool watch_meta_of(yyjson_val *obj, struct watch_meta *out)
 	return out->name && *out->name;
 }
 
+bool watch_is_list(yyjson_val *root, struct watch_meta *meta)
+{
+	const char *kind = yyjson_get_str(yyjson_obj_get(root, "kind"));
+	yyjson_val *items = yyjson_obj_get(root, "items");
+	size_t len = kind ? strlen(kind) : 0;
+
+	watch_meta_of(root, meta);
+	return len > 4 && !strcmp(kind + len - 4, "List") && meta->version &&
+	       (yyjson_is_arr(items) || yyjson_is_null(items));
+}
+
 static int by_name(const void *one, const void *other)
 {
 	const struct kube_object *a = one, *b = other;

@@ -24,6 +24,9 @@ struct watch_meta {
 /* watch_meta_of - Return: false if @obj has no name. */
 bool watch_meta_of(yyjson_val *obj, struct watch_meta *out);
 
+/* watch_is_list - Is it a list, with a version? *@meta: the list's own. */
+bool watch_is_list(yyjson_val *root, struct watch_meta *meta);
+
 struct watch_entry *watch_set_find(const struct watch_set *s,
 				   const struct watch_meta *meta);
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import signal
+from collections import Counter
 
 from . import manifest
 from .machine import CommandFailed, wait_for
@@ -111,6 +112,15 @@ class Agent:
         if not found:
             raise LookupError(f"no sample of {name} with {labels}")
         return sum(found)
+
+    def why_tcp(self):
+        """({reason, kernel's code: flows that became TCP}, the last of what the
+        agent said): for the message of a test that wanted SMC."""
+        flows = [f for f in self.get("/v1/flows")["flows"]
+                 if f["outcome"] in ("tcp", "fallback")]
+        said = (self.proc.out + self.proc.err).splitlines() if self.proc else []
+        return Counter((f["role"], f["reason"], f["kernel_code"])
+                       for f in flows), said[-15:]
 
     def map(self, name):
         """A pinned map as bpftool reads it."""
