@@ -22,6 +22,8 @@ static struct bench {
 static inline int up(void **state)
 {
 	memset(&b, 0, sizeof(b));
+	/* What a watch waits for takes a tenth of its time. */
+	setenv("SMCMESH_HURRY", "10", 1);
 	uv_loop_init(&b.loop);
 	fake_open(&b.api, &b.loop);
 	return 0;
@@ -86,10 +88,17 @@ static inline void told(const char *what)
 	buf_drop(&b.log, b.log.len);
 }
 
-static inline void open_at(const char *path, const char *field, bool optional,
-			   bool metadata_only)
+static inline void open_client(void)
 {
 	const struct kube_options opt = {.server = b.api.url};
+
+	assert_int_equal(kube_client_open(&b.loop, &opt, &b.client), 0);
+}
+
+static inline struct kube_watch *open_one(const char *path, const char *field,
+					  bool optional, bool metadata_only)
+{
+	struct kube_watch *out = NULL;
 	const struct kube_watch_options watch = {
 		.path = path,
 		.what = "things",
@@ -103,8 +112,15 @@ static inline void open_at(const char *path, const char *field, bool optional,
 		.arg = &b,
 	};
 
-	assert_int_equal(kube_client_open(&b.loop, &opt, &b.client), 0);
-	assert_int_equal(kube_watch_open(b.client, &watch, &b.watch), 0);
+	assert_int_equal(kube_watch_open(b.client, &watch, &out), 0);
+	return out;
+}
+
+static inline void open_at(const char *path, const char *field, bool optional,
+			   bool metadata_only)
+{
+	open_client();
+	b.watch = open_one(path, field, optional, metadata_only);
 }
 
 static inline void open_watch(void)

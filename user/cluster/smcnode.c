@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/log.h"
+#include "kube/watch.h"
 #include "objects/decode.h"
 #include "objects/encode.h"
 
@@ -26,7 +27,8 @@
  * Applied as it is it changes nothing, so no other node hears of it. */
 #define UNSEEN_MS (10 * 60 * 1000)
 
-#define SMCNODES "/apis/smcmesh.io/v1alpha1/smcnodes/"
+#define ALL_SMCNODES "/apis/smcmesh.io/v1alpha1/smcnodes"
+#define SMCNODES ALL_SMCNODES "/"
 #define APPLY_QUERY "?fieldManager=" KUBE_FIELD_MANAGER "&force=true"
 
 enum step { FIND, OWNER, MAKE, STATUS };
@@ -54,6 +56,7 @@ struct publish {
 	__u64 acked;
 	__u64 acked_at; /* uv_now() */
 	char *version;	/* of the object that the server answered with */
+	__u64 stood;	/* the version of all SmcNodes known when it was sent */
 	__u64 sure_at;	/* uv_now(), when it was last known to be as acked */
 	bool seen;	/* the source has shown the object since it was made */
 };
@@ -117,6 +120,7 @@ static int body_of(struct publish *p, struct buf *body)
 	if (p->step != STATUS)
 		return 0;
 	p->sent = p->number;
+	p->stood = kube_watches_stand(p->client, ALL_SMCNODES);
 	return buf_add(body, p->want.data, p->want.len);
 }
 
@@ -236,7 +240,7 @@ static void owner_found(struct publish *p, const char *body, size_t len)
 	go(p);
 }
 
-static void status_taken(struct publish *p, const char *body, size_t len)
+static void take_version(struct publish *p, const char *body, size_t len)
 {
 	char *version = NULL;
 
@@ -246,6 +250,27 @@ static void status_taken(struct publish *p, const char *body, size_t len)
 		log_debug("this node's SmcNode was taken, version %s", version);
 	free(p->version);
 	p->version = version;
+}
+
+/*
+ * A write has a version above all that were there when it was sent. If it
+ * changed nothing, the object has the version that it had, @before.
+ */
+static void check_version(struct publish *p, __u64 before)
+{
+	__u64 version = kube_version(p->version);
+
+	if (version && before && version != before &&
+	    (version < before || version < p->stood))
+		kube_watches_anew(p->client, "this node's SmcNode");
+}
+
+static void status_taken(struct publish *p, const char *body, size_t len)
+{
+	__u64 before = kube_version(p->version);
+
+	take_version(p, body, len);
+	check_version(p, before);
 	p->acked = p->sent;
 	p->acked_at = p->sure_at = uv_now(p->timer.loop);
 	set_problem(p, NULL);
@@ -266,6 +291,7 @@ static bool succeeded(struct publish *p, int status, const char *body,
 	} else if (p->step == MAKE && (status == 200 || status == 201)) {
 		/* 201: it was not there, and a watch may not show it yet. */
 		p->seen &= status == 200;
+		take_version(p, body, len);
 		p->step = STATUS;
 		go(p);
 	} else if (p->step == STATUS && (status == 200 || status == 201)) {
@@ -326,15 +352,10 @@ __u64 publish_acked(const struct publish *p)
 	return p->acked;
 }
 
-/* Versions are numbers that grow with each change (etcd's revision). What is
- * no number is not later than anything. */
+/* What is no number is not later than anything. */
 static bool is_later(const char *a, const char *b)
 {
-	size_t len = strlen(a), other = strlen(b);
-
-	if (strspn(a, "0123456789") != len || strspn(b, "0123456789") != other)
-		return false;
-	return len == other ? strcmp(a, b) > 0 : len > other;
+	return kube_version(b) && kube_version(a) > kube_version(b);
 }
 
 enum fate { UNKNOWN, AS_ACKED, CHANGED, REMOVED };

@@ -442,6 +442,11 @@ void kube_client_suspect(struct kube_client *c)
 	c->fresh = true;
 }
 
+struct kube_watches *kube_client_watches(struct kube_client *c)
+{
+	return &c->watches;
+}
+
 uv_loop_t *kube_client_loop(const struct kube_client *c)
 {
 	return c->loop;
@@ -518,6 +523,7 @@ int kube_client_open(uv_loop_t *loop, const struct kube_options *opt,
 	c->loop = loop;
 	LIST_INIT(&c->calls);
 	LIST_INIT(&c->socks);
+	LIST_INIT(&c->watches.list);
 	TAILQ_INIT(&c->ready);
 	err = client_init(c, opt);
 	if (err) {

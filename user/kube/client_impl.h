@@ -40,6 +40,7 @@ struct kube_client {
 	LIST_HEAD(, kube_call) calls;
 	LIST_HEAD(, sock) socks;
 	TAILQ_HEAD(, kube_call) ready;
+	struct kube_watches watches;
 	struct kube_call *current; /* whose callback runs; NULL: it is gone */
 	/* Of the call whose `done` runs: */
 	unsigned int retry_after;

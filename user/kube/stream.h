@@ -2,7 +2,14 @@
 /* Answers that are read as they come; only user/kube includes this. */
 #pragma once
 
+#include <sys/queue.h>
 #include "kube/client.h"
+
+/* The watches of a client: watch_back.c. */
+struct kube_watches {
+	LIST_HEAD(, kube_watch) list;
+	uint64_t anew; /* loop time when all were listed anew; 0: never */
+};
 
 /*
  * kube_stream - As kube_request(), but what a 2xx answer brings is handed over
@@ -24,6 +31,8 @@ void kube_client_suspect(struct kube_client *c);
 
 /* kube_client_loop - The loop it was opened on. */
 uv_loop_t *kube_client_loop(const struct kube_client *c);
+
+struct kube_watches *kube_client_watches(struct kube_client *c);
 
 /* kube_dice - A number from 0 to @most, so that not all nodes do alike. */
 unsigned int kube_dice(unsigned int most);

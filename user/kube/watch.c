@@ -6,6 +6,8 @@
  *            by a bookmark when that was all; it then is the watch
  *   PLAIN    what a server that refuses this gets: a list from its watch cache
  *   WATCH    from where the last one ended
+ *   PROBE    one object, to see whether the server's versions are what they
+ * were
  *
  * There is always either a call under way or the timer running, never nothing.
  * While a call is awaited the timer is what gives it up.
@@ -30,7 +32,6 @@
  * this proves something, it is to end after DOUBTED_S. */
 #define SILENT_MS 90000
 #define DOUBTED_S 15
-#define DOUBTED_MS 20000
 /* Only so many 404 in a row make what is known go: the server may be starting,
  * or something else may have answered. */
 #define ABSENT_TIMES 3
@@ -135,6 +136,20 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 	}
 }
 
+/* A watch lived for as long as the server lets it live. */
+static void ended(struct kube_watch *w)
+{
+	/* Not even a bookmark came: is it that versions went back? */
+	if (w->doubted)
+		w->stage = PROBE;
+	else
+		watch_heard(w);
+	w->away = false;
+	w->failures = 0;
+	watch_problem(w, NULL);
+	watch_start(w);
+}
+
 static void call_done(int err, int status, const char *body, size_t len,
 		      void *arg)
 {
@@ -142,8 +157,12 @@ static void call_done(int err, int status, const char *body, size_t len,
 
 	w->call = NULL;
 	uv_timer_stop(&w->timer);
+	if (w->stage == PROBE && (err || status != 200))
+		w->stage = WATCH;
 	if (err || status != 200) {
 		refused(w, err, status, body, len);
+	} else if (w->stage == PROBE) {
+		watch_probed(w, body, len);
 	} else if (w->stage == PLAIN) {
 		watch_plain_list(w, body, len);
 	} else if (w->stage == STREAM) {
@@ -151,12 +170,7 @@ static void call_done(int err, int status, const char *body, size_t len,
 	} else if (!watch_settled(w)) {
 		watch_fail_say(w, WATCH, "it ended at once");
 	} else {
-		/* Whatever happened while it was open it has told. */
-		w->doubted = w->away = false;
-		watch_heard(w);
-		watch_problem(w, NULL);
-		w->failures = 0;
-		watch_start(w);
+		ended(w);
 	}
 }
 
@@ -183,7 +197,7 @@ void watch_silence_event(uv_timer_t *timer)
 	/* It cannot have been well. */
 	w->begun = false;
 	watch_fail_say(w, w->stage, "no answer within %u s",
-		       (w->doubted ? DOUBTED_MS : ANSWER_MS) / 1000);
+		       (w->doubted ? WATCH_DOUBTED_MS : ANSWER_MS) / 1000);
 }
 
 /* ---- calls --------------------------------------------------------------- */
@@ -208,6 +222,9 @@ static int make_path(const struct kube_watch *w, unsigned int seconds,
 				      : "",
 			   w->selectors);
 		break;
+	case PROBE:
+		buf_printf(out, "%s?limit=1%s", w->path, w->selectors);
+		break;
 	case WATCH:
 		buf_printf(out, "%s?%s=%u&resourceVersion=%s%s", w->path,
 			   watching, seconds, w->version, w->selectors);
@@ -216,12 +233,17 @@ static int make_path(const struct kube_watch *w, unsigned int seconds,
 	return out->err;
 }
 
+static bool is_stream(const struct kube_watch *w)
+{
+	return w->stage == STREAM || w->stage == WATCH;
+}
+
 static const char *accepted(const struct kube_watch *w)
 {
 	if (!w->opt.metadata_only)
 		return NULL;
-	return w->stage == PLAIN ? METADATA_LIST METADATA_OF
-				 : METADATA_ONLY METADATA_OF;
+	return is_stream(w) ? METADATA_ONLY METADATA_OF
+			    : METADATA_LIST METADATA_OF;
 }
 
 static int ask(struct kube_watch *w)
@@ -232,8 +254,8 @@ static int ask(struct kube_watch *w)
 	struct kube_request req = {
 		.method = "GET",
 		.accept = accepted(w),
-		.timeout_ms = w->stage == PLAIN ? PLAIN_MS
-						: seconds * 1000 + ANSWER_MS,
+		.timeout_ms =
+			is_stream(w) ? seconds * 1000 + ANSWER_MS : PLAIN_MS,
 		.done = call_done,
 		.arg = w,
 	};
@@ -243,7 +265,7 @@ static int ask(struct kube_watch *w)
 	free(w->asked);
 	w->asked = buf_take(&path);
 	req.path = w->asked;
-	if (w->stage == PLAIN)
+	if (!is_stream(w))
 		return kube_request(w->client, &req, &w->call);
 	return kube_stream(w->client, &req, watch_stream_data, &w->call);
 }
@@ -256,18 +278,17 @@ void watch_start(struct kube_watch *w)
 	w->since = uv_now(kube_client_loop(w->client));
 	if (w->stage == WATCH && !w->version)
 		w->stage = STREAM;
-	w->doubted &= w->stage == WATCH;
-	w->patience_ms =
-		w->doubted ? DOUBTED_MS : SILENT_MS + kube_dice(SILENT_MS / 10);
-	if (w->stage != WATCH)
+	w->doubted &= w->stage == WATCH || w->stage == PROBE;
+	w->patience_ms = SILENT_MS + kube_dice(SILENT_MS / 10);
+	if (w->stage == STREAM || w->stage == PLAIN)
 		w->set.list++;
 	err = ask(w);
 	if (err)
 		watch_fail_say(w, w->stage, "%s", strerror(-err));
-	else if (w->stage != PLAIN)
+	else if (is_stream(w))
 		uv_timer_start(
 			&w->timer, watch_silence_event,
-			fault_ms(w->doubted ? w->patience_ms : ANSWER_MS), 0);
+			fault_ms(w->doubted ? WATCH_DOUBTED_MS : ANSWER_MS), 0);
 }
 
 /* ---- opening and closing ------------------------------------------------- */
@@ -321,6 +342,7 @@ int kube_watch_open(struct kube_client *c, const struct kube_watch_options *opt,
 		return -ENOMEM;
 	}
 	w->client = c;
+	LIST_INSERT_HEAD(&kube_client_watches(c)->list, w, of_client);
 	watch_heard(w);
 	uv_timer_init(kube_client_loop(c), &w->timer);
 	w->timer.data = w;
@@ -335,6 +357,7 @@ void kube_watch_close(struct kube_watch *w)
 	if (!w || w->closed)
 		return;
 	w->closed = true;
+	LIST_REMOVE(w, of_client);
 	watch_stop_call(w);
 	while (w->set.n)
 		watch_drop(w, watch_set_any(&w->set));

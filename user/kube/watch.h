@@ -71,6 +71,19 @@ void kube_watch_again(struct kube_watch *w);
  * away that holds. */
 void kube_watch_server_back(struct kube_watch *w);
 
+/* kube_version - A resourceVersion as a number (etcd's revision), which grows
+ * with each change; 0: it is none. */
+uint64_t kube_version(const char *text);
+
+/* kube_watches_stand - The version at which @c's watch of @path stands; 0:
+ * there is none. */
+uint64_t kube_watches_stand(struct kube_client *c, const char *path);
+
+/* kube_watches_anew - The server's versions went back, as @why tells: all
+ * watches of @c list anew, and take none of the versions that they know for one
+ * of the server's. Return: false: that was less than a minute ago. */
+bool kube_watches_anew(struct kube_client *c, const char *why);
+
 /* kube_watch_synced - Was it all listed once? It stays so. */
 bool kube_watch_synced(const struct kube_watch *w);
 

@@ -5,6 +5,7 @@
  *   watch.c          asks, and acts on how a call ends
  *   watch_read.c     reads what comes: events of a stream, pages of a list
  *   watch_trouble.c  says what is wrong, and when to ask again
+ *   watch_back.c     notices when the server's versions go back
  *   watch_set.c      the objects known
  */
 #pragma once
@@ -13,10 +14,11 @@
 #include "kube/watch_set.h"
 
 /* How a call asks: watch.c. */
-enum stage { STREAM, PLAIN, WATCH };
+enum stage { STREAM, PLAIN, WATCH, PROBE };
 
 struct kube_watch {
 	struct kube_client *client;
+	LIST_ENTRY(kube_watch) of_client;
 	struct kube_watch_options opt;
 	char *path, *what, *selectors; /* "&fieldSelector=..." or "" */
 	char *asked;		       /* path and query of the call */
@@ -31,7 +33,7 @@ struct kube_watch {
 	/* The last call fell silent. The next one is short, so that the server
 	 * must say something, if only that it is over. */
 	bool doubted;
-	unsigned int patience_ms; /* so long a call may be silent */
+	unsigned int patience_ms; /* so long it may be silent otherwise */
 	unsigned int failures, absent;
 	bool unreached;	 /* the last call found nobody */
 	bool told;	 /* the server said when to come again */
@@ -58,6 +60,9 @@ void watch_silence_event(uv_timer_t *timer);
 /* watch_stream_data - kube_stream()'s `data`. */
 void watch_stream_data(struct buf *in, void *arg);
 
+/* watch_is_list - Is it a list, with a version? *@meta: the list's own. */
+bool watch_is_list(yyjson_val *root, struct watch_meta *meta);
+
 /* watch_plain_list - The body of a list that was not streamed. */
 void watch_plain_list(struct kube_watch *w, const char *body, size_t len);
 
@@ -70,10 +75,21 @@ void watch_there(struct kube_watch *w);
 /* watch_drop - The owner is told that @e is gone. */
 void watch_drop(struct kube_watch *w, struct watch_entry *e);
 
+/* ---- watch_back.c -------------------------------------------------------- */
+
+/* watch_is_back - Is @version lower than where the watch stands? */
+bool watch_is_back(const struct kube_watch *w, const char *version);
+
+/* watch_probed - The answer to a PROBE came. */
+void watch_probed(struct kube_watch *w, const char *body, size_t len);
+
 /* ---- watch_trouble.c ----------------------------------------------------- */
 
 /* A call that has lived so long was well: what ends it is no trouble yet. */
 #define WATCH_SETTLED_MS 10000
+
+/* So long one that is doubted may be silent, which is to end before that. */
+#define WATCH_DOUBTED_MS 20000
 
 /* watch_settled - Has the call lived for so long? */
 bool watch_settled(const struct kube_watch *w);
@@ -102,6 +118,9 @@ void watch_answered(struct kube_watch *w);
  * most.
  */
 unsigned int watch_spread_ms(size_t n);
+
+/* watch_list_in - List anew, so many ms from now. */
+void watch_list_in(struct kube_watch *w, unsigned int ms);
 
 /*
  * watch_expired - The server does not know any more what came after w->version:

@@ -115,6 +115,15 @@ static bool ends_list(yyjson_val *obj)
 		"true");
 }
 
+/* Versions went back: this bookmark's, or the list's that it ends. */
+static bool is_back(struct kube_watch *w, yyjson_val *obj,
+		    const struct watch_meta *meta)
+{
+	return (w->stage == WATCH || ends_list(obj)) &&
+	       watch_is_back(w, meta->version) &&
+	       kube_watches_anew(w->client, w->what);
+}
+
 static void bookmark(struct kube_watch *w, yyjson_val *obj)
 {
 	if (w->stage != STREAM || !ends_list(obj))
@@ -154,6 +163,8 @@ static void event(struct kube_watch *w, yyjson_val *root)
 	}
 	/* A half-read list is nothing to go on from. A bookmark has no name. */
 	watch_meta_of(obj, &meta);
+	if (yyjson_equals_str(type, "BOOKMARK") && is_back(w, obj, &meta))
+		return;
 	if ((w->stage == WATCH || ends_list(obj)) &&
 	    set_version(&w->version, meta.version)) {
 		watch_fail_say(w, STREAM, "out of memory");
@@ -235,7 +246,7 @@ void watch_stream_data(struct buf *in, void *arg)
 
 /* ---- lists that were not streamed ---------------------------------------- */
 
-static bool is_list(yyjson_val *root, struct watch_meta *meta)
+bool watch_is_list(yyjson_val *root, struct watch_meta *meta)
 {
 	const char *kind = yyjson_get_str(yyjson_obj_get(root, "kind"));
 	yyjson_val *items = yyjson_obj_get(root, "items");
@@ -257,7 +268,7 @@ void watch_plain_list(struct kube_watch *w, const char *body, size_t len)
 	if (!doc) {
 		watch_fail_say(w, STREAM, "broken JSON at byte %zu: %s",
 			       bad.pos + 1, bad.msg);
-	} else if (!is_list(root, &meta)) {
+	} else if (!watch_is_list(root, &meta)) {
 		watch_fail_say(w, STREAM, "the answer is no list");
 	} else if (set_version(&w->version, meta.version)) {
 		watch_fail_say(w, STREAM, "out of memory");

@@ -121,6 +121,19 @@ static void walk_unseen(const void *node, VISIT visit, void *arg)
 		w->failed = true;
 }
 
+static void walk_forget(const void *node, VISIT visit, void *arg)
+{
+	struct watch_entry *e = *(struct watch_entry *const *)node;
+
+	if (visit == postorder || visit == leaf)
+		free(take_ptr(e->version));
+}
+
+void watch_set_forget(struct watch_set *s)
+{
+	twalk_r(s->root, walk_forget, NULL);
+}
+
 void watch_set_each(const struct watch_set *s,
 		    void (*each)(struct kube_object *obj, void *arg), void *arg)
 {

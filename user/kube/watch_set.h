@@ -45,6 +45,10 @@ void watch_entry_free(struct watch_entry *e);
 must_check ssize_t watch_set_unseen(const struct watch_set *s,
 				    struct watch_entry ***out);
 
+/* watch_set_forget - Which versions the objects have: they are all put again.
+ */
+void watch_set_forget(struct watch_set *s);
+
 /* watch_set_each - Every entry, by namespace and name. */
 void watch_set_each(const struct watch_set *s,
 		    void (*each)(struct kube_object *obj, void *arg),

@@ -43,7 +43,9 @@ void watch_heard(struct kube_watch *w)
 
 void watch_expect(struct kube_watch *w)
 {
-	unsigned int ms = w->stage == STREAM ? UNENDING_MS : w->patience_ms;
+	unsigned int ms = w->stage == STREAM ? UNENDING_MS
+			  : w->doubted	     ? WATCH_DOUBTED_MS
+					     : w->patience_ms;
 
 	uv_timer_start(&w->timer, watch_silence_event, fault_ms(ms), 0);
 }
@@ -85,7 +87,7 @@ unsigned int watch_spread_ms(size_t n)
 				 : SPREAD_MOST_MS);
 }
 
-static void list_in(struct kube_watch *w, unsigned int ms)
+void watch_list_in(struct kube_watch *w, unsigned int ms)
 {
 	watch_stop_call(w);
 	w->begun = false;
@@ -104,7 +106,7 @@ void watch_expired(struct kube_watch *w)
 	if (since < fault_ms(WATCH_SETTLED_MS))
 		watch_later(w, STREAM);
 	else
-		list_in(w, w->away ? watch_spread_ms(w->set.n) : 0);
+		watch_list_in(w, w->away ? watch_spread_ms(w->set.n) : 0);
 }
 
 void kube_watch_server_back(struct kube_watch *w)
@@ -115,7 +117,7 @@ void kube_watch_server_back(struct kube_watch *w)
 	if (w->stage == WATCH)
 		kube_watch_again(w);
 	else
-		list_in(w, watch_spread_ms(w->set.n));
+		watch_list_in(w, watch_spread_ms(w->set.n));
 }
 
 void watch_fail(struct kube_watch *w, enum stage stage, const char *problem)
