@@ -173,6 +173,35 @@ static void only_what_is_needed_is_watched(void **state)
 	assert_false(peers_asked());
 }
 
+/* No ClusterIP leads to those of headless Services and of other proxies. */
+static void slices_without_use_are_not_asked_for(void **state)
+{
+	open_source(NULL);
+	list_basics(pod("a", YES, "Running"));
+	assert_true(fake_asks(
+		fake_wait(&b.api, SLICES),
+		"&labelSelector=%21service.kubernetes.io%2Fheadless%2C"
+		"%21service.kubernetes.io%2Fservice-proxy-name HTTP"));
+	/* whose NodePorts may be theirs */
+	assert_false(fake_asks(fake_wait(&b.api, SERVICES), "labelSelector"));
+}
+
+static void node_that_cannot_do_smc_asks_for_no_peers(void **state)
+{
+	open_source(NULL);
+	source_alone(b.source);
+	list_basics(pod("a", YES, "Running"));
+	wait_for(&b.api, world());
+	assert_int_equal(world()->n_pods, 1);
+	fake_event(pods, "ADDED", pod("b", YES, "Running"));
+	wait_for(&b.api, world()->n_pods == 2);
+	for (int i = 0; i < 20; i++)
+		uv_run(&b.loop, UV_RUN_NOWAIT);
+	assert_false(peers_asked());
+	assert_false(source_shows_nodes(b.source));
+	assert_int_equal(source_age_ms(b.source), 0);
+}
+
 static void nothing_is_shown_before_all_is_known(void **state)
 {
 	open_source(NULL);
@@ -546,6 +575,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(only_what_is_needed_is_watched),
+		TEST(slices_without_use_are_not_asked_for),
+		TEST(node_that_cannot_do_smc_asks_for_no_peers),
 		TEST(nothing_is_shown_before_all_is_known),
 		TEST(a_first_annotated_pod_need_not_wait),
 		TEST(knowledge_is_as_old_as_its_oldest_part),

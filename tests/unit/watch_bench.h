@@ -22,6 +22,8 @@ static struct bench {
 static inline int up(void **state)
 {
 	memset(&b, 0, sizeof(b));
+	/* What a watch waits for takes a tenth of its time. */
+	setenv("SMCMESH_HURRY", "10", 1);
 	uv_loop_init(&b.loop);
 	fake_open(&b.api, &b.loop);
 	return 0;

@@ -323,6 +323,8 @@ static int datapath_up(struct agent *a)
 	if (err) /* -EINVAL is an option's here, not a BPF program's */
 		return err == -EINVAL ? -EIO : err;
 	host_fill(a);
+	if (!a->can_convert || !a->host.selector)
+		source_alone(a->source);
 	/* An agent that was killed may have had readers. */
 	a->followed = true;
 	api_follow(a, false);

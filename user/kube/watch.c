@@ -32,7 +32,6 @@
  * this proves something, it is to end after DOUBTED_S. */
 #define SILENT_MS 90000
 #define DOUBTED_S 15
-#define DOUBTED_MS 20000
 /* Only so many 404 in a row make what is known go: the server may be starting,
  * or something else may have answered. */
 #define ABSENT_TIMES 3
@@ -200,7 +199,7 @@ static void watch_silence_event(uv_timer_t *timer)
 	/* It cannot have been well. */
 	w->begun = false;
 	watch_fail_say(w, w->stage, "no answer within %u s",
-		       (w->doubted ? DOUBTED_MS : ANSWER_MS) / 1000);
+		       (w->doubted ? WATCH_DOUBTED_MS : ANSWER_MS) / 1000);
 }
 
 /* ---- calls --------------------------------------------------------------- */
@@ -282,8 +281,7 @@ static void watch_start(struct kube_watch *w)
 	if (w->stage == WATCH && !w->version)
 		w->stage = STREAM;
 	w->doubted &= w->stage == WATCH || w->stage == PROBE;
-	w->patience_ms =
-		w->doubted ? DOUBTED_MS : SILENT_MS + kube_dice(SILENT_MS / 10);
+	w->patience_ms = SILENT_MS + kube_dice(SILENT_MS / 10);
 	if (w->stage == STREAM || w->stage == PLAIN)
 		w->set.list++;
 	err = ask(w);
@@ -292,7 +290,7 @@ static void watch_start(struct kube_watch *w)
 	else if (is_stream(w))
 		uv_timer_start(
 			&w->timer, watch_silence_event,
-			fault_ms(w->doubted ? w->patience_ms : ANSWER_MS), 0);
+			fault_ms(w->doubted ? WATCH_DOUBTED_MS : ANSWER_MS), 0);
 }
 
 /* ---- opening and closing ------------------------------------------------- */

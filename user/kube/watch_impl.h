@@ -44,7 +44,7 @@ struct kube_watch {
 	/* The last call fell silent. The next one is short, so that the server
 	 * must say something, if only that it is over. */
 	bool doubted;
-	unsigned int patience_ms; /* so long a call may be silent */
+	unsigned int patience_ms; /* so long it may be silent otherwise */
 	unsigned int failures, absent;
 	bool unreached;	 /* the last call found nobody */
 	bool told;	 /* the server said when to come again */
@@ -59,6 +59,9 @@ struct kube_watch {
 
 /* watch_stream_data - kube_stream()'s `data`. */
 void watch_stream_data(struct buf *in, void *arg);
+
+/* watch_is_list - Is it a list, with a version? *@meta: the list's own. */
+bool watch_is_list(yyjson_val *root, struct watch_meta *meta);
 
 /* watch_plain_list - The body of a list that was not streamed. */
 void watch_plain_list(struct kube_watch *w, const char *body, size_t len);
@@ -84,6 +87,9 @@ void watch_probed(struct kube_watch *w, const char *body, size_t len);
 
 /* A call that has lived so long was well: what ends it is no trouble yet. */
 #define WATCH_SETTLED_MS 10000
+
+/* So long one that is doubted may be silent, which is to end before that. */
+#define WATCH_DOUBTED_MS 20000
 
 /* watch_settled - Has the call lived for so long? */
 bool watch_settled(const struct kube_watch *w);

@@ -43,7 +43,9 @@ void watch_heard(struct kube_watch *w)
 
 void watch_expect(struct kube_watch *w)
 {
-	unsigned int ms = w->stage == STREAM ? UNENDING_MS : w->patience_ms;
+	unsigned int ms = w->stage == STREAM ? UNENDING_MS
+			  : w->doubted	     ? WATCH_DOUBTED_MS
+					     : w->patience_ms;
 
 	uv_timer_start(&w->timer, w->steps->silence_event, fault_ms(ms), 0);
 }

@@ -53,6 +53,12 @@ const struct kind_text kinds[KINDS] = {
 		{
 			.path = "/apis/discovery.k8s.io/v1/endpointslices",
 			.what = "endpointslices.discovery.k8s.io",
+			/* As kube-proxy asks. No ClusterIP leads to those of
+			 * headless Services and of other proxies; Services are
+			 * all asked for, since they hold addresses and ports.
+			 */
+			.labels =
+				"!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name",
 			.size = sizeof(struct mesh_slice),
 		},
 };

@@ -37,7 +37,7 @@ struct held {
 };
 
 struct kind_text {
-	const char *path, *what;
+	const char *path, *what, *labels; /* a selector, or NULL */
 	bool optional, metadata_only, eager;
 	size_t size; /* of an element of the world's array; 0: none, it goes
 			into the configuration */

@@ -75,6 +75,12 @@ void source_remember(struct source *s, bool enabled)
 		s->ops->remember(s, enabled);
 }
 
+void source_alone(struct source *s)
+{
+	if (s->ops->alone)
+		s->ops->alone(s);
+}
+
 struct kube_client *source_client(const struct source *s)
 {
 	return s->ops->client ? s->ops->client(s) : NULL;

@@ -76,6 +76,13 @@ uint64_t source_age_ms(const struct source *s);
  */
 void source_remember(struct source *s, bool enabled);
 
+/*
+ * source_alone - No connection can become SMC here: what other nodes and
+ * Services say is of no use, and need not be asked for. To be called before the
+ * loop runs.
+ */
+void source_alone(struct source *s);
+
 /* source_client - The API server's client of the source "kube", which others
  * may share until source_close(); NULL where the source has none. */
 struct kube_client *source_client(const struct source *s);

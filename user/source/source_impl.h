@@ -22,6 +22,8 @@ struct source_ops {
 	uint64_t (*age_ms)(const struct source *s);
 	/* remember - As source_remember(); NULL: it needs no memory. */
 	void (*remember)(struct source *s, bool enabled);
+	/* alone - As source_alone(); NULL: it makes no difference. */
+	void (*alone)(struct source *s);
 	/* client - As source_client(); NULL: it has none. */
 	struct kube_client *(*client)(const struct source *s);
 };

@@ -56,6 +56,7 @@ struct source_kube {
 	uv_timer_t flush, linger, problem;
 	unsigned int handles; /* still to be closed by the loop */
 	bool complete;	      /* the first world was shown */
+	bool alone;	      /* no peers are wanted */
 };
 
 static struct kube_client *client_of(const struct source_kube *s,
@@ -385,6 +386,7 @@ static int watch(struct source_kube *s, enum kind kind)
 		.path = kinds[kind].path,
 		.what = kinds[kind].what,
 		.field_selector = kind == KIND_POD ? s->selector : NULL,
+		.label_selector = kinds[kind].labels,
 		.optional = kinds[kind].optional,
 		.metadata_only = kinds[kind].metadata_only,
 		.eager = kinds[kind].eager,
@@ -439,7 +441,7 @@ static int any_annotated(const struct source_kube *s,
 /* What the other nodes say is of interest only to an annotated pod of ours. */
 static void peers(struct source_kube *s, const struct mesh_world *w)
 {
-	int any = any_annotated(s, w);
+	int any = s->alone ? 0 : any_annotated(s, w);
 	bool lingers = uv_is_active((uv_handle_t *)&s->linger);
 
 	if (any > 0)
@@ -504,6 +506,11 @@ static void kube_remember(struct source *base, bool enabled)
 	((struct source_kube *)base)->asm_last = enabled ? MESH_ON : MESH_OFF;
 }
 
+static void kube_alone(struct source *base)
+{
+	((struct source_kube *)base)->alone = true;
+}
+
 static struct kube_client *kube_client(const struct source *base)
 {
 	return ((const struct source_kube *)base)->client;
@@ -539,6 +546,7 @@ static const struct source_ops kube_ops = {
 	.shows_nodes = kube_shows_nodes,
 	.age_ms = kube_age_ms,
 	.remember = kube_remember,
+	.alone = kube_alone,
 	.client = kube_client,
 };
 
