@@ -3,6 +3,7 @@
  * Watches against an API server that says what the test wants: lists of both
  * kinds, events, and everything that goes wrong.
  */
+#include "kube/stream.h"
 #include "watch_bench.h"
 
 /* ---- lists --------------------------------------------------------------- */
@@ -39,7 +40,7 @@ static void a_refused_stream_is_a_plain_list(void **state)
 	open_at("/api/v1/things", "a=b", false, true);
 	c = refuse_stream(422, PLAIN);
 	assert_true(fake_asks(c, "GET /api/v1/things?resourceVersion=0"
-				 "&fieldSelector=a%3Db HTTP"));
+				 "&limit=500&fieldSelector=a%3Db HTTP"));
 	assert_true(fake_asks(c, "as=PartialObjectMetadataList;"));
 	snprintf(items, sizeof(items), "%s,%s", thing("a", "1", 5),
 		 thing("b", "2", 6));
@@ -127,6 +128,64 @@ static void a_list_that_does_not_end_is_given_up(void **state)
 	fake_wait(&b.api, WATCH "9");
 	told("+d/a=1 +d/b=2 -d/a=1 = ");
 	assert_null(kube_watch_problem(b.watch));
+}
+
+static void reply_page(struct fake_conn *c, const char *more, const char *items)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "{\"kind\":\"ThingList\",\"metadata\":{\"continue\":\"%s\","
+		 "\"resourceVersion\":\"10\"},\"items\":[%s]}",
+		 more, items);
+	fake_reply(c, 200, text);
+}
+
+/* The server's cache gives all or nothing. */
+static void list_that_is_too_large_is_read_in_pages(void **state)
+{
+	size_t len = KUBE_BODY_MAX + 100;
+	char *large = malloc(len + 1);
+	struct fake_conn *c;
+
+	memset(large, ' ', len);
+	large[len] = '\0';
+	open_at("/api/v1/things", "a=b", false, false);
+	fake_reply(refuse_stream(400, PLAIN "0&limit=500&"), 200, large);
+	free(large);
+	c = fake_wait(&b.api, "/things?limit=500&fieldSelector=a%3Db HTTP");
+	reply_page(c, "tok+/=", thing("a", "1", 5));
+	c = fake_wait(&b.api, "/things?limit=500&continue=tok%2B%2F%3D"
+			      "&fieldSelector=a%3Db HTTP");
+	told("+d/a=1 ");
+	assert_false(kube_watch_synced(b.watch));
+	reply_page(c, "two", thing("b", "2", 6));
+	c = fake_wait(&b.api, "&continue=two&");
+	reply_page(c, "", "");
+	c = fake_wait(&b.api, WATCH "10");
+	told("+d/b=2 = ");
+	assert_int_equal(b.troubles, 0);
+	/* It knows by now. */
+	fake_reply(c, 410, "{}");
+	refuse_stream(400, "/things?limit=500&fieldSelector");
+}
+
+/* Half of a list is nothing: it is listed from the first page again. */
+static void pages_that_expire_are_read_again(void **state)
+{
+	struct fake_conn *c;
+
+	open_watch();
+	reply_page(refuse_stream(400, PLAIN "0&limit=500 "), "x",
+		   thing("a", "1", 5));
+	fake_reply(fake_wait(&b.api, "&continue=x"), 410, "{}");
+	c = fake_wait(&b.api, PLAIN "0&limit=500 ");
+	told("+d/a=1 ");
+	reply_page(c, "y", thing("b", "2", 6));
+	reply_page(fake_wait(&b.api, "&continue=y"), "", thing("c", "3", 7));
+	fake_wait(&b.api, WATCH "10");
+	told("+d/b=2 +d/c=3 -d/a=1 = ");
+	assert_int_equal(b.troubles, 0);
 }
 
 /* ---- resuming ------------------------------------------------------------ */
@@ -483,6 +542,8 @@ int main(void)
 		TEST(what_is_no_list_is_trouble),
 		TEST(objects_without_a_name_are_passed_over),
 		TEST(a_list_that_does_not_end_is_given_up),
+		TEST(list_that_is_too_large_is_read_in_pages),
+		TEST(pages_that_expire_are_read_again),
 		TEST(a_watch_resumes_where_it_ended),
 		TEST(gone_lists_anew),
 		TEST(gone_as_a_status_lists_anew),

@@ -39,4 +39,4 @@ unsigned int kube_dice(unsigned int most);
 
 /* The most that is read of one answer. Parsed it takes three times as much for
  * a moment, which must fit into the memory that deploy/ gives the agent. */
-#define KUBE_BODY_MAX (96UL << 20)
+#define KUBE_BODY_MAX (40UL << 20)

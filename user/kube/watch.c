@@ -4,7 +4,9 @@
  *
  *   STREAM   a watch that begins with all there is (sendInitialEvents) and says
  *            by a bookmark when that was all; it then is the watch
- *   PLAIN    what a server that refuses this gets: a list from its watch cache
+ *   PLAIN    what a server that refuses this gets: a list from its watch cache;
+ *            if that is too large, from its store, whose first page it is
+ *   PAGE     the next page of that
  *   WATCH    from where the last one ended
  *   PROBE    one object, to see whether the server's versions are what they
  * were
@@ -37,6 +39,8 @@
 #define ABSENT_TIMES 3
 /* As if after so many failures at most: every 2 to 4 s. */
 #define EAGER_MOST 4
+
+#define PAGE_OBJECTS "500"
 
 #define METADATA_ONLY "application/json;as=PartialObjectMetadata"
 #define METADATA_LIST "application/json;as=PartialObjectMetadataList"
@@ -124,6 +128,12 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 		/* That may be its way to say so; or else it has trouble enough
 		 * to be left alone for a moment. */
 		watch_fail(w, PLAIN, text);
+	} else if (w->stage == PLAIN && err == -EFBIG && !w->paged) {
+		w->paged = true;
+		watch_start(w);
+	} else if (w->stage == PAGE && status == 410) {
+		/* It took too long: from the first page again. */
+		watch_later(w, PLAIN);
 	} else if (w->stage == PLAIN && w->version &&
 		   lacks_version(status, body)) {
 		/* Take what it has. */
@@ -165,7 +175,7 @@ static void call_done(int err, int status, const char *body, size_t len,
 		refused(w, err, status, body, len);
 	} else if (w->stage == PROBE) {
 		watch_probed(w, body, len);
-	} else if (w->stage == PLAIN) {
+	} else if (w->stage == PLAIN || w->stage == PAGE) {
 		watch_plain_list(w, body, len);
 	} else if (w->stage == STREAM) {
 		watch_fail_say(w, PLAIN, "the list was not finished");
@@ -204,6 +214,23 @@ static void watch_silence_event(uv_timer_t *timer)
 
 /* ---- calls --------------------------------------------------------------- */
 
+/* For a version a limit would lead past the watch cache, to the store; for "0"
+ * most servers take no notice of it. */
+static void first_page(const struct kube_watch *w, struct buf *out)
+{
+	buf_printf(out, "%s?", w->path);
+	if (w->paged)
+		buf_printf(out, "limit=" PAGE_OBJECTS);
+	else if (w->version)
+		buf_printf(
+			out,
+			"resourceVersion=%s&resourceVersionMatch=NotOlderThan",
+			w->version);
+	else
+		buf_printf(out, "resourceVersion=0&limit=" PAGE_OBJECTS);
+	buf_printf(out, "%s", w->selectors);
+}
+
 static int make_path(const struct kube_watch *w, unsigned int seconds,
 		     struct buf *out)
 {
@@ -211,6 +238,11 @@ static int make_path(const struct kube_watch *w, unsigned int seconds,
 		"watch=true&allowWatchBookmarks=true&timeoutSeconds";
 
 	switch (w->stage) {
+	case PAGE:
+		buf_printf(out, "%s?limit=" PAGE_OBJECTS "&continue=", w->path);
+		kube_escape(out, w->next);
+		buf_printf(out, "%s", w->selectors);
+		break;
 	case STREAM:
 		buf_printf(
 			out,
@@ -218,11 +250,7 @@ static int make_path(const struct kube_watch *w, unsigned int seconds,
 			w->path, watching, seconds, w->selectors);
 		break;
 	case PLAIN:
-		buf_printf(out, "%s?resourceVersion=%s%s%s", w->path,
-			   w->version ?: "0",
-			   w->version ? "&resourceVersionMatch=NotOlderThan"
-				      : "",
-			   w->selectors);
+		first_page(w, out);
 		break;
 	case PROBE:
 		buf_printf(out, "%s?limit=1%s", w->path, w->selectors);
@@ -284,6 +312,8 @@ static void watch_start(struct kube_watch *w)
 	w->patience_ms = SILENT_MS + kube_dice(SILENT_MS / 10);
 	if (w->stage == STREAM || w->stage == PLAIN)
 		w->set.list++;
+	if (w->stage != PAGE)
+		free(take_ptr(w->next));
 	err = ask(w);
 	if (err)
 		watch_fail_say(w, w->stage, "%s", strerror(-err));
@@ -302,6 +332,7 @@ static void watch_free(struct kube_watch *w)
 	free(w->selectors);
 	free(w->asked);
 	free(w->version);
+	free(w->next);
 	free(w->problem);
 	free(w);
 }

@@ -14,7 +14,7 @@
 #include "kube/watch_set.h"
 
 /* How a call asks: watch.c. */
-enum stage { STREAM, PLAIN, WATCH, PROBE };
+enum stage { STREAM, PLAIN, PAGE, WATCH, PROBE };
 
 struct kube_watch;
 
@@ -41,6 +41,8 @@ struct kube_watch {
 	uint64_t heard; /* the last time that what is known was right */
 	struct watch_set set;
 	char *version; /* to go on from; NULL: none */
+	char *next;    /* a PAGE's token */
+	bool paged;    /* a list was too large to be had at once */
 	/* The last call fell silent. The next one is short, so that the server
 	 * must say something, if only that it is over. */
 	bool doubted;

@@ -246,6 +246,29 @@ void watch_stream_data(struct buf *in, void *arg)
 
 /* ---- lists that were not streamed ---------------------------------------- */
 
+/* All of a page was put. The version counts with the last one: half of a list
+ * is nothing to go on from. */
+static void page_read(struct kube_watch *w, yyjson_val *root,
+		      const struct watch_meta *meta)
+{
+	const char *more = yyjson_get_str(
+		yyjson_obj_get(yyjson_obj_get(root, "metadata"), "continue"));
+	bool last = !more || !*more;
+
+	if (w->closed)
+		return;
+	if (last ? set_version(&w->version, meta->version)
+		 : set_version(&w->next, more)) {
+		watch_fail_say(w, STREAM, "out of memory");
+		return;
+	}
+	w->stage = last ? WATCH : PAGE;
+	if (last)
+		watch_listed(w);
+	if (!w->closed)
+		w->steps->start(w);
+}
+
 void watch_plain_list(struct kube_watch *w, const char *body, size_t len)
 {
 	yyjson_read_err bad;
@@ -259,17 +282,11 @@ void watch_plain_list(struct kube_watch *w, const char *body, size_t len)
 			       bad.pos + 1, bad.msg);
 	} else if (!watch_is_list(root, &meta)) {
 		watch_fail_say(w, STREAM, "the answer is no list");
-	} else if (set_version(&w->version, meta.version)) {
-		watch_fail_say(w, STREAM, "out of memory");
 	} else {
 		yyjson_arr_foreach (yyjson_obj_get(root, "items"), i, n, item)
 			if (!w->closed)
 				put(w, item);
-		if (!w->closed)
-			watch_listed(w);
-		w->stage = WATCH;
-		if (!w->closed)
-			w->steps->start(w);
+		page_read(w, root, &meta);
 	}
 	yyjson_doc_free(doc);
 }

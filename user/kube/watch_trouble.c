@@ -147,7 +147,7 @@ void watch_fail_say(struct kube_watch *w, enum stage stage, const char *fmt,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	buf_printf(&problem, "cannot %s %s: %s (%s)",
-		   w->stage == PLAIN ? "list" : "watch", w->what, text,
-		   kube_client_server(w->client));
+		   w->stage == PLAIN || w->stage == PAGE ? "list" : "watch",
+		   w->what, text, kube_client_server(w->client));
 	watch_fail(w, stage, problem.data ?: text);
 }
