@@ -141,12 +141,12 @@ def test_iptables_over_nftables(lab, family):
                  lab.sidecars["iptables-nft", "w"], family)
 
 
-def test_many(pair, family):
+def test_many(lab, pair, family):
     """A loop would multiply: 20 connections are 20 in each proxy."""
     m, w = pair
     n, k = len(m.carried()), len(w.carried())
     with held(m.pod, getattr(w.pod, family), PORT, count=20, user=APP):
-        assert smc_ends(m.pod) == smc_ends(w.pod) == 20
+        assert smc_ends(m.pod) == smc_ends(w.pod) == 20, lab.agent.why_tcp()
     assert len(m.carried()) == n + 20 and len(w.carried()) == k + 20
 
 
