@@ -128,6 +128,27 @@ static void silent_server_is_asked_for_its_version(void **state)
 	assert_int_equal(b.troubles, 0);
 }
 
+/* Pods and SmcMesh: when the server is back it is asked for its version. */
+static void eager_watch_asks_for_the_version_after_trouble(void **state)
+{
+	struct fake_conn *c;
+
+	b.eager = true;
+	open_at("/api/v1/things", "a=b", false, false);
+	fake_drop(stream_two());
+	/* the control, a version that did not go back */
+	reply_list(fake_wait(&b.api, "/api/v1/things?limit=1 HTTP"), 11, "");
+	c = fake_wait(&b.api, WATCH "10");
+	fake_begin(c);
+	fake_event(c, "BOOKMARK", bookmark(12, false));
+	wait_for(&b.api, !kube_watch_problem(b.watch));
+	pass(60);
+	told("+d/a=1 +d/b=2 = ");
+	fake_drop(c);
+	reply_list(fake_wait(&b.api, "/api/v1/things?limit=1 HTTP"), 11, "");
+	fake_wait(&b.api, STREAM);
+}
+
 /* ---- writes of ours ------------------------------------------------------ */
 
 static void changed(void *arg)
@@ -220,6 +241,7 @@ int main(void)
 		TEST(lower_bookmark_lists_all_anew),
 		TEST(versions_that_always_go_back_are_listed_once_a_minute),
 		TEST(silent_server_is_asked_for_its_version),
+		TEST(eager_watch_asks_for_the_version_after_trouble),
 		TEST(write_with_a_lower_version_lists_all_anew),
 		TEST(other_writes_list_nothing),
 		TEST(write_below_the_last_one_lists_all_anew),

@@ -493,7 +493,7 @@ static void one_reason_is_said_once(void **state)
 	wait_for(&b.api, world());
 	fake_die(&b.api);
 	/* In the end all of them were refused. */
-	wait_for(&b.api, says("cannot watch pods, watch namespaces, "
+	wait_for(&b.api, says("cannot list pods, watch namespaces, "
 			      "watch smcmeshes.smcmesh.io, "
 			      "watch asmmeshconfigs.istio.alibabacloud.com: "
 			      "Connection refused (http://"));

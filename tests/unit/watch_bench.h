@@ -12,11 +12,10 @@ static struct bench {
 	struct fake api;
 	struct kube_client *client;
 	struct kube_watch *watch;
-	struct kube_watch_options opt;
 	/* "+ns/name=uid", "-...", "=" for synced, in order */
 	struct buf log;
 	unsigned int synced, troubles;
-	bool close_in_put, close_in_synced;
+	bool close_in_put, close_in_synced, eager;
 } b;
 
 static inline int up(void **state)
@@ -104,6 +103,7 @@ static inline struct kube_watch *open_one(const char *path, const char *field,
 		.what = "things",
 		.field_selector = field,
 		.optional = optional,
+		.eager = b.eager,
 		.metadata_only = metadata_only,
 		.on_put = on_put,
 		.on_delete = on_delete,

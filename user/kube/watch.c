@@ -253,7 +253,7 @@ static int make_path(const struct kube_watch *w, unsigned int seconds,
 		first_page(w, out);
 		break;
 	case PROBE:
-		buf_printf(out, "%s?limit=1%s", w->path, w->selectors);
+		buf_printf(out, "%s?limit=1", w->path);
 		break;
 	case WATCH:
 		buf_printf(out, "%s?%s=%u&resourceVersion=%s%s", w->path,
@@ -308,6 +308,10 @@ static void watch_start(struct kube_watch *w)
 	w->since = uv_now(kube_client_loop(w->client));
 	if (w->stage == WATCH && !w->version)
 		w->stage = STREAM;
+	/* The server may have been restored meanwhile. */
+	if (w->stage == WATCH && w->opt.eager && w->away && !w->doubted &&
+	    !w->probed)
+		w->stage = PROBE;
 	w->doubted &= w->stage == WATCH || w->stage == PROBE;
 	w->patience_ms = SILENT_MS + kube_dice(SILENT_MS / 10);
 	if (w->stage == STREAM || w->stage == PLAIN)

@@ -29,7 +29,8 @@ struct kube_watch_options {
 	bool optional;	    /* a CRD's: it may not be installed */
 	bool metadata_only; /* PartialObjectMetadata instead of whole objects */
 	/* It is cheap to serve: while the server fails this watch asks every
-	 * few seconds, others up to half a minute: kube_watch_server_back(). */
+	 * few seconds, others up to half a minute: kube_watch_server_back().
+	 * When it is back it is asked for its version first. */
 	bool eager;
 	unsigned int
 		first_ms; /* at most so long it waits at first, by chance */

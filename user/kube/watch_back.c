@@ -8,6 +8,7 @@
  *
  * A server of today sends no such bookmark. But then it is silent, and a
  * doubted watch that ended without a byte asks for a list of one object: PROBE.
+ * So do the eager ones when the server is back after any trouble.
  */
 #include "kube/watch_impl.h"
 
@@ -87,6 +88,7 @@ void watch_probed(struct kube_watch *w, const char *body, size_t len)
 	} else if (!watch_is_back(w, meta.version) ||
 		   !kube_watches_anew(w->client, w->what)) {
 		w->doubted = false;
+		w->probed = true;
 		watch_heard(w);
 		w->steps->start(w);
 	}

@@ -46,6 +46,7 @@ struct kube_watch {
 	/* The last call fell silent. The next one is short, so that the server
 	 * must say something, if only that it is over. */
 	bool doubted;
+	bool probed;		  /* since the last failure */
 	unsigned int patience_ms; /* so long it may be silent otherwise */
 	unsigned int failures, absent;
 	bool unreached;	 /* the last call found nobody */

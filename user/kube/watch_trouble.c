@@ -65,6 +65,7 @@ bool watch_later(struct kube_watch *w, enum stage stage)
 	watch_stop_call(w);
 	w->begun = false;
 	w->away = true;
+	w->probed = false;
 	w->told = kube_retry_after(w->client);
 	w->unreached = kube_unreached(w->client);
 	w->stage = stage;
