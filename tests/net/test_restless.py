@@ -79,6 +79,11 @@ while True:
 """
 
 
+# seconds: what a helper has, three times as much where it has no processor
+# (node/helper.h), and a program's start
+MOST = 1 + 3 + 1
+
+
 def sidecar(n):
     began = time.monotonic()
     got = nodectl("sidecar", 1337, netns=n)
@@ -96,7 +101,7 @@ def test_rules_of_others_that_change_all_the_time(netns):
         changer.kill()
         changer.wait()
     assert [got["result"] for got, _ in told] == [1] + [0] * 9, told
-    assert max(seconds for _, seconds in told) < 2, told
+    assert max(seconds for _, seconds in told) < MOST, told
 
 
 def test_a_table_that_takes_too_long(netns):
@@ -106,7 +111,7 @@ def test_a_table_that_takes_too_long(netns):
     n.run(["nft", "-f", "-"], stdin="table inet smcmesh { set s { type ipv4_addr; "
           f"elements = {{ {many} }}; }}; }}")
     got, seconds = sidecar(n)
-    assert got["result"] == -errno.ETIMEDOUT and seconds < 2, (got, seconds)
+    assert got["result"] == -errno.ETIMEDOUT and seconds < MOST, (got, seconds)
     assert "came to no end" in got["detail"], got
     n.run("nft delete table inet smcmesh")
     assert sidecar(n)[0]["result"] == 1
