@@ -15,6 +15,7 @@ import pytest
 
 from smclab import manifest, topo, wait_for
 from smclab.agents import SOCKET, Agent
+from smclab.crowd import hammering, stop
 from smclab.flows import become, ends, held, serve
 from smclab.mesh import two_pods
 from smclab.pins import PINS
@@ -114,6 +115,29 @@ def test_restart_interrupts_nothing(lab):
     # the old name cannot be chosen any more
     r = lab.a.run(f"sysctl -w net.smc.hs_ctrl={old}", check=False)
     assert r.rc != 0 and lab.ctrl(lab.a) == new
+
+
+def test_restart_whose_first_looks_find_no_processor(lab):
+    """What the agent before armed stays armed, and is looked at again."""
+    real = lab.agent.binary
+    lab.agent.stop()
+    lab.agent.binary = "/build/faults/smcmesh"
+    traffic = hammering(lab.a, f"{lab.b.v4}:7000", threads=2, pace=20000)
+    try:
+        # both pods, and the next time one of them
+        lab.agent.start(env={"SMCMESH_STARVED": "3"})
+        said = lab.agent.proc.output
+        assert re.findall("had no processor for the first .*, n=(.)", said) == [
+            "2", "1"], said
+        told = stop(traffic)
+        assert told["errors"] == told["tcp"] == 0 < told["smc"], (
+            told, lab.agent.why_tcp())
+    finally:
+        traffic.kill()
+        lab.agent.stop()
+        lab.agent.binary = real
+        lab.agent.start()
+    assert ends(lab.a, lab.b) == SMCD
 
 
 def test_pod_that_leaves_while_no_agent_runs(lab):

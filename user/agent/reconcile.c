@@ -524,8 +524,11 @@ void reconcile(struct agent *a)
 	a->counts.reconcile_seconds += (uv_hrtime() - start) / 1e9;
 	if (a->err) {
 		a->counts.reconciles_failed++;
-		log_err(a->err,
-			"reconcile: traffic stays as it was, the next one tries again");
+		if (a->err == -EAGAIN) /* looks_all() has said it */
+			looks_retry(a);
+		else
+			log_err(a->err,
+				"reconcile: traffic stays as it was, the next one tries again");
 		return;
 	}
 	a->counts.reconciles_ok++;

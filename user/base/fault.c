@@ -30,4 +30,12 @@ unsigned int fault_ms(unsigned int ms)
 
 	return n ? ms / n : ms;
 }
+
+bool fault_starved(void)
+{
+	static unsigned long passed;
+	const char *starved = getenv("SMCMESH_STARVED");
+
+	return starved && passed++ < strtoul(starved, NULL, 10);
+}
 #endif

@@ -4,13 +4,18 @@
  * in; a shipped binary has none. SMCMESH_FAULT=name[:n] in the environment
  * makes the n-th passage (default 1) of that point end the process by SIGKILL,
  * as the kernel's out-of-memory killer would. SMCMESH_HURRY=n makes waits that
- * ask fault_ms() how long they are n times shorter.
+ * ask fault_ms() how long they are n times shorter. SMCMESH_STARVED=n has the
+ * first n looks into namespaces end as if this machine had no processor for
+ * them.
  */
 #pragma once
+
+#include <stdbool.h>
 
 #ifdef SMCMESH_FAULTS
 void fault_point(const char *name);
 unsigned int fault_ms(unsigned int ms);
+bool fault_starved(void);
 #else
 static inline void fault_point(const char *name)
 {
@@ -20,5 +25,10 @@ static inline void fault_point(const char *name)
 static inline unsigned int fault_ms(unsigned int ms)
 {
 	return ms;
+}
+
+static inline bool fault_starved(void)
+{
+	return false;
 }
 #endif

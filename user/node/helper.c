@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -34,6 +35,14 @@ static struct child {
 } children[CHILDREN_MAX];
 
 static bool in_helper; /* this process is one */
+
+/*
+ * How long a helper's own helper had no processor, in milliseconds: the helper
+ * waits for that one, and its time is not counted either. One for each place,
+ * shared by who started the helpers, who reads them, and those.
+ */
+static long long *waited;
+static long long *own_waited; /* in a helper: its place; NULL: there is none */
 
 static long long now_ms(void)
 {
@@ -191,14 +200,25 @@ static long long had_no_processor(pid_t pid)
 		       : 0;
 }
 
-static bool is_over(const struct helper *h)
+static long long excused_ms(const struct helper *h)
+{
+	return h->late_ms + had_no_processor(children[h->place].pid) +
+	       (waited ? waited[h->place] : 0);
+}
+
+/* Return: 0: it has time left; -ETIMEDOUT; -ETIME. */
+static int is_over(const struct helper *h)
 {
 	long long over = now_ms() - h->begun_ms - h->timeout_ms;
 	long long most = (long long)h->timeout_ms * HELPER_EXCUSED;
+	long long excused;
 
-	if (over < 0 || over >= most)
-		return over >= 0;
-	return over >= h->late_ms + had_no_processor(children[h->place].pid);
+	if (over < 0)
+		return 0;
+	excused = excused_ms(h);
+	if (excused >= most)
+		return over >= most ? -ETIME : 0;
+	return over >= excused ? -ETIMEDOUT : 0;
 }
 
 /* Who should have waked up and did not had no processor either, as on a machine
@@ -267,6 +287,26 @@ static pid_t make_helper(void)
 	return in_helper ? _Fork() : fork();
 }
 
+/* Without memory for it a helper's helper has no more time than it itself. */
+static void begin_waited(int place)
+{
+	if (!waited)
+		waited = mmap(NULL, CHILDREN_MAX * sizeof(*waited),
+			      PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (waited == MAP_FAILED)
+		waited = NULL;
+	if (waited)
+		waited[place] = 0;
+}
+
+/* The helper's own helpers have places of their own. */
+static void end_waited(int place)
+{
+	own_waited = waited ? &waited[place] : NULL;
+	waited = NULL;
+}
+
 int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
 		 const void *arg, int timeout_ms)
 {
@@ -283,13 +323,16 @@ int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
 	out = ends[1];
 	if (fcntl(in, F_SETFL, O_NONBLOCK))
 		return -errno;
+	begin_waited(place);
 	/* A library's exit() in the helper would print what stdout holds. */
 	fflush(stdout);
 	pid = make_helper();
 	if (pid < 0)
 		return -errno;
-	if (!pid)
+	if (!pid) {
+		end_waited(place);
 		helper_main(netns, fn, arg, parent, out);
+	}
 	children[place].pid = pid;
 	*h = (struct helper){.fd = take_fd(in),
 			     .place = place,
@@ -302,12 +345,13 @@ int helper_take(struct helper *h, struct buf *answer)
 {
 	int err = read_more(h);
 
-	if (err == -EAGAIN && !is_over(h))
-		return err;
-	if (err == -EAGAIN)
-		err = -ETIMEDOUT;
-	if (!err)
+	if (err == -EAGAIN) {
+		err = is_over(h);
+		if (!err)
+			return -EAGAIN;
+	} else if (!err) {
 		err = take_answer(&h->raw, answer);
+	}
 	/* The one thing that the caller takes for "not yet". */
 	if (err == -EAGAIN)
 		err = -EIO;
@@ -323,13 +367,18 @@ void helper_stop(struct helper *h)
 int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
 	       int timeout_ms, struct buf *answer)
 {
+	long long before = own_waited ? *own_waited : 0;
 	struct helper h;
 	int err;
 
 	err = helper_start(&h, netns, fn, arg, timeout_ms);
 	if (err)
 		return err;
-	while ((err = helper_take(&h, answer)) == -EAGAIN)
+	while ((err = helper_take(&h, answer)) == -EAGAIN) {
 		wait_a_step(&h);
+		if (own_waited)
+			*own_waited = before +
+				      had_no_processor(children[h.place].pid);
+	}
 	return err;
 }

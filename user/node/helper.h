@@ -38,7 +38,8 @@ struct netns_ref {
  * In one namespace: enough for an emulated machine, and all that a pod which
  * makes it slow on purpose can hold up the agent for. What a helper, or whoever
  * waits for it, waits for a processor is not counted, up to so many times that:
- * a busy node says nothing of the pod, which would be disarmed for it.
+ * a busy node says nothing of the pod, which would be disarmed for it. Nor is
+ * what a helper's own helper waits for one.
  */
 #define HELPER_TIMEOUT_MS 1000
 #define HELPER_EXCUSED 3
@@ -90,9 +91,11 @@ void helper_stop(struct helper *h);
  *
  * Return: what @fn returned; -ENOENT: no such path, or another namespace than
  * the one that was looked up is there by now; -EINVAL: it is not a network
- * namespace; -ETIMEDOUT; -EIO: the helper ended without an answer; -EBUSY: too
- * many killed helpers have still not ended; or another errno. (A job's own
- * -EAGAIN arrives as -EIO.)
+ * namespace; -ETIMEDOUT: it took its time; -ETIME: this machine had no
+ * processor for it, for HELPER_EXCUSED times that, which says nothing of the
+ * namespace; -EIO: the helper ended without an answer; -EBUSY: too many killed
+ * helpers have still not ended; or another errno. (A job's own -EAGAIN arrives
+ * as -EIO.)
  */
 int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
 	       int timeout_ms, struct buf *answer) must_check;

@@ -248,6 +248,8 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 	if (err)
 		return err;
 	err = make_safe(job, &f);
+	if (err == -ETIME) /* nothing was found out */
+		return err;
 	if (!err && job->ref->pods)
 		err = check_forwards(&f, &addrs);
 	if (!err)

@@ -97,12 +97,13 @@ struct agent {
 	/* Of the last reconcile, and until the source changes: it points into
 	 * the source's world. */
 	struct mesh_plan plan;
-	bool looks_left;  /* work that the last reconcile put off... */
-	bool starts_left; /* ...and pods that are starting wait for it */
-	bool synced;	  /* one reconcile was done without an error */
-	bool swept;	  /* counters of pods that went before this agent */
-	bool took_over;	  /* from an agent of another ABI, or there was none */
-	bool unswept;	  /* open records are to be looked through */
+	bool looks_left;      /* work that the last reconcile put off... */
+	bool starts_left;     /* ...and pods that are starting wait for it */
+	bool synced;	      /* one reconcile was done without an error */
+	unsigned int starved; /* pods for which that was put off: looks.c */
+	bool swept;	      /* counters of pods that went before this agent */
+	bool took_over; /* from an agent of another ABI, or there was none */
+	bool unswept;	/* open records are to be looked through */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err; /* of the last reconcile */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include "base/fault.h"
+#include "base/log.h"
 #include "pods/waiting.h"
 
 /* How many namespaces are looked at in one go: a look is a process or two, and
@@ -13,6 +14,7 @@
  * it: the first look is at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
+#define STARVED_NS 30000000000ULL /* since the start */
 
 static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
@@ -121,6 +123,29 @@ static unsigned int looks_at_first(const struct agent *a)
 	return !a->synced && a->pods.n_adopted ? UINT_MAX : LOOKS_FIRST_MAX;
 }
 
+/*
+ * What the agent before us armed is known by its namespace, so a plan without
+ * that would disarm the pod. A first look that had no processor is done again
+ * before there is a plan at all; but new pods wait meanwhile, so not for ever.
+ */
+static int put_off(struct agent *a)
+{
+	unsigned int starved = 0, said = a->starved;
+
+	for (size_t i = 0; i < a->pods.n; i++)
+		starved += a->pods.v[i]->wanted && a->pods.v[i]->err == -ETIME;
+	if (!starved || a->synced || !a->pods.n_adopted ||
+	    uv_hrtime() - a->start_hrtime >= STARVED_NS)
+		return 0;
+	a->starved = starved;
+	if (starved != said)
+		log_warn(
+			0,
+			"this machine had no processor for the first look into pods, n=%u: what was armed stays as it is, and they are looked at again",
+			starved);
+	return -EAGAIN;
+}
+
 int looks_all(struct agent *a, const struct mesh_wants *wants)
 {
 	const unsigned int most = looks_at_first(a);
@@ -134,7 +159,7 @@ int looks_all(struct agent *a, const struct mesh_wants *wants)
 	if (first < most)
 		again = 0; /* armed pods can wait, these cannot */
 	look_at_those(a, wants, true, &again);
-	return 0;
+	return put_off(a);
 }
 
 /* ---- those that wait ----------------------------------------------------- */

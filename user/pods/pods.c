@@ -6,6 +6,7 @@
 #include "pods/locate.h"
 #include "pods/waiting.h"
 #include "base/array.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "mesh/late.h"
 #include "mesh/owners.h"
@@ -317,6 +318,9 @@ static void look_failed(struct pod *p, int err)
 	bool gone = err == -ENOENT || err == -EINVAL;
 
 	p->err = err;
+	/* what had no processor says nothing of the pod, however often */
+	if (p->facts.verified && err == -ETIME)
+		return;
 	if (!gone && p->facts.verified && ++p->failures <= FAILURES_MAX)
 		return;
 	facts_set(p, &nothing);
@@ -394,7 +398,7 @@ bool pod_look_due(const struct pod *p, const struct pod_how *how,
 
 void pod_pace(struct pod *p, int err, __u64 now)
 {
-	if (err != -ETIMEDOUT) {
+	if (err != -ETIMEDOUT && err != -ETIME) {
 		p->slow_until = p->slow_ms = 0;
 		return;
 	}
@@ -424,6 +428,8 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	p->differs |= p->cgroup_id != cgroup_id;
 	err = find_space(p, how, &at);
 	found = !err;
+	if (!err)
+		err = fault_starved() ? -ETIME : 0;
 	if (!err)
 		err = look(p, how, sidecar, &at, &facts)
 			      ?: text_set(&p->where, at.path);
