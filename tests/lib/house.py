@@ -4,6 +4,7 @@
 An arrow leads from a file to the file that defines a function or a table which it
 names; read as text, for a lint runs before there is anything built.
 """
+import functools
 import re
 
 # A room and those it may use, with all that those may. Whatever stands further
@@ -38,6 +39,7 @@ def below(room, seen=None):
     return seen
 
 
+@functools.cache
 def strip(text):
     return COMMENT.sub(" ", text)
 
@@ -64,6 +66,7 @@ def definitions(text):
     return public, own
 
 
+@functools.cache
 def declared(text):
     text = strip(text)
     return set(DECLARED.findall(text)).union(

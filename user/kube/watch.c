@@ -8,8 +8,7 @@
  *            if that is too large, from its store, whose first page it is
  *   PAGE     the next page of that
  *   WATCH    from where the last one ended
- *   PROBE    one object, to see whether the server's versions are what they
- * were
+ *   PROBE    one object, to see whether the server's versions went back
  *
  * There is always either a call under way or the timer running, never nothing.
  * While a call is awaited the timer is what gives it up.
@@ -47,11 +46,6 @@
 #define METADATA_OF ";g=meta.k8s.io;v=v1"
 
 static void watch_start(struct kube_watch *w);
-
-static void watch_start_event(uv_timer_t *timer)
-{
-	watch_start(timer->data);
-}
 
 /* ---- ends of calls ------------------------------------------------------- */
 
@@ -369,7 +363,6 @@ static int copy_options(struct kube_watch *w,
 
 static const struct watch_steps steps = {
 	.start = watch_start,
-	.start_event = watch_start_event,
 	.silence_event = watch_silence_event,
 };
 
@@ -390,8 +383,7 @@ int kube_watch_open(struct kube_client *c, const struct kube_watch_options *opt,
 	watch_heard(w);
 	uv_timer_init(kube_client_loop(c), &w->timer);
 	w->timer.data = w;
-	uv_timer_start(&w->timer, watch_start_event,
-		       fault_ms(kube_dice(opt->first_ms)), 0);
+	watch_start_in(w, kube_dice(opt->first_ms));
 	*out = w;
 	return 0;
 }

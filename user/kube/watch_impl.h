@@ -21,9 +21,9 @@ struct kube_watch;
 /* What watch.c does, for the files below it. */
 struct watch_steps {
 	void (*start)(struct kube_watch *w); /* ask now, as w->stage says */
-	/* of the timer, whose data is the watch */
-	uv_timer_cb start_event;   /* the same */
-	uv_timer_cb silence_event; /* nothing was heard for too long */
+	/* of the timer, whose data is the watch: nothing was heard for too
+	 * long */
+	uv_timer_cb silence_event;
 };
 
 struct kube_watch {
@@ -108,6 +108,9 @@ void watch_expect(struct kube_watch *w);
 
 /* watch_stop_call - Neither a call nor the timer is left. */
 void watch_stop_call(struct kube_watch *w);
+
+/* watch_start_in - Ask then, as w->stage says. */
+void watch_start_in(struct kube_watch *w, unsigned int ms);
 
 /* watch_later - Try again, at @stage. Return: was all well before? */
 bool watch_later(struct kube_watch *w, enum stage stage);

@@ -56,6 +56,18 @@ void watch_stop_call(struct kube_watch *w)
 	uv_timer_stop(&w->timer);
 }
 
+static void start_event(uv_timer_t *timer)
+{
+	struct kube_watch *w = timer->data;
+
+	w->steps->start(w);
+}
+
+void watch_start_in(struct kube_watch *w, unsigned int ms)
+{
+	uv_timer_start(&w->timer, start_event, fault_ms(ms), 0);
+}
+
 bool watch_later(struct kube_watch *w, enum stage stage)
 {
 	bool was_well = w->begun && watch_settled(w);
@@ -69,8 +81,7 @@ bool watch_later(struct kube_watch *w, enum stage stage)
 	w->told = kube_retry_after(w->client);
 	w->unreached = kube_unreached(w->client);
 	w->stage = stage;
-	uv_timer_start(&w->timer, w->steps->start_event,
-		       fault_ms(kube_again_ms(w->client, &w->failures)), 0);
+	watch_start_in(w, kube_again_ms(w->client, &w->failures));
 	return was_well;
 }
 
@@ -94,7 +105,7 @@ void watch_list_in(struct kube_watch *w, unsigned int ms)
 	w->begun = false;
 	w->failures = 0;
 	w->stage = STREAM;
-	uv_timer_start(&w->timer, w->steps->start_event, fault_ms(ms), 0);
+	watch_start_in(w, ms);
 }
 
 void watch_expired(struct kube_watch *w)
@@ -115,7 +126,7 @@ void kube_watch_again(struct kube_watch *w)
 	if (w->call)
 		return;
 	w->failures = 0;
-	uv_timer_start(&w->timer, w->steps->start_event, 0, 0);
+	watch_start_in(w, 0);
 }
 
 void kube_watch_server_back(struct kube_watch *w)

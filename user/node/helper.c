@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
+#include "base/clock.h"
 
 /* What goes over the pipe: this, then @len bytes. */
 struct answer_head {
@@ -46,10 +46,7 @@ static long long *own_waited; /* in a helper: its place; NULL: there is none */
 
 static long long now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+	return clock_now() / 1000000;
 }
 
 /* ---- in the helper ------------------------------------------------------- */

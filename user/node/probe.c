@@ -15,7 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
+#include "base/clock.h"
 #include "node/proc.h"
 
 #define RDMA_CM "/dev/infiniband/rdma_cm"
@@ -169,10 +169,7 @@ static void settle(struct asked *a, size_t i, int result)
 
 static __u64 now_us(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+	return clock_now() / 1000;
 }
 
 static void settle_whole(struct asked *a, size_t i, __u64 sent_us)

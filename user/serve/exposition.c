@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the TCP listener tells: /metrics, /healthz, /readyz. */
-#include <string.h>
 #include "serve/exposition.h"
 
+#include <string.h>
 #include "cluster/cluster.h"
 #include "serve/ready.h"
 #include "base/array.h"

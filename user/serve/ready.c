@@ -5,9 +5,9 @@
  * have no room) does not make the node unready; it has the reason. A node that
  * cannot do SMC has reached all there is to reach.
  */
-#include <string.h>
 #include "serve/ready.h"
 
+#include <string.h>
 #include "cluster/cluster.h"
 #include "pods/lease.h"
 
