@@ -18,7 +18,7 @@ static int digit(char c)
 
 int base64_decode(const char *text, struct buf *out)
 {
-	_buf_ struct buf made = {0};
+	_buf_ struct buf made = {};
 	unsigned int bits = 0, n = 0, padding = 0;
 
 	for (const char *p = text; *p; p++) {

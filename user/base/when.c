@@ -92,7 +92,7 @@ static bool parse_zone(const char **text, int *east)
 
 int when_parse(const char *text, long long *out)
 {
-	struct tm tm = {0};
+	struct tm tm = {};
 	int east;
 
 	if (!parse_date(&text, &tm) || (!skip(&text, 'T') && !skip(&text, 't')))

@@ -87,8 +87,7 @@ int abi_dirs_read(const char *root, struct abi_dirs *out)
 	int err;
 
 	err = pin_each(root, see_pin, &s);
-	if (!err)
-		err = pin_each_dir(root, see_dir, &s);
+	err = err ?: pin_each_dir(root, see_dir, &s);
 	if (!err && s.first)
 		err = dirs_add(out, root, 1);
 	if (out->n)
@@ -137,7 +136,7 @@ static int config_open(const char *dir, size_t size, void **value)
 	if (!*value)
 		return -ENOMEM;
 	err = bpf_map_lookup_elem(fd, &zero, *value);
-	return err ? err : take_fd(fd);
+	return err ?: take_fd(fd);
 }
 
 int abi_config(const char *dir, void *out, size_t size)

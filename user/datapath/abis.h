@@ -21,28 +21,28 @@ struct abi_dirs {
 
 /* abi_dir_set - The directories of @abi below @root, "BPFFS/smcmesh", whether
  * they are there or not. Return: 0 or -ENOMEM. */
-int must_check abi_dir_set(struct abi_dir *out, const char *root,
+must_check int abi_dir_set(struct abi_dir *out, const char *root,
 			   unsigned int abi);
 void abi_dir_free(struct abi_dir *d);
 
 /* abi_dirs_read - Those that are there: of ABI 1 when there is a pin of any
  * kind. Return: 0, also where @root is not there; or a negative errno. Free
  * with abi_dirs_free(), also after an error. */
-int must_check abi_dirs_read(const char *root, struct abi_dirs *out);
+must_check int abi_dirs_read(const char *root, struct abi_dirs *out);
 void abi_dirs_free(struct abi_dirs *dirs);
 
 /* abi_config - The first @size bytes of the row of @dir/smc_config, whatever
  * ABI made it. Return: 0; -ENOENT: no such pin; -EPROTO: it is another kind of
  * map, or shorter; or another negative errno. */
-int must_check abi_config(const char *dir, void *out, size_t size);
+must_check int abi_config(const char *dir, void *out, size_t size);
 
 /* abi_config_write - Replace these bytes, and leave what is behind them, which
  * an ABI later than ours may have. Return: as above. */
-int must_check abi_config_write(const char *dir, const void *first,
+must_check int abi_config_write(const char *dir, const void *first,
 				size_t size);
 
 /* abi_map_open - The map pinned as @dir/@name, if it has these sizes. Return: a
  * descriptor, close it; -ENOENT; -EPROTO: of other sizes; or another negative
  * errno. */
-int must_check abi_map_open(const char *dir, const char *name, __u32 key_size,
+must_check int abi_map_open(const char *dir, const char *name, __u32 key_size,
 			    __u32 value_size);

@@ -73,11 +73,10 @@ static void part_plan(struct apply *a, struct part *p)
 
 	err = map_read(a->dp->map_fd[p->id], &have);
 	p->rows = have.n;
-	if (!err)
-		err = wants_rows(a->dp, a->plan, &a->missing, p->id, &have,
-				 &want);
-	if (!err)
-		err = passes_make(p->id, &want, &have, &p->todo);
+	err = err
+		      ?: wants_rows(a->dp, a->plan, &a->missing, p->id, &have,
+				    &want);
+	err = err ?: passes_make(p->id, &want, &have, &p->todo);
 	if (err) /* half a difference is none */
 		passes_free(&p->todo);
 	note(a, err, "read", p->id);
@@ -169,8 +168,7 @@ static void put_config(struct apply *a, const struct smc_config *c)
 	err = bpf_map_lookup_elem(fd, &zero, &now);
 	if (!err && !memcmp(&now, c, sizeof(now)))
 		return;
-	if (!err)
-		err = bpf_map_update_elem(fd, &zero, c, BPF_ANY);
+	err = err ?: bpf_map_update_elem(fd, &zero, c, BPF_ANY);
 	note(a, err, "write", MAP_CONFIG);
 	a->did->changed += !err && !a->configured;
 	a->configured |= !err;
@@ -225,8 +223,7 @@ static void part_missing(struct apply *a, struct part *p)
 	if (!p->full)
 		return;
 	err = map_read(a->dp->map_fd[p->id], &have);
-	if (!err)
-		err = rows_diff(want, &have, &delta);
+	err = err ?: rows_diff(want, &have, &delta);
 	note(a, err, "read", p->id);
 	rows_free(&p->left);
 	p->left = delta.added;

@@ -52,8 +52,7 @@ static int selector_renew(struct datapath *dp)
 	err = object_load(dp, &set, &obj);
 	if (!err)
 		err = set.selector ? set.selector->enroll(dp, obj) : -ENOENT;
-	if (!err)
-		err = config_selectors(dp);
+	err = err ?: config_selectors(dp);
 	if (err)
 		return log_err(err, "register the selector again");
 	log_info("the selector had been unregistered; it is %s now",

@@ -52,9 +52,7 @@ int config_begin(struct datapath *dp)
 	if (!c.limits.buffers_node) /* nobody's setting: never written */
 		c.limits = limits_default();
 	c.uses &= ~SMC_USE_FOLLOWED; /* whoever followed did so by an agent */
-	if (!err)
-		err = config_selectors_of(dp, &c);
-	if (!err)
-		err = config_write(dp, &c);
+	err = err ?: config_selectors_of(dp, &c);
+	err = err ?: config_write(dp, &c);
 	return err ? log_err(err, "begin with smc_config") : 0;
 }

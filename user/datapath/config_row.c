@@ -41,7 +41,7 @@ int config_selectors(struct datapath *dp)
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	err = config_selectors_of(dp, &c);
-	return err ? err : config_write(dp, &c);
+	return err ?: config_write(dp, &c);
 }
 
 int config_use(struct datapath *dp, __u32 mask, __u32 uses)

@@ -78,8 +78,7 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 
 	for (__u32 slot = 0; fd >= 0 && !err && slot < SMC_PODS; slot++) {
 		err = counters_read(fd, slot, &c);
-		if (!err)
-			err = each_of(slot, &c, fn, arg);
+		err = err ?: each_of(slot, &c, fn, arg);
 	}
 	return err;
 }
@@ -109,7 +108,7 @@ int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
 		err = counters_clear(fd, slot);
 		did++;
 	}
-	return err ? err : did;
+	return err ?: did;
 }
 
 bool datapath_flows_evicted(struct datapath *dp)

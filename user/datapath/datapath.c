@@ -132,7 +132,7 @@ int datapath_ctrl_names_read(const struct datapath_options *opt, char ***out)
 	_datapath_ struct datapath *dp = NULL;
 	int err = datapath_new(opt, &dp);
 
-	return err ? err : hs_ctrl_names(dp, out);
+	return err ?: hs_ctrl_names(dp, out);
 }
 
 int datapath_retire_selectors(struct datapath *dp)
@@ -142,7 +142,7 @@ int datapath_retire_selectors(struct datapath *dp)
 
 	if (n > 0)
 		log_debug("retired older selectors n=%d", n);
-	return err ? err : ctrl_names_refresh(dp);
+	return err ?: ctrl_names_refresh(dp);
 }
 
 int datapath_abis(const struct datapath_options *opt, unsigned int *out,
@@ -153,9 +153,8 @@ int datapath_abis(const struct datapath_options *opt, unsigned int *out,
 	int err;
 
 	err = datapath_new(opt, &dp);
-	if (!err)
-		err = abi_dirs_read(dp->root, &dirs);
+	err = err ?: abi_dirs_read(dp->root, &dirs);
 	for (size_t i = 0; !err && i < dirs.n && i < room; i++)
 		out[i] = dirs.v[i].abi;
-	return err ? err : (int)dirs.n;
+	return err ?: (int)dirs.n;
 }

@@ -95,7 +95,7 @@ static int open_public(const struct abi_dir *at, enum map_id id, int *fd,
 	rows->key_size = info.key_size;
 	rows->value_size = info.value_size;
 	err = map_read(*fd, rows);
-	return err ? err : 1;
+	return err ?: 1;
 }
 
 /* Rows of shared namespaces stay: they let sockets pass that are not ours. */

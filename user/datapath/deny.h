@@ -16,7 +16,7 @@ struct kept {
 
 /* kept_find - The maps that programs of our selectors use. Return: 0 or a
  * negative errno. Free with kept_free(), also after an error. */
-int must_check kept_find(struct kept *out);
+must_check int kept_find(struct kept *out);
 void kept_free(struct kept *kept);
 bool is_kept(const struct kept *kept, __u32 map_id);
 
@@ -27,4 +27,4 @@ bool is_kept(const struct kept *kept, __u32 map_id);
  * our business.
  * Return: 0 or the first negative errno, logged.
  */
-int must_check deny_everything(const struct abi_dir *at);
+must_check int deny_everything(const struct abi_dir *at);

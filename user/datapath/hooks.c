@@ -254,8 +254,7 @@ int datapath_arm(struct datapath *dp)
 	if (!can_arm(dp) || dp->hooks == HOOKS_ARMED)
 		return 0;
 	err = attach_armed(dp);
-	if (!err)
-		err = pin_armed(dp);
+	err = err ?: pin_armed(dp);
 	dp->arm_failed = err;
 	if (err) {
 		detach_armed(dp, dp->hooks == HOOKS_GUARD ? LINK_GUARDS : 0);

@@ -103,7 +103,7 @@ static int update_pinned(struct datapath *dp, const char *name, int prog_fd)
 	if (!is_on_our_cgroup(dp, fd))
 		return -ESTALE;
 	err = bpf_link_update(fd, prog_fd, NULL);
-	return err ? err : take_fd(fd);
+	return err ?: take_fd(fd);
 }
 
 static int attach_cgroup(struct datapath *dp, const struct bpf_program *prog)
@@ -230,7 +230,7 @@ static int link_check(struct datapath *dp, size_t i)
 		err = link_attach(dp, i) ?: link_pin(dp, i);
 		if (!err)
 			log_info("attached %s again: its link had gone", name);
-		return err ? err : 1;
+		return err ?: 1;
 	}
 	there = pin_is(dp->link_dir, name, dp->link_fd[i]);
 	if (there == 1)

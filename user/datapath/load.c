@@ -53,8 +53,7 @@ static int prepare_maps(struct datapath *dp, struct bpf_object *obj, bool probe)
 			continue;
 		}
 		err = pin_path(path, dp->dir, bpf_map__name(map));
-		if (!err)
-			err = bpf_map__set_pin_path(map, path);
+		err = err ?: bpf_map__set_pin_path(map, path);
 		if (err)
 			return err;
 	}

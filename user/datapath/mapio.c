@@ -130,8 +130,7 @@ int map_read(int fd, struct rows *out)
 	err = read_batches(fd, out);
 	if (no_batches(err) && !out->n) {
 		err = bpf_map_get_info_by_fd(fd, &info, &len);
-		if (!err)
-			err = read_each(fd, out, 4 * (size_t)info.max_entries);
+		err = err ?: read_each(fd, out, 4 * (size_t)info.max_entries);
 	}
 	rows_sort(out);
 	return err;

@@ -12,7 +12,7 @@
  *       out (per-CPU maps: 8-byte slots for every possible CPU).
  * Return: 0 or a negative errno. Free with rows_free(), also after an error.
  */
-int must_check map_read(int fd, struct rows *out);
+must_check int map_read(int fd, struct rows *out);
 
 /*
  * map_write - Put the rows from @from up to but not including @to.

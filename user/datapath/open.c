@@ -219,10 +219,8 @@ static int adopt(struct datapath *dp)
 	int err;
 
 	err = take_map_fds(dp);
-	if (!err)
-		err = adopt_copy(dp);
-	if (!err)
-		err = config_begin(dp);
+	err = err ?: adopt_copy(dp);
+	err = err ?: config_begin(dp);
 	if (err)
 		return err;
 	err = others_quarantine(dp);
@@ -235,20 +233,16 @@ static int bring_up(struct datapath *dp)
 	int err;
 
 	err = others_find(dp);
-	if (!err)
-		err = adopt_check_pins(dp);
+	err = err ?: adopt_check_pins(dp);
 	if (err)
 		return err;
 	err = dirs_make(dp);
 	if (err)
 		return log_err(err, "make the directories of %s", dp->dir);
 	err = choose_links(dp, &set);
-	if (!err)
-		err = load_and_enroll(dp, &set, &dp->obj);
-	if (!err)
-		err = adopt(dp);
-	if (!err)
-		err = events_open(dp);
+	err = err ?: load_and_enroll(dp, &set, &dp->obj);
+	err = err ?: adopt(dp);
+	err = err ?: events_open(dp);
 	if (err)
 		return err;
 	dp->converter = choose_converter(&dp->features);
@@ -283,12 +277,9 @@ int datapath_open(const struct datapath_options *opt, struct datapath **out)
 		return 0;
 	}
 	err = require(fs, FEATURE_BTF, -EOPNOTSUPP);
-	if (!err)
-		err = require(fs, FEATURE_BPFFS, -ENOTDIR);
-	if (!err)
-		err = open_cgroup(dp, opt->cgroup);
-	if (!err)
-		err = bring_up(dp);
+	err = err ?: require(fs, FEATURE_BPFFS, -ENOTDIR);
+	err = err ?: open_cgroup(dp, opt->cgroup);
+	err = err ?: bring_up(dp);
 	if (!err)
 		*out = take_ptr(dp);
 	return err;
@@ -317,8 +308,7 @@ int datapath_read(const struct datapath_options *opt, struct datapath **out)
 	int err, found = 0;
 
 	err = datapath_new(opt, &dp);
-	if (!err)
-		err = adopt_check_version(dp);
+	err = err ?: adopt_check_version(dp);
 	for (size_t i = 0; !err && i < MAP_MAX; i++) {
 		dp->map_fd[i] = pin_open(dp->dir, map_rows[i].name, PIN_MAP);
 		if (dp->map_fd[i] >= 0)

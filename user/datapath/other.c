@@ -95,7 +95,7 @@ static int other_add(struct datapath *dp, unsigned int abi)
 		return -ENOMEM;
 	o->kind = abi == 1 ? &other_first : &other_later;
 	err = abi_dir_set(&o->at, dp->root, abi);
-	return err ? err : check_config(o);
+	return err ?: check_config(o);
 }
 
 int others_find(struct datapath *dp)
@@ -170,8 +170,7 @@ static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 
 	shape(id, &have);
 	err = map_read(fd, &have);
-	if (!err)
-		err = rows_diff(want, &have, &delta);
+	err = err ?: rows_diff(want, &have, &delta);
 	if (err)
 		return err;
 	if (!keep)
@@ -198,7 +197,7 @@ static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
 		*uses |= SMC_USE_PORTS;
 	if (rows.n && id == MAP_CIDR)
 		*uses |= SMC_USE_CIDRS;
-	return err ? err : replace(dp, id, &rows, false);
+	return err ?: replace(dp, id, &rows, false);
 }
 
 static int take_pods(struct datapath *dp, enum map_id id)
@@ -208,7 +207,7 @@ static int take_pods(struct datapath *dp, enum map_id id)
 
 	shape(id, &rows);
 	err = others_pods(dp, id, &rows);
-	return err ? err : replace(dp, id, &rows, true);
+	return err ?: replace(dp, id, &rows, true);
 }
 
 int others_rows(struct datapath *dp, __u32 *uses)
@@ -220,9 +219,8 @@ int others_rows(struct datapath *dp, __u32 *uses)
 	*uses = 0;
 	for (size_t i = 0; !err && i < array_size(ids); i++)
 		err = take_map(dp, ids[i], uses);
-	if (!err)
-		err = take_pods(dp, MAP_NETNS);
-	return err ? err : take_pods(dp, MAP_CGROUP);
+	err = err ?: take_pods(dp, MAP_NETNS);
+	return err ?: take_pods(dp, MAP_CGROUP);
 }
 
 /* Tell BPF that the map is to be asked. Nothing of ours runs when this is
@@ -255,7 +253,7 @@ static int put_quarantine(struct datapath *dp, const struct rows *rows)
 					  rows_key(rows, i), &q, BPF_NOEXIST);
 		err = err == -EEXIST ? 0 : err;
 	}
-	return err ? err : raise_quarantines(dp, rows->n, until);
+	return err ?: raise_quarantines(dp, rows->n, until);
 }
 
 int others_quarantine(struct datapath *dp)

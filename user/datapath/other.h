@@ -41,12 +41,12 @@ extern const struct other_kind other_later; /* that says we can read it */
  * Return: 0; -EPROTO: there is one that cannot be read, said with the way out;
  * or another negative errno, logged.
  */
-int must_check others_find(struct datapath *dp);
+must_check int others_find(struct datapath *dp);
 void others_free(struct datapath *dp);
 
 /* others_pods - Their rows of smc_netns or smc_cgroup, to @out, which has its
  * sizes. Sorted. Return: 0 or a negative errno. */
-int must_check others_pods(const struct datapath *dp, enum map_id id,
+must_check int others_pods(const struct datapath *dp, enum map_id id,
 			   struct rows *out);
 
 /*
@@ -57,15 +57,15 @@ int must_check others_pods(const struct datapath *dp, enum map_id id,
  * Return: 0; -ENOSPC: something that may deny found no room; or another
  * negative errno.
  */
-int must_check others_rows(struct datapath *dp, __u32 *uses);
+must_check int others_rows(struct datapath *dp, __u32 *uses);
 
 /* others_config - What the switch was, and so on. Return: 0; -ENOENT: there is
  * no other; or a negative errno. */
-int must_check others_config(const struct datapath *dp, struct smc_config *out);
+must_check int others_config(const struct datapath *dp, struct smc_config *out);
 
 /* others_quarantine - Take their peers in quarantine into ours, before it is
  * asked. Return: 0 or a negative errno. */
-int must_check others_quarantine(struct datapath *dp);
+must_check int others_quarantine(struct datapath *dp);
 
 /* others_hush - Ours are attached: drop the links of theirs that would record
  * or convert beside them. What only they have (the marks of an older sidecar
@@ -74,9 +74,9 @@ void others_hush(struct datapath *dp);
 
 /* other_rows - The rows of one of its maps whose sizes are ours, added to @out.
  * Return: 0, also where there is no such map; or a negative errno. */
-int must_check other_rows(const struct other *o, enum map_id id,
+must_check int other_rows(const struct other *o, enum map_id id,
 			  struct rows *out);
 
 /* other_map - One of its maps. Return: a descriptor, close it; -ENOENT; or
  * another negative errno. */
-int must_check other_map(const struct other *o, enum map_id id);
+must_check int other_map(const struct other *o, enum map_id id);

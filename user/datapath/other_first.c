@@ -210,7 +210,7 @@ static int open_counters(const struct other *o, struct rows *rows, int *cpus)
 	rows->key_size = sizeof(struct first_counter);
 	rows->value_size = *cpus * sizeof(__u64);
 	err = map_read(fd, rows);
-	return err ? err : take_fd(fd);
+	return err ?: take_fd(fd);
 }
 
 /* Where ours counts that. Return: its number, or SMC_COUNTERS_ROOM. */

@@ -233,11 +233,8 @@ int passes_make(enum map_id id, const struct rows *want,
 		.halfway = none,
 	};
 	err = rows_diff(want, have, &delta);
-	if (!err)
-		err = split(id, &delta.added, when_added, out->added);
-	if (!err)
-		err = split_changed(id, &delta.changed, have, out);
-	if (!err)
-		err = split(id, &delta.removed, when_removed, out->removed);
+	err = err ?: split(id, &delta.added, when_added, out->added);
+	err = err ?: split_changed(id, &delta.changed, have, out);
+	err = err ?: split(id, &delta.removed, when_removed, out->removed);
 	return err;
 }

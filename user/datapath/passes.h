@@ -28,7 +28,7 @@ void passes_free(struct passes *p);
  * passes_make - What makes @have into @want, both sorted and of the map @id.
  * Return: 0 or -ENOMEM. Free with passes_free(), also after -ENOMEM.
  */
-int must_check passes_make(enum map_id id, const struct rows *want,
+must_check int passes_make(enum map_id id, const struct rows *want,
 			   const struct rows *have, struct passes *out);
 
 /* row_less - The value that allows what both @have and @want do, and no more,

@@ -38,7 +38,7 @@ int datapath_path_told(const struct datapath *dp, struct smc_path_job *job)
 {
 	int err = job_run(dp, JOB_PATH_TOLD, job, sizeof(*job));
 
-	return err ? err : job->result;
+	return err ?: job->result;
 }
 
 int datapath_path_drop(const struct datapath *dp,

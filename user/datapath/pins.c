@@ -100,9 +100,8 @@ int pin_is(const char *dir, const char *name, int fd)
 	if (there < 0)
 		return there;
 	err = pin_id(fd, kind, &a);
-	if (!err)
-		err = pin_id(there, kind, &b);
-	return err ? err : a == b;
+	err = err ?: pin_id(there, kind, &b);
+	return err ?: a == b;
 }
 
 /* Where a pin is made before it takes its name. */

@@ -15,7 +15,7 @@
 enum pin_kind { PIN_OTHER = 0, PIN_MAP, PIN_LINK, PIN_PROG };
 
 /* pin_path - "@dir/@name" to @out. Return: 0 or -ENAMETOOLONG. */
-int must_check pin_path(char out[PATH_MAX], const char *dir, const char *name);
+must_check int pin_path(char out[PATH_MAX], const char *dir, const char *name);
 
 /*
  * pin_open - The object pinned as @dir/@name. The kernel hands out whatever is
@@ -23,17 +23,17 @@ int must_check pin_path(char out[PATH_MAX], const char *dir, const char *name);
  * Return: a descriptor, close it; -ENOENT: no such pin; -EMEDIUMTYPE: pinned,
  * but of another kind; or another negative errno.
  */
-int must_check pin_open(const char *dir, const char *name, enum pin_kind want);
+must_check int pin_open(const char *dir, const char *name, enum pin_kind want);
 
 /* pin_kind_of - What is behind a BPF descriptor. */
 enum pin_kind pin_kind_of(int fd);
 
 /* pin_id - The kernel's id of the object behind @fd. Return: 0 or errno. */
-int must_check pin_id(int fd, enum pin_kind kind, __u32 *id);
+must_check int pin_id(int fd, enum pin_kind kind, __u32 *id);
 
 /* pin_is - Is @dir/@name pinned, and the very object behind @fd?
  * Return: 1; 0: another one; -ENOENT: no such pin; or a negative errno. */
-int must_check pin_is(const char *dir, const char *name, int fd);
+must_check int pin_is(const char *dir, const char *name, int fd);
 
 /*
  * pin_put - Pin @fd as @dir/@name, in place of whatever was pinned there.
@@ -41,20 +41,20 @@ int must_check pin_is(const char *dir, const char *name, int fd);
  * bpffs has (simple_rename), and the old one drops its reference with that.
  * Return: 0 or a negative errno.
  */
-int must_check pin_put(int fd, const char *dir, const char *name);
+must_check int pin_put(int fd, const char *dir, const char *name);
 
 /* pin_drop - Remove a pin, and one half made by an agent that died in
  * pin_put(). Return: 1 removed, 0 was not there, or errno. */
 int pin_drop(const char *dir, const char *name);
 
 /* pin_dir_make - Make @dir, mode 0700, unless it is there. */
-int must_check pin_dir_make(const char *dir);
+must_check int pin_dir_make(const char *dir);
 
 /* pin_each - Call @fn for each name in @dir that is no directory; non-zero
  * stops and is returned. The names are read before the first call, so @fn may
  * remove them. Return: 0, also where @dir is not there; -ENOMEM; errno. */
 typedef int (*pin_fn)(const char *dir, const char *name, void *arg);
-int must_check pin_each(const char *dir, pin_fn fn, void *arg);
+must_check int pin_each(const char *dir, pin_fn fn, void *arg);
 
 /* pin_each_dir - The same for each directory in @dir. */
-int must_check pin_each_dir(const char *dir, pin_fn fn, void *arg);
+must_check int pin_each_dir(const char *dir, pin_fn fn, void *arg);

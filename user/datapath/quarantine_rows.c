@@ -54,5 +54,5 @@ int datapath_quarantine_clear(struct datapath *dp,
 	struct clearing c = {.fd = dp->map_fd[MAP_QUARANTINE], .peer = peer};
 	int err = datapath_each_quarantine(dp, clear_row, &c);
 
-	return err ? err : c.did;
+	return err ?: c.did;
 }

@@ -102,7 +102,7 @@ int datapath_pending_drop(const struct datapath *dp, __u64 cookie)
 	struct smc_pending_job job = {.cookie = cookie};
 	int err = job_run(dp, JOB_PENDING_DROP, &job, sizeof(job));
 
-	return err ? err : job.result;
+	return err ?: job.result;
 }
 
 int datapath_pending_counts(struct datapath *dp, __u32 *out)

@@ -149,7 +149,7 @@ int datapath_flow_close(struct datapath *dp, const struct smc_handshake *key,
 		return -ENOENT;
 	job.flow.closed = 1;
 	err = job_run(dp, JOB_FLOW_DROP, &job, sizeof(job));
-	return err ? err : job.result;
+	return err ?: job.result;
 }
 
 /* ---- events ---- */

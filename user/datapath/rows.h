@@ -18,10 +18,10 @@ struct rows {
 void rows_free(struct rows *r);
 
 /* rows_reserve - Make room for @n rows in all. Return: 0 or -ENOMEM. */
-int must_check rows_reserve(struct rows *r, size_t n);
+must_check int rows_reserve(struct rows *r, size_t n);
 
 /* rows_add - Append a copy of one row. Return: 0 or -ENOMEM. */
-int must_check rows_add(struct rows *r, const void *key, const void *value);
+must_check int rows_add(struct rows *r, const void *key, const void *value);
 
 /* rows_sort - Order by key (as memcmp() does); of rows with the same key one
  * stays. */
@@ -50,5 +50,5 @@ void rows_delta_free(struct rows_delta *d);
 
 /* rows_diff - What makes @have into @want, both sorted and of the same sizes.
  * Return: 0 or -ENOMEM. Free with rows_delta_free(), also after -ENOMEM. */
-int must_check rows_diff(const struct rows *want, const struct rows *have,
+must_check int rows_diff(const struct rows *want, const struct rows *have,
 			 struct rows_delta *out);

@@ -42,7 +42,7 @@ extern const struct selector selector_hs_ctrl;
 /* hs_ctrl_names - The names of every generation of ours that the kernel still
  * has, registered or not; NULL-terminated. Return: 0, also where the kernel has
  * no smc_hs_ctrl; or a negative errno. */
-int must_check hs_ctrl_names(struct datapath *dp, char ***out);
+must_check int hs_ctrl_names(struct datapath *dp, char ***out);
 
 /* The first that can be had is taken. NULL ends the table. */
 extern const struct selector *const selectors[];

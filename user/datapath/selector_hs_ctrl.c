@@ -330,8 +330,7 @@ static int hs_ids(struct datapath *dp, __u32 ids[SMC_SELECTORS])
 	int err;
 
 	err = abi_dirs_read(dp->root, &dirs);
-	if (!err)
-		err = ctrls_read(dp, &c);
+	err = err ?: ctrls_read(dp, &c);
 	if (err)
 		return err;
 	if (c.n)
@@ -358,8 +357,7 @@ static int hs_check(struct datapath *dp)
 	int err;
 
 	err = layout_read(dp);
-	if (!err)
-		err = ctrl_read(dp, dp->ctrl.map_fd, &now);
+	err = err ?: ctrl_read(dp, dp->ctrl.map_fd, &now);
 	if (err < 0)
 		return err;
 	if (!now.in_use)
@@ -369,7 +367,7 @@ static int hs_check(struct datapath *dp)
 	if (err == 1)
 		return 0;
 	if (err != -ENOENT)
-		return err ? err : -EEXIST;
+		return err ?: -EEXIST;
 	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
 	if (err)
 		return err;
@@ -426,7 +424,7 @@ static int hs_retire(struct datapath *dp)
 		else
 			dropped += did;
 	}
-	return err ? err : dropped;
+	return err ?: dropped;
 }
 
 static const struct ctrl *newest_in_use(const struct ctrls *c)

@@ -174,7 +174,7 @@ struct datapath {
 
 /* datapath_new - The state with its paths and nothing open: what open, read
  * and remove start from. Return: 0 or -ENOMEM. */
-int must_check datapath_new(const struct datapath_options *opt,
+must_check int datapath_new(const struct datapath_options *opt,
 			    struct datapath **out);
 void datapath_cleanup(struct datapath **dp);
 #define _datapath_ _cleanup_(datapath_cleanup)
@@ -188,7 +188,7 @@ int ctrl_names_refresh(struct datapath *dp);
 /* ---- open.c ---- */
 
 /* dirs_make - Make the directories of the pins. Return: 0 or errno. */
-int must_check dirs_make(const struct datapath *dp);
+must_check int dirs_make(const struct datapath *dp);
 
 /* ---- object.c ---- */
 
@@ -209,7 +209,7 @@ const struct bpf_program *object_program(const struct datapath *dp,
 
 /* job_run - Run one of our own programs; what it writes into @context comes
  * back there. Return: 0; -ENOSYS: it is not loaded; or a negative errno. */
-int must_check job_run(const struct datapath *dp, enum job_id id, void *context,
+must_check int job_run(const struct datapath *dp, enum job_id id, void *context,
 		       __u32 size);
 
 /* ---- load.c ---- */
@@ -227,26 +227,26 @@ struct load_set {
  * that says what is lost, and the others are loaded.
  * Return: 0 or a negative errno, logged.
  */
-int must_check object_load(struct datapath *dp, struct load_set *set,
+must_check int object_load(struct datapath *dp, struct load_set *set,
 			   struct bpf_object **out);
 
 /* ---- inherit.c ---- */
 
 /* adopt_check_version - Is what is pinned, if anything, of our ABI version?
  * Return: as adopt_check_pins(). */
-int must_check adopt_check_version(const struct datapath *dp);
+must_check int adopt_check_version(const struct datapath *dp);
 
 /* adopt_check_pins - May we adopt what is pinned? Maps that differ from ours in
  * their number of entries alone are noted in dp->resized. Return: 0; -EPROTO,
  * logged with the way out; or a negative errno, logged. Touches nothing. */
-int must_check adopt_check_pins(struct datapath *dp);
+must_check int adopt_check_pins(struct datapath *dp);
 
 /* adopt_is_resized - Is this map replaced by one of another size? */
 bool adopt_is_resized(const struct datapath *dp, const char *map);
 
 /* adopt_copy - Fill the new maps with what is in those they replace, before a
  * program uses them. Return: 0 or the first negative errno, logged. */
-int must_check adopt_copy(struct datapath *dp);
+must_check int adopt_copy(struct datapath *dp);
 
 /* adopt_finish - The new programs run: the new maps take over the pins, and
  * what has come to the old ones meanwhile. Errors are logged. */
@@ -275,11 +275,11 @@ void check_note(struct datapath *dp, struct check *c, const char *what,
 /* link_attach - Attach a loaded program. A tracing program runs beside the one
  * that is pinned, until link_pin(). Return: 0; -ENOENT: it is not loaded; or a
  * negative errno, logged. */
-int must_check link_attach(struct datapath *dp, size_t i);
+must_check int link_attach(struct datapath *dp, size_t i);
 
 /* link_pin - Pin it, in place of what is pinned. Return: 0 or a negative errno,
  * logged. */
-int must_check link_pin(struct datapath *dp, size_t i);
+must_check int link_pin(struct datapath *dp, size_t i);
 
 /* link_up - The two; what cannot be pinned is detached again. */
 int link_up(struct datapath *dp, size_t i);
@@ -325,42 +325,42 @@ void ration_up(struct datapath *dp);
 
 /* ration_forget - Of a slot that is nobody's, no limits of its own. Return: 0
  * or a negative errno. */
-int must_check ration_forget(const struct datapath *dp, __u32 slot);
+must_check int ration_forget(const struct datapath *dp, __u32 slot);
 
 /* ---- config_row.c ---- */
 
 /* config_write - Return: 0 or a negative errno. */
-int must_check config_write(const struct datapath *dp,
+must_check int config_write(const struct datapath *dp,
 			    const struct smc_config *c);
 
 /* config_selectors_of - Into @c, by which ids BPF is to know our selector.
  * Return: 0 or a negative errno. */
-int must_check config_selectors_of(struct datapath *dp, struct smc_config *c);
+must_check int config_selectors_of(struct datapath *dp, struct smc_config *c);
 
 /* config_selectors - Tell BPF by which ids it knows our selector: after one was
  * registered and before a namespace chooses it, and when namespaces have left
  * the older ones. Return: 0 or a negative errno. */
-int must_check config_selectors(struct datapath *dp);
+must_check int config_selectors(struct datapath *dp);
 
 /* config_use - Set those of the bits @mask (enum smc_use) that are in @uses,
  * clear the others of @mask. Return: 0 or a negative errno. */
-int must_check config_use(struct datapath *dp, __u32 mask, __u32 uses);
+must_check int config_use(struct datapath *dp, __u32 mask, __u32 uses);
 
 /* ---- config_begin.c ---- */
 
 /* config_begin - Say whose maps these are before anything relies on them. Where
  * another ABI's datapath is the one that runs, ours begins with what that one's
  * maps hold. Return: 0 or a negative errno, logged. */
-int must_check config_begin(struct datapath *dp);
+must_check int config_begin(struct datapath *dp);
 
 /* ---- counters.c ---- */
 
 /* counters_read - Of a pinned smc_counter of our layout, the counters of one
  * slot, summed over the CPUs. Return: 0 or a negative errno. */
-int must_check counters_read(int fd, __u32 slot, struct smc_counters *out);
+must_check int counters_read(int fd, __u32 slot, struct smc_counters *out);
 
 /* counters_clear - Set them to 0. Return: 0 or a negative errno. */
-int must_check counters_clear(int fd, __u32 slot);
+must_check int counters_clear(int fd, __u32 slot);
 
 /* counters_any - Is one of them not 0? */
 bool counters_any(const struct smc_counters *c);
@@ -373,21 +373,21 @@ _Static_assert(COUNTER_MARK >= SMC_COUNTER_MAX, "it has a place of its own");
 
 /* pods_read - The rows of smc_netns or smc_cgroup, sorted. Return: 0 or a
  * negative errno. */
-int must_check pods_read(const struct datapath *dp, enum map_id id,
+must_check int pods_read(const struct datapath *dp, enum map_id id,
 			 struct rows *out);
 
 /* flows_each - The rows of one map of flows. @fn returning non-zero stops and
  * is returned. Return: 0 or a negative errno. */
-int must_check flows_each(int fd, datapath_flow_fn fn, void *arg);
+must_check int flows_each(int fd, datapath_flow_fn fn, void *arg);
 
 /* events_open - Map the ring buffer. Return: 0 or a negative errno, logged. */
-int must_check events_open(struct datapath *dp);
+must_check int events_open(struct datapath *dp);
 
 /* ---- own_maps.c ---- */
 
 /* map_open_ours - The map pinned as @dir/@name, and what it is. Return: a
  * descriptor, -EMEDIUMTYPE: it is none of ours; or another negative errno. */
-int must_check map_open_ours(const char *dir, const char *name,
+must_check int map_open_ours(const char *dir, const char *name,
 			     struct bpf_map_info *info);
 
 /* map_pin_is_ours - Is @dir/@name a map of that name, or a selector of ours? It

@@ -35,7 +35,7 @@ static int drop_links(const struct other *o)
 
 	err = drop_link(o->at.link_dir, "sockproto", NULL);
 	fault_point("takeover:converter");
-	return err ? err : pin_each(o->at.link_dir, drop_link, NULL);
+	return err ?: pin_each(o->at.link_dir, drop_link, NULL);
 }
 
 static int hush_link(const char *dir, const char *name, void *arg)
@@ -118,8 +118,7 @@ static int take_slot(const struct datapath *dp, const struct other *o,
 	if (!err && !marks)
 		err = add(dp, slot, theirs, 1);
 	fault_point("takeover:added");
-	if (!err)
-		err = o->kind->forget(o, slot);
+	err = err ?: o->kind->forget(o, slot);
 	fault_point("takeover:forgotten");
 	return err;
 }
@@ -219,8 +218,7 @@ static int take_flows(struct datapath *dp, const struct other *o)
 
 	err = datapath_each_flow(dp, false, know, &t);
 	rows_sort(&t.known);
-	if (!err)
-		err = o->kind->flows(o, take_flow, &t);
+	err = err ?: o->kind->flows(o, take_flow, &t);
 	rows_free(&t.known);
 	if (t.lost)
 		log_warn(0, "no room for flows that were open, n=%u", t.lost);
@@ -267,13 +265,10 @@ static int take(struct datapath *dp, const struct other *o)
 
 	err = drop_links(o);
 	fault_point("takeover:links");
-	if (!err)
-		err = take_counters(dp, o);
-	if (!err)
-		err = take_flows(dp, o);
+	err = err ?: take_counters(dp, o);
+	err = err ?: take_flows(dp, o);
 	fault_point("takeover:taken");
-	if (!err)
-		err = drop_maps(o);
+	err = err ?: drop_maps(o);
 	if (err)
 		return log_err(err, "take over from ABI %u, in %s", o->at.abi,
 			       o->at.dir);

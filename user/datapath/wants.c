@@ -172,10 +172,8 @@ static int keep_flags(const struct datapath *dp, enum map_id id,
 	int err;
 
 	err = others_pods(dp, id, &theirs);
-	if (!err)
-		err = keep_shared(want, &theirs);
-	if (!err)
-		err = keep_shared(want, have);
+	err = err ?: keep_shared(want, &theirs);
+	err = err ?: keep_shared(want, have);
 	rows_sort(want);
 	keep_marks(want, &theirs);
 	keep_marks(want, have);

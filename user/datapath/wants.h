@@ -21,7 +21,7 @@ void missing_note(enum map_id id, const struct rows *rows,
  * @out: empty, with the map's sizes.
  * Return: 0 or a negative errno. Free @out with rows_free() also then.
  */
-int must_check wants_rows(const struct datapath *dp,
+must_check int wants_rows(const struct datapath *dp,
 			  const struct mesh_plan *plan,
 			  const struct missing *missing, enum map_id id,
 			  const struct rows *have, struct rows *out);

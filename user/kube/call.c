@@ -19,7 +19,7 @@
 static int add_header(struct kube_call *call, const char *name,
 		      const char *value)
 {
-	_buf_ struct buf line = {0};
+	_buf_ struct buf line = {};
 	struct curl_slist *more;
 
 	if (buf_printf(&line, "%s: %s", name, value))
@@ -41,7 +41,7 @@ static int fail(struct kube_call *call, int err, const struct buf *error)
 static int add_token(struct kube_call *call)
 {
 	const struct kube_config *config = &call->client->config;
-	_buf_ struct buf token = {0}, error = {0}, value = {0};
+	_buf_ struct buf token = {}, error = {}, value = {};
 	int err = 0;
 
 	if (config->token_file)
@@ -82,7 +82,7 @@ static int add_pem(struct kube_call *call, const struct kube_pem *pem,
 	struct curl_blob blob = {.data = pem->data.data,
 				 .len = pem->data.len,
 				 .flags = CURL_BLOB_COPY};
-	_buf_ struct buf text = {0}, error = {0};
+	_buf_ struct buf text = {}, error = {};
 	int err;
 
 	if (!blob.len && pem->file) {
@@ -164,7 +164,7 @@ static int set_transport(const struct kube_client *c, CURL *easy)
 static int set_request(struct kube_call *call, const struct kube_request *req)
 {
 	CURL *easy = call->easy;
-	_buf_ struct buf url = {0};
+	_buf_ struct buf url = {};
 
 	if (buf_printf(&url, "%s%s", call->client->base, req->path))
 		return -ENOMEM;
@@ -209,7 +209,7 @@ int call_prepare(struct kube_call *call, const struct kube_request *req)
  */
 int client_server_name(struct kube_client *c)
 {
-	_buf_ struct buf to = {0}, authority = {0};
+	_buf_ struct buf to = {}, authority = {};
 	char *host = NULL, *port = NULL, *base = NULL;
 	CURLU *url = curl_url();
 	int err = -ENOMEM;

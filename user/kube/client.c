@@ -100,7 +100,7 @@ static bool deliver_data(struct kube_client *c, struct kube_call *call)
 {
 	struct buf in = call->in;
 
-	call->in = (struct buf){0};
+	call->in = (struct buf){};
 	c->current = call;
 	call->data(&in, call->arg);
 	if (!c->current) {
@@ -116,7 +116,7 @@ static void deliver_end(struct kube_client *c, struct kube_call *call)
 	_buf_ struct buf body = call->in;
 	curl_off_t wait = 0;
 
-	call->in = (struct buf){0};
+	call->in = (struct buf){};
 	if (call->err || call->begun)
 		buf_drop(&body, body.len);
 	if (call->err)
@@ -501,7 +501,7 @@ unsigned int kube_again_ms(const struct kube_client *c, unsigned int *failures)
 
 static int client_init(struct kube_client *c, const struct kube_options *opt)
 {
-	_buf_ struct buf error = {0};
+	_buf_ struct buf error = {};
 	int err = kube_config_read(opt, &c->config, &error);
 
 	if (err) {

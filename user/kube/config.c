@@ -36,7 +36,7 @@ static int set_pem(struct kube_pem *pem, const char *file)
 
 static int set_path(char **out, const char *dir, const char *name)
 {
-	_buf_ struct buf path = {0};
+	_buf_ struct buf path = {};
 
 	buf_printf(&path, "%s/%s", dir, name);
 	*out = buf_take(&path);
@@ -50,7 +50,7 @@ static int from_pod(const struct kube_options *opt, struct kube_config *out,
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
 	const char *dir = opt->service_account ?: SERVICE_ACCOUNT;
-	_buf_ struct buf url = {0};
+	_buf_ struct buf url = {};
 
 	if (!host || !*host || !port || !*port) {
 		buf_printf(
@@ -169,7 +169,7 @@ static int check_files(const struct kube_config *c, struct buf *error)
 				     c->key.file};
 
 	for (size_t i = 0; i < array_size(files); i++) {
-		_buf_ struct buf content = {0};
+		_buf_ struct buf content = {};
 		int err = files[i] ? small_file_read(files[i], &content, error)
 				   : 0;
 
@@ -190,7 +190,7 @@ int kube_config_read(const struct kube_options *opt, struct kube_config *out,
 {
 	int err;
 
-	*out = (struct kube_config){0};
+	*out = (struct kube_config){};
 	err = gather(opt, out, error)
 		      ?: check_server(out, error) ?: check_files(out, error);
 	if (err == -ENOMEM && !error->len)
@@ -214,5 +214,5 @@ void kube_config_free(struct kube_config *c)
 	pem_free(&c->ca);
 	pem_free(&c->cert);
 	pem_free(&c->key);
-	*c = (struct kube_config){0};
+	*c = (struct kube_config){};
 }

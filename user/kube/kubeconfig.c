@@ -62,7 +62,7 @@ static int take_path(const struct file *f, yyjson_val *obj, const char *field,
 		     char **out)
 {
 	const char *slash = strrchr(f->path, '/'), *text;
-	_buf_ struct buf path = {0};
+	_buf_ struct buf path = {};
 	int got = get_text(f, obj, field, &text);
 
 	if (got <= 0)
@@ -200,7 +200,7 @@ int kubeconfig_read(const char *path, struct kube_config *out,
 {
 	struct file f = {.path = path, .error = error};
 	_doc_ yyjson_doc *doc = NULL;
-	_buf_ struct buf text = {0}, problem = {0};
+	_buf_ struct buf text = {}, problem = {};
 	yyjson_val *root;
 	int err = small_file_read(path, &text, error);
 

@@ -99,7 +99,7 @@ static bool lacks_version(int status, const char *body)
 static void refused(struct kube_watch *w, int err, int status, const char *body,
 		    size_t len)
 {
-	_buf_ struct buf problem = {0};
+	_buf_ struct buf problem = {};
 	const char *text;
 
 	kube_say(&problem, w->client, "GET", w->asked, err, status, body, len);
@@ -274,7 +274,7 @@ static int ask(struct kube_watch *w)
 {
 	unsigned int seconds =
 		w->doubted ? DOUBTED_S : WATCH_S + kube_dice(WATCH_S);
-	_buf_ struct buf path = {0};
+	_buf_ struct buf path = {};
 	struct kube_request req = {
 		.method = "GET",
 		.accept = accepted(w),
@@ -343,7 +343,7 @@ static void timer_closed(uv_handle_t *handle)
 static int copy_options(struct kube_watch *w,
 			const struct kube_watch_options *opt)
 {
-	_buf_ struct buf selectors = {0};
+	_buf_ struct buf selectors = {};
 
 	buf_printf(&selectors, "%s", "");
 	if (opt->field_selector) {

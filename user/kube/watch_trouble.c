@@ -152,7 +152,7 @@ void watch_fail_say(struct kube_watch *w, enum stage stage, const char *fmt,
 		    ...)
 {
 	char text[256];
-	_buf_ struct buf problem = {0};
+	_buf_ struct buf problem = {};
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -250,8 +250,8 @@ static int claim_node(struct draft *d, const struct mesh_node *node,
 
 static int collect(struct draft *d, struct claims *claims)
 {
-	_cleanup_(names_free) struct names nodes = {0};
-	_cleanup_(names_free) struct names ended = {0};
+	_cleanup_(names_free) struct names nodes = {};
+	_cleanup_(names_free) struct names ended = {};
 	const struct mesh_world *w = d->world;
 	int err = 0;
 
@@ -345,7 +345,7 @@ static void top_take(struct top *top, const struct bid *bid)
 	if (top->n && bid->created < top->v[0].created)
 		return;
 	if (top->n && bid->created > top->v[0].created)
-		*top = (struct top){0};
+		*top = (struct top){};
 	top->publishing |= bid->face != NULL;
 	if (top->n < 2)
 		top->v[top->n++] = *bid;
@@ -464,7 +464,7 @@ static int settle(struct draft *d, struct claim *v, const struct claim *end)
 {
 	const struct claim *host = v->host ? v : NULL;
 	struct claim *start = v;
-	struct top top = {0};
+	struct top top = {};
 	struct bid bid;
 	int err = 0;
 
@@ -479,16 +479,14 @@ static int settle(struct draft *d, struct claim *v, const struct claim *end)
 		err = lose(d, start, end);
 		return err || !top.publishing ? err : warn_tie(d, &top);
 	}
-	if (!err)
-		err = lose(d, start, top.v[0].v);
-	if (!err)
-		err = lose(d, top.v[0].v + top.v[0].n, end);
+	err = err ?: lose(d, start, top.v[0].v);
+	err = err ?: lose(d, top.v[0].v + top.v[0].n, end);
 	return err || !top.v[0].face ? err : add_endpoint(d, &top.v[0]);
 }
 
 int draft_endpoints(struct draft *d)
 {
-	_cleanup_(claims_free) struct claims claims = {0};
+	_cleanup_(claims_free) struct claims claims = {};
 	struct claim *v, *next, *end;
 	int err = collect(d, &claims);
 

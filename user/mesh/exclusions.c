@@ -73,7 +73,7 @@ static int add_pod(struct mesh_plan *plan, __u32 pod_id,
 {
 	int err = add_ports(plan, pod_id, SMC_ROLE_CLIENT, out);
 
-	return err ? err : add_ports(plan, pod_id, SMC_ROLE_SERVER, in);
+	return err ?: add_ports(plan, pod_id, SMC_ROLE_SERVER, in);
 }
 
 static int port_cmp(const void *a, const void *b)
@@ -98,8 +98,7 @@ int draft_exclusions(struct draft *d)
 	struct mesh_plan *plan = &d->plan;
 	int err = draft_cidrs(d);
 
-	if (!err)
-		err = add_pod(plan, 0, all, all);
+	err = err ?: add_pod(plan, 0, all, all);
 	for (size_t i = 0; i < plan->n_pods && !err; i++) {
 		const struct plan_pod *p = &plan->pods[i];
 

@@ -107,7 +107,7 @@ static int limit_parse(const char *part, size_t len,
 int mesh_pod_limits_parse(const char *text, struct mesh_pod_limits *out,
 			  char bad[32])
 {
-	struct mesh_pod_limits limits = {0};
+	struct mesh_pod_limits limits = {};
 
 	while (text) {
 		size_t len;
@@ -175,11 +175,11 @@ int draft_limits(struct draft *d)
 			continue;
 		err = settle(d, p->pod, "pending", p->pod->pending_max,
 			     mesh->pending_pod, &p->pending_max);
-		if (!err)
-			err = settle(d, p->pod, "connections",
-				     p->pod->connections_max,
-				     mesh->connections_pod,
-				     &p->connections_max);
+		err = err
+			      ?: settle(d, p->pod, "connections",
+					p->pod->connections_max,
+					mesh->connections_pod,
+					&p->connections_max);
 	}
 	return err;
 }

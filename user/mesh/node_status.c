@@ -12,7 +12,7 @@
 struct mesh_ready mesh_ready_from(const struct mesh_node *own)
 {
 	if (!own || !own->ready_since)
-		return (struct mesh_ready){0};
+		return (struct mesh_ready){};
 	return (struct mesh_ready){true, own->ready, own->ready_since};
 }
 
@@ -146,7 +146,7 @@ static int say(const struct mesh_host *host, const struct mesh_plan *plan,
 	       const struct tally *tally, struct mesh_publish *out)
 {
 	size_t n = out->n - out->n_claims;
-	_buf_ struct buf text = {0};
+	_buf_ struct buf text = {};
 	int why = why_not(host, plan);
 
 	out->ready = why < 0;
@@ -185,12 +185,11 @@ int mesh_publish(const struct mesh_host *host, const struct mesh_plan *plan,
 		 struct mesh_ready *ready, long long now,
 		 struct mesh_publish *out)
 {
-	struct mesh_publish made = {0};
-	struct tally tally = {0};
+	struct mesh_publish made = {};
+	struct tally tally = {};
 	int err = plan ? add_pods(&made, plan, armed, arg, &tally) : 0;
 
-	if (!err)
-		err = say(host, plan, &tally, &made);
+	err = err ?: say(host, plan, &tally, &made);
 	if (err) {
 		mesh_publish_free(&made);
 		return err;

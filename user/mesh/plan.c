@@ -356,27 +356,21 @@ static int warn_problems(struct draft *d)
 
 static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 {
-	_cleanup_(mesh_wants_free) struct mesh_wants wants = {0};
+	_cleanup_(mesh_wants_free) struct mesh_wants wants = {};
 	int err = spaces_make(d->world, &d->spaces);
 
-	if (!err)
-		err = draft_usable(d, seen, n_seen);
-	if (!err)
-		err = want_in(d->world, d->host, &d->spaces, &wants);
-	if (!err)
-		err = judge(d, &wants, seen, n_seen);
-	if (!err)
-		err = warn_problems(d);
-	if (!err)
-		err = draft_limits(d);
-	if (!err)
-		err = draft_places(d);
+	err = err ?: draft_usable(d, seen, n_seen);
+	err = err ?: want_in(d->world, d->host, &d->spaces, &wants);
+	err = err ?: judge(d, &wants, seen, n_seen);
+	err = err ?: warn_problems(d);
+	err = err ?: draft_limits(d);
+	err = err ?: draft_places(d);
 	if (!err && d->plan.enabled) {
 		err = draft_service_addrs(d);
-		err = err ? err : draft_listens(d);
-		err = err ? err : draft_endpoints(d);
-		err = err ? err : draft_externals(d);
-		err = err ? err : draft_services(d);
+		err = err ?: draft_listens(d);
+		err = err ?: draft_endpoints(d);
+		err = err ?: draft_externals(d);
+		err = err ?: draft_services(d);
 	}
 	if (err)
 		return err;
@@ -384,7 +378,7 @@ static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 	err = draft_denied(d, seen, n_seen);
 	if (has_cgroup_rows(&d->plan))
 		d->plan.shared_netns = d->host->netns_cookie;
-	return err ? err : draft_exclusions(d);
+	return err ?: draft_exclusions(d);
 }
 
 int mesh_plan(const struct mesh_world *w, const struct mesh_host *host,

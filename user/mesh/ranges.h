@@ -23,7 +23,7 @@ struct mesh_ranges {
  * mesh_ranges_set - The ports of the @n ranges at @v, in any order; what was in
  * @out is freed. Return: 0, or -ENOMEM with *@out untouched.
  */
-int must_check mesh_ranges_set(struct mesh_ranges *out,
+must_check int mesh_ranges_set(struct mesh_ranges *out,
 			       const struct mesh_range *v, size_t n);
 
 /* mesh_ranges_has - Is @port in @r? */
@@ -33,7 +33,7 @@ bool mesh_ranges_has(const struct mesh_ranges *r, __u16 port);
  * mesh_range_parse - "3306" or "8000-8999", the first not the larger one, no
  * blanks. Return: 0, or -EINVAL with *@out untouched.
  */
-int must_check mesh_range_parse(const char *text, size_t len,
+must_check int mesh_range_parse(const char *text, size_t len,
 				struct mesh_range *out);
 
 /*
@@ -43,7 +43,7 @@ int must_check mesh_range_parse(const char *text, size_t len,
  * Return: 0, -EINVAL, -E2BIG (more than MESH_RANGES_MAX parts) or -ENOMEM;
  * *@out untouched on failure.
  */
-int must_check mesh_ranges_parse(const char *text, struct mesh_ranges *out,
+must_check int mesh_ranges_parse(const char *text, struct mesh_ranges *out,
 				 char bad[32]);
 
 /*

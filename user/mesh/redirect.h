@@ -88,8 +88,8 @@ struct redirect_rule *redirects_rule(struct redirects *r, size_t chain);
 struct redirect_test *redirect_test_add(struct redirect_rule *rule);
 
 /* redirect_range_add - Return: 0 or -ENOMEM. */
-int redirect_range_add(struct redirect_test *test, __u32 first,
-		       __u32 last) must_check;
+must_check int redirect_range_add(struct redirect_test *test, __u32 first,
+				  __u32 last);
 
 enum redirect_answer {
 	REDIRECT_NONE,	  /* nothing there moves TCP that leaves */
@@ -116,5 +116,5 @@ struct redirect_pass {
  *
  * Return: 0 or -ENOMEM.
  */
-int redirects_judge(const struct redirects *r, int before,
-		    struct redirect_pass *out) must_check;
+must_check int redirects_judge(const struct redirects *r, int before,
+			       struct redirect_pass *out);

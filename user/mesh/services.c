@@ -67,7 +67,7 @@ int draft_service_addrs(struct draft *d)
 	if (!err && d->n_service_addrs)
 		qsort(d->service_addrs, d->n_service_addrs,
 		      sizeof(*d->service_addrs), addr_order);
-	return err ? err : collect_node_ports(d);
+	return err ?: collect_node_ports(d);
 }
 
 /* ---- hostPorts ------------------------------------------------------------
@@ -414,5 +414,5 @@ int draft_services(struct draft *d)
 	free(s.slices);
 	rows_merge(&d->plan);
 	draft_shared_addrs(d);
-	return err ? err : rows_fit(d);
+	return err ?: rows_fit(d);
 }

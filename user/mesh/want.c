@@ -43,7 +43,7 @@ static enum smc_reason why_not(const struct mesh_world *w,
 int want_in(const struct mesh_world *w, const struct mesh_host *host,
 	    const struct spaces *spaces, struct mesh_wants *out)
 {
-	struct mesh_wants wants = {0};
+	struct mesh_wants wants = {};
 	struct mesh_want *want;
 
 	for (size_t i = 0; i < w->n_pods; i++) {
@@ -68,10 +68,10 @@ int want_in(const struct mesh_world *w, const struct mesh_host *host,
 int mesh_want(const struct mesh_world *w, const struct mesh_host *host,
 	      struct mesh_wants *out)
 {
-	_cleanup_(spaces_free) struct spaces spaces = {0};
+	_cleanup_(spaces_free) struct spaces spaces = {};
 	int err = spaces_make(w, &spaces);
 
-	return err ? err : want_in(w, host, &spaces, out);
+	return err ?: want_in(w, host, &spaces, out);
 }
 
 void mesh_wants_free(struct mesh_wants *wants)

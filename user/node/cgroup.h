@@ -18,12 +18,12 @@
  * table says.
  * Return: 0, -ENOENT: nowhere, or another errno. A path written to @path.
  */
-int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX]) must_check;
+must_check int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX]);
 
 /* cgroup_v1_mount - Where @proc's mount table has the v1 hierarchy with
  * @controller ("pids", "name=systemd"). Return: as above. */
-int cgroup_v1_mount(const char *proc, const char *controller,
-		    char path[CGROUP_PATH_MAX]) must_check;
+must_check int cgroup_v1_mount(const char *proc, const char *controller,
+			       char path[CGROUP_PATH_MAX]);
 
 /* cgroup_is_v2 - Is @path in a cgroup v2 file system? */
 bool cgroup_is_v2(const char *path);
@@ -33,14 +33,14 @@ bool cgroup_is_v2(const char *path);
  * Return: 0; -ENOENT: there is none (yet), also on a hybrid host whose kubelet
  * uses v1 only; or another errno.
  */
-int cgroup_find_pod(const char *root, const char *uid,
-		    char path[CGROUP_PATH_MAX]) must_check;
+must_check int cgroup_find_pod(const char *root, const char *uid,
+			       char path[CGROUP_PATH_MAX]);
 
 /*
  * cgroup_id - The 64-bit id of a directory, as bpf_get_current_cgroup_id() and
  * the kernel's cgroup->kn->id have it. Return: 0 or a negative errno.
  */
-int cgroup_id(const char *path, __u64 *out) must_check;
+must_check int cgroup_id(const char *path, __u64 *out);
 
 /* cgroup_populated - Is a process in the cgroup v2 directory @path, or below?
  * True also where that cannot be told. */

@@ -40,7 +40,7 @@ struct diag_smc {
  * diag_smc_list - Every SMC socket. Allocates *@out.
  * Return: count; -ENOENT: the kernel has no SMC diagnosis; or another errno.
  */
-int diag_smc_list(struct diag_smc **out) must_check;
+must_check int diag_smc_list(struct diag_smc **out);
 
 /* A TCP socket. */
 struct diag_tcp {
@@ -65,8 +65,8 @@ struct diag_tcp {
  * Return: 0, what @fn returned if not 0, or a negative errno.
  */
 typedef int (*diag_tcp_fn)(const struct diag_tcp *s, void *arg);
-int diag_tcp_each(__u32 states, bool bytes, diag_tcp_fn fn,
-		  void *arg) must_check;
+must_check int diag_tcp_each(__u32 states, bool bytes, diag_tcp_fn fn,
+			     void *arg);
 
 /* A TCP listener. */
 struct netns_listener {
@@ -82,7 +82,7 @@ struct netns_listener {
  * diag_tcp_listeners - Every TCP listener, also the inner sockets of SMC
  * listeners. Allocates *@out. Return: count or negative errno.
  */
-int diag_tcp_listeners(struct netns_listener **out) must_check;
+must_check int diag_tcp_listeners(struct netns_listener **out);
 
 /* diag_smc_listening - How many of @smc listen at @port. */
 size_t diag_smc_listening(const struct diag_smc *smc, size_t n, __u16 port);
@@ -93,8 +93,8 @@ size_t diag_smc_listening(const struct diag_smc *smc, size_t n, __u16 port);
  * @proc: asked only where an SMC and a TCP listener share a port.
  * Return: count in *@out, which it allocates; or negative errno.
  */
-int diag_late_listeners(const char *proc,
-			struct netns_listener **out) must_check;
+must_check int diag_late_listeners(const char *proc,
+				   struct netns_listener **out);
 
 /*
  * diag_without_smc - From the TCP listeners @tcp, drop the inner sockets of

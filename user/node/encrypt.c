@@ -70,5 +70,5 @@ int encrypt_find(char what[ENCRYPT_TEXT_MAX])
 
 	if (!err && !*what)
 		err = find_policy(what);
-	return err ? err : *what != '\0';
+	return err ?: *what != '\0';
 }

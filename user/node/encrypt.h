@@ -15,7 +15,7 @@
  * @what: then, "the WireGuard device wg0" or "an IPsec policy".
  * Return: 1 there is, 0 there is none, or a negative errno: not known.
  */
-int must_check encrypt_find(char what[ENCRYPT_TEXT_MAX]);
+must_check int encrypt_find(char what[ENCRYPT_TEXT_MAX]);
 
 struct nlmsghdr;
 

@@ -146,5 +146,5 @@ int forwards_find(const struct mesh_addrs *own, char what[FORWARDS_TEXT_MAX])
 	*what = '\0';
 	for (size_t i = 0; i < array_size(places) && !err && !*what; i++)
 		err = places[i](&f);
-	return err ? err : *what != '\0';
+	return err ?: *what != '\0';
 }

@@ -31,5 +31,5 @@
  * Loads no table of iptables-legacy that is not there.
  * Return: 1 there is, 0 there is none, or a negative errno: not known.
  */
-int must_check forwards_find(const struct mesh_addrs *own,
+must_check int forwards_find(const struct mesh_addrs *own,
 			     char what[FORWARDS_TEXT_MAX]);

@@ -13,9 +13,9 @@ struct forwards {
 
 /* Each looks in one place. Return: 0 with f->what set or not, or a negative
  * errno. A kernel that has no such place has nothing there. */
-int must_check forwards_nft(struct forwards *f);
-int must_check forwards_legacy(struct forwards *f);
-int must_check forwards_tc(struct forwards *f);
+must_check int forwards_nft(struct forwards *f);
+must_check int forwards_legacy(struct forwards *f);
+must_check int forwards_tc(struct forwards *f);
 
 /* forwards_is_own - Is @addr one of the namespace's, or loopback? */
 bool forwards_is_own(const struct forwards *f, const struct smc_addr *addr);

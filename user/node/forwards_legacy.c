@@ -135,8 +135,7 @@ static int look_at_family(struct forwards *f, const struct iptc_family *family)
 	if (err <= 0)
 		return err;
 	err = list_chains(&t);
-	if (!err)
-		err = reach(&t, CHAIN);
+	err = err ?: reach(&t, CHAIN);
 	while (err >= 0 && t.n_todo)
 		err = read_chain(&t, t.todo[--t.n_todo]->name);
 	free(t.todo);

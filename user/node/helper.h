@@ -70,15 +70,15 @@ struct helper {
  * the end of the time, until it says something else than -EAGAIN, or
  * helper_stop(). Or -EBUSY as below or another errno: nothing was started.
  */
-int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
-		 const void *arg, int timeout_ms) must_check;
+must_check int helper_start(struct helper *h, const struct netns_ref *netns,
+			    helper_fn fn, const void *arg, int timeout_ms);
 
 /*
  * helper_take - Has it answered?
  * Return: -EAGAIN: not yet; else as helper_run() says of it, and it is gone: no
  * call with @h any more.
  */
-int helper_take(struct helper *h, struct buf *answer) must_check;
+must_check int helper_take(struct helper *h, struct buf *answer);
 
 /* helper_stop - End one that was started, and forget its answer. */
 void helper_stop(struct helper *h);
@@ -97,5 +97,5 @@ void helper_stop(struct helper *h);
  * helpers have still not ended; or another errno. (A job's own -EAGAIN arrives
  * as -EIO.)
  */
-int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
-	       int timeout_ms, struct buf *answer) must_check;
+must_check int helper_run(const struct netns_ref *netns, helper_fn fn,
+			  const void *arg, int timeout_ms, struct buf *answer);

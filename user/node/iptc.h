@@ -57,9 +57,9 @@ extern const struct iptc_family iptc_families[IPTC_FAMILIES];
  * Return: 1 with *@h, which f->close() frees; 0: there is none; or a negative
  * errno.
  */
-int iptc_open(const struct iptc_family *f, struct xtc_handle **h, char *detail,
-	      size_t room) must_check;
+must_check int iptc_open(const struct iptc_family *f, struct xtc_handle **h,
+			 char *detail, size_t room);
 
 /* iptc_any - Is there one of either family? Return: 1, 0 or a negative errno.
  */
-int iptc_any(void) must_check;
+must_check int iptc_any(void);

@@ -127,9 +127,9 @@ int listens_find(const struct netns_ref *ref, const char *cgroup,
 	_buf_ struct buf answer = {};
 	int err = cgroup_ids_find(cgroup, &ids);
 
-	if (!err)
-		err = helper_run(ref, ports_in_netns, &ids, HELPER_TIMEOUT_MS,
-				 &answer);
+	err = err
+		      ?: helper_run(ref, ports_in_netns, &ids,
+				    HELPER_TIMEOUT_MS, &answer);
 	if (err)
 		return err;
 	return mesh_ports_set(out, (const __u16 *)answer.data,

@@ -16,8 +16,8 @@
  *
  * Return: 0 or a negative errno, *@out untouched.
  */
-int listens_find(const struct netns_ref *ref, const char *cgroup,
-		 struct mesh_ports *out) must_check;
+must_check int listens_find(const struct netns_ref *ref, const char *cgroup,
+			    struct mesh_ports *out);
 
 /* The ids of a pod's cgroups: its own, its containers', and what these made
  * below. */
@@ -28,7 +28,7 @@ struct cgroup_ids {
 
 /* cgroup_ids_find - Those of the directory @cgroup and all below it. Return: 0
  * or a negative errno. Free with cgroup_ids_free(), also after an error. */
-int cgroup_ids_find(const char *cgroup, struct cgroup_ids *ids) must_check;
+must_check int cgroup_ids_find(const char *cgroup, struct cgroup_ids *ids);
 void cgroup_ids_free(struct cgroup_ids *ids);
 
 /* cgroup_ids_has - Is @id among them? */

@@ -179,12 +179,9 @@ int local_find(struct local *out)
 	_cleanup_(local_free) struct local made = {}, more = {}, ipvs = {};
 	int err = list_routes(AF_INET, &made);
 
-	if (!err)
-		err = list_routes(AF_INET6, &more);
-	if (!err)
-		err = add_all(&made, &more);
-	if (!err)
-		err = list_services(&ipvs);
+	err = err ?: list_routes(AF_INET6, &more);
+	err = err ?: add_all(&made, &more);
+	err = err ?: list_services(&ipvs);
 	if (err)
 		return err;
 	local_without(&made, &ipvs);

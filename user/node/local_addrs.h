@@ -26,7 +26,7 @@ struct local {
  * local_find - Those of the caller's network namespace, to @out.
  * Return: 0, or a negative errno with nothing in @out. Free with local_free().
  */
-int must_check local_find(struct local *out);
+must_check int local_find(struct local *out);
 
 /* local_free - Safe on a zeroed struct; zeroes it. */
 void local_free(struct local *l);

@@ -115,8 +115,7 @@ static int set_ctrl(struct netns_facts *f, const struct netns_ref *ref,
 	 * offers through. */
 	if (strcmp(f->ctrl, ctrl)) {
 		err = ctrl_write(proc_of(ref), ctrl);
-		if (!err)
-			err = ctrl_read(proc_of(ref), f->ctrl);
+		err = err ?: ctrl_read(proc_of(ref), f->ctrl);
 	}
 	if (!err && strcmp(f->ctrl, ctrl))
 		err = -EIO;
@@ -252,8 +251,7 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 		return err;
 	if (!err && job->ref->pods)
 		err = check_forwards(&f, &addrs);
-	if (!err)
-		err = try_socket(&f);
+	err = err ?: try_socket(&f);
 	f.verified = !err;
 	err = note_identity(&f);
 	if (err)
@@ -289,7 +287,7 @@ static int gather(const struct prepare_job *job, struct netns_facts *out)
 	int err = helper_run(job->ref, prepare_in_netns, job, HELPER_TIMEOUT_MS,
 			     &answer);
 
-	return err ? err : take_facts(&answer, out);
+	return err ?: take_facts(&answer, out);
 }
 
 /* A proxy that is not known must not be armed: "any" would convert the
@@ -362,7 +360,7 @@ int netns_smc_list(const struct netns_ref *ref, struct diag_smc **out)
 	int err = helper_run(ref, list_in_netns, NULL, HELPER_TIMEOUT_MS,
 			     &answer);
 
-	return err ? err : take_rows(&answer, sizeof(**out), (void **)out);
+	return err ?: take_rows(&answer, sizeof(**out), (void **)out);
 }
 
 static int fallbacks_in_netns(const void *room, struct buf *answer)
@@ -444,8 +442,7 @@ static int release_ctrl(const struct netns_ref *ref, struct netns_released *r)
 	if (err || !strv_has(ref->ours, name))
 		return err;
 	err = ctrl_write(proc_of(ref), "");
-	if (!err)
-		err = ctrl_read(proc_of(ref), name);
+	err = err ?: ctrl_read(proc_of(ref), name);
 	if (!err && strv_has(ref->ours, name))
 		err = -EIO;
 	r->selector = !err;
@@ -533,7 +530,7 @@ static int left_in_netns(const void *ref, struct buf *answer)
 
 	l.rule = rule > 0;
 	buf_add(answer, &l, sizeof(l));
-	return err ? err : rule < 0 ? rule : 0;
+	return err ?: rule < 0 ? rule : 0;
 }
 
 int netns_left(const struct netns_ref *ref, struct netns_left *out)

@@ -61,9 +61,9 @@ struct netns_facts {
  * negative errno: no such namespace (-ENOENT), no answer. Free with
  * netns_facts_free().
  */
-int netns_prepare(const struct netns_ref *ref, const char *ctrl,
-		  const struct netns_sidecar *sidecar,
-		  struct netns_facts *out) must_check;
+must_check int netns_prepare(const struct netns_ref *ref, const char *ctrl,
+			     const struct netns_sidecar *sidecar,
+			     struct netns_facts *out);
 void netns_facts_free(struct netns_facts *f);
 
 /*
@@ -71,17 +71,17 @@ void netns_facts_free(struct netns_facts *f);
  * ours (any generation) is there and a trial socket could be made. The rules
  * are not looked at.
  */
-int netns_look(const struct netns_ref *ref, struct netns_facts *out) must_check;
+must_check int netns_look(const struct netns_ref *ref, struct netns_facts *out);
 
 /* netns_smc_list - Its SMC sockets. Allocates *@out, see diag_smc_list().
  * Return: count or negative errno. */
-int netns_smc_list(const struct netns_ref *ref,
-		   struct diag_smc **out) must_check;
+must_check int netns_smc_list(const struct netns_ref *ref,
+			      struct diag_smc **out);
 
 /* netns_smc_sockets - How many SMC sockets live there: 0 where the kernel has
  * no SMC; -ENOENT where it has, but no diagnosis of it. Return: count or
  * negative errno. */
-int netns_smc_sockets(const struct netns_ref *ref) must_check;
+must_check int netns_smc_sockets(const struct netns_ref *ref);
 
 /*
  * netns_guarded - Do SMC sockets live in any namespace that has a selector of
@@ -89,11 +89,11 @@ int netns_smc_sockets(const struct netns_ref *ref) must_check;
  * @proc, @ours: as in struct netns_ref.
  * Return: 1, 0, or a negative errno: not known.
  */
-int netns_guarded(const char *proc, char *const *ours) must_check;
+must_check int netns_guarded(const char *proc, char *const *ours);
 
 /* netns_fallbacks - Its fall-back counters, see smc_fallbacks(). */
-int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
-		    unsigned int room) must_check;
+must_check int netns_fallbacks(const struct netns_ref *ref,
+			       struct smc_fallback *out, unsigned int room);
 
 /* What netns_release() undid. */
 struct netns_released {
@@ -108,8 +108,8 @@ struct netns_released {
  * selector is kept, so is the rule: converted sockets still need it.
  * Return: 0, or the first negative errno; @out then says what was done before.
  */
-int netns_release(const struct netns_ref *ref, bool force,
-		  struct netns_released *out) must_check;
+must_check int netns_release(const struct netns_ref *ref, bool force,
+			     struct netns_released *out);
 
 /* What of ours a namespace has. */
 struct netns_left {
@@ -123,7 +123,7 @@ struct netns_left {
  * asked of every namespace again and again. Loads nothing of SMC.
  * Return: 0, or the first negative errno; @out then has what could be read.
  */
-int netns_left(const struct netns_ref *ref, struct netns_left *out) must_check;
+must_check int netns_left(const struct netns_ref *ref, struct netns_left *out);
 
 /*
  * netns_each - Every network namespace that can be found, each once: mounted in
@@ -137,4 +137,4 @@ int netns_left(const struct netns_ref *ref, struct netns_left *out) must_check;
  * Return: 0, what else @fn returned, or a negative errno.
  */
 typedef int (*netns_fn)(const struct place *at, void *arg);
-int netns_each(const char *proc, netns_fn fn, void *arg) must_check;
+must_check int netns_each(const char *proc, netns_fn fn, void *arg);

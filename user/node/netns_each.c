@@ -120,10 +120,8 @@ int netns_each(const char *proc, netns_fn fn, void *arg)
 	want_descriptors();
 	snprintf(host, sizeof(host), "%s/1/root" NETNS_DIR, e.proc);
 	err = visit_mounted(&e, NETNS_DIR);
-	if (!err)
-		err = proc_each(e.proc, visit_process, &e);
-	if (!err)
-		err = visit_mounted(&e, host);
+	err = err ?: proc_each(e.proc, visit_process, &e);
+	err = err ?: visit_mounted(&e, host);
 	let_go(&e);
 	return err;
 }

@@ -20,7 +20,7 @@ void nft_doc_free(yyjson_doc **doc);
 
 /* nft_open - Return: 0; -EPROTONOSUPPORT: no nf_tables in this kernel; or
  * another negative errno. Free with nft_free(). */
-int nft_open(struct nft_ctx **out) must_check;
+must_check int nft_open(struct nft_ctx **out);
 
 /*
  * nft_run - Run commands, JSON or nft's own language. libnftables says how it
@@ -28,21 +28,21 @@ int nft_open(struct nft_ctx **out) must_check;
  * @failure: the negative errno then; the first line of the words goes to
  * @detail, of @room bytes.
  */
-int nft_run(struct nft_ctx *nft, const char *commands, int failure,
-	    char *detail, size_t room) must_check;
+must_check int nft_run(struct nft_ctx *nft, const char *commands, int failure,
+		       char *detail, size_t room);
 
 /* nft_text - The answer to one command as nft prints it. *@text: until the next
  * command. Return: 0 or -EIO, as nft_run(). */
-int nft_text(struct nft_ctx *nft, const char *command, const char **text,
-	     char *detail, size_t room) must_check;
+must_check int nft_text(struct nft_ctx *nft, const char *command,
+			const char **text, char *detail, size_t room);
 
 /*
  * nft_json - The answer to JSON @commands. Free with nft_doc_free().
  * Return: 0; -EPROTO: it is no JSON (libnftables 1.0.6 prints that of a table
  * with flags); -EIO, as nft_run().
  */
-int nft_json(struct nft_ctx *nft, const char *commands, yyjson_doc **out,
-	     char *detail, size_t room) must_check;
+must_check int nft_json(struct nft_ctx *nft, const char *commands,
+			yyjson_doc **out, char *detail, size_t room);
 
 /* nft_objects - The array of objects in such an answer, or NULL. */
 yyjson_val *nft_objects(yyjson_doc *doc);

@@ -33,7 +33,7 @@ void nl_nft_init(struct nl_request *r, int what, __u8 family, __u16 flags);
  * Return: 0; -ENOENT: the kernel has no such bus; -ETIMEDOUT: no answer for
  * seconds; -EINTR: see nl_dump(); or the kernel's negative errno.
  */
-int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg) must_check;
+must_check int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg);
 
 /*
  * nl_dump - nl_talk() for a list, which the kernel gives in parts: one that
@@ -43,12 +43,12 @@ int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg) must_check;
  *
  * Return: as nl_talk(); -EINTR: it went on changing.
  */
-int nl_dump(int bus, struct nl_request *r, mnl_cb_t cb,
-	    void (*begin)(void *arg), void *arg) must_check;
+must_check int nl_dump(int bus, struct nl_request *r, mnl_cb_t cb,
+		       void (*begin)(void *arg), void *arg);
 
 /* nl_genl_id - The number of a generic netlink family. Return: that, -ENOENT
  * if the kernel has no such family, or another negative errno. */
-int nl_genl_id(const char *family) must_check;
+must_check int nl_genl_id(const char *family);
 
 /* nl_genl_init - Start a request of a generic netlink family. */
 void nl_genl_init(struct nl_request *r, int id, __u8 cmd, __u8 version,

@@ -75,7 +75,7 @@ static int visit_all(const void *arg, struct buf *answer)
 	int err = netns_each(job.proc, visit, &job);
 
 	buf_add(answer, job.v, job.n * sizeof(*job.v));
-	return err ? err : answer->err;
+	return err ?: answer->err;
 }
 
 int pending_ask(const char *proc, struct mesh_pending *v, size_t n)

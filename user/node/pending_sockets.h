@@ -12,7 +12,7 @@
  * @proc: NULL: /proc.
  * Return: 0, or a negative errno: nothing was told.
  */
-int pending_ask(const char *proc, struct mesh_pending *v, size_t n) must_check;
+must_check int pending_ask(const char *proc, struct mesh_pending *v, size_t n);
 
 /* pending_tell - Set v[].told of those of namespace @netns, of which @smc are
  * all SMC sockets (the pure part). */

@@ -25,13 +25,13 @@ struct place {
 
 /* place_open - Hold what is at @path now; whether it is a network namespace is
  * not looked at. Return: 0, or a negative errno with @out untouched. */
-int place_open(const char *path, struct place *out) must_check;
+must_check int place_open(const char *path, struct place *out);
 
 /* place_of - Hold the namespace of the process @id below @proc, whose directory
  * @dir is (proc_open()). Return: 0; -ESRCH: it has ended; or another negative
  * errno; @out is untouched then. */
-int place_of(const char *proc, int dir, const struct proc_id *id,
-	     struct place *out) must_check;
+must_check int place_of(const char *proc, int dir, const struct proc_id *id,
+			struct place *out);
 
 /* place_close - Let go; of PLACE_NONE nothing. */
 void place_close(struct place *p);

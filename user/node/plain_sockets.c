@@ -250,7 +250,7 @@ int plain_find(const struct netns_ref *ref, const struct mesh_records *asked,
 			     &answer);
 
 	memset(out, 0, sizeof(*out));
-	return err ? err : take_answer(&answer, out);
+	return err ?: take_answer(&answer, out);
 }
 
 struct mesh_socket plain_socket(const struct plain_flow *f)

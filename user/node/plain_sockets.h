@@ -52,8 +52,8 @@ struct plain {
  * records.
  * Return: 0 or a negative errno, @out is zeroed then. Free with plain_free().
  */
-int plain_find(const struct netns_ref *ref, const struct mesh_records *asked,
-	       struct plain *out) must_check;
+must_check int plain_find(const struct netns_ref *ref,
+			  const struct mesh_records *asked, struct plain *out);
 void plain_free(struct plain *p);
 
 /*
@@ -70,8 +70,8 @@ void plain_keep_owners(struct plain *p, const struct smc_owner *v, size_t n);
  * Return: how many were ended; -EOPNOTSUPP: this kernel cannot
  * (CONFIG_INET_DIAG_DESTROY); or another negative errno.
  */
-int plain_end(const struct netns_ref *ref, const struct plain_flow *v,
-	      size_t n) must_check;
+must_check int plain_end(const struct netns_ref *ref,
+			 const struct plain_flow *v, size_t n);
 
 /*
  * plain_without_smc - From the connections @v, drop the inner sockets of SMC

@@ -21,8 +21,8 @@
  * podspace_in - Among the processes in @dir, a pod's cgroup, and below.
  * Return: 0 with the namespace in @out; -ENOENT: no such process (yet).
  */
-int podspace_in(const char *proc, const char *dir,
-		struct place *out) must_check;
+must_check int podspace_in(const char *proc, const char *dir,
+			   struct place *out);
 
 /*
  * podspace_search - Among all processes: those whose cgroups name the pod (in
@@ -31,13 +31,13 @@ int podspace_in(const char *proc, const char *dir,
  * For rare use: it reads a file or two of each process.
  * Return: as above, or another negative errno.
  */
-int podspace_search(const char *proc, const char *uid,
-		    struct place *out) must_check;
+must_check int podspace_search(const char *proc, const char *uid,
+			       struct place *out);
 
 /*
  * podspace_again - The namespace of the process that was found before, if it
  * has lived on and is still the pod's.
  * Return: as above.
  */
-int podspace_again(const char *proc, const char *uid,
-		   const struct proc_id *process, struct place *out) must_check;
+must_check int podspace_again(const char *proc, const char *uid,
+			      const struct proc_id *process, struct place *out);

@@ -390,7 +390,7 @@ static int probe_all(const void *arg, struct buf *answer)
 	err = ask_all(job, v);
 	if (err == -EPERM)
 		err = ask_from_root(job, v);
-	return err ? err : buf_add(answer, v, job->n * sizeof(*v));
+	return err ?: buf_add(answer, v, job->n * sizeof(*v));
 }
 
 /* ---- for the agent ------------------------------------------------------- */

@@ -62,7 +62,7 @@ struct probe_host {
 
 /* probe_check - Can any path be probed here? Return: 0; -ENODEV: there is no
  * rdma_cm; or another negative errno. */
-int probe_check(const char *proc) must_check;
+must_check int probe_check(const char *proc);
 
 /*
  * probe_start - Ask all of these at once, by one helper, which goes from
@@ -76,8 +76,8 @@ int probe_check(const char *proc) must_check;
  * Return: 0; then call probe_take() when h->fd is readable, and again twice
  * @ms and a second later; or a negative errno: -E2BIG, or as helper_start().
  */
-int probe_start(struct helper *h, const struct probe_host *host,
-		const struct probe *v, size_t n, int ms) must_check;
+must_check int probe_start(struct helper *h, const struct probe_host *host,
+			   const struct probe *v, size_t n, int ms);
 
 /*
  * probe_take - What was answered, to result and us of @v, the same @n as above.
@@ -85,4 +85,4 @@ int probe_start(struct helper *h, const struct probe_host *host,
  * and @v untouched: -ENODEV: no rdma_cm on this machine (a module that is not
  * loaded: rdma_ucm); -EPERM: it may not be opened; or as helper_take().
  */
-int probe_take(struct helper *h, struct probe *v, size_t n) must_check;
+must_check int probe_take(struct helper *h, struct probe *v, size_t n);

@@ -24,7 +24,7 @@ static inline bool ns_same(const struct ns_id *a, const struct ns_id *b)
 }
 
 /* ns_of_path - Return: 0, or a negative errno. */
-int ns_of_path(const char *path, struct ns_id *out) must_check;
+must_check int ns_of_path(const char *path, struct ns_id *out);
 
 /* netns_own_cookie - SO_NETNS_COOKIE of the caller's network namespace; 0: this
  * kernel has none. */
@@ -46,18 +46,18 @@ struct proc_id {
  * fs/proc/base.c).
  * Return: a descriptor for openat(), or a negative errno.
  */
-int proc_open(const char *proc, pid_t pid) must_check;
+must_check int proc_open(const char *proc, pid_t pid);
 
 /* proc_start_of - proc_start() of the process whose directory is @dir. */
-long long proc_start_of(int dir) must_check;
+must_check long long proc_start_of(int dir);
 
 /* proc_ns_of - Namespace @kind ("net", "user") of the process whose directory
  * is @dir. */
-int proc_ns_of(int dir, const char *kind, struct ns_id *out) must_check;
+must_check int proc_ns_of(int dir, const char *kind, struct ns_id *out);
 
 /* proc_ns - Namespace @kind ("net", "user") of process @pid below @proc. */
-int proc_ns(const char *proc, pid_t pid, const char *kind,
-	    struct ns_id *out) must_check;
+must_check int proc_ns(const char *proc, pid_t pid, const char *kind,
+		       struct ns_id *out);
 
 /*
  * proc_file_beside - The path of another file of the same process.
@@ -76,7 +76,7 @@ int proc_each(const char *proc, proc_fn fn, void *arg);
 
 /* proc_start - When did @pid start? Ticks since boot, to compare by; or a
  * negative errno. */
-long long proc_start(const char *proc, pid_t pid) must_check;
+must_check long long proc_start(const char *proc, pid_t pid);
 
 /*
  * proc_holds_sockets - Which of these sockets has a process open as a file?

@@ -155,9 +155,8 @@ int rdma_list(struct rdma_device *out, unsigned int room)
 	err = nl_dump(NETLINK_RDMA, &r, take_device, forget_devices, &ids);
 	for (unsigned int i = 0; !err && i < ids.n; i++)
 		err = list_ports(&ids.v[i], &ports);
-	if (!err)
-		err = add_subnets(out, ports.n);
-	return err ? err : (int)ports.n;
+	err = err ?: add_subnets(out, ports.n);
+	return err ?: (int)ports.n;
 }
 
 bool rdma_usable(const struct rdma_device *dev)

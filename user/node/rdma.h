@@ -23,7 +23,7 @@ struct rdma_device {
  * @room: places in @out; ports beyond are left out.
  * Return: rows written, -ENOENT: no RDMA in the kernel, or another errno.
  */
-int rdma_list(struct rdma_device *out, unsigned int room) must_check;
+must_check int rdma_list(struct rdma_device *out, unsigned int room);
 
 /*
  * rdma_usable - Can sockets of this namespace use the port for SMC-R?

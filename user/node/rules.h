@@ -22,7 +22,7 @@ struct nft_ctx;
  * family inet? One message, without libnftables.
  * Return: 1, 0 (also where the kernel has no nf_tables), or a negative errno.
  */
-int rules_nft_any(const char *but) must_check;
+must_check int rules_nft_any(const char *but);
 
 /*
  * rules_nft_read - Append the chains of each table that has a nat output chain.
@@ -30,12 +30,12 @@ int rules_nft_any(const char *but) must_check;
  * @detail: a sentence for a person on failure; @room bytes.
  * Return: 0 or a negative errno.
  */
-int rules_nft_read(struct nft_ctx *nft, const char *own, struct redirects *out,
-		   char *detail, size_t room) must_check;
+must_check int rules_nft_read(struct nft_ctx *nft, const char *own,
+			      struct redirects *out, char *detail, size_t room);
 
 /* rules_legacy_read - Append its chains, where it has any. */
-int rules_legacy_read(struct redirects *out, char *detail,
-		      size_t room) must_check;
+must_check int rules_legacy_read(struct redirects *out, char *detail,
+				 size_t room);
 
 /* ---- parts, for tests ---------------------------------------------------- */
 
@@ -56,8 +56,8 @@ struct xt_infos {
 
 /* rules_nft_decode - rules_nft_read() of one table.
  * @objects: libnftables' list of it. */
-int rules_nft_decode(yyjson_val *objects, const struct xt_infos *xt,
-		     const char *own, struct redirects *out) must_check;
+must_check int rules_nft_decode(yyjson_val *objects, const struct xt_infos *xt,
+				const char *own, struct redirects *out);
 
 /* enum holds - Can a packet that leaves the pod, over TCP, match that? */
 enum holds { HOLDS_NO, HOLDS_MAYBE, HOLDS_YES };
@@ -66,8 +66,9 @@ enum holds { HOLDS_NO, HOLDS_MAYBE, HOLDS_YES };
  * rules_xt_match - Take what a match of xtables asks into @rule.
  * Return: 0 or -ENOMEM; *@holds: of all but the owner, which goes to the tests.
  */
-int rules_xt_match(struct redirect_rule *rule, const char *name, __u32 rev,
-		   const void *data, size_t len, enum holds *holds) must_check;
+must_check int rules_xt_match(struct redirect_rule *rule, const char *name,
+			      __u32 rev, const void *data, size_t len,
+			      enum holds *holds);
 
 /* rules_xt_moves - Does a target of that name change where a connection goes?
  * (Those that call nf_nat_setup_info() for the destination: xt_nat.c,

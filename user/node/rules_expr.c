@@ -99,8 +99,7 @@ static int add_ids(struct redirect_test *t, const char *op, yyjson_val *right)
 	if (!set)
 		return add_range(t, right);
 	yyjson_arr_foreach (set, i, n, val)
-		if (!err)
-			err = add_range(t, val);
+		err = err ?: add_range(t, val);
 	return err;
 }
 

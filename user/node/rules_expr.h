@@ -11,8 +11,8 @@
  * which families it is for.
  * Return: 0 or -ENOMEM; *@holds: of all but the owner.
  */
-int expr_match(yyjson_val *match, struct redirect_rule *rule,
-	       enum holds *holds) must_check;
+must_check int expr_match(yyjson_val *match, struct redirect_rule *rule,
+			  enum holds *holds);
 
 /* expr_asks_owner - Is skuid or skgid anywhere in that expression? */
 bool expr_asks_owner(yyjson_val *expr);

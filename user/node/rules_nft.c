@@ -410,7 +410,7 @@ int rules_nft_any(const char *but)
 	int err = list_tables(&all);
 
 	free(all.v);
-	return err ? err : all.n > 0;
+	return err ?: all.n > 0;
 }
 
 static bool has_output(yyjson_val *objects, const char *family,
@@ -453,12 +453,9 @@ static int read_table(struct nft_ctx *nft, const struct table *t,
 	_buf_ struct buf b = {};
 	int err = list_command(&b, family, t->name);
 
-	if (!err)
-		err = read_infos(t->family, t->name, &xt);
-	if (!err)
-		err = nft_json(nft, b.data, &doc, detail, room);
-	if (!err)
-		err = rules_nft_decode(nft_objects(doc), &xt, own, out);
+	err = err ?: read_infos(t->family, t->name, &xt);
+	err = err ?: nft_json(nft, b.data, &doc, detail, room);
+	err = err ?: rules_nft_decode(nft_objects(doc), &xt, own, out);
 	forget_infos(&xt);
 	if (err == -EPROTO)
 		snprintf(detail, room, "the table %s %s cannot be read", family,
@@ -474,8 +471,7 @@ int rules_nft_read(struct nft_ctx *nft, const char *own, struct redirects *out,
 	int err = nft_json(nft, "{\"nftables\":[{\"list\":{\"chains\":null}}]}",
 			   &chains, detail, room);
 
-	if (!err)
-		err = list_tables(&all);
+	err = err ?: list_tables(&all);
 	for (size_t i = 0; !err && i < all.n; i++)
 		for (size_t f = 0; !err && f < array_size(families); f++)
 			if (families[f].number == all.v[i].family &&

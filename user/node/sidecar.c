@@ -282,9 +282,8 @@ static int find_ours(struct nft_ctx **nft, char *detail, size_t room)
 	int err = nft_open(nft);
 	enum found found;
 
-	if (!err)
-		err = look(*nft, &found, &doc, detail, room);
-	return err ? err : found == OURS;
+	err = err ?: look(*nft, &found, &doc, detail, room);
+	return err ?: found == OURS;
 }
 
 static int left(const struct nft_job *job, struct bounded *b)
@@ -313,7 +312,7 @@ static int remove_ours(const struct nft_job *job, struct bounded *b)
 		return found;
 	err = nft_run(nft, "{\"nftables\":[{\"delete\":" TABLE_JSON "}]}", -EIO,
 		      b->detail, sizeof(b->detail));
-	return err ? err : 1;
+	return err ?: 1;
 }
 
 int sidecar_remove(void)
@@ -337,7 +336,7 @@ static int read_rules(const struct nft_job *job, struct nft_ctx **nft,
 	if (!err && job->nft)
 		err = rules_nft_read(*nft, SIDECAR_TABLE, out, b->detail,
 				     sizeof(b->detail));
-	return err ? err : rules_legacy_read(out, b->detail, sizeof(b->detail));
+	return err ?: rules_legacy_read(out, b->detail, sizeof(b->detail));
 }
 
 /* Rules decide where there are any. */
@@ -362,8 +361,7 @@ static int settle(const struct nft_job *job, struct bounded *b)
 	struct redirect_pass pass;
 	int err = read_rules(job, &nft, &rules, b);
 
-	if (!err)
-		err = redirects_judge(&rules, SIDECAR_PRIORITY, &pass);
+	err = err ?: redirects_judge(&rules, SIDECAR_PRIORITY, &pass);
 	if (!err && pass.answer == REDIRECT_UNKNOWN) {
 		snprintf(b->detail, sizeof(b->detail), "%s", pass.why);
 		err = -ENOTUNIQ;

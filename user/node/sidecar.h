@@ -69,16 +69,17 @@ struct sidecar_found {
  * read back, it is not what was asked for; or another errno: the rules cannot
  * be read. @out is zeroed then.
  */
-int sidecar_settle(const struct smc_owner *hint, struct sidecar_found *out,
-		   char *detail, size_t room) must_check;
+must_check int sidecar_settle(const struct smc_owner *hint,
+			      struct sidecar_found *out, char *detail,
+			      size_t room);
 
 /*
  * sidecar_left - Is our table there? Where none of that name is, as nearly
  * everywhere, one message tells. Return: 1, 0: it is not, or is not ours, or
  * the kernel has no nf_tables; or a negative errno.
  */
-int sidecar_left(void) must_check;
+must_check int sidecar_left(void);
 
 /* sidecar_remove - Return: 1 removed, 0 was not there or is not ours, or a
  * negative errno. No nf_tables in the kernel: 0. */
-int sidecar_remove(void) must_check;
+must_check int sidecar_remove(void);

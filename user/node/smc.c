@@ -111,7 +111,7 @@ int smc_ueid_add(const char *ueid)
 	err = smc_change(SMC_NETLINK_ADD_UEID, padded);
 	if (err == -EEXIST)
 		return 0;
-	return err ? err : 1;
+	return err ?: 1;
 }
 
 int smc_ueid_remove(const char *ueid)
@@ -135,7 +135,7 @@ int smc_ueid_remove(const char *ueid)
 	/* s390 says EAGAIN for "removed, and the SEID is on again". */
 	if (err == -EAGAIN)
 		err = 0;
-	return err ? err : 1;
+	return err ?: 1;
 }
 
 /* ---- devices ------------------------------------------------------------- */
@@ -231,7 +231,7 @@ int smc_loopback_present(void)
 		return err;
 	err = smc_dump(SMC_NETLINK_GET_DEV_SMCD, count_message, forget_count,
 		       &others);
-	return err ? err : !others;
+	return err ?: !others;
 }
 
 /* ---- buffers ------------------------------------------------------------- */
@@ -319,5 +319,5 @@ int smc_fallbacks(struct smc_fallback *out, unsigned int room)
 	int err = smc_dump(SMC_NETLINK_GET_FBACK_STATS, take_fallback,
 			   forget_fallbacks, &f);
 
-	return err ? err : (int)f.n;
+	return err ?: (int)f.n;
 }

@@ -21,17 +21,17 @@ struct smc_ueids {
 };
 
 /* smc_ueid_list - Return: 0 or negative errno. */
-int smc_ueid_list(struct smc_ueids *out) must_check;
+must_check int smc_ueid_list(struct smc_ueids *out);
 
 /* smc_ueid_has - Is @ueid among them? */
 bool smc_ueid_has(const struct smc_ueids *list, const char *ueid);
 
 /* smc_ueid_add - Return: 1 added, 0 was there, -ERANGE: the kernel's table of
  * four is full, -EINVAL, or another errno. */
-int smc_ueid_add(const char *ueid) must_check;
+must_check int smc_ueid_add(const char *ueid);
 
 /* smc_ueid_remove - Return: 1 removed, 0 was not there, or errno. */
-int smc_ueid_remove(const char *ueid) must_check;
+must_check int smc_ueid_remove(const char *ueid);
 
 struct smc_sys_info {
 	__u8 version, release; /* of SMC: 2, 1 is "SMC v2.1" */
@@ -40,10 +40,10 @@ struct smc_sys_info {
 };
 
 /* smc_sys_info - What the kernel's SMC says of itself. Return: 0 or errno. */
-int smc_sys_info(struct smc_sys_info *out) must_check;
+must_check int smc_sys_info(struct smc_sys_info *out);
 
 /* smc_loopback_present - Has SMC-D a loopback device? 1, 0 or errno. */
-int smc_loopback_present(void) must_check;
+must_check int smc_loopback_present(void);
 
 /*
  * smc_allocated - The memory of all SMC buffers of this machine, in use or kept
@@ -51,7 +51,7 @@ int smc_loopback_present(void) must_check;
  * not tell: 0.
  * Return: 0 or errno.
  */
-int smc_allocated(__u64 *bytes) must_check;
+must_check int smc_allocated(__u64 *bytes);
 
 /* A row of the kernel's fall-back counters: u16 there (they wrap), at most 36
  * codes for each side. */
@@ -66,4 +66,4 @@ struct smc_fallback {
  * @room: places in @out; rows beyond are left out. 72 are always enough.
  * Return: rows written, or negative errno.
  */
-int smc_fallbacks(struct smc_fallback *out, unsigned int room) must_check;
+must_check int smc_fallbacks(struct smc_fallback *out, unsigned int room);

@@ -50,9 +50,9 @@ static int translate_all(int dir, const struct owners_in *in,
 
 	for (size_t i = 0; !err && i < in->n; i++) {
 		err = translate_id(dir, "uid_map", in->v[i].uid, &v[i].uid);
-		if (!err)
-			err = translate_id(dir, "gid_map", in->v[i].gid,
-					   &v[i].gid);
+		err = err
+			      ?: translate_id(dir, "gid_map", in->v[i].gid,
+					      &v[i].gid);
 	}
 	return err;
 }

@@ -14,7 +14,7 @@
  *       (uid_m_show() and gid_m_show(), kernel/user_namespace.c).
  * Return: 0; -ERANGE: the namespace has no such ID; or another errno.
  */
-int uidmap_translate(const char *map, __u32 id, __u32 *out) must_check;
+must_check int uidmap_translate(const char *map, __u32 id, __u32 *out);
 
 /*
  * uidmap_owners - @v, as counted inside the pod whose network namespace is
@@ -32,5 +32,5 @@ int uidmap_translate(const char *map, __u32 id, __u32 *out) must_check;
  * Return: as uidmap_translate(); what @v is after an error is not said.
  * -ENOENT: the path leads nowhere, or to another namespace than @netns says.
  */
-int uidmap_owners(const struct netns_ref *netns, struct smc_owner *v,
-		  size_t n) must_check;
+must_check int uidmap_owners(const struct netns_ref *netns, struct smc_owner *v,
+			     size_t n);

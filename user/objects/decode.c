@@ -116,7 +116,7 @@ static bool group_matches(const struct kind *kind, const char *api_version)
 static int add_object(struct decoder *d, const struct kind *kind,
 		      yyjson_val *val)
 {
-	_cleanup_(buf_free) struct buf name = {0};
+	_buf_ struct buf name = {};
 	struct json_object o = {.notes = d->notes, .val = val};
 	const char *text = NULL;
 	int got;
@@ -208,8 +208,7 @@ static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
 		return 0;
 	}
 	yyjson_arr_foreach (items, i, n, val)
-		if (!err)
-			err = add_item(d, val, i, of, depth);
+		err = err ?: add_item(d, val, i, of, depth);
 	return err;
 }
 
@@ -276,12 +275,9 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 	if (!doc)
 		return broken(json, len, &bad, error);
 	err = check_root(yyjson_doc_get_root(doc), error);
-	if (!err)
-		err = add_item(&d, yyjson_doc_get_root(doc), 0, "", 0);
-	if (!err)
-		err = world_once(&d.world, notes);
-	if (!err)
-		err = notes->err;
+	err = err ?: add_item(&d, yyjson_doc_get_root(doc), 0, "", 0);
+	err = err ?: world_once(&d.world, notes);
+	err = err ?: notes->err;
 	if (err)
 		return err;
 	*out = d.world;

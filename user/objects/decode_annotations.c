@@ -63,8 +63,7 @@ static int read_enabled(const struct json_object *o,
 	int err;
 
 	err = read_switch(a, ENABLED, out, &first);
-	if (!err)
-		err = read_switch(a, ENABLED_ALIAS, out, &alias);
+	err = err ?: read_switch(a, ENABLED_ALIAS, out, &alias);
 	if (first != MESH_UNSET && alias != MESH_UNSET && first != alias)
 		json_say(&ignored, "the annotations " ENABLED
 				   " and " ENABLED_ALIAS " differ");
@@ -103,14 +102,13 @@ int annotations_read(const struct json_object *o, const struct annotations *a,
 {
 	int err = read_enabled(o, a, enabled);
 
-	if (!err)
-		err = read_ports(a, EXCLUDE_OUT, out);
-	return err ? err : read_ports(a, EXCLUDE_IN, in);
+	err = err ?: read_ports(a, EXCLUDE_OUT, out);
+	return err ?: read_ports(a, EXCLUDE_IN, in);
 }
 
 int decode_namespace(struct json_object *o, struct mesh_namespace *out)
 {
-	_cleanup_(mesh_namespace_free) struct mesh_namespace made = {0};
+	_cleanup_(mesh_namespace_free) struct mesh_namespace made = {};
 	struct json_object with = json_with(o, "it is no default of its pods");
 	struct annotations a = {.of = " of its Namespace"};
 	const char *name = "";

@@ -112,10 +112,8 @@ int decode_containers(const struct json_object *o, struct mesh_pod *pod)
 			  ?: read_id(o, "spec.securityContext.runAsGroup",
 				     &pods.gid);
 
-	if (!err)
-		err = read_list(o, "spec.initContainers", true, pods, pod);
-	if (!err)
-		err = read_list(o, "spec.containers", false, pods, pod);
+	err = err ?: read_list(o, "spec.initContainers", true, pods, pod);
+	err = err ?: read_list(o, "spec.containers", false, pods, pod);
 	/* A hostNetwork pod has no redirect: there a container of that name (a
 	 * gateway) is a program as any other. */
 	for (size_t i = 0; !err && !pod->host_network && i < pod->n_containers;

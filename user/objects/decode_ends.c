@@ -85,27 +85,25 @@ static int add_containers(const struct json_object *o, const char *key,
 	int err = 0;
 
 	yyjson_arr_foreach (yyjson_obj_get(spec, key), i, n, container)
-		if (!err)
-			err = add_ports(container, out);
+		err = err ?: add_ports(container, out);
 	return err;
 }
 
 static int read_host_ports(const struct json_object *o, struct mesh_pod *pod)
 {
-	_cleanup_(port_list_free) struct port_list list = {0};
+	_cleanup_(port_list_free) struct port_list list = {};
 	int err;
 
 	if (pod->host_network)
 		return 0;
 	err = add_containers(o, "containers", &list);
-	if (!err)
-		err = add_containers(o, "initContainers", &list);
-	return err ? err : mesh_ports_set(&pod->host_ports, list.v, list.n);
+	err = err ?: add_containers(o, "initContainers", &list);
+	return err ?: mesh_ports_set(&pod->host_ports, list.v, list.n);
 }
 
 int decode_ends(const struct json_object *o, struct mesh_pod *pod)
 {
 	int err = read_forwards(o, pod);
 
-	return err ? err : read_host_ports(o, pod);
+	return err ?: read_host_ports(o, pod);
 }

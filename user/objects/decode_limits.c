@@ -107,7 +107,7 @@ void decode_mesh_limits(const struct json_object *o, struct mesh_config *out)
 
 int decode_pod_limits(const struct annotations *a, struct mesh_pod *pod)
 {
-	struct mesh_pod_limits limits = {0};
+	struct mesh_pod_limits limits = {};
 	char bad[32] = "", expected[128];
 	const char *text;
 	bool said;

@@ -218,7 +218,7 @@ int decode_mesh(struct json_object *o, struct mesh_config *out)
 	read_recorder(o, out);
 	decode_mesh_limits(o, out);
 	err = read_cidrs(o, out);
-	return err ? err : read_exclude_ports(o, out);
+	return err ?: read_exclude_ports(o, out);
 }
 
 int decode_asm(struct json_object *o, struct mesh_config *out)
@@ -275,11 +275,9 @@ static int read_endpoint(const struct json_object *o, struct mesh_endpoint *out)
 	err = got ? read_ports(o, "ports", ports, "the port is ignored",
 			       &out->ports)
 		  : 0;
-	if (!err)
-		err = set_str(&out->ns, ns);
-	if (!err)
-		err = set_str(&out->pod, pod);
-	return err ? err : set_uid(&out->uid, uid, ns, pod);
+	err = err ?: set_str(&out->ns, ns);
+	err = err ?: set_str(&out->pod, pod);
+	return err ?: set_uid(&out->uid, uid, ns, pod);
 }
 
 static int read_endpoints(const struct json_object *o, struct mesh_node *node)
@@ -294,7 +292,7 @@ static int read_endpoints(const struct json_object *o, struct mesh_node *node)
 	yyjson_arr_foreach (list, i, n, val) {
 		struct json_object e = json_element(o, path, i, val,
 						    "the endpoint is left out");
-		_cleanup_(mesh_endpoint_free) struct mesh_endpoint made = {0};
+		_cleanup_(mesh_endpoint_free) struct mesh_endpoint made = {};
 		struct mesh_endpoint *slot;
 		int err;
 
@@ -420,7 +418,7 @@ static int read_version(const struct json_object *o, struct mesh_node *node)
 
 int decode_node(struct json_object *o, struct mesh_node *out)
 {
-	_cleanup_(mesh_node_free) struct mesh_node node = {0};
+	_cleanup_(mesh_node_free) struct mesh_node node = {};
 	const char *name = "", *boot_id = NULL;
 	int err;
 
@@ -432,12 +430,9 @@ int decode_node(struct json_object *o, struct mesh_node *out)
 	err = set_str(&node.name, name);
 	if (!err && boot_id)
 		err = set_str(&node.boot_id, boot_id);
-	if (!err)
-		err = read_version(o, &node);
-	if (!err)
-		err = read_ueids(o, &node);
-	if (!err)
-		err = read_endpoints(o, &node);
+	err = err ?: read_version(o, &node);
+	err = err ?: read_ueids(o, &node);
+	err = err ?: read_endpoints(o, &node);
 	if (err)
 		return err;
 	read_conditions(o, &node);

@@ -37,13 +37,13 @@ static int open_object(const char *kind, bool namespaced, yyjson_val *val,
 	int kube_decode_##name(yyjson_val *val, struct mesh_##type *out,    \
 			       struct buf *notes)                           \
 	{                                                                   \
-		_buf_ struct buf text = {0};                                \
+		_buf_ struct buf text = {};                                 \
 		struct json_object o;                                       \
 		int err;                                                    \
                                                                             \
 		memset(out, 0, sizeof(*out));                               \
 		err = open_object(kind, namespaced, val, notes, &text, &o); \
-		return err ? err : decode_##type(&o, out);                  \
+		return err ?: decode_##type(&o, out);                       \
 	}
 DECODER(pod, "Pod", pod, true)
 DECODER(smcnode, "SmcNode", node, false)
@@ -66,7 +66,7 @@ static int open_config(const char *kind, yyjson_val *val, struct buf *notes,
 int kube_decode_smcmesh(yyjson_val *val, struct mesh_config *config,
 			struct buf *notes)
 {
-	_buf_ struct buf text = {0};
+	_buf_ struct buf text = {};
 	struct json_object o;
 	int err = 0;
 
@@ -85,7 +85,7 @@ int kube_decode_smcmesh(yyjson_val *val, struct mesh_config *config,
 int kube_decode_asmmeshconfig(yyjson_val *val, struct mesh_config *config,
 			      struct buf *notes)
 {
-	_buf_ struct buf text = {0};
+	_buf_ struct buf text = {};
 	struct json_object o;
 	int err = 0;
 

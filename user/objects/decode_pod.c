@@ -84,7 +84,7 @@ static int read_hash(const struct annotations *a, struct mesh_pod *pod)
 static int read_common(const struct json_object *o, const struct annotations *a,
 		       struct mesh_pod *pod)
 {
-	struct mesh_default enabled = {0}, in = {0}, out = {0};
+	struct mesh_default enabled = {}, in = {}, out = {};
 	int err = annotations_read(o, a, &enabled, &in, &out);
 
 	pod->enabled = enabled.enabled;
@@ -115,11 +115,9 @@ static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 	/* Who may make pods may not choose a path of the node's. */
 	if (!err && !o->from_api)
 		err = read_netns(&a, pod);
-	if (!err)
-		err = read_hash(&a, pod);
-	if (!err)
-		err = decode_pod_limits(&a, pod);
-	return err ? err : read_proxy_uid(&a, pod);
+	err = err ?: read_hash(&a, pod);
+	err = err ?: decode_pod_limits(&a, pod);
+	return err ?: read_proxy_uid(&a, pod);
 }
 
 /* ---- identity, spec, status -----------------------------------------------
@@ -137,9 +135,8 @@ static int read_identity(const struct json_object *o, struct mesh_pod *pod)
 	    json_time(o, "metadata.creationTimestamp", &pod->created) < 0)
 		return -EINVAL;
 	err = set_str(&pod->ns, ns);
-	if (!err)
-		err = set_str(&pod->name, name);
-	return err ? err : set_uid(&pod->uid, uid, ns, name);
+	err = err ?: set_str(&pod->name, name);
+	return err ?: set_uid(&pod->uid, uid, ns, name);
 }
 
 /* A Node as the owner: a static pod, which nobody else can start again. */
@@ -247,21 +244,16 @@ static int read_addrs(const struct json_object *o, struct mesh_pod *pod)
 
 int decode_pod(struct json_object *o, struct mesh_pod *out)
 {
-	_cleanup_(mesh_pod_free) struct mesh_pod pod = {0};
+	_cleanup_(mesh_pod_free) struct mesh_pod pod = {};
 	int err;
 
 	o->consequence = "the Pod is left out";
 	err = read_identity(o, &pod);
-	if (!err)
-		err = read_state(o, &pod);
-	if (!err)
-		err = decode_ends(o, &pod);
-	if (!err)
-		err = decode_containers(o, &pod);
-	if (!err)
-		err = read_annotations(o, &pod);
-	if (!err)
-		err = read_addrs(o, &pod);
+	err = err ?: read_state(o, &pod);
+	err = err ?: decode_ends(o, &pod);
+	err = err ?: decode_containers(o, &pod);
+	err = err ?: read_annotations(o, &pod);
+	err = err ?: read_addrs(o, &pod);
 	if (err)
 		return err;
 	*out = pod;

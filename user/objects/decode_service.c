@@ -31,7 +31,7 @@ static int read_identity(const struct json_object *o, char **ns, char **name)
 	    get_name(o, "metadata.name", &called) < 0)
 		return -EINVAL;
 	err = set_str(ns, in);
-	return err ? err : set_str(name, called);
+	return err ?: set_str(name, called);
 }
 
 static bool is_tcp(const char *protocol)
@@ -67,7 +67,7 @@ static int read_port(const struct json_object *o, struct mesh_service_port *out)
 	}
 	err = set_str(&out->name, name);
 	out->port = port;
-	return err ? err : 1;
+	return err ?: 1;
 }
 
 /* The TCP ports of an array. *@bad: one of them was left out. */
@@ -84,7 +84,7 @@ static int read_ports(const struct json_object *o, const char *path,
 	yyjson_arr_foreach (list, i, max, val) {
 		struct json_object e =
 			json_element(o, path, i, val, o->consequence);
-		struct mesh_service_port made = {0}, *slot;
+		struct mesh_service_port made = {}, *slot;
 
 		got = read_port(&e, &made);
 		*bad |= got == -EINVAL;
@@ -242,22 +242,19 @@ static int read_node_ports(const struct json_object *o,
 
 int decode_service(struct json_object *o, struct mesh_service *out)
 {
-	_cleanup_(mesh_service_free) struct mesh_service made = {0};
+	_cleanup_(mesh_service_free) struct mesh_service made = {};
 	int err;
 
 	o->consequence = "the Service is left out";
 	err = read_identity(o, &made.ns, &made.name);
-	if (!err)
-		err = read_addrs(o, &made);
-	if (!err)
-		err = read_externals(o, &made);
-	if (!err)
-		err = read_node_ports(o, &made);
+	err = err ?: read_addrs(o, &made);
+	err = err ?: read_externals(o, &made);
+	err = err ?: read_node_ports(o, &made);
 	o->consequence = "it is not offered SMC";
 	made.elsewhere = is_elsewhere(o);
-	if (!err)
-		err = read_ports(o, "spec.ports", &made.ports, &made.n_ports,
-				 &made.broken);
+	err = err
+		      ?: read_ports(o, "spec.ports", &made.ports, &made.n_ports,
+				    &made.broken);
 	if (err)
 		return err;
 	*out = made;
@@ -304,8 +301,7 @@ static int read_endpoint(const struct json_object *o, struct mesh_slice *slice)
 		return err;
 	err = 0;
 	yyjson_arr_foreach (list, i, n, val)
-		if (!err)
-			err = add_addr(o, "addresses", val, &slice->backends);
+		err = err ?: add_addr(o, "addresses", val, &slice->backends);
 	return err;
 }
 
@@ -347,12 +343,12 @@ static int read_backends(const struct json_object *o, struct mesh_slice *slice)
 	}
 	err = read_ports(o, "ports", &slice->ports, &slice->n_ports,
 			 &slice->broken);
-	return err ? err : read_endpoints(o, slice);
+	return err ?: read_endpoints(o, slice);
 }
 
 int decode_slice(struct json_object *o, struct mesh_slice *out)
 {
-	_cleanup_(mesh_slice_free) struct mesh_slice made = {0};
+	_cleanup_(mesh_slice_free) struct mesh_slice made = {};
 	const char *service;
 	yyjson_val *owner;
 	int err;
@@ -368,8 +364,7 @@ int decode_slice(struct json_object *o, struct mesh_slice *out)
 	if (!err)
 		err = set_str(&made.service, service ? service : "");
 	o->consequence = "its Service is not offered SMC";
-	if (!err)
-		err = read_backends(o, &made);
+	err = err ?: read_backends(o, &made);
 	if (err)
 		return err;
 	*out = made;

@@ -187,7 +187,7 @@ static void add_status(yyjson_mut_doc *doc, yyjson_mut_val *status,
 
 int kube_encode_smcnode(const struct kube_smcnode *n, struct buf *out)
 {
-	_made_ struct made m = {0};
+	_made_ struct made m = {};
 	yyjson_mut_val *root = made_open(&m, node_version, "SmcNode"), *meta;
 
 	if (!root)
@@ -201,7 +201,7 @@ int kube_encode_smcnode(const struct kube_smcnode *n, struct buf *out)
 int kube_encode_smcnode_new(const char *name, const char *node_uid,
 			    struct buf *out)
 {
-	_made_ struct made m = {0};
+	_made_ struct made m = {};
 	yyjson_mut_val *root = made_open(&m, node_version, "SmcNode");
 	yyjson_mut_val *meta, *owner;
 
@@ -272,8 +272,8 @@ static void add_pod(yyjson_mut_doc *doc, yyjson_mut_val *root,
 
 int kube_encode_event(const struct kube_event *e, struct buf *out)
 {
-	_made_ struct made m = {0};
-	_buf_ struct buf name = {0};
+	_made_ struct made m = {};
+	_buf_ struct buf name = {};
 	yyjson_mut_val *root = made_open(&m, "v1", "Event"), *obj;
 
 	if (!root || event_name(e, &name))
@@ -303,7 +303,7 @@ int kube_encode_event(const struct kube_event *e, struct buf *out)
 int kube_encode_eviction(const char *ns, const char *pod, const char *uid,
 			 struct buf *out)
 {
-	_made_ struct made m = {0};
+	_made_ struct made m = {};
 	yyjson_mut_val *root = made_open(&m, "policy/v1", "Eviction"), *obj;
 
 	if (!root)
@@ -356,7 +356,7 @@ int kube_encode_untaint(const char *node, size_t len, const char *key,
 {
 	_doc_ yyjson_doc *in = yyjson_read(node, len, 0);
 	yyjson_val *root = yyjson_doc_get_root(in);
-	_made_ struct made m = {0};
+	_made_ struct made m = {};
 	yyjson_mut_val *ops;
 	int found, err;
 
@@ -369,5 +369,5 @@ int kube_encode_untaint(const char *node, size_t len, const char *key,
 	found = untaint(yyjson_obj_get(yyjson_obj_get(root, "spec"), "taints"),
 			key, m.doc, ops);
 	err = found ? made_write(&m, out) : m.failed ? -ENOMEM : 0;
-	return err ? err : found;
+	return err ?: found;
 }

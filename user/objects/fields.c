@@ -19,7 +19,7 @@ int set_str(char **out, const char *text)
 
 int set_uid(char **out, const char *uid, const char *ns, const char *name)
 {
-	_cleanup_(buf_free) struct buf made = {0};
+	_buf_ struct buf made = {};
 
 	if (uid)
 		return set_str(out, uid);

@@ -110,7 +110,7 @@ static yyjson_doc *from_yaml(struct reader *r, struct buf *error)
 
 static yyjson_doc *read_yaml(const char *text, size_t len, struct buf *error)
 {
-	struct reader r = {0};
+	struct reader r = {};
 	yaml_parser_t parser;
 	yyjson_doc *doc = NULL;
 

@@ -41,10 +41,11 @@ void lease_move(struct agent *a, const struct mesh_config *config)
 	err = datapath_config(a->dp, &now);
 	if (err == -ENOENT) /* nothing is possible here */
 		return;
-	if (!err)
-		err = datapath_offer_until(
-			a->dp, lease_until(now.offers_until_ns, uv_hrtime(),
-					   config->lease_s, age_ms));
+	err = err
+		      ?: datapath_offer_until(
+				 a->dp,
+				 lease_until(now.offers_until_ns, uv_hrtime(),
+					     config->lease_s, age_ms));
 	if (err)
 		log_warn(err, "move the lease of this node's offers");
 	say_age(a, config->lease_s, age_ms);

@@ -83,9 +83,9 @@ static int make_pairs(struct agent *a, struct mesh_pairs *out)
 
 	err = list_ports(a, &ports, &n_ports)
 		      ?: datapath_each_path(a->dp, collect_wished, &wished);
-	if (!err)
-		err = mesh_pairs_of(w, &a->plan, ports, n_ports, wished.v,
-				    wished.n, out);
+	err = err
+		      ?: mesh_pairs_of(w, &a->plan, ports, n_ports, wished.v,
+				       wished.n, out);
 	free(ports);
 	free(wished.v);
 	return err;

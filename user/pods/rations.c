@@ -135,7 +135,7 @@ static int sweep(struct agent *a, struct counted *c)
 		return err;
 	mend(a, before, c, after);
 	err = c->n_old ? pending_ask(a->opt->proc, c->old, c->n_old) : 0;
-	return err ? err : drop_over(a, c);
+	return err ?: drop_over(a, c);
 }
 
 void rations_sweep(struct agent *a)

@@ -149,8 +149,7 @@ void get_metrics(struct MHD_Connection *request, struct http_reply *reply,
 	pods = calloc(a->pods.n + 1, sizeof(*pods));
 	if (pods)
 		err = collect(a, &m, features, pods);
-	if (!err)
-		err = metrics_write(&reply->body, &m);
+	err = err ?: metrics_write(&reply->body, &m);
 	free(m.counters);
 	reply->type = METRICS_CONTENT_TYPE;
 	if (!err)

@@ -133,7 +133,7 @@ void held_free(struct held *h)
 
 void config_gone(enum kind kind, struct mesh_config *config)
 {
-	_buf_ struct buf notes = {0};
+	_buf_ struct buf notes = {};
 	int err = kind == KIND_SMCMESH
 			  ? kube_decode_smcmesh(NULL, config, &notes)
 			  : kube_decode_asmmeshconfig(NULL, config, &notes);
@@ -148,7 +148,7 @@ int config_copy(const struct mesh_config *c, struct mesh_config *out)
 
 	*out = *c;
 	out->exclude_cidrs = NULL;
-	out->exclude_ports = (struct mesh_ranges){0};
+	out->exclude_ports = (struct mesh_ranges){};
 	if (mesh_ranges_set(&out->exclude_ports, c->exclude_ports.v,
 			    c->exclude_ports.n))
 		return -ENOMEM;

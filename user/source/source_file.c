@@ -87,7 +87,7 @@ static void problem(struct source_file *f, const char *fmt, ...)
 static void problem(struct source_file *f, const char *fmt, ...)
 {
 	char text[256];
-	_cleanup_(buf_free) struct buf b = {0};
+	_buf_ struct buf b = {};
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -107,7 +107,7 @@ static void say_problems(const struct source_kube *s, struct buf *out)
 static void problem_event(uv_timer_t *timer)
 {
 	struct source_kube *s = timer->data;
-	_buf_ struct buf text = {0};
+	_buf_ struct buf text = {};
 
 	say_problems(s, &text);
 	if (text.len)
@@ -237,7 +237,7 @@ static struct mesh_world *world_new(const struct source_kube *s)
 static void show(struct source_kube *s, struct mesh_world *w)
 {
 	struct mesh_world *old = s->base.world;
-	struct buf notes = {0};
+	struct buf notes = {};
 
 	for (enum kind k = 0; k < KINDS; k++)
 		if (s->of[k].notes.len)
@@ -428,7 +428,7 @@ static int any_annotated(const struct source_kube *s,
 			 const struct mesh_world *w)
 {
 	const struct mesh_host host = {.node = s->node};
-	struct mesh_wants wants = {0};
+	struct mesh_wants wants = {};
 	int any = mesh_want(w, &host, &wants);
 
 	for (size_t i = 0; !any && i < wants.n; i++)
@@ -552,7 +552,7 @@ static const struct source_ops kube_ops = {
 
 static int copy_names(struct source_kube *s, const char *node)
 {
-	_buf_ struct buf selector = {0};
+	_buf_ struct buf selector = {};
 
 	buf_printf(&selector, "spec.nodeName=%s", node);
 	s->selector = buf_take(&selector);

@@ -87,9 +87,9 @@ static void set_world(struct source *s, struct mesh_world *world,
 void source_decode(struct source *s, const char *where, const char *json,
 		   size_t len)
 {
-	_cleanup_(buf_free) struct buf notes = {0};
-	_cleanup_(buf_free) struct buf error = {0};
-	_cleanup_(buf_free) struct buf problem = {0};
+	_buf_ struct buf notes = {};
+	_buf_ struct buf error = {};
+	_buf_ struct buf problem = {};
 	_free_ struct mesh_world *world = calloc(1, sizeof(*world));
 	int err = -ENOMEM;
 
