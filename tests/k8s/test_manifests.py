@@ -38,7 +38,8 @@ def operators_kind(kind):
                          "x-kubernetes-preserve-unknown-fields": True}}}]}}
 
 
-OPERATORS = {"podmonitor": operators_kind("PodMonitor")}
+OPERATORS = {"podmonitor": operators_kind("PodMonitor"),
+             "alerts": operators_kind("PrometheusRule")}
 
 
 @pytest.mark.parametrize("path", EXAMPLES)
