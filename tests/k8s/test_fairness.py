@@ -75,6 +75,7 @@ def let_through(cluster):
     return found
 
 
+@pytest.mark.long
 def test_what_the_agents_ask_is_counted_there(cluster, mesh, ours):
     """Of agents that begin now: none of them waits among all service accounts."""
     before = let_through(cluster).get("smcmesh", 0)
