@@ -10,7 +10,16 @@ import pytest
 
 from smclab import paths, readme, wait_for
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+def root_is_mounted():
+    """`ip netns exec` makes / private, which only a mount point can be."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        return any(line.split()[4] == "/" for line in f)
+
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not root_is_mounted(), reason="/ is no mount point here")]
 # a network, processes, /run and BPF file system of its own; with the shell all
 # that it started is gone
 PRIVATE = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
