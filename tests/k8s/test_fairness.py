@@ -6,6 +6,7 @@ import pytest
 
 from smclab import wait_for
 from smclab.deployed import NAMESPACE, SMCNODES
+from smclab.kubeapi import ApiError
 
 GROUP = "/apis/flowcontrol.apiserver.k8s.io/v1"
 PODS = "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1"
@@ -18,10 +19,21 @@ def uid(cluster, kind, name):
     return cluster.api.get(f"{GROUP}/{kind}/{name}")["metadata"]["uid"]
 
 
+def ask(api, path):
+    """The headers of the answer. A server that has just heard of other
+    definitions is busy with those for a moment: wait_for() asks again."""
+    try:
+        return api.answer("GET", path)[1]
+    except ApiError as e:
+        if e.status != 429:
+            raise
+        raise OSError(str(e)) from e
+
+
 def sorted_as(api, path):
     """(uid of the FlowSchema, of the PriorityLevelConfiguration): the server
     says them with every answer."""
-    headers = api.answer("GET", path)[1]
+    headers = wait_for(lambda: ask(api, path), 30, "an answer", 0.5)
     return (headers["X-Kubernetes-PF-FlowSchema-UID"],
             headers["X-Kubernetes-PF-PriorityLevel-UID"])
 
