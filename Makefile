@@ -56,16 +56,26 @@ USER_SRC := $(wildcard user/*.c user/*/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
 SKEL := $(BUILD)/smcmesh.skel.h
 
+# What the build needs and this machine lacks; asked once a build needs it.
+MISSING = $(strip \
+	$(foreach t,$(firstword $(CC)) $(firstword $(CLANG)) $(BPFTOOL) pkg-config,\
+		$(if $(shell command -v $(t) 2>&1),,$(notdir $(t)))) \
+	$(foreach l,$(LIBS),$(if $(shell pkg-config --exists $(l) 2>&1 || echo no),$(l))))
+
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all fuzz faults next-abi deps root kernel demo check check-programs \
+.PHONY: all tools fuzz faults next-abi deps root kernel demo check check-programs \
 	check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
 	k8s-stop lint bench vm-programs \
 	shell image install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
 
-$(BUILD)/bpf/%.o: bpf/%.bpf.c
+tools:
+	$(if $(MISSING),$(error the build lacks $(MISSING). On Debian 12 or 13 this \
+		installs it: sudo tests/deps build))
+
+$(BUILD)/bpf/%.o: bpf/%.bpf.c | tools
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
@@ -287,7 +297,9 @@ image: all ## the container image, build/smcmesh.oci.tar; IMAGE=name: another na
 
 install: all ## the program, its manual and systemd unit, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
-	$(Q)install -D -m 644 deploy/systemd/smcmesh.service \
+	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/systemd/smcmesh.service \
+		> $(BUILD)/smcmesh.service
+	$(Q)install -D -m 644 $(BUILD)/smcmesh.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/smcmesh.service
 	$(Q)install -D -m 644 user/cli/smcmesh.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/smcmesh.8

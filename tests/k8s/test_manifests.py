@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from smclab import paths
-from smclab.cluster import as_text
+from smclab import paths, wait_for
+from smclab.cluster import PATIENCE, as_text
+from smclab.deployed import NAMESPACE
 from smclab.machine import CommandFailed
 
 EXAMPLES = sorted(os.path.relpath(p, paths.TREE) for p in
@@ -18,17 +19,27 @@ COMPONENTS = sorted(os.path.relpath(os.path.dirname(p), paths.TREE) for p in
                               "kustomization.yaml"))
 CAPS = {"DAC_READ_SEARCH": 2, "NET_ADMIN": 12, "SYS_PTRACE": 19, "SYS_ADMIN": 21,
         "PERFMON": 38, "BPF": 39, "SYS_RESOURCE": 24, "NET_RAW": 13}
-POD_MONITOR = {
-    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-    "metadata": {"name": "podmonitors.monitoring.coreos.com"},
-    "spec": {"group": "monitoring.coreos.com", "scope": "Namespaced",
-             "names": {"plural": "podmonitors", "singular": "podmonitor",
-                       "kind": "PodMonitor", "listKind": "PodMonitorList"},
-             "versions": [{
-                 "name": "v1", "served": True, "storage": True,
-                 "schema": {"openAPIV3Schema": {
-                     "type": "object",
-                     "x-kubernetes-preserve-unknown-fields": True}}}]}}
+
+
+def operators_kind(kind):
+    """A definition for objects of the Prometheus operator, of whatever content."""
+    plural = kind.lower() + "s"
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.monitoring.coreos.com"},
+        "spec": {"group": "monitoring.coreos.com", "scope": "Namespaced",
+                 "names": {"plural": plural, "singular": kind.lower(),
+                           "kind": kind, "listKind": kind + "List"},
+                 "versions": [{
+                     "name": "v1", "served": True, "storage": True,
+                     "schema": {"openAPIV3Schema": {
+                         "type": "object",
+                         "x-kubernetes-preserve-unknown-fields": True}}}]}}
+
+
+OPERATORS = {"podmonitor": operators_kind("PodMonitor"),
+             "alerts": operators_kind("PrometheusRule")}
 
 
 @pytest.mark.parametrize("path", EXAMPLES)
@@ -49,10 +60,11 @@ def test_component_is_accepted(cluster, mesh, path, tmp_path):
     part = os.path.relpath(os.path.join(paths.TREE, path), tmp_path)
     (tmp_path / "kustomization.yaml").write_text(
         f"resources: [{base}]\ncomponents: [{part}]\n", encoding="ascii")
-    if path.endswith("podmonitor"):
-        cluster.apply(POD_MONITOR)
+    definition = OPERATORS.get(os.path.basename(path))
+    if definition:
+        cluster.apply(definition)
         cluster.kubectl("wait", "--for=condition=Established",
-                        "crd/podmonitors.monitoring.coreos.com")
+                        "crd/" + definition["metadata"]["name"])
     told = cluster.kubectl("apply", "--dry-run=server", "-k", str(tmp_path))
     assert "(server dry run)" in told.out, told
 
@@ -67,6 +79,55 @@ def test_another_namespace(cluster, tmp_path):
         encoding="ascii")
     told = cluster.kubectl("kustomize", str(tmp_path))
     assert "smcmesh-system" not in told.out and "elsewhere" in told.out
+
+
+def bare_node(name, **labels):
+    """A Node of which only the object is there: it has no room for pods."""
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {
+        "name": name, "labels": {"kubernetes.io/os": "linux",
+                                 "kubernetes.io/arch": "amd64", **labels}}}
+
+
+def agents_by_node(cluster):
+    """{node: pod} of what the DaemonSet's controller made, scheduled or not."""
+    found = {}
+    for pod in cluster.pods("", NAMESPACE):
+        term, = pod["spec"]["affinity"]["nodeAffinity"][
+            "requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+        field, = term["matchFields"]
+        found[field["values"][0]] = pod["metadata"]["name"]
+    return found
+
+
+def remove_node(cluster, node):
+    """And its pod: the controller does not look when a Node goes."""
+    name = node["metadata"]["name"]
+    cluster.remove(node, wait=True)
+    pod = agents_by_node(cluster).get(name)
+    if pod:
+        cluster.api.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}", grace=0)
+
+
+def test_a_virtual_node_gets_no_agent(cluster, mesh):
+    """An ordinary node that came later has its pod: the virtual one was seen."""
+    virtual = bare_node("virtual", type="virtual-kubelet")
+    ordinary = bare_node("ordinary", type="physical")
+    try:
+        cluster.apply(virtual)
+        cluster.apply(ordinary)
+        wait_for(lambda: "ordinary" in agents_by_node(cluster), PATIENCE,
+                 "an agent for the ordinary node", 0.5)
+        assert set(agents_by_node(cluster)) == {*cluster.nodes, "ordinary"}
+        # once that has gone, the virtual one keeps no rollout from its end
+        remove_node(cluster, ordinary)
+        mesh.wait_agents()
+        cluster.kubectl("-n", NAMESPACE, "rollout", "status", "ds/smcmesh",
+                        "--timeout=60s")
+        assert cluster.api.find("/api/v1/nodes/virtual")
+    finally:
+        for node in ordinary, virtual:
+            remove_node(cluster, node)
+        mesh.wait_agents()
 
 
 def a_mesh(spec):

@@ -73,4 +73,7 @@ def test_uninstall(cluster, mesh, traffic, step):
     assert cluster.api.find(f"/api/v1/namespaces/{NAMESPACE}") is None
     known = cluster.kubectl("get", "crd", "-o", "name").out
     assert not [k for k in KINDS if k in known], known
+    shares = cluster.kubectl("get", "-o", "name",
+                             "flowschemas,prioritylevelconfigurations").out
+    assert "system" in shares and "smcmesh" not in shares, shares
     assert traffic.all_are("tcp")

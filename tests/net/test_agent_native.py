@@ -20,6 +20,8 @@ from smclab import manifest, paths, rootfs, wait_for
 
 SMCMESH = os.path.join(paths.build(), "smcmesh")
 NOBODY = 65534
+RIGHTS = ("smcmesh cleanup: not all could be looked at: run it as root, or with the "
+          "capabilities of the agent")
 SAMPLE = re.compile(r"^(smcmesh_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
 
 
@@ -172,6 +174,13 @@ def test_not_ready_before_the_first_sync(tmp_path):
         assert status == 503 and "nothing was read" in why, why
         wait_for(lambda: "No such file" in
                  a.request("/readyz", unix=False)[1], 10, "the problem")
+        # each line names the file, and once
+        for said in (a.request("/readyz", unix=False)[1],
+                     a.cli("status").stdout, a.said()):
+            lines = [x for x in said.splitlines() if "No such file" in x]
+            assert lines and all(x.count(a.list) == 1 for x in lines), lines
+        assert f"source       file:{a.list}: No such file" in \
+            a.cli("status").stdout
         a.set(*world(a="true"))
         wait_for(lambda: a.request("/readyz", unix=False)[0] == 200, 10,
                  "ready")
@@ -253,6 +262,21 @@ def test_cleanup_of_nobody():
     r = smcmesh_as_nobody("cleanup", "--list", "--bpffs", "/nonexistent")
     assert r.returncode == 1 and "Nothing of" not in r.stdout, r.stdout
     assert "/ns/net: Operation not permitted" in r.stderr, r.stderr
+    assert RIGHTS in r.stderr, r.stderr
+    r = smcmesh_as_nobody("cleanup", "--bpffs", "/nonexistent",
+                          "--run", "/nonexistent")
+    assert r.returncode == 1 and "as root" in r.stdout, r.stdout
+    assert r.stderr.endswith(RIGHTS + "\n"), r.stderr
+
+
+def test_cleanup_of_nobody_where_an_agent_was(tmp_path):
+    """Its lock is in a directory of root's."""
+    os.mkdir(tmp_path / "run", 0o700)
+    os.chmod(tmp_path, 0o755)
+    r = smcmesh_as_nobody("cleanup", f"--run={tmp_path}/run")
+    assert r.returncode == 1 and r.stdout == "", r.stdout
+    assert "agent.lock: Permission denied" in r.stderr and RIGHTS in r.stderr, \
+        r.stderr
 
 
 def test_cleanup_that_gets_in_nowhere(tmp_path):
@@ -273,6 +297,12 @@ def test_cleanup_that_gets_in_nowhere(tmp_path):
     bpffs.write_text("")
     r = smcmesh("cleanup", "--list", *args)
     assert r.returncode == 1 and "smcmesh: Not a directory" in r.stderr, r.stderr
+    # which is said once, and not for want of rights
+    r = smcmesh("cleanup", *args)
+    said = [line for line in r.stderr.splitlines()
+            if line.startswith("smcmesh cleanup: ")]
+    assert said and len(said) == len(set(said)), r.stderr
+    assert RIGHTS not in r.stderr, r.stderr
 
 
 def test_metrics_are_clean(agent):

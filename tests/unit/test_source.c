@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "kube/client.h"
 #include "source/source.h"
 
 #define GIVE_UP_MS 20000
@@ -161,6 +162,30 @@ static void file_is_read_at_first(void **state)
 	assert_null(source_problem(b->source));
 	assert_string_equal(source_notes(b->source), "");
 	assert_int_equal(b->troubles, 0);
+}
+
+/* No scheduler has seen a List that somebody wrote by hand. */
+static void pod_that_names_no_node_is_ours(void **state)
+{
+	const struct source_events events = {on_changed, on_trouble, *state};
+	const struct kube_options opt = {.node = "n1"};
+	struct bench *b = *state;
+	const struct mesh_world *world;
+	char spec[300];
+
+	write_text(b, "list",
+		   "{\"kind\":\"List\",\"items\":["
+		   "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"here\"}},"
+		   "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"there\"},"
+		   "\"spec\":{\"nodeName\":\"n2\"}}]}");
+	snprintf(spec, sizeof(spec), "file:%s", at(b, "list"));
+	assert_int_equal(source_open(&b->loop, spec, &opt, &events, &b->source),
+			 0);
+	wait_for(b, b->changed);
+	world = source_world(b->source);
+	assert_int_equal(world->n_pods, 2);
+	assert_string_equal(world->pods[0].node, "n1");
+	assert_string_equal(world->pods[1].node, "n2");
 }
 
 static void replaced_file_is_seen(void **state)
@@ -413,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(other_specs_are_refused),
 		TEST(file_is_read_at_first),
+		TEST(pod_that_names_no_node_is_ours),
 		TEST(replaced_file_is_seen),
 		TEST(file_written_in_place_is_seen),
 		TEST(config_map_swap_is_seen),

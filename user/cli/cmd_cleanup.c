@@ -68,6 +68,7 @@ struct cleanup {
 	bool partly; /* another ABI stays, and with it all but its pins */
 	unsigned int namespaces, kept;
 	bool unreleased;   /* in some namespace we do not know what stayed */
+	bool denied;	   /* rights were missing */
 	struct buf said;   /* of the namespaces */
 	struct buf out;	   /* for stdout */
 	struct buf errors; /* for stderr */
@@ -88,12 +89,23 @@ static void note(struct cleanup *c, int err)
 		c->err = err;
 }
 
+static void add_said(struct buf *out, const struct buf *said)
+{
+	if (said->data)
+		buf_add(out, said->data, said->len);
+}
+
+/* A second pass meets what stopped the first: it is said once. */
 static void failed(struct cleanup *c, int err, const char *what)
 {
+	_buf_ struct buf line = {};
+
 	if (err >= 0)
 		return;
-	buf_printf(&c->errors, "smcmesh cleanup: %s: %s\n", what,
-		   strerror(-err));
+	buf_printf(&line, "smcmesh cleanup: %s: %s\n", what, strerror(-err));
+	if (!strstr(c->errors.data ?: "", line.data ?: ""))
+		add_said(&c->errors, &line);
+	c->denied |= err == -EPERM || err == -EACCES;
 	note(c, err);
 }
 
@@ -186,12 +198,6 @@ static void learn_ours(struct cleanup *c)
 }
 
 /* ---- the rest ---------------------------------------------------------- */
-
-static void add_said(struct buf *out, const struct buf *said)
-{
-	if (said->data)
-		buf_add(out, said->data, said->len);
-}
 
 /* Lines of what is gone; what was left is for another pass to tell. */
 static void add_removed(struct buf *out, const struct buf *said)
@@ -399,12 +405,22 @@ static void prove(struct cleanup *c)
 	       "look through the namespaces");
 }
 
+static void say_rights(struct cleanup *c)
+{
+	if (c->denied)
+		buf_printf(
+			&c->errors,
+			"smcmesh cleanup: not all could be looked at: run it as root, or with the capabilities of the agent\n");
+}
+
 static int conclude(struct cleanup *c)
 {
+	say_rights(c);
 	if (c->unreleased)
 		buf_printf(
 			&c->out,
-			"Not all is removed: some namespaces could not be dealt with, see the errors. The selector stays for them, denying. Run cleanup again.\n");
+			"Not all is removed: some namespaces could not be dealt with, see the errors. The selector stays for them, denying. Run cleanup again%s.\n",
+			c->denied ? ", as root" : "");
 	if (c->kept) {
 		buf_printf(
 			&c->out,
@@ -436,18 +452,18 @@ static int lock_or_say(struct cleanup *c)
 {
 	pid_t holder = 0;
 	int fd = lock_take(c->run, &holder);
+	char what[PATH_MAX];
 
 	if (fd == -ENOENT)
 		return -1;
+	snprintf(what, sizeof(what), "lock %s/agent.lock", c->run);
 	if (fd == -EBUSY)
 		buf_printf(
 			&c->errors,
 			"smcmesh cleanup: an agent is running, pid %d: stop it first (it would put back what is removed)\n",
 			holder);
-	else if (fd < 0)
-		buf_printf(&c->errors,
-			   "smcmesh cleanup: lock %s/agent.lock: %s\n", c->run,
-			   strerror(-fd));
+	else
+		failed(c, fd, what);
 	return fd < 0 ? -EBUSY : fd;
 }
 
@@ -455,8 +471,10 @@ static int clean(struct cleanup *c)
 {
 	_close_ int lock = lock_or_say(c);
 
-	if (lock == -EBUSY)
+	if (lock == -EBUSY) {
+		say_rights(c);
 		return EXIT_FAILED;
+	}
 	learn_ours(c);
 	c->partly = is_partly(c);
 	if (c->partly) {

@@ -84,6 +84,21 @@ static void print_paths(yyjson_val *paths)
 	       number(paths, "bad"), *problem ? ": " : "", problem);
 }
 
+/* The problem of a file begins with its path, as `from` ends with it. */
+static void print_source(yyjson_val *source)
+{
+	const char *from = json_text(source, "from");
+	const char *problem = json_text(source, "problem");
+	const char *path = strchr(from, ':');
+
+	if (path && path[1] && !strncmp(problem, path + 1, strlen(path + 1)))
+		printf("%-12s %.*s:%s\n", "source", (int)(path - from), from,
+		       problem);
+	else
+		printf("%-12s %s%s%s\n", "source", from, *problem ? ": " : "",
+		       problem);
+}
+
 static void print(yyjson_val *root)
 {
 	yyjson_val *source = yyjson_obj_get(root, "source");
@@ -110,9 +125,7 @@ static void print(yyjson_val *root)
 	printf("%-12s %llu\n", "endpoints", number(root, "endpoints"));
 	print_paths(yyjson_obj_get(root, "paths"));
 	held(root);
-	printf("%-12s %s%s%s\n", "source", json_text(source, "from"),
-	       *json_text(source, "problem") ? ": " : "",
-	       json_text(source, "problem"));
+	print_source(source);
 	printf("%-12s %.0f s old\n", "knowledge",
 	       yyjson_get_num(yyjson_obj_get(source, "age_seconds")));
 	print_lease(yyjson_obj_get(root, "lease"));

@@ -33,7 +33,7 @@ struct kube_options {
 	const char *ca;		 /* PEM file; without any, the system's */
 	/* For source_open() only: */
 	const char *mesh_kubeconfig; /* of the server that has ASMMeshConfig */
-	const char *node;	     /* whose pods are watched */
+	const char *node; /* whose pods are watched; file: are without one */
 	/* For tests. NULL is /var/run/secrets/kubernetes.io/serviceaccount. 0
 	 * is a minute: so long SmcNodes and Services are still watched after
 	 * the last annotated pod of this node went. */

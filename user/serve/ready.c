@@ -28,8 +28,14 @@ bool agent_ready(const struct agent *a, struct buf *why)
 	const char *problem = source_problem(a->source);
 
 	if (!source_world(a->source)) {
-		buf_printf(why, "not ready: nothing was read from %s yet%s%s",
-			   a->opt->source, problem ? ": " : "", problem ?: "");
+		/* The problem says of what it is. */
+		if (problem)
+			buf_printf(why, "not ready: nothing was read yet: %s",
+				   problem);
+		else
+			buf_printf(why,
+				   "not ready: nothing was read from %s yet",
+				   a->opt->source);
 		return false;
 	}
 	if (!cluster_may_arm(a->cluster)) {

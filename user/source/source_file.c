@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "kube/client.h"
 #include "source/source_impl.h"
 
 #define SETTLE_MS 50
@@ -37,7 +38,7 @@
 
 struct source_file {
 	struct source base;
-	char *path, *dir, *name;
+	char *path, *dir, *name, *node;
 	uv_fs_event_t watch;
 	uv_timer_t settle, poll;
 	int handles; /* still to be closed by the loop */
@@ -177,7 +178,7 @@ static void read_file(struct source_file *f)
 	f->torn = 0;
 	f->last = before;
 	f->have_stat = !is_racy(&before);
-	source_decode(&f->base, f->path, data, len);
+	source_decode(&f->base, f->path, f->node, data, len);
 }
 
 static void check(struct source_file *f)
@@ -255,6 +256,7 @@ static void file_free(struct source_file *f)
 	free(f->path);
 	free(f->dir);
 	free(f->name);
+	free(f->node);
 	free(f);
 }
 
@@ -289,7 +291,7 @@ static const struct source_ops file_ops = {
 };
 
 /* "dir/name" to its two parts: dirname() and basename() write into theirs. */
-static int split_path(struct source_file *f, const char *path)
+static int copy_names(struct source_file *f, const char *path, const char *node)
 {
 	_free_ char *for_dir = strdup(path), *for_name = strdup(path);
 
@@ -298,11 +300,13 @@ static int split_path(struct source_file *f, const char *path)
 		f->dir = strdup(dirname(for_dir));
 	if (for_name)
 		f->name = strdup(basename(for_name));
-	return f->path && f->dir && f->name ? 0 : -ENOMEM;
+	if (node)
+		f->node = strdup(node);
+	return f->path && f->dir && f->name && (f->node || !node) ? 0 : -ENOMEM;
 }
 
 int source_file_open(uv_loop_t *loop, const char *path,
-		     const struct kube_options *unused,
+		     const struct kube_options *opt,
 		     const struct source_events *events, struct source **out)
 {
 	struct source_file *f;
@@ -313,7 +317,7 @@ int source_file_open(uv_loop_t *loop, const char *path,
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	if (split_path(f, path)) {
+	if (copy_names(f, path, opt ? opt->node : NULL)) {
 		file_free(f);
 		return -ENOMEM;
 	}

@@ -37,9 +37,10 @@ struct source {
 	bool closed; /* no event is called any more */
 };
 
-/* source_file_open - "file:", followed by @path. */
+/* source_file_open - "file:", followed by @path. Of @opt it takes the node, to
+ * which pods belong that name none. */
 must_check int source_file_open(uv_loop_t *loop, const char *path,
-				const struct kube_options *unused,
+				const struct kube_options *opt,
 				const struct source_events *events,
 				struct source **out);
 
@@ -53,9 +54,11 @@ must_check int source_kube_open(uv_loop_t *loop, const char *rest,
  * source_decode - A List in JSON: a good one becomes the source's world and the
  * problem goes; a bad one becomes the problem. Calls the events.
  * @where: what to call the text in a problem: a path.
+ * @node: whose the pods are that name no node: no scheduler has seen them.
+ * NULL: nobody's.
  */
-void source_decode(struct source *s, const char *where, const char *json,
-		   size_t len);
+void source_decode(struct source *s, const char *where, const char *node,
+		   const char *json, size_t len);
 
 /* source_set_problem - A sentence, copied; calls `trouble` if it is another one
  * than before. It goes with the next good world. */

@@ -84,8 +84,24 @@ static void set_world(struct source *s, struct mesh_world *world,
 	free(old);
 }
 
-void source_decode(struct source *s, const char *where, const char *json,
-		   size_t len)
+static int place_pods(struct mesh_world *w, const char *node)
+{
+	for (size_t i = 0; i < w->n_pods; i++) {
+		char **of = &w->pods[i].node, *copy;
+
+		if (*of && **of)
+			continue;
+		copy = strdup(node);
+		if (!copy)
+			return -ENOMEM;
+		free(*of);
+		*of = copy;
+	}
+	return 0;
+}
+
+void source_decode(struct source *s, const char *where, const char *node,
+		   const char *json, size_t len)
 {
 	_buf_ struct buf notes = {};
 	_buf_ struct buf error = {};
@@ -95,6 +111,11 @@ void source_decode(struct source *s, const char *where, const char *json,
 
 	if (world)
 		err = kube_decode_list(json, len, world, &notes, &error);
+	if (!err && node) {
+		err = place_pods(world, node);
+		if (err)
+			mesh_world_free(world);
+	}
 	if (!err) {
 		set_world(s, take_ptr(world), &notes);
 		return;

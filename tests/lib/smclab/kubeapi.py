@@ -59,9 +59,9 @@ class Api:
         other.__dict__.update(self.__dict__, token=token)
         return other
 
-    def call(self, method, path, body=None, kind="application/json",
-             timeout=60):
-        """The answer's object, or its text where it is not JSON."""
+    def answer(self, method, path, body=None, kind="application/json",
+               timeout=60):
+        """(the answer's object, or its text where it is not JSON; its headers)"""
         conn = http.client.HTTPConnection(self.host, self.port)
         raw = self.make(self.host, self.port, timeout)
         try:
@@ -81,8 +81,12 @@ class Api:
         if answer.status >= 400:
             raise ApiError(answer.status, text, f"{method} {path}")
         if "json" in (answer.getheader("Content-Type") or ""):
-            return json.loads(text)
-        return text.decode(errors="replace")
+            return json.loads(text), answer.headers
+        return text.decode(errors="replace"), answer.headers
+
+    def call(self, *args, **kw):
+        """As answer(), without the headers."""
+        return self.answer(*args, **kw)[0]
 
     def get(self, path):
         return self.call("GET", path)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What deploy/ says, read without a cluster: on which nodes an agent runs."""
+import os
+
+import pytest
+import yaml
+
+from smclab import paths
+
+OPERATORS = {"In": lambda value, values: value in values,
+             "NotIn": lambda value, values: value not in values,
+             "Exists": lambda value, values: value is not None,
+             "DoesNotExist": lambda value, values: value is None}
+LINUX = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+FARGATE = "eks.amazonaws.com/compute-type"
+TYPE = "node.kubernetes.io/instance-type"
+
+
+def manifest(name):
+    with open(os.path.join(paths.TREE, "deploy", name), encoding="utf-8") as f:
+        return yaml.safe_load(f)
+
+
+@pytest.fixture(scope="module")
+def agents_pod():
+    return manifest("daemonset.yaml")["spec"]["template"]["spec"]
+
+
+def meets(labels, term):
+    """Does a node with these labels meet all of a term's expressions? A label
+    that it lacks is None, which is in no list of values."""
+    assert set(term) == {"matchExpressions"}, term
+    return all(OPERATORS[e["operator"]](labels.get(e["key"]), e.get("values"))
+               for e in term["matchExpressions"])
+
+
+def may_run(pod, labels):
+    """What the DaemonSet controller asks of a node's labels: the selector, and
+    one of the terms."""
+    terms = pod["affinity"]["nodeAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    return (pod["nodeSelector"].items() <= labels.items()
+            and any(meets(labels, t) for t in terms))
+
+
+@pytest.mark.parametrize("labels", [
+    {"type": "virtual-kubelet"}, {FARGATE: "fargate"},
+    {"virtualization": "virtualnode2"}, {TYPE: "eklet"},
+    {"node-role.kubernetes.io/virtual-node": ""},
+    {"liqo.io/type": "virtual-node"},
+    {"virtual-kubelet.io/provider": "admiralty"},
+    {"kubernetes.io/os": "virtual-kubelet"},
+    {"kubernetes.io/os": "windows"}, {"kubernetes.io/arch": "arm64"}],
+    ids=lambda labels: "=".join(*labels.items()))
+def test_no_agent_on(agents_pod, labels):
+    assert not may_run(agents_pod, LINUX | labels)
+
+
+@pytest.mark.parametrize("labels", [
+    {}, {"type": "physical"}, {FARGATE: "ec2"}, {FARGATE: "auto"},
+    {FARGATE: "hybrid"}, {"virtualization": "kvm"}, {TYPE: "m6i.large"},
+    {"node-role.kubernetes.io/control-plane": ""}, {"liqo.io/type": "node"}],
+    ids=lambda labels: "=".join(*labels.items()) if labels else "no label")
+def test_an_agent_on(agents_pod, labels):
+    assert may_run(agents_pod, LINUX | labels)
