@@ -212,8 +212,8 @@ static void found(struct publish *p, const char *text, size_t len)
 	struct mesh_node own = {};
 	bool good;
 
-	good = doc &&
-	       !kube_decode_smcnode(yyjson_doc_get_root(doc), &own, &notes);
+	good = doc && !kube_decode(KIND_SMCNODE, yyjson_doc_get_root(doc), &own,
+				   &notes);
 	yyjson_doc_free(doc);
 	p->step = OWNER;
 	p->ready = mesh_ready_from(good ? &own : NULL);

@@ -28,6 +28,27 @@ void mesh_world_init(struct mesh_world *w)
 	mesh_config_reset(&w->config);
 }
 
+int mesh_config_copy(const struct mesh_config *c, struct mesh_config *out)
+{
+	size_t size = c->n_exclude_cidrs * sizeof(*c->exclude_cidrs);
+
+	*out = *c;
+	out->exclude_cidrs = NULL;
+	out->exclude_ports = (struct mesh_ranges){};
+	if (mesh_ranges_set(&out->exclude_ports, c->exclude_ports.v,
+			    c->exclude_ports.n))
+		return -ENOMEM;
+	if (!size)
+		return 0;
+	out->exclude_cidrs = malloc(size);
+	if (!out->exclude_cidrs) {
+		free(take_ptr(out->exclude_ports.v));
+		return -ENOMEM;
+	}
+	memcpy(out->exclude_cidrs, c->exclude_cidrs, size);
+	return 0;
+}
+
 void mesh_pod_free(struct mesh_pod *p)
 {
 	free(p->ns);
@@ -115,21 +136,16 @@ void mesh_slice_free(struct mesh_slice *s)
 
 void mesh_world_free(struct mesh_world *w)
 {
-	for (size_t i = 0; i < w->n_pods; i++)
-		mesh_pod_free(&w->pods[i]);
-	for (size_t i = 0; i < w->n_nodes; i++)
-		mesh_node_free(&w->nodes[i]);
-	for (size_t i = 0; i < w->n_namespaces; i++)
-		mesh_namespace_free(&w->namespaces[i]);
-	for (size_t i = 0; i < w->n_services; i++)
-		mesh_service_free(&w->services[i]);
-	for (size_t i = 0; i < w->n_slices; i++)
-		mesh_slice_free(&w->slices[i]);
-	free(w->pods);
-	free(w->nodes);
-	free(w->namespaces);
-	free(w->services);
-	free(w->slices);
+#define FREE_ALL(type, array)                     \
+	for (size_t i = 0; i < w->n_##array; i++) \
+		mesh_##type##_free(&w->array[i]); \
+	free(w->array);
+	FREE_ALL(pod, pods)
+	FREE_ALL(node, nodes)
+	FREE_ALL(namespace, namespaces)
+	FREE_ALL(service, services)
+	FREE_ALL(slice, slices)
+#undef FREE_ALL
 	free(w->config.exclude_cidrs);
 	free(w->config.exclude_ports.v);
 	memset(w, 0, sizeof(*w));

@@ -208,6 +208,11 @@ void config_reset_mesh(struct mesh_config *c)
 	c->asm_enabled = asm_enabled;
 }
 
+void config_reset_asm(struct mesh_config *c)
+{
+	c->asm_enabled = MESH_UNSET;
+}
+
 int decode_mesh(struct json_object *o, struct mesh_config *out)
 {
 	int err;

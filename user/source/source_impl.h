@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every kind of source is built on: only user/kube/source*.c include this.
+ * What every kind of source is built on: only source*.c here include this.
  * A kind embeds struct source as its first member, and is opened through the
  * table in source.c.
  */
