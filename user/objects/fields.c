@@ -6,23 +6,12 @@
 
 #include "objects/objects.h"
 
-int set_str(char **out, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return -ENOMEM;
-	free(*out);
-	*out = copy;
-	return 0;
-}
-
 int set_uid(char **out, const char *uid, const char *ns, const char *name)
 {
 	_buf_ struct buf made = {};
 
 	if (uid)
-		return set_str(out, uid);
+		return text_set(out, uid);
 	if (buf_printf(&made, "%s/%s", ns, name))
 		return -ENOMEM;
 	*out = buf_take(&made);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/text.h"
 #include "objects/json.h"
 #include "objects/kinds.h"
 
@@ -31,9 +32,6 @@ void config_reset_mesh(struct mesh_config *c);
 void config_reset_asm(struct mesh_config *c);
 
 /* ---- fields.c ------------------------------------------------------------ */
-
-/* set_str - A copy of @text instead of *@out. Return: 0 or -ENOMEM. */
-must_check int set_str(char **out, const char *text);
 
 /* set_uid - *@out: @uid, or "NS/NAME" where it is NULL. */
 must_check int set_uid(char **out, const char *uid, const char *ns,

@@ -57,12 +57,9 @@ must_check int source_kube_open(uv_loop_t *loop, const char *rest,
 void source_decode(struct source *s, const char *where, const char *json,
 		   size_t len);
 
-/* source_set_problem - A sentence, copied; calls `trouble` if it is another one
- * than before. It goes with the next good world. */
+/* source_set_problem - A sentence, copied; NULL: all is well. Calls `trouble`
+ * if it is another one than before. It goes with the next good world. */
 void source_set_problem(struct source *s, const char *problem);
-
-/* source_clear_problem - All is well again; calls `trouble` if it was not. */
-void source_clear_problem(struct source *s);
 
 /* source_changed - Call `changed`. */
 void source_changed(struct source *s);

@@ -110,10 +110,7 @@ static void problem_event(uv_timer_t *timer)
 	_buf_ struct buf text = {};
 
 	say_problems(s, &text);
-	if (text.len)
-		source_set_problem(&s->base, text.data);
-	else
-		source_clear_problem(&s->base);
+	source_set_problem(&s->base, text.data);
 }
 
 /* ---- the world ----------------------------------------------------------- */
