@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "loop/handles.h"
 #include "source/held.h"
 #include "source/source_impl.h"
 #include "mesh/plan.h"
@@ -54,9 +55,9 @@ struct source_kube {
 	enum mesh_switch asm_last; /* before it was listed: source_remember() */
 	struct held *gone;	   /* to be freed after the next `changed` */
 	uv_timer_t flush, linger, problem;
-	unsigned int handles; /* still to be closed by the loop */
-	bool complete;	      /* the first world was shown */
-	bool alone;	      /* no peers are wanted */
+	struct handles handles;
+	bool complete; /* the first world was shown */
+	bool alone;    /* no peers are wanted */
 };
 
 static struct kube_client *client_of(const struct source_kube *s,
@@ -452,8 +453,10 @@ static void peers(struct source_kube *s, const struct mesh_world *w)
 
 /* ---- opening and closing ------------------------------------------------- */
 
-static void kube_free(struct source_kube *s)
+static void kube_free(void *source)
 {
+	struct source_kube *s = source;
+
 	for (enum kind k = 0; k < KINDS; k++) {
 		free(s->of[k].array);
 		buf_free(&s->of[k].notes);
@@ -467,14 +470,6 @@ static void kube_free(struct source_kube *s)
 	free(s);
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-	struct source_kube *s = handle->data;
-
-	if (!--s->handles)
-		kube_free(s);
-}
-
 static void kube_close(struct source *base)
 {
 	struct source_kube *s = (struct source_kube *)base;
@@ -484,9 +479,10 @@ static void kube_close(struct source *base)
 	if (s->mesh != s->client)
 		kube_client_close(s->mesh);
 	kube_client_close(s->client);
-	uv_close((uv_handle_t *)&s->flush, on_closed);
-	uv_close((uv_handle_t *)&s->linger, on_closed);
-	uv_close((uv_handle_t *)&s->problem, on_closed);
+	handles_close(&s->handles, &s->flush);
+	handles_close(&s->handles, &s->linger);
+	handles_close(&s->handles, &s->problem);
+	handles_free(&s->handles, kube_free, s);
 }
 
 static void kube_reread(struct source *base)
@@ -597,7 +593,6 @@ int source_kube_open(uv_loop_t *loop, const char *rest,
 	s->linger_ms = opt->linger_ms ?: LINGER_MS;
 	mesh_config_reset(&s->config);
 	s->flush.data = s->linger.data = s->problem.data = s;
-	s->handles = 3;
 	uv_timer_init(loop, &s->flush);
 	uv_timer_init(loop, &s->linger);
 	uv_timer_init(loop, &s->problem);
