@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/addr.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -43,6 +45,7 @@ static int from_pod(const struct kube_options *opt, struct kube_config *out,
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
 	const char *dir = opt->service_account ?: SERVICE_ACCOUNT;
+	char at[NI_MAXHOST + NI_MAXSERV];
 	_buf_ struct buf url = {};
 
 	if (!host || !*host || !port || !*port) {
@@ -51,9 +54,8 @@ static int from_pod(const struct kube_options *opt, struct kube_config *out,
 			"where is the API server? This is no pod (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig or --server");
 		return -ENOENT;
 	}
-	buf_printf(&url,
-		   strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s",
-		   host, port);
+	buf_printf(&url, "https://%s",
+		   host_port_format(host, port, at, sizeof(at)));
 	out->server = buf_take(&url);
 	if (!out->server)
 		return -ENOMEM;

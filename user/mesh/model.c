@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 void mesh_config_reset(struct mesh_config *c)
 {
 	free(c->exclude_cidrs);
@@ -189,21 +191,16 @@ static int port_cmp(const void *a, const void *b)
 int mesh_ports_set(struct mesh_ports *out, const __u16 *v, size_t n)
 {
 	__u16 *copy = NULL;
-	size_t kept = 0;
 
 	if (n) {
 		copy = reallocarray(NULL, n, sizeof(*copy));
 		if (!copy)
 			return -ENOMEM;
 		memcpy(copy, v, n * sizeof(*copy));
-		qsort(copy, n, sizeof(*copy), port_cmp);
 	}
-	for (size_t i = 0; i < n; i++)
-		if (!i || copy[i] != copy[i - 1])
-			copy[kept++] = copy[i];
 	free(out->v);
 	out->v = copy;
-	out->n = kept;
+	out->n = array_sort_once(copy, n, sizeof(*copy), port_cmp, port_cmp);
 	return 0;
 }
 
