@@ -282,7 +282,7 @@ fmt: ## lay out the C sources
 
 FUZZ_SECONDS ?= 60
 FUZZ_SRC := tests/fuzz/fuzz_decode.c $(wildcard user/objects/decode*.c) \
-	user/objects/json.c $(wildcard user/mesh/*.c user/base/*.c)
+	user/objects/fields.c user/objects/json.c user/objects/kinds.c $(wildcard user/mesh/*.c user/base/*.c)
 fuzz: ## damaged Lists into the decoder for FUZZ_SECONDS (needs libclang-rt-dev)
 	@mkdir -p $(BUILD)/fuzz/found
 	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 $(SAN) -fsanitize=fuzzer $(FUZZ_SRC) \

@@ -148,12 +148,23 @@ static int do_late(char **a, int n)
 	return 0;
 }
 
+static int list_in_netns(const void *arg, struct buf *answer)
+{
+	_free_ struct diag_smc *v = NULL;
+	int got = diag_smc_list(&v);
+
+	return got < 0 ? got : buf_add(answer, v, got * sizeof(*v));
+}
+
 static int do_smc(char **a, int n)
 {
 	static const char *const modes[] = {"smcr", "tcp", "smcd"};
 	struct netns_ref ref = {.path = a[0]};
-	_free_ struct diag_smc *v = NULL;
-	int got = netns_smc_list(&ref, &v);
+	_buf_ struct buf answer = {};
+	int err = helper_run(&ref, list_in_netns, NULL, HELPER_TIMEOUT_MS,
+			     &answer);
+	int got = err ?: (int)(answer.len / sizeof(struct diag_smc));
+	const struct diag_smc *v = (const void *)answer.data;
 	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "sockets");
 
 	put("result", got);
@@ -176,24 +187,6 @@ static int do_count(char **a, int n)
 	struct netns_ref ref = {.path = a[0]};
 
 	put("result", netns_smc_sockets(&ref));
-	return 0;
-}
-
-static int do_fallbacks(char **a, int n)
-{
-	struct netns_ref ref = {.path = a[0]};
-	struct smc_fallback v[72];
-	int got = netns_fallbacks(&ref, v, array_size(v));
-	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "fallbacks");
-
-	put("result", got);
-	for (int i = 0; i < got; i++) {
-		yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, rows);
-
-		yyjson_mut_obj_add_uint(doc, row, "code", v[i].code);
-		yyjson_mut_obj_add_int(doc, row, "count", v[i].count);
-		yyjson_mut_obj_add_bool(doc, row, "server", v[i].server);
-	}
 	return 0;
 }
 
@@ -260,15 +253,11 @@ static int do_ueid(char **a, int n)
 
 static int do_devices(char **a, int n)
 {
-	struct smc_sys_info info = {};
 	struct rdma_device dev[16];
 	int got = rdma_list(dev, array_size(dev));
 	yyjson_mut_val *rows = yyjson_mut_obj_add_arr(doc, root, "rdma");
 	char text[ADDR_STRLEN];
 
-	put("result", smc_sys_info(&info));
-	put("version", info.version);
-	yyjson_mut_obj_add_bool(doc, root, "smcd_v2", info.smcd_v2);
 	put("loopback", smc_loopback_present());
 	put("rdma_result", got);
 	for (int i = 0; i < got; i++) {
@@ -466,7 +455,6 @@ static const struct {
 	{"late", 1, 1, do_late},
 	{"smc", 1, 1, do_smc},
 	{"count", 1, 1, do_count},
-	{"fallbacks", 1, 1, do_fallbacks},
 	{"release", 1, 2, do_release},
 	{"each", 0, 1, do_each},
 	{"ueid", 1, 2, do_ueid},

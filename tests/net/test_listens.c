@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "datapath/features.h"
 #include "node/cgroup.h"
 #include "node/listens.h"
 
@@ -116,7 +117,8 @@ static int setup(void **state)
 {
 	char root[CGROUP_PATH_MAX];
 
-	if (unshare(CLONE_NEWNET) || cgroup_find_mount("/proc", root))
+	if (unshare(CLONE_NEWNET) ||
+	    features_find_cgroup2("/proc", root, sizeof(root)))
 		return -1;
 	snprintf(dir, sizeof(dir), "%.4000s/test_listens.%d", root, getpid());
 	snprintf(inner, sizeof(inner), "%.4000s/app", dir);

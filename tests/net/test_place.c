@@ -5,6 +5,7 @@
  * is entered, or none.
  */
 #include "unit.h"
+#include "started.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -72,7 +73,7 @@ static struct sandbox start(pid_t wanted)
 			 sizeof(s.cookie));
 	close(ends[0]);
 	assert_int_equal(proc_ns("/proc", s.pid, "net", &s.net), 0);
-	s.start = proc_start("/proc", s.pid);
+	s.start = started("/proc", s.pid);
 	return s;
 }
 
@@ -167,7 +168,7 @@ static void test_directory_of_the_dead(void **state)
 	b = start_again(&a, false);
 	assert_int_equal(a.pid, b.pid);
 	assert_int_equal(proc_start_of(of_a), -ESRCH);
-	assert_true(proc_start("/proc", b.pid) > 0);
+	assert_true(started("/proc", b.pid) > 0);
 	end(&b);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "pods/starting.h"
+#include "datapath/features.h"
 #include "node/cgroup.h"
 #include "node/proc.h"
 
@@ -201,7 +202,7 @@ static void test_v2(void **state)
 {
 	char mount[CGROUP_PATH_MAX];
 
-	if (getuid() || cgroup_find_mount("/proc", mount))
+	if (getuid() || features_find_cgroup2("/proc", mount, sizeof(mount)))
 		skip();
 	open_in(mount);
 	start_all();

@@ -275,12 +275,27 @@ static void prefixes_hold_what_is_theirs(void **state)
 	}
 }
 
+static void a_host_with_colons_is_put_in_brackets(void **state)
+{
+	char text[24];
+
+	assert_string_equal(
+		host_port_format("api.example", "443", text, sizeof(text)),
+		"api.example:443");
+	assert_string_equal(
+		host_port_format("fd00::1", "443", text, sizeof(text)),
+		"[fd00::1]:443");
+	assert_string_equal(host_port_format("fd00::1", "443", text, 10),
+			    "[fd00::1]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_go_and_come_back),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(addresses_with_ports_go_and_come_back),
+		cmocka_unit_test(a_host_with_colons_is_put_in_brackets),
 		cmocka_unit_test(what_is_no_address_with_a_port_is_refused),
 		cmocka_unit_test(some_addresses_are_never_usable),
 		cmocka_unit_test(loopback_of_either_family),

@@ -143,8 +143,8 @@ static void say(struct node *n, char *text)
 	struct buf notes = {0};
 
 	assert_in_range(n->n, 0, TEXTS - 1);
-	assert_int_equal(kube_decode_smcnode(yyjson_doc_get_root(doc),
-					     &n->said[n->n], &notes),
+	assert_int_equal(kube_decode(KIND_SMCNODE, yyjson_doc_get_root(doc),
+				     &n->said[n->n], &notes),
 			 0);
 	assert_null(notes.data);
 	n->texts[n->n++] = text;

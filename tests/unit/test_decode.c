@@ -194,6 +194,35 @@ static void of_doubles_the_later_counts(void **state)
 	assert_says(notes(&d), "SmcNode: n is listed twice");
 }
 
+static void doubles_of_each_kind_are_told_by_namespace_and_name(void **state)
+{
+	static const struct {
+		const char *kind, *ns;
+	} items[] = {
+		{"Service", "a"},	{"Service", "b"},
+		{"Service", "a"},	{"EndpointSlice", "a"},
+		{"EndpointSlice", "b"}, {"EndpointSlice", "b"},
+		{"Namespace", "a"},	{"Namespace", "b"},
+	};
+	struct buf list = {};
+
+	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++)
+		buf_printf(&list,
+			   "%s{\"kind\":\"%s\",\"metadata\":{"
+			   "\"namespace\":\"%s\",\"name\":\"x\"}}",
+			   i ? "," : "", items[i].kind, items[i].ns);
+	_decoded_ struct decoded d = decode_items(list.data);
+
+	buf_free(&list);
+	assert_int_equal(d.err, 0);
+	assert_int_equal(d.world.n_services, 2);
+	assert_int_equal(d.world.n_slices, 2);
+	assert_int_equal(d.world.n_namespaces, 1);
+	assert_says(notes(&d), "Service: a/x is listed twice;");
+	assert_says(notes(&d), "EndpointSlice: b/x is listed twice;");
+	assert_says(notes(&d), "Namespace: x is listed twice;");
+}
+
 /* ---- sizes ----------------------------------------------------------------
  */
 
@@ -242,6 +271,8 @@ int main(void)
 		cmocka_unit_test(items_that_are_no_objects_are_noted),
 		cmocka_unit_test(objects_of_other_groups_are_not_ours),
 		cmocka_unit_test(of_doubles_the_later_counts),
+		cmocka_unit_test(
+			doubles_of_each_kind_are_told_by_namespace_and_name),
 		cmocka_unit_test(notes_have_an_end),
 		cmocka_unit_test(huge_values_are_cut_in_notes),
 	};

@@ -22,7 +22,8 @@ static void a_path_of_the_node_is_not_for_the_api(void **state)
 
 		assert_true(asprintf(&json, text, paths[i]) > 0);
 		g = given(json);
-		assert_int_equal(kube_decode_pod(g.val, &pod, &g.notes), 0);
+		assert_int_equal(kube_decode(KIND_POD, g.val, &pod, &g.notes),
+				 0);
 		assert_null(pod.netns_path);
 		assert_null(pod.problem);
 		assert_int_equal(pod.enabled, MESH_ON);
@@ -43,15 +44,15 @@ static void an_object_is_named_in_its_notes(void **state)
 	_given_ struct given number = given("7");
 	struct mesh_pod pod;
 
-	assert_int_equal(kube_decode_pod(g.val, &pod, &g.notes), -EINVAL);
+	assert_int_equal(kube_decode(KIND_POD, g.val, &pod, &g.notes), -EINVAL);
 	assert_string_equal(g.notes.data,
 			    "Pod shop/web-0: spec.hostNetwork is \"yes\", "
 			    "expected true or false; the Pod is left out\n");
 	assert_null(pod.name);
-	assert_int_equal(kube_decode_pod(nobody.val, &pod, &nobody.notes),
+	assert_int_equal(kube_decode(KIND_POD, nobody.val, &pod, &nobody.notes),
 			 -EINVAL);
 	assert_says(nobody.notes.data, "metadata.name is missing");
-	assert_int_equal(kube_decode_pod(number.val, &pod, &number.notes),
+	assert_int_equal(kube_decode(KIND_POD, number.val, &pod, &number.notes),
 			 -EINVAL);
 	assert_says(number.notes.data, "it is 7, expected an object");
 }
@@ -75,7 +76,7 @@ static void annotations_may_be_huge(void **state)
 	buf_printf(&text, "80\",\"smcmesh.io/enabled\":\"%0*d\"}}}", SIZE / 4,
 		   1);
 	g = given(text.data);
-	assert_int_equal(kube_decode_pod(g.val, &pod, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_POD, g.val, &pod, &g.notes), 0);
 	assert_int_equal(pod.exclude_in.n, 0);
 	assert_says(pod.problem, "annotation smcmesh.io/enabled is \"0000");
 	assert_true(strlen(pod.problem) < 500);
@@ -96,7 +97,7 @@ static void a_namespace_says_what_its_pods_do_not(void **state)
 		"\"smcmesh.io/exclude-outbound-ports\":\"3306, 5432\"}}}");
 	struct mesh_namespace n;
 
-	assert_int_equal(kube_decode_namespace(g.val, &n, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_NAMESPACE, g.val, &n, &g.notes), 0);
 	assert_string_equal(n.name, "shop");
 	assert_true(n.enabled.said);
 	assert_int_equal(n.enabled.enabled, MESH_ON);
@@ -116,7 +117,7 @@ static void a_namespace_that_is_not_understood_says_so(void **state)
 		      "\"smcmesh.io/exclude-inbound-ports\":\"70000\"}}}");
 	struct mesh_namespace n;
 
-	assert_int_equal(kube_decode_namespace(g.val, &n, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_NAMESPACE, g.val, &n, &g.notes), 0);
 	assert_true(n.enabled.said);
 	assert_string_equal(n.enabled.problem,
 			    "annotation smcmesh.io/enabled of its Namespace is "
@@ -148,7 +149,7 @@ static void ten_thousand_endpoints(void **state)
 		   "\"Ready\",\"status\":\"False\","
 		   "\"lastTransitionTime\":\"1970-01-01T00:01:00Z\"}]}}");
 	g = given(text.data);
-	assert_int_equal(kube_decode_smcnode(g.val, &n, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_SMCNODE, g.val, &n, &g.notes), 0);
 	assert_null(g.notes.data);
 	assert_int_equal(n.n_endpoints, 10000);
 	assert_string_equal(n.endpoints[9999].uid, "u9999");
@@ -172,26 +173,27 @@ static void the_two_configurations_do_not_meet(void **state)
 	struct mesh_config c = {0};
 
 	mesh_config_reset(&c);
-	assert_int_equal(kube_decode_smcmesh(mesh.val, &c, &mesh.notes), 0);
-	assert_int_equal(kube_decode_asmmeshconfig(on.val, &c, &on.notes), 0);
+	assert_int_equal(kube_decode(KIND_SMCMESH, mesh.val, &c, &mesh.notes),
+			 0);
+	assert_int_equal(kube_decode(KIND_ASM, on.val, &c, &on.notes), 0);
 	assert_string_equal(c.ueid, "SHOP");
 	assert_true(mesh_enabled(&c));
-	assert_int_equal(kube_decode_smcmesh(other.val, &c, &other.notes),
+	assert_int_equal(kube_decode(KIND_SMCMESH, other.val, &c, &other.notes),
 			 -EINVAL);
 	assert_says(other.notes.data, "only the one named default is read");
-	assert_int_equal(kube_decode_asmmeshconfig(other.val, &c, &other.notes),
+	assert_int_equal(kube_decode(KIND_ASM, other.val, &c, &other.notes),
 			 -EINVAL);
 	assert_string_equal(c.ueid, "SHOP");
 	assert_true(mesh_enabled(&c));
 	/* another one: what it does not say any more is the default */
-	assert_int_equal(kube_decode_smcmesh(off.val, &c, &off.notes), 0);
+	assert_int_equal(kube_decode(KIND_SMCMESH, off.val, &c, &off.notes), 0);
 	assert_string_equal(c.ueid, MESH_DEFAULT_UEID);
 	assert_int_equal(c.exclude_ports.n, 0);
 	assert_false(mesh_enabled(&c));
 	/* gone */
-	assert_int_equal(kube_decode_smcmesh(NULL, &c, &off.notes), 0);
+	assert_int_equal(kube_decode(KIND_SMCMESH, NULL, &c, &off.notes), 0);
 	assert_true(mesh_enabled(&c));
-	assert_int_equal(kube_decode_asmmeshconfig(NULL, &c, &on.notes), 0);
+	assert_int_equal(kube_decode(KIND_ASM, NULL, &c, &on.notes), 0);
 	assert_false(mesh_enabled(&c));
 	mesh_config_reset(&c);
 }
@@ -287,27 +289,27 @@ static void damage_all(const char *text, const char *at, bool strict,
 }
 
 /* Decodes to a valid object, or says why not. */
-#define DAMAGED(what, type)                                       \
-	static void damaged_##what(yyjson_val *val, void *arg)    \
-	{                                                         \
-		struct buf notes = {0};                           \
-		struct mesh_##type made;                          \
-		int err = kube_decode_##what(val, &made, &notes); \
-                                                                  \
-		if (err) {                                        \
-			assert_int_equal(err, -EINVAL);           \
-			assert_true(notes.len);                   \
-		} else {                                          \
-			assert_non_null(made.name);               \
-			mesh_##type##_free(&made);                \
-		}                                                 \
-		buf_free(&notes);                                 \
+#define DAMAGED(what, type, kind)                                \
+	static void damaged_##what(yyjson_val *val, void *arg)   \
+	{                                                        \
+		struct buf notes = {0};                          \
+		struct mesh_##type made;                         \
+		int err = kube_decode(kind, val, &made, &notes); \
+                                                                 \
+		if (err) {                                       \
+			assert_int_equal(err, -EINVAL);          \
+			assert_true(notes.len);                  \
+		} else {                                         \
+			assert_non_null(made.name);              \
+			mesh_##type##_free(&made);               \
+		}                                                \
+		buf_free(&notes);                                \
 	}
-DAMAGED(pod, pod)
-DAMAGED(smcnode, node)
-DAMAGED(namespace, namespace)
-DAMAGED(service, service)
-DAMAGED(slice, slice)
+DAMAGED(pod, pod, KIND_POD)
+DAMAGED(smcnode, node, KIND_SMCNODE)
+DAMAGED(namespace, namespace, KIND_NAMESPACE)
+DAMAGED(service, service, KIND_SERVICE)
+DAMAGED(slice, slice, KIND_SLICE)
 
 static void damaged_config(yyjson_val *val, void *arg)
 {
@@ -315,8 +317,8 @@ static void damaged_config(yyjson_val *val, void *arg)
 	struct buf notes = {0};
 
 	mesh_config_reset(&c);
-	(void)!kube_decode_smcmesh(val, &c, &notes);
-	(void)!kube_decode_asmmeshconfig(val, &c, &notes);
+	(void)!kube_decode(KIND_SMCMESH, val, &c, &notes);
+	(void)!kube_decode(KIND_ASM, val, &c, &notes);
 	assert_true(mesh_ueid_valid(c.ueid));
 	assert_true(c.mark && !(c.mark & ~c.mark_mask));
 	mesh_config_reset(&c);
@@ -412,7 +414,7 @@ static void offers_nothing(yyjson_val *val, void *arg)
 	struct mesh_plan plan;
 	struct buf notes = {0};
 
-	assert_int_equal(kube_decode_slice(val, &slices[1], &notes), 0);
+	assert_int_equal(kube_decode(KIND_SLICE, val, &slices[1], &notes), 0);
 	assert_int_equal(mesh_plan(&w, &host, NULL, 0, &plan), 0);
 	assert_int_equal(plan.n_services, 1);
 	/* without it the Service is offered SMC: the test can fail */

@@ -14,7 +14,7 @@ static struct mesh_service service(const char *spec, const char *note)
 	assert_true(asprintf(&json, "{" METADATA("web") "},\"spec\":{%s}}",
 			     spec) > 0);
 	g = given(json);
-	assert_int_equal(kube_decode_service(g.val, &s, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_SERVICE, g.val, &s, &g.notes), 0);
 	if (note)
 		assert_says(g.notes.data, note);
 	else
@@ -71,7 +71,7 @@ static void a_service_has_external_addresses(void **state)
 					   "1.2.3.6"};
 	struct mesh_service s;
 
-	assert_int_equal(kube_decode_service(g.val, &s, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_SERVICE, g.val, &s, &g.notes), 0);
 	assert_null(g.notes.data);
 	assert_int_equal(s.addrs.n, 0);
 	assert_int_equal(s.externals.n, 4);
@@ -151,7 +151,8 @@ static void some_services_lead_elsewhere(void **state)
 					       "}}",
 				cases[i].meta) > 0);
 		g = given(json);
-		assert_int_equal(kube_decode_service(g.val, &s, &g.notes), 0);
+		assert_int_equal(kube_decode(KIND_SERVICE, g.val, &s, &g.notes),
+				 0);
 		assert_int_equal(s.addrs.n, 1);
 		assert_int_equal(s.n_ports, 1);
 		if (s.elsewhere != cases[i].elsewhere)
@@ -189,7 +190,7 @@ static struct mesh_slice slice(const char *rest, const char *note)
 
 	assert_true(asprintf(&json, "{" SLICE_METADATA ",%s}", rest) > 0);
 	g = given(json);
-	assert_int_equal(kube_decode_slice(g.val, &s, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_SLICE, g.val, &s, &g.notes), 0);
 	if (note)
 		assert_says(g.notes.data, note);
 	else
@@ -244,7 +245,7 @@ static void a_slice_without_a_service_is_nobodys(void **state)
 					"\"addresses\":[\"10.1.0.1\"]}]}");
 	struct mesh_slice s;
 
-	assert_int_equal(kube_decode_slice(g.val, &s, &g.notes), 0);
+	assert_int_equal(kube_decode(KIND_SLICE, g.val, &s, &g.notes), 0);
 	assert_string_equal(s.service, "");
 	mesh_slice_free(&s);
 }

@@ -127,7 +127,7 @@ static int decode_node_text(const char *text, struct mesh_node *out)
 	struct buf notes = {0};
 	int err;
 
-	err = kube_decode_smcnode(yyjson_doc_get_root(doc), out, &notes);
+	err = kube_decode(KIND_SMCNODE, yyjson_doc_get_root(doc), out, &notes);
 	assert_null(notes.data);
 	yyjson_doc_free(doc);
 	return err;

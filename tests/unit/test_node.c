@@ -3,6 +3,7 @@
 #include "unit.h"
 #include "tree.h"
 #include "procs.h"
+#include "started.h"
 
 #include <fcntl.h>
 #include <linux/if_link.h>
@@ -90,10 +91,10 @@ static void test_populated(void **state)
 static void test_start_time(void **state)
 {
 	make_process(7, "ns/pod", "ns/host", "", 12345);
-	assert_int_equal(proc_start(at("proc"), 7), 12345);
-	assert_int_equal(proc_start(at("proc"), 8), -ENOENT);
+	assert_int_equal(started(at("proc"), 7), 12345);
+	assert_int_equal(started(at("proc"), 8), -ENOENT);
 	write_text("proc/9/stat", "9 (x) S 1");
-	assert_int_equal(proc_start(at("proc"), 9), -EINVAL);
+	assert_int_equal(started(at("proc"), 9), -EINVAL);
 }
 
 static void test_uid_map(void **state)

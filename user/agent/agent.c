@@ -40,6 +40,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/once.h"
 #include "node/proc.h"
 
 #define RESYNC_MS 5000
@@ -50,16 +51,14 @@
 /* Once for each new text, not for each reading of the same file. */
 static void say_notes(struct agent *a)
 {
-	const char *notes = source_notes(a->source), *p = notes;
+	const char *p = source_notes(a->source);
 
-	if (a->notes && !strcmp(a->notes, notes))
+	if (!once_text(&a->notes, p))
 		return;
 	for (size_t len; *p; p += len + (p[len] == '\n')) {
 		len = strcspn(p, "\n");
 		log_warn(0, "left out: %.*s", (int)len, p);
 	}
-	free(a->notes);
-	a->notes = strdup(notes);
 }
 
 static void source_changed(void *arg)

@@ -134,16 +134,24 @@ int addr_port_parse(const char *text, struct smc_addr_port *out)
 	return 0;
 }
 
+const char *host_port_format(const char *host, const char *port, char *text,
+			     size_t room)
+{
+	snprintf(text, room, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
+		 port);
+	return text;
+}
+
 const char *addr_port_format(const struct smc_addr_port *at,
 			     char text[ADDR_PORT_STRLEN])
 {
-	char ip[ADDR_STRLEN];
+	char ip[ADDR_STRLEN], port[8];
 	struct smc_addr a;
 
 	memcpy(a.ip, at->ip, sizeof(a.ip));
-	snprintf(text, ADDR_PORT_STRLEN, addr_is_v4(&a) ? "%s:%u" : "[%s]:%u",
-		 addr_format(&a, ip), at->port);
-	return text;
+	snprintf(port, sizeof(port), "%u", at->port);
+	return host_port_format(addr_format(&a, ip), port, text,
+				ADDR_PORT_STRLEN);
 }
 
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b)

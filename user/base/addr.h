@@ -56,6 +56,11 @@ int addr_port_parse(const char *text, struct smc_addr_port *out);
 const char *addr_port_format(const struct smc_addr_port *at,
 			     char text[ADDR_PORT_STRLEN]);
 
+/* host_port_format - "HOST:PORT", "[HOST]:PORT" where the host is an IPv6
+ * address; cut to @room bytes with the NUL. Return: @text. */
+const char *host_port_format(const char *host, const char *port, char *text,
+			     size_t room);
+
 /* addr_port_cmp - Order of addr_cmp(), and by port (host byte order) where the
  * addresses are equal. */
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * array_room - Room for one more element behind the @n there are. The room is
@@ -39,3 +40,28 @@ static inline void *array_room(void *v, size_t n, size_t size)
 		}                                                      \
 		_new;                                                  \
 	})
+
+/*
+ * array_sort_once - Sort @n elements of @size bytes at @v by @order, and of
+ * those that are equal by @same, which stand together then, keep the first.
+ * @v may be NULL where @n is 0. Return: how many are left.
+ */
+static inline size_t array_sort_once(void *v, size_t n, size_t size,
+				     int (*order)(const void *, const void *),
+				     int (*same)(const void *, const void *))
+{
+	char *kept = v, *next = v;
+
+	if (!n)
+		return 0;
+	qsort(v, n, size, order);
+	for (size_t i = 1; i < n; i++) {
+		next += size;
+		if (!same(kept, next))
+			continue;
+		kept += size;
+		if (kept != next)
+			memcpy(kept, next, size);
+	}
+	return (kept - (char *)v) / size + 1;
+}

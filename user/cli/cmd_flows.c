@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
+#include "base/addr.h"
 #include "cli/ask_agent.h"
 #include "cli/command.h"
 #include "cli/table.h"
@@ -21,7 +22,7 @@ static const char *const heads[] = {"POD",    "ROLE",	 "LOCAL", "REMOTE",
 
 static void end_text(yyjson_val *f, const char *side, char text[72])
 {
-	char key[24];
+	char key[24], number[24];
 	const char *address;
 	unsigned long long port;
 
@@ -29,10 +30,9 @@ static void end_text(yyjson_val *f, const char *side, char text[72])
 	address = json_text(f, key);
 	snprintf(key, sizeof(key), "%s_port", side);
 	port = yyjson_get_uint(yyjson_obj_get(f, key));
+	snprintf(number, sizeof(number), "%llu", port);
 	if (port)
-		snprintf(text, 72,
-			 strchr(address, ':') ? "[%s]:%llu" : "%s:%llu",
-			 address, port);
+		host_port_format(address, number, text, 72);
 	else /* connect() was called, and nobody knows more of it yet */
 		snprintf(text, 72, "-");
 }

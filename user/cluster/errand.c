@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/once.h"
 
 struct errand {
 	struct kube_client *client;
@@ -40,11 +41,8 @@ static void failed(struct errand *e, int err, int status, const char *body,
 
 	kube_say(&text, e->client, e->req.method, e->req.path, err, status,
 		 body, len);
-	if (text.data && (!e->said || strcmp(e->said, text.data))) {
+	if (text.data && once_text(&e->said, text.data))
 		log_warn(0, "%s; it is tried again", text.data);
-		free(e->said);
-		e->said = buf_take(&text);
-	}
 	ask_in(e, kube_again_ms(e->client, &e->failures));
 }
 

@@ -6,6 +6,7 @@
 #include "cluster/errand.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/once.h"
 
 #define WAITING_MAX 64
 
@@ -52,9 +53,8 @@ static void refused(struct report *r, int status, const char *body, size_t len)
 {
 	_buf_ struct buf text = {};
 
-	if (r->refused)
+	if (!once_bool(&r->refused, true))
 		return;
-	r->refused = true;
 	kube_say(&text, r->client, "POST", r->v[0].path, 0, status, body, len);
 	log_warn(0, "%s; further refused Events are not named",
 		 text.data ?: "an Event was refused");
@@ -81,12 +81,11 @@ void report_pod(struct report *r, const struct kube_event *e)
 	struct waiting *w;
 
 	if (r->n == WAITING_MAX) {
-		if (!r->dropped)
+		if (once_bool(&r->dropped, true))
 			log_warn(
 				0,
 				"more than %d Events wait for the API server: further ones are dropped",
 				WAITING_MAX);
-		r->dropped = true;
 		return;
 	}
 	buf_printf(&path, "/api/v1/namespaces/");

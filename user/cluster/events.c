@@ -25,15 +25,16 @@ static void tell(struct report *r, const struct pod *p, const char *node,
 
 static void name_late(const struct pod *p, struct buf *text)
 {
-	char addr[ADDR_STRLEN];
+	char where[ADDR_PORT_STRLEN];
 
 	buf_printf(text, "opened before the pod was armed, and TCP for good:");
-	for (unsigned int i = 0; i < p->n_late && i < LATE_NAMED; i++)
-		buf_printf(text,
-			   addr_is_v4(&p->late[i].addr) ? "%s %s:%u"
-							: "%s [%s]:%u",
-			   i ? "," : "", addr_format(&p->late[i].addr, addr),
-			   p->late[i].port);
+	for (unsigned int i = 0; i < p->n_late && i < LATE_NAMED; i++) {
+		const struct smc_addr_port at =
+			addr_port(&p->late[i].addr, p->late[i].port);
+
+		buf_printf(text, "%s %s", i ? "," : "",
+			   addr_port_format(&at, where));
+	}
 	if (p->n_late > LATE_NAMED)
 		buf_printf(text, " and %u more", p->n_late - LATE_NAMED);
 	buf_printf(text, "; restart the pod to accelerate it");

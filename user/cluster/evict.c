@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/once.h"
 #include "objects/encode.h"
 
 /* A pod whose answer was lost may be going already. So it goes before all
@@ -32,11 +33,9 @@ static void say(const struct evict *e, struct pod *p, int err, int status,
 	_buf_ struct buf text = {};
 
 	kube_say(&text, e->client, "POST", e->path, err, status, body, len);
-	if (!text.data || (p->evict.said && !strcmp(p->evict.said, text.data)))
-		return;
-	log_warn(0, "%s; it is tried again while the pod is late", text.data);
-	free(p->evict.said);
-	p->evict.said = buf_take(&text);
+	if (text.data && once_text(&p->evict.said, text.data))
+		log_warn(0, "%s; it is tried again while the pod is late",
+			 text.data);
 }
 
 static void postpone(const struct evict *e, struct pod *p)

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/once.h"
 #include "kube/watch.h"
 #include "objects/decode.h"
 #include "objects/encode.h"
@@ -80,21 +81,16 @@ static void again_in(struct publish *p, unsigned int ms)
 
 static void set_problem(struct publish *p, const char *text)
 {
-	bool news = text && (!p->problem || strcmp(text, p->problem));
-	bool gone = !text && p->problem;
-
-	if (news)
+	if (!once_text(&p->problem, text))
+		return;
+	if (text)
 		log_warn(
 			0,
 			"%s; what was published before stays, it is tried again",
 			text);
-	if (gone)
+	else
 		log_info("this node's SmcNode is published");
-	if (news || gone) {
-		free(p->problem);
-		p->problem = text ? strdup(text) : NULL;
-		p->events.changed(p->events.arg);
-	}
+	p->events.changed(p->events.arg);
 }
 
 static const char *method_of(enum step step)
@@ -212,8 +208,8 @@ static void found(struct publish *p, const char *text, size_t len)
 	struct mesh_node own = {};
 	bool good;
 
-	good = doc &&
-	       !kube_decode_smcnode(yyjson_doc_get_root(doc), &own, &notes);
+	good = doc && !kube_decode(KIND_SMCNODE, yyjson_doc_get_root(doc), &own,
+				   &notes);
 	yyjson_doc_free(doc);
 	p->step = OWNER;
 	p->ready = mesh_ready_from(good ? &own : NULL);

@@ -4,6 +4,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "base/once.h"
 #include "datapath/state.h"
 
 /* Keeps what was last said of @what. Return: is this something else? */
@@ -13,12 +14,8 @@ static bool is_news(struct datapath *dp, const char *what, int err)
 
 	for (size_t i = 0; i < dp->n_said; i++) {
 		said = &dp->said[i];
-		if (strcmp(said->what, what))
-			continue;
-		if (said->err == err)
-			return false;
-		said->err = err;
-		return true;
+		if (!strcmp(said->what, what))
+			return once_err(&said->err, err);
 	}
 	said = err ? array_push(dp->said, dp->n_said) : NULL;
 	if (said)

@@ -27,18 +27,13 @@ struct kbtf *kbtf_open(void)
 	return k;
 }
 
-void kbtf_free(struct kbtf *k)
-{
-	if (!k)
-		return;
-	btf__free(k->smc);
-	btf__free(k->vmlinux);
-	free(k);
-}
-
 void kbtf_cleanup(struct kbtf **k)
 {
-	kbtf_free(*k);
+	if (!*k)
+		return;
+	btf__free((*k)->smc);
+	btf__free((*k)->vmlinux);
+	free(*k);
 }
 
 /* A split BTF also finds what is in its base. */

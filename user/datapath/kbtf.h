@@ -12,7 +12,6 @@ struct kbtf;
 
 /* kbtf_open - Return: the types, or NULL where the kernel has no BTF. */
 struct kbtf *kbtf_open(void);
-void kbtf_free(struct kbtf *k);
 void kbtf_cleanup(struct kbtf **k);
 #define _kbtf_ _cleanup_(kbtf_cleanup)
 

@@ -27,7 +27,8 @@ int pin_path(char out[PATH_MAX], const char *dir, const char *name)
 	return n > 0 && n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-enum pin_kind pin_kind_of(int fd)
+/* What is behind a BPF descriptor. */
+static enum pin_kind pin_kind_of(int fd)
 {
 	char link[64], text[64];
 	ssize_t n;

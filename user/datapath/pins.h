@@ -25,9 +25,6 @@ must_check int pin_path(char out[PATH_MAX], const char *dir, const char *name);
  */
 must_check int pin_open(const char *dir, const char *name, enum pin_kind want);
 
-/* pin_kind_of - What is behind a BPF descriptor. */
-enum pin_kind pin_kind_of(int fd);
-
 /* pin_id - The kernel's id of the object behind @fd. Return: 0 or errno. */
 must_check int pin_id(int fd, enum pin_kind kind, __u32 *id);
 

@@ -56,8 +56,10 @@ static void call_free(struct kube_call *call)
 	free(call);
 }
 
-static void client_free(struct kube_client *c)
+static void client_free(void *client)
 {
+	struct kube_client *c = client;
+
 	kube_config_free(&c->config);
 	curl_slist_free_all(c->connect_to);
 	free(c->base);
@@ -66,24 +68,9 @@ static void client_free(struct kube_client *c)
 	curl_global_cleanup();
 }
 
-static void handle_closed(struct kube_client *c)
-{
-	if (!--c->handles)
-		client_free(c);
-}
-
-static void timer_closed(uv_handle_t *handle)
-{
-	handle_closed(handle->data);
-}
-
 static void sock_closed(uv_handle_t *handle)
 {
-	struct sock *s = handle->data;
-	struct kube_client *c = s->client;
-
-	free(s);
-	handle_closed(c);
+	free(handle->data);
 }
 
 /* ---- delivering ---------------------------------------------------------- */
@@ -295,7 +282,6 @@ static struct sock *sock_open(struct kube_client *c, curl_socket_t fd)
 		free(s);
 		return NULL;
 	}
-	c->handles++;
 	LIST_INSERT_HEAD(&c->socks, s, all);
 	curl_multi_assign(c->multi, fd, s);
 	return s;
@@ -549,7 +535,6 @@ int kube_client_open(uv_loop_t *loop, const struct kube_options *opt,
 	uv_timer_init(loop, &c->timer);
 	uv_timer_init(loop, &c->deliver);
 	c->timer.data = c->deliver.data = c;
-	c->handles = 2;
 	*out = c;
 	return 0;
 }
@@ -564,6 +549,7 @@ void kube_client_close(struct kube_client *c)
 	curl_multi_cleanup(c->multi);
 	while (!LIST_EMPTY(&c->socks))
 		sock_close(LIST_FIRST(&c->socks));
-	uv_close((uv_handle_t *)&c->timer, timer_closed);
-	uv_close((uv_handle_t *)&c->deliver, timer_closed);
+	handles_close(&c->handles, &c->timer);
+	handles_close(&c->handles, &c->deliver);
+	handles_free(&c->handles, client_free, c);
 }

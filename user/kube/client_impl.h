@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 #include "kube/config.h"
 #include "kube/stream.h"
+#include "loop/handles.h"
 
 struct kube_call {
 	struct kube_client *client;
@@ -34,9 +35,9 @@ struct kube_client {
 	char *base, *host; /* of URLs; Host header, or NULL */
 	struct curl_slist *connect_to;
 	CURLM *multi;
-	uv_timer_t timer;     /* curl's */
-	uv_timer_t deliver;   /* for what failed before it began */
-	unsigned int handles; /* still to be closed by the loop */
+	uv_timer_t timer;   /* curl's */
+	uv_timer_t deliver; /* for what failed before it began */
+	struct handles handles;
 	LIST_HEAD(, kube_call) calls;
 	LIST_HEAD(, sock) socks;
 	TAILQ_HEAD(, kube_call) ready;

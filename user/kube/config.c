@@ -4,26 +4,21 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/addr.h"
 #include "base/file.h"
+#include "base/text.h"
 
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
 /* ---- putting it together ------------------------------------------------- */
 
-static int set_text(char **out, const char *text)
+/* What is not given leaves what is known already. */
+static int set_given(char **out, const char *text)
 {
-	char *copy;
-
-	if (!text)
-		return 0;
-	copy = strdup(text);
-	if (!copy)
-		return -ENOMEM;
-	free(*out);
-	*out = copy;
-	return 0;
+	return text ? text_set(out, text) : 0;
 }
 
 /* A file that an option names, instead of what a kubeconfig says. */
@@ -31,7 +26,7 @@ static int set_pem(struct kube_pem *pem, const char *file)
 {
 	if (file)
 		buf_free(&pem->data);
-	return set_text(&pem->file, file);
+	return set_given(&pem->file, file);
 }
 
 static int set_path(char **out, const char *dir, const char *name)
@@ -50,6 +45,7 @@ static int from_pod(const struct kube_options *opt, struct kube_config *out,
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
 	const char *dir = opt->service_account ?: SERVICE_ACCOUNT;
+	char at[NI_MAXHOST + NI_MAXSERV];
 	_buf_ struct buf url = {};
 
 	if (!host || !*host || !port || !*port) {
@@ -58,9 +54,8 @@ static int from_pod(const struct kube_options *opt, struct kube_config *out,
 			"where is the API server? This is no pod (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig or --server");
 		return -ENOENT;
 	}
-	buf_printf(&url,
-		   strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s",
-		   host, port);
+	buf_printf(&url, "https://%s",
+		   host_port_format(host, port, at, sizeof(at)));
 	out->server = buf_take(&url);
 	if (!out->server)
 		return -ENOMEM;
@@ -81,8 +76,8 @@ static int gather(const struct kube_options *opt, struct kube_config *out,
 		return err;
 	if (opt->token_file)
 		free(take_ptr(out->token));
-	return set_text(&out->server, opt->server)
-		       ?: set_text(&out->token_file, opt->token_file)
+	return set_given(&out->server, opt->server)
+		       ?: set_given(&out->token_file, opt->token_file)
 		       ?: set_pem(&out->ca, opt->ca)
 		       ?: set_pem(&out->cert, opt->client_cert)
 		       ?: set_pem(&out->key, opt->client_key);

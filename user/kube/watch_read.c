@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 /* The server takes no object larger than 1.5 MiB or so. */
 #define EVENT_MAX (32UL << 20)
@@ -25,18 +26,10 @@ void watch_drop(struct kube_watch *w, struct watch_entry *e)
 	watch_entry_free(e);
 }
 
+/* A version that is not said leaves the one before. */
 static int set_version(char **version, const char *text)
 {
-	char *copy;
-
-	if (!text || !*text || (*version && !strcmp(*version, text)))
-		return 0;
-	copy = strdup(text);
-	if (!copy)
-		return -ENOMEM;
-	free(*version);
-	*version = copy;
-	return 0;
+	return text && *text ? text_set(version, text) : 0;
 }
 
 static void put(struct kube_watch *w, yyjson_val *obj)

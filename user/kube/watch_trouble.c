@@ -4,10 +4,10 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/once.h"
 
 /* At the beginning of a streaming list a server that does not know what was
  * asked (before Kubernetes 1.27) sends what there is, and never ends it. */
@@ -18,16 +18,8 @@
 
 void watch_problem(struct kube_watch *w, const char *problem)
 {
-	char *copy = NULL;
-
-	if (!problem == !w->problem &&
-	    (!problem || !strcmp(problem, w->problem)))
-		return;
-	if (problem && !(copy = strdup(problem)))
-		return;
-	free(w->problem);
-	w->problem = copy;
-	w->opt.on_trouble(w->opt.arg);
+	if (once_text(&w->problem, problem))
+		w->opt.on_trouble(w->opt.arg);
 }
 
 bool watch_settled(const struct kube_watch *w)

@@ -36,10 +36,9 @@ static int draft_cidrs(struct draft *d)
 		return -ENOMEM;
 	memcpy(plan->cidrs, c->exclude_cidrs,
 	       c->n_exclude_cidrs * sizeof(*plan->cidrs));
-	qsort(plan->cidrs, c->n_exclude_cidrs, sizeof(*plan->cidrs), cidr_cmp);
-	for (size_t i = 0; i < c->n_exclude_cidrs; i++)
-		if (!i || cidr_cmp(&plan->cidrs[i], &plan->cidrs[i - 1]))
-			plan->cidrs[plan->n_cidrs++] = plan->cidrs[i];
+	plan->n_cidrs =
+		array_sort_once(plan->cidrs, c->n_exclude_cidrs,
+				sizeof(*plan->cidrs), cidr_cmp, cidr_cmp);
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 void mesh_config_reset(struct mesh_config *c)
 {
 	free(c->exclude_cidrs);
@@ -26,6 +28,27 @@ void mesh_world_init(struct mesh_world *w)
 {
 	memset(w, 0, sizeof(*w));
 	mesh_config_reset(&w->config);
+}
+
+int mesh_config_copy(const struct mesh_config *c, struct mesh_config *out)
+{
+	size_t size = c->n_exclude_cidrs * sizeof(*c->exclude_cidrs);
+
+	*out = *c;
+	out->exclude_cidrs = NULL;
+	out->exclude_ports = (struct mesh_ranges){};
+	if (mesh_ranges_set(&out->exclude_ports, c->exclude_ports.v,
+			    c->exclude_ports.n))
+		return -ENOMEM;
+	if (!size)
+		return 0;
+	out->exclude_cidrs = malloc(size);
+	if (!out->exclude_cidrs) {
+		free(take_ptr(out->exclude_ports.v));
+		return -ENOMEM;
+	}
+	memcpy(out->exclude_cidrs, c->exclude_cidrs, size);
+	return 0;
 }
 
 void mesh_pod_free(struct mesh_pod *p)
@@ -115,21 +138,16 @@ void mesh_slice_free(struct mesh_slice *s)
 
 void mesh_world_free(struct mesh_world *w)
 {
-	for (size_t i = 0; i < w->n_pods; i++)
-		mesh_pod_free(&w->pods[i]);
-	for (size_t i = 0; i < w->n_nodes; i++)
-		mesh_node_free(&w->nodes[i]);
-	for (size_t i = 0; i < w->n_namespaces; i++)
-		mesh_namespace_free(&w->namespaces[i]);
-	for (size_t i = 0; i < w->n_services; i++)
-		mesh_service_free(&w->services[i]);
-	for (size_t i = 0; i < w->n_slices; i++)
-		mesh_slice_free(&w->slices[i]);
-	free(w->pods);
-	free(w->nodes);
-	free(w->namespaces);
-	free(w->services);
-	free(w->slices);
+#define FREE_ALL(type, array)                     \
+	for (size_t i = 0; i < w->n_##array; i++) \
+		mesh_##type##_free(&w->array[i]); \
+	free(w->array);
+	FREE_ALL(pod, pods)
+	FREE_ALL(node, nodes)
+	FREE_ALL(namespace, namespaces)
+	FREE_ALL(service, services)
+	FREE_ALL(slice, slices)
+#undef FREE_ALL
 	free(w->config.exclude_cidrs);
 	free(w->config.exclude_ports.v);
 	memset(w, 0, sizeof(*w));
@@ -173,21 +191,16 @@ static int port_cmp(const void *a, const void *b)
 int mesh_ports_set(struct mesh_ports *out, const __u16 *v, size_t n)
 {
 	__u16 *copy = NULL;
-	size_t kept = 0;
 
 	if (n) {
 		copy = reallocarray(NULL, n, sizeof(*copy));
 		if (!copy)
 			return -ENOMEM;
 		memcpy(copy, v, n * sizeof(*copy));
-		qsort(copy, n, sizeof(*copy), port_cmp);
 	}
-	for (size_t i = 0; i < n; i++)
-		if (!i || copy[i] != copy[i - 1])
-			copy[kept++] = copy[i];
 	free(out->v);
 	out->v = copy;
-	out->n = kept;
+	out->n = array_sort_once(copy, n, sizeof(*copy), port_cmp, port_cmp);
 	return 0;
 }
 

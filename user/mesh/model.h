@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the mesh is made of, as a source (user/kube) found it. Plain values:
+ * What the mesh is made of, as a source (user/source/) found it. Plain values:
  * no JSON, no file descriptors, no kernel state.
  *
  * Ownership: every pointer below belongs to the struct that holds it; a world
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "base/addr.h"
+#include "base/cleanup.h"
 #include "mesh/ranges.h"
 
 #define MESH_UEID_MAX 32
@@ -202,6 +203,11 @@ void mesh_world_free(struct mesh_world *w);
 
 /* mesh_config_reset - The defaults again; frees what @c held. */
 void mesh_config_reset(struct mesh_config *c);
+
+/* mesh_config_copy - *@out is overwritten. Return: 0 or -ENOMEM, then *@out
+ * holds nothing. */
+must_check int mesh_config_copy(const struct mesh_config *c,
+				struct mesh_config *out);
 
 /* Free what one of its members holds, and zero it: for builders of a world. */
 void mesh_pod_free(struct mesh_pod *p);

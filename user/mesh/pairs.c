@@ -151,26 +151,25 @@ static int add_far(struct build *b, const struct plan_endpoint *e)
 	return err;
 }
 
+static int want_key_cmp(const void *a, const void *b)
+{
+	const struct mesh_path_want *x = a, *y = b;
+
+	return mesh_path_cmp(&x->key, &y->key);
+}
+
 static int want_cmp(const void *a, const void *b)
 {
 	const struct mesh_path_want *x = a, *y = b;
-	int order = mesh_path_cmp(&x->key, &y->key);
 
-	return order ? order : y->near - x->near;
+	return want_key_cmp(a, b) ?: y->near - x->near;
 }
 
 /* Of two for one key the near one stays. */
 static void pairs_sort(struct mesh_pairs *pairs)
 {
-	size_t kept = 0;
-
-	if (!pairs->n)
-		return;
-	qsort(pairs->v, pairs->n, sizeof(*pairs->v), want_cmp);
-	for (size_t i = 1; i < pairs->n; i++)
-		if (mesh_path_cmp(&pairs->v[kept].key, &pairs->v[i].key))
-			pairs->v[++kept] = pairs->v[i];
-	pairs->n = kept + 1;
+	pairs->n = array_sort_once(pairs->v, pairs->n, sizeof(*pairs->v),
+				   want_cmp, want_key_cmp);
 }
 
 /* ---- ways ---------------------------------------------------------------- */
@@ -275,15 +274,8 @@ static int way_cmp(const void *a, const void *b)
 /* Of two for one key any will do: they are of one Service. */
 static void ways_sort(struct mesh_pairs *pairs)
 {
-	size_t kept = 0;
-
-	if (!pairs->n_ways)
-		return;
-	qsort(pairs->ways, pairs->n_ways, sizeof(*pairs->ways), way_cmp);
-	for (size_t i = 1; i < pairs->n_ways; i++)
-		if (way_cmp(&pairs->ways[kept], &pairs->ways[i]))
-			pairs->ways[++kept] = pairs->ways[i];
-	pairs->n_ways = kept + 1;
+	pairs->n_ways = array_sort_once(pairs->ways, pairs->n_ways,
+					sizeof(*pairs->ways), way_cmp, way_cmp);
 }
 
 /* ---- what holds for a way ------------------------------------------------ */

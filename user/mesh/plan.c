@@ -257,14 +257,20 @@ static void disarm_losers(struct draft *d)
 /* ---- 5. cgroups that go on denying ----------------------------------------
  */
 
+static int denied_key_cmp(const void *a, const void *b)
+{
+	const struct plan_denied *x = a, *y = b;
+
+	return (x->cgroup_id > y->cgroup_id) - (x->cgroup_id < y->cgroup_id);
+}
+
 static int denied_cmp(const void *a, const void *b)
 {
 	const struct plan_denied *x = a, *y = b;
 
-	if (x->cgroup_id != y->cgroup_id)
-		return x->cgroup_id < y->cgroup_id ? -1 : 1;
-	return (x->value.pod_id > y->value.pod_id) -
-	       (x->value.pod_id < y->value.pod_id);
+	return denied_key_cmp(a, b)
+		       ?: (x->value.pod_id > y->value.pod_id) -
+				  (x->value.pod_id < y->value.pod_id);
 }
 
 static int u64_cmp(const void *a, const void *b)
@@ -272,20 +278,6 @@ static int u64_cmp(const void *a, const void *b)
 	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
 
 	return (x > y) - (x < y);
-}
-
-static void sort_denied(struct mesh_plan *plan)
-{
-	struct plan_denied *v = plan->denied;
-	size_t kept = 0;
-
-	if (!plan->n_denied)
-		return;
-	qsort(v, plan->n_denied, sizeof(*v), denied_cmp);
-	for (size_t i = 0; i < plan->n_denied; i++)
-		if (!i || v[i].cgroup_id != v[i - 1].cgroup_id)
-			v[kept++] = v[i];
-	plan->n_denied = kept;
 }
 
 static int draft_denied(struct draft *d, const struct mesh_seen *seen,
@@ -317,7 +309,9 @@ static int draft_denied(struct draft *d, const struct mesh_seen *seen,
 		if (seen[i].reason == SMC_REASON_REFUSED)
 			row->value.flags |= SMC_POD_REFUSED;
 	}
-	sort_denied(plan);
+	plan->n_denied = array_sort_once(plan->denied, plan->n_denied,
+					 sizeof(*plan->denied), denied_cmp,
+					 denied_key_cmp);
 	return 0;
 }
 

@@ -3,11 +3,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <mntent.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include "node/podname.h"
 
 /* kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice,
@@ -17,17 +15,8 @@
 /* enum fid_type of the kernel's include/linux/exportfs.h; not in its uapi. */
 #define FILEID_KERNFS 0xfe
 
-bool cgroup_is_v2(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
-}
-
-/* The first mount of file system @type; @option: with this one among its
- * options, or NULL. */
-static int mount_of_table(const char *proc, const char *type,
-			  const char *option, char path[CGROUP_PATH_MAX])
+int cgroup_v1_mount(const char *proc, const char *controller,
+		    char path[CGROUP_PATH_MAX])
 {
 	char table[PATH_MAX], room[8192];
 	_fclose_ FILE *f = NULL;
@@ -38,8 +27,7 @@ static int mount_of_table(const char *proc, const char *type,
 	if (!f)
 		return -errno;
 	while (getmntent_r(f, &m, room, sizeof(room))) {
-		if (strcmp(m.mnt_type, type) ||
-		    (option && !hasmntopt(&m, option)))
+		if (strcmp(m.mnt_type, "cgroup") || !hasmntopt(&m, controller))
 			continue;
 		if (strlen(m.mnt_dir) >= CGROUP_PATH_MAX)
 			return -ENAMETOOLONG;
@@ -47,26 +35,6 @@ static int mount_of_table(const char *proc, const char *type,
 		return 0;
 	}
 	return -ENOENT;
-}
-
-int cgroup_v1_mount(const char *proc, const char *controller,
-		    char path[CGROUP_PATH_MAX])
-{
-	return mount_of_table(proc, "cgroup", controller, path);
-}
-
-int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX])
-{
-	static const char *const usual[] = {"/sys/fs/cgroup",
-					    "/sys/fs/cgroup/unified"};
-
-	for (size_t i = 0; i < array_size(usual); i++) {
-		if (cgroup_is_v2(usual[i])) {
-			strcpy(path, usual[i]);
-			return 0;
-		}
-	}
-	return mount_of_table(proc, "cgroup2", NULL, path);
 }
 
 /* ---- the directory ------------------------------------------------------- */

@@ -12,21 +12,11 @@
 
 #define CGROUP_PATH_MAX 4096
 
-/*
- * cgroup_find_mount - Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1
- * controllers (a hybrid host) /sys/fs/cgroup/unified, or what @proc's mount
- * table says.
- * Return: 0, -ENOENT: nowhere, or another errno. A path written to @path.
- */
-must_check int cgroup_find_mount(const char *proc, char path[CGROUP_PATH_MAX]);
-
 /* cgroup_v1_mount - Where @proc's mount table has the v1 hierarchy with
- * @controller ("pids", "name=systemd"). Return: as above. */
+ * @controller ("pids", "name=systemd"). Return: 0 with a path in @path,
+ * -ENOENT: nowhere, or another errno. */
 must_check int cgroup_v1_mount(const char *proc, const char *controller,
 			       char path[CGROUP_PATH_MAX]);
-
-/* cgroup_is_v2 - Is @path in a cgroup v2 file system? */
-bool cgroup_is_v2(const char *path);
 
 /*
  * cgroup_find_pod - The directory of pod @uid below @root.

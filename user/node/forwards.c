@@ -120,7 +120,7 @@ static bool has_own(const struct forwards *f, const struct ifaddrs *i)
 }
 
 /* A device with several addresses is looked at for each: it has few. */
-int forwards_tc(struct forwards *f)
+static int look_at_devices(struct forwards *f)
 {
 	struct ifaddrs *all;
 	int err = 0;
@@ -139,7 +139,7 @@ int forwards_tc(struct forwards *f)
 int forwards_find(const struct mesh_addrs *own, char what[FORWARDS_TEXT_MAX])
 {
 	static int (*const places[])(struct forwards *f) = {
-		forwards_nft, forwards_legacy, forwards_tc};
+		forwards_nft, forwards_legacy, look_at_devices};
 	struct forwards f = {own, what};
 	int err = 0;
 

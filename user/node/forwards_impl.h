@@ -15,7 +15,6 @@ struct forwards {
  * errno. A kernel that has no such place has nothing there. */
 must_check int forwards_nft(struct forwards *f);
 must_check int forwards_legacy(struct forwards *f);
-must_check int forwards_tc(struct forwards *f);
 
 /* forwards_is_own - Is @addr one of the namespace's, or loopback? */
 bool forwards_is_own(const struct forwards *f, const struct smc_addr *addr);

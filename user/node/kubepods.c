@@ -15,6 +15,7 @@
 #include <sys/inotify.h>
 #include "base/array.h"
 #include "base/log.h"
+#include "base/once.h"
 #include "node/podspace.h"
 
 /* How deep below a mount a directory of kubelet's is searched for: those of a
@@ -67,13 +68,14 @@ struct kubepods {
 static void open_inotify(struct kubepods *k)
 {
 	k->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (k->fd < 0 && !k->blind)
+	if (!once_bool(&k->blind, k->fd < 0))
+		return;
+	if (k->blind)
 		log_warn(
 			-errno,
 			"watch the pods' cgroups: pods are found by the resync only, and what they open before is late (fs.inotify.max_user_instances is the usual limit)");
-	else if (k->fd >= 0 && k->blind)
+	else
 		log_info("the pods' cgroups are watched now");
-	k->blind = k->fd < 0;
 }
 
 /* Return: the watch, or -1 where there is none. A second watch of the same
@@ -87,12 +89,11 @@ static int watch(struct kubepods *k, const char *path, __u32 events)
 	wd = inotify_add_watch(k->fd, path, events);
 	if (wd >= 0 || errno == ENOENT)
 		return wd;
-	if (!k->short_of_watches)
+	if (once_bool(&k->short_of_watches, true))
 		log_warn(
 			-errno,
 			"watch %s: pods that start there are found late (fs.inotify.max_user_watches is the usual limit)",
 			path);
-	k->short_of_watches = true;
 	return -1;
 }
 

@@ -138,15 +138,8 @@ static int list_services(struct local *out)
 
 static void sort(struct mesh_addrs *a)
 {
-	size_t kept = 0;
-
-	if (!a->n)
-		return;
-	qsort(a->v, a->n, sizeof(*a->v), addr_order);
-	for (size_t i = 1; i < a->n; i++)
-		if (addr_cmp(&a->v[kept], &a->v[i]))
-			a->v[++kept] = a->v[i];
-	a->n = kept + 1;
+	a->n = array_sort_once(a->v, a->n, sizeof(*a->v), addr_order,
+			       addr_order);
 }
 
 void local_without(struct local *l, struct local *those)

@@ -335,59 +335,6 @@ void netns_facts_free(struct netns_facts *f)
 
 /* ---- diagnosis ----------------------------------------------------------- */
 
-/* Hand over @answer as an array of @size. Return: count or negative errno. */
-static int take_rows(struct buf *answer, size_t size, void **out)
-{
-	size_t n = answer->len / size;
-
-	if (answer->len % size)
-		return -EIO;
-	*out = n ? buf_take(answer) : NULL;
-	return n && !*out ? -ENOMEM : (int)n;
-}
-
-static int list_in_netns(const void *arg, struct buf *answer)
-{
-	_free_ struct diag_smc *v = NULL;
-	int n = diag_smc_list(&v);
-
-	return n < 0 ? n : buf_add(answer, v, n * sizeof(*v));
-}
-
-int netns_smc_list(const struct netns_ref *ref, struct diag_smc **out)
-{
-	_buf_ struct buf answer = {};
-	int err = helper_run(ref, list_in_netns, NULL, HELPER_TIMEOUT_MS,
-			     &answer);
-
-	return err ?: take_rows(&answer, sizeof(**out), (void **)out);
-}
-
-static int fallbacks_in_netns(const void *room, struct buf *answer)
-{
-	unsigned int n = *(const unsigned int *)room;
-	_free_ struct smc_fallback *v = calloc(n, sizeof(*v));
-	int got = v ? smc_fallbacks(v, n) : -ENOMEM;
-
-	return got < 0 ? got : buf_add(answer, v, got * sizeof(*v));
-}
-
-int netns_fallbacks(const struct netns_ref *ref, struct smc_fallback *out,
-		    unsigned int room)
-{
-	_buf_ struct buf answer = {};
-	int err = helper_run(ref, fallbacks_in_netns, &room, HELPER_TIMEOUT_MS,
-			     &answer);
-
-	if (err)
-		return err;
-	if (answer.len % sizeof(*out) || answer.len / sizeof(*out) > room)
-		return -EIO;
-	if (answer.len)
-		memcpy(out, answer.data, answer.len);
-	return answer.len / sizeof(*out);
-}
-
 /* Is SMC in this kernel? Asked so that nothing is loaded by asking. */
 static bool kernel_has_smc(void)
 {

@@ -73,11 +73,6 @@ void netns_facts_free(struct netns_facts *f);
  */
 must_check int netns_look(const struct netns_ref *ref, struct netns_facts *out);
 
-/* netns_smc_list - Its SMC sockets. Allocates *@out, see diag_smc_list().
- * Return: count or negative errno. */
-must_check int netns_smc_list(const struct netns_ref *ref,
-			      struct diag_smc **out);
-
 /* netns_smc_sockets - How many SMC sockets live there: 0 where the kernel has
  * no SMC; -ENOENT where it has, but no diagnosis of it. Return: count or
  * negative errno. */
@@ -90,10 +85,6 @@ must_check int netns_smc_sockets(const struct netns_ref *ref);
  * Return: 1, 0, or a negative errno: not known.
  */
 must_check int netns_guarded(const char *proc, char *const *ours);
-
-/* netns_fallbacks - Its fall-back counters, see smc_fallbacks(). */
-must_check int netns_fallbacks(const struct netns_ref *ref,
-			       struct smc_fallback *out, unsigned int room);
 
 /* What netns_release() undid. */
 struct netns_released {

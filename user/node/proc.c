@@ -122,13 +122,6 @@ long long proc_start_of(int dir)
 	return p ? strtoll(p, NULL, 10) : -EINVAL;
 }
 
-long long proc_start(const char *proc, pid_t pid)
-{
-	_close_ int dir = proc_open(proc, pid);
-
-	return dir < 0 ? dir : proc_start_of(dir);
-}
-
 /* ---- who holds a socket -------------------------------------------------- */
 
 struct search {

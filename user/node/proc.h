@@ -48,7 +48,8 @@ struct proc_id {
  */
 must_check int proc_open(const char *proc, pid_t pid);
 
-/* proc_start_of - proc_start() of the process whose directory is @dir. */
+/* proc_start_of - When did the process start whose directory is @dir? Ticks
+ * since boot, to compare by; or a negative errno. */
 must_check long long proc_start_of(int dir);
 
 /* proc_ns_of - Namespace @kind ("net", "user") of the process whose directory
@@ -73,10 +74,6 @@ bool proc_file_beside(const char *netns, const char *name, char path[PATH_MAX]);
  */
 typedef int (*proc_fn)(pid_t pid, void *arg);
 int proc_each(const char *proc, proc_fn fn, void *arg);
-
-/* proc_start - When did @pid start? Ticks since boot, to compare by; or a
- * negative errno. */
-must_check long long proc_start(const char *proc, pid_t pid);
 
 /*
  * proc_holds_sockets - Which of these sockets has a process open as a file?

@@ -140,34 +140,19 @@ int smc_ueid_remove(const char *ueid)
 
 /* ---- devices ------------------------------------------------------------- */
 
-static void forget_sys_info(void *info)
+static void forget_flag(void *flag)
 {
-	memset(info, 0, sizeof(struct smc_sys_info));
+	*(bool *)flag = false;
 }
 
-static int take_sys_info(const struct nlmsghdr *h, void *arg)
+static int take_smcd_v2(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *top[SMC_GEN_MAX + 1], *tb[SMC_NLA_SYS_MAX + 1];
-	struct smc_sys_info *info = arg;
 
 	nl_attrs(h, sizeof(struct genlmsghdr), top, SMC_GEN_MAX);
 	nl_nest(top[SMC_GEN_SYS_INFO], tb, SMC_NLA_SYS_MAX);
-	info->version = nl_u8(tb[SMC_NLA_SYS_VER]);
-	info->release = nl_u8(tb[SMC_NLA_SYS_REL]);
-	info->smcd_v2 = nl_u8(tb[SMC_NLA_SYS_IS_ISM_V2]);
-	info->smcr_v2 = nl_u8(tb[SMC_NLA_SYS_IS_SMCR_V2]);
+	*(bool *)arg = nl_u8(tb[SMC_NLA_SYS_IS_ISM_V2]);
 	return MNL_CB_OK;
-}
-
-int smc_sys_info(struct smc_sys_info *out)
-{
-	struct smc_sys_info info = {};
-	int err = smc_dump(SMC_NETLINK_GET_SYS_INFO, take_sys_info,
-			   forget_sys_info, &info);
-
-	if (!err)
-		*out = info;
-	return err;
 }
 
 static void forget_count(void *n)
@@ -218,13 +203,14 @@ static int dibs_loopback(void)
  */
 int smc_loopback_present(void)
 {
-	struct smc_sys_info info;
 	unsigned int others = 0;
-	int err = smc_sys_info(&info);
+	bool smcd_v2 = false;
+	int err = smc_dump(SMC_NETLINK_GET_SYS_INFO, take_smcd_v2, forget_flag,
+			   &smcd_v2);
 
 	if (err)
 		return err;
-	if (!info.smcd_v2)
+	if (!smcd_v2)
 		return 0;
 	err = dibs_loopback();
 	if (err >= 0)
@@ -281,43 +267,4 @@ int smc_allocated(__u64 *bytes)
 	if (!err)
 		*bytes = r.bytes + d.bytes;
 	return err;
-}
-
-/* ---- statistics ---------------------------------------------------------- */
-
-struct fallbacks {
-	struct smc_fallback *v;
-	unsigned int n, room;
-};
-
-static void forget_fallbacks(void *f)
-{
-	((struct fallbacks *)f)->n = 0;
-}
-
-static int take_fallback(const struct nlmsghdr *h, void *arg)
-{
-	const struct nlattr *top[SMC_GEN_MAX + 1];
-	const struct nlattr *tb[SMC_NLA_FBACK_STATS_MAX + 1];
-	struct fallbacks *f = arg;
-
-	nl_attrs(h, sizeof(struct genlmsghdr), top, SMC_GEN_MAX);
-	nl_nest(top[SMC_GEN_FBACK_STATS], tb, SMC_NLA_FBACK_STATS_MAX);
-	if (!tb[SMC_NLA_FBACK_STATS_RSN_CODE] || f->n == f->room)
-		return MNL_CB_OK;
-	f->v[f->n++] = (struct smc_fallback){
-		.code = nl_u32(tb[SMC_NLA_FBACK_STATS_RSN_CODE]),
-		.count = nl_u16(tb[SMC_NLA_FBACK_STATS_RSN_CNT]),
-		.server = nl_u8(tb[SMC_NLA_FBACK_STATS_TYPE]),
-	};
-	return MNL_CB_OK;
-}
-
-int smc_fallbacks(struct smc_fallback *out, unsigned int room)
-{
-	struct fallbacks f = {.v = out, .room = room};
-	int err = smc_dump(SMC_NETLINK_GET_FBACK_STATS, take_fallback,
-			   forget_fallbacks, &f);
-
-	return err ?: (int)f.n;
 }

@@ -22,89 +22,54 @@ struct decoder {
 	struct mesh_world world;
 	struct buf *notes;
 	size_t index; /* of the item, in its list: to name one without a name */
-	bool have_mesh, have_asm;
+	bool seen[KINDS]; /* of the configuration's */
 };
 
-/* ---- the kinds ------------------------------------------------------------
+/* ---- one object -----------------------------------------------------------
  */
 
-/* add_TYPE - Decode one, append it to its array of the world. */
-#define ADDER(type, array)                                              \
-	static int add_##type(struct decoder *d, struct json_object *o) \
-	{                                                               \
-		struct mesh_##type made, *slot;                         \
-		int err = decode_##type(o, &made);                      \
-                                                                        \
-		if (err)                                                \
-			return err;                                     \
-		slot = array_push(d->world.array, d->world.n_##array);  \
-		if (!slot) {                                            \
-			mesh_##type##_free(&made);                      \
-			return -ENOMEM;                                 \
-		}                                                       \
-		*slot = made;                                           \
-		return 0;                                               \
-	}
-ADDER(pod, pods)
-ADDER(node, nodes)
-ADDER(namespace, namespaces)
-ADDER(service, services)
-ADDER(slice, slices)
-#undef ADDER
-
 /* Of two configurations the later counts. */
-static bool counts(const struct json_object *o, bool *have)
+static int add_config(struct decoder *d, const struct kind_row *kind,
+		      struct json_object *o)
 {
 	struct json_object with = json_with(o, "the later one counts");
+	bool *seen = &d->seen[kind - kinds];
 
 	if (!config_named_default(o))
-		return false;
-	if (*have)
+		return 0;
+	if (*seen)
 		json_say(&with, "it is listed twice");
-	*have = true;
-	return true;
+	*seen = true;
+	kind->reset(&d->world.config);
+	return kind->decode(o, &d->world.config);
 }
 
-static int add_mesh(struct decoder *d, struct json_object *o)
+/* Decode one, append it to its array of the world. */
+static int add_element(struct decoder *d, const struct kind_row *kind,
+		       struct json_object *o)
 {
-	if (!counts(o, &d->have_mesh))
-		return 0;
-	config_reset_mesh(&d->world.config);
-	return decode_mesh(o, &d->world.config);
+	size_t n;
+	void *v = kind_array(&d->world, kind - kinds, &n);
+	int err;
+
+	v = array_room(v, n, kind->size);
+	if (!v)
+		return -ENOMEM;
+	err = kind->decode(o, (char *)v + n * kind->size);
+	kind_array_set(&d->world, kind - kinds, v, err ? n : n + 1);
+	return err;
 }
 
-static int add_asm(struct decoder *d, struct json_object *o)
+static const struct kind_row *find_kind(const char *name)
 {
-	if (!counts(o, &d->have_asm))
-		return 0;
-	d->world.config.asm_enabled = MESH_UNSET;
-	return decode_asm(o, &d->world.config);
-}
-
-static const struct kind {
-	const char *name, *group;
-	int (*add)(struct decoder *d, struct json_object *o);
-	bool namespaced;
-} kinds[] = {
-	{"Pod", "", add_pod, true},
-	{"Namespace", "", add_namespace, false},
-	{"Service", "", add_service, true},
-	{"EndpointSlice", "discovery.k8s.io", add_slice, true},
-	{"SmcNode", "smcmesh.io", add_node, false},
-	{"SmcMesh", "smcmesh.io", add_mesh, false},
-	{"ASMMeshConfig", "istio.alibabacloud.com", add_asm, false},
-};
-
-static const struct kind *find_kind(const char *name)
-{
-	for (size_t i = 0; name && i < array_size(kinds); i++)
+	for (size_t i = 0; name && i < KINDS; i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
 	return NULL;
 }
 
 /* The version is not looked at: fields are only ever added. */
-static bool group_matches(const struct kind *kind, const char *api_version)
+static bool group_matches(const struct kind_row *kind, const char *api_version)
 {
 	const char *slash = strchr(api_version, '/');
 	size_t len = slash ? (size_t)(slash - api_version) : 0;
@@ -113,31 +78,26 @@ static bool group_matches(const struct kind *kind, const char *api_version)
 	       !memcmp(api_version, kind->group, len);
 }
 
-static int add_object(struct decoder *d, const struct kind *kind,
+static int add_object(struct decoder *d, const struct kind_row *kind,
 		      yyjson_val *val)
 {
 	_buf_ struct buf name = {};
-	struct json_object o = {.notes = d->notes, .val = val};
-	const char *text = NULL;
-	int got;
+	struct json_object o = {
+		.notes = d->notes, .val = val, .index = d->index};
+	const char *version = NULL;
+	int err = object_begin(kind, &o, &name);
 
-	if (object_name(kind->name, kind->namespaced, val, d->index, &name))
-		return -ENOMEM;
-	o.name = name.data;
-	o.consequence = "it is left out";
-	got = get_name(&o, "metadata.name", &text);
-	if (!got)
-		json_note(&o, "metadata.name", NULL, "a name");
-	if (got <= 0)
-		return 0;
-	got = json_str(&o, "apiVersion", &text);
-	if (got > 0 && !group_matches(kind, text))
+	if (!err && json_str(&o, "apiVersion", &version) < 0)
+		err = -EINVAL;
+	if (version && !group_matches(kind, version)) {
 		json_say(&o, "it is a %s of apiVersion \"%.100s\", not ours",
-			 kind->name, text);
-	if (got < 0 || (got > 0 && !group_matches(kind, text)))
-		return 0;
-	got = kind->add(d, &o);
-	return got == -EINVAL ? 0 : got;
+			 kind->name, version);
+		err = -EINVAL;
+	}
+	if (!err)
+		err = kind->size ? add_element(d, kind, &o)
+				 : add_config(d, kind, &o);
+	return err == -EINVAL ? 0 : err;
 }
 
 /* ---- lists ----------------------------------------------------------------
@@ -166,7 +126,7 @@ static int add_item(struct decoder *d, yyjson_val *val, size_t index,
 				.array = "items",
 				.consequence = "the item is left out",
 				.index = index};
-	const struct kind *known = find_kind(kind);
+	const struct kind_row *known = find_kind(kind);
 
 	d->index = index;
 	if (!yyjson_is_obj(val)) {

@@ -7,7 +7,7 @@
 #include <yyjson.h>
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "mesh/model.h"
+#include "objects/kinds.h"
 
 /*
  * kube_decode_list - A List (or one object alone) to a world.
@@ -24,42 +24,29 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 		     struct buf *notes, struct buf *error);
 
 /*
- * One object of the API, whole, to its mesh type. Its `kind` is not looked at:
- * the caller asked for it. A Namespace may come as PartialObjectMetadata.
+ * kube_decode - One object of the API, whole, to its mesh type. Its `kind` is
+ * not looked at: the caller asked for it. A Namespace may come as
+ * PartialObjectMetadata.
  * @val:   the object.
+ * @out:   a struct of the kind's mesh type, filled, to be freed by the caller;
+ *         zeroed after an error.
  * @notes: as above; the lines name the object.
  *
- * Return: 0, *@out filled, to be freed by the caller; -EINVAL: the object is
- * not usable, which was noted, and counts as one that is not there (what was
- * known of it before goes, too); -ENOMEM. *@out is zeroed after an error.
+ * Return: 0; -EINVAL: the object is not usable, which was noted, and counts as
+ * one that is not there (what was known of it before goes, too); -ENOMEM.
  *
  * A Pod's smcmesh.io/netns is not read: only a file may name a path. A Service
  * or an EndpointSlice that is not understood is no error where the safe thing
  * can be said of it: no addresses, `broken`.
+ *
+ * SmcMesh and ASMMeshConfig: @out is a struct mesh_config, valid before and
+ * after. Each writes its own fields and leaves the other's alone, so they may
+ * come in any order. @val NULL: there is no such object (any more). -EINVAL: it
+ * is also not the one named "default", which alone counts: @out is as before;
+ * -ENOMEM: its fields have the defaults.
  */
-must_check int kube_decode_pod(yyjson_val *val, struct mesh_pod *out,
-			       struct buf *notes);
-must_check int kube_decode_smcnode(yyjson_val *val, struct mesh_node *out,
-				   struct buf *notes);
-must_check int kube_decode_namespace(yyjson_val *val,
-				     struct mesh_namespace *out,
-				     struct buf *notes);
-must_check int kube_decode_service(yyjson_val *val, struct mesh_service *out,
-				   struct buf *notes);
-must_check int kube_decode_slice(yyjson_val *val, struct mesh_slice *out,
-				 struct buf *notes);
-
-/*
- * These two write their own fields of @config and leave the other's alone, so
- * they may come in any order. @val NULL: there is no such object (any more).
- * Return: 0; -EINVAL: it is not the one named "default", which alone counts:
- * @config is as before; -ENOMEM: @config is valid, and has the defaults.
- */
-must_check int kube_decode_smcmesh(yyjson_val *val, struct mesh_config *config,
-				   struct buf *notes);
-must_check int kube_decode_asmmeshconfig(yyjson_val *val,
-					 struct mesh_config *config,
-					 struct buf *notes);
+must_check int kube_decode(enum kind kind, yyjson_val *val, void *out,
+			   struct buf *notes);
 
 /*
  * kube_decode_uid - metadata.uid of an object as text (this node's Node, whose

@@ -117,7 +117,7 @@ int decode_namespace(struct json_object *o, struct mesh_namespace *out)
 	o->consequence = "the Namespace is left out";
 	if (get_name(o, "metadata.name", &name) < 0)
 		return -EINVAL;
-	err = set_str(&made.name, name);
+	err = text_set(&made.name, name);
 	if (!err && json_obj(&with, "metadata.annotations", &a.val) > 0)
 		err = annotations_read(o, &a, &made.enabled, &made.in,
 				       &made.out);

@@ -208,6 +208,11 @@ void config_reset_mesh(struct mesh_config *c)
 	c->asm_enabled = asm_enabled;
 }
 
+void config_reset_asm(struct mesh_config *c)
+{
+	c->asm_enabled = MESH_UNSET;
+}
+
 int decode_mesh(struct json_object *o, struct mesh_config *out)
 {
 	int err;
@@ -275,8 +280,8 @@ static int read_endpoint(const struct json_object *o, struct mesh_endpoint *out)
 	err = got ? read_ports(o, "ports", ports, "the port is ignored",
 			       &out->ports)
 		  : 0;
-	err = err ?: set_str(&out->ns, ns);
-	err = err ?: set_str(&out->pod, pod);
+	err = err ?: text_set(&out->ns, ns);
+	err = err ?: text_set(&out->pod, pod);
 	return err ?: set_uid(&out->uid, uid, ns, pod);
 }
 
@@ -334,7 +339,7 @@ static int read_ueids(const struct json_object *o, struct mesh_node *node)
 			continue;
 		}
 		slot = array_push(node->ueids, node->n_ueids);
-		if (!slot || set_str(slot, ueid))
+		if (!slot || text_set(slot, ueid))
 			return -ENOMEM;
 	}
 	return 0;
@@ -413,7 +418,7 @@ static int read_version(const struct json_object *o, struct mesh_node *node)
 
 	if (json_str(&with, "metadata.resourceVersion", &version) <= 0)
 		return 0;
-	return set_str(&node->version, version);
+	return text_set(&node->version, version);
 }
 
 int decode_node(struct json_object *o, struct mesh_node *out)
@@ -427,9 +432,9 @@ int decode_node(struct json_object *o, struct mesh_node *out)
 	    json_str(o, "status.bootID", &boot_id) < 0 ||
 	    read_transports(o, "status.transports", &node.transports) < 0)
 		return -EINVAL;
-	err = set_str(&node.name, name);
+	err = text_set(&node.name, name);
 	if (!err && boot_id)
-		err = set_str(&node.boot_id, boot_id);
+		err = text_set(&node.boot_id, boot_id);
 	err = err ?: read_version(o, &node);
 	err = err ?: read_ueids(o, &node);
 	err = err ?: read_endpoints(o, &node);

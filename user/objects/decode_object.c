@@ -7,94 +7,36 @@
 #include "objects/decode.h"
 #include "objects/objects.h"
 
-/* An object with a name. @text: owns what o->name is. */
-static int open_object(const char *kind, bool namespaced, yyjson_val *val,
-		       struct buf *notes, struct buf *text,
-		       struct json_object *o)
+static int decode_config(const struct kind_row *kind, struct json_object *o,
+			 struct mesh_config *config)
 {
-	const char *name;
-	int got;
+	_buf_ struct buf name = {};
+	int err = o->val ? object_begin(kind, o, &name) : 0;
 
-	if (object_name(kind, namespaced, val, 0, text))
-		return -ENOMEM;
-	*o = (struct json_object){.notes = notes,
-				  .val = val,
-				  .name = text->data,
-				  .consequence = "it is left out",
-				  .from_api = true};
-	if (!yyjson_is_obj(val)) {
-		json_note(o, "", val, "an object");
-		return -EINVAL;
-	}
-	got = get_name(o, "metadata.name", &name);
-	if (!got)
-		json_note(o, "metadata.name", NULL, "a name");
-	return got > 0 ? 0 : -EINVAL;
-}
-
-/* kube_decode_NAME(), see decode.h. */
-#define DECODER(name, kind, type, namespaced)                               \
-	int kube_decode_##name(yyjson_val *val, struct mesh_##type *out,    \
-			       struct buf *notes)                           \
-	{                                                                   \
-		_buf_ struct buf text = {};                                 \
-		struct json_object o;                                       \
-		int err;                                                    \
-                                                                            \
-		memset(out, 0, sizeof(*out));                               \
-		err = open_object(kind, namespaced, val, notes, &text, &o); \
-		return err ?: decode_##type(&o, out);                       \
-	}
-DECODER(pod, "Pod", pod, true)
-DECODER(smcnode, "SmcNode", node, false)
-DECODER(namespace, "Namespace", namespace, false)
-DECODER(service, "Service", service, true)
-DECODER(slice, "EndpointSlice", slice, true)
-#undef DECODER
-
-/* ---- the configuration ----------------------------------------------------
- */
-
-static int open_config(const char *kind, yyjson_val *val, struct buf *notes,
-		       struct buf *text, struct json_object *o)
-{
-	int err = open_object(kind, false, val, notes, text, o);
-
-	return err ?: config_named_default(o) ? 0 : -EINVAL;
-}
-
-int kube_decode_smcmesh(yyjson_val *val, struct mesh_config *config,
-			struct buf *notes)
-{
-	_buf_ struct buf text = {};
-	struct json_object o;
-	int err = 0;
-
-	if (val)
-		err = open_config("SmcMesh", val, notes, &text, &o);
+	if (!err && o->val && !config_named_default(o))
+		err = -EINVAL;
 	if (err == -EINVAL)
 		return err;
-	config_reset_mesh(config);
-	if (val && !err)
-		err = decode_mesh(&o, config);
+	kind->reset(config);
+	if (!err && o->val)
+		err = kind->decode(o, config);
 	if (err)
-		config_reset_mesh(config);
+		kind->reset(config);
 	return err;
 }
 
-int kube_decode_asmmeshconfig(yyjson_val *val, struct mesh_config *config,
-			      struct buf *notes)
+int kube_decode(enum kind kind, yyjson_val *val, void *out, struct buf *notes)
 {
-	_buf_ struct buf text = {};
-	struct json_object o;
-	int err = 0;
+	const struct kind_row *row = &kinds[kind];
+	struct json_object o = {.notes = notes, .val = val, .from_api = true};
+	_buf_ struct buf name = {};
+	int err;
 
-	if (val)
-		err = open_config("ASMMeshConfig", val, notes, &text, &o);
-	if (err == -EINVAL)
-		return err;
-	config->asm_enabled = MESH_UNSET;
-	return val && !err ? decode_asm(&o, config) : err;
+	if (!row->size)
+		return decode_config(row, &o, out);
+	memset(out, 0, row->size);
+	err = object_begin(row, &o, &name);
+	return err ?: row->decode(&o, out);
 }
 
 /* ---- metadata alone -------------------------------------------------------

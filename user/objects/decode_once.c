@@ -6,161 +6,113 @@
 
 #include "objects/objects.h"
 
-/* The kinds; names are compared by `cmp`, and pods by their UID besides. */
-struct once {
-	const char *kind;
-	size_t size;
-	int (*cmp)(const void *a, const void *b); /* of objects */
-	int (*cmp_uid)(const void *a, const void *b);
-	/* What to call it, and free it: takes a pointer to an object. */
-	void (*name)(const void *object, const char **ns, const char **name);
-	void (*free)(void *object);
+/* Two objects are the same by the strings at these offsets. */
+struct key {
+	size_t at[2], n;
 };
 
-/* Comparison, naming and freeing of a type with a namespace, or without. */
-#define NAMESPACED(type)                                         \
-	static int type##_cmp(const void *a, const void *b)      \
-	{                                                        \
-		const struct mesh_##type *x = a, *y = b;         \
-		int order = strcmp(x->ns, y->ns);                \
-                                                                 \
-		return order ? order : strcmp(x->name, y->name); \
-	}                                                        \
-	static void type##_name(const void *o, const char **ns,  \
-				const char **name)               \
-	{                                                        \
-		*ns = ((const struct mesh_##type *)o)->ns;       \
-		*name = ((const struct mesh_##type *)o)->name;   \
-	}                                                        \
-	static void type##_free(void *o)                         \
-	{                                                        \
-		mesh_##type##_free(o);                           \
-	}
-#define CLUSTER_SCOPED(type)                                    \
-	static int type##_cmp(const void *a, const void *b)     \
-	{                                                       \
-		const struct mesh_##type *x = a, *y = b;        \
-                                                                \
-		return strcmp(x->name, y->name);                \
-	}                                                       \
-	static void type##_name(const void *o, const char **ns, \
-				const char **name)              \
-	{                                                       \
-		*ns = NULL;                                     \
-		*name = ((const struct mesh_##type *)o)->name;  \
-	}                                                       \
-	static void type##_free(void *o)                        \
-	{                                                       \
-		mesh_##type##_free(o);                          \
-	}
-NAMESPACED(pod)
-NAMESPACED(service)
-NAMESPACED(slice)
-CLUSTER_SCOPED(node)
-CLUSTER_SCOPED(namespace)
-#undef NAMESPACED
-#undef CLUSTER_SCOPED
-
-static int pod_uid_cmp(const void *a, const void *b)
+static const char *string_at(const void *object, size_t at)
 {
-	return strcmp(((const struct mesh_pod *)a)->uid,
-		      ((const struct mesh_pod *)b)->uid);
+	const char *text;
+
+	memcpy(&text, (const char *)object + at, sizeof(text));
+	return text;
 }
 
-#define ONCE(kind, type)                                                 \
-	kind, sizeof(struct mesh_##type), type##_cmp, NULL, type##_name, \
-		type##_free
-
-static void note_double(struct buf *notes, const struct once *once,
-			const void *object)
+static int key_cmp(const struct key *key, const void *a, const void *b)
 {
-	struct json_object o = {.notes = notes,
-				.name = once->kind,
-				.consequence = "the later one counts"};
-	const char *ns, *name;
+	int order = 0;
 
-	once->name(object, &ns, &name);
-	json_say(&o, "%s%s%s is listed twice%s", ns ? ns : "", ns ? "/" : "",
-		 name, once->cmp_uid ? ", or its UID is" : "");
+	for (size_t i = 0; !order && i < key->n; i++)
+		order = strcmp(string_at(a, key->at[i]),
+			       string_at(b, key->at[i]));
+	return order;
 }
-
-struct order {
-	int (*cmp)(const void *a, const void *b);
-};
 
 /* Of pointers to objects. The place in the world makes the order total, so that
  * the last one wins. */
-static int ordered(const void *a, const void *b, void *order)
+static int ordered(const void *a, const void *b, void *key)
 {
 	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-	int by = ((struct order *)order)->cmp(x, y);
 
-	return by ? by : (x > y) - (x < y);
+	return key_cmp(key, x, y) ?: (x > y) - (x < y);
 }
 
-/* Set drop[i] for each of the @n objects of @size at @base that compares equal
- * to a later one. Return: 0 or -ENOMEM. */
-static int mark_doubles(char *base, size_t n, size_t size, struct order order,
+/* Set drop[i] for each of the @n objects of @size at @base that is the same as
+ * a later one. Return: 0 or -ENOMEM. */
+static int mark_doubles(const char *base, size_t n, size_t size, struct key key,
 			bool *drop)
 {
-	_free_ char **v = calloc(n + 1, sizeof(*v));
+	_free_ const char **v = calloc(n + 1, sizeof(*v));
 
 	if (!v)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		v[i] = base + i * size;
-	qsort_r(v, n, sizeof(*v), ordered, &order);
+	qsort_r(v, n, sizeof(*v), ordered, &key);
 	for (size_t i = 1; i < n; i++)
-		if (!order.cmp(v[i - 1], v[i]))
+		if (!key_cmp(&key, v[i - 1], v[i]))
 			drop[(v[i - 1] - base) / size] = true;
 	return 0;
 }
 
-static int keep_once(const struct once *once, void *objects, size_t *n,
-		     struct buf *notes)
+static int mark(const struct kind_row *kind, const void *v, size_t n,
+		bool *drop)
 {
-	_free_ bool *drop = calloc(*n + 1, sizeof(*drop));
-	char *v = objects;
-	size_t kept = 0;
-	int err = drop ? 0 : -ENOMEM;
+	const struct key uid = {.at = {kind->uid_at}, .n = 1};
+	struct key name = {.at = {kind->name_at}, .n = 1};
+	int err;
 
-	if (!err)
-		err = mark_doubles(v, *n, once->size, (struct order){once->cmp},
-				   drop);
-	if (!err && once->cmp_uid)
-		err = mark_doubles(v, *n, once->size,
-				   (struct order){once->cmp_uid}, drop);
+	if (kind->namespaced)
+		name = (struct key){{kind->ns_at, kind->name_at}, 2};
+	err = mark_doubles(v, n, kind->size, name, drop);
+	return err || !kind->uid_at ? err
+				    : mark_doubles(v, n, kind->size, uid, drop);
+}
+
+static void note_double(struct buf *notes, const struct kind_row *kind,
+			const void *object)
+{
+	struct json_object o = {.notes = notes,
+				.name = kind->name,
+				.consequence = "the later one counts"};
+
+	json_say(&o, "%s%s%s is listed twice%s",
+		 kind->namespaced ? string_at(object, kind->ns_at) : "",
+		 kind->namespaced ? "/" : "", string_at(object, kind->name_at),
+		 kind->uid_at ? ", or its UID is" : "");
+}
+
+static int keep_once(struct mesh_world *w, enum kind k, struct buf *notes)
+{
+	const struct kind_row *kind = &kinds[k];
+	size_t n, kept = 0;
+	char *v = kind_array(w, k, &n);
+	_free_ bool *drop = calloc(n + 1, sizeof(*drop));
+	int err = drop ? mark(kind, v, n, drop) : -ENOMEM;
+
 	if (err)
 		return err;
-	for (size_t i = 0; i < *n; i++) {
-		char *o = v + i * once->size;
+	for (size_t i = 0; i < n; i++) {
+		char *o = v + i * kind->size;
 
 		if (drop[i]) {
-			note_double(notes, once, o);
-			once->free(o);
-		} else if (v + kept++ * once->size != o) {
-			memcpy(v + (kept - 1) * once->size, o, once->size);
+			note_double(notes, kind, o);
+			kind->free(o);
+		} else if (v + kept++ * kind->size != o) {
+			memcpy(v + (kept - 1) * kind->size, o, kind->size);
 		}
 	}
-	*n = kept;
+	kind_array_set(w, k, v, kept);
 	return 0;
 }
 
 int world_once(struct mesh_world *w, struct buf *notes)
 {
-	static const struct once pods = {"Pod",	   sizeof(struct mesh_pod),
-					 pod_cmp,  pod_uid_cmp,
-					 pod_name, pod_free};
-	static const struct once nodes = {ONCE("SmcNode", node)};
-	static const struct once spaces = {ONCE("Namespace", namespace)};
-	static const struct once services = {ONCE("Service", service)};
-	static const struct once slices = {ONCE("EndpointSlice", slice)};
+	int err = 0;
 
-	return keep_once(&pods, w->pods, &w->n_pods, notes)
-		       ?: keep_once(&nodes, w->nodes, &w->n_nodes, notes)
-		       ?: keep_once(&spaces, w->namespaces, &w->n_namespaces,
-				    notes)
-		       ?: keep_once(&services, w->services, &w->n_services,
-				    notes)
-		       ?: keep_once(&slices, w->slices, &w->n_slices, notes);
+	for (enum kind k = 0; k < KINDS; k++)
+		if (kinds[k].size)
+			err = err ?: keep_once(w, k, notes);
+	return err;
 }

@@ -38,7 +38,7 @@ static int read_netns(const struct annotations *a, struct mesh_pod *pod)
 	if (!text || *text != '/')
 		return annotation_problem(a, &pod->problem, ANNOTATION_NETNS,
 					  "an absolute path");
-	return set_str(&pod->netns_path, text);
+	return text_set(&pod->netns_path, text);
 }
 
 static int read_proxy_uid(const struct annotations *a, struct mesh_pod *pod)
@@ -77,7 +77,7 @@ static int read_hash(const struct annotations *a, struct mesh_pod *pod)
 	    strlen(hash) != HASH_LEN ||
 	    strspn(hash, "0123456789abcdef") != HASH_LEN)
 		return 0;
-	return set_str(&pod->cgroup_uid, hash);
+	return text_set(&pod->cgroup_uid, hash);
 }
 
 /* Enabled, and ports: what a Namespace can say too. */
@@ -134,8 +134,8 @@ static int read_identity(const struct json_object *o, struct mesh_pod *pod)
 	    get_name(o, "metadata.uid", &uid) < 0 ||
 	    json_time(o, "metadata.creationTimestamp", &pod->created) < 0)
 		return -EINVAL;
-	err = set_str(&pod->ns, ns);
-	err = err ?: set_str(&pod->name, name);
+	err = text_set(&pod->ns, ns);
+	err = err ?: text_set(&pod->name, name);
 	return err ?: set_uid(&pod->uid, uid, ns, name);
 }
 
@@ -175,7 +175,7 @@ static int read_state(const struct json_object *o, struct mesh_pod *pod)
 	pod->ended = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
 	pod->running = !strcmp(phase, "Running");
 	read_owners(o, pod);
-	return set_str(&pod->node, node);
+	return text_set(&pod->node, node);
 }
 
 static int add_addr(const struct json_object *o, const char *what,

@@ -30,8 +30,8 @@ static int read_identity(const struct json_object *o, char **ns, char **name)
 	if (get_name(o, "metadata.namespace", &in) < 0 ||
 	    get_name(o, "metadata.name", &called) < 0)
 		return -EINVAL;
-	err = set_str(ns, in);
-	return err ?: set_str(name, called);
+	err = text_set(ns, in);
+	return err ?: text_set(name, called);
 }
 
 static bool is_tcp(const char *protocol)
@@ -65,7 +65,7 @@ static int read_port(const struct json_object *o, struct mesh_service_port *out)
 			  "a port from 1 to 65535");
 		return -EINVAL;
 	}
-	err = set_str(&out->name, name);
+	err = text_set(&out->name, name);
 	out->port = port;
 	return err ?: 1;
 }
@@ -362,7 +362,7 @@ int decode_slice(struct json_object *o, struct mesh_slice *out)
 		return -EINVAL;
 	}
 	if (!err)
-		err = set_str(&made.service, service ? service : "");
+		err = text_set(&made.service, service ? service : "");
 	o->consequence = "its Service is not offered SMC";
 	err = err ?: read_backends(o, &made);
 	if (err)

@@ -34,8 +34,7 @@ struct kube_smcnode {
  *   PATCH /apis/smcmesh.io/v1alpha1/smcnodes/NAME/status
  *         ?fieldManager=smcmesh&force=true   (application/apply-patch+yaml)
  * Its metadata is the name alone. The same state gives the same text, so that
- * comparing two texts tells whether there is news. kube_decode_smcnode() reads
- * it back.
+ * comparing two texts tells whether there is news. kube_decode() reads it back.
  *
  * Return: 0, appended to @out; or -ENOMEM.
  */

@@ -6,23 +6,12 @@
 
 #include "objects/objects.h"
 
-int set_str(char **out, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return -ENOMEM;
-	free(*out);
-	*out = copy;
-	return 0;
-}
-
 int set_uid(char **out, const char *uid, const char *ns, const char *name)
 {
 	_buf_ struct buf made = {};
 
 	if (uid)
-		return set_str(out, uid);
+		return text_set(out, uid);
 	if (buf_printf(&made, "%s/%s", ns, name))
 		return -ENOMEM;
 	*out = buf_take(&made);
@@ -78,17 +67,39 @@ yyjson_val *object_annotation(const struct json_object *o, const char *key)
 	return metadata_of(o, "metadata.annotations", key);
 }
 
-int object_name(const char *kind, bool namespaced, yyjson_val *val,
-		size_t index, struct buf *out)
+/* "Pod default/web-0" or "SmcNode n1", or "Pod (items[3])" if it has no name.
+ */
+static int object_name(const struct kind_row *kind, const struct json_object *o,
+		       struct buf *out)
 {
-	yyjson_val *meta = yyjson_obj_get(val, "metadata");
+	yyjson_val *meta = yyjson_obj_get(o->val, "metadata");
 	const char *name = json_value_str(yyjson_obj_get(meta, "name"), 253);
 	const char *ns = json_value_str(yyjson_obj_get(meta, "namespace"), 253);
 
 	if (!name || !name_ok(name))
-		return buf_printf(out, "%s (items[%zu])", kind, index);
-	if (!namespaced)
-		return buf_printf(out, "%s %s", kind, name);
-	return buf_printf(out, "%s %s/%s", kind,
+		return buf_printf(out, "%s (items[%zu])", kind->name, o->index);
+	if (!kind->namespaced)
+		return buf_printf(out, "%s %s", kind->name, name);
+	return buf_printf(out, "%s %s/%s", kind->name,
 			  ns && name_ok(ns) ? ns : "default", name);
+}
+
+int object_begin(const struct kind_row *kind, struct json_object *o,
+		 struct buf *text)
+{
+	const char *name;
+	int got;
+
+	if (object_name(kind, o, text))
+		return -ENOMEM;
+	o->name = text->data;
+	o->consequence = "it is left out";
+	if (!yyjson_is_obj(o->val)) {
+		json_note(o, "", o->val, "an object");
+		return -EINVAL;
+	}
+	got = get_name(o, "metadata.name", &name);
+	if (!got)
+		json_note(o, "metadata.name", NULL, "a name");
+	return got > 0 ? 0 : -EINVAL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading fields out of JSON that others wrote, and noting what is wrong with
- * them. Only user/kube includes this.
+ * them. Only user/objects/ includes this.
  *
  * A field is named by its path of object keys, "spec.hostNetwork". A missing
  * one, a null, and one below a missing object are absent. One of another type

@@ -7,8 +7,9 @@
  */
 #pragma once
 
+#include "base/text.h"
 #include "objects/json.h"
-#include "mesh/model.h"
+#include "objects/kinds.h"
 
 must_check int decode_pod(struct json_object *o, struct mesh_pod *out);
 must_check int decode_node(struct json_object *o, struct mesh_node *out);
@@ -25,14 +26,12 @@ must_check int decode_asm(struct json_object *o, struct mesh_config *out);
 /* config_named_default - Is it the one that counts? If not it is noted. */
 bool config_named_default(const struct json_object *o);
 
-/* config_reset_mesh - As if there were no SmcMesh; what ASMMeshConfig says
- * stays. */
+/* config_reset_mesh, config_reset_asm - As if there were none of it; what the
+ * other says stays. */
 void config_reset_mesh(struct mesh_config *c);
+void config_reset_asm(struct mesh_config *c);
 
 /* ---- fields.c ------------------------------------------------------------ */
-
-/* set_str - A copy of @text instead of *@out. Return: 0 or -ENOMEM. */
-must_check int set_str(char **out, const char *text);
 
 /* set_uid - *@out: @uid, or "NS/NAME" where it is NULL. */
 must_check int set_uid(char **out, const char *uid, const char *ns,
@@ -49,10 +48,14 @@ must_check int get_name(const struct json_object *o, const char *path,
 yyjson_val *object_label(const struct json_object *o, const char *key);
 yyjson_val *object_annotation(const struct json_object *o, const char *key);
 
-/* object_name - Append "Pod default/web-0" or "SmcNode n1", or "Pod (items[3])"
- * if @val has no name. Return: 0 or -ENOMEM. */
-must_check int object_name(const char *kind, bool namespaced, yyjson_val *val,
-			   size_t index, struct buf *out);
+/*
+ * object_begin - An object of @kind, with a name, before it is decoded.
+ * @o: its `val`, and in `index` its place in the list that it comes from; gets
+ * the name that notes call it by, which @text owns: "Pod default/web-0".
+ * Return: 0; -EINVAL: noted; -ENOMEM.
+ */
+must_check int object_begin(const struct kind_row *kind, struct json_object *o,
+			    struct buf *text);
 
 /* ---- decode_once.c ------------------------------------------------------- */
 

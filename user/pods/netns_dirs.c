@@ -8,14 +8,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/log.h"
+#include "base/once.h"
+#include "loop/handles.h"
 
 /* Directories of namespaces are few: /run/netns, one of a runtime's. */
 #define WATCH_MAX 16
 
 struct dir {
-	uv_fs_event_t handle;
+	uv_fs_event_t handle; /* its `data` is NULL while nothing is watched */
 	struct watch *owner;
-	bool used;
 	char path[PATH_MAX];
 };
 
@@ -24,24 +25,14 @@ struct watch {
 	watch_fn fn;
 	void *arg;
 	struct dir dirs[WATCH_MAX];
-	unsigned int open;	 /* handles that the loop still knows */
-	bool closing, unwatched; /* the latter: said */
+	struct handles handles;
+	bool unwatched; /* said */
 };
-
-static void dir_closed(uv_handle_t *handle)
-{
-	struct dir *d = handle->data;
-	struct watch *w = d->owner;
-
-	d->used = false;
-	if (!--w->open && w->closing)
-		free(w);
-}
 
 static void dir_event(uv_fs_event_t *handle, const char *name, int events,
 		      int status)
 {
-	struct dir *d = handle->data;
+	struct dir *d = (struct dir *)handle;
 	char path[2 * PATH_MAX];
 	struct stat st;
 
@@ -50,7 +41,7 @@ static void dir_event(uv_fs_event_t *handle, const char *name, int events,
 	/* A directory that went away is not watched any more, even if a new
 	 * one has its name. */
 	if (stat(d->path, &st) && !uv_is_closing((uv_handle_t *)handle))
-		uv_close((uv_handle_t *)handle, dir_closed);
+		handles_close(&d->owner->handles, handle);
 	d->owner->fn(path, d->owner->arg);
 }
 
@@ -86,9 +77,9 @@ static struct dir *dir_place(struct watch *w, const char *path)
 	for (unsigned int i = 0; i < WATCH_MAX; i++) {
 		struct dir *d = &w->dirs[i];
 
-		if (d->used && !strcmp(d->path, path))
+		if (d->handle.data && !strcmp(d->path, path))
 			return NULL;
-		if (!d->used)
+		if (!d->handle.data)
 			place = d;
 	}
 	return place;
@@ -103,19 +94,16 @@ static void dir_watch(struct watch *w, const char *path)
 		return;
 	d->handle.data = d;
 	d->owner = w;
-	d->used = true;
 	snprintf(d->path, sizeof(d->path), "%s", path);
-	w->open++;
 	err = uv_fs_event_start(&d->handle, dir_event, path, 0);
 	if (!err)
 		return;
-	if (!w->unwatched)
+	if (once_bool(&w->unwatched, true))
 		log_warn(
 			err,
 			"watch %s: namespaces there are found within a minute only (fs.inotify.max_user_instances and max_user_watches are the usual limits)",
 			path);
-	w->unwatched = true;
-	uv_close((uv_handle_t *)&d->handle, dir_closed);
+	handles_close(&w->handles, &d->handle);
 }
 
 void watch_path(struct watch *w, const char *path)
@@ -138,13 +126,11 @@ void watch_close(struct watch *w)
 {
 	if (!w)
 		return;
-	w->closing = true;
 	for (unsigned int i = 0; i < WATCH_MAX; i++) {
 		uv_handle_t *h = (uv_handle_t *)&w->dirs[i].handle;
 
-		if (w->dirs[i].used && !uv_is_closing(h))
-			uv_close(h, dir_closed);
+		if (h->data && !uv_is_closing(h))
+			handles_close(&w->handles, h);
 	}
-	if (!w->open)
-		free(w);
+	handles_free(&w->handles, free, w);
 }

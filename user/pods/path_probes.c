@@ -6,6 +6,7 @@
 #include "pods/known.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/once.h"
 
 #define TICK_MS 1000
 #define SECOND 1000000000ULL
@@ -306,9 +307,8 @@ const char *paths_problem(const struct agent *a)
 /* Of those that concern all paths, each once. */
 static void say_trouble(struct agent *a, int err)
 {
-	if (err == a->paths.err)
+	if (!once_err(&a->paths.err, err))
 		return;
-	a->paths.err = err;
 	if (err)
 		log_warn(err, "%s", paths_problem(a));
 	else

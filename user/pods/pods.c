@@ -8,6 +8,7 @@
 #include "base/array.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "mesh/late.h"
 #include "mesh/owners.h"
 #include "node/listens.h"
@@ -175,24 +176,6 @@ void pods_number(struct pods *pods, struct pod *p)
 
 /* ---- from the world ---------------------------------------------------- */
 
-static int text_set(char **to, const char *from)
-{
-	char *copy = NULL;
-
-	if (!*to && !from)
-		return 0;
-	if (*to && from && !strcmp(*to, from))
-		return 0;
-	if (from) {
-		copy = strdup(from);
-		if (!copy)
-			return -ENOMEM;
-	}
-	free(*to);
-	*to = copy;
-	return 0;
-}
-
 static int addrs_set(struct mesh_addrs *to, const struct mesh_addrs *from)
 {
 	struct smc_addr *v = NULL;
@@ -209,11 +192,6 @@ static int addrs_set(struct mesh_addrs *to, const struct mesh_addrs *from)
 	return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
 {
 	return a->n == b->n &&
@@ -224,7 +202,7 @@ static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
  */
 static bool is_news(const struct pod *p, const struct mesh_pod *pod)
 {
-	return !same_text(p->netns_path, pod->netns_path) ||
+	return !text_same(p->netns_path, pod->netns_path) ||
 	       p->host_network != pod->host_network ||
 	       p->running != pod->running ||
 	       !same_addrs(&p->addrs, &pod->addrs);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/array.h"
 #include "base/log.h"
+#include "loop/handles.h"
 #include "node/kubepods.h"
 
 /* How often is asked, by how long it has been asked for. A new event starts
@@ -33,7 +34,7 @@ struct starts {
 	uv_timer_t timer;
 	struct awaited *v;
 	size_t n;
-	unsigned int handles;
+	struct handles handles;
 };
 
 /* Return: the delay until the next question about @a; 0: it has been asked for
@@ -159,7 +160,6 @@ static int poll_start(struct starts *s)
 		return err;
 	s->poll.data = s;
 	s->polling = true;
-	s->handles++;
 	/* Fails for a closing handle only. */
 	uv_poll_start(&s->poll, UV_READABLE, poll_event);
 	return 0;
@@ -177,19 +177,13 @@ void starts_scan(struct starts *s)
 
 /* ---- open, close --------------------------------------------------------- */
 
-static void starts_free(struct starts *s)
+static void starts_free(void *starts)
 {
+	struct starts *s = starts;
+
 	kubepods_close(s->kubepods);
 	free(s->v);
 	free(s);
-}
-
-static void handle_closed(uv_handle_t *handle)
-{
-	struct starts *s = handle->data;
-
-	if (!--s->handles)
-		starts_free(s);
 }
 
 void starts_close(struct starts *s)
@@ -197,8 +191,9 @@ void starts_close(struct starts *s)
 	if (!s)
 		return;
 	if (s->polling)
-		uv_close((uv_handle_t *)&s->poll, handle_closed);
-	uv_close((uv_handle_t *)&s->timer, handle_closed);
+		handles_close(&s->handles, &s->poll);
+	handles_close(&s->handles, &s->timer);
+	handles_free(&s->handles, starts_free, s);
 }
 
 int starts_open(uv_loop_t *loop, const char *proc, const char *cgroup,
@@ -219,7 +214,6 @@ int starts_open(uv_loop_t *loop, const char *proc, const char *cgroup,
 	}
 	uv_timer_init(loop, &s->timer);
 	s->timer.data = s;
-	s->handles = 1;
 	err = poll_start(s);
 	if (err) {
 		starts_close(s);

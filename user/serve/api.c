@@ -239,15 +239,14 @@ void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
-	char addr[ADDR_STRLEN], text[ADDR_STRLEN + 16];
+	char text[ADDR_PORT_STRLEN];
 
 	for (unsigned int i = 0; i < p->n_late; i++) {
-		const struct netns_listener *l = &p->late[i];
+		const struct smc_addr_port at =
+			addr_port(&p->late[i].addr, p->late[i].port);
 
-		snprintf(text, sizeof(text),
-			 addr_is_v4(&l->addr) ? "%s:%u" : "[%s]:%u",
-			 addr_format(&l->addr, addr), l->port);
-		yyjson_mut_arr_add_strcpy(doc, arr, text);
+		yyjson_mut_arr_add_strcpy(doc, arr,
+					  addr_port_format(&at, text));
 	}
 	return arr;
 }

@@ -20,7 +20,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include "base/addr.h"
 #include "base/log.h"
+#include "loop/handles.h"
 
 #define CONNECTIONS_MAX 64
 #define IDLE_SECONDS 10
@@ -34,7 +36,7 @@ struct http {
 	struct http_feed *feed; /* the last one that a route gave */
 	uv_poll_t poll;
 	uv_timer_t timer;
-	unsigned int handles;
+	struct handles handles;
 };
 
 struct reader {
@@ -299,14 +301,6 @@ static void poll_event(uv_poll_t *poll, int status, int events)
 	pump(poll->data);
 }
 
-static void handle_closed(uv_handle_t *handle)
-{
-	struct http *h = handle->data;
-
-	if (!--h->handles)
-		free(h);
-}
-
 void http_stop(struct http *h)
 {
 	if (!h)
@@ -320,10 +314,11 @@ void http_stop(struct http *h)
 		for (int i = 0; i < 4 && h->feed->n; i++)
 			MHD_run(h->daemon);
 	}
-	uv_close((uv_handle_t *)&h->poll, handle_closed);
-	uv_close((uv_handle_t *)&h->timer, handle_closed);
+	handles_close(&h->handles, &h->poll);
+	handles_close(&h->handles, &h->timer);
 	MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;
+	handles_free(&h->handles, free, h);
 }
 
 static int http_init(uv_loop_t *loop, struct http *h, int fd)
@@ -345,7 +340,6 @@ static int http_init(uv_loop_t *loop, struct http *h, int fd)
 		return err;
 	}
 	uv_timer_init(loop, &h->timer);
-	h->handles = 2;
 	h->poll.data = h->timer.data = h;
 	/* Fails for a closing handle only. */
 	uv_poll_start(&h->poll, UV_READABLE, poll_event);
@@ -414,8 +408,7 @@ static void name_bound(int fd, char bound[64])
 		getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host),
 			    port, sizeof(port),
 			    NI_NUMERICHOST | NI_NUMERICSERV);
-	snprintf(bound, 64, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
-		 port);
+	host_port_format(host, port, bound, 64);
 }
 
 static int bind_and_listen(const struct addrinfo *ai)

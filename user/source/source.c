@@ -13,7 +13,7 @@ static const struct {
 	int (*open)(uv_loop_t *loop, const char *rest,
 		    const struct kube_options *kube,
 		    const struct source_events *events, struct source **out);
-} kinds[] = {
+} sources[] = {
 	{"file:", true, source_file_open},
 	{"kube", false, source_kube_open},
 };
@@ -21,11 +21,11 @@ static const struct {
 /* Return: the kind of @spec, or -1; *@rest: what follows its prefix. */
 static int kind_of(const char *spec, const char **rest)
 {
-	for (size_t i = 0; i < array_size(kinds); i++) {
-		size_t len = strlen(kinds[i].prefix);
+	for (size_t i = 0; i < array_size(sources); i++) {
+		size_t len = strlen(sources[i].prefix);
 
-		if (!strncmp(spec, kinds[i].prefix, len) &&
-		    !spec[len] == !kinds[i].more) {
+		if (!strncmp(spec, sources[i].prefix, len) &&
+		    !spec[len] == !sources[i].more) {
 			*rest = spec + len;
 			return i;
 		}
@@ -51,7 +51,7 @@ int source_open(uv_loop_t *loop, const char *spec,
 	int kind = kind_of(spec, &rest);
 
 	return kind < 0 ? source_check(spec)
-			: kinds[kind].open(loop, rest, kube, events, out);
+			: sources[kind].open(loop, rest, kube, events, out);
 }
 
 void source_reread(struct source *s)

@@ -23,6 +23,7 @@
 
 #include "base/log.h"
 #include "kube/client.h"
+#include "loop/handles.h"
 #include "source/source_impl.h"
 
 #define SETTLE_MS 50
@@ -41,7 +42,7 @@ struct source_file {
 	char *path, *dir, *name, *node;
 	uv_fs_event_t watch;
 	uv_timer_t settle, poll;
-	int handles; /* still to be closed by the loop */
+	struct handles handles;
 	bool watching, stale;
 	dev_t dir_dev; /* what is watched */
 	ino_t dir_ino;
@@ -250,8 +251,10 @@ static void on_poll(uv_timer_t *timer)
 /* ---- opening and closing --------------------------------------------------
  */
 
-static void file_free(struct source_file *f)
+static void file_free(void *source)
 {
+	struct source_file *f = source;
+
 	source_clear(&f->base);
 	free(f->path);
 	free(f->dir);
@@ -260,21 +263,14 @@ static void file_free(struct source_file *f)
 	free(f);
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-	struct source_file *f = handle->data;
-
-	if (!--f->handles)
-		file_free(f);
-}
-
 static void file_close(struct source *s)
 {
 	struct source_file *f = (struct source_file *)s;
 
-	uv_close((uv_handle_t *)&f->watch, on_closed);
-	uv_close((uv_handle_t *)&f->settle, on_closed);
-	uv_close((uv_handle_t *)&f->poll, on_closed);
+	handles_close(&f->handles, &f->watch);
+	handles_close(&f->handles, &f->settle);
+	handles_close(&f->handles, &f->poll);
+	handles_free(&f->handles, file_free, f);
 }
 
 static void file_reread(struct source *s)
@@ -323,7 +319,6 @@ int source_file_open(uv_loop_t *loop, const char *path,
 	}
 	f->base.ops = &file_ops;
 	f->base.events = *events;
-	f->handles = 3;
 	f->watch.data = f->settle.data = f->poll.data = f;
 	/* These two only fill in the handle. */
 	uv_timer_init(loop, &f->settle);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every kind of source is built on: only user/kube/source*.c include this.
+ * What every kind of source is built on: only source*.c here include this.
  * A kind embeds struct source as its first member, and is opened through the
  * table in source.c.
  */
@@ -60,12 +60,9 @@ must_check int source_kube_open(uv_loop_t *loop, const char *rest,
 void source_decode(struct source *s, const char *where, const char *node,
 		   const char *json, size_t len);
 
-/* source_set_problem - A sentence, copied; calls `trouble` if it is another one
- * than before. It goes with the next good world. */
+/* source_set_problem - A sentence, copied; NULL: all is well. Calls `trouble`
+ * if it is another one than before. It goes with the next good world. */
 void source_set_problem(struct source *s, const char *problem);
-
-/* source_clear_problem - All is well again; calls `trouble` if it was not. */
-void source_clear_problem(struct source *s);
 
 /* source_changed - Call `changed`. */
 void source_changed(struct source *s);

@@ -19,7 +19,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "source/kinds.h"
+#include "loop/handles.h"
+#include "source/held.h"
 #include "source/source_impl.h"
 #include "mesh/plan.h"
 
@@ -54,9 +55,9 @@ struct source_kube {
 	enum mesh_switch asm_last; /* before it was listed: source_remember() */
 	struct held *gone;	   /* to be freed after the next `changed` */
 	uv_timer_t flush, linger, problem;
-	unsigned int handles; /* still to be closed by the loop */
-	bool complete;	      /* the first world was shown */
-	bool alone;	      /* no peers are wanted */
+	struct handles handles;
+	bool complete; /* the first world was shown */
+	bool alone;    /* no peers are wanted */
 };
 
 static struct kube_client *client_of(const struct source_kube *s,
@@ -110,10 +111,7 @@ static void problem_event(uv_timer_t *timer)
 	_buf_ struct buf text = {};
 
 	say_problems(s, &text);
-	if (text.len)
-		source_set_problem(&s->base, text.data);
-	else
-		source_clear_problem(&s->base);
+	source_set_problem(&s->base, text.data);
 }
 
 /* ---- the world ----------------------------------------------------------- */
@@ -173,7 +171,7 @@ static void gather_one(struct kube_object *obj, void *arg)
 	if (h->notes.len)
 		buf_add(&g->notes, h->notes.data, h->notes.len);
 	if (h->valid && g->size)
-		memcpy(g->array + g->n++ * g->size, &h->object, g->size);
+		memcpy(g->array + g->n++ * g->size, h->object, g->size);
 }
 
 static int gather(const struct watched *of, struct gathering *g)
@@ -225,7 +223,7 @@ static struct mesh_world *world_new(const struct source_kube *s)
 {
 	struct mesh_world *w = calloc(1, sizeof(*w));
 
-	if (!w || config_copy(&s->config, &w->config)) {
+	if (!w || mesh_config_copy(&s->config, &w->config)) {
 		free(w);
 		return NULL;
 	}
@@ -279,7 +277,7 @@ static int flush(struct source_kube *s)
 		if (all.of[k].array)
 			swap(&s->of[k], &all.of[k]);
 		if (shown(s, k))
-			world_set(w, k, s->of[k].array, s->of[k].n);
+			kind_array_set(w, k, s->of[k].array, s->of[k].n);
 	}
 	peers(s, w);
 	if (s->complete || all_synced(s))
@@ -391,8 +389,7 @@ static int watch(struct source_kube *s, enum kind kind)
 		.metadata_only = kinds[kind].metadata_only,
 		.eager = kinds[kind].eager,
 		/* Not once a first annotated pod has come. */
-		.first_ms =
-			kind < KIND_PEER_FIRST || s->complete ? 0 : START_MS,
+		.first_ms = kinds[kind].peers && !s->complete ? START_MS : 0,
 		.on_put = on_put,
 		.on_delete = on_delete,
 		.on_synced = on_synced,
@@ -416,8 +413,9 @@ static void linger_event(uv_timer_t *timer)
 	struct source_kube *s = timer->data;
 
 	log_debug("no annotated pod here: SmcNodes and Services are let go");
-	for (enum kind k = KIND_PEER_FIRST; k < KINDS; k++)
-		unwatch(s, k);
+	for (enum kind k = 0; k < KINDS; k++)
+		if (kinds[k].peers)
+			unwatch(s, k);
 	/* Their problems went, too. */
 	on_trouble(&s->of[KIND_POD]);
 	flush_soon(s);
@@ -446,17 +444,19 @@ static void peers(struct source_kube *s, const struct mesh_world *w)
 
 	if (any > 0)
 		uv_timer_stop(&s->linger);
-	else if (!any && s->of[KIND_PEER_FIRST].watch && !lingers)
+	else if (!any && s->of[KIND_SMCNODE].watch && !lingers)
 		uv_timer_start(&s->linger, linger_event, s->linger_ms, 0);
-	for (enum kind k = KIND_PEER_FIRST; any > 0 && k < KINDS; k++)
-		if (!s->of[k].watch && watch(s, k))
+	for (enum kind k = 0; any > 0 && k < KINDS; k++)
+		if (kinds[k].peers && !s->of[k].watch && watch(s, k))
 			return; /* logged; the next event tries again */
 }
 
 /* ---- opening and closing ------------------------------------------------- */
 
-static void kube_free(struct source_kube *s)
+static void kube_free(void *source)
 {
+	struct source_kube *s = source;
+
 	for (enum kind k = 0; k < KINDS; k++) {
 		free(s->of[k].array);
 		buf_free(&s->of[k].notes);
@@ -470,14 +470,6 @@ static void kube_free(struct source_kube *s)
 	free(s);
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-	struct source_kube *s = handle->data;
-
-	if (!--s->handles)
-		kube_free(s);
-}
-
 static void kube_close(struct source *base)
 {
 	struct source_kube *s = (struct source_kube *)base;
@@ -487,9 +479,10 @@ static void kube_close(struct source *base)
 	if (s->mesh != s->client)
 		kube_client_close(s->mesh);
 	kube_client_close(s->client);
-	uv_close((uv_handle_t *)&s->flush, on_closed);
-	uv_close((uv_handle_t *)&s->linger, on_closed);
-	uv_close((uv_handle_t *)&s->problem, on_closed);
+	handles_close(&s->handles, &s->flush);
+	handles_close(&s->handles, &s->linger);
+	handles_close(&s->handles, &s->problem);
+	handles_free(&s->handles, kube_free, s);
 }
 
 static void kube_reread(struct source *base)
@@ -531,8 +524,9 @@ static uint64_t kube_age_ms(const struct source *base)
 	const struct source_kube *s = (const struct source_kube *)base;
 	uint64_t oldest = 0, age;
 
-	for (enum kind k = KIND_PEER_FIRST; k < KINDS; k++) {
-		if (!s->of[k].watch || !kube_watch_synced(s->of[k].watch))
+	for (enum kind k = 0; k < KINDS; k++) {
+		if (!kinds[k].peers || !s->of[k].watch ||
+		    !kube_watch_synced(s->of[k].watch))
 			continue;
 		age = kube_watch_age_ms(s->of[k].watch);
 		oldest = age > oldest ? age : oldest;
@@ -569,8 +563,9 @@ static int connect_all(struct source_kube *s, uv_loop_t *loop,
 	s->mesh = s->client;
 	if (!err && mesh.kubeconfig)
 		err = kube_client_open(loop, &mesh, &s->mesh);
-	for (enum kind k = 0; !err && k < KIND_PEER_FIRST; k++)
-		err = watch(s, k);
+	for (enum kind k = 0; k < KINDS; k++)
+		if (!kinds[k].peers)
+			err = err ?: watch(s, k);
 	return err;
 }
 
@@ -598,7 +593,6 @@ int source_kube_open(uv_loop_t *loop, const char *rest,
 	s->linger_ms = opt->linger_ms ?: LINGER_MS;
 	mesh_config_reset(&s->config);
 	s->flush.data = s->linger.data = s->problem.data = s;
-	s->handles = 3;
 	uv_timer_init(loop, &s->flush);
 	uv_timer_init(loop, &s->linger);
 	uv_timer_init(loop, &s->problem);

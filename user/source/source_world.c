@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/once.h"
 #include "objects/decode.h"
 #include "source/source_impl.h"
 
@@ -39,26 +39,8 @@ static void call(struct source *s, void (*event)(void *arg))
 
 void source_set_problem(struct source *s, const char *problem)
 {
-	char *copy;
-
-	if (s->problem && !strcmp(problem, s->problem))
-		return;
-	copy = strdup(problem);
-	if (!copy) {
-		log_err(-ENOMEM, "source: %s", problem);
-		return;
-	}
-	free(s->problem);
-	s->problem = copy;
-	call(s, s->events.trouble);
-}
-
-void source_clear_problem(struct source *s)
-{
-	if (!s->problem)
-		return;
-	free(take_ptr(s->problem));
-	call(s, s->events.trouble);
+	if (once_text(&s->problem, problem))
+		call(s, s->events.trouble);
 }
 
 void source_changed(struct source *s)
