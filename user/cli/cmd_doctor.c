@@ -75,19 +75,6 @@ static void gather_features(struct report *r, const struct features *features)
 	yyjson_mut_obj_add_val(r->doc, r->root, "features", arr);
 }
 
-/* Without one of these there is no converter or no selector, whatever the
- * others would answer. */
-static bool is_impossible(const struct features *features)
-{
-	static const enum feature need[] = {FEATURE_BTF, FEATURE_IPPROTO_SMC,
-					    FEATURE_SOCKPROTO, FEATURE_HS_CTRL};
-
-	for (size_t i = 0; i < array_size(need); i++)
-		if (features->v[need[i]].state == FEATURE_MISSING)
-			return true;
-	return false;
-}
-
 /* The one that is taken where the configuration does not say one. */
 static const char *recorder_of(const struct features *features)
 {
@@ -111,7 +98,7 @@ static void gather_choice(struct report *r, const struct features *features)
 	yyjson_mut_obj_add_str(r->doc, r->root, "selector", selector);
 	yyjson_mut_obj_add_str(r->doc, r->root, "recorder",
 			       recorder_of(features));
-	r->known = r->capable || is_impossible(features);
+	r->known = features_capable(features) != FEATURE_UNKNOWN;
 	r->rights = feature_present(features, FEATURE_CAPABILITIES);
 	if (r->known)
 		yyjson_mut_obj_add_bool(r->doc, r->root, "capable", r->capable);

@@ -9,8 +9,8 @@
 struct selector {
 	const char *name;
 	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
-	/* Can this kernel do it? */
-	bool (*probe)(const struct features *fs);
+	/* Without one of these it cannot be had; ended by FEATURE_MAX. */
+	const enum feature *needs;
 	/* The programs of the object that are its, NULL-terminated. */
 	const char *const *programs;
 	/* Before the object is loaded: @load it, or leave it out. */
@@ -46,6 +46,16 @@ must_check int hs_ctrl_names(struct datapath *dp, char ***out);
 
 /* The first that can be had is taken. NULL ends the table. */
 extern const struct selector *const selectors[];
+
+/* selector_for - The one that is taken with these features; NULL: none. */
+const struct selector *selector_for(const struct features *fs);
+
+/* pairs_impossible - Does one of the two lack something in every pair of @c and
+ * @s? NULL ends each of the lists. */
+struct converter;
+bool pairs_impossible(const struct converter *const *c,
+		      const struct selector *const *s,
+		      const struct features *fs);
 
 /* hs_ctrl_pin_is_ours - Is @dir/@name a generation of the selector hs_ctrl? Its
  * pins alone have another name than their map. */

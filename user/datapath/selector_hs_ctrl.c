@@ -34,11 +34,6 @@
 /* enum bpf_struct_ops_state of the kernel. */
 #define STATE_INUSE 1
 
-static bool hs_probe(const struct features *fs)
-{
-	return feature_present(fs, FEATURE_HS_CTRL);
-}
-
 /* ---- what is registered ---- */
 
 /* Where name and state are in the map's value; the kernel's BTF says it, once.
@@ -492,12 +487,14 @@ static int hs_remove(struct datapath *dp, const struct abi_dirs *dirs,
 	return first;
 }
 
+static const enum feature hs_needs[] = {FEATURE_BTF, FEATURE_HS_CTRL,
+					FEATURE_MAX};
 static const char *const hs_programs[] = {"syn_option", "synack_option", NULL};
 
 const struct selector selector_hs_ctrl = {
 	.name = "hs_ctrl",
 	.cannot = NULL,
-	.probe = hs_probe,
+	.needs = hs_needs,
 	.programs = hs_programs,
 	.prepare = hs_prepare,
 	.enroll = hs_enroll,
