@@ -13,8 +13,8 @@ MAY_USE = {
     "base": (), "loop": ("base",), "mesh": ("base",),
     "telemetry": ("mesh",), "datapath": ("mesh",), "objects": ("mesh",),
     "node": ("mesh",), "kube": ("objects", "loop"),
-    "source": ("kube",),
-    "pods": ("source", "node", "datapath", "telemetry"),
+    "source": ("kube",), "doctor": ("node", "datapath", "telemetry"),
+    "pods": ("source", "doctor"),
     "cluster": ("pods",), "serve": ("cluster",), "agent": ("serve",),
     "cli": ("agent",),
 }

@@ -17,7 +17,6 @@
 #include "node/smc.h"
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define RDMA_MAX 64
 
 struct cluster {
 	struct agent *a;

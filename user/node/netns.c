@@ -17,8 +17,6 @@
 #define IPPROTO_SMC 256
 #endif
 
-#define RDMA_PORTS_MAX 64
-
 /* ---- facts, in the namespace --------------------------------------------- */
 
 /* Beyond the ration (bpf/ration.bpf.h) this is a TCP socket, and proves
@@ -54,7 +52,7 @@ static int note_identity(struct netns_facts *f)
  */
 static void note_transports(struct netns_facts *f)
 {
-	struct rdma_device rdma[RDMA_PORTS_MAX];
+	struct rdma_device rdma[RDMA_MAX];
 	struct smc_ueids ueids;
 	int n;
 
@@ -62,7 +60,7 @@ static void note_transports(struct netns_facts *f)
 		return;
 	if (smc_loopback_present() > 0)
 		f->transports |= SMC_TRANSPORT_SMCD;
-	n = rdma_list(rdma, RDMA_PORTS_MAX);
+	n = rdma_list(rdma, RDMA_MAX);
 	for (int i = n - 1; i >= 0; i--) {
 		if (!rdma_usable(&rdma[i]))
 			continue;
