@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "doctor/checks.h"
+#include "doctor/method_list.h"
 
 static struct doctor d;
 
@@ -170,6 +171,41 @@ static void recorder_is_the_first_that_can_be_had(void **state)
 	assert_string_equal(doctor_recorder(&d), "none");
 }
 
+/* ---- the list of converters, selectors and recorders ---- */
+
+static char *list_text(void)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	char *text;
+
+	yyjson_mut_doc_set_root(doc, method_list_json(doc, &d.features));
+	text = yyjson_mut_write(doc, 0, NULL);
+	yyjson_mut_doc_free(doc);
+	assert_non_null(text);
+	return text;
+}
+
+static void list_says_what_each_lacks_and_cannot_do(void **state)
+{
+	static const char *const rows[] = {
+		"{\"kind\":\"converter\",\"name\":\"sockproto\",\"possible\":"
+		"false,\"cannot\":\"sockets made by io_uring stay TCP\","
+		"\"lacks\":[\"sockproto\"]}",
+		"{\"kind\":\"selector\",\"name\":\"hs_ctrl\",\"possible\":true,"
+		"\"cannot\":\"\",\"lacks\":[]}"};
+	char *text;
+
+	text = list_text();
+	assert_null(strstr(text, rows[0]));
+	assert_says(text, rows[1]);
+	free(text);
+	d.features.v[FEATURE_SOCKPROTO].state = FEATURE_UNKNOWN;
+	text = list_text();
+	assert_says(text, rows[0]);
+	assert_says(text, rows[1]);
+	free(text);
+}
+
 #define test(f) cmocka_unit_test_setup(f, fresh)
 
 int main(void)
@@ -184,6 +220,7 @@ int main(void)
 		test(what_was_found_stands_in_the_sentence),
 		test(conclusion_follows_from_features_and_devices),
 		test(recorder_is_the_first_that_can_be_had),
+		test(list_says_what_each_lacks_and_cannot_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cli/ask_agent.h"
+#include "cli/cannot.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "doctor/report.h"
@@ -60,9 +61,11 @@ static void print_rdma(yyjson_val *root)
 	yyjson_val *d;
 	size_t i, max;
 
-	printf("\nconverter  %s\nselector   %s\nrecorder   %s\nueids      %s\n",
+	printf("\nconverter  %s\nselector   %s\nrecorder   %s\n",
 	       json_text(root, "converter"), json_text(root, "selector"),
-	       json_text(root, "recorder"),
+	       json_text(root, "recorder"));
+	print_cannot(root, 10);
+	printf("ueids      %s\n",
 	       *json_join(root, "ueids", &ueids) ? ueids.data : "-");
 	yyjson_arr_foreach (yyjson_obj_get(root, "rdma"), i, max, d) {
 		printf("rdma       %s/%llu on %s, %s\n", json_text(d, "device"),

@@ -75,6 +75,8 @@ struct datapath_method {
 	bool possible;
 };
 
+#define DATAPATH_METHODS_MAX 16 /* there are fewer */
+
 /* datapath_methods - All of them, in the order in which they are tried. Return:
  * their number; at most @room are written. */
 size_t datapath_methods(const struct features *fs, struct datapath_method *out,

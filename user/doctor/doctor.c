@@ -4,8 +4,6 @@
 #include <string.h>
 #include "base/strv.h"
 
-#define METHODS_MAX 16
-
 void doctor_open(const struct datapath_options *opt, struct doctor *d)
 {
 	int n;
@@ -34,10 +32,10 @@ void doctor_close(struct doctor *d)
 
 const char *doctor_recorder(const struct doctor *d)
 {
-	struct datapath_method v[METHODS_MAX];
-	size_t n = datapath_methods(&d->features, v, METHODS_MAX);
+	struct datapath_method v[DATAPATH_METHODS_MAX];
+	size_t n = datapath_methods(&d->features, v, DATAPATH_METHODS_MAX);
 
-	for (size_t i = 0; i < n && i < METHODS_MAX; i++)
+	for (size_t i = 0; i < n; i++)
 		if (v[i].possible && !strcmp(v[i].kind, "recorder"))
 			return v[i].name;
 	return "none";

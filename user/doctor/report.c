@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include "base/buf.h"
 #include "doctor/checks.h"
+#include "doctor/method_list.h"
 #include "doctor/namespaces.h"
 #include "telemetry/flows.h"
 
@@ -32,6 +33,8 @@ static void add_choice(struct report *r)
 			       features_selector(fs));
 	yyjson_mut_obj_add_str(r->doc, r->root, "recorder",
 			       doctor_recorder(r->d));
+	yyjson_mut_obj_add_val(r->doc, r->root, "methods",
+			       method_list_json(r->doc, fs));
 	if (capable == FEATURE_UNKNOWN)
 		yyjson_mut_obj_add_null(r->doc, r->root, "capable");
 	else
