@@ -379,6 +379,34 @@ static void methods_are_all_rows_with_what_they_cannot(void **state)
 		assert_true(v[i].possible);
 }
 
+static void assert_said(const struct features *fs, const char *text)
+{
+	_buf_ struct buf out = {};
+
+	features_say(fs, &out);
+	assert_string_equal(out.data, text);
+}
+
+static void words_say_what_is_taken_or_what_is_not_there(void **state)
+{
+	struct features fs;
+
+	features_of(80, &fs);
+	assert_said(&fs, "converter sockproto: sockets made by io_uring stay "
+			 "TCP; selector hs_ctrl");
+	fs.v[FEATURE_HS_CTRL].state = FEATURE_MISSING;
+	assert_said(&fs, "converter sockproto: sockets made by io_uring stay "
+			 "TCP; no selector: hs_ctrl needs BPF struct_ops "
+			 "smc_hs_ctrl (missing)");
+	fs.v[FEATURE_HS_CTRL].state = FEATURE_PRESENT;
+	fs.v[FEATURE_IPPROTO_SMC].state = FEATURE_MISSING;
+	fs.v[FEATURE_SOCKPROTO].state = FEATURE_UNKNOWN;
+	assert_said(&fs, "no converter: sockproto needs sockets of protocol "
+			 "IPPROTO_SMC (missing), the hook "
+			 "fmod_ret/update_socket_protocol (not known); "
+			 "selector hs_ctrl");
+}
+
 /* ---- where each ABI's pins are ---- */
 
 static void test_abi_dirs(void **state)
@@ -480,6 +508,7 @@ int main(void)
 		cmocka_unit_test(rows_say_which_features_decide),
 		cmocka_unit_test(another_row_makes_it_possible),
 		cmocka_unit_test(methods_are_all_rows_with_what_they_cannot),
+		cmocka_unit_test(words_say_what_is_taken_or_what_is_not_there),
 		cmocka_unit_test(test_abi_dirs),
 		cmocka_unit_test(test_abi_dirs_read),
 		cmocka_unit_test(test_maps),

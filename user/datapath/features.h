@@ -129,5 +129,12 @@ const char *features_selector(const struct features *fs);
  */
 enum feature_state features_capable(const struct features *fs);
 
+/*
+ * features_say - Append the same in words: which converter and selector, and
+ * what they cannot do; or what each that there is needs and is not there.
+ */
+struct buf;
+void features_say(const struct features *fs, struct buf *out);
+
 /* features_decides - Does a converter or a selector need it? */
 bool features_decides(enum feature f);

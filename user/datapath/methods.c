@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How sockets become SMC, handshakes are allowed and flows recorded: of each
  * the ways that there are, and which of them a kernel can go. */
+#include <string.h>
+
 #include "datapath/converter.h"
 #include "datapath/recorder.h"
 #include "datapath/selector.h"
@@ -118,4 +120,54 @@ size_t datapath_methods(const struct features *fs, struct datapath_method *out,
 		add(&l, "recorder", recorders[i]->name, recorders[i]->cannot,
 		    recorders[i]->needs);
 	return l.n;
+}
+
+/* ---- in words ---- */
+
+static void say_needs(const struct features *fs,
+		      const struct datapath_method *m, struct buf *out)
+{
+	const char *join = " needs ";
+
+	buf_printf(out, "%s", m->name);
+	for (const enum feature *f = m->needs; *f != FEATURE_MAX; f++) {
+		if (feature_present(fs, *f))
+			continue;
+		buf_printf(out, "%s%s (%s)", join, feature_text(*f)->what,
+			   fs->v[*f].state == FEATURE_MISSING ? "missing"
+							      : "not known");
+		join = ", ";
+	}
+}
+
+/* The first that can be had, or what each of this kind lacks. */
+static void say_kind(const struct features *fs, const char *kind,
+		     struct buf *out)
+{
+	struct datapath_method v[DATAPATH_METHODS_MAX];
+	size_t n = datapath_methods(fs, v, DATAPATH_METHODS_MAX);
+	const char *join = ": ";
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(v[i].kind, kind) || !v[i].possible)
+			continue;
+		buf_printf(out, "%s %s%s%s", kind, v[i].name,
+			   v[i].cannot ? ": " : "", v[i].cannot ?: "");
+		return;
+	}
+	buf_printf(out, "no %s", kind);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(v[i].kind, kind))
+			continue;
+		buf_printf(out, "%s", join);
+		say_needs(fs, &v[i], out);
+		join = ", ";
+	}
+}
+
+void features_say(const struct features *fs, struct buf *out)
+{
+	say_kind(fs, "converter", out);
+	buf_printf(out, "; ");
+	say_kind(fs, "selector", out);
 }
