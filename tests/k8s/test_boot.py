@@ -27,6 +27,11 @@ def containers(pod):
     return {c["containerID"] for c in pod["status"]["containerStatuses"]}
 
 
+def capable(mesh, name):
+    """The SmcNode's condition of that type."""
+    return {c["type"]: c for c in mesh.smcnodes()[name]["conditions"]}["Capable"]
+
+
 def started_anew(traffic, before):
     """The server's pod, once its status is not that of before the boot. (A node
     whose disk is memory counts no restart.)"""
@@ -40,12 +45,17 @@ def test_node_rebooted(cluster, mesh, traffic):
     node = cluster.nodes["n2"]
     before, (server,) = boot_id(node), traffic.servers()
     assert mesh.smcnodes()["n2"]["bootID"] == before
+    can = capable(mesh, "n2")
+    assert (can["status"], can["reason"]) == ("True", "Possible"), can
+    assert can["message"] == ("converter sockproto: sockets made by io_uring stay "
+                              "TCP; selector hs_ctrl"), can
     node.reboot()
     assert boot_id(node) != before
     node.wait_ready()
     mesh.wait_agents()
     wait_for(lambda: mesh.smcnodes()["n2"]["bootID"] == boot_id(node), PATIENCE,
              "the SmcNode of this boot", 1)
+    assert capable(mesh, "n2") == can    # the same since then: so is its time
     old = containers(server)
     server = wait_for(lambda: started_anew(traffic, old), PATIENCE,
                       "the server to run again", 1)

@@ -13,8 +13,8 @@ MAY_USE = {
     "base": (), "loop": ("base",), "mesh": ("base",),
     "telemetry": ("mesh",), "datapath": ("mesh",), "objects": ("mesh",),
     "node": ("mesh",), "kube": ("objects", "loop"),
-    "source": ("kube",),
-    "pods": ("source", "node", "datapath", "telemetry"),
+    "source": ("kube",), "doctor": ("node", "datapath", "telemetry"),
+    "pods": ("source", "doctor"),
     "cluster": ("pods",), "serve": ("cluster",), "agent": ("serve",),
     "cli": ("agent",),
 }
@@ -138,6 +138,12 @@ def circle_complaints(texts):
     return bad
 
 
+# A row of these tables has a half for the node and one for each namespace, in
+# two files of one name: the header of the table, and a file of each row.
+HALVES = re.compile(r"(selector|converter)(_\w+)?$")
+HALVES_IN = {"datapath", "node"}
+
+
 def twins(names):
     """Files of one name in two rooms, but for the halves of a table's row."""
     rooms = {}
@@ -146,7 +152,7 @@ def twins(names):
         rooms.setdefault(base.rsplit(".", 1)[0], set()).add(room)
     return [f"user/: {base} is a file of {' and '.join(sorted(of))}"
             for base, of in sorted(rooms.items()) if len(of) > 1
-            and not base.startswith(("selector", "converter"))]
+            and not (HALVES.match(base) and of == HALVES_IN)]
 
 
 def use_complaints(texts):

@@ -109,14 +109,14 @@ static int put_facts(int result, struct netns_facts *f)
 static int do_prepare(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0], .ours = ours};
+	bool none = !strcmp(a[1], "-");
+	struct netns_use use = {none ? "none" : "hs_ctrl", none ? NULL : a[1]};
 	struct netns_sidecar sidecar = {.hinted = n > 2};
 	struct netns_facts facts;
 
 	if (sidecar.hinted)
 		sidecar.owner = (struct smc_owner){number(a[2]), SMC_ID_ANY};
-	return put_facts(netns_prepare(&ref, strcmp(a[1], "-") ? a[1] : NULL,
-				       &sidecar, &facts),
-			 &facts);
+	return put_facts(netns_prepare(&ref, &use, &sidecar, &facts), &facts);
 }
 
 static int do_look(char **a, int n)

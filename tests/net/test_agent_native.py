@@ -257,6 +257,26 @@ def test_doctor_of_nobody():
     assert "not every namespace could be looked at; run it as root" in r.stderr
 
 
+def test_what_each_way_needs_and_cannot_do_is_said(agent):
+    """Of a row that is taken its limits, of one that cannot be had its needs."""
+    status = agent.get("/v1/status")
+    rows = {(m["kind"], m["name"]): m for m in status["methods"]}
+    smc, ctrl = rows["converter", "sockproto"], rows["selector", "hs_ctrl"]
+    assert not smc["possible"] and "ipproto_smc" in smc["lacks"], smc
+    assert not ctrl["possible"] and "hs_ctrl" in ctrl["lacks"], ctrl
+    assert "io_uring" in smc["cannot"] and ctrl["cannot"] == ""
+    report = json.loads(smcmesh("doctor", "-o", "json").stdout)
+    assert report["methods"] == status["methods"]
+    text = agent.cli("status").stdout
+    assert f"lacks        sockproto: {','.join(smc['lacks'])}\n" in text, text
+    assert f"lacks        hs_ctrl: {','.join(ctrl['lacks'])}\n" in text, text
+    # control: what is not taken has no limits here; what is taken lacks nothing
+    assert "io_uring" not in text and "sockops: cgroup2" not in text, text
+    limits = f"sockops: {rows['recorder', 'sockops']['cannot']}\n"
+    assert f"limits     {limits}" in smcmesh("doctor").stdout
+    assert limits not in text and status["recorder"] == "none", text
+
+
 def test_cleanup_of_nobody():
     """Who may not look does not say that it is clean."""
     r = smcmesh_as_nobody("cleanup", "--list", "--bpffs", "/nonexistent")

@@ -98,7 +98,8 @@ static void test_event_concerns_only_its_path(void **state)
 
 static void test_namespace_that_is_not_there(void **state)
 {
-	const struct pod_how how = {.ctrl = "smcmesh_1", .proc = "/proc"};
+	const struct pod_how how = {.use = {"hs_ctrl", "smcmesh_1"},
+				    .proc = "/proc"};
 	const struct netns_sidecar none = {};
 	struct mesh_pod a = world_pod("a");
 	struct pods pods = {};
@@ -326,7 +327,8 @@ static void test_each_waits_for_itself(void **state)
 
 static void test_look_that_saw_the_same_says_so(void **state)
 {
-	const struct pod_how how = {.ctrl = "smcmesh_1", .proc = "/proc"};
+	const struct pod_how how = {.use = {"hs_ctrl", "smcmesh_1"},
+				    .proc = "/proc"};
 	const struct netns_sidecar none = {};
 	struct mesh_pod a = world_pod("a");
 	struct pods pods = {};

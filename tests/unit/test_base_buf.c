@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* base/buf and base/array: strings and arrays that grow. */
+/* base/buf, base/array and base/strv: strings, arrays and lists that grow. */
 #include "unit.h"
 
 #include "base/array.h"
 #include "base/buf.h"
+#include "base/strv.h"
 
 static void text_is_appended(void **state)
 {
@@ -150,6 +151,22 @@ static void arrays_do_not_overflow(void **state)
 	free(v);
 }
 
+static void lists_end_in_null_however_they_grow(void **state)
+{
+	_strv_ char **v = NULL;
+	char name[] = "a";
+
+	for (int n = 0; n < 20; n++) {
+		name[0] = 'a' + n;
+		assert_false(strv_has(v, name));
+		assert_int_equal(strv_push(&v, name), 0);
+		assert_true(strv_has(v, name));
+		assert_true(strv_has(v, "a"));
+		assert_null(v[n + 1]);
+	}
+	assert_ptr_not_equal(v[19], name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +179,7 @@ int main(void)
 		cmocka_unit_test(no_memory_is_remembered),
 		cmocka_unit_test(arrays_keep_what_they_hold),
 		cmocka_unit_test(arrays_do_not_overflow),
+		cmocka_unit_test(lists_end_in_null_however_they_grow),
 	};
 
 	return cmocka_run_group_tests_name("base/buf", tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "datapath/abis.h"
+#include "datapath/converter.h"
 #include "datapath/hs_name.h"
 #include "datapath/recorder.h"
 #include "datapath/rows.h"
@@ -275,6 +276,137 @@ static void test_recorders(void **state)
 	assert_string_equal(recorders[1]->name, "sockops");
 }
 
+/* ---- what is possible ---- */
+
+static const enum feature deciding[] = {FEATURE_BTF, FEATURE_IPPROTO_SMC,
+					FEATURE_SOCKPROTO, FEATURE_HS_CTRL};
+
+/* All are present but these of the @deciding ones, whose states are the digits
+ * of @code to the base of 3. Return: how many are missing. */
+static int features_of(unsigned int code, struct features *fs)
+{
+	int missing = 0;
+
+	for (int f = 0; f < FEATURE_MAX; f++)
+		fs->v[f] = (struct feature_result){FEATURE_PRESENT, ""};
+	for (size_t i = 0; i < array_size(deciding); i++, code /= 3) {
+		fs->v[deciding[i]].state = code % 3;
+		missing += code % 3 == FEATURE_MISSING;
+	}
+	return missing;
+}
+
+/* Present: taken. Missing: impossible. Neither: it is not known. */
+static void features_decide_what_is_possible(void **state)
+{
+	struct features fs;
+
+	for (unsigned int code = 0; code < 3 * 3 * 3 * 3; code++) {
+		bool missing = features_of(code, &fs);
+		bool all = code == 3 * 3 * 3 * 3 - 1;
+		bool both = strcmp(features_converter(&fs), "none") &&
+			    strcmp(features_selector(&fs), "none");
+
+		assert_int_equal(features_capable(&fs),
+				 all	   ? FEATURE_PRESENT
+				 : missing ? FEATURE_MISSING
+					   : FEATURE_UNKNOWN);
+		assert_int_equal(both, all);
+	}
+	/* control: whatever else is missing decides nothing */
+	for (int f = 0; f < FEATURE_MAX; f++)
+		if (!features_decides(f))
+			fs.v[f].state = FEATURE_MISSING;
+	assert_int_equal(features_capable(&fs), FEATURE_PRESENT);
+	assert_string_equal(features_converter(&fs), "sockproto");
+	assert_string_equal(features_selector(&fs), "hs_ctrl");
+}
+
+static void rows_say_which_features_decide(void **state)
+{
+	for (int f = 0; f < FEATURE_MAX; f++) {
+		bool wanted = false;
+
+		for (size_t i = 0; i < array_size(deciding); i++)
+			wanted |= deciding[i] == (enum feature)f;
+		if (features_decides(f) != wanted)
+			fail_msg("%s: decides", feature_text(f)->label);
+	}
+}
+
+/* A row that needs less makes possible what the others cannot do: one of each
+ * is asked for, and no more. */
+static void another_row_makes_it_possible(void **state)
+{
+	static const enum feature smc[] = {FEATURE_IPPROTO_SMC, FEATURE_MAX};
+	static const enum feature btf[] = {FEATURE_BTF, FEATURE_MAX};
+	static const struct converter sysctl = {.needs = smc};
+	static const struct selector filter = {.needs = btf};
+	const struct converter *c[] = {&converter_sockproto, &sysctl, NULL};
+	const struct selector *s[] = {&selector_hs_ctrl, &filter, NULL};
+	struct features fs;
+
+	features_of(80, &fs);
+	fs.v[FEATURE_SOCKPROTO].state = FEATURE_MISSING;
+	assert_false(pairs_impossible(c, s, &fs));
+	fs.v[FEATURE_HS_CTRL].state = FEATURE_MISSING;
+	assert_false(pairs_impossible(c, s, &fs));
+	/* controls: without one of the rows, without what both need */
+	assert_true(pairs_impossible(c, selectors, &fs));
+	assert_true(pairs_impossible(converters, s, &fs));
+	assert_true(pairs_impossible(c + 2, s, &fs));
+	fs.v[FEATURE_IPPROTO_SMC].state = FEATURE_MISSING;
+	assert_true(pairs_impossible(c, s, &fs));
+}
+
+static void methods_are_all_rows_with_what_they_cannot(void **state)
+{
+	struct datapath_method v[8];
+	struct features fs = {};
+	size_t n = datapath_methods(&fs, v, array_size(v));
+
+	assert_int_equal(n, 4);
+	assert_int_equal(datapath_methods(&fs, v, 1), 4);
+	for (size_t i = 0; i < n; i++)
+		assert_false(v[i].possible);
+	assert_string_equal(v[0].kind, "converter");
+	assert_string_equal(v[0].cannot, converter_sockproto.cannot);
+	assert_null(v[1].cannot);
+	for (int f = 0; f < FEATURE_MAX; f++)
+		fs.v[f].state = FEATURE_PRESENT;
+	datapath_methods(&fs, v, array_size(v));
+	for (size_t i = 0; i < n; i++)
+		assert_true(v[i].possible);
+}
+
+static void assert_said(const struct features *fs, const char *text)
+{
+	_buf_ struct buf out = {};
+
+	features_say(fs, &out);
+	assert_string_equal(out.data, text);
+}
+
+static void words_say_what_is_taken_or_what_is_not_there(void **state)
+{
+	struct features fs;
+
+	features_of(80, &fs);
+	assert_said(&fs, "converter sockproto: sockets made by io_uring stay "
+			 "TCP; selector hs_ctrl");
+	fs.v[FEATURE_HS_CTRL].state = FEATURE_MISSING;
+	assert_said(&fs, "converter sockproto: sockets made by io_uring stay "
+			 "TCP; no selector: hs_ctrl needs BPF struct_ops "
+			 "smc_hs_ctrl (missing)");
+	fs.v[FEATURE_HS_CTRL].state = FEATURE_PRESENT;
+	fs.v[FEATURE_IPPROTO_SMC].state = FEATURE_MISSING;
+	fs.v[FEATURE_SOCKPROTO].state = FEATURE_UNKNOWN;
+	assert_said(&fs, "no converter: sockproto needs sockets of protocol "
+			 "IPPROTO_SMC (missing), the hook "
+			 "fmod_ret/update_socket_protocol (not known); "
+			 "selector hs_ctrl");
+}
+
 /* ---- where each ABI's pins are ---- */
 
 static void test_abi_dirs(void **state)
@@ -372,6 +504,11 @@ int main(void)
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_recorders),
+		cmocka_unit_test(features_decide_what_is_possible),
+		cmocka_unit_test(rows_say_which_features_decide),
+		cmocka_unit_test(another_row_makes_it_possible),
+		cmocka_unit_test(methods_are_all_rows_with_what_they_cannot),
+		cmocka_unit_test(words_say_what_is_taken_or_what_is_not_there),
 		cmocka_unit_test(test_abi_dirs),
 		cmocka_unit_test(test_abi_dirs_read),
 		cmocka_unit_test(test_maps),

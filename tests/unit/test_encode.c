@@ -372,11 +372,64 @@ static void no_taint_no_patch(void **state)
 	assert_int_equal(untaint("{", &b), -EINVAL);
 }
 
+/* What the condition Capable is, and @n as it is read back. */
+static char *capable_text(struct kube_capable capable, struct mesh_node *n)
+{
+	struct scene s;
+	char *text;
+
+	make_scene(&s);
+	s.node.capable = capable;
+	text = encoded(&s);
+	assert_int_equal(decode_node_text(text, n), 0);
+	return text;
+}
+
+static void capable_stands_before_ready(void **state)
+{
+	static const struct {
+		enum mesh_truth is;
+		const char *text;
+	} cases[] = {
+		{MESH_TRUE, "\"status\":\"True\",\"reason\":\"Possible\""},
+		{MESH_FALSE, "\"status\":\"False\",\"reason\":\"Impossible\""},
+		{MESH_UNKNOWN,
+		 "\"status\":\"Unknown\",\"reason\":\"NotTried\""},
+		{MESH_NOT_SAID, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct kube_capable c = {cases[i].is, "by whom", 120};
+		char want[300];
+		struct mesh_node n;
+		char *text = capable_text(c, &n);
+
+		snprintf(want, sizeof(want),
+			 "\"conditions\":[{\"type\":\"Capable\",%s,\"message\":"
+			 "\"by whom\",\"lastTransitionTime\":"
+			 "\"1970-01-01T00:02:00Z\"},{\"type\":\"Ready\"",
+			 cases[i].text ?: "");
+		if (cases[i].text)
+			assert_says(text, want);
+		else
+			assert_says(text,
+				    "\"conditions\":[{\"type\":\"Ready\"");
+		assert_int_equal(n.capable, cases[i].is);
+		assert_int_equal(n.capable_since, cases[i].text ? 120 : 0);
+		/* whatever it is, it takes nobody's endpoints away */
+		assert_true(n.ready);
+		assert_int_equal(n.ready_since, 60);
+		mesh_node_free(&n);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_as_designed),
 		cmocka_unit_test(decode_reads_it_back),
+		cmocka_unit_test(capable_stands_before_ready),
 		cmocka_unit_test(order_of_pods_does_not_show),
 		cmocka_unit_test(little_is_known_at_first),
 		cmocka_unit_test(the_node_owns_its_smcnode),

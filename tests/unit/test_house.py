@@ -51,5 +51,15 @@ def test_a_room_uses_those_below_it_alone():
 def test_two_rooms_have_no_file_of_one_name():
     bad, = two("x", "x", {"user/node/a.h": ""})
     assert bad == "user/: a is a file of mesh and node"
-    halves = {f"user/{r}/selector_x.c": "" for r in ("node", "datapath")}
-    assert two("x", "x", halves) == []
+
+
+def test_halves_of_a_row_have_one_name_in_two_rooms():
+    def halves(name, *rooms):
+        return two("x", "x", {f"user/{r}/{name}": "" for r in rooms})
+
+    for name in "selector.h", "selector_x.c", "converter_x.c":
+        assert halves(name, "node", "datapath") == []
+        assert len(halves(name, "node", "mesh")) == 1
+        assert len(halves(name, "node", "datapath", "mesh")) == 1
+    for name in "recorder_x.c", "selectors.c":
+        assert len(halves(name, "node", "datapath")) == 1

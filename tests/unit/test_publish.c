@@ -345,6 +345,24 @@ static void a_restart_takes_it_over(void **state)
 	assert_false(mesh_ready_from(NULL).known);
 }
 
+static void capable_has_a_time_of_its_own(void **state)
+{
+	struct mesh_node own = {.capable = MESH_FALSE, .capable_since = 7};
+	struct scene *s = *state;
+
+	assert_int_equal(mesh_capable_since(&ready, MESH_TRUE, 10), 10);
+	assert_int_equal(publishing(s, 20)->since, 20);
+	assert_int_equal(mesh_capable_since(&ready, MESH_TRUE, 30), 10);
+	assert_int_equal(mesh_capable_since(&ready, MESH_UNKNOWN, 40), 40);
+	assert_int_equal(publishing(s, 50)->since, 20);
+	/* a restart takes it over, also where Ready was not said */
+	ready = mesh_ready_from(&own);
+	assert_false(ready.known);
+	assert_int_equal(publishing(s, 60)->since, 60);
+	assert_int_equal(mesh_capable_since(&ready, MESH_FALSE, 70), 7);
+	assert_int_equal(mesh_capable_since(&ready, MESH_TRUE, 80), 80);
+}
+
 static void another_boot_is_told_by_its_id(void **state)
 {
 	struct mesh_endpoint e = {0};
@@ -428,6 +446,7 @@ int main(void)
 		test(others_say_their_own_ties),
 		test(since_moves_with_the_condition_only),
 		test(a_restart_takes_it_over),
+		test(capable_has_a_time_of_its_own),
 		test(another_boot_is_told_by_its_id),
 		test(a_reused_address_is_the_new_pods),
 		test(a_node_that_goes_takes_its_endpoints_along),

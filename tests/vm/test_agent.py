@@ -339,6 +339,10 @@ def test_doctor_says_what_is_there(lab):
     assert any("signal" in w for w in report["warnings"])
     text = lab.agent.cli("doctor").out
     assert re.search(r"^hs_ctrl +present", text, re.M)
+    limits = r"^limits +sockproto: sockets made by io_uring stay TCP$"
+    for told in text, lab.agent.cli("status").out:
+        assert re.search(limits, told, re.M), told
+        assert not re.search(r"^(limits +hs_ctrl|lacks)\b", told, re.M), told
     assert text.rstrip().endswith("pods SMC.")
 
 

@@ -31,8 +31,6 @@
 #include "node/smc.h"
 #include "telemetry/reason.h"
 
-#define RDMA_MAX 64
-
 /* ---- the node ------------------------------------------------------------ */
 
 static __u32 own_transports(void)

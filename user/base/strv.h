@@ -23,3 +23,21 @@ static inline bool strv_has(char *const *v, const char *text)
 			return true;
 	return false;
 }
+
+/* strv_push - Append a copy of @text. Return: 0 or -ENOMEM, @v is as it was. */
+must_check static inline int strv_push(char ***v, const char *text)
+{
+	size_t n = 0;
+	char **grown, *copy;
+
+	while (*v && (*v)[n])
+		n++;
+	grown = reallocarray(*v, n + 2, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*v = grown;
+	copy = strdup(text);
+	grown[n] = copy;
+	grown[n + 1] = NULL;
+	return copy ? 0 : -ENOMEM;
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "cli/ask_agent.h"
+#include "cli/cannot.h"
 #include "cli/command.h"
 
 enum { OUTPUT, RUN };
@@ -117,6 +118,8 @@ static void print(yyjson_val *root)
 	line("converter", json_text(root, "converter"));
 	line("selector", json_text(root, "selector"));
 	line("recorder", json_text(root, "recorder"));
+	print_cannot(root, 12);
+	print_lacks(root, 12);
 	list("transports", root, "transports");
 	list("ueids", root, "ueids");
 	printf("%-12s %llu here, %llu wanted, %llu armed\n", "pods",

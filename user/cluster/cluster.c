@@ -17,7 +17,6 @@
 #include "node/smc.h"
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define RDMA_MAX 64
 
 struct cluster {
 	struct agent *a;
@@ -76,22 +75,38 @@ static void fill_host(const struct agent *a, struct host_facts *h,
 	n->n_rdma = rdma > 0 ? rdma : 0;
 }
 
-static int encode(const struct agent *a, const char *boot_id,
+static enum mesh_truth capable(const struct features *features)
+{
+	static const enum mesh_truth is[] = {[FEATURE_UNKNOWN] = MESH_UNKNOWN,
+					     [FEATURE_MISSING] = MESH_FALSE,
+					     [FEATURE_PRESENT] = MESH_TRUE};
+
+	return is[features_capable(features)];
+}
+
+static int encode(const struct cluster *c, struct mesh_ready *ready,
 		  const struct mesh_publish *publish, struct buf *out)
 {
+	const struct agent *a = c->a;
+	const struct features *features = datapath_features(a->dp);
 	_free_ struct host_facts *h = calloc(1, sizeof(*h));
+	_buf_ struct buf methods = {};
 	struct kube_smcnode n = {
 		.name = a->opt->node,
 		.kernel = a->kernel,
-		.boot_id = boot_id,
+		.boot_id = c->boot_id,
 		.converter = datapath_converter(a->dp),
 		.selector = datapath_selector(a->dp),
 		.transports = a->transports,
 		.publish = publish,
 	};
 
-	if (!h)
+	features_say(features, &methods);
+	if (!h || methods.err)
 		return -ENOMEM;
+	n.capable.is = capable(features);
+	n.capable.message = methods.data;
+	n.capable.since = mesh_capable_since(ready, n.capable.is, time(NULL));
 	fill_host(a, h, &n);
 	return kube_encode_smcnode(&n, out);
 }
@@ -103,19 +118,20 @@ static int nothing(struct mesh_ready *ready, struct buf *out, void *arg)
 
 	return mesh_publish(&c->a->host, NULL, NULL, NULL, ready, time(NULL),
 			    &none)
-		       ?: encode(c->a, c->boot_id, &none, out);
+		       ?: encode(c, ready, &none, out);
 }
 
 static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
 {
 	_cleanup_(mesh_publish_free) struct mesh_publish made = {};
 	_buf_ struct buf status = {};
+	struct mesh_ready *ready = publish_ready(c->publish);
 	struct agent *a = c->a;
 	int err;
 
-	err = mesh_publish(&a->host, plan, is_armed, a,
-			   publish_ready(c->publish), time(NULL), &made)
-		      ?: encode(a, c->boot_id, &made, &status);
+	err = mesh_publish(&a->host, plan, is_armed, a, ready, time(NULL),
+			   &made)
+		      ?: encode(c, ready, &made, &status);
 	if (err) {
 		log_err(err, "encode this node's SmcNode");
 		return;

@@ -7,8 +7,8 @@
 struct converter {
 	const char *name;
 	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
-	/* Can this kernel do it? */
-	bool (*probe)(const struct features *fs);
+	/* Without one of these it cannot be had; ended by FEATURE_MAX. */
+	const enum feature *needs;
 	/* Is all of it here that attach() needs: loaded, or attached from the
 	 * start? */
 	bool (*is_ready)(const struct datapath *dp);
@@ -24,3 +24,6 @@ extern const struct converter converter_sockproto;
 
 /* The first that can be had is taken. NULL ends the table. */
 extern const struct converter *const converters[];
+
+/* converter_for - The one that is taken with these features; NULL: none. */
+const struct converter *converter_for(const struct features *fs);

@@ -10,12 +10,6 @@
 #include "base/log.h"
 #include "datapath/converter.h"
 
-static bool sockproto_probe(const struct features *fs)
-{
-	return feature_present(fs, FEATURE_IPPROTO_SMC) &&
-	       feature_present(fs, FEATURE_SOCKPROTO);
-}
-
 static bool is_up(const struct datapath *dp, const char *program)
 {
 	return dp->link_fd[links_find(program)] >= 0;
@@ -44,10 +38,13 @@ static int sockproto_detach(struct datapath *dp)
 	return link_down(dp, links_find("sockproto"));
 }
 
+static const enum feature needs[] = {FEATURE_BTF, FEATURE_IPPROTO_SMC,
+				     FEATURE_SOCKPROTO, FEATURE_MAX};
+
 const struct converter converter_sockproto = {
 	.name = "sockproto",
 	.cannot = "sockets made by io_uring stay TCP",
-	.probe = sockproto_probe,
+	.needs = needs,
 	.is_ready = sockproto_is_ready,
 	.attach = sockproto_attach,
 	.detach = sockproto_detach,

@@ -15,7 +15,6 @@
 static void set_no_fds(struct datapath *dp)
 {
 	dp->cgroup_fd = -1;
-	dp->ctrl.map_fd = -1;
 	for (size_t i = 0; i < MAP_MAX; i++)
 		dp->map_fd[i] = -1;
 	for (size_t i = 0; i < LINKS; i++)
@@ -45,8 +44,11 @@ int datapath_new(const struct datapath_options *opt, struct datapath **out)
 		return err;
 	dp->dir = own.dir;
 	dp->link_dir = own.link_dir;
-	*out = take_ptr(dp);
-	return 0;
+	for (size_t i = 0; !err && selectors[i]; i++)
+		err = selectors[i]->open(dp);
+	if (!err)
+		*out = take_ptr(dp);
+	return err;
 }
 
 void datapath_close(struct datapath *dp)
@@ -57,11 +59,12 @@ void datapath_close(struct datapath *dp)
 	bpf_object__close(dp->ctrl_obj);
 	bpf_object__close(dp->obj);
 	cleanup_close(&dp->cgroup_fd);
-	cleanup_close(&dp->ctrl.map_fd);
 	for (size_t i = 0; i < MAP_MAX; i++)
 		cleanup_close(&dp->map_fd[i]);
 	for (size_t i = 0; i < LINKS; i++)
 		cleanup_close(&dp->link_fd[i]);
+	for (size_t i = 0; selectors[i]; i++)
+		selectors[i]->close(dp);
 	adopt_free(dp);
 	others_free(dp);
 	strv_free(&dp->ctrl_names);
@@ -115,10 +118,23 @@ char *const *datapath_ctrl_names(const struct datapath *dp)
 	return dp->ctrl_names;
 }
 
+/* Of all selectors, NULL-terminated. Return: 0 or a negative errno. */
+static int ctrl_names(struct datapath *dp, char ***out)
+{
+	_strv_ char **names = calloc(1, sizeof(*names));
+	int err = names ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && selectors[i]; i++)
+		err = selectors[i]->names(dp, &names);
+	if (!err)
+		*out = take_ptr(names);
+	return err;
+}
+
 int ctrl_names_refresh(struct datapath *dp)
 {
 	char **names = NULL;
-	int err = hs_ctrl_names(dp, &names);
+	int err = ctrl_names(dp, &names);
 
 	if (err)
 		return log_warn(err, "list our selectors");
@@ -132,7 +148,7 @@ int datapath_ctrl_names_read(const struct datapath_options *opt, char ***out)
 	_datapath_ struct datapath *dp = NULL;
 	int err = datapath_new(opt, &dp);
 
-	return err ?: hs_ctrl_names(dp, out);
+	return err ?: ctrl_names(dp, out);
 }
 
 int datapath_retire_selectors(struct datapath *dp)

@@ -65,13 +65,17 @@ bool datapath_has_selector(const struct datapath *dp);
 const char *datapath_converter(const struct datapath *dp); /* or "none" */
 const char *datapath_selector(const struct datapath *dp);  /* or "none" */
 
-/* A converter or selector that we have, and whether this kernel can do it. */
+/* A converter, selector or recorder that we have, and whether this kernel can
+ * do it. */
 struct datapath_method {
 	const char *kind; /* "converter", "selector" or "recorder" */
 	const char *name;
-	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
+	const char *cannot;	   /* what it cannot do; NULL: nothing */
+	const enum feature *needs; /* ended by FEATURE_MAX */
 	bool possible;
 };
+
+#define DATAPATH_METHODS_MAX 16 /* there are fewer */
 
 /* datapath_methods - All of them, in the order in which they are tried. Return:
  * their number; at most @room are written. */

@@ -472,6 +472,22 @@ const struct feature_text *feature_text(enum feature f)
 	return &texts[f];
 }
 
+bool features_have(const struct features *fs, const enum feature *needs)
+{
+	for (; *needs != FEATURE_MAX; needs++)
+		if (fs->v[*needs].state != FEATURE_PRESENT)
+			return false;
+	return true;
+}
+
+bool features_lack(const struct features *fs, const enum feature *needs)
+{
+	for (; *needs != FEATURE_MAX; needs++)
+		if (fs->v[*needs].state == FEATURE_MISSING)
+			return true;
+	return false;
+}
+
 void features_probe(const struct datapath_options *opt, struct features *out)
 {
 	const struct datapath_options o = {

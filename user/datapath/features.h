@@ -108,7 +108,33 @@ static inline bool feature_present(const struct features *fs, enum feature f)
 	return fs->v[f].state == FEATURE_PRESENT;
 }
 
+/* features_have - Are all of @needs present? @needs: ended by FEATURE_MAX. */
+bool features_have(const struct features *fs, const enum feature *needs);
+
+/* features_lack - Is one of @needs missing? What could not be tried is not. */
+bool features_lack(const struct features *fs, const enum feature *needs);
+
+/* ---- methods.c: what follows for converters, selectors and recorders ---- */
+
 /* features_converter, features_selector - The name of the one that a datapath
  * opened with these features would take, or "none". */
 const char *features_converter(const struct features *fs);
 const char *features_selector(const struct features *fs);
+
+/*
+ * features_capable - Can this kernel make connections SMC? PRESENT: there is a
+ * converter and a selector. MISSING: there is no pair of them neither of which
+ * lacks something, so it cannot, whatever those features are that could not be
+ * tried. UNKNOWN: they decide.
+ */
+enum feature_state features_capable(const struct features *fs);
+
+/*
+ * features_say - Append the same in words: which converter and selector, and
+ * what they cannot do; or what each that there is needs and is not there.
+ */
+struct buf;
+void features_say(const struct features *fs, struct buf *out);
+
+/* features_decides - Does a converter or a selector need it? */
+bool features_decides(enum feature f);

@@ -35,7 +35,8 @@ static bool has_flag(size_t i, enum link_flag flag)
 
 static bool can_record(const struct datapath *dp, const struct recorder *r)
 {
-	if (!r->probe(&dp->features) || (r->by_selector && !dp->selector))
+	if (!features_have(&dp->features, r->needs) ||
+	    (r->by_selector && !dp->selector))
 		return false;
 	for (size_t i = 0; r->programs[i]; i++)
 		if (!object_program(dp, r->programs[i]))

@@ -17,36 +17,6 @@
 
 /* ---- what this kernel can do ---- */
 
-static const struct converter *choose_converter(const struct features *fs)
-{
-	for (size_t i = 0; converters[i]; i++)
-		if (converters[i]->probe(fs))
-			return converters[i];
-	return NULL;
-}
-
-static const struct selector *choose_selector(const struct features *fs)
-{
-	for (size_t i = 0; selectors[i]; i++)
-		if (selectors[i]->probe(fs))
-			return selectors[i];
-	return NULL;
-}
-
-const char *features_converter(const struct features *fs)
-{
-	const struct converter *c = choose_converter(fs);
-
-	return c ? c->name : "none";
-}
-
-const char *features_selector(const struct features *fs)
-{
-	const struct selector *s = choose_selector(fs);
-
-	return s ? s->name : "none";
-}
-
 /* Name one missing feature, and the way to get it. */
 static void say_missing(const struct features *fs, enum feature f)
 {
@@ -65,9 +35,9 @@ static void say_impossible(const struct features *fs)
 {
 	log_info("nothing can be accelerated on this node: every connection "
 		 "stays TCP");
-	say_missing(fs, FEATURE_IPPROTO_SMC);
-	say_missing(fs, FEATURE_SOCKPROTO);
-	say_missing(fs, FEATURE_HS_CTRL);
+	for (enum feature f = 0; f < FEATURE_MAX; f++)
+		if (features_decides(f))
+			say_missing(fs, f);
 }
 
 static int require(const struct features *fs, enum feature f, int err)
@@ -84,7 +54,7 @@ static int require(const struct features *fs, enum feature f, int err)
 
 static bool is_chosen(const struct features *fs, const struct link_row *row)
 {
-	if (row->recorder && !row->recorder->probe(fs))
+	if (row->recorder && !features_have(fs, row->recorder->needs))
 		return false;
 	return !(row->flags & LINK_FOR_LSM) ||
 	       !feature_present(fs, FEATURE_NO_SOCKET_LSM);
@@ -229,7 +199,7 @@ static int adopt(struct datapath *dp)
 
 static int bring_up(struct datapath *dp)
 {
-	struct load_set set = {.selector = choose_selector(&dp->features)};
+	struct load_set set = {.selector = selector_for(&dp->features)};
 	int err;
 
 	err = others_find(dp);
@@ -245,7 +215,7 @@ static int bring_up(struct datapath *dp)
 	err = err ?: events_open(dp);
 	if (err)
 		return err;
-	dp->converter = choose_converter(&dp->features);
+	dp->converter = converter_for(&dp->features);
 	err = ctrl_names_refresh(dp);
 	if (err)
 		return err;
@@ -271,7 +241,7 @@ int datapath_open(const struct datapath_options *opt, struct datapath **out)
 	err = require(fs, FEATURE_CAPABILITIES, -EPERM);
 	if (err)
 		return err;
-	if (!opt->idle && (!choose_converter(fs) || !choose_selector(fs))) {
+	if (!opt->idle && (!converter_for(fs) || !selector_for(fs))) {
 		say_impossible(fs);
 		*out = take_ptr(dp);
 		return 0;

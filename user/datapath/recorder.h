@@ -11,8 +11,8 @@ struct recorder {
 	const char *name;
 	enum mesh_recorder wish; /* SmcMesh.spec.recorder that means it */
 	const char *cannot;	 /* what it tells less, or costs: a sentence */
-	/* Can this kernel do it? */
-	bool (*probe)(const struct features *fs);
+	/* Without one of these it cannot be had; ended by FEATURE_MAX. */
+	const enum feature *needs;
 	bool by_selector; /* it finds flows by what the selector noted */
 	/* Without one of these it is none; NULL-terminated. */
 	const char *const *programs;

@@ -3,12 +3,8 @@
  * close it: who has no SMC socket runs through none of it. */
 #include "datapath/recorder.h"
 
-static bool smc_probe(const struct features *fs)
-{
-	return feature_present(fs, FEATURE_HS_CTRL) &&
-	       feature_present(fs, FEATURE_SMC_TRACE);
-}
-
+static const enum feature smc_needs[] = {FEATURE_HS_CTRL, FEATURE_SMC_TRACE,
+					 FEATURE_MAX};
 static const char *const smc_programs[] = {"smc_connected", "smc_accepted",
 					   "smc_closed", NULL};
 
@@ -17,7 +13,7 @@ const struct recorder recorder_smc = {
 	.wish = MESH_RECORDER_SMC,
 	.cannot = "ends and bytes of plain TCP flows are told by socket "
 		  "diagnosis, some time after",
-	.probe = smc_probe,
+	.needs = smc_needs,
 	.by_selector = true,
 	.programs = smc_programs,
 	.uses = SMC_USE_PLAIN,

@@ -3,11 +3,7 @@
  * any kernel has that. */
 #include "datapath/recorder.h"
 
-static bool sockops_probe(const struct features *fs)
-{
-	return feature_present(fs, FEATURE_CGROUP2);
-}
-
+static const enum feature sockops_needs[] = {FEATURE_CGROUP2, FEATURE_MAX};
 static const char *const sockops_programs[] = {"flow_sockops", NULL};
 
 const struct recorder recorder_sockops = {
@@ -15,6 +11,6 @@ const struct recorder recorder_sockops = {
 	.wish = MESH_RECORDER_SOCKOPS,
 	.cannot = "while a pod is armed every TCP connection of the node runs "
 		  "through it, 2 to 4 percent of a short one",
-	.probe = sockops_probe,
+	.needs = sockops_needs,
 	.programs = sockops_programs,
 };

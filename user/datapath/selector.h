@@ -9,8 +9,11 @@
 struct selector {
 	const char *name;
 	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
-	/* Can this kernel do it? */
-	bool (*probe)(const struct features *fs);
+	/* Without one of these it cannot be had; ended by FEATURE_MAX. */
+	const enum feature *needs;
+	/* Its own part of a new @dp. Return: 0 or -ENOMEM. */
+	int (*open)(struct datapath *dp);
+	void (*close)(struct datapath *dp);
 	/* The programs of the object that are its, NULL-terminated. */
 	const char *const *programs;
 	/* Before the object is loaded: @load it, or leave it out. */
@@ -20,6 +23,13 @@ struct selector {
 	int (*enroll)(struct datapath *dp, struct bpf_object *obj);
 	/* What a namespace must be told to use it; NULL: nothing. */
 	const char *(*name_of)(const struct datapath *dp);
+	/* Append to the NULL-terminated @names what every generation of ours
+	 * that the kernel still has is called, registered or not. Return: 0,
+	 * also where this kernel has none; or a negative errno. */
+	int (*names)(struct datapath *dp, char ***names);
+	/* Is @dir/@name a generation of it? Such pins alone have another name
+	 * than their map. */
+	bool (*pin_is_ours)(const char *dir, const char *name);
 	/* By which ids BPF is to know it: its own, and those of earlier
 	 * generations that namespaces have. @ids: smc_config.selectors, what
 	 * they were and what they are to be. Return: 0 or a negative errno. */
@@ -39,14 +49,15 @@ struct selector {
 
 extern const struct selector selector_hs_ctrl;
 
-/* hs_ctrl_names - The names of every generation of ours that the kernel still
- * has, registered or not; NULL-terminated. Return: 0, also where the kernel has
- * no smc_hs_ctrl; or a negative errno. */
-must_check int hs_ctrl_names(struct datapath *dp, char ***out);
-
 /* The first that can be had is taken. NULL ends the table. */
 extern const struct selector *const selectors[];
 
-/* hs_ctrl_pin_is_ours - Is @dir/@name a generation of the selector hs_ctrl? Its
- * pins alone have another name than their map. */
-bool hs_ctrl_pin_is_ours(const char *dir, const char *name);
+/* selector_for - The one that is taken with these features; NULL: none. */
+const struct selector *selector_for(const struct features *fs);
+
+/* pairs_impossible - Does one of the two lack something in every pair of @c and
+ * @s? NULL ends each of the lists. */
+struct converter;
+bool pairs_impossible(const struct converter *const *c,
+		      const struct selector *const *s,
+		      const struct features *fs);

@@ -34,9 +34,32 @@
 /* enum bpf_struct_ops_state of the kernel. */
 #define STATE_INUSE 1
 
-static bool hs_probe(const struct features *fs)
+/* ---- what is this agent's ---- */
+
+struct hs_ctrl {
+	unsigned int generation; /* 0: none is registered */
+	char name[SMC_CTRL_NAME_MAX];
+	int map_fd; /* of the struct_ops map; -1: none */
+	__u32 id;   /* of that map */
+	/* Where things are in the value of such a map, in bytes; 0: not looked
+	 * up yet (the name is never at 0, the kernel's own header is). */
+	__u32 name_at, state_at, refs_at;
+};
+
+static int hs_open(struct datapath *dp)
 {
-	return feature_present(fs, FEATURE_HS_CTRL);
+	dp->hs_ctrl = calloc(1, sizeof(*dp->hs_ctrl));
+	if (!dp->hs_ctrl)
+		return -ENOMEM;
+	dp->hs_ctrl->map_fd = -1;
+	return 0;
+}
+
+static void hs_close(struct datapath *dp)
+{
+	if (dp->hs_ctrl)
+		cleanup_close(&dp->hs_ctrl->map_fd);
+	free(dp->hs_ctrl);
 }
 
 /* ---- what is registered ---- */
@@ -48,7 +71,7 @@ static int layout_read(struct datapath *dp)
 	_kbtf_ struct kbtf *k = NULL;
 	int data, name, state, refs;
 
-	if (dp->ctrl.name_at)
+	if (dp->hs_ctrl->name_at)
 		return 0;
 	k = kbtf_open();
 	if (!k)
@@ -64,9 +87,9 @@ static int layout_read(struct datapath *dp)
 		refs = kbtf_member(k, CTRL_VALUE, "refcnt", NULL);
 	if (data <= 0 || name < 0 || state < 0 || refs < 0)
 		return -EOPNOTSUPP;
-	dp->ctrl.name_at = data + name;
-	dp->ctrl.state_at = state;
-	dp->ctrl.refs_at = refs;
+	dp->hs_ctrl->name_at = data + name;
+	dp->hs_ctrl->state_at = state;
+	dp->hs_ctrl->refs_at = refs;
 	return 0;
 }
 
@@ -104,9 +127,9 @@ static int ctrl_read(const struct datapath *dp, int fd, struct ctrl *out)
 	if (err)
 		return err;
 	if (info.type != BPF_MAP_TYPE_STRUCT_OPS ||
-	    info.value_size < dp->ctrl.name_at + SMC_CTRL_NAME_MAX ||
-	    info.value_size < dp->ctrl.state_at + sizeof(state) ||
-	    info.value_size < dp->ctrl.refs_at + sizeof(refs))
+	    info.value_size < dp->hs_ctrl->name_at + SMC_CTRL_NAME_MAX ||
+	    info.value_size < dp->hs_ctrl->state_at + sizeof(state) ||
+	    info.value_size < dp->hs_ctrl->refs_at + sizeof(refs))
 		return 0;
 	value = calloc(1, info.value_size);
 	if (!value)
@@ -114,9 +137,9 @@ static int ctrl_read(const struct datapath *dp, int fd, struct ctrl *out)
 	err = bpf_map_lookup_elem(fd, &zero, value);
 	if (err)
 		return err;
-	memcpy(&state, value + dp->ctrl.state_at, sizeof(state));
-	memcpy(&refs, value + dp->ctrl.refs_at, sizeof(refs));
-	memcpy(out->name, value + dp->ctrl.name_at, SMC_CTRL_NAME_MAX - 1);
+	memcpy(&state, value + dp->hs_ctrl->state_at, sizeof(state));
+	memcpy(&refs, value + dp->hs_ctrl->refs_at, sizeof(refs));
+	memcpy(out->name, value + dp->hs_ctrl->name_at, SMC_CTRL_NAME_MAX - 1);
 	out->name[SMC_CTRL_NAME_MAX - 1] = '\0';
 	out->id = info.id;
 	out->generation = hs_name_parse(out->name);
@@ -161,7 +184,7 @@ static void pin_name(unsigned int generation, char name[32])
 	snprintf(name, 32, PIN_PREFIX "%u", generation);
 }
 
-bool hs_ctrl_pin_is_ours(const char *dir, const char *name)
+static bool hs_pin_is_ours(const char *dir, const char *name)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
@@ -234,13 +257,13 @@ static int remember(struct datapath *dp, int map_fd, const char *name)
 
 	if (fd < 0)
 		return -errno;
-	cleanup_close(&dp->ctrl.map_fd);
-	dp->ctrl.map_fd = fd;
-	err = pin_id(fd, PIN_MAP, &dp->ctrl.id);
+	cleanup_close(&dp->hs_ctrl->map_fd);
+	dp->hs_ctrl->map_fd = fd;
+	err = pin_id(fd, PIN_MAP, &dp->hs_ctrl->id);
 	if (err)
 		return err;
-	dp->ctrl.generation = hs_name_parse(name);
-	memcpy(dp->ctrl.name, name, SMC_CTRL_NAME_MAX);
+	dp->hs_ctrl->generation = hs_name_parse(name);
+	memcpy(dp->hs_ctrl->name, name, SMC_CTRL_NAME_MAX);
 	return 0;
 }
 
@@ -265,8 +288,8 @@ static int hs_enroll(struct datapath *dp, struct bpf_object *obj)
 			       SMC_CTRL_NAME_OFFSET);
 	if (err)
 		return err;
-	pin_name(dp->ctrl.generation, pin);
-	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
+	pin_name(dp->hs_ctrl->generation, pin);
+	err = pin_put(dp->hs_ctrl->map_fd, dp->dir, pin);
 	if (err) /* it is found by its id, too */
 		log_warn(err, "pin the selector %s/%s", dp->dir, pin);
 	return 0;
@@ -274,26 +297,18 @@ static int hs_enroll(struct datapath *dp, struct bpf_object *obj)
 
 /* ---- which are ours ---- */
 
-int hs_ctrl_names(struct datapath *dp, char ***out)
+static int hs_names(struct datapath *dp, char ***names)
 {
 	_cleanup_(ctrls_free) struct ctrls c = {};
-	_strv_ char **names = NULL;
-	size_t n = 0;
 	int err;
 
 	err = ctrls_read(dp, &c);
-	if (err && err != -EOPNOTSUPP)
-		return err;
-	names = calloc(c.n + 1, sizeof(*names));
-	for (size_t i = 0; names && i < c.n; i++) {
-		if (!c.v[i].ours)
-			continue;
-		names[n] = strdup(c.v[i].name);
-		if (!names[n++])
-			return -ENOMEM;
-	}
-	*out = names;
-	return take_ptr(names) ? 0 : -ENOMEM;
+	if (err)
+		return err == -EOPNOTSUPP ? 0 : err;
+	for (size_t i = 0; !err && i < c.n; i++)
+		if (c.v[i].ours)
+			err = strv_push(names, c.v[i].name);
+	return err;
 }
 
 static bool has_id(const __u32 ids[SMC_SELECTORS], __u32 id)
@@ -325,7 +340,7 @@ static int hs_ids(struct datapath *dp, __u32 ids[SMC_SELECTORS])
 {
 	_cleanup_(abi_dirs_free) struct abi_dirs dirs = {};
 	_cleanup_(ctrls_free) struct ctrls c = {};
-	__u32 out[SMC_SELECTORS] = {dp->ctrl.id};
+	__u32 out[SMC_SELECTORS] = {dp->hs_ctrl->id};
 	size_t n = 1;
 	int err;
 
@@ -336,7 +351,7 @@ static int hs_ids(struct datapath *dp, __u32 ids[SMC_SELECTORS])
 	if (c.n)
 		qsort(c.v, c.n, sizeof(*c.v), newest_first);
 	for (size_t i = 0; i < c.n && n < SMC_SELECTORS; i++)
-		if (c.v[i].id != dp->ctrl.id && c.v[i].chosen &&
+		if (c.v[i].id != dp->hs_ctrl->id && c.v[i].chosen &&
 		    is_known(&dirs, &c.v[i], ids))
 			out[n++] = c.v[i].id;
 	memcpy(ids, out, sizeof(out));
@@ -345,7 +360,7 @@ static int hs_ids(struct datapath *dp, __u32 ids[SMC_SELECTORS])
 
 static const char *hs_name_of(const struct datapath *dp)
 {
-	return dp->ctrl.generation ? dp->ctrl.name : NULL;
+	return dp->hs_ctrl->generation ? dp->hs_ctrl->name : NULL;
 }
 
 /* ---- keep, retire, remove ---- */
@@ -357,18 +372,18 @@ static int hs_check(struct datapath *dp)
 	int err;
 
 	err = layout_read(dp);
-	err = err ?: ctrl_read(dp, dp->ctrl.map_fd, &now);
+	err = err ?: ctrl_read(dp, dp->hs_ctrl->map_fd, &now);
 	if (err < 0)
 		return err;
 	if (!now.in_use)
 		return -ESTALE;
-	pin_name(dp->ctrl.generation, pin);
-	err = pin_is(dp->dir, pin, dp->ctrl.map_fd);
+	pin_name(dp->hs_ctrl->generation, pin);
+	err = pin_is(dp->dir, pin, dp->hs_ctrl->map_fd);
 	if (err == 1)
 		return 0;
 	if (err != -ENOENT)
 		return err ?: -EEXIST;
-	err = pin_put(dp->ctrl.map_fd, dp->dir, pin);
+	err = pin_put(dp->hs_ctrl->map_fd, dp->dir, pin);
 	if (err)
 		return err;
 	log_info("pinned the selector %s again: its pin had gone", pin);
@@ -416,7 +431,8 @@ static int hs_retire(struct datapath *dp)
 
 	err = ctrls_read(dp, &c);
 	for (size_t i = 0; !err && i < c.n; i++) {
-		if (!c.v[i].ours || c.v[i].generation >= dp->ctrl.generation)
+		if (!c.v[i].ours ||
+		    c.v[i].generation >= dp->hs_ctrl->generation)
 			continue;
 		did = drop(dp, &c.v[i]);
 		if (did < 0)
@@ -492,16 +508,22 @@ static int hs_remove(struct datapath *dp, const struct abi_dirs *dirs,
 	return first;
 }
 
+static const enum feature hs_needs[] = {FEATURE_BTF, FEATURE_HS_CTRL,
+					FEATURE_MAX};
 static const char *const hs_programs[] = {"syn_option", "synack_option", NULL};
 
 const struct selector selector_hs_ctrl = {
 	.name = "hs_ctrl",
 	.cannot = NULL,
-	.probe = hs_probe,
+	.needs = hs_needs,
+	.open = hs_open,
+	.close = hs_close,
 	.programs = hs_programs,
 	.prepare = hs_prepare,
 	.enroll = hs_enroll,
 	.name_of = hs_name_of,
+	.names = hs_names,
+	.pin_is_ours = hs_pin_is_ours,
 	.ids = hs_ids,
 	.check = hs_check,
 	.retire = hs_retire,

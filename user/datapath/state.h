@@ -108,17 +108,6 @@ extern const struct job_row job_rows[JOB_MAX];
 
 /* ---- the whole ---- */
 
-/* The selector hs_ctrl's own state. */
-struct hs_ctrl {
-	unsigned int generation; /* 0: none is registered */
-	char name[SMC_CTRL_NAME_MAX];
-	int map_fd; /* of the struct_ops map; -1: none */
-	__u32 id;   /* of that map */
-	/* Where things are in the value of such a map, in bytes; 0: not looked
-	 * up yet (the name is never at 0, the kernel's own header is). */
-	__u32 name_at, state_at, refs_at;
-};
-
 /* What datapath_check() last said of a thing. */
 struct check_said {
 	const char *what; /* lives as long as the datapath */
@@ -162,8 +151,8 @@ struct datapath {
 	int cgroup_fd;		     /* or -1 */
 	int map_fd[MAP_MAX];	     /* or -1 */
 	int link_fd[LINKS];	     /* or -1 */
-	struct hs_ctrl ctrl;
-	char **ctrl_names; /* see datapath_ctrl_names() */
+	struct hs_ctrl *hs_ctrl;     /* selector_hs_ctrl.c's own */
+	char **ctrl_names;	     /* see datapath_ctrl_names() */
 	struct check_said *said;
 	size_t n_said;
 	struct ring_buffer *events; /* NULL: none */

@@ -119,6 +119,9 @@ struct mesh_endpoint {
 	struct mesh_ports ports; /* hostNetwork: only these */
 };
 
+/* The status of a condition. */
+enum mesh_truth { MESH_NOT_SAID = 0, MESH_TRUE, MESH_FALSE, MESH_UNKNOWN };
+
 struct mesh_node {
 	char *name;
 	char *boot_id;	       /* NULL: not said */
@@ -126,6 +129,9 @@ struct mesh_node {
 	struct smc_addr rdma;  /* of its own RDMA port; 0: none is said */
 	bool ready;	       /* condition Ready is not "False" */
 	long long ready_since; /* its lastTransitionTime, 0: not said */
+	/* The same of the condition Capable. */
+	enum mesh_truth capable;
+	long long capable_since;
 	__u32 transports;
 	char **ueids;
 	size_t n_ueids;

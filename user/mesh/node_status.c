@@ -11,9 +11,27 @@
 
 struct mesh_ready mesh_ready_from(const struct mesh_node *own)
 {
-	if (!own || !own->ready_since)
-		return (struct mesh_ready){};
-	return (struct mesh_ready){true, own->ready, own->ready_since};
+	struct mesh_ready ready = {};
+
+	if (own && own->ready_since) {
+		ready.known = true;
+		ready.ready = own->ready;
+		ready.since = own->ready_since;
+	}
+	if (own && own->capable_since) {
+		ready.capable = own->capable;
+		ready.capable_since = own->capable_since;
+	}
+	return ready;
+}
+
+long long mesh_capable_since(struct mesh_ready *ready, enum mesh_truth is,
+			     long long now)
+{
+	if (ready->capable != is)
+		ready->capable_since = now;
+	ready->capable = is;
+	return ready->capable_since;
 }
 
 /* Without a boot id it cannot be told whose boot the list is of. */
@@ -173,7 +191,9 @@ static void stamp(struct mesh_ready *ready, long long now,
 		  struct mesh_publish *out)
 {
 	if (!ready->known || ready->ready != out->ready)
-		*ready = (struct mesh_ready){true, out->ready, now};
+		ready->since = now;
+	ready->known = true;
+	ready->ready = out->ready;
 	out->since = ready->since;
 }
 

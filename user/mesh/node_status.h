@@ -15,15 +15,23 @@ struct mesh_publish_endpoint { /* one of SmcNode.status.endpoints */
 		*ports; /* hostNetwork, into the plan; or NULL */
 };
 
-/* Since when the condition Ready is what it is. Kept by the caller from one
- * mesh_publish() to the next; zeroed at the start, or mesh_ready_from(). */
+/* Since when the conditions Ready and Capable are what they are. Kept by the
+ * caller from one mesh_publish() to the next; zeroed at the start, or
+ * mesh_ready_from(). */
 struct mesh_ready {
 	bool known, ready;
 	long long since; /* seconds since 1970 */
+	enum mesh_truth capable;
+	long long capable_since;
 };
 
 /* mesh_ready_from - What the own SmcNode says; NULL: there is none. */
 struct mesh_ready mesh_ready_from(const struct mesh_node *own);
+
+/* mesh_capable_since - Capable is @is now. @now: seconds since 1970. Return:
+ * since when; kept in @ready. */
+long long mesh_capable_since(struct mesh_ready *ready, enum mesh_truth is,
+			     long long now);
 
 struct mesh_publish {
 	struct mesh_publish_endpoint *endpoints; /* sorted by address, UID */

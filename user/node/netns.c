@@ -1,134 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/netns.h"
 
-#include <fcntl.h>
 #include <ifaddrs.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "base/array.h"
-#include "base/strv.h"
 #include "mesh/owners.h"
 #include "node/forwards.h"
 #include "node/helper.h"
-#include "node/proc.h"
+#include "node/selector.h"
 #include "node/uidmap.h"
 
 #ifndef IPPROTO_SMC
 #define IPPROTO_SMC 256
 #endif
 
-#define RDMA_PORTS_MAX 64
-
-static const char *proc_of(const struct netns_ref *ref)
-{
-	return ref->proc ? ref->proc : PROC_DEFAULT;
-}
-
-/* ---- the selector, in the namespace -------------------------------------- */
-
-/*
- * /proc/sys/net shows the namespace of the process that opens it, not that of
- * the mount (net_ctl_header_lookup(), net/sysctl_net.c): a helper inside sees
- * its own in any procfs, so no fresh one is mounted.
- */
-static int ctrl_open(const char *proc, int flags)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/sys/net/smc/hs_ctrl", proc);
-	fd = open(path, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int ctrl_read(const char *proc, char name[SMC_CTRL_NAME_MAX])
-{
-	_close_ int fd = ctrl_open(proc, O_RDONLY);
-	char text[SMC_CTRL_NAME_MAX + 1]; /* and the line's end */
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	snprintf(name, SMC_CTRL_NAME_MAX, "%.*s", (int)strcspn(text, "\n"),
-		 text);
-	return 0;
-}
-
-/* @name: "" to clear. */
-static int ctrl_write(const char *proc, const char *name)
-{
-	_close_ int fd = ctrl_open(proc, O_WRONLY);
-	char text[SMC_CTRL_NAME_MAX + 1];
-	int len;
-
-	if (fd < 0)
-		return fd;
-	/* An empty write never gets to the kernel's handler: end the line. */
-	len = snprintf(text, sizeof(text), "%s\n", name);
-	if (len >= (int)sizeof(text))
-		return -ENAMETOOLONG;
-	return write(fd, text, len) < 0 ? -errno : 0;
-}
-
 /* ---- facts, in the namespace --------------------------------------------- */
-
-static int fail(struct netns_facts *f, enum smc_reason reason, int err)
-{
-	f->reason = reason;
-	f->err = err;
-	return err;
-}
-
-/* What is there, to @f. Return: 0; -ENODATA: nothing; or another negative
- * errno, with its reason in @f. */
-static int note_ctrl(struct netns_facts *f, const struct netns_ref *ref)
-{
-	int err = ctrl_read(proc_of(ref), f->ctrl);
-
-	if (err)
-		return fail(f, SMC_REASON_SELECTOR_FAILED, err);
-	f->ctrl_is_ours = strv_has(ref->ours, f->ctrl);
-	if (f->ctrl_is_ours)
-		return 0;
-	if (!f->ctrl[0])
-		return -ENODATA;
-	snprintf(f->detail, sizeof(f->detail), "%s", f->ctrl);
-	return fail(f, SMC_REASON_FOREIGN_SELECTOR, -EEXIST);
-}
-
-static int set_ctrl(struct netns_facts *f, const struct netns_ref *ref,
-		    const char *ctrl)
-{
-	int err = note_ctrl(f, ref);
-
-	if (err && err != -ENODATA)
-		return err;
-	err = 0;
-	/* One write, from ours to ours: an empty name in between would let
-	 * offers through. */
-	if (strcmp(f->ctrl, ctrl)) {
-		err = ctrl_write(proc_of(ref), ctrl);
-		err = err ?: ctrl_read(proc_of(ref), f->ctrl);
-	}
-	if (!err && strcmp(f->ctrl, ctrl))
-		err = -EIO;
-	f->ctrl_is_ours = strv_has(ref->ours, f->ctrl);
-	return err ? fail(f, SMC_REASON_SELECTOR_FAILED, err) : 0;
-}
-
-static int check_ctrl(struct netns_facts *f, const struct netns_ref *ref)
-{
-	int err = note_ctrl(f, ref);
-
-	return err == -ENODATA ? fail(f, SMC_REASON_SELECTOR_FAILED, err) : err;
-}
 
 /* Beyond the ration (bpf/ration.bpf.h) this is a TCP socket, and proves
  * nothing: what was found before is not doubted for that, and whoever is armed
@@ -138,7 +27,7 @@ static int try_socket(struct netns_facts *f)
 	_close_ int fd =
 		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
 
-	return fd < 0 ? fail(f, SMC_REASON_TRIAL_FAILED, -errno) : 0;
+	return fd < 0 ? facts_fail(f, SMC_REASON_TRIAL_FAILED, -errno) : 0;
 }
 
 static int note_identity(struct netns_facts *f)
@@ -163,7 +52,7 @@ static int note_identity(struct netns_facts *f)
  */
 static void note_transports(struct netns_facts *f)
 {
-	struct rdma_device rdma[RDMA_PORTS_MAX];
+	struct rdma_device rdma[RDMA_MAX];
 	struct smc_ueids ueids;
 	int n;
 
@@ -171,7 +60,7 @@ static void note_transports(struct netns_facts *f)
 		return;
 	if (smc_loopback_present() > 0)
 		f->transports |= SMC_TRANSPORT_SMCD;
-	n = rdma_list(rdma, RDMA_PORTS_MAX);
+	n = rdma_list(rdma, RDMA_MAX);
 	for (int i = n - 1; i >= 0; i--) {
 		if (!rdma_usable(&rdma[i]))
 			continue;
@@ -208,32 +97,33 @@ static int check_forwards(struct netns_facts *f, const struct buf *addrs)
 		return 0;
 	snprintf(f->detail, sizeof(f->detail), "%s",
 		 got > 0 ? what : "its rules cannot be read");
-	return fail(f, SMC_REASON_FORWARDS, got > 0 ? -EREMOTE : got);
+	return facts_fail(f, SMC_REASON_FORWARDS, got > 0 ? -EREMOTE : got);
 }
 
 struct prepare_job {
 	const struct netns_ref *ref;
-	const char *ctrl; /* NULL and look: change nothing */
+	const struct netns_use *use; /* NULL: change nothing */
 	const struct netns_sidecar *sidecar;
-	bool look;
 };
 
 static int make_safe(const struct prepare_job *job, struct netns_facts *f)
 {
+	const struct netns_selector *selector;
 	int err;
 
-	if (job->look)
-		return check_ctrl(f, job->ref);
-	if (!job->ctrl)
-		return fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
+	if (!job->use)
+		return netns_selector_check(job->ref, f);
+	selector = netns_selector_find(job->use->selector);
+	if (!selector)
+		return facts_fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
 	if (job->sidecar) {
 		err = sidecar_settle(job->sidecar->hinted ? &job->sidecar->owner
 							  : NULL,
 				     &f->sidecar, f->detail, sizeof(f->detail));
 		if (err < 0)
-			return fail(f, SMC_REASON_OWNER_RULE, err);
+			return facts_fail(f, SMC_REASON_OWNER_RULE, err);
 	}
-	return set_ctrl(f, job->ref, job->ctrl);
+	return selector->set(job->ref, job->use->ctrl, f);
 }
 
 /* The answer: struct netns_facts, then the addresses. */
@@ -306,13 +196,13 @@ static void note_owners(const struct netns_ref *ref, struct netns_facts *f)
 	snprintf(f->detail, sizeof(f->detail),
 		 "the proxy (%s) is not mapped in the pod's user namespace",
 		 owner_format(&s->owners[0], text));
-	fail(f, SMC_REASON_OWNER_RULE, err);
+	facts_fail(f, SMC_REASON_OWNER_RULE, err);
 }
 
-int netns_prepare(const struct netns_ref *ref, const char *ctrl,
+int netns_prepare(const struct netns_ref *ref, const struct netns_use *use,
 		  const struct netns_sidecar *sidecar, struct netns_facts *out)
 {
-	struct prepare_job job = {.ref = ref, .ctrl = ctrl, .sidecar = sidecar};
+	struct prepare_job job = {.ref = ref, .use = use, .sidecar = sidecar};
 	int err = gather(&job, out);
 
 	if (!err)
@@ -322,7 +212,7 @@ int netns_prepare(const struct netns_ref *ref, const char *ctrl,
 
 int netns_look(const struct netns_ref *ref, struct netns_facts *out)
 {
-	struct prepare_job job = {.ref = ref, .look = true};
+	struct prepare_job job = {.ref = ref};
 
 	return gather(&job, out);
 }
@@ -379,28 +269,11 @@ static int release_rule(struct netns_released *r)
 	return got < 0 ? got : 0;
 }
 
-static int release_ctrl(const struct netns_ref *ref, struct netns_released *r)
-{
-	char name[SMC_CTRL_NAME_MAX];
-	int err = ctrl_read(proc_of(ref), name);
-
-	if (err == -ENOENT) /* a kernel without the sysctl */
-		return 0;
-	if (err || !strv_has(ref->ours, name))
-		return err;
-	err = ctrl_write(proc_of(ref), "");
-	err = err ?: ctrl_read(proc_of(ref), name);
-	if (!err && strv_has(ref->ours, name))
-		err = -EIO;
-	r->selector = !err;
-	return err;
-}
-
-static bool has_our_ctrl(const struct netns_ref *ref)
+static bool has_our_selector(const struct netns_ref *ref)
 {
 	char name[SMC_CTRL_NAME_MAX];
 
-	return !ctrl_read(proc_of(ref), name) && strv_has(ref->ours, name);
+	return netns_selector_left(ref, name) > 0;
 }
 
 /* The helper moves from one to the next. Its own first one is seen by its
@@ -411,13 +284,15 @@ static int visit_guarded(const struct place *at, void *arg)
 
 	if (setns(at->fd, CLONE_NEWNET))
 		return -errno;
-	n = has_our_ctrl(arg) ? count_smc() : 0;
+	n = has_our_selector(arg) ? count_smc() : 0;
 	return n > 0 ? 1 : n;
 }
 
-static int visit_all_guarded(const void *ref, struct buf *answer)
+static int visit_all_guarded(const void *arg, struct buf *answer)
 {
-	return netns_each(proc_of(ref), visit_guarded, (void *)ref);
+	const struct netns_ref *ref = arg;
+
+	return netns_each(ref->proc, visit_guarded, (void *)ref);
 }
 
 int netns_guarded(const char *proc, char *const *ours)
@@ -432,15 +307,16 @@ static int release_in_netns(const void *arg, struct buf *answer)
 {
 	const struct release_job *job = arg;
 	struct netns_released r = {.smc_sockets = count_smc()};
-	int err = 0, first = 0;
+	int did = 0, err = 0;
 
-	r.kept = r.smc_sockets && !job->force && has_our_ctrl(job->ref);
+	r.kept = r.smc_sockets && !job->force && has_our_selector(job->ref);
 	if (!r.kept) {
-		first = release_ctrl(job->ref, &r);
+		did = netns_selector_release(job->ref);
+		r.selector = did > 0;
 		err = release_rule(&r);
 	}
 	buf_add(answer, &r, sizeof(r));
-	return first ? first : err;
+	return did < 0 ? did : err;
 }
 
 int netns_release(const struct netns_ref *ref, bool force,
@@ -459,25 +335,15 @@ int netns_release(const struct netns_ref *ref, bool force,
 
 /* ---- what is left -------------------------------------------------------- */
 
-static int left_ctrl(const struct netns_ref *ref, struct netns_left *l)
-{
-	char name[SMC_CTRL_NAME_MAX];
-	int err = ctrl_read(proc_of(ref), name);
-
-	if (!err && strv_has(ref->ours, name))
-		strcpy(l->ctrl, name);
-	return err == -ENOENT ? 0 : err; /* a kernel without the sysctl */
-}
-
 static int left_in_netns(const void *ref, struct buf *answer)
 {
 	struct netns_left l = {};
-	int err = left_ctrl(ref, &l);
+	int got = netns_selector_left(ref, l.ctrl);
 	int rule = sidecar_left();
 
 	l.rule = rule > 0;
 	buf_add(answer, &l, sizeof(l));
-	return err ?: rule < 0 ? rule : 0;
+	return got < 0 ? got : rule < 0 ? rule : 0;
 }
 
 int netns_left(const struct netns_ref *ref, struct netns_left *out)

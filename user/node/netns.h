@@ -31,6 +31,12 @@ struct netns_sidecar {
 	struct smc_owner owner; /* in the pod's user namespace */
 };
 
+/* What the datapath has, for a namespace to use. */
+struct netns_use {
+	const char *selector; /* datapath_selector(): its row's name */
+	const char *ctrl;     /* datapath_ctrl_name(): what it is told */
+};
+
 struct netns_facts {
 	bool verified;		/* selector read back and trial socket made */
 	enum smc_reason reason; /* why not */
@@ -50,18 +56,19 @@ struct netns_facts {
 /*
  * netns_prepare - Make a namespace safe to arm, and look at it, in this
  * order: whom the namespace's own rules let pass, and the rule of ours that
- * follows from that (sidecar.h); @ctrl into its net.smc.hs_ctrl unless
- * something foreign is there, and read back; in a pod's own, whether what comes
- * to it ends there (forwards.h); a trial IPPROTO_SMC socket. Idempotent; called
- * again it verifies and heals. What comes after a step that failed is not done.
- * @ctrl: datapath_ctrl_name(); NULL: SMC_REASON_NO_SELECTOR.
+ * follows from that (sidecar.h); the selector set unless something foreign is
+ * there, and read back (selector.h); in a pod's own, whether what comes to it
+ * ends there (forwards.h); a trial IPPROTO_SMC socket. Idempotent; called again
+ * it verifies and heals. What comes after a step that failed is not done.
+ * @use: no such selector, or nothing to tell it: SMC_REASON_NO_SELECTOR.
  * @sidecar: NULL: the rules are left alone. They are the host's.
  *
  * Return: 0 with @out filled (also where not verified: out->reason), or a
  * negative errno: no such namespace (-ENOENT), no answer. Free with
  * netns_facts_free().
  */
-must_check int netns_prepare(const struct netns_ref *ref, const char *ctrl,
+must_check int netns_prepare(const struct netns_ref *ref,
+			     const struct netns_use *use,
 			     const struct netns_sidecar *sidecar,
 			     struct netns_facts *out);
 void netns_facts_free(struct netns_facts *f);

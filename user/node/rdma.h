@@ -7,6 +7,9 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 
+/* More ports than a machine has; whoever lists them has room for so many. */
+#define RDMA_MAX 64
+
 /* A port of an RDMA device as seen in the caller's network namespace. */
 struct rdma_device {
 	char name[64];	   /* IB_DEVICE_NAME_MAX */

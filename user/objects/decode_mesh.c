@@ -375,16 +375,34 @@ static void read_rdma(const struct json_object *o, struct mesh_node *node)
 	}
 }
 
-/* A Ready condition was read: since when is it what it is? */
-static void read_since(const struct json_object *o, struct mesh_node *node)
+/* A condition was read: since when is it what it is? */
+static void read_since(const struct json_object *o, long long *since)
 {
 	struct json_object with = json_with(o, "the time is ignored");
 
-	(void)!json_time(&with, "lastTransitionTime", &node->ready_since);
+	(void)!json_time(&with, "lastTransitionTime", since);
 }
 
 /* Only a plain "False" takes a node away: its datapath lives on without its
  * agent, so "Unknown" and silence change nothing. */
+static void read_ready(const struct json_object *o, const char *status,
+		       struct mesh_node *node)
+{
+	if (!strcmp(status, "False"))
+		node->ready = false;
+	read_since(o, &node->ready_since);
+}
+
+/* It is read for its time alone, by the agent that wrote it. */
+static void read_capable(const struct json_object *o, const char *status,
+			 struct mesh_node *node)
+{
+	node->capable = !strcmp(status, "True")	   ? MESH_TRUE
+			: !strcmp(status, "False") ? MESH_FALSE
+						   : MESH_UNKNOWN;
+	read_since(o, &node->capable_since);
+}
+
 static void read_conditions(const struct json_object *o, struct mesh_node *node)
 {
 	static const char path[] = "status.conditions";
@@ -402,12 +420,14 @@ static void read_conditions(const struct json_object *o, struct mesh_node *node)
 
 		if (!yyjson_is_obj(val))
 			json_note(&e, "", val, "an object");
-		if (json_str(&e, "type", &type) <= 0 || strcmp(type, "Ready") ||
+		if (json_str(&e, "type", &type) <= 0 ||
+		    (strcmp(type, "Ready") && strcmp(type, "Capable")) ||
 		    json_str(&e, "status", &status) <= 0)
 			continue;
-		if (!strcmp(status, "False"))
-			node->ready = false;
-		read_since(&e, node);
+		if (!strcmp(type, "Ready"))
+			read_ready(&e, status, node);
+		else
+			read_capable(&e, status, node);
 	}
 }
 

@@ -147,17 +147,43 @@ static void add_rdma(yyjson_mut_doc *doc, yyjson_mut_val *arr,
 	add_str(doc, obj, "address", r->address);
 }
 
-static void add_ready(yyjson_mut_doc *doc, yyjson_mut_val *status,
-		      const struct mesh_publish *p)
+struct condition {
+	const char *type, *status, *reason, *message;
+	long long since;
+};
+
+static void add_condition(yyjson_mut_doc *doc, yyjson_mut_val *arr,
+			  const struct condition *c)
 {
-	yyjson_mut_val *arr = yyjson_mut_obj_add_arr(doc, status, "conditions");
 	yyjson_mut_val *obj = yyjson_mut_arr_add_obj(doc, arr);
 
-	add_str(doc, obj, "type", "Ready");
-	add_str(doc, obj, "status", p->ready ? "True" : "False");
-	add_str(doc, obj, "reason", p->reason);
-	add_str(doc, obj, "message", p->message);
-	add_time(doc, obj, "lastTransitionTime", p->since);
+	add_str(doc, obj, "type", c->type);
+	add_str(doc, obj, "status", c->status);
+	add_str(doc, obj, "reason", c->reason);
+	add_str(doc, obj, "message", c->message);
+	add_time(doc, obj, "lastTransitionTime", c->since);
+}
+
+static void add_conditions(yyjson_mut_doc *doc, yyjson_mut_val *status,
+			   const struct kube_smcnode *n)
+{
+	static const char *const says[][2] = {
+		[MESH_TRUE] = {"True", "Possible"},
+		[MESH_FALSE] = {"False", "Impossible"},
+		[MESH_UNKNOWN] = {"Unknown", "NotTried"},
+	};
+	yyjson_mut_val *arr = yyjson_mut_obj_add_arr(doc, status, "conditions");
+	const struct kube_capable *c = &n->capable;
+	const struct mesh_publish *p = n->publish;
+
+	if (c->is != MESH_NOT_SAID)
+		add_condition(doc, arr,
+			      &(struct condition){"Capable", says[c->is][0],
+						  says[c->is][1], c->message,
+						  c->since});
+	add_condition(doc, arr,
+		      &(struct condition){"Ready", p->ready ? "True" : "False",
+					  p->reason, p->message, p->since});
 }
 
 static void add_status(yyjson_mut_doc *doc, yyjson_mut_val *status,
@@ -182,7 +208,7 @@ static void add_status(yyjson_mut_doc *doc, yyjson_mut_val *status,
 	arr = yyjson_mut_obj_add_arr(doc, status, "endpoints");
 	for (size_t i = 0; i < p->n; i++)
 		add_endpoint(doc, arr, &p->endpoints[i]);
-	add_ready(doc, status, p);
+	add_conditions(doc, status, n);
 }
 
 int kube_encode_smcnode(const struct kube_smcnode *n, struct buf *out)

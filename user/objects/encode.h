@@ -16,6 +16,13 @@ struct kube_rdma {
 	const char *address; /* in that: what a probe of the path here dials */
 };
 
+/* The condition Capable: can the kernel do SMC? */
+struct kube_capable {
+	enum mesh_truth is;  /* MESH_NOT_SAID: it is left out */
+	const char *message; /* by what, or what it lacks */
+	long long since;     /* seconds since 1970 */
+};
+
 /* Nothing is owned. NULL strings are left out. */
 struct kube_smcnode {
 	const char *name;
@@ -26,7 +33,8 @@ struct kube_smcnode {
 	size_t n_ueids;
 	const struct kube_rdma *rdma;
 	size_t n_rdma;
-	const struct mesh_publish *publish; /* endpoints and condition */
+	struct kube_capable capable;
+	const struct mesh_publish *publish; /* endpoints, condition Ready */
 };
 
 /*

@@ -363,7 +363,7 @@ static int look(const struct pod *p, const struct pod_how *how,
 
 	if (p->host_network && !p->cgroup_id)
 		return no_cgroup(p, how, facts);
-	return netns_prepare(&ref, how->ctrl, p->host_network ? NULL : sidecar,
+	return netns_prepare(&ref, &how->use, p->host_network ? NULL : sidecar,
 			     facts);
 }
 

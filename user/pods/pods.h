@@ -154,10 +154,10 @@ void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
  * A look that failed for a passing reason keeps the last facts a few times.
  */
 struct pod_how {
-	const char *ctrl;   /* datapath_ctrl_name() */
-	char *const *ours;  /* datapath_ctrl_names() */
-	const char *proc;   /* where processes are seen */
-	const char *cgroup; /* cgroup v2 mount, or NULL */
+	struct netns_use use; /* the datapath's selector */
+	char *const *ours;    /* datapath_ctrl_names() */
+	const char *proc;     /* where processes are seen */
+	const char *cgroup;   /* cgroup v2 mount, or NULL */
 	struct starts *starts;
 	__u64 now; /* uv_now() */
 };

@@ -13,6 +13,7 @@
 #include "serve/api.h"
 #include "cluster/cluster.h"
 #include "serve/ready.h"
+#include "doctor/method_list.h"
 #include "pods/armed_rows.h"
 #include "pods/lease.h"
 #include "base/log.h"
@@ -130,6 +131,8 @@ static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
 				  datapath_converter(a->dp));
 	yyjson_mut_obj_add_strcpy(doc, o, "selector", datapath_selector(a->dp));
 	yyjson_mut_obj_add_strcpy(doc, o, "recorder", datapath_recorder(a->dp));
+	yyjson_mut_obj_add_val(doc, o, "methods",
+			       method_list_json(doc, features));
 	yyjson_mut_obj_add_strcpy(doc, o, "hs_ctrl",
 				  datapath_ctrl_name(a->dp) ?: "");
 	yyjson_mut_obj_add_val(doc, o, "transports",
