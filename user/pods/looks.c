@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "pods/waiting.h"
@@ -14,7 +15,7 @@
  * it: the first look is at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
-#define STARVED_NS 30000000000ULL /* since the start */
+#define STARVED_NS (30 * CLOCK_SECOND) /* since the start */
 
 static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
@@ -45,15 +46,15 @@ static unsigned int next_room(const struct agent *a, const struct pod *p,
 	return a->synced && p->slow_until > now ? 0 : room - 1;
 }
 
-/* Return: did it take one of the looks that there is room for? */
-static bool look(struct agent *a, struct pod *p,
-		 const struct netns_sidecar *sidecar)
+/* At a pod that is due, while there is @room for a look: how much is left? */
+static unsigned int look(struct agent *a, struct pod *p,
+			 const struct pod_how *how,
+			 const struct netns_sidecar *sidecar, unsigned int room)
 {
-	const struct pod_how how = agent_how(a);
-
-	if (pod_look_due(p, &how, sidecar))
-		a->counts.looks[p->armed]++;
-	return pod_look(&a->pods, p, &how, sidecar);
+	a->counts.looks[p->armed]++;
+	return pod_look(&a->pods, p, how, sidecar)
+		       ? next_room(a, p, room, how->now)
+		       : room;
 }
 
 /* @room: how many more looks at pods like this one are done this time. */
@@ -62,14 +63,15 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 {
 	const struct netns_sidecar sidecar = sidecar_of(pod);
 	const struct pod_how how = agent_how(a);
+	bool due = pod_look_due(p, &how, &sidecar);
 
-	if (pod_look_due(p, &how, &sidecar) && !*room) {
+	if (due && !*room) {
 		a->looks_left = true;
 		a->starts_left |= !p->armed;
 		return;
 	}
-	if (look(a, p, &sidecar) && *room)
-		*room = next_room(a, p, *room, how.now);
+	if (due)
+		*room = look(a, p, &how, &sidecar, *room);
 	fault_point("look");
 }
 
@@ -168,18 +170,17 @@ int looks_all(struct agent *a, const struct mesh_wants *wants)
  * these looks after it. */
 static void look_at_waiting(struct agent *a)
 {
+	const struct pod_how how = agent_how(a);
 	unsigned int room = LOOKS_FIRST_MAX;
-	struct netns_sidecar sidecar;
-	__u64 now = uv_now(&a->loop);
 
 	for (size_t i = 0; i < a->pods.n && room && !a->turn.due; i++) {
 		struct pod *p = a->pods.v[i];
+		const struct netns_sidecar sidecar = p->sidecar;
 
-		if (!pod_retry_due(p, now))
+		if (!pod_retry_due(p, how.now) ||
+		    !pod_look_due(p, &how, &sidecar))
 			continue;
-		sidecar = p->sidecar;
-		if (look(a, p, &sidecar))
-			room = next_room(a, p, room, now);
+		room = look(a, p, &how, &sidecar, room);
 		if (p->differs)
 			turn_due(&a->turn);
 	}

@@ -5,10 +5,10 @@
 #include <string.h>
 #include "pods/known.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #define TICK_MS 1000
-#define SECOND 1000000000ULL
 
 static void start_some(struct agent *a);
 
@@ -179,7 +179,8 @@ static void say_broken(const char *from, const char *to,
 		0,
 		"the RDMA path from %s to %s is broken, strikes=%u: new connections there stay TCP until it is probed well, not before %llu s from now",
 		from, to, now->strikes,
-		now->bad_until_ns > t ? (now->bad_until_ns - t) / SECOND : 0);
+		now->bad_until_ns > t ? (now->bad_until_ns - t) / CLOCK_SECOND
+				      : 0);
 }
 
 static void say_change(struct reading *r, const struct mesh_path *path,

@@ -420,8 +420,6 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	bool found;
 	int err;
 
-	if (!pod_look_due(p, how, sidecar))
-		return false;
 	p->stale = p->differs = false;
 	p->sidecar = *sidecar;
 	find_cgroup(p, how, cgroup);

@@ -150,7 +150,7 @@ void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 		void *arg);
 
 /*
- * pod_look - Prepare the pod's namespace if that is due: new, changed, stale.
+ * pod_look - Prepare the namespace of a pod that is due, pod_look_due().
  * A look that failed for a passing reason keeps the last facts a few times.
  */
 struct pod_how {
@@ -162,8 +162,8 @@ struct pod_how {
 	__u64 now; /* uv_now() */
 };
 
-/* pod_look_due - Would pod_look() do anything? Not at a pod whose last look
- * came to no end, for a while: longer each time. */
+/* pod_look_due - Is it to be looked at: new, changed, stale? Not while its last
+ * look came to no end, for a while: longer each time. */
 bool pod_look_due(const struct pod *p, const struct pod_how *how,
 		  const struct netns_sidecar *sidecar);
 
