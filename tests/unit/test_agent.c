@@ -224,7 +224,8 @@ static void test_resync_leaves_waiting_pods_alone(void **state)
 	struct pod *waits = waiting(&pods, &a), *armed = waiting(&pods, &b);
 	struct pod *refused = waiting(&pods, &c);
 
-	armed->armed = refused->refused = true;
+	armed->arming = POD_ARMED;
+	refused->arming = POD_REFUSED;
 	pods_resync(&pods);
 	assert_false(waits->stale);
 	assert_true(armed->stale && refused->stale);
@@ -307,7 +308,7 @@ static void test_each_waits_for_itself(void **state)
 	assert_true(pod_retry_due(fresh, 1050));
 	assert_false(pod_retry_due(old, 1050));
 	assert_int_equal(pods_retry(&pods, 1050), 500);
-	fresh->armed = true;
+	fresh->arming = POD_ARMED;
 	fresh->addrs.n = 1; /* of which none is published */
 	assert_int_equal(pods_retry(&pods, 1050), 500);
 	fresh->published.n = 1;
@@ -315,9 +316,9 @@ static void test_each_waits_for_itself(void **state)
 	fresh->addrs.n = fresh->published.n = 0;
 	old->wanted = false;
 	assert_int_equal(pods_retry(&pods, 1050), 0);
-	fresh->armed = false;
+	fresh->arming = POD_UNARMED;
 	assert_int_equal(pods_retry(&pods, 1050), 50);
-	fresh->refused = true;
+	fresh->arming = POD_REFUSED;
 	assert_int_equal(pods_retry(&pods, 1050), 0);
 	pods_free(&pods);
 }
@@ -333,11 +334,10 @@ static void test_look_that_saw_the_same_says_so(void **state)
 	struct pod *p = pods_put(&pods, &a);
 
 	p->facts = (struct netns_facts){.verified = true, .cookie = 7};
-	pod_look(&pods, p, &how, &none); /* its namespace is gone */
-	assert_true(p->differs);
+	/* its namespace is gone */
+	assert_true(pod_look(&pods, p, &how, &none) & POD_LOOK_DIFFERS);
 	p->stale = true;
-	pod_look(&pods, p, &how, &none);
-	assert_false(p->differs);
+	assert_false(pod_look(&pods, p, &how, &none) & POD_LOOK_DIFFERS);
 	pods_free(&pods);
 }
 
@@ -347,7 +347,7 @@ static void test_refused_pod_is_not_seen_verified(void **state)
 		.uid = (char *)"a", .id = 1, .facts = {.verified = true}};
 
 	assert_true(pod_seen(&p).verified);
-	p.refused = true;
+	p.arming = POD_REFUSED;
 	assert_false(pod_seen(&p).verified);
 	assert_int_equal(pod_seen(&p).reason, SMC_REASON_REFUSED);
 }
@@ -355,11 +355,11 @@ static void test_refused_pod_is_not_seen_verified(void **state)
 /* What it excludes is not all in the map: that is known, and passes. */
 static void test_no_room_is_not_armed(void **state)
 {
-	struct pod p = {.id = 3, .facts.verified = true, .no_room = true};
+	struct pod p = {.id = 3, .facts.verified = true, .traits = POD_NO_ROOM};
 
 	assert_false(pod_seen(&p).verified);
 	assert_int_equal(pod_seen(&p).reason, SMC_REASON_POD_MAP_FULL);
-	p.no_room = false;
+	pod_set(&p, POD_NO_ROOM, false);
 	assert_true(pod_seen(&p).verified);
 }
 
@@ -467,10 +467,10 @@ static void test_numbers_before_us(void **state)
 	assert_int_equal(numbered(&pods, 1)->id, 7);
 	p = numbered(&pods, 2);
 	assert_int_equal(p->id, 2 * SMC_PODS + 1);
-	assert_true(p->refused); /* that is the pod's, not the number's */
+	assert_true(pod_refused(p)); /* that is the pod's, not the number's */
 	p = numbered(&pods, 3);
 	assert_int_equal(p->id, 2 * SMC_PODS + 2);
-	assert_true(p->refused);
+	assert_true(pod_refused(p));
 	/* 5 was counted at, 7 is there, 9 may still come */
 	assert_int_equal(numbered(&pods, 10)->id, 2 * SMC_PODS + 3);
 	assert_int_equal(numbered(&pods, 11)->id, 2 * SMC_PODS + 4);

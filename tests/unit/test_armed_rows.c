@@ -31,12 +31,12 @@ static void test_pod_with_a_row_is_armed(void **state)
 /* Its row was taken away behind our back: told so, and the pod is as it was. */
 static void test_drift_is_told_and_changes_nothing(void **state)
 {
-	const struct pod p = {.id = 7, .armed = true, .kernel.pod_id = 7};
+	const struct pod p = {.id = 7, .arming = POD_ARMED, .kernel.pod_id = 7};
 	struct pod_state is = state_of(&p, NULL, 0, false);
 
 	assert_false(is.armed);
 	assert_int_equal(is.reason, SMC_REASON_NOT_ARMED);
-	assert_true(p.armed && p.kernel.pod_id == 7);
+	assert_true(pod_armed(&p) && p.kernel.pod_id == 7);
 	assert_int_equal(p.reason, SMC_REASON_NONE);
 	is = state_of(&p, NULL, 0, true);
 	assert_int_equal(is.reason, SMC_REASON_POD_MAP_FULL);
@@ -52,7 +52,7 @@ static void test_refused_pod_is_not_armed(void **state)
 	assert_int_equal(is.reason, SMC_REASON_REFUSED);
 	/* once refused, whatever its row says */
 	v[0].flags = 0;
-	p.refused = true;
+	p.arming = POD_REFUSED;
 	is = state_of(&p, v, 1, false);
 	assert_true(is.refused && !is.armed);
 }

@@ -19,10 +19,10 @@
 #include "agent/reconcile.h"
 #include "serve/ready.h"
 #include "cluster/cluster.h"
-#include "pods/armed_rows.h"
 #include "pods/lateness.h"
 #include "pods/lease.h"
 #include "pods/looks.h"
+#include "pods/read_back.h"
 #include "pods/waiting.h"
 #include "node/ueid.h"
 #include "base/array.h"
@@ -222,14 +222,8 @@ static void ueid_apply(struct agent *a, const struct mesh_config *config)
  * either; and when it has room it is armed at once. */
 static void note_room(struct agent *a, const struct datapath_changes *did)
 {
-	for (size_t i = 0; i < a->pods.n; i++) {
-		struct pod *p = a->pods.v[i];
-		bool no_room = p->id && did->no_room[smc_slot(p->id)];
-
-		if (no_room != p->no_room)
-			turn_due(&a->turn);
-		p->no_room = no_room;
-	}
+	if (pods_note_room(&a->pods, did->no_room))
+		turn_due(&a->turn);
 }
 
 /* Return: 0 or -ENOMEM. */
@@ -347,72 +341,6 @@ static void take_over(struct agent *a)
 	a->took_over = !err;
 }
 
-/* ---- read back --------------------------------------------------------- */
-
-static void read_back(struct agent *a)
-{
-	_cleanup_(armed_rows_free) struct armed_rows rows = {};
-	int err = armed_rows_read(a->dp, &rows);
-
-	if (err)
-		log_warn(err, "read the map of armed pods");
-	for (size_t i = 0; i < a->pods.n; i++) {
-		struct pod *p = a->pods.v[i];
-		const struct pod_state is = armed_rows_state(&rows, p, a->full);
-
-		p->armed = is.armed;
-		p->refused = is.refused;
-		p->kernel = is.kernel;
-		p->reason = is.reason;
-	}
-}
-
-struct before {
-	bool armed;
-	enum smc_reason reason;
-	__u64 cookie; /* of its namespace; 0: not known */
-};
-
-/* Its sandbox was: what is in the new one was opened there. */
-static bool made_anew(const struct pod *p, const struct before *was)
-{
-	return p->facts.cookie && was->cookie && p->facts.cookie != was->cookie;
-}
-
-static void say_change(struct agent *a, struct pod *p, const struct before *was)
-{
-	char text[TRANSPORTS_STRLEN];
-
-	/* Before the first reconcile is done a pod that is armed was armed
-	 * by an agent before this one. */
-	if (p->armed != was->armed || made_anew(p, was))
-		p->armed_ns = p->armed && a->synced ? uv_hrtime() : 0;
-	if (made_anew(p, was))
-		log_info("pod %s/%s has another network namespace", p->ns,
-			 p->name);
-	if (p->armed && !was->armed)
-		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
-			 transports_format(p->kernel.transports, text));
-	else if (!p->armed && (was->armed || was->reason != p->reason))
-		log_info("pod %s/%s is not armed: %s%s%s%s", p->ns, p->name,
-			 reason_sentence(p->reason),
-			 *p->facts.detail ? " (" : "", p->facts.detail,
-			 *p->facts.detail ? ")" : "");
-}
-
-static void read_back_and_say(struct agent *a, const struct before *was,
-			      size_t n_was)
-{
-	static const struct before fresh;
-
-	read_back(a);
-	/* Those that left the source are told of below. */
-	for (size_t i = 0; i < a->pods.n; i++)
-		if (a->pods.v[i]->mark)
-			say_change(a, a->pods.v[i],
-				   i < n_was ? &was[i] : &fresh);
-}
-
 /* ---- together ---------------------------------------------------------- */
 
 static void pod_gone(const struct pod *p, void *arg)
@@ -481,24 +409,17 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 {
 	_cleanup_(mesh_wants_free) struct mesh_wants wants = {};
 	_cleanup_(mesh_plan_free) struct mesh_plan plan = {};
-	_free_ struct before *was = NULL;
-	size_t n_was;
+	_cleanup_(read_back_free) struct read_back was = {};
 	int err;
 
 	a->mesh_enabled = mesh_enabled(&w->config);
 	err = want(a, w, &wants);
 	if (err)
 		return err;
-	was = calloc(a->pods.n + 1, sizeof(*was));
-	if (!was)
-		return -ENOMEM;
-	n_was = a->pods.n;
-	for (size_t i = 0; i < n_was; i++)
-		was[i] = (struct before){a->pods.v[i]->armed,
-					 a->pods.v[i]->reason,
-					 a->pods.v[i]->facts.cookie};
 	/* BPF may have marked a pod as refused since. */
-	read_back(a);
+	err = read_back_begin(a, &was);
+	if (err)
+		return err;
 	/* Before the looks, which depend on it. */
 	ueid_apply(a, &w->config);
 	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);
@@ -506,7 +427,7 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 		return err;
 	a->looks_left |= cluster_hold(a, &plan);
 	err = apply(a, w, &plan) ?: plan_keep(a, &plan);
-	read_back_and_say(a, was, n_was);
+	read_back_end(a, &was);
 	pods_sweep(&a->pods, pod_gone, a);
 	a->n_conflicts = plan.n_conflicts;
 	afterwards(a, &plan);

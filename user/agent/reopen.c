@@ -7,6 +7,7 @@
 #include "agent/routes.h"
 #include "base/log.h"
 #include "pods/lateness.h"
+#include "pods/waiting.h"
 #include "serve/api.h"
 
 static struct pod *pod_asked(const struct agent *a, const char *name)
@@ -47,7 +48,7 @@ void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 	 * The pod may leave the source on the way. */
 	reconcile(a);
 	p = pod_asked(a, name);
-	if (!p || !p->armed) {
+	if (!p || !pod_armed(p)) {
 		api_refuse(
 			reply, 409, name,
 			"the pod is not armed, new connections would be TCP too");
@@ -67,6 +68,6 @@ void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 	log_info("pod %s/%s: late flows ended, late=%zu ended=%d", p->ns,
 		 p->name, p->n_late_flows, ended);
 	reply_ended(reply, p, ended);
-	p->stale = true;
+	pod_stale(p);
 	turn_due(&a->turn);
 }

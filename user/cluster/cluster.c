@@ -37,7 +37,7 @@ static bool is_armed(const struct plan_pod *plan, void *arg)
 	const struct pod *p = pods_find(&a->pods, plan->pod->uid);
 
 	/* While the node's switch is kept off nobody need offer to it. */
-	return p && p->armed && !p->hold_until && !a->off;
+	return p && pod_armed(p) && !p->told.hold_until && !a->off;
 }
 
 struct host_facts {

@@ -32,17 +32,18 @@ static void say(const struct evict *e, struct pod *p, int err, int status,
 	_buf_ struct buf text = {};
 
 	kube_say(&text, e->client, "POST", e->path, err, status, body, len);
-	if (!text.data || (p->evict.said && !strcmp(p->evict.said, text.data)))
+	if (!text.data ||
+	    (p->told.evict.said && !strcmp(p->told.evict.said, text.data)))
 		return;
 	log_warn(0, "%s; it is tried again while the pod is late", text.data);
-	free(p->evict.said);
-	p->evict.said = buf_take(&text);
+	free(p->told.evict.said);
+	p->told.evict.said = buf_take(&text);
 }
 
 static void postpone(const struct evict *e, struct pod *p)
 {
-	p->evict.after =
-		uv_now(e->loop) + kube_again_ms(e->client, &p->evict.failures);
+	p->told.evict.after = uv_now(e->loop) +
+			      kube_again_ms(e->client, &p->told.evict.failures);
 }
 
 static void answer(int err, int status, const char *body, size_t len, void *arg)
@@ -54,9 +55,9 @@ static void answer(int err, int status, const char *body, size_t len, void *arg)
 	e->call = NULL;
 	if (!p)
 		return;
-	p->evict.lost = err ? p->evict.lost + 1 : 0;
-	p->evict.going = !err && status < 300;
-	if (p->evict.going) {
+	p->told.evict.lost = err ? p->told.evict.lost + 1 : 0;
+	if (!err && status < 300) {
+		p->told.flags |= POD_GOING;
 		log_info(
 			"evicting pod %s/%s: its listeners are older than this agent",
 			p->ns, p->name);
@@ -100,7 +101,8 @@ static int ask(struct evict *e, const struct pod *p)
 /* Only pods whose controller makes another one in their place. */
 static bool to_evict(const struct pod *p)
 {
-	return p->armed && p->n_late && p->before && p->replaced;
+	return pod_armed(p) && p->n_late && pod_is(p, POD_BEFORE) &&
+	       pod_is(p, POD_REPLACED);
 }
 
 /* A pod that is late no more is forgotten: if it becomes late again, its
@@ -112,21 +114,21 @@ static void forget_others(struct evict *e)
 
 		if (to_evict(p))
 			continue;
-		p->evict.failures = p->evict.lost = 0;
-		free(take_ptr(p->evict.said));
+		p->told.evict.failures = p->told.evict.lost = 0;
+		free(take_ptr(p->told.evict.said));
 	}
 }
 
 static bool may_be_going(const struct pod *p)
 {
-	return p->evict.lost && p->evict.lost < LOST_MAX;
+	return p->told.evict.lost && p->told.evict.lost < LOST_MAX;
 }
 
 static bool is_before(const struct pod *a, const struct pod *b)
 {
 	if (may_be_going(a) != may_be_going(b))
 		return may_be_going(a);
-	return a->evict.after < b->evict.after;
+	return a->told.evict.after < b->told.evict.after;
 }
 
 /* Whose turn it is; NULL: somebody is going, or nobody is late. */
@@ -137,7 +139,7 @@ static struct pod *first(const struct evict *e)
 	for (size_t i = 0; i < e->pods->n; i++) {
 		struct pod *p = e->pods->v[i];
 
-		if (p->evict.going)
+		if (p->told.flags & POD_GOING)
 			return NULL;
 		if (to_evict(p) && (!best || is_before(p, best)))
 			best = p;
@@ -154,7 +156,7 @@ void evict_next(struct evict *e)
 		return;
 	forget_others(e);
 	p = first(e);
-	if (!p || uv_now(e->loop) < p->evict.after)
+	if (!p || uv_now(e->loop) < p->told.evict.after)
 		return;
 	err = ask(e, p);
 	if (!err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the kernel's maps say of this node's pods at one moment, and what that
- * makes of each. Nothing is written here: an answer may be made of it, and only
- * the reconcile makes it a pod's state.
+ * makes of each. An answer may be made of it, and changes no pod; the reconcile
+ * makes it the pods' state.
  */
 #pragma once
 
@@ -28,3 +28,7 @@ struct pod_state {
 /* armed_rows_state - The state of @p. @full: rows found no room. */
 struct pod_state armed_rows_state(const struct armed_rows *rows,
 				  const struct pod *p, bool full);
+
+/* pods_take_rows - What they say is the state of each pod from now on. */
+void pods_take_rows(struct pods *pods, const struct armed_rows *rows,
+		    bool full);

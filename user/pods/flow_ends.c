@@ -125,7 +125,7 @@ static int sweep_one(const struct smc_handshake *key, const struct smc_flow *v,
 		return mesh_records_add(&s->ended, key, &closed);
 	}
 	if (known && mesh_record_untold(key, v))
-		known->pod->untold = true;
+		known->pod->ask |= POD_ASK_ENDS;
 	return 0;
 }
 

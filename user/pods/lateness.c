@@ -169,13 +169,13 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 	unsigned int listeners = p->n_late;
 	int err;
 
-	p->undiagnosed = p->untold = false;
+	p->ask = 0;
 	err = ask(a, p, &found);
 	if (err)
 		log_debug("socket diagnosis in pod %s/%s: %s", p->ns, p->name,
 			  strerror(-err));
 	/* Nobody else looks for the namespace of one that is not wanted. */
-	if (!p->wanted && !p->armed && (err == -ENOENT || err == -EINVAL))
+	if (!p->wanted && !pod_armed(p) && (err == -ENOENT || err == -EINVAL))
 		p->facts.cookie = 0;
 	if (row && !err)
 		err = pod_diagnose(p, &how, &a->plan, row, &found)
@@ -191,14 +191,14 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 
 static bool can_be_diagnosed(const struct pod *p)
 {
-	return p->armed && p->where && !p->hold_until;
+	return pod_armed(p) && p->where && !p->told.hold_until;
 }
 
 static bool is_due(const struct pod *p)
 {
 	if (can_be_diagnosed(p))
-		return p->undiagnosed || p->untold;
-	return p->untold && p->where;
+		return p->ask;
+	return p->ask & POD_ASK_ENDS && p->where;
 }
 
 /* The pod that was diagnosed longest ago, so that each has its turn before one

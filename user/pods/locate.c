@@ -30,11 +30,13 @@ static int search(const struct pod *p, const struct pod_how *how,
  * agent began is not disarmed while we wait. */
 static bool is_elsewhere(struct pod *p, const struct pod_how *how, bool there)
 {
-	if (!there && !p->missing)
+	if (there)
+		p->missing_since = 0;
+	else if (!p->missing_since)
 		p->missing_since = how->now;
-	p->missing = !there;
-	return p->missing && p->running &&
-	       (p->before || how->now - p->missing_since >= SEARCH_AFTER_MS);
+	return p->missing_since && pod_is(p, POD_RUNNING) &&
+	       (pod_is(p, POD_BEFORE) ||
+		how->now - p->missing_since >= SEARCH_AFTER_MS);
 }
 
 static int find_by_process(struct pod *p, const struct pod_how *how,

@@ -46,15 +46,18 @@ static unsigned int next_room(const struct agent *a, const struct pod *p,
 	return a->synced && p->slow_until > now ? 0 : room - 1;
 }
 
-/* At a pod that is due, while there is @room for a look: how much is left? */
-static unsigned int look(struct agent *a, struct pod *p,
-			 const struct pod_how *how,
-			 const struct netns_sidecar *sidecar, unsigned int room)
+/* At a pod that is due, while there is @room for a look; that becomes what is
+ * left of it. Return: did the look see other than the one before it? */
+static bool look(struct agent *a, struct pod *p, const struct pod_how *how,
+		 const struct netns_sidecar *sidecar, unsigned int *room)
 {
-	a->counts.looks[p->armed]++;
-	return pod_look(&a->pods, p, how, sidecar)
-		       ? next_room(a, p, room, how->now)
-		       : room;
+	unsigned int did;
+
+	a->counts.looks[pod_armed(p)]++;
+	did = pod_look(&a->pods, p, how, sidecar);
+	if (did & POD_LOOK_WORKED)
+		*room = next_room(a, p, *room, how->now);
+	return did & POD_LOOK_DIFFERS;
 }
 
 /* @room: how many more looks at pods like this one are done this time. */
@@ -67,11 +70,11 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 
 	if (due && !*room) {
 		a->looks_left = true;
-		a->starts_left |= !p->armed;
+		a->starts_left |= !pod_armed(p);
 		return;
 	}
 	if (due)
-		*room = look(a, p, &how, &sidecar, *room);
+		look(a, p, &how, &sidecar, room);
 	fault_point("look");
 }
 
@@ -98,8 +101,10 @@ static int take_wants(struct agent *a, const struct mesh_wants *wants)
 		if (want->arm && !p->wanted)
 			pod_news(p);
 		p->wanted = want->arm;
-		p->refused &= want->arm;
-		p->before |= !a->synced && want->arm;
+		if (!want->arm && pod_refused(p))
+			p->arming = POD_UNARMED;
+		if (want->arm && !a->synced)
+			pod_set(p, POD_BEFORE, true);
 		if (want->arm)
 			watch_for(a, p);
 		else
@@ -115,7 +120,7 @@ static void look_at_those(struct agent *a, const struct mesh_wants *wants,
 		const struct mesh_want *want = &wants->v[i];
 		struct pod *p = pods_find(&a->pods, want->pod->uid);
 
-		if (p && want->arm && p->armed == armed)
+		if (p && want->arm && pod_armed(p) == armed)
 			look_at(a, want->pod, p, room);
 	}
 }
@@ -180,8 +185,7 @@ static void look_at_waiting(struct agent *a)
 		if (!pod_retry_due(p, how.now) ||
 		    !pod_look_due(p, &how, &sidecar))
 			continue;
-		room = look(a, p, &how, &sidecar, room);
-		if (p->differs)
+		if (look(a, p, &how, &sidecar, &room))
 			turn_due(&a->turn);
 	}
 }

@@ -16,7 +16,7 @@ static void start_some(struct agent *a);
 
 static bool goes_over_rdma(const struct pod *p)
 {
-	return p->armed && p->where &&
+	return pod_armed(p) && p->where &&
 	       p->kernel.transports & SMC_TRANSPORT_SMCR;
 }
 

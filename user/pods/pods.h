@@ -22,15 +22,77 @@ struct pod_late_flow {
 	bool recorded;
 };
 
-/* What the server said to its eviction (evict.h). */
-struct pod_evict {
-	bool going;	       /* it agreed */
-	unsigned int failures; /* requests without success, in a row */
-	unsigned int lost;     /* the last of those, that had no answer */
-	__u64 after; /* uv_now(): not asked for before; 0: it never was */
-	char *said;  /* the last trouble, as logged */
+/* What the kernel's maps said of a pod, when they were read back last. */
+enum pod_arming {
+	POD_UNARMED = 0, /* no row converts its sockets */
+	POD_ARMED,	 /* one does: kernel */
+	/* The kernel refused it a converted socket: it is not armed again
+	 * before its annotation was taken away. */
+	POD_REFUSED,
 };
 
+/* What is true of a pod beside that; bits of pod.traits. */
+enum pod_trait {
+	POD_RUNNING = 1,  /* as in struct mesh_pod */
+	POD_REPLACED = 2, /* likewise */
+	POD_BEFORE = 4,	  /* it was there before this agent began */
+	POD_EXCLUDES = 8, /* ports of its own, when it was armed last */
+	POD_NO_ROOM = 16, /* not all that it excludes is in the map */
+};
+
+/* What socket diagnosis is to find out; bits of pod.ask. */
+enum pod_ask {
+	POD_ASK_LATE = 1, /* what was opened before arming: pod_diagnose() */
+	POD_ASK_ENDS = 2, /* which flows ended that nothing else tells of */
+};
+
+/* What pod_look() did; bits. */
+enum pod_looked {
+	POD_LOOK_WORKED = 1,  /* it worked in a namespace */
+	POD_LOOK_DIFFERS = 2, /* it saw other than the look before it */
+};
+
+/* What the API server was told of a pod; bits of pod_told.flags. */
+enum pod_told_flag {
+	POD_TOLD_LATE = 1,     /* the Event LateListener */
+	POD_TOLD_CONFLICT = 2, /* AddressConflict */
+	POD_TOLD_SHARED = 4,   /* SharedOwner */
+	POD_GOING = 8,	       /* the server agreed to its eviction */
+};
+
+/* Written by cluster/ alone. */
+struct pod_told {
+	unsigned int flags;
+	/* cluster/take_back.c: the pod stays armed, though not wanted, until
+	 * the server has the status of this number (0: that is not made yet),
+	 * or until then (uv_now()); hold_until 0: it is not held. */
+	__u64 hold_number, hold_until;
+	/* cluster/evict.c: what the server said to its eviction. */
+	struct pod_evict {
+		unsigned int failures; /* requests without success, in a row */
+		unsigned int lost; /* the last of those, without an answer */
+		__u64 after; /* uv_now(): no request before; 0: no limit */
+		char *said;  /* the last trouble, as logged */
+	} evict;
+};
+
+/*
+ * A pod of this node. In which state it is, what says so, and which function
+ * brings it there and takes it away:
+ *
+ *   known      in struct pods  pods_put(); pods_sweep(), once it has no mark
+ *   wanted     wanted          looks_all() enters and leaves it, by mesh_want()
+ *   looked at  facts.verified  pod_look(); pod_look(), where a look fails
+ *   armed      POD_ARMED       pods_take_rows() enters and leaves it
+ *   published  published       pod_decided(); the SmcNode lists what is armed
+ *   held       told.hold_until hold_armed() enters and leaves it
+ *   refused    POD_REFUSED     pods_take_rows(), pods_number() for an agent
+ *                              before us; looks_all(), when it is not wanted
+ *   denied     a row of smc_netns or smc_cgroup alone, mesh_plan()
+ *
+ * An armed pod is wanted, or held, or its row goes with the next apply.
+ * pods/ writes all members but told.
+ */
 struct pod {
 	char *uid, *ns, *name;
 	char *netns_path; /* NULL: the source does not say it */
@@ -38,8 +100,7 @@ struct pod {
 	char *cgroup_uid; /* as kubelet names its cgroup: podname.h */
 	__u32 id;	  /* 0: not given yet */
 	bool host_network;
-	bool running, replaced;	 /* as in struct mesh_pod */
-	bool before;		 /* it was there before this agent began */
+	unsigned int traits;	 /* pod_is(), pod_set() */
 	struct mesh_addrs addrs; /* status.podIPs */
 
 	/* seen: the last look into the namespace */
@@ -47,8 +108,8 @@ struct pod {
 	struct netns_facts facts;     /* zeroed before the first look */
 	__u64 cgroup_id;	      /* hostNetwork; 0: not found */
 	struct place_mark found;      /* where the last good look was */
-	/* Kubelet's directories of it have no process, uv_now() */
-	bool missing;
+	/* Since when kubelet's directories of it have no process, uv_now(); 0:
+	 * they have one. */
 	__u64 missing_since;
 	int err;	       /* of the last look, 0: facts are good */
 	unsigned int failures; /* looks that failed in a row */
@@ -57,11 +118,9 @@ struct pod {
 	__u64 slow_until;
 	unsigned int slow_ms;
 	bool stale;	      /* look again */
-	bool differs;	      /* the last look, from the one before it */
 	__u64 retry_at;	      /* its own time, uv_now(); 0: not set */
 	unsigned int retries; /* waits that were set since the last news */
-	bool undiagnosed;     /* pod_diagnose() is due */
-	bool untold;	      /* ends of flows that only it can tell */
+	unsigned int ask;     /* enum pod_ask */
 	__u64 diagnosed_at;   /* the last time, uv_hrtime(); 0: never */
 	char *where;	      /* of the last good look: the namespace */
 	struct netns_listener *late;
@@ -70,27 +129,38 @@ struct pod {
 
 	/* decided, and read back */
 	bool wanted;
-	/* The kernel refused it a converted socket: not armed again before it
-	 * has been unwanted, i.e. its annotation was taken away. */
-	bool refused;
-	bool excludes;		/* ports of its own, when it was armed last */
-	bool no_room;		/* not all that it excludes is in the map */
-	bool armed;		/* has an entry in the kernel */
-	enum smc_reason reason; /* why not */
-	struct smc_pod kernel;	/* that entry */
+	enum pod_arming arming;
+	enum smc_reason reason; /* why not armed */
+	struct smc_pod kernel;	/* its row, while it is armed */
 	struct mesh_addrs published;
-	bool mark; /* for the sweep of those that went */
+	bool mark; /* the world has it: pods_sweep() */
 
 	/* since when it is armed, CLOCK_MONOTONIC; 0: before this agent */
 	__u64 armed_ns;
 	struct pod_late_flow *late_flows;
 	size_t n_late_flows;
-	bool late_said, conflict_said, shared_said; /* Events about these */
-	/* Still armed, though not wanted: until the server has the status of
-	 * this number (0: it is not made yet), or until then (uv_now()). */
-	__u64 hold_number, hold_until; /* hold_until 0: not held */
-	struct pod_evict evict;
+	struct pod_told told;
 };
+
+static inline bool pod_armed(const struct pod *p)
+{
+	return p->arming == POD_ARMED;
+}
+
+static inline bool pod_refused(const struct pod *p)
+{
+	return p->arming == POD_REFUSED;
+}
+
+static inline bool pod_is(const struct pod *p, enum pod_trait trait)
+{
+	return p->traits & trait;
+}
+
+static inline void pod_set(struct pod *p, enum pod_trait trait, bool on)
+{
+	p->traits = on ? p->traits | trait : p->traits & ~trait;
+}
 
 struct pods {
 	struct pod **v;
@@ -149,10 +219,7 @@ struct pod *pods_by_slot(const struct pods *pods, __u32 slot);
 void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 		void *arg);
 
-/*
- * pod_look - Prepare the namespace of a pod that is due, pod_look_due().
- * A look that failed for a passing reason keeps the last facts a few times.
- */
+/* How this agent looks into pods: agent_how(). */
 struct pod_how {
 	const char *ctrl;   /* datapath_ctrl_name() */
 	char *const *ours;  /* datapath_ctrl_names() */
@@ -170,10 +237,14 @@ bool pod_look_due(const struct pod *p, const struct pod_how *how,
 /* pod_pace - A look has ended with @err. */
 void pod_pace(struct pod *p, int err, __u64 now);
 
-/* Return: was work done in a namespace? p->differs: is what is known of it now
- * other than before, so that a plan may be? */
-bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
-	      const struct netns_sidecar *sidecar);
+/*
+ * pod_look - Prepare the namespace of a pod that is due, pod_look_due(). A look
+ * that fails for a passing reason keeps the last facts a few times.
+ * Return: bits of enum pod_looked.
+ */
+unsigned int pod_look(struct pods *pods, struct pod *p,
+		      const struct pod_how *how,
+		      const struct netns_sidecar *sidecar);
 
 /*
  * pod_diagnose - What of @found, all that is plain TCP in the namespace, arming
@@ -191,6 +262,10 @@ must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
 
 /* pod_forget_late - It is not armed: nothing of it is late. */
 void pod_forget_late(struct pod *p);
+
+/* pods_note_room - @no_room: by slot, not all that the pod there excludes found
+ * room in the map. Return: does that differ from what is known? */
+bool pods_note_room(struct pods *pods, const bool no_room[SMC_PODS]);
 
 /* pod_seen - What was seen, for mesh_plan(). Points into @p. */
 struct mesh_seen pod_seen(const struct pod *p);

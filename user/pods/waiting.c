@@ -14,8 +14,8 @@ static const unsigned int retry_ms[] = {50,    500,   1500, 4000,
 /* For something without which it cannot be armed, or not published. */
 static bool waits(const struct pod *p)
 {
-	return p->wanted && !p->refused &&
-	       (!p->armed || p->published.n < p->addrs.n);
+	return p->wanted && !pod_refused(p) &&
+	       (!pod_armed(p) || p->published.n < p->addrs.n);
 }
 
 static void forget_waits(struct pod *p)
@@ -86,6 +86,11 @@ bool pod_retry_due(struct pod *p, __u64 now)
 
 /* ---- for other reasons --------------------------------------------------- */
 
+void pod_stale(struct pod *p)
+{
+	p->stale = true;
+}
+
 void pods_stale(struct pods *pods)
 {
 	for (size_t i = 0; i < pods->n; i++)
@@ -95,7 +100,7 @@ void pods_stale(struct pods *pods)
 void pods_resync(struct pods *pods)
 {
 	for (size_t i = 0; i < pods->n; i++)
-		if (pods->v[i]->armed || !waits(pods->v[i]))
+		if (pod_armed(pods->v[i]) || !waits(pods->v[i]))
 			pods->v[i]->stale = true;
 }
 

@@ -5,7 +5,9 @@
 
 #include "pods/pods.h"
 
-/* pods_stale - All namespaces are to be looked at again. */
+/* pod_stale - The pod's namespace is to be looked at again; pods_stale - all.
+ */
+void pod_stale(struct pod *p);
 void pods_stale(struct pods *pods);
 
 /* pods_resync - Those that may have changed behind our back: all but the ones
