@@ -34,6 +34,7 @@
 #include "agent/routes.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
+#include "pods/looks.h"
 #include "serve/api.h"
 #include "pods/waiting.h"
 #include "node/run_dir.h"
@@ -131,19 +132,17 @@ static void resync_event(uv_timer_t *timer)
 			repairs);
 	a->counts.repairs += repairs;
 	datapath_listen(a->dp); /* an event may have been lost */
-	http_feed_sweep(a->flows);
-	api_follow(a, http_feed_readers(a->flows));
-	a->unswept = true;
-	a->rations.due = datapath_rations(a->dp);
+	api_stream_resync(a);
+	diagnose_resync(a);
 	a->encrypts_fresh = a->local_fresh = false;
-	starts_scan(a->starts);
+	starts_scan(a->looks.starts);
 	cluster_resync(a);
 	budget_look(a);
 	/* Where looks take so long that some are left from the last time, those
 	 * come first: else the last pods would never have their turn. */
 	if (repairs)
 		pods_stale(&a->pods);
-	else if (!a->looks_left)
+	else if (!a->looks.left)
 		pods_resync(&a->pods);
 	turn_due(&a->turn);
 }
@@ -250,15 +249,13 @@ static void handles_init(struct agent *a)
 {
 	turn_open(&a->turn, &a->loop, turn_event, a);
 	uv_timer_init(&a->loop, &a->resync);
-	uv_timer_init(&a->loop, &a->retry);
 	uv_timer_init(&a->loop, &a->pause);
-	uv_timer_init(&a->loop, &a->diagnose);
+	diagnose_open(a);
 	uv_signal_init(&a->loop, &a->term);
 	uv_signal_init(&a->loop, &a->intr);
 	uv_signal_init(&a->loop, &a->hup);
-	a->resync.data = a->retry.data = a;
+	a->resync.data = a->pause.data = a;
 	a->term.data = a->intr.data = a->hup.data = a;
-	a->pause.data = a->diagnose.data = a;
 	uv_timer_start(&a->resync, resync_event, RESYNC_MS, RESYNC_MS);
 	uv_signal_start(&a->term, signal_event, SIGTERM);
 	uv_signal_start(&a->intr, signal_event, SIGINT);
@@ -270,9 +267,9 @@ static int http_up(struct agent *a)
 	char path[PATH_MAX];
 	int fd, err;
 
-	a->flows = http_feed_new();
-	if (!a->flows)
-		return -ENOMEM;
+	err = api_stream_open(a);
+	if (err)
+		return err;
 	snprintf(path, sizeof(path), "%s/%s", a->opt->run, AGENT_SOCKET);
 	fd = http_listen_unix(path);
 	if (fd < 0)
@@ -325,9 +322,7 @@ static int datapath_up(struct agent *a)
 	host_fill(a);
 	if (!a->can_convert || !a->host.selector)
 		source_alone(a->source);
-	/* An agent that was killed may have had readers. */
-	a->followed = true;
-	api_follow(a, false);
+	api_stream_reset(a);
 	err = agent_adopt(a);
 	if (err)
 		return err;
@@ -353,14 +348,13 @@ static int agent_start(struct agent *a)
 	handles_init(a);
 	/* The datapath comes last: a port that is taken leaves it untouched.
 	 * Nothing is served or read before the loop runs. */
-	err = watch_open(&a->loop, watch_event, a, &a->watch) ?:
+	err = looks_watch(a, watch_event) ?:
 	      http_up(a) ?:
 	      source_open(&a->loop, a->opt->source, &a->opt->kube, &events,
 			  &a->source) ?:
 	      datapath_up(a) ?:
 	      paths_open(a) ?:
-	      starts_open(&a->loop, a->opt->proc, datapath_cgroup(a->dp),
-			  start_event, a, &a->starts) ?:
+	      looks_open(a, start_event) ?:
 	      cluster_open(a);
 	if (err)
 		return err;
@@ -393,13 +387,12 @@ static void agent_stop(struct agent *a)
 	cluster_close(a);
 	if (a->source)
 		source_close(a->source);
-	starts_close(a->starts);
-	watch_close(a->watch);
+	looks_close(a);
 	paths_close(a);
 	uv_walk(&a->loop, close_rest, NULL);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a->loop);
-	http_feed_free(a->flows);
+	api_stream_free(a);
 	datapath_close(a->dp);
 	reconcile_forget(a);
 	paths_free(a);

@@ -350,7 +350,7 @@ static void pod_gone(const struct pod *p, void *arg)
 	int err;
 
 	log_info("pod %s/%s left the source", p->ns, p->name);
-	starts_unfollow(a->starts, p->cgroup_uid);
+	starts_unfollow(a->looks.starts, p->cgroup_uid);
 	for (size_t i = 0; i < a->n_fallbacks; i++)
 		if (a->fallbacks[i].pod_id != p->id)
 			a->fallbacks[kept++] = a->fallbacks[i];
@@ -425,7 +425,8 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);
 	if (err)
 		return err;
-	a->looks_left |= cluster_hold(a, &plan);
+	if (cluster_hold(a, &plan))
+		looks_put_off(a);
 	err = apply(a, w, &plan) ?: plan_keep(a, &plan);
 	read_back_end(a, &was);
 	pods_sweep(&a->pods, pod_gone, a);
@@ -454,9 +455,9 @@ void reconcile(struct agent *a)
 	}
 	a->counts.reconciles_ok++;
 	a->synced = true;
-	if (a->starts_left) {
+	if (a->looks.starts_left) {
 		turn_due(&a->turn);
-	} else if (a->looks_left) {
+	} else if (a->looks.left) {
 		turn_again(&a->turn);
 	} else {
 		retire(a);

@@ -4,6 +4,7 @@
 
 #include <uv.h>
 #include "pods/hook_times.h"
+#include "pods/lease.h"
 #include "pods/path_probes.h"
 #include "loop/turn.h"
 #include "pods/options.h"
@@ -36,18 +37,49 @@ struct cluster; /* cluster/cluster.h */
 struct http;	/* serve/http.h */
 struct http_feed;
 
+/* row_owners.c: whose the rows in the kernel are. */
+struct owners {
+	struct endpoint_name *names; /* sorted by address */
+	size_t n_names;
+	struct service_name *services; /* sorted by address, port */
+	size_t n_services;
+};
+
+/* looks.c: what came of the looks into pods. */
+struct looks {
+	uv_timer_t retry;
+	struct watch *watch;
+	struct starts *starts;
+	bool left;	      /* the last reconcile put work off... */
+	bool starts_left;     /* ...for which pods that start wait */
+	unsigned int starved; /* pods whose first look had no processor */
+	__u64 done[2];	      /* at pods that were not armed, and that were */
+};
+
+/* lateness.c: socket diagnosis. */
+struct late {
+	uv_timer_t timer;
+	bool unswept; /* open records are to be looked through */
+};
+
+/* serve/api_flows.c: the stream of flows. */
+struct flow_stream {
+	struct http_feed *feed;
+	bool followed; /* the datapath tells all of each flow */
+	__u64 dropped;
+};
+
 struct agent_counts {
 	__u64 reconciles_ok, reconciles_failed;
 	double reconcile_seconds;
-	__u64 looks[2]; /* at pods that were not armed, and that were */
-	__u64 map_full, repairs, stream_dropped;
+	__u64 map_full, repairs;
 };
 
 struct agent {
 	const struct agent_options *opt;
 	uv_loop_t loop;
 	struct turn turn; /* a reconcile */
-	uv_timer_t resync, retry, pause, diagnose;
+	uv_timer_t resync, pause;
 	uv_signal_t term, intr, hup;
 	uv_poll_t events;
 	bool events_open; /* the datapath has a ring buffer */
@@ -56,11 +88,10 @@ struct agent {
 	struct source *source;
 	struct cluster *cluster; /* NULL: a file is the source */
 	struct datapath *dp;
-	struct watch *watch;
-	struct starts *starts;
+	struct looks looks;
+	struct late late;
 	struct http *metrics, *control;
-	struct http_feed *flows;
-	bool followed; /* the datapath tells all of each flow */
+	struct flow_stream stream;
 	struct hooks hooks;
 	char listening[64];
 	char kernel[65];
@@ -79,10 +110,8 @@ struct agent {
 	struct pods pods;
 	struct rations rations;
 	struct paths paths;
-	struct endpoint_name *names; /* sorted by address */
-	size_t n_names;
-	struct service_name *services; /* sorted by address, port */
-	size_t n_services;
+	struct owners owners;
+	struct lease lease;
 	char **warnings; /* of the last plan */
 	size_t n_warnings;
 	char *notes; /* of the source, as last logged */
@@ -97,13 +126,9 @@ struct agent {
 	/* Of the last reconcile, and until the source changes: it points into
 	 * the source's world. */
 	struct mesh_plan plan;
-	bool looks_left;      /* work that the last reconcile put off... */
-	bool starts_left;     /* ...and pods that are starting wait for it */
-	bool synced;	      /* one reconcile was done without an error */
-	unsigned int starved; /* pods for which that was put off: looks.c */
-	bool swept;	      /* counters of pods that went before this agent */
+	bool synced;	/* one reconcile was done without an error */
+	bool swept;	/* counters of pods that went before this agent */
 	bool took_over; /* from an agent of another ABI, or there was none */
-	bool unswept;	/* open records are to be looked through */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
 	int err; /* of the last reconcile */
@@ -113,7 +138,6 @@ struct agent {
 	unsigned int n_endpoints;
 	unsigned int full;    /* rows left out by the last reconcile */
 	unsigned int missing; /* of those, rows that deny */
-	bool knowledge_old;   /* lease.h, and it was said */
 	bool off; /* for want of them nothing is offered or answered here */
 	__u64 buffers_beside; /* budget.h, bytes */
 	int budget_err;	      /* of the last look */
@@ -139,6 +163,9 @@ const struct service_name *agent_service(const struct agent *a,
 					 const struct smc_addr_port *key);
 
 /* ---- known.c ----------------------------------------------------------- */
+
+/* agent_repairs - How much was put back that was missing or wrong. */
+__u64 agent_repairs(const struct agent *a);
 
 /* agent_capable - Can connections become SMC here at all? */
 bool agent_capable(const struct agent *a);

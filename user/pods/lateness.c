@@ -232,8 +232,8 @@ static bool one_turn(struct agent *a)
 	struct pod *p;
 
 	/* Whose namespaces are gone is known once all were looked at. */
-	if (a->unswept && a->synced && !a->looks_left) {
-		a->unswept = false;
+	if (a->late.unswept && a->synced && !a->looks.left) {
+		a->late.unswept = false;
 		records_sweep(a);
 		return true;
 	}
@@ -255,11 +255,23 @@ static void diagnose_event(uv_timer_t *timer)
 	__u64 start = uv_hrtime();
 
 	/* Pods that start have the processor first. */
-	if (!a->starts_left && !one_turn(a))
+	if (!a->looks.starts_left && !one_turn(a))
 		return; /* the next reconcile goes on */
 	uv_update_time(&a->loop);
 	uv_timer_start(timer, diagnose_event,
 		       PAUSE_MS + (SHARE - 1) * (uv_hrtime() - start) / MS, 0);
+}
+
+void diagnose_open(struct agent *a)
+{
+	uv_timer_init(&a->loop, &a->late.timer);
+	a->late.timer.data = a;
+}
+
+void diagnose_resync(struct agent *a)
+{
+	a->late.unswept = true;
+	a->rations.due = datapath_rations(a->dp);
 }
 
 void diagnose(struct agent *a)
@@ -267,8 +279,8 @@ void diagnose(struct agent *a)
 	for (size_t i = 0; i < a->pods.n; i++)
 		if (!can_be_diagnosed(a->pods.v[i]))
 			pod_forget_late(a->pods.v[i]);
-	if (!uv_is_active((uv_handle_t *)&a->diagnose))
-		uv_timer_start(&a->diagnose, diagnose_event, 0, 0);
+	if (!uv_is_active((uv_handle_t *)&a->late.timer))
+		uv_timer_start(&a->late.timer, diagnose_event, 0, 0);
 }
 
 int diagnose_now(struct agent *a, struct pod *p)

@@ -4,6 +4,13 @@
 
 #include "pods/known.h"
 
+/* diagnose_open - Before the first. */
+void diagnose_open(struct agent *a);
+
+/* diagnose_resync - Records of open flows, and what pods hold, are to be looked
+ * through again. */
+void diagnose_resync(struct agent *a);
+
 /* diagnose - After a reconcile: find it in each armed pod that was looked at
  * since the last time, one pod at a time, in a small part of the time. Of a pod
  * that is not armed nothing is late. */

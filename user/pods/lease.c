@@ -21,14 +21,14 @@ static void say_age(struct agent *a, __u32 lease_s, __u64 age_ms)
 {
 	bool old = lease_s && age_ms > LEASE_KNOWLEDGE_MS;
 
-	if (old && !a->knowledge_old)
+	if (old && !a->lease.old)
 		log_warn(
 			0,
 			"for %llu s nothing was heard of who is an endpoint: when the lease ends, left=%.0f s, clients here offer no SMC until there is news",
 			age_ms / 1000, lease_left(a));
-	else if (!old && a->knowledge_old)
+	else if (!old && a->lease.old)
 		log_info("there is news of who is an endpoint again");
-	a->knowledge_old = old;
+	a->lease.old = old;
 }
 
 void lease_move(struct agent *a, const struct mesh_config *config)

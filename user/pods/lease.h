@@ -10,6 +10,10 @@
 
 struct agent;
 
+struct lease {
+	bool old; /* the knowledge is, and it was said */
+};
+
 /* Knowledge that is older than this does not move it. */
 #define LEASE_KNOWLEDGE_MS 120000
 

@@ -32,7 +32,7 @@ struct pod_how agent_how(const struct agent *a)
 		.ours = datapath_ctrl_names(a->dp),
 		.proc = a->opt->proc,
 		.cgroup = datapath_cgroup(a->dp),
-		.starts = a->starts,
+		.starts = a->looks.starts,
 		.now = uv_now(&a->loop),
 	};
 }
@@ -53,7 +53,7 @@ static bool look(struct agent *a, struct pod *p, const struct pod_how *how,
 {
 	unsigned int did;
 
-	a->counts.looks[pod_armed(p)]++;
+	a->looks.done[pod_armed(p)]++;
 	did = pod_look(&a->pods, p, how, sidecar);
 	if (did & POD_LOOK_WORKED)
 		*room = next_room(a, p, *room, how->now);
@@ -69,8 +69,8 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 	bool due = pod_look_due(p, &how, &sidecar);
 
 	if (due && !*room) {
-		a->looks_left = true;
-		a->starts_left |= !pod_armed(p);
+		a->looks.left = true;
+		a->looks.starts_left |= !pod_armed(p);
 		return;
 	}
 	if (due)
@@ -82,9 +82,9 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 static void watch_for(struct agent *a, const struct pod *p)
 {
 	if (p->netns_path)
-		watch_path(a->watch, p->netns_path);
+		watch_path(a->looks.watch, p->netns_path);
 	else if (!p->host_network)
-		starts_follow(a->starts, p->cgroup_uid);
+		starts_follow(a->looks.starts, p->cgroup_uid);
 }
 
 static int take_wants(struct agent *a, const struct mesh_wants *wants)
@@ -108,7 +108,7 @@ static int take_wants(struct agent *a, const struct mesh_wants *wants)
 		if (want->arm)
 			watch_for(a, p);
 		else
-			starts_unfollow(a->starts, p->cgroup_uid);
+			starts_unfollow(a->looks.starts, p->cgroup_uid);
 	}
 	return 0;
 }
@@ -137,14 +137,14 @@ static unsigned int looks_at_first(const struct agent *a)
  */
 static int put_off(struct agent *a)
 {
-	unsigned int starved = 0, said = a->starved;
+	unsigned int starved = 0, said = a->looks.starved;
 
 	for (size_t i = 0; i < a->pods.n; i++)
 		starved += a->pods.v[i]->wanted && a->pods.v[i]->err == -ETIME;
 	if (!starved || a->synced || !a->pods.n_adopted ||
 	    uv_hrtime() - a->start_hrtime >= STARVED_NS)
 		return 0;
-	a->starved = starved;
+	a->looks.starved = starved;
 	if (starved != said)
 		log_warn(
 			0,
@@ -161,7 +161,7 @@ int looks_all(struct agent *a, const struct mesh_wants *wants)
 
 	if (err)
 		return err;
-	a->looks_left = a->starts_left = false;
+	a->looks.left = a->looks.starts_left = false;
 	look_at_those(a, wants, false, &first);
 	if (first < most)
 		again = 0; /* armed pods can wait, these cannot */
@@ -204,7 +204,33 @@ void looks_retry(struct agent *a)
 	uv_update_time(&a->loop);
 	ms = pods_retry(&a->pods, uv_now(&a->loop));
 	if (ms)
-		uv_timer_start(&a->retry, retry_event, ms, 0);
+		uv_timer_start(&a->looks.retry, retry_event, ms, 0);
 	else
-		uv_timer_stop(&a->retry);
+		uv_timer_stop(&a->looks.retry);
+}
+
+void looks_put_off(struct agent *a)
+{
+	a->looks.left = true;
+}
+
+/* ---- open, close --------------------------------------------------------- */
+
+int looks_watch(struct agent *a, watch_fn changed)
+{
+	uv_timer_init(&a->loop, &a->looks.retry);
+	a->looks.retry.data = a;
+	return watch_open(&a->loop, changed, a, &a->looks.watch);
+}
+
+int looks_open(struct agent *a, starts_fn started)
+{
+	return starts_open(&a->loop, a->opt->proc, datapath_cgroup(a->dp),
+			   started, a, &a->looks.starts);
+}
+
+void looks_close(struct agent *a)
+{
+	starts_close(a->looks.starts);
+	watch_close(a->looks.watch);
 }

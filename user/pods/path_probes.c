@@ -140,7 +140,7 @@ static void list_paths(struct agent *a)
 	mesh_pairs_free(&p->pairs);
 	p->pairs = pairs;
 	/* Before all pods are seen it is not known what is gone. */
-	if (a->synced && !a->looks_left)
+	if (a->synced && !a->looks.left)
 		err = datapath_each_path(a->dp, drop_gone, a);
 	if (err)
 		log_warn(err, "remove the rows of RDMA paths that are gone");

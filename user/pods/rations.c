@@ -69,7 +69,7 @@ static void drop(struct agent *a, const __u64 *cookies, size_t n)
 		log_info("SMC sockets were counted as under way and are not, "
 			 "n=%u",
 			 dropped);
-	a->counts.repairs += dropped;
+	a->rations.repairs += dropped;
 }
 
 /* Two sweeps must have found the same one. */
@@ -114,7 +114,7 @@ static void mend(struct agent *a, const __u32 *before, const struct counted *c,
 		log_info("the count of SMC sockets under way was wrong, "
 			 "slot=%u by=%d",
 			 slot, -drift);
-		a->counts.repairs++;
+		r->repairs++;
 	}
 }
 

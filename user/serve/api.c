@@ -186,7 +186,7 @@ static void status_work(const struct agent *a, const struct armed_rows *rows,
 	yyjson_mut_obj_add_uint(doc, pods, "armed", armed);
 	yyjson_mut_obj_add_val(doc, o, "pods", pods);
 	yyjson_mut_obj_add_uint(doc, o, "reconciles", a->counts.reconciles_ok);
-	yyjson_mut_obj_add_uint(doc, o, "repairs", a->counts.repairs);
+	yyjson_mut_obj_add_uint(doc, o, "repairs", agent_repairs(a));
 	for (size_t i = 0; i < a->n_warnings; i++)
 		yyjson_mut_arr_add_strcpy(doc, warn, a->warnings[i]);
 	yyjson_mut_obj_add_val(doc, o, "warnings", warn);

@@ -127,10 +127,10 @@ static int collect(struct agent *a, struct metrics *m,
 		.reconciles_ok = a->counts.reconciles_ok,
 		.reconciles_failed = a->counts.reconciles_failed,
 		.reconcile_seconds = a->counts.reconcile_seconds,
-		.looks = {a->counts.looks[false], a->counts.looks[true]},
+		.looks = {a->looks.done[false], a->looks.done[true]},
 		.map_full = a->counts.map_full,
-		.repairs = a->counts.repairs,
-		.stream_dropped = a->counts.stream_dropped,
+		.repairs = agent_repairs(a),
+		.stream_dropped = a->stream.dropped,
 		.start_time = a->start_time,
 	};
 	paths_count(a, m->paths);
