@@ -43,7 +43,7 @@ static int count_endpoint(const struct smc_addr *key,
 {
 	struct agent *a = arg;
 
-	a->n_endpoints++;
+	a->last.n_endpoints++;
 	return 0;
 }
 

@@ -18,12 +18,3 @@ void reconcile_forget(struct agent *a);
 /* agent_adopt - Before the first one: take over the numbers of what is in
  * the maps. Return: 0 or a negative errno, logged. */
 must_check int agent_adopt(struct agent *a);
-
-/* ---- local_services.c --------------------------------------------------- */
-
-/* agent_look_local - Unless that was done since the last resync: what this node
- * takes for itself, to a->host. */
-void agent_look_local(struct agent *a);
-
-/* agent_forget_local - Free it. */
-void agent_forget_local(struct agent *a);

@@ -37,7 +37,7 @@ static bool is_armed(const struct plan_pod *plan, void *arg)
 	const struct pod *p = pods_find(&a->pods, plan->pod->uid);
 
 	/* While the node's switch is kept off nobody need offer to it. */
-	return p && pod_armed(p) && !p->told.hold_until && !a->off;
+	return p && pod_armed(p) && !p->told.hold_until && !a->last.off;
 }
 
 struct host_facts {
@@ -82,11 +82,11 @@ static int encode(const struct agent *a, const char *boot_id,
 	_free_ struct host_facts *h = calloc(1, sizeof(*h));
 	struct kube_smcnode n = {
 		.name = a->opt->node,
-		.kernel = a->kernel,
+		.kernel = a->self.kernel,
 		.boot_id = boot_id,
 		.converter = datapath_converter(a->dp),
 		.selector = datapath_selector(a->dp),
-		.transports = a->transports,
+		.transports = a->last.transports,
 		.publish = publish,
 	};
 
@@ -101,8 +101,8 @@ static int nothing(struct mesh_ready *ready, struct buf *out, void *arg)
 	_cleanup_(mesh_publish_free) struct mesh_publish none = {};
 	struct cluster *c = arg;
 
-	return mesh_publish(&c->a->host, NULL, NULL, NULL, ready, time(NULL),
-			    &none)
+	return mesh_publish(&c->a->host.mesh, NULL, NULL, NULL, ready,
+			    time(NULL), &none)
 		       ?: encode(c->a, c->boot_id, &none, out);
 }
 
@@ -113,7 +113,7 @@ static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
 	struct agent *a = c->a;
 	int err;
 
-	err = mesh_publish(&a->host, plan, is_armed, a,
+	err = mesh_publish(&a->host.mesh, plan, is_armed, a,
 			   publish_ready(c->publish), time(NULL), &made)
 		      ?: encode(a, c->boot_id, &made, &status);
 	if (err) {

@@ -8,5 +8,5 @@ __u64 agent_repairs(const struct agent *a)
 
 bool agent_capable(const struct agent *a)
 {
-	return a->host.converter && a->host.selector;
+	return a->host.mesh.converter && a->host.mesh.selector;
 }

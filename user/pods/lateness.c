@@ -72,7 +72,8 @@ static bool is_late(struct late_job *job, const struct plain_flow *f,
 
 	if (!record && of_late_listener(job->pod, f))
 		return false;
-	return mesh_flow_late(&job->agent->plan, job->row, &flow, &since) &&
+	return mesh_flow_late(&job->agent->last.plan, job->row, &flow,
+			      &since) &&
 	       (record || !some_lost(job));
 }
 
@@ -178,7 +179,7 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 	if (!p->wanted && !pod_armed(p) && (err == -ENOENT || err == -EINVAL))
 		p->facts.cookie = 0;
 	if (row && !err)
-		err = pod_diagnose(p, &how, &a->plan, row, &found)
+		err = pod_diagnose(p, &how, &a->last.plan, row, &found)
 			      ?: keep_flows(a, p, row, &found);
 	p->diagnosed_at = uv_hrtime();
 	/* The API server is told of them, or they are gone. */
@@ -220,9 +221,9 @@ static struct pod *whose_turn(const struct agent *a)
 /* NULL: it has left the source. */
 static const struct plan_pod *row_of(const struct agent *a, const struct pod *p)
 {
-	for (size_t i = 0; i < a->plan.n_pods; i++)
-		if (!strcmp(a->plan.pods[i].pod->uid, p->uid))
-			return &a->plan.pods[i];
+	for (size_t i = 0; i < a->last.plan.n_pods; i++)
+		if (!strcmp(a->last.plan.pods[i].pod->uid, p->uid))
+			return &a->last.plan.pods[i];
 	return NULL;
 }
 
@@ -232,17 +233,17 @@ static bool one_turn(struct agent *a)
 	struct pod *p;
 
 	/* Whose namespaces are gone is known once all were looked at. */
-	if (a->late.unswept && a->synced && !a->looks.left) {
+	if (a->late.unswept && a->last.synced && !a->looks.left) {
 		a->late.unswept = false;
 		records_sweep(a);
 		return true;
 	}
-	if (a->rations.due && a->synced) {
+	if (a->rations.due && a->last.synced) {
 		a->rations.due = false;
 		rations_sweep(a);
 		return true;
 	}
-	p = a->plan.n_pods ? whose_turn(a) : NULL;
+	p = a->last.plan.n_pods ? whose_turn(a) : NULL;
 	if (!p)
 		return false;
 	(void)diagnose_pod(a, p, can_be_diagnosed(p) ? row_of(a, p) : NULL);

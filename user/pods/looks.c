@@ -43,7 +43,7 @@ struct pod_how agent_how(const struct agent *a)
 static unsigned int next_room(const struct agent *a, const struct pod *p,
 			      unsigned int room, __u64 now)
 {
-	return a->synced && p->slow_until > now ? 0 : room - 1;
+	return a->last.synced && p->slow_until > now ? 0 : room - 1;
 }
 
 /* At a pod that is due, while there is @room for a look; that becomes what is
@@ -103,7 +103,7 @@ static int take_wants(struct agent *a, const struct mesh_wants *wants)
 		p->wanted = want->arm;
 		if (!want->arm && pod_refused(p))
 			p->arming = POD_UNARMED;
-		if (want->arm && !a->synced)
+		if (want->arm && !a->last.synced)
 			pod_set(p, POD_BEFORE, true);
 		if (want->arm)
 			watch_for(a, p);
@@ -127,7 +127,8 @@ static void look_at_those(struct agent *a, const struct mesh_wants *wants,
 
 static unsigned int looks_at_first(const struct agent *a)
 {
-	return !a->synced && a->pods.n_adopted ? UINT_MAX : LOOKS_FIRST_MAX;
+	return !a->last.synced && a->pods.n_adopted ? UINT_MAX
+						    : LOOKS_FIRST_MAX;
 }
 
 /*
@@ -141,8 +142,8 @@ static int put_off(struct agent *a)
 
 	for (size_t i = 0; i < a->pods.n; i++)
 		starved += a->pods.v[i]->wanted && a->pods.v[i]->err == -ETIME;
-	if (!starved || a->synced || !a->pods.n_adopted ||
-	    uv_hrtime() - a->start_hrtime >= STARVED_NS)
+	if (!starved || a->last.synced || !a->pods.n_adopted ||
+	    uv_hrtime() - a->self.start_hrtime >= STARVED_NS)
 		return 0;
 	a->looks.starved = starved;
 	if (starved != said)

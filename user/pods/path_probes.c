@@ -84,8 +84,8 @@ static int make_pairs(struct agent *a, struct mesh_pairs *out)
 	err = list_ports(a, &ports, &n_ports)
 		      ?: datapath_each_path(a->dp, collect_wished, &wished);
 	err = err
-		      ?: mesh_pairs_of(w, &a->plan, ports, n_ports, wished.v,
-				       wished.n, out);
+		      ?: mesh_pairs_of(w, &a->last.plan, ports, n_ports,
+				       wished.v, wished.n, out);
 	free(ports);
 	free(wished.v);
 	return err;
@@ -140,7 +140,7 @@ static void list_paths(struct agent *a)
 	mesh_pairs_free(&p->pairs);
 	p->pairs = pairs;
 	/* Before all pods are seen it is not known what is gone. */
-	if (a->synced && !a->looks.left)
+	if (a->last.synced && !a->looks.left)
 		err = datapath_each_path(a->dp, drop_gone, a);
 	if (err)
 		log_warn(err, "remove the rows of RDMA paths that are gone");
@@ -321,7 +321,7 @@ static void batch_closed(uv_handle_t *handle)
 	struct paths_batch *b = handle->data;
 
 	b->busy = false;
-	if (!b->agent->stopping)
+	if (!b->agent->turn.stopped)
 		start_some(b->agent);
 }
 
@@ -357,7 +357,7 @@ static void batch_event(uv_poll_t *poll, int status, int events)
 static bool dialled(const struct agent *a, const struct smc_addr *peer,
 		    struct smc_addr *out)
 {
-	const struct plan_endpoint *e = mesh_endpoint_find(&a->plan, peer);
+	const struct plan_endpoint *e = mesh_endpoint_find(&a->last.plan, peer);
 	const struct mesh_world *w = source_world(a->source);
 	static const struct smc_addr none;
 
@@ -499,7 +499,7 @@ static void tick_event(uv_timer_t *timer)
 	struct paths *p = &a->paths;
 
 	look_at_helpers(a);
-	if (read_rows(a) && a->plan.n_pods)
+	if (read_rows(a) && a->last.plan.n_pods)
 		list_paths(a);
 	tell_ways(a);
 	if (!p->all.n) {

@@ -13,7 +13,7 @@ static void read_rows(struct agent *a)
 
 	if (err)
 		log_warn(err, "read the map of armed pods");
-	pods_take_rows(&a->pods, &rows, a->full);
+	pods_take_rows(&a->pods, &rows, a->last.full);
 }
 
 /* Its sandbox was: what is in the new one was opened there. */
@@ -46,7 +46,7 @@ static void set_since(const struct agent *a, struct pod *p,
 		      const struct pod_before *was)
 {
 	if (pod_armed(p) != was->armed || made_anew(p, was))
-		p->armed_ns = pod_armed(p) && a->synced ? uv_hrtime() : 0;
+		p->armed_ns = pod_armed(p) && a->last.synced ? uv_hrtime() : 0;
 }
 
 void read_back_end(struct agent *a, const struct read_back *was)

@@ -140,7 +140,7 @@ static int services_keep(struct owners *o, const struct mesh_plan *plan)
 
 int names_keep(struct agent *a, const struct mesh_plan *plan)
 {
-	return endpoints_keep(&a->owners, plan, !a->synced)
+	return endpoints_keep(&a->owners, plan, !a->last.synced)
 		       ?: services_keep(&a->owners, plan);
 }
 
