@@ -363,6 +363,25 @@ static void test_no_room_is_not_armed(void **state)
 	assert_true(pod_seen(&p).verified);
 }
 
+/* By slot, as the datapath says it; a pod without a number has none. */
+static void test_room_is_noted_by_slot(void **state)
+{
+	struct pod with = {.id = 3 + SMC_PODS}, other = {.id = 4}, none = {};
+	struct pod *v[] = {&with, &other, &none};
+	struct pods pods = {.v = v, .n = 3};
+	bool no_room[SMC_PODS] = {[0] = true, [3] = true};
+
+	assert_true(pods_note_room(&pods, no_room));
+	assert_true(pod_is(&with, POD_NO_ROOM));
+	assert_false(pod_is(&other, POD_NO_ROOM) || pod_is(&none, POD_NO_ROOM));
+	assert_false(pods_note_room(&pods, no_room)); /* nothing new */
+	pod_set(&with, POD_RUNNING, true);
+	no_room[3] = false;
+	assert_true(pods_note_room(&pods, no_room));
+	assert_false(pod_is(&with, POD_NO_ROOM));
+	assert_true(pod_is(&with, POD_RUNNING));
+}
+
 static void test_numbers_are_never_given_twice(void **state)
 {
 	struct pods pods = {};
@@ -555,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_look_that_saw_the_same_says_so),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
 		cmocka_unit_test(test_no_room_is_not_armed),
+		cmocka_unit_test(test_room_is_noted_by_slot),
 		cmocka_unit_test(test_numbers_are_never_given_twice),
 		cmocka_unit_test(test_slots_wrap),
 		cmocka_unit_test(test_no_slot_is_free),
