@@ -56,7 +56,8 @@ struct daemon {
 
 /* ---- sources ----------------------------------------------------------- */
 
-/* Once for each new text, not for each reading of the same file. */
+/* The agent logs the source's notes when they change, not at each reading of
+ * the same file. */
 static void say_notes(struct daemon *d)
 {
 	const char *notes = source_notes(d->agent.source), *p = notes;
@@ -133,21 +134,22 @@ static void resync_event(uv_timer_t *timer)
 	struct agent *a = &d->agent;
 	unsigned int repairs;
 
-	datapath_check(a->dp, &repairs); /* has said what it could not */
+	datapath_check(a->dp, &repairs); /* it logs what fails */
 	if (repairs)
 		log_warn(
 			0,
 			"put back what was missing of the datapath, repairs=%u",
 			repairs);
 	a->counts.repairs += repairs;
-	datapath_listen(a->dp); /* an event may have been lost */
+	datapath_listen(a->dp); /* the kernel may have dropped an event */
 	api_stream_resync(a);
 	diagnose_resync(a);
 	starts_scan(a->looks.starts);
 	cluster_resync(a);
 	host_resync(a);
-	/* Where looks take so long that some are left from the last time, those
-	 * come first: else the last pods would never have their turn. */
+	/* Where looks take so long that the last reconcile left some over, the
+	 * agent does those first: else the last pods would never have their
+	 * turn. */
 	if (repairs)
 		pods_stale(&a->pods);
 	else if (!a->looks.left)
@@ -198,11 +200,11 @@ static void flow_event(const struct smc_event *e, void *arg)
 }
 
 /*
- * A ring that is empty wakes its reader at the next event, which under traffic
- * would be at each one, on the cost of whoever is connecting there. So after a
- * read the ring is left alone for a while: what comes then wakes nobody. The
- * ring holds 6,000 events (bpf/maps.bpf.h), i.e. the pause lasts for a few tens
- * of thousands of connections in a second.
+ * The kernel wakes the reader of an empty ring at the next event. Under traffic
+ * that would be each event, and the program that connects pays for the wake. So
+ * after a read the agent leaves the ring alone for a while, and events that
+ * come then wake nobody. The ring holds 6,000 events (bpf/maps.bpf.h), enough
+ * for a few tens of thousands of connections in a second.
  */
 static void events_event(uv_poll_t *poll, int status, int events);
 
@@ -318,7 +320,9 @@ static int datapath_up(struct daemon *d)
 	int err;
 
 	err = datapath_open(&opt, &a->dp);
-	if (err) /* -EINVAL is an option's here, not a BPF program's */
+	/* The caller takes -EINVAL for a wrong option; this is a BPF program's.
+	 */
+	if (err)
 		return err == -EINVAL ? -EIO : err;
 	host_fill(a);
 	if (!a->host.can_convert || !a->host.mesh.selector)
@@ -327,7 +331,8 @@ static int datapath_up(struct daemon *d)
 	err = agent_adopt(a);
 	if (err)
 		return err;
-	/* The kernel remembers what the agent before us was told. */
+	/* smc_config remembers whether the mesh was on for the agent before us.
+	 */
 	if (!datapath_config(a->dp, &config))
 		source_remember(a->source, config.enabled);
 	return events_open(d);
@@ -393,7 +398,7 @@ static void agent_stop(struct daemon *d)
 	free(d->notes);
 }
 
-/* The first thing that someone without rights meets. */
+/* The run directory is the first thing that the agent needs rights for. */
 static int say_rights(int err)
 {
 	if (err == -EACCES || err == -EPERM)
@@ -444,7 +449,7 @@ int agent_run(const struct agent_options *opt)
 	lock = lock_or_say(opt->run);
 	if (lock < 0)
 		return say_rights(lock);
-	/* A reader of our socket that goes away is no reason to die. */
+	/* A client that closes our socket must not kill the agent. */
 	signal(SIGPIPE, SIG_IGN);
 	self_fill(&d.agent.self);
 	err = uv_loop_init(&d.agent.loop);

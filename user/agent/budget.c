@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "node/smc.h"
 
-/* The two are not read at one moment. */
+/* The agent does not read the two at one moment. */
 __u64 budget_beside(__u64 held, __s64 ours)
 {
 	if (ours < 0)

@@ -5,8 +5,9 @@
 #include <string.h>
 #include "base/log.h"
 
-/* Every armed namespace has been switched by its look. A selector that had to
- * be made anew retires what was there before it, too. */
+/* The looks have put our selector into every armed namespace, so nothing uses
+ * the older ones. The same holds after the agent had to make its selector anew.
+ */
 static void retire(struct agent *a)
 {
 	const char *ctrl = datapath_ctrl_name(a->dp) ?: "";
@@ -50,8 +51,8 @@ static void sweep(struct agent *a)
 		pods_forget_before(&a->pods);
 }
 
-/* Every namespace that an agent of another ABI had armed has been looked at,
- * and has our selector. */
+/* The looks have put our selector into every namespace that an agent of another
+ * ABI had armed. */
 static void take_over(struct agent *a)
 {
 	int err;

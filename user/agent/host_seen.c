@@ -51,9 +51,9 @@ static __u32 own_transports(void)
 	return transports;
 }
 
-/* The host's devices and those that were seen inside of pods: in exclusive
- * RDMA mode a device is visible in its own namespace alone. A pod may wait for
- * one of the host's. */
+/* Counts the host's devices and those that looks saw inside of pods: in
+ * exclusive RDMA mode the kernel shows a device in its own namespace alone. A
+ * pod may wait for a device of the host's, so a new one is news for it. */
 static __u32 node_transports(struct agent *a)
 {
 	__u32 transports;
@@ -70,7 +70,8 @@ static __u32 node_transports(struct agent *a)
 	return transports;
 }
 
-/* What could never be looked for may be there; what was, is what it was. */
+/* A look that fails changes nothing, except before the first good one: then the
+ * agent assumes that something encrypts the traffic. */
 static void look_for_encryption(struct agent *a)
 {
 	char what[ENCRYPT_TEXT_MAX];

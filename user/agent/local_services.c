@@ -4,8 +4,8 @@
 #include "agent/host_seen.h"
 #include "base/log.h"
 
-/* All addresses there are: while it is not known which ones are local, any
- * Service's may be. What was known once is what it is. */
+/* All addresses there are. Until the agent has once listed the local ones it
+ * takes any Service's address for local; after that it keeps the last list. */
 static struct cidr everything;
 
 void host_look_local(struct agent *a)

@@ -37,8 +37,8 @@ struct seen {
 	size_t n;
 };
 
-/* Note what an entry of smc_cgroup says, in the row of its pod; one that is of
- * no known pod gets a row of its own. */
+/* Note that smc_cgroup has an entry for this cgroup: in the row of its pod, or,
+ * where the agent knows no such pod, in a new row. */
 static int see_cgroup(__u64 id, const struct smc_pod *v, void *arg)
 {
 	struct seen *seen = arg;
@@ -103,7 +103,7 @@ static bool warned(const struct agent *a, const char *text)
 	return false;
 }
 
-/* Takes the sentences over from the plan; says those that are new. */
+/* Takes the sentences over from the plan, and logs the new ones. */
 static void warnings_take(struct agent *a, struct mesh_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_warnings; i++)
@@ -132,8 +132,8 @@ static int plan_keep(struct agent *a, struct mesh_plan *plan)
 
 /* ---- apply ------------------------------------------------------------- */
 
-/* A pod that is not armed for want of room is none of the next plan's endpoints
- * either; and when it has room it is armed at once. */
+/* A pod whose exclusions find no room is not armed, so the next plan must not
+ * count it as an endpoint; and once they have room that plan arms it. */
 static void note_room(struct agent *a, const struct datapath_changes *did)
 {
 	if (pods_note_room(&a->pods, did->no_room))
@@ -169,12 +169,12 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	struct datapath_changes did = {};
 	int err;
 
-	/* first, for a lower limit takes away */
+	/* first, for a lower limit takes rights away */
 	err = rations_limit(a, plan);
 	if (err)
 		return err;
 	err = datapath_apply(a->dp, plan, &config, &did);
-	/* Those left out before are counted already. */
+	/* The counter has those that the last reconcile left out. */
 	if (did.full > a->last.full)
 		a->counts.map_full += did.full - a->last.full;
 	a->last.full = did.full;
@@ -183,7 +183,8 @@ static int apply(struct agent *a, const struct mesh_world *w,
 		a->last.n_endpoints = did.endpoints;
 	a->last.off = did.off;
 	note_room(a, &did);
-	/* Only maps that say what is known are good for another lease. */
+	/* The lease is moved only when the maps say all that the agent knows.
+	 */
 	if (!err)
 		lease_move(a, &w->config);
 	if (!err && did.off)
@@ -220,8 +221,8 @@ void reconcile_unplan(struct agent *a)
 	mesh_plan_free(&a->last.plan);
 }
 
-/* What follows a reconcile, when all pods are armed that can be: no pod's first
- * connection waits for this. */
+/* What no pod's first connection waits for: the datapath has armed all pods
+ * that it can by now. */
 static void afterwards(struct agent *a, struct mesh_plan *plan)
 {
 	_buf_ struct buf why = {};
@@ -270,11 +271,11 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	err = want(a, w, &wants);
 	if (err)
 		return err;
-	/* BPF may have marked a pod as refused since. */
+	/* BPF may have marked a pod as refused since the last reconcile. */
 	err = read_back_begin(a, &was);
 	if (err)
 		return err;
-	/* Before the looks, which depend on it. */
+	/* Before the looks: a look finds no transport without a UEID. */
 	host_add_ueid(a, &w->config);
 	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);
 	if (err)

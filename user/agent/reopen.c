@@ -44,8 +44,9 @@ void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 		api_refuse(reply, 404, name, "no such pod on this node");
 		return;
 	}
-	/* As it is now: the other end may have become an endpoint just before.
-	 * The pod may leave the source on the way. */
+	/* Judge by the world as it is now: the other end may have become an
+	 * endpoint just before. The reconcile may also drop the pod, so look it
+	 * up again. */
 	reconcile(a);
 	p = pod_asked(a, name);
 	if (!p || !pod_armed(p)) {

@@ -36,7 +36,8 @@ static bool is_armed(const struct plan_pod *plan, void *arg)
 	struct agent *a = arg;
 	const struct pod *p = pods_find(&a->pods, plan->pod->uid);
 
-	/* While the node's switch is kept off nobody need offer to it. */
+	/* While the datapath keeps this node's switch off other nodes need not
+	 * offer SMC to its pods. */
 	return p && pod_armed(p) && !p->told.hold_until && !a->last.off;
 }
 
@@ -240,7 +241,7 @@ void cluster_close(struct agent *a)
 	report_close(c->report);
 	evict_close(c->evict);
 	untaint_close(c->untaint);
-	/* publish holds boot_id until its timer is closed, and asks nothing
-	 * more; the others hold nothing of it. */
+	/* The publisher keeps a pointer to boot_id until the loop has closed
+	 * its timer, but does not read it any more. */
 	free(c);
 }

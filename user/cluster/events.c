@@ -21,8 +21,8 @@ static void tell(struct report *r, const struct pod *p, const char *node,
 					   .when = time(NULL)});
 }
 
-/* Is this the first time since forget()? Each Event is made once, until what it
- * tells of is over. */
+/* Is this the first time since forget()? The agent makes each Event once, until
+ * the trouble of which it tells is over. */
 static bool is_first(struct pod *p, enum pod_told_flag event)
 {
 	bool told = p->told.flags & event;

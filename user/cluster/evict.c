@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A request is made once: whatever is answered is noted on the pod, and the
- * next reconcile judges anew. A refusal for a passing reason (a disruption
- * budget, 429) and one for ever (two budgets for one pod, 500) look alike, so
- * neither holds up another pod.
+ * The agent asks once, notes the server's answer on the pod, and judges anew at
+ * the next reconcile. The server's refusal for a passing reason (a disruption
+ * budget, 429) and the one for ever (two budgets for one pod, 500) look alike,
+ * so neither holds up another pod.
  */
 #include "cluster/evict.h"
 
@@ -12,8 +12,9 @@
 #include "base/log.h"
 #include "objects/encode.h"
 
-/* A pod whose answer was lost may be going already. So it goes before all
- * others, and they wait for it, but not longer than for so many answers. */
+/* The server may be evicting a pod whose answer was lost. So the agent asks for
+ * that pod before all others, but only until so many answers in a row were
+ * lost. */
 #define LOST_MAX 3
 
 struct evict {
@@ -105,8 +106,8 @@ static bool to_evict(const struct pod *p)
 	       pod_is(p, POD_REPLACED);
 }
 
-/* A pod that is late no more is forgotten: if it becomes late again, its
- * evictions are counted from the beginning. */
+/* The agent forgets the failures of a pod that is not late any more: if the pod
+ * becomes late again, they are counted from the beginning. */
 static void forget_others(struct evict *e)
 {
 	for (size_t i = 0; i < e->pods->n; i++) {
@@ -131,7 +132,8 @@ static bool is_before(const struct pod *a, const struct pod *b)
 	return a->told.evict.after < b->told.evict.after;
 }
 
-/* Whose turn it is; NULL: somebody is going, or nobody is late. */
+/* The pod to ask for next; NULL: the server is evicting one, or no pod is late.
+ */
 static struct pod *first(const struct evict *e)
 {
 	struct pod *best = NULL;

@@ -4,8 +4,9 @@
 /* How long a pod stays armed for its addresses to be taken back. */
 #define HOLD_MS 2000
 
-/* What a person changed may wait for the others; what was found wrong with the
- * pod may not: of an annotation that is not understood nothing is excluded. */
+/* A pod may stay armed for a moment where a person took its annotation away or
+ * switched the mesh off. It may not where something is wrong with the pod: of
+ * an annotation that it does not understand the agent excludes nothing. */
 static bool may_wait(enum smc_reason reason)
 {
 	return reason == SMC_REASON_NOT_ANNOTATED ||

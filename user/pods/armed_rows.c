@@ -44,7 +44,7 @@ static enum smc_reason why_not(const struct pod *p, const struct pod_state *s,
 		return SMC_REASON_REFUSED;
 	if (p->reason != SMC_REASON_NONE)
 		return p->reason;
-	/* What the plan says and the kernel does not have is no state. */
+	/* The plan arms it, but the kernel has no row. */
 	return full ? SMC_REASON_POD_MAP_FULL : SMC_REASON_NOT_ARMED;
 }
 

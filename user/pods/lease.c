@@ -9,7 +9,7 @@ __u64 lease_until(__u64 have, __u64 now, __u32 lease_s, __u64 age_ms)
 {
 	__u64 want = lease_s ? now + lease_s * CLOCK_SECOND : SMC_NO_END;
 
-	/* It may be made shorter by whatever is known. */
+	/* A shorter lease holds at once, however old the knowledge is. */
 	if (have > want)
 		return want;
 	if (age_ms > LEASE_KNOWLEDGE_MS || want - have < CLOCK_SECOND)

@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "pods/waiting.h"
 
-/* How many namespaces are looked at in one go: a look is a process or two, and
- * meanwhile nobody else is served. New ones first, and few: what was verified
- * is armed before the next are looked at. But what an agent before this one
- * armed is armed already, and would be disarmed by a plan that does not know
- * it: the first look is at all of them (looks_at_first()). */
+/* How many namespaces one reconcile looks at: a look takes a helper process or
+ * two, and the agent serves nobody meanwhile. New pods come first, and few at a
+ * time: a plan arms these before the next look. But pods that an agent before
+ * this one armed are armed already, and a plan that does not know them would
+ * disarm them: the first reconcile looks at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
 #define STARVED_NS (30 * CLOCK_SECOND) /* since the start */
@@ -37,9 +37,9 @@ struct pod_how agent_how(const struct agent *a)
 	};
 }
 
-/* After a look at @p. One that came to no end has held up the agent for a
- * second: the others have their turn when it has answered whoever asks it. (But
- * the first look is at all of them.) */
+/* After a look at @p. A look that came to no end has held up the agent for a
+ * second: before it looks at more pods it answers requests. (But the first
+ * reconcile looks at all pods.) */
 static unsigned int next_room(const struct agent *a, const struct pod *p,
 			      unsigned int room, __u64 now)
 {
@@ -78,7 +78,7 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 	fault_point("look");
 }
 
-/* Where its namespace will appear. */
+/* Watch the place where the pod's namespace will appear. */
 static void watch_for(struct agent *a, const struct pod *p)
 {
 	if (p->netns_path)
@@ -132,9 +132,10 @@ static unsigned int looks_at_first(const struct agent *a)
 }
 
 /*
- * What the agent before us armed is known by its namespace, so a plan without
- * that would disarm the pod. A first look that had no processor is done again
- * before there is a plan at all; but new pods wait meanwhile, so not for ever.
+ * A plan knows what the agent before us armed by its namespace, and would
+ * disarm a pod whose look had no processor. So the agent makes no plan at all
+ * before it has done such first looks again; but not for ever, for new pods
+ * wait meanwhile.
  */
 static int put_off(struct agent *a)
 {
@@ -172,7 +173,7 @@ int looks_all(struct agent *a, const struct mesh_wants *wants)
 
 /* ---- those that wait ----------------------------------------------------- */
 
-/* What is wanted may change with the reconcile that is due: it comes first, and
+/* A reconcile that is due may change which pods are wanted: it comes first, and
  * these looks after it. */
 static void look_at_waiting(struct agent *a)
 {

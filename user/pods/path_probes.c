@@ -91,14 +91,14 @@ static int make_pairs(struct agent *a, struct mesh_pairs *out)
 	return err;
 }
 
-/* BPF counts the links in the row, and knows no other place for them: while
- * there are any the row stays, whether the pair is one now or not. */
+/* BPF counts the links in the row, and nowhere else: a row with links stays,
+ * even if the plan does not have the pair any more. */
 static bool has_links(const struct smc_path *row)
 {
 	return row->links[0] || row->links[1];
 }
 
-/* A row of a pair that there is not any more. */
+/* Remove the row of a pair that the plan does not have any more. */
 static int drop_gone(const struct smc_path_key *key, const struct smc_path *row,
 		     void *arg)
 {
@@ -139,14 +139,15 @@ static void list_paths(struct agent *a)
 	}
 	mesh_pairs_free(&p->pairs);
 	p->pairs = pairs;
-	/* Before all pods are seen it is not known what is gone. */
+	/* Before it has looked at all pods the agent cannot know which pairs
+	 * are gone. */
 	if (a->last.synced && !a->looks.left)
 		err = datapath_each_path(a->dp, drop_gone, a);
 	if (err)
 		log_warn(err, "remove the rows of RDMA paths that are gone");
 }
 
-/* A new pair's first second is not waited for. */
+/* The agent probes a new pair at once, without waiting for the next tick. */
 void paths_planned(struct agent *a)
 {
 	struct paths *p = &a->paths;
@@ -160,13 +161,13 @@ void paths_planned(struct agent *a)
 
 /* ---- what the kernel's rows say ------------------------------------------ */
 
-/* So many changes are told one by one: a node that dies breaks all its paths.
- */
+/* The agent logs at most so many changes one by one: a node that dies breaks
+ * all its paths. */
 #define CHANGES_SAID 8
 
 struct reading {
 	struct agent *agent;
-	bool unknown; /* a row was met that is of no pair */
+	bool unknown; /* the map has a row of no pair */
 	unsigned int changes, broken;
 };
 
@@ -285,7 +286,7 @@ static void take_result(struct agent *a, const struct paths_batch *b, size_t i)
 		p->answered++;
 	} else if (is_silence(result)) {
 		p->unanswered++;
-	} else { /* it was not even sent: that says nothing of the path */
+	} else { /* the probe was not sent, which says nothing of the path */
 		p->failed++;
 		return;
 	}
@@ -304,7 +305,7 @@ const char *paths_problem(const struct agent *a)
 	}
 }
 
-/* Of those that concern all paths, each once. */
+/* Logs a trouble that concerns all paths once, until it changes. */
 static void say_trouble(struct agent *a, int err)
 {
 	if (err == a->paths.err)
@@ -371,7 +372,8 @@ static bool dialled(const struct agent *a, const struct smc_addr *peer,
 	return true;
 }
 
-/* Where the namespace's own port has another address than the pod: the same. */
+/* The address that a probe comes from: that of the namespace's own RDMA port,
+ * where it has another than the pod. */
 static struct smc_addr dials(const struct pod *pod, const struct smc_addr *own)
 {
 	static const struct smc_addr none;
@@ -397,10 +399,10 @@ static bool fill_probe(const struct agent *a, const struct smc_path_key *key,
 	return dialled(a, &peer, &probe->peer);
 }
 
-/* The first of those that are due, and others of its kind, go to @b. The kinds
- * are what answers and what never did: a helper tells what it heard when all
- * have answered or the time is over, and who is proven shall not wait for that.
- */
+/* Move the first path that is due, and others of its kind, to @b. One kind are
+ * paths that are proven, the other those that are not. A helper reports when
+ * all peers have answered or the time is over, and proven paths must not wait
+ * for peers that never answer. */
 static void take_due(struct agent *a, struct paths_batch *b)
 {
 	struct paths *p = &a->paths;
@@ -416,7 +418,7 @@ static void take_due(struct agent *a, struct paths_batch *b)
 	p->n_due = left;
 }
 
-/* In the order of their namespaces, for a helper goes from one to the next. */
+/* Sorted by own address: a helper enters one namespace after the other. */
 static void fill_probes(struct agent *a, struct paths_batch *b)
 {
 	size_t n = 0;
@@ -485,7 +487,8 @@ static void find_due(struct agent *a)
 	p->n_due = n;
 }
 
-/* A helper that gives no sign is ended by its own deadline. */
+/* End helpers whose deadline has passed: their descriptors may never wake us.
+ */
 static void look_at_helpers(struct agent *a)
 {
 	for (size_t i = 0; i < PATHS_HELPERS; i++)
@@ -506,7 +509,7 @@ static void tick_event(uv_timer_t *timer)
 		uv_timer_stop(timer);
 		return;
 	}
-	/* where helpers do not keep up nothing is asked twice */
+	/* while helpers lag behind the agent asks for no path twice */
 	if (!p->n_due)
 		find_due(a);
 	start_some(a);

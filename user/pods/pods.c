@@ -12,12 +12,12 @@
 #include "mesh/owners.h"
 #include "node/listens.h"
 
-/* A namespace that answered before and does not now (a fork that failed, a
- * helper killed for being late) stays as it was for so many looks. */
+/* For how many failed looks in a row (fork() failed, the helper was killed for
+ * being late) the agent keeps what the last good one saw. */
 #define FAILURES_MAX 3
 
-/* One look of a second, and the next such one: how long the agent leaves a pod
- * alone that has come to no end. */
+/* How long the agent leaves a pod alone whose look came to no end: at first,
+ * and at most; it doubles each time. */
 #define SLOW_FIRST_MS 2000
 #define SLOW_LAST_MS 128000
 
@@ -129,8 +129,8 @@ struct pod *pods_by_slot(const struct pods *pods, __u32 slot)
 
 /* ---- numbers ------------------------------------------------------------- */
 
-/* Counting on from the last one: the slot of a pod that has just gone is the
- * last to come. 0: every slot has a pod. */
+/* Numbers count on from the last one, so the slot of a pod that has just gone
+ * is the last to be used again. Return: 0: every slot has a pod. */
 static __u32 number_new(struct pods *pods)
 {
 	__u32 id = pods->last_id, slot;
@@ -146,7 +146,8 @@ static __u32 number_new(struct pods *pods)
 	return 0;
 }
 
-/* Of the agent before us: it is given once. 0: none, or one that is no use. */
+/* The number that the agent before us gave to the pod, which no other pod gets
+ * any more. 0: there is none, or another pod has its slot. */
 static __u32 number_before(struct pods *pods, struct pod *p)
 {
 	__u64 key = p->host_network ? p->cgroup_id : p->facts.cookie;
@@ -220,8 +221,8 @@ static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
 	       (!a->n || !memcmp(a->v, b->v, a->n * sizeof(*a->v)));
 }
 
-/* Whether it is stale says nothing of that: its own time makes it stale, too.
- */
+/* Does the world say other than what is known of it? (That the pod is stale is
+ * no news: its own time makes it stale, too.) */
 static bool is_news(const struct pod *p, const struct mesh_pod *pod)
 {
 	return !same_text(p->netns_path, pod->netns_path) ||
@@ -290,7 +291,7 @@ static bool same_sidecar_found(const struct sidecar_found *a,
 	       owners_same(a->owners, a->n_owners, b->owners, b->n_owners);
 }
 
-/* By all that a plan, the API server or an answer is made of. */
+/* Compares all facts that a plan, a status or an answer is made of. */
 static bool same_facts(const struct netns_facts *a, const struct netns_facts *b)
 {
 	return a->verified == b->verified && a->reason == b->reason &&
@@ -364,7 +365,8 @@ static bool same_sidecar(const struct netns_sidecar *a,
 	       owners_same(&a->owner, a->hinted, &b->owner, b->hinted);
 }
 
-/* The host's namespace is left alone for a pod that cannot be told apart. */
+/* Prepares nothing: the agent cannot tell the pod's sockets from others in the
+ * host's namespace. */
 static int no_cgroup(const struct pod *p, const struct pod_how *how,
 		     struct netns_facts *f)
 {
@@ -504,8 +506,8 @@ static void keep_own(const struct cgroup_ids *ids, struct plain *found)
 	found->n_flows = kept;
 }
 
-/* A listener that would be no use if it were opened anew. Flows are judged
- * elsewhere. */
+/* Drop listeners at ports that the pod excludes: opened anew they would be TCP,
+ * too. keep_flows() in lateness.c judges flows. */
 static void drop_excluded(const struct mesh_plan *plan,
 			  const struct plan_pod *row, struct plain *found)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent knows of each pod of this node, by UID: its number, what was
- * last seen in its namespace, what was decided, what the kernel says. Copies
- * everything: it outlives the world it came from.
+ * What the agent knows of each pod of this node, by UID: its number, what the
+ * last look saw, what the plan decided, what the kernel's maps say. All is
+ * copied: it outlives the world that it came from.
  */
 #pragma once
 
@@ -77,21 +77,23 @@ struct pod_told {
 };
 
 /*
- * A pod of this node. In which state it is, what says so, and which function
- * brings it there and takes it away:
+ * A pod of this node. Its states, what says that it is in one, and which
+ * functions bring it there and take it away:
  *
- *   known      in struct pods  pods_put(); pods_sweep(), once it has no mark
- *   wanted     wanted          looks_all() enters and leaves it, by mesh_want()
- *   looked at  facts.verified  pod_look(); pod_look(), where a look fails
- *   armed      POD_ARMED       pods_take_rows() enters and leaves it
- *   published  published       pod_decided(); the SmcNode lists what is armed
- *   held       told.hold_until hold_armed() enters and leaves it
- *   refused    POD_REFUSED     pods_take_rows(), pods_number() for an agent
- *                              before us; looks_all(), when it is not wanted
- *   denied     a row of smc_netns or smc_cgroup alone, mesh_plan()
+ *              where            enter                leave
+ *   known      struct pods      pods_put()           pods_sweep()
+ *   wanted     wanted           looks_all()          looks_all()
+ *   looked at  facts.verified   pod_look()           pod_look()
+ *   armed      POD_ARMED        pods_take_rows()     pods_take_rows()
+ *   published  the SmcNode      publish_set()        publish_set()
+ *   held       told.hold_until  hold_armed()         hold_armed()
+ *   refused    POD_REFUSED      pods_take_rows(),    looks_all()
+ *                               pods_number()
+ *   denied     the maps alone   mesh_plan()          mesh_plan()
  *
- * An armed pod is wanted, or held, or its row goes with the next apply.
- * pods/ writes all members but told.
+ * Why it enters and leaves them: user/README.md. Armed and refused exclude each
+ * other; a pod that is armed but not wanted is held, or loses its row with the
+ * next apply. pods/ alone writes all members but told.
  */
 struct pod {
 	char *uid, *ns, *name;
@@ -195,7 +197,8 @@ void pods_avoid(struct pods *pods, __u32 id);
  * what is counted there is another pod's. */
 void pods_avoid_slot(struct pods *pods, __u32 slot);
 
-/* pods_forget_before - Whoever was there before us is known, or gone. */
+/* pods_forget_before - Each pod that was there before us has its number, or is
+ * gone: new pods may have the other slots. */
 void pods_forget_before(struct pods *pods);
 
 /* pods_number - Give @p a number, if it has none: that of the agent before us
@@ -219,7 +222,7 @@ struct pod *pods_by_slot(const struct pods *pods, __u32 slot);
 void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 		void *arg);
 
-/* How this agent looks into pods: agent_how(). */
+/* What a look needs of this agent: agent_how(). */
 struct pod_how {
 	const char *ctrl;   /* datapath_ctrl_name() */
 	char *const *ours;  /* datapath_ctrl_names() */
@@ -260,7 +263,7 @@ must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
 			    const struct mesh_plan *plan,
 			    const struct plan_pod *row, struct plain *found);
 
-/* pod_forget_late - It is not armed: nothing of it is late. */
+/* pod_forget_late - The pod is not armed: nothing of it is late. */
 void pod_forget_late(struct pod *p);
 
 /* pods_note_room - @no_room: by slot, not all that the pod there excludes found

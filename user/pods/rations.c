@@ -72,7 +72,7 @@ static void drop(struct agent *a, const __u64 *cookies, size_t n)
 	a->rations.repairs += dropped;
 }
 
-/* Two sweeps must have found the same one. */
+/* The agent drops a row only after two sweeps in a row found it. */
 static int drop_over(struct agent *a, const struct counted *c)
 {
 	_free_ __u64 *now = calloc(c->n_old + 1, sizeof(*now));
@@ -143,7 +143,7 @@ void rations_sweep(struct agent *a)
 	struct counted c = {.now = uv_hrtime()};
 	int err = sweep(a, &c);
 
-	/* What is not known now must be found twice from here on. */
+	/* Two sweeps in a row must find a socket, and this one found none. */
 	if (err) {
 		a->rations.n_over = 0;
 		log_debug("look for SMC sockets that are counted wrongly: %s",

@@ -16,7 +16,7 @@ static void read_rows(struct agent *a)
 	pods_take_rows(&a->pods, &rows, a->last.full);
 }
 
-/* Its sandbox was: what is in the new one was opened there. */
+/* kubelet has made its sandbox anew: the new namespace was armed just now. */
 static bool made_anew(const struct pod *p, const struct pod_before *was)
 {
 	return p->facts.cookie && was->cookie && p->facts.cookie != was->cookie;

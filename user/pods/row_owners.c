@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the plan knows of the rows in the kernel and the rows do not say: whose
- * they are. Sorted as the plan is.
+ * Whose the rows in the kernel are: the plan knows it, the rows do not say it.
+ * Sorted as the plan is.
  */
 #include <errno.h>
 #include <string.h>
