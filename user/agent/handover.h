@@ -3,8 +3,7 @@
 
 #include "pods/known.h"
 
-/* handover - After a reconcile that left no look over: take away what agents
- * before this one left, their selectors, the programs of another ABI, and the
- * counters of pods that are gone. What fails is logged, and tried again by the
- * next call. */
+/* handover - After a reconcile that left no look over: take away the selectors
+ * of agents before this one, the programs of another ABI, and the counters of
+ * pods that are gone. A failure is logged, and the next call tries again. */
 void handover(struct agent *a);

@@ -221,8 +221,8 @@ void reconcile_unplan(struct agent *a)
 	mesh_plan_free(&a->last.plan);
 }
 
-/* What no pod's first connection waits for: the datapath has armed all pods
- * that it can by now. */
+/* The datapath has armed all pods that it can: what follows may take its time,
+ * for no pod's first connection waits for it. */
 static void afterwards(struct agent *a, struct mesh_plan *plan)
 {
 	_buf_ struct buf why = {};

@@ -35,8 +35,9 @@ enum hooks_step {
 };
 
 /*
- * hooks_next - What is to be done now. Time passes only by being called.
- * @wanted: a pod of this node is to be armed. @attached: is any of them?
+ * hooks_next - Decide what to do now. The caller asks again when time has
+ * passed. @wanted: a pod of this node is to be armed. @attached: a hook is
+ * attached.
  */
 enum hooks_step hooks_next(struct hooks *h, bool wanted, bool attached,
 			   __u64 now);

@@ -103,9 +103,9 @@ struct reconciled {
 	__u32 transports; /* of the node, as far as they may be used */
 	bool synced;	  /* one reconcile was done without an error */
 	int err;	  /* of the last one */
-	/* Rows of smc_endpoint after the last reconcile that could write them,
-	 * before the first one as the agent before us left them. Each counts
-	 * them anew: what somebody else took away is missing until then. */
+	/* Rows of smc_endpoint after the last reconcile that could write them;
+	 * before the first one, as the agent before us left them. A row that
+	 * another program removes is counted until the next reconcile. */
 	unsigned int n_endpoints;
 	unsigned int full;    /* rows left out */
 	unsigned int missing; /* of those, rows that deny */

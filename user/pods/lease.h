@@ -11,7 +11,7 @@
 struct agent;
 
 struct lease {
-	bool old; /* the knowledge is, and it was said */
+	bool old; /* the knowledge is old, and the log says so */
 };
 
 /* The agent does not move the lease while its knowledge is older than this. */

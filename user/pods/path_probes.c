@@ -381,7 +381,7 @@ static struct smc_addr dials(const struct pod *pod, const struct smc_addr *own)
 	return addr_cmp(&pod->facts.rdma, &none) ? pod->facts.rdma : *own;
 }
 
-/* Return: false: it cannot be asked; it is nobody's now. */
+/* Return: false: the path has no armed pod here, or no endpoint there, now. */
 static bool fill_probe(const struct agent *a, const struct smc_path_key *key,
 		       struct probe *probe)
 {

@@ -31,7 +31,7 @@ enum pod_arming {
 	POD_REFUSED,
 };
 
-/* What is true of a pod beside that; bits of pod.traits. */
+/* Further facts about a pod; bits of pod.traits. */
 enum pod_trait {
 	POD_RUNNING = 1,  /* as in struct mesh_pod */
 	POD_REPLACED = 2, /* likewise */
@@ -193,8 +193,8 @@ must_check int pods_adopt(struct pods *pods, __u64 key, bool cgroup, __u32 id,
 /* pods_avoid - Never give @id to a new pod. */
 void pods_avoid(struct pods *pods, __u32 id);
 
-/* pods_avoid_slot - Nor, before pods_forget_before(), any number of this slot:
- * what is counted there is another pod's. */
+/* pods_avoid_slot - Until pods_forget_before() give a new pod no number of this
+ * slot: its counters are a pod's of the agent before us. */
 void pods_avoid_slot(struct pods *pods, __u32 slot);
 
 /* pods_forget_before - Each pod that was there before us has its number, or is
@@ -250,13 +250,12 @@ unsigned int pod_look(struct pods *pods, struct pod *p,
 		      const struct netns_sidecar *sidecar);
 
 /*
- * pod_diagnose - What of @found, all that is plain TCP in the namespace, arming
- * came too late for: the listeners go to @p; the connections stay in @found,
- * which of them are late is not known here. Of a hostNetwork pod only what its
- * own cgroups opened; of one with a sidecar only what is the proxy's, since the
- * kernel converts no other; no listener at a port that is excluded. What is
- * left out is not late, however old it is: opened anew it would be TCP again.
- * @p: armed, as read back. @row: it, in @plan.
+ * pod_diagnose - Choose from @found, all plain TCP in the pod's namespace, the
+ * sockets that would be SMC if they were opened anew. Late listeners move to
+ * @p. Connections stay in @found: the caller finds out which of them are late.
+ * Of a hostNetwork pod those count that its own cgroups opened; of a pod with a
+ * sidecar the proxy's, since the kernel converts no others; listeners at
+ * excluded ports do not count. @p: armed, as read back. @row: its row in @plan.
  * Return: 0, or a negative errno with nothing changed.
  */
 must_check int pod_diagnose(struct pod *p, const struct pod_how *how,
@@ -270,7 +269,7 @@ void pod_forget_late(struct pod *p);
  * room in the map. Return: does that differ from what is known? */
 bool pods_note_room(struct pods *pods, const bool no_room[SMC_PODS]);
 
-/* pod_seen - What was seen, for mesh_plan(). Points into @p. */
+/* pod_seen - What mesh_plan() needs of the last look. It points into @p. */
 struct mesh_seen pod_seen(const struct pod *p);
 
 /* pod_decided - Take over what the plan says of the pod. Return: 0/-ENOMEM. */
