@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rooms of user/: who may use whom, and that no files stand in a circle.
+"""The rooms of user/: who may use whom, that no files stand in a circle, and which
+room writes what of the agent's state.
 
 An arrow leads from a file to the file that defines a function or a table which it
 names; read as text, for a lint runs before there is anything built.
@@ -18,6 +19,9 @@ MAY_USE = {
     "cluster": ("pods",), "serve": ("cluster",), "agent": ("serve",),
     "cli": ("agent",),
 }
+# The structs that all rooms above pods/ share, each where it is defined.
+STATE = {"agent": "user/pods/known.h", "pod": "user/pods/pods.h"}
+AGENT_FIELDS, POD_BOOLEANS = 20, 4
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"", re.S)
 TABLE = re.compile(r"^(?!static|extern|typedef|return)[a-z_][\w ]*[ *]"
                    r"(?:const )?(\w+)(?:\[[^\]]*\])*\s*(?:=|;$)")
@@ -170,8 +174,133 @@ def use_complaints(texts):
     return bad
 
 
+# ---- the agent's state
+
+def struct_body(text, name):
+    """What stands between the braces of its definition, without comments."""
+    text = strip(text)
+    m = re.search(rf"\bstruct {name} {{", text)
+    if not m:
+        return None
+    depth, i = 1, m.end()
+    while depth:
+        depth += {"{": 1, "}": -1}.get(text[i], 0)
+        i += 1
+    return text[m.end():i - 1]
+
+
+def members(body):
+    """[(type, declarator)]; the type of a struct that is defined in place is its
+    head, e.g. "struct pod_evict"."""
+    out, depth, start, head = [], 0, 0, None
+    for i, c in enumerate(body):
+        if c == "{":
+            head = head or body[start:i].strip()
+            depth += 1
+        elif c == "}":
+            depth -= 1
+            start = i + 1 if not depth else start
+        elif c == ";" and not depth:
+            m = re.match(r"\s*((?:(?:const|struct|enum|unsigned|long) )*\w+(?= )|)"
+                         r"(.*)", body[start:i].strip(), re.S)
+            kind, rest = (head, body[start:i]) if head else m.groups()
+            out += [(kind, d.strip()) for d in rest.split(",")]
+            head, start = None, i + 1
+    return out
+
+
+def booleans(text, name):
+    """Those of a struct, and of structs of the same text that it has in it."""
+    out = []
+    for kind, declarator in members(struct_body(text, name) or ""):
+        m = re.match(r"struct (\w+)$", kind)
+        if kind == "bool":
+            out.append(declarator)
+        elif m and "*" not in declarator:
+            out += booleans(text, m.group(1))
+    return out
+
+
+def parts(texts):
+    """{struct: (struct agent's or struct pod's, member)} of what pods/ defines."""
+    out = {s: (s, None) for s in STATE}
+    headers = [x for n, x in texts.items() if re.match(r"user/pods/\w+\.h$", n)]
+    for state, name in STATE.items():
+        for kind, declarator in members(struct_body(texts[name], state) or ""):
+            m = re.match(r"struct (\w+)$", kind)
+            if m and "*" not in declarator and any(
+                    struct_body(x, m.group(1)) is not None for x in headers):
+                out[m.group(1)] = (state, declarator)
+    return out
+
+
+def functions(text):
+    """(number of its first line, its text) of each, comments blanked out."""
+    text = COMMENT.sub(lambda m: "\n" * m.group().count("\n") or " ", text)
+    at = 1
+    for chunk in re.split(r"(?<=\n}\n)", text):
+        yield at, chunk
+        at += chunk.count("\n")
+
+
+def writes(text, known):
+    """[(struct, member, line)]: what is assigned, counted up or taken away, by a
+    variable of a type in @known or by where others keep an agent or a pod. What a
+    callee does with a member's address is the callee's."""
+    out = []
+    path = r"(\w+)(?:\.\w+|\[[^\]]*\])*"
+    after = r"\s*(?:=(?!=)|[-+|&^*/]=|<<=|>>=|\+\+|--)"
+    before = r"(?:\+\+|--|take_ptr\(|take_fd\(|memset\(&?)"
+    for at, chunk in functions(text):
+        bases = [("pod", None, r"(?:(?:->|\.)v\[[^\]]*\]|->pod)->"),
+                 ("agent", None, r"->(?:a|agent)(?:->|\.)")]
+        for name, (state, member) in known.items():
+            for var in set(re.findall(rf"\bstruct {name} \*?(\w+)(?=[,;)=\s])",
+                                      chunk)):
+                bases.append((state, member, rf"(?<![\w>.]){var}(?:->|\.)"))
+        for state, member, base in bases:
+            for m in [*re.finditer(base + path + after, chunk),
+                      *re.finditer(before + r"[\w>.-]*?" + base + path, chunk)]:
+                out.append((state, member or m.group(1),
+                            at + chunk.count("\n", 0, m.start())))
+    return out
+
+
+def writer_complaints(texts):
+    known, rooms = parts(texts), {}
+    for name in sorted(texts):
+        room = name.split("/")[1]
+        if room not in MAY_USE or "pods" not in {room} | below(room):
+            continue    # it knows neither struct
+        for state, member, line in writes(texts[name], known):
+            rooms.setdefault((state, member), {}).setdefault(
+                room, f"{name}:{line}")
+    return [f"user/: struct {state}'s {member} is written by "
+            + " and by ".join(f"{r}/ ({of[r]})" for r in sorted(of))
+            + ": one room writes a member, the others call its functions"
+            for (state, member), of in sorted(rooms.items()) if len(of) > 1]
+
+
+def state_complaints(texts):
+    if not all(n in texts for n in STATE.values()):
+        return []
+    bad = []
+    fields = members(struct_body(texts[STATE["agent"]], "agent") or "")
+    flags = booleans(texts[STATE["pod"]], "pod")
+    if len(fields) > AGENT_FIELDS:
+        bad.append(f"{STATE['agent']}: struct agent has {len(fields)} fields, at "
+                   f"most {AGENT_FIELDS}: {fields[-1][1]} and others that one "
+                   "file writes are a struct")
+    if len(flags) > POD_BOOLEANS:
+        bad.append(f"{STATE['pod']}: struct pod has {len(flags)} booleans, at "
+                   f"most {POD_BOOLEANS}: of {', '.join(flags)} those that "
+                   "exclude each other are an enum, the others a set")
+    return bad + writer_complaints(texts)
+
+
 def complaints(names, read):
     """@names: of the tree; @read: gives the text of one."""
     mine = [n for n in names if re.match(r"user/\w+/\w+\.[ch]$", n)]
     texts = {n: read(n) for n in mine}
-    return use_complaints(texts) + twins(mine) + circle_complaints(texts)
+    return (use_complaints(texts) + twins(mine) + circle_complaints(texts)
+            + state_complaints(texts))

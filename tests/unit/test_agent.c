@@ -225,7 +225,8 @@ static void test_resync_leaves_waiting_pods_alone(void **state)
 	struct pod *waits = waiting(&pods, &a), *armed = waiting(&pods, &b);
 	struct pod *refused = waiting(&pods, &c);
 
-	armed->armed = refused->refused = true;
+	armed->arming = POD_ARMED;
+	refused->arming = POD_REFUSED;
 	pods_resync(&pods);
 	assert_false(waits->stale);
 	assert_true(armed->stale && refused->stale);
@@ -308,7 +309,7 @@ static void test_each_waits_for_itself(void **state)
 	assert_true(pod_retry_due(fresh, 1050));
 	assert_false(pod_retry_due(old, 1050));
 	assert_int_equal(pods_retry(&pods, 1050), 500);
-	fresh->armed = true;
+	fresh->arming = POD_ARMED;
 	fresh->addrs.n = 1; /* of which none is published */
 	assert_int_equal(pods_retry(&pods, 1050), 500);
 	fresh->published.n = 1;
@@ -316,9 +317,9 @@ static void test_each_waits_for_itself(void **state)
 	fresh->addrs.n = fresh->published.n = 0;
 	old->wanted = false;
 	assert_int_equal(pods_retry(&pods, 1050), 0);
-	fresh->armed = false;
+	fresh->arming = POD_UNARMED;
 	assert_int_equal(pods_retry(&pods, 1050), 50);
-	fresh->refused = true;
+	fresh->arming = POD_REFUSED;
 	assert_int_equal(pods_retry(&pods, 1050), 0);
 	pods_free(&pods);
 }
@@ -335,11 +336,10 @@ static void test_look_that_saw_the_same_says_so(void **state)
 	struct pod *p = pods_put(&pods, &a);
 
 	p->facts = (struct netns_facts){.verified = true, .cookie = 7};
-	pod_look(&pods, p, &how, &none); /* its namespace is gone */
-	assert_true(p->differs);
+	/* its namespace is gone */
+	assert_true(pod_look(&pods, p, &how, &none) & POD_LOOK_DIFFERS);
 	p->stale = true;
-	pod_look(&pods, p, &how, &none);
-	assert_false(p->differs);
+	assert_false(pod_look(&pods, p, &how, &none) & POD_LOOK_DIFFERS);
 	pods_free(&pods);
 }
 
@@ -349,7 +349,7 @@ static void test_refused_pod_is_not_seen_verified(void **state)
 		.uid = (char *)"a", .id = 1, .facts = {.verified = true}};
 
 	assert_true(pod_seen(&p).verified);
-	p.refused = true;
+	p.arming = POD_REFUSED;
 	assert_false(pod_seen(&p).verified);
 	assert_int_equal(pod_seen(&p).reason, SMC_REASON_REFUSED);
 }
@@ -357,12 +357,31 @@ static void test_refused_pod_is_not_seen_verified(void **state)
 /* What it excludes is not all in the map: that is known, and passes. */
 static void test_no_room_is_not_armed(void **state)
 {
-	struct pod p = {.id = 3, .facts.verified = true, .no_room = true};
+	struct pod p = {.id = 3, .facts.verified = true, .traits = POD_NO_ROOM};
 
 	assert_false(pod_seen(&p).verified);
 	assert_int_equal(pod_seen(&p).reason, SMC_REASON_POD_MAP_FULL);
-	p.no_room = false;
+	pod_set(&p, POD_NO_ROOM, false);
 	assert_true(pod_seen(&p).verified);
+}
+
+/* By slot, as the datapath says it; a pod without a number has none. */
+static void test_room_is_noted_by_slot(void **state)
+{
+	struct pod with = {.id = 3 + SMC_PODS}, other = {.id = 4}, none = {};
+	struct pod *v[] = {&with, &other, &none};
+	struct pods pods = {.v = v, .n = 3};
+	bool no_room[SMC_PODS] = {[0] = true, [3] = true};
+
+	assert_true(pods_note_room(&pods, no_room));
+	assert_true(pod_is(&with, POD_NO_ROOM));
+	assert_false(pod_is(&other, POD_NO_ROOM) || pod_is(&none, POD_NO_ROOM));
+	assert_false(pods_note_room(&pods, no_room)); /* nothing new */
+	pod_set(&with, POD_RUNNING, true);
+	no_room[3] = false;
+	assert_true(pods_note_room(&pods, no_room));
+	assert_false(pod_is(&with, POD_NO_ROOM));
+	assert_true(pod_is(&with, POD_RUNNING));
 }
 
 static void test_numbers_are_never_given_twice(void **state)
@@ -469,10 +488,10 @@ static void test_numbers_before_us(void **state)
 	assert_int_equal(numbered(&pods, 1)->id, 7);
 	p = numbered(&pods, 2);
 	assert_int_equal(p->id, 2 * SMC_PODS + 1);
-	assert_true(p->refused); /* that is the pod's, not the number's */
+	assert_true(pod_refused(p)); /* that is the pod's, not the number's */
 	p = numbered(&pods, 3);
 	assert_int_equal(p->id, 2 * SMC_PODS + 2);
-	assert_true(p->refused);
+	assert_true(pod_refused(p));
 	/* 5 was counted at, 7 is there, 9 may still come */
 	assert_int_equal(numbered(&pods, 10)->id, 2 * SMC_PODS + 3);
 	assert_int_equal(numbered(&pods, 11)->id, 2 * SMC_PODS + 4);
@@ -557,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_look_that_saw_the_same_says_so),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
 		cmocka_unit_test(test_no_room_is_not_armed),
+		cmocka_unit_test(test_room_is_noted_by_slot),
 		cmocka_unit_test(test_numbers_are_never_given_twice),
 		cmocka_unit_test(test_slots_wrap),
 		cmocka_unit_test(test_no_slot_is_free),

@@ -42,7 +42,8 @@ static struct pod *add_late(const char *name)
 					  });
 
 	assert_non_null(p);
-	p->armed = p->before = true;
+	p->arming = POD_ARMED;
+	pod_set(p, POD_BEFORE, true);
 	p->n_late = 1;
 	return p;
 }
@@ -61,18 +62,18 @@ static void leave(struct pod *gone)
 /* The pod is asked for, and its request refused. */
 static void refuse(struct pod *p, const char *request, int status)
 {
-	unsigned int before = p->evict.failures;
+	unsigned int before = p->told.evict.failures;
 
 	evict_next(b.evict);
 	talk_answer(&b.t, request, status, REFUSED);
-	wait_for(&b.t.api, p->evict.failures > before);
+	wait_for(&b.t.api, p->told.evict.failures > before);
 }
 
 static void agree(struct pod *p, const char *request)
 {
 	evict_next(b.evict);
 	talk_answer(&b.t, request, 201, "{}");
-	wait_for(&b.t.api, p->evict.going);
+	wait_for(&b.t.api, p->told.flags & POD_GOING);
 }
 
 static bool nobody_is_asked_for(void)
@@ -83,10 +84,10 @@ static bool nobody_is_asked_for(void)
 
 static void only_who_is_made_anew_and_was_there_before(void **state)
 {
-	add_late("p0")->armed = false;
+	add_late("p0")->arming = POD_UNARMED;
 	add_late("p1")->n_late = 0;
-	add_late("p2")->before = false;
-	add_late("p3")->replaced = false;
+	pod_set(add_late("p2"), POD_BEFORE, false);
+	pod_set(add_late("p3"), POD_REPLACED, false);
 	assert_true(nobody_is_asked_for());
 	add_late("p4");
 	evict_next(b.evict);
@@ -102,9 +103,9 @@ static void one_at_a_time_until_it_is_gone(void **state)
 	fake_wait(&b.t.api, EVICT("p1"));
 	evict_next(b.evict); /* its answer is awaited */
 	talk_answer(&b.t, EVICT("p1"), 201, "{}");
-	wait_for(&b.t.api, p1->evict.going);
+	wait_for(&b.t.api, p1->told.flags & POD_GOING);
 	assert_true(nobody_is_asked_for());
-	p1->armed = false; /* that is not being gone */
+	p1->arming = POD_UNARMED; /* that is not being gone */
 	assert_true(nobody_is_asked_for());
 	leave(p1);
 	agree(p2, EVICT("p2"));
@@ -121,7 +122,7 @@ static void a_refused_one_holds_up_nobody(void **state)
 	refuse(p2, EVICT("p2"), 500);
 	refuse(p3, EVICT("p3"), 403);
 	/* whoever was refused has waited less */
-	p1->evict.after = uv_now(&b.t.loop);
+	p1->told.evict.after = uv_now(&b.t.loop);
 	agree(p4, EVICT("p4"));
 	leave(p4);
 	agree(p1, EVICT("p1"));
@@ -133,13 +134,13 @@ static void a_refused_one_is_asked_for_later(void **state)
 	__u64 first;
 
 	refuse(p, EVICT("p1"), 429);
-	first = p->evict.after;
+	first = p->told.evict.after;
 	assert_true(first > uv_now(&b.t.loop));
 	assert_true(nobody_is_asked_for());
 	wait_for(&b.t.api, uv_now(&b.t.loop) >= first);
 	refuse(p, EVICT("p1"), 429);
-	assert_int_equal(p->evict.failures, 2);
-	assert_true(p->evict.after > first);
+	assert_int_equal(p->told.evict.failures, 2);
+	assert_true(p->told.evict.after > first);
 }
 
 static void who_is_no_longer_late_is_not_asked_for_again(void **state)
@@ -147,13 +148,13 @@ static void who_is_no_longer_late_is_not_asked_for_again(void **state)
 	struct pod *p = add_late("p1");
 
 	refuse(p, EVICT("p1"), 429);
-	p->evict.after = uv_now(&b.t.loop);
+	p->told.evict.after = uv_now(&b.t.loop);
 	p->n_late = 0;
 	assert_true(nobody_is_asked_for());
 	/* another time, another story, but not earlier */
-	assert_int_equal(p->evict.failures, 0);
-	assert_null(p->evict.said);
-	p->evict.after = uv_now(&b.t.loop) + FAR_MS;
+	assert_int_equal(p->told.evict.failures, 0);
+	assert_null(p->told.evict.said);
+	p->told.evict.after = uv_now(&b.t.loop) + FAR_MS;
 	p->n_late = 1;
 	assert_true(nobody_is_asked_for());
 }
@@ -164,16 +165,16 @@ static void each_trouble_is_said_once(void **state)
 	const char *said;
 
 	refuse(p, EVICT("p1"), 429);
-	said = p->evict.said;
+	said = p->told.evict.said;
 	assert_string_equal(said, "cannot create pods/eviction a%20b/p1: 429, "
 				  "it would violate the pod's disruption "
 				  "budget");
-	p->evict.after = 0;
+	p->told.evict.after = 0;
 	refuse(p, EVICT("p1"), 429);
-	assert_ptr_equal(p->evict.said, said);
-	p->evict.after = 0;
+	assert_ptr_equal(p->told.evict.said, said);
+	p->told.evict.after = 0;
 	refuse(p, EVICT("p1"), 500);
-	assert_says(p->evict.said, ": 500, ");
+	assert_says(p->told.evict.said, ": 500, ");
 }
 
 /* 404: it is gone; 409: another pod has its name. The source says so later. */
@@ -183,9 +184,9 @@ static void who_is_gone_frees_the_place(void **state)
 		   *p3 = add_late("p3");
 
 	refuse(p1, EVICT("p1"), 404);
-	assert_null(p1->evict.said);
+	assert_null(p1->told.evict.said);
 	refuse(p2, EVICT("p2"), 409);
-	assert_null(p2->evict.said);
+	assert_null(p2->told.evict.said);
 	agree(p3, EVICT("p3"));
 }
 
@@ -197,9 +198,9 @@ static void the_server_says_how_long(void **state)
 	evict_next(b.evict);
 	fake_reply_with(fake_wait(&b.t.api, EVICT("p1")), 429,
 			"Retry-After: 40\r\n", REFUSED);
-	wait_for(&b.t.api, p->evict.failures);
+	wait_for(&b.t.api, p->told.evict.failures);
 	/* And a little more, each node its own: the first back-off. */
-	assert_in_range(p->evict.after, begin + 40000,
+	assert_in_range(p->told.evict.after, begin + 40000,
 			uv_now(&b.t.loop) + 40000 + 500);
 	assert_true(nobody_is_asked_for());
 }
@@ -210,20 +211,20 @@ static void a_lost_answer_is_asked_for_first(void **state)
 {
 	struct pod *p2 = add_late("p2"), *p1 = add_late("p1");
 
-	p2->evict.after = 1; /* it has waited less at first */
+	p2->told.evict.after = 1; /* it has waited less at first */
 	for (unsigned int i = 1; i <= 3; i++) {
 		if (i > 1)
 			assert_true(nobody_is_asked_for());
-		p1->evict.after = 0;
+		p1->told.evict.after = 0;
 		evict_next(b.evict);
 		fake_drop(fake_wait(&b.t.api, EVICT("p1")));
-		wait_for(&b.t.api, p1->evict.lost == i);
-		assert_non_null(p1->evict.said);
+		wait_for(&b.t.api, p1->told.evict.lost == i);
+		assert_non_null(p1->told.evict.said);
 	}
 	refuse(p2, EVICT("p2"), 429);
-	p1->evict.after = 0;
+	p1->told.evict.after = 0;
 	refuse(p1, EVICT("p1"), 429);
-	assert_int_equal(p1->evict.lost, 0);
+	assert_int_equal(p1->told.evict.lost, 0);
 }
 
 static void who_left_meanwhile_is_no_matter(void **state)

@@ -28,7 +28,7 @@ static int up(void **state)
 	b.plan.n_pods = 1;
 	b.pod = pods_put(&b.pods, &b.world);
 	assert_non_null(b.pod);
-	b.pod->armed = true;
+	b.pod->arming = POD_ARMED;
 	b.pod->id = 7;
 	b.pod->facts.cookie = 70;
 	b.pod->kernel.pod_id = 7;
@@ -51,7 +51,7 @@ static bool held(__u64 acked, __u64 now)
 	b.row.armed = false;
 	any = hold_armed(&b.pods, &b.plan, acked, now);
 	assert_int_equal(b.row.armed, any);
-	assert_int_equal(b.pod->hold_until != 0, any);
+	assert_int_equal(b.pod->told.hold_until != 0, any);
 	return any;
 }
 
@@ -79,7 +79,7 @@ static void not_when_it_is_enabled_again(void **state)
 	assert_true(held(3, NOW));
 	b.row = (struct plan_pod){.pod = &b.world, .armed = true};
 	assert_false(hold_armed(&b.pods, &b.plan, 3, NOW + 1));
-	assert_int_equal(b.pod->hold_until, 0);
+	assert_int_equal(b.pod->told.hold_until, 0);
 	assert_int_equal(b.row.netns_cookie, 0); /* the plan's own */
 }
 
@@ -99,15 +99,15 @@ static void not_what_nobody_offers_to(void **state)
 	b.pod->host_network = true;
 	assert_false(held(3, NOW));
 	b.pod->host_network = false;
-	b.pod->refused = true;
+	b.pod->arming = POD_REFUSED;
 	assert_false(held(3, NOW));
-	b.pod->refused = false;
-	b.pod->excludes = true; /* that goes with the annotation */
+	b.pod->arming = POD_ARMED;
+	pod_set(b.pod, POD_EXCLUDES, true); /* that goes with the annotation */
 	assert_false(held(3, NOW));
-	b.pod->excludes = false;
-	b.pod->armed = false;
+	pod_set(b.pod, POD_EXCLUDES, false);
+	b.pod->arming = POD_UNARMED;
 	assert_false(held(3, NOW));
-	b.pod->armed = true;
+	b.pod->arming = POD_ARMED;
 	assert_true(held(3, NOW));
 }
 

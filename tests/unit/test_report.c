@@ -136,7 +136,7 @@ static struct pod *add(const char *name)
 						     .name = (char *)name});
 
 	assert_non_null(p);
-	p->armed = true;
+	p->arming = POD_ARMED;
 	return p;
 }
 
@@ -167,9 +167,9 @@ static void late_listeners_are_named(void **state)
 	tell();
 	take("TCP for good: 10.0.0.1:80, [::]:81; restart the pod", 201);
 	assert_true(talk_is_quiet(&b.t)); /* once */
-	p->armed = false;
+	p->arming = POD_UNARMED;
 	tell();
-	p->armed = true;
+	p->arming = POD_ARMED;
 	listen_late(p, 11);
 	tell();
 	take("10.0.0.1:86, [::]:87 and 3 more; restart the pod", 201);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What an agent before us left in the maps: whose numbers are taken, and how
- * many endpoints there are. */
+/* Reads what the agent before us left in the maps: which numbers its pods have,
+ * and how many endpoints there are. */
 #include "agent/reconcile.h"
 #include "base/log.h"
 
@@ -43,7 +43,7 @@ static int count_endpoint(const struct smc_addr *key,
 {
 	struct agent *a = arg;
 
-	a->n_endpoints++;
+	a->last.n_endpoints++;
 	return 0;
 }
 

@@ -29,31 +29,41 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
-#include "agent/budget.h"
+#include "agent/host_seen.h"
 #include "agent/reconcile.h"
 #include "agent/routes.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
+#include "pods/looks.h"
 #include "serve/api.h"
 #include "pods/waiting.h"
 #include "node/run_dir.h"
 #include "base/array.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/once.h"
-#include "node/proc.h"
 
 #define RESYNC_MS 5000
 #define EVENTS_PAUSE_MS 50
 
+/* The agent, and what only the wiring has to do with. */
+struct daemon {
+	struct agent agent;
+	uv_timer_t resync, pause;
+	uv_signal_t term, intr, hup;
+	uv_poll_t events;
+	struct http *metrics, *control;
+	char *notes; /* of the source, as last logged */
+};
+
 /* ---- sources ----------------------------------------------------------- */
 
-/* Once for each new text, not for each reading of the same file. */
-static void say_notes(struct agent *a)
+/* The agent logs the source's notes when they change, not at each reading of
+ * the same file. */
+static void say_notes(struct daemon *d)
 {
-	const char *p = source_notes(a->source);
+	const char *p = source_notes(d->agent.source);
 
-	if (!once_text(&a->notes, p))
+	if (!once_text(&d->notes, p))
 		return;
 	for (size_t len; *p; p += len + (p[len] == '\n')) {
 		len = strcspn(p, "\n");
@@ -63,16 +73,16 @@ static void say_notes(struct agent *a)
 
 static void source_changed(void *arg)
 {
-	struct agent *a = arg;
+	struct daemon *d = arg;
 
-	reconcile_unplan(a);
-	say_notes(a);
-	turn_due(&a->turn);
+	reconcile_unplan(&d->agent);
+	say_notes(d);
+	turn_due(&d->agent.turn);
 }
 
 static void source_trouble(void *arg)
 {
-	struct agent *a = arg;
+	const struct agent *a = &((struct daemon *)arg)->agent;
 	const char *problem = source_problem(a->source);
 
 	if (problem)
@@ -119,30 +129,29 @@ static void start_event(const char *uid, const struct place *at, void *arg)
 
 static void resync_event(uv_timer_t *timer)
 {
-	struct agent *a = timer->data;
+	struct daemon *d = timer->data;
+	struct agent *a = &d->agent;
 	unsigned int repairs;
 
-	datapath_check(a->dp, &repairs); /* has said what it could not */
+	datapath_check(a->dp, &repairs); /* it logs what fails */
 	if (repairs)
 		log_warn(
 			0,
 			"put back what was missing of the datapath, repairs=%u",
 			repairs);
 	a->counts.repairs += repairs;
-	datapath_listen(a->dp); /* an event may have been lost */
-	http_feed_sweep(a->flows);
-	api_follow(a, http_feed_readers(a->flows));
-	a->unswept = true;
-	a->rations.due = datapath_rations(a->dp);
-	a->encrypts_fresh = a->local_fresh = false;
-	starts_scan(a->starts);
+	datapath_listen(a->dp); /* the kernel may have dropped an event */
+	api_stream_resync(a);
+	diagnose_resync(a);
+	starts_scan(a->looks.starts);
 	cluster_resync(a);
-	budget_look(a);
-	/* Where looks take so long that some are left from the last time, those
-	 * come first: else the last pods would never have their turn. */
+	host_resync(a);
+	/* Where looks take so long that the last reconcile left some over, the
+	 * agent does those first: else the last pods would never have their
+	 * turn. */
 	if (repairs)
 		pods_stale(&a->pods);
-	else if (!a->looks_left)
+	else if (!a->looks.left)
 		pods_resync(&a->pods);
 	turn_due(&a->turn);
 }
@@ -151,14 +160,14 @@ static void count_fallback(struct agent *a, const struct smc_flow *f)
 {
 	struct metrics_fallback *row;
 
-	for (size_t i = 0; i < a->n_fallbacks; i++) {
-		row = &a->fallbacks[i];
+	for (size_t i = 0; i < a->counts.n_fallbacks; i++) {
+		row = &a->counts.fallbacks[i];
 		if (row->pod_id == f->pod_id && row->code == f->kernel_code) {
 			row->count++;
 			return;
 		}
 	}
-	row = array_push(a->fallbacks, a->n_fallbacks);
+	row = array_push(a->counts.fallbacks, a->counts.n_fallbacks);
 	if (row)
 		*row = (struct metrics_fallback){f->pod_id, f->kernel_code, 1};
 }
@@ -190,39 +199,40 @@ static void flow_event(const struct smc_event *e, void *arg)
 }
 
 /*
- * A ring that is empty wakes its reader at the next event, which under traffic
- * would be at each one, on the cost of whoever is connecting there. So after a
- * read the ring is left alone for a while: what comes then wakes nobody. The
- * ring holds 6,000 events (bpf/maps.bpf.h), i.e. the pause lasts for a few tens
- * of thousands of connections in a second.
+ * The kernel wakes the reader of an empty ring at the next event. Under traffic
+ * that would be each event, and the program that connects pays for the wake. So
+ * after a read the agent leaves the ring alone for a while, and events that
+ * come then wake nobody. The ring holds 6,000 events (bpf/maps.bpf.h), enough
+ * for a few tens of thousands of connections in a second.
  */
 static void events_event(uv_poll_t *poll, int status, int events);
 
 static void events_watch(uv_timer_t *timer)
 {
-	struct agent *a = timer->data;
+	struct daemon *d = timer->data;
 
-	uv_poll_start(&a->events, UV_READABLE, events_event);
+	uv_poll_start(&d->events, UV_READABLE, events_event);
 }
 
 static void events_event(uv_poll_t *poll, int status, int events)
 {
-	struct agent *a = poll->data;
-	int n = datapath_events_read(a->dp, flow_event, a);
+	struct daemon *d = poll->data;
+	int n = datapath_events_read(d->agent.dp, flow_event, &d->agent);
 
 	if (n < 0)
 		log_warn(n, "read flow events");
 	if (n >= DATAPATH_EVENTS_AT_ONCE)
 		return; /* more may be waiting: again in the next round */
 	uv_poll_stop(poll);
-	uv_timer_start(&a->pause, events_watch, EVENTS_PAUSE_MS, 0);
+	uv_timer_start(&d->pause, events_watch, EVENTS_PAUSE_MS, 0);
 }
 
 /* ---- signals ----------------------------------------------------------- */
 
 static void signal_event(uv_signal_t *handle, int number)
 {
-	struct agent *a = handle->data;
+	struct daemon *d = handle->data;
+	struct agent *a = &d->agent;
 
 	if (number == SIGHUP) {
 		log_info("SIGHUP: reading %s again", a->opt->source);
@@ -233,7 +243,6 @@ static void signal_event(uv_signal_t *handle, int number)
 	}
 	log_info("%s: stopping; the datapath stays as it is",
 		 number == SIGINT ? "SIGINT" : "SIGTERM");
-	a->stopping = true;
 	turn_stop(&a->turn);
 	uv_stop(&a->loop);
 }
@@ -245,126 +254,110 @@ static void turn_event(void *arg)
 	reconcile(arg);
 }
 
-static void handles_init(struct agent *a)
+static void handles_init(struct daemon *d)
 {
+	struct agent *a = &d->agent;
+
 	turn_open(&a->turn, &a->loop, turn_event, a);
-	uv_timer_init(&a->loop, &a->resync);
-	uv_timer_init(&a->loop, &a->retry);
-	uv_timer_init(&a->loop, &a->pause);
-	uv_timer_init(&a->loop, &a->diagnose);
-	uv_signal_init(&a->loop, &a->term);
-	uv_signal_init(&a->loop, &a->intr);
-	uv_signal_init(&a->loop, &a->hup);
-	a->resync.data = a->retry.data = a;
-	a->term.data = a->intr.data = a->hup.data = a;
-	a->pause.data = a->diagnose.data = a;
-	uv_timer_start(&a->resync, resync_event, RESYNC_MS, RESYNC_MS);
-	uv_signal_start(&a->term, signal_event, SIGTERM);
-	uv_signal_start(&a->intr, signal_event, SIGINT);
-	uv_signal_start(&a->hup, signal_event, SIGHUP);
+	uv_timer_init(&a->loop, &d->resync);
+	uv_timer_init(&a->loop, &d->pause);
+	uv_signal_init(&a->loop, &d->term);
+	uv_signal_init(&a->loop, &d->intr);
+	uv_signal_init(&a->loop, &d->hup);
+	d->resync.data = d->pause.data = d;
+	d->term.data = d->intr.data = d->hup.data = d;
+	uv_timer_start(&d->resync, resync_event, RESYNC_MS, RESYNC_MS);
+	uv_signal_start(&d->term, signal_event, SIGTERM);
+	uv_signal_start(&d->intr, signal_event, SIGINT);
+	uv_signal_start(&d->hup, signal_event, SIGHUP);
+	diagnose_open(a);
 }
 
-static int http_up(struct agent *a)
+static int http_up(struct daemon *d)
 {
+	struct agent *a = &d->agent;
 	char path[PATH_MAX];
 	int fd, err;
 
-	a->flows = http_feed_new();
-	if (!a->flows)
-		return -ENOMEM;
+	err = api_stream_open(a);
+	if (err)
+		return err;
 	snprintf(path, sizeof(path), "%s/%s", a->opt->run, AGENT_SOCKET);
 	fd = http_listen_unix(path);
 	if (fd < 0)
 		return fd;
-	err = http_start(&a->loop, fd, control_routes, a, &a->control);
+	err = http_start(&a->loop, fd, control_routes, a, &d->control);
 	if (err)
 		return err;
-	fd = http_listen_tcp(a->opt->listen, a->listening);
+	fd = http_listen_tcp(a->opt->listen, a->self.listening);
 	if (fd < 0)
 		return fd;
-	return http_start(&a->loop, fd, public_routes, a, &a->metrics);
+	return http_start(&a->loop, fd, public_routes, a, &d->metrics);
 }
 
-static void host_fill(struct agent *a)
+static int events_open(struct daemon *d)
 {
-	struct utsname name;
+	struct agent *a = &d->agent;
+	int fd = datapath_events_fd(a->dp), err;
 
-	if (!uname(&name))
-		snprintf(a->kernel, sizeof(a->kernel), "%s", name.release);
-	a->host.node = a->opt->node;
-	a->host.memory = memory_total();
-	a->can_convert =
-		strcmp(features_converter(datapath_features(a->dp)), "none");
-	a->host.converter = datapath_has_converter(a->dp);
-	a->host.selector = datapath_has_selector(a->dp);
-	a->host.cgroup2 =
-		feature_present(datapath_features(a->dp), FEATURE_CGROUP2);
-	a->host.netns_cookie = netns_own_cookie();
-	if (agent_capable(a))
-		log_info("connections can become SMC, converter=%s selector=%s",
-			 datapath_converter(a->dp), datapath_selector(a->dp));
-	else
-		log_warn(
-			0,
-			"this kernel cannot make connections SMC, converter=%s selector=%s: traffic stays TCP, nothing is changed; smcmesh doctor says what is missing",
-			datapath_converter(a->dp), datapath_selector(a->dp));
+	if (fd < 0)
+		return 0;
+	err = uv_poll_init(&a->loop, &d->events, fd);
+	if (err)
+		return log_err(err, "watch the ring buffer of flow events");
+	d->events.data = d;
+	return uv_poll_start(&d->events, UV_READABLE, events_event);
 }
 
-static int datapath_up(struct agent *a)
+static int datapath_up(struct daemon *d)
 {
+	struct agent *a = &d->agent;
 	struct smc_config config;
 	const struct datapath_options opt = {.bpffs = a->opt->bpffs,
 					     .cgroup = a->opt->cgroup,
 					     .proc = a->opt->proc};
-	int fd, err;
+	int err;
 
 	err = datapath_open(&opt, &a->dp);
-	if (err) /* -EINVAL is an option's here, not a BPF program's */
+	/* The caller takes -EINVAL for a wrong option; this is a BPF program's.
+	 */
+	if (err)
 		return err == -EINVAL ? -EIO : err;
 	host_fill(a);
-	if (!a->can_convert || !a->host.selector)
+	if (!a->host.can_convert || !a->host.mesh.selector)
 		source_alone(a->source);
-	/* An agent that was killed may have had readers. */
-	a->followed = true;
-	api_follow(a, false);
+	api_stream_reset(a);
 	err = agent_adopt(a);
 	if (err)
 		return err;
-	/* The kernel remembers what the agent before us was told. */
+	/* smc_config remembers whether the mesh was on for the agent before us.
+	 */
 	if (!datapath_config(a->dp, &config))
 		source_remember(a->source, config.enabled);
-	fd = datapath_events_fd(a->dp);
-	if (fd < 0)
-		return 0;
-	err = uv_poll_init(&a->loop, &a->events, fd);
-	if (err)
-		return log_err(err, "watch the ring buffer of flow events");
-	a->events.data = a;
-	a->events_open = true;
-	return uv_poll_start(&a->events, UV_READABLE, events_event);
+	return events_open(d);
 }
 
-static int agent_start(struct agent *a)
+static int agent_start(struct daemon *d)
 {
-	const struct source_events events = {source_changed, source_trouble, a};
+	const struct source_events events = {source_changed, source_trouble, d};
+	struct agent *a = &d->agent;
 	int err;
 
-	handles_init(a);
+	handles_init(d);
 	/* The datapath comes last: a port that is taken leaves it untouched.
 	 * Nothing is served or read before the loop runs. */
-	err = watch_open(&a->loop, watch_event, a, &a->watch) ?:
-	      http_up(a) ?:
+	err = looks_watch(a, watch_event) ?:
+	      http_up(d) ?:
 	      source_open(&a->loop, a->opt->source, &a->opt->kube, &events,
 			  &a->source) ?:
-	      datapath_up(a) ?:
+	      datapath_up(d) ?:
 	      paths_open(a) ?:
-	      starts_open(&a->loop, a->opt->proc, datapath_cgroup(a->dp),
-			  start_event, a, &a->starts) ?:
+	      looks_open(a, start_event) ?:
 	      cluster_open(a);
 	if (err)
 		return err;
 	log_info("running, node=%s source=%s listen=%s run=%s", a->opt->node,
-		 a->opt->source, a->listening, a->opt->run);
+		 a->opt->source, a->self.listening, a->opt->run);
 	return 0;
 }
 
@@ -376,36 +369,35 @@ static void close_rest(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
-static void agent_stop(struct agent *a)
+static void agent_stop(struct daemon *d)
 {
+	struct agent *a = &d->agent;
 	char path[PATH_MAX];
 
-	a->stopping = true;
 	turn_stop(&a->turn);
-	if (a->control) {
+	if (d->control) {
 		snprintf(path, sizeof(path), "%s/%s", a->opt->run,
 			 AGENT_SOCKET);
 		unlink(path);
 	}
-	http_stop(a->control);
-	http_stop(a->metrics);
+	http_stop(d->control);
+	http_stop(d->metrics);
 	cluster_close(a);
 	if (a->source)
 		source_close(a->source);
-	starts_close(a->starts);
-	watch_close(a->watch);
+	looks_close(a);
 	paths_close(a);
 	uv_walk(&a->loop, close_rest, NULL);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a->loop);
-	http_feed_free(a->flows);
+	api_stream_free(a);
 	datapath_close(a->dp);
 	reconcile_forget(a);
 	paths_free(a);
-	free(a->notes);
+	free(d->notes);
 }
 
-/* The first thing that someone without rights meets. */
+/* The run directory is the first thing that the agent needs rights for. */
 static int say_rights(int err)
 {
 	if (err == -EACCES || err == -EPERM)
@@ -428,11 +420,23 @@ static int lock_or_say(const char *run)
 	return fd < 0 ? log_err(fd, "lock %s/agent.lock", run) : fd;
 }
 
+static void self_fill(struct agent_self *self)
+{
+	struct timespec now;
+	struct utsname name;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	self->start_time = now.tv_sec + now.tv_nsec / 1e9;
+	self->start_hrtime = uv_hrtime();
+	if (!uname(&name))
+		snprintf(self->kernel, sizeof(self->kernel), "%s",
+			 name.release);
+}
+
 int agent_run(const struct agent_options *opt)
 {
-	struct agent a = {.opt = opt};
+	struct daemon d = {.agent.opt = opt};
 	_close_ int lock = -1;
-	struct timespec now;
 	int err;
 
 	err = source_check(opt->source) ?: http_address_check(opt->listen);
@@ -444,17 +448,15 @@ int agent_run(const struct agent_options *opt)
 	lock = lock_or_say(opt->run);
 	if (lock < 0)
 		return say_rights(lock);
-	/* A reader of our socket that goes away is no reason to die. */
+	/* A client that closes our socket must not kill the agent. */
 	signal(SIGPIPE, SIG_IGN);
-	clock_gettime(CLOCK_REALTIME, &now);
-	a.start_time = now.tv_sec + now.tv_nsec / 1e9;
-	a.start_hrtime = uv_hrtime();
-	err = uv_loop_init(&a.loop);
+	self_fill(&d.agent.self);
+	err = uv_loop_init(&d.agent.loop);
 	if (err)
 		return log_err(err, "make the event loop");
-	err = agent_start(&a);
+	err = agent_start(&d);
 	if (!err)
-		uv_run(&a.loop, UV_RUN_DEFAULT);
-	agent_stop(&a);
+		uv_run(&d.agent.loop, UV_RUN_DEFAULT);
+	agent_stop(&d);
 	return err;
 }

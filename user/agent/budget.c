@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "node/smc.h"
 
-/* The two are not read at one moment. */
+/* The agent does not read the two at one moment. */
 __u64 budget_beside(__u64 held, __s64 ours)
 {
 	if (ours < 0)
@@ -30,20 +30,21 @@ void budget_look(struct agent *a)
 		return;
 	err = smc_allocated(&held)
 		      ?: datapath_usage(a->dp, SMC_SLOT_NODE, &node);
-	if (err && err != a->budget_err)
+	if (err && err != a->host.budget_err)
 		log_warn(
 			err,
 			"ask SMC for the memory of its buffers: the limit counts open connections only");
-	a->budget_err = err;
+	a->host.budget_err = err;
 	if (!err)
-		a->buffers_beside = budget_beside(held, node.bytes);
+		a->host.buffers_beside = budget_beside(held, node.bytes);
 }
 
 struct smc_limits budget_limits(const struct agent *a,
 				const struct mesh_config *config)
 {
-	struct smc_limits limits = mesh_limits(config, a->host.memory);
+	struct smc_limits limits = mesh_limits(config, a->host.mesh.memory);
 
-	limits.bytes_node = budget_left(limits.bytes_node, a->buffers_beside);
+	limits.bytes_node =
+		budget_left(limits.bytes_node, a->host.buffers_beside);
 	return limits;
 }

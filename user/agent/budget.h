@@ -22,9 +22,10 @@ void budget_look(struct agent *a);
 struct smc_limits budget_limits(const struct agent *a,
 				const struct mesh_config *config);
 
-/* budget_beside - What of @held bytes, of all SMC buffers, is not of @ours, the
- * bytes of our open connections. */
+/* budget_beside - How many bytes of SMC's buffers belong to others. @held: all
+ * that the kernel has allocated. @ours: those of our open connections. */
 __u64 budget_beside(__u64 held, __s64 ours);
 
-/* budget_left - What @beside, bytes, leaves of @limit. */
+/* budget_left - How many bytes of @limit our connections may have, where others
+ * have @beside. */
 __u64 budget_left(__u64 limit, __u64 beside);

@@ -16,76 +16,18 @@
 #include <stdio.h>
 #include <string.h>
 #include "agent/budget.h"
+#include "agent/handover.h"
+#include "agent/host_seen.h"
 #include "agent/reconcile.h"
 #include "serve/ready.h"
 #include "cluster/cluster.h"
-#include "pods/armed_rows.h"
 #include "pods/lateness.h"
 #include "pods/lease.h"
 #include "pods/looks.h"
-#include "pods/waiting.h"
-#include "node/ueid.h"
+#include "pods/read_back.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "node/cgroup.h"
-#include "node/smc.h"
-#include "telemetry/reason.h"
-
-/* ---- the node ------------------------------------------------------------ */
-
-static __u32 own_transports(void)
-{
-	struct rdma_device devices[RDMA_MAX];
-	__u32 transports = 0;
-	int n;
-
-	n = rdma_list(devices, RDMA_MAX);
-	if (smc_loopback_present() == 1)
-		transports |= SMC_TRANSPORT_SMCD;
-	for (int i = 0; i < n; i++)
-		if (rdma_usable(&devices[i]))
-			transports |= SMC_TRANSPORT_SMCR;
-	return transports;
-}
-
-/* The host's devices and those that were seen inside of pods: in exclusive
- * RDMA mode a device is visible in its own namespace alone. A pod may wait for
- * one of the host's. */
-static __u32 node_transports(struct agent *a)
-{
-	__u32 transports;
-
-	if (!agent_capable(a))
-		return 0;
-	transports = own_transports();
-	if (a->synced && transports != a->own_transports)
-		pods_news(&a->pods);
-	a->own_transports = transports;
-	for (size_t i = 0; i < a->pods.n; i++)
-		if (a->pods.v[i]->facts.verified)
-			transports |= a->pods.v[i]->facts.transports;
-	return transports;
-}
-
-/* What could never be looked for may be there; what was, is what it was. */
-static void look_for_encryption(struct agent *a)
-{
-	char what[ENCRYPT_TEXT_MAX];
-	int found;
-
-	if (a->encrypts_fresh || !agent_capable(a))
-		return;
-	found = encrypt_find(what);
-	if (found < 0 && a->encrypts_known)
-		return;
-	if (found < 0)
-		snprintf(what, sizeof(what),
-			 "encryption that cannot be looked for (%s)",
-			 strerror(-found));
-	snprintf(a->encrypts, sizeof(a->encrypts), "%s", what);
-	a->host.encrypts = found ? a->encrypts : NULL;
-	a->encrypts_fresh = a->encrypts_known = found >= 0;
-}
 
 /* ---- plan -------------------------------------------------------------- */
 
@@ -95,8 +37,8 @@ struct seen {
 	size_t n;
 };
 
-/* Note what an entry of smc_cgroup says, in the row of its pod; one that is of
- * no known pod gets a row of its own. */
+/* Note that smc_cgroup has an entry for this cgroup: in the row of its pod, or,
+ * where the agent knows no such pod, in a new row. */
 static int see_cgroup(__u64 id, const struct smc_pod *v, void *arg)
 {
 	struct seen *seen = arg;
@@ -137,41 +79,39 @@ static int plan_make(struct agent *a, const struct mesh_world *w,
 			err = -ENOMEM;
 	}
 	err = err ?: datapath_each_cgroup(a->dp, see_cgroup, &seen);
-	a->host.transports = node_transports(a);
-	look_for_encryption(a);
-	agent_look_local(a);
-	err = err ?: mesh_plan(w, &a->host, seen.v, seen.n, plan);
+	host_look(a);
+	err = err ?: mesh_plan(w, &a->host.mesh, seen.v, seen.n, plan);
 	if (!err)
-		a->transports = plan->transports;
+		a->last.transports = plan->transports;
 	free(seen.v);
 	return err;
 }
 
 static void warnings_free(struct agent *a)
 {
-	for (size_t i = 0; i < a->n_warnings; i++)
-		free(a->warnings[i]);
-	free(take_ptr(a->warnings));
-	a->n_warnings = 0;
+	for (size_t i = 0; i < a->last.n_warnings; i++)
+		free(a->last.warnings[i]);
+	free(take_ptr(a->last.warnings));
+	a->last.n_warnings = 0;
 }
 
 static bool warned(const struct agent *a, const char *text)
 {
-	for (size_t i = 0; i < a->n_warnings; i++)
-		if (!strcmp(a->warnings[i], text))
+	for (size_t i = 0; i < a->last.n_warnings; i++)
+		if (!strcmp(a->last.warnings[i], text))
 			return true;
 	return false;
 }
 
-/* Takes the sentences over from the plan; says those that are new. */
+/* Takes the sentences over from the plan, and logs the new ones. */
 static void warnings_take(struct agent *a, struct mesh_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_warnings; i++)
 		if (!warned(a, plan->warnings[i]))
 			log_warn(0, "%s", plan->warnings[i]);
 	warnings_free(a);
-	a->warnings = take_ptr(plan->warnings);
-	a->n_warnings = plan->n_warnings;
+	a->last.warnings = take_ptr(plan->warnings);
+	a->last.n_warnings = plan->n_warnings;
 	plan->n_warnings = 0;
 }
 
@@ -192,42 +132,12 @@ static int plan_keep(struct agent *a, struct mesh_plan *plan)
 
 /* ---- apply ------------------------------------------------------------- */
 
-/* Nothing works on x86 without a UEID, and nothing needs one while the mesh is
- * off. A failure is degraded, not fatal: handshakes then fall back to TCP. */
-static void ueid_apply(struct agent *a, const struct mesh_config *config)
-{
-	int err;
-
-	if (!a->mesh_enabled || !agent_capable(a))
-		return;
-	err = ueid_ensure(a->opt->run, config->ueid);
-	if (err && (err != a->ueid_err || strcmp(a->ueid, config->ueid)))
-		log_warn(
-			err,
-			"add the UEID %s: SMC handshakes will fall back to TCP%s",
-			config->ueid,
-			err == -ERANGE ? ", the kernel's table of four is full "
-					 "(smcd ueid del removes one)"
-				       : "");
-	/* A namespace has no transport without one. */
-	if (err != a->ueid_err || strcmp(a->ueid, config->ueid))
-		pods_news(&a->pods);
-	strcpy(a->ueid, config->ueid);
-	a->ueid_err = err;
-}
-
-/* A pod that is not armed for want of room is none of the next plan's endpoints
- * either; and when it has room it is armed at once. */
+/* A pod whose exclusions find no room is not armed, so the next plan must not
+ * count it as an endpoint; and once they have room that plan arms it. */
 static void note_room(struct agent *a, const struct datapath_changes *did)
 {
-	for (size_t i = 0; i < a->pods.n; i++) {
-		struct pod *p = a->pods.v[i];
-		bool no_room = p->id && did->no_room[smc_slot(p->id)];
-
-		if (no_room != p->no_room)
-			turn_due(&a->turn);
-		p->no_room = no_room;
-	}
+	if (pods_note_room(&a->pods, did->no_room))
+		turn_due(&a->turn);
 }
 
 /* Return: 0 or -ENOMEM. */
@@ -253,27 +163,28 @@ static int apply(struct agent *a, const struct mesh_world *w,
 		.abi_version = SMC_ABI_VERSION,
 		.enabled = plan->enabled,
 		.transports = plan->transports,
-		.node_id = mesh_node_id(a->host.node),
+		.node_id = mesh_node_id(a->host.mesh.node),
 		.limits = budget_limits(a, &w->config),
 	};
 	struct datapath_changes did = {};
 	int err;
 
-	/* first, for a lower limit takes away */
+	/* first, for a lower limit takes rights away */
 	err = rations_limit(a, plan);
 	if (err)
 		return err;
 	err = datapath_apply(a->dp, plan, &config, &did);
-	/* Those left out before are counted already. */
-	if (did.full > a->full)
-		a->counts.map_full += did.full - a->full;
-	a->full = did.full;
-	a->missing = did.missing;
+	/* The counter has those that the last reconcile left out. */
+	if (did.full > a->last.full)
+		a->counts.map_full += did.full - a->last.full;
+	a->last.full = did.full;
+	a->last.missing = did.missing;
 	if (!err)
-		a->n_endpoints = did.endpoints;
-	a->off = did.off;
+		a->last.n_endpoints = did.endpoints;
+	a->last.off = did.off;
 	note_room(a, &did);
-	/* Only maps that say what is known are good for another lease. */
+	/* The lease is moved only when the maps say all that the agent knows.
+	 */
 	if (!err)
 		lease_move(a, &w->config);
 	if (!err && did.off)
@@ -285,132 +196,6 @@ static int apply(struct agent *a, const struct mesh_world *w,
 	return err;
 }
 
-/* Every armed namespace has been switched by its look. A selector that had to
- * be made anew retires what was there before it, too. */
-static void retire(struct agent *a)
-{
-	const char *ctrl = datapath_ctrl_name(a->dp) ?: "";
-	int err;
-
-	if (!strcmp(a->retired_for, ctrl))
-		return;
-	err = datapath_retire_selectors(a->dp);
-	if (err)
-		log_warn(err, "unregister the selectors of earlier agents");
-	else
-		snprintf(a->retired_for, sizeof(a->retired_for), "%s", ctrl);
-}
-
-static bool is_pods(__u32 slot, void *arg)
-{
-	const struct agent *a = arg;
-
-	return pods_by_slot(&a->pods, slot);
-}
-
-/* Pods deleted while no agent ran left their counters: remove them once, after
- * the first full look, with which each pod that is there has taken over its
- * number. A pod whose look failed takes it over later, and has lost its
- * counters. */
-static void sweep(struct agent *a)
-{
-	int n;
-
-	if (a->swept)
-		return;
-	n = datapath_sweep_counters(a->dp, is_pods, a);
-	if (n < 0)
-		log_warn(n, "remove the counters of pods that went before");
-	else if (n)
-		log_info("removed the counters of pods that went before, n=%d",
-			 n);
-	a->swept = n >= 0;
-	if (a->swept)
-		pods_forget_before(&a->pods);
-}
-
-/* Every namespace that an agent of another ABI had armed has been looked at,
- * and has our selector. */
-static void take_over(struct agent *a)
-{
-	int err;
-
-	if (a->took_over)
-		return;
-	err = datapath_take_over(a->dp);
-	if (err)
-		log_warn(
-			err,
-			"take over from the agent of another ABI: its programs run beside ours, the next reconcile tries again");
-	a->took_over = !err;
-}
-
-/* ---- read back --------------------------------------------------------- */
-
-static void read_back(struct agent *a)
-{
-	_cleanup_(armed_rows_free) struct armed_rows rows = {};
-	int err = armed_rows_read(a->dp, &rows);
-
-	if (err)
-		log_warn(err, "read the map of armed pods");
-	for (size_t i = 0; i < a->pods.n; i++) {
-		struct pod *p = a->pods.v[i];
-		const struct pod_state is = armed_rows_state(&rows, p, a->full);
-
-		p->armed = is.armed;
-		p->refused = is.refused;
-		p->kernel = is.kernel;
-		p->reason = is.reason;
-	}
-}
-
-struct before {
-	bool armed;
-	enum smc_reason reason;
-	__u64 cookie; /* of its namespace; 0: not known */
-};
-
-/* Its sandbox was: what is in the new one was opened there. */
-static bool made_anew(const struct pod *p, const struct before *was)
-{
-	return p->facts.cookie && was->cookie && p->facts.cookie != was->cookie;
-}
-
-static void say_change(struct agent *a, struct pod *p, const struct before *was)
-{
-	char text[TRANSPORTS_STRLEN];
-
-	/* Before the first reconcile is done a pod that is armed was armed
-	 * by an agent before this one. */
-	if (p->armed != was->armed || made_anew(p, was))
-		p->armed_ns = p->armed && a->synced ? uv_hrtime() : 0;
-	if (made_anew(p, was))
-		log_info("pod %s/%s has another network namespace", p->ns,
-			 p->name);
-	if (p->armed && !was->armed)
-		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
-			 transports_format(p->kernel.transports, text));
-	else if (!p->armed && (was->armed || was->reason != p->reason))
-		log_info("pod %s/%s is not armed: %s%s%s%s", p->ns, p->name,
-			 reason_sentence(p->reason),
-			 *p->facts.detail ? " (" : "", p->facts.detail,
-			 *p->facts.detail ? ")" : "");
-}
-
-static void read_back_and_say(struct agent *a, const struct before *was,
-			      size_t n_was)
-{
-	static const struct before fresh;
-
-	read_back(a);
-	/* Those that left the source are told of below. */
-	for (size_t i = 0; i < a->pods.n; i++)
-		if (a->pods.v[i]->mark)
-			say_change(a, a->pods.v[i],
-				   i < n_was ? &was[i] : &fresh);
-}
-
 /* ---- together ---------------------------------------------------------- */
 
 static void pod_gone(const struct pod *p, void *arg)
@@ -420,11 +205,11 @@ static void pod_gone(const struct pod *p, void *arg)
 	int err;
 
 	log_info("pod %s/%s left the source", p->ns, p->name);
-	starts_unfollow(a->starts, p->cgroup_uid);
-	for (size_t i = 0; i < a->n_fallbacks; i++)
-		if (a->fallbacks[i].pod_id != p->id)
-			a->fallbacks[kept++] = a->fallbacks[i];
-	a->n_fallbacks = kept;
+	starts_unfollow(a->looks.starts, p->cgroup_uid);
+	for (size_t i = 0; i < a->counts.n_fallbacks; i++)
+		if (a->counts.fallbacks[i].pod_id != p->id)
+			a->counts.fallbacks[kept++] = a->counts.fallbacks[i];
+	a->counts.n_fallbacks = kept;
 	err = p->id ? datapath_forget_pod(a->dp, p->id) : 0;
 	if (err)
 		log_warn(err, "remove the counters of pod %s/%s", p->ns,
@@ -433,18 +218,18 @@ static void pod_gone(const struct pod *p, void *arg)
 
 void reconcile_unplan(struct agent *a)
 {
-	mesh_plan_free(&a->plan);
+	mesh_plan_free(&a->last.plan);
 }
 
-/* What follows a reconcile, when all pods are armed that can be: no pod's first
- * connection waits for this. */
+/* The datapath has armed all pods that it can: what follows may take its time,
+ * for no pod's first connection waits for it. */
 static void afterwards(struct agent *a, struct mesh_plan *plan)
 {
 	_buf_ struct buf why = {};
 
 	cluster_planned(a, plan, agent_ready(a, &why));
 	reconcile_unplan(a);
-	a->plan = *plan;
+	a->last.plan = *plan;
 	memset(plan, 0, sizeof(*plan));
 	paths_planned(a);
 	diagnose(a);
@@ -461,52 +246,46 @@ static int want(struct agent *a, const struct mesh_world *w,
 	bool any = false;
 	int err;
 
-	a->host.converter = a->can_convert;
-	err = mesh_want(w, &a->host, wants);
+	host_hooks(a, a->host.can_convert);
+	err = mesh_want(w, &a->host.mesh, wants);
 	if (err)
 		return err;
 	for (size_t i = 0; i < wants->n; i++)
 		any |= wants->v[i].arm;
 	hooks_apply(a, w->config.recorder, any);
-	a->host.converter = datapath_has_converter(a->dp);
-	if (a->host.converter || !any)
+	host_hooks(a, datapath_has_converter(a->dp));
+	if (a->host.mesh.converter || !any)
 		return 0;
 	mesh_wants_free(wants);
-	return mesh_want(w, &a->host, wants);
+	return mesh_want(w, &a->host.mesh, wants);
 }
 
 static int reconcile_world(struct agent *a, const struct mesh_world *w)
 {
 	_cleanup_(mesh_wants_free) struct mesh_wants wants = {};
 	_cleanup_(mesh_plan_free) struct mesh_plan plan = {};
-	_free_ struct before *was = NULL;
-	size_t n_was;
+	_cleanup_(read_back_free) struct read_back was = {};
 	int err;
 
-	a->mesh_enabled = mesh_enabled(&w->config);
+	a->last.mesh_enabled = mesh_enabled(&w->config);
 	err = want(a, w, &wants);
 	if (err)
 		return err;
-	was = calloc(a->pods.n + 1, sizeof(*was));
-	if (!was)
-		return -ENOMEM;
-	n_was = a->pods.n;
-	for (size_t i = 0; i < n_was; i++)
-		was[i] = (struct before){a->pods.v[i]->armed,
-					 a->pods.v[i]->reason,
-					 a->pods.v[i]->facts.cookie};
-	/* BPF may have marked a pod as refused since. */
-	read_back(a);
-	/* Before the looks, which depend on it. */
-	ueid_apply(a, &w->config);
+	/* BPF may have marked a pod as refused since the last reconcile. */
+	err = read_back_begin(a, &was);
+	if (err)
+		return err;
+	/* Before the looks: a look finds no transport without a UEID. */
+	host_add_ueid(a, &w->config);
 	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);
 	if (err)
 		return err;
-	a->looks_left |= cluster_hold(a, &plan);
+	if (cluster_hold(a, &plan))
+		looks_put_off(a);
 	err = apply(a, w, &plan) ?: plan_keep(a, &plan);
-	read_back_and_say(a, was, n_was);
+	read_back_end(a, &was);
 	pods_sweep(&a->pods, pod_gone, a);
-	a->n_conflicts = plan.n_conflicts;
+	a->last.n_conflicts = plan.n_conflicts;
 	afterwards(a, &plan);
 	return err;
 }
@@ -518,27 +297,25 @@ void reconcile(struct agent *a)
 
 	if (!w || !cluster_may_arm(a->cluster))
 		return;
-	a->err = reconcile_world(a, w);
+	a->last.err = reconcile_world(a, w);
 	a->counts.reconcile_seconds += (uv_hrtime() - start) / 1e9;
-	if (a->err) {
+	if (a->last.err) {
 		a->counts.reconciles_failed++;
-		if (a->err == -EAGAIN) /* looks_all() has said it */
+		if (a->last.err == -EAGAIN) /* looks_all() has said it */
 			looks_retry(a);
 		else
-			log_err(a->err,
+			log_err(a->last.err,
 				"reconcile: traffic stays as it was, the next one tries again");
 		return;
 	}
 	a->counts.reconciles_ok++;
-	a->synced = true;
-	if (a->starts_left) {
+	a->last.synced = true;
+	if (a->looks.starts_left) {
 		turn_due(&a->turn);
-	} else if (a->looks_left) {
+	} else if (a->looks.left) {
 		turn_again(&a->turn);
 	} else {
-		retire(a);
-		take_over(a);
-		sweep(a);
+		handover(a);
 	}
 	looks_retry(a);
 }
@@ -547,10 +324,10 @@ void reconcile_forget(struct agent *a)
 {
 	names_forget(a);
 	reconcile_unplan(a);
-	agent_forget_local(a);
+	host_forget(a);
 	warnings_free(a);
 	pods_free(&a->pods);
 	rations_free(&a->rations);
-	free(take_ptr(a->fallbacks));
-	a->n_fallbacks = 0;
+	free(take_ptr(a->counts.fallbacks));
+	a->counts.n_fallbacks = 0;
 }

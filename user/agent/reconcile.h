@@ -7,23 +7,15 @@
 /* reconcile - Make the kernel as the source says; nothing without a world. */
 void reconcile(struct agent *a);
 
-/* reconcile_unplan - Let the plan go: what it points into changes. */
+/* reconcile_unplan - Free the plan, before the world changes into which it
+ * points. */
 void reconcile_unplan(struct agent *a);
 
-/* reconcile_forget - Free what it keeps from one to the next. */
+/* reconcile_forget - Free all that reconciles keep from one to the next. */
 void reconcile_forget(struct agent *a);
 
 /* ---- adopt_slots.c ------------------------------------------------------ */
 
-/* agent_adopt - Before the first one: take over the numbers of what is in
- * the maps. Return: 0 or a negative errno, logged. */
+/* agent_adopt - Before the first reconcile: take over the numbers of the pods
+ * that are in the maps. Return: 0 or a negative errno, logged. */
 must_check int agent_adopt(struct agent *a);
-
-/* ---- local_services.c --------------------------------------------------- */
-
-/* agent_look_local - Unless that was done since the last resync: what this node
- * takes for itself, to a->host. */
-void agent_look_local(struct agent *a);
-
-/* agent_forget_local - Free it. */
-void agent_forget_local(struct agent *a);

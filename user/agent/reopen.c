@@ -7,6 +7,7 @@
 #include "agent/routes.h"
 #include "base/log.h"
 #include "pods/lateness.h"
+#include "pods/waiting.h"
 #include "serve/api.h"
 
 static struct pod *pod_asked(const struct agent *a, const char *name)
@@ -43,11 +44,12 @@ void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 		api_refuse(reply, 404, name, "no such pod on this node");
 		return;
 	}
-	/* As it is now: the other end may have become an endpoint just before.
-	 * The pod may leave the source on the way. */
+	/* Judge by the world as it is now: the other end may have become an
+	 * endpoint just before. The reconcile may also drop the pod, so look it
+	 * up again. */
 	reconcile(a);
 	p = pod_asked(a, name);
-	if (!p || !p->armed) {
+	if (!p || !pod_armed(p)) {
 		api_refuse(
 			reply, 409, name,
 			"the pod is not armed, new connections would be TCP too");
@@ -67,6 +69,6 @@ void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 	log_info("pod %s/%s: late flows ended, late=%zu ended=%d", p->ns,
 		 p->name, p->n_late_flows, ended);
 	reply_ended(reply, p, ended);
-	p->stale = true;
+	pod_stale(p);
 	turn_due(&a->turn);
 }

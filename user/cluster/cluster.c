@@ -35,8 +35,9 @@ static bool is_armed(const struct plan_pod *plan, void *arg)
 	struct agent *a = arg;
 	const struct pod *p = pods_find(&a->pods, plan->pod->uid);
 
-	/* While the node's switch is kept off nobody need offer to it. */
-	return p && p->armed && !p->hold_until && !a->off;
+	/* While the datapath keeps this node's switch off other nodes need not
+	 * offer SMC to its pods. */
+	return p && pod_armed(p) && !p->told.hold_until && !a->last.off;
 }
 
 struct host_facts {
@@ -93,11 +94,11 @@ static int encode(const struct cluster *c, struct mesh_ready *ready,
 	_buf_ struct buf methods = {};
 	struct kube_smcnode n = {
 		.name = a->opt->node,
-		.kernel = a->kernel,
+		.kernel = a->self.kernel,
 		.boot_id = c->boot_id,
 		.converter = datapath_converter(a->dp),
 		.selector = datapath_selector(a->dp),
-		.transports = a->transports,
+		.transports = a->last.transports,
 		.publish = publish,
 	};
 
@@ -116,8 +117,8 @@ static int nothing(struct mesh_ready *ready, struct buf *out, void *arg)
 	_cleanup_(mesh_publish_free) struct mesh_publish none = {};
 	struct cluster *c = arg;
 
-	return mesh_publish(&c->a->host, NULL, NULL, NULL, ready, time(NULL),
-			    &none)
+	return mesh_publish(&c->a->host.mesh, NULL, NULL, NULL, ready,
+			    time(NULL), &none)
 		       ?: encode(c, ready, &none, out);
 }
 
@@ -129,7 +130,7 @@ static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
 	struct agent *a = c->a;
 	int err;
 
-	err = mesh_publish(&a->host, plan, is_armed, a, ready, time(NULL),
+	err = mesh_publish(&a->host.mesh, plan, is_armed, a, ready, time(NULL),
 			   &made)
 		      ?: encode(c, ready, &made, &status);
 	if (err) {
@@ -256,7 +257,7 @@ void cluster_close(struct agent *a)
 	report_close(c->report);
 	evict_close(c->evict);
 	untaint_close(c->untaint);
-	/* publish holds boot_id until its timer is closed, and asks nothing
-	 * more; the others hold nothing of it. */
+	/* The publisher keeps a pointer to boot_id until the loop has closed
+	 * its timer, but does not read it any more. */
 	free(c);
 }

@@ -16,11 +16,12 @@ must_check int cluster_open(struct agent *a);
 /* cluster_close - Before the source is closed. */
 void cluster_close(struct agent *a);
 
-/* cluster_may_arm - Not before what another boot published was taken back. */
+/* cluster_may_arm - May pods be armed? Not before the agent has taken back what
+ * it published in another boot of this node. */
 bool cluster_may_arm(const struct cluster *c);
 
-/* cluster_hold - hold_armed(), by what the server has: take_back.h. Return: is
- * any held? */
+/* cluster_hold - hold_armed() (take_back.h), by the status that the server has.
+ * Return: is any pod held? */
 bool cluster_hold(struct agent *a, struct mesh_plan *plan);
 
 /* cluster_planned - @plan was applied and read back: publish, report, evict.
@@ -30,8 +31,8 @@ void cluster_planned(struct agent *a, const struct mesh_plan *plan, bool ready);
 /* cluster_resync - Is the SmcNode still as it was published? */
 void cluster_resync(struct agent *a);
 
-/* cluster_published - Has the server all that it should have? @ever: is it
- * enough that it has once had something of this agent's? */
+/* cluster_published - Has the server our newest status? @ever: or has it had
+ * any of this agent's? */
 bool cluster_published(const struct cluster *c, bool ever);
 
 /* cluster_problem - NULL, or a sentence about why not. */

@@ -33,7 +33,7 @@ static void request_free(struct kube_request *r)
 	memset(r, 0, sizeof(*r));
 }
 
-/* Each trouble once, until it is over. */
+/* Logs each trouble once, until a request succeeds. */
 static void failed(struct errand *e, int err, int status, const char *body,
 		   size_t len)
 {

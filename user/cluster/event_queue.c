@@ -44,11 +44,12 @@ static void go(struct report *r)
 					   .body = r->v[0].body};
 
 		if (errand_go(r->errand, &req, 0))
-			first_done(r); /* it is in the log and in metrics */
+			first_done(r); /* the log and the metrics have it */
 	}
 }
 
-/* The pod's namespace is going, or Events are not for us. */
+/* The server refuses an Event while it deletes the pod's namespace, and where
+ * RBAC does not allow us Events. */
 static void refused(struct report *r, int status, const char *body, size_t len)
 {
 	_buf_ struct buf text = {};
@@ -66,7 +67,7 @@ static bool answered(int status, const char *body, size_t len, void *arg)
 
 	if (status == 429 || status >= 500)
 		return false;
-	/* Conflict: it was said before, by an earlier agent. */
+	/* Conflict: an earlier agent has made the same Event. */
 	if (status >= 300 && status != 409)
 		refused(r, status, body, len);
 	r->refused &= status >= 300;

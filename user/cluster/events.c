@@ -21,6 +21,21 @@ static void tell(struct report *r, const struct pod *p, const char *node,
 					   .when = time(NULL)});
 }
 
+/* Is this the first time since forget()? The agent makes each Event once, until
+ * the trouble of which it tells is over. */
+static bool is_first(struct pod *p, enum pod_told_flag event)
+{
+	bool told = p->told.flags & event;
+
+	p->told.flags |= event;
+	return !told;
+}
+
+static void forget(struct pod *p, enum pod_told_flag event)
+{
+	p->told.flags &= ~event;
+}
+
 /* ---- late listeners ------------------------------------------------------ */
 
 static void name_late(const struct pod *p, struct buf *text)
@@ -44,13 +59,12 @@ static void tell_late(struct report *r, struct pod *p, const char *node)
 {
 	_buf_ struct buf text = {};
 
-	if (!p->armed || !p->n_late) {
-		p->late_said = false;
+	if (!pod_armed(p) || !p->n_late) {
+		forget(p, POD_TOLD_LATE);
 		return;
 	}
-	if (p->late_said)
+	if (!is_first(p, POD_TOLD_LATE))
 		return;
-	p->late_said = true;
 	name_late(p, &text);
 	if (!text.err)
 		tell(r, p, node, "LateListener", text.data);
@@ -73,7 +87,6 @@ static void tell_conflict(struct report *r, struct pod *p, const char *node,
 {
 	char at[ADDR_STRLEN], text[1024];
 
-	p->conflict_said = true;
 	snprintf(
 		text, sizeof(text),
 		"pod %s/%s on node %s, created at the same time, claims the address %s too: neither is accelerated there",
@@ -87,7 +100,7 @@ static void tell_both(struct report *r, struct pods *pods, const char *node,
 	for (int i = 0; i < 2; i++) {
 		struct pod *p = pods_find(pods, row->by[i].uid);
 
-		if (p && !p->conflict_said)
+		if (p && is_first(p, POD_TOLD_CONFLICT))
 			tell_conflict(r, p, node, &row->by[!i], &row->addr);
 	}
 }
@@ -102,14 +115,13 @@ static void tell_shared(struct report *r, struct pod *p, const char *node,
 	const char *one, *other;
 	char text[1024], owner[OWNER_STRLEN];
 
-	if (!p->armed || !s->sidecar || s->by_hint ||
+	if (!pod_armed(p) || !s->sidecar || s->by_hint ||
 	    !owners_shared(s->owners, s->n_owners, said, &one, &other)) {
-		p->shared_said = false;
+		forget(p, POD_TOLD_SHARED);
 		return;
 	}
-	if (p->shared_said)
+	if (!is_first(p, POD_TOLD_SHARED))
 		return;
-	p->shared_said = true;
 	snprintf(
 		text, sizeof(text),
 		"the containers %s and %s are both whom the sidecar's redirect lets pass (%s): what either opens goes round the proxy, and is accelerated; give one of them another user",
@@ -126,7 +138,8 @@ void tell_pods(struct report *r, struct pods *pods,
 		struct pod *p = pods->v[i];
 
 		tell_late(r, p, node);
-		p->conflict_said &= in_conflict(plan, p->uid);
+		if (!in_conflict(plan, p->uid))
+			forget(p, POD_TOLD_CONFLICT);
 	}
 	for (size_t i = 0; i < plan->n_pods; i++) {
 		const struct mesh_pod *said = plan->pods[i].pod;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the owner of a pod is told by an Event on it: listeners that are late,
- * and an address that another pod claims too. Each once, until it is over.
+ * Events that tell a pod's owner of late listeners, of an address that another
+ * pod claims too, and of containers that share the proxy's user. The agent
+ * makes each once, until its trouble is over.
  */
 #pragma once
 

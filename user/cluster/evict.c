@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A request is made once: whatever is answered is noted on the pod, and the
- * next reconcile judges anew. A refusal for a passing reason (a disruption
- * budget, 429) and one for ever (two budgets for one pod, 500) look alike, so
- * neither holds up another pod.
+ * The agent asks once, notes the server's answer on the pod, and judges anew at
+ * the next reconcile. The server's refusal for a passing reason (a disruption
+ * budget, 429) and the one for ever (two budgets for one pod, 500) look alike,
+ * so neither holds up another pod.
  */
 #include "cluster/evict.h"
 
@@ -13,8 +13,9 @@
 #include "base/once.h"
 #include "objects/encode.h"
 
-/* A pod whose answer was lost may be going already. So it goes before all
- * others, and they wait for it, but not longer than for so many answers. */
+/* The server may be evicting a pod whose answer was lost. So the agent asks for
+ * that pod before all others, but only until so many answers in a row were
+ * lost. */
 #define LOST_MAX 3
 
 struct evict {
@@ -33,15 +34,15 @@ static void say(const struct evict *e, struct pod *p, int err, int status,
 	_buf_ struct buf text = {};
 
 	kube_say(&text, e->client, "POST", e->path, err, status, body, len);
-	if (text.data && once_text(&p->evict.said, text.data))
+	if (text.data && once_text(&p->told.evict.said, text.data))
 		log_warn(0, "%s; it is tried again while the pod is late",
 			 text.data);
 }
 
 static void postpone(const struct evict *e, struct pod *p)
 {
-	p->evict.after =
-		uv_now(e->loop) + kube_again_ms(e->client, &p->evict.failures);
+	p->told.evict.after = uv_now(e->loop) +
+			      kube_again_ms(e->client, &p->told.evict.failures);
 }
 
 static void answer(int err, int status, const char *body, size_t len, void *arg)
@@ -53,9 +54,9 @@ static void answer(int err, int status, const char *body, size_t len, void *arg)
 	e->call = NULL;
 	if (!p)
 		return;
-	p->evict.lost = err ? p->evict.lost + 1 : 0;
-	p->evict.going = !err && status < 300;
-	if (p->evict.going) {
+	p->told.evict.lost = err ? p->told.evict.lost + 1 : 0;
+	if (!err && status < 300) {
+		p->told.flags |= POD_GOING;
 		log_info(
 			"evicting pod %s/%s: its listeners are older than this agent",
 			p->ns, p->name);
@@ -99,11 +100,12 @@ static int ask(struct evict *e, const struct pod *p)
 /* Only pods whose controller makes another one in their place. */
 static bool to_evict(const struct pod *p)
 {
-	return p->armed && p->n_late && p->before && p->replaced;
+	return pod_armed(p) && p->n_late && pod_is(p, POD_BEFORE) &&
+	       pod_is(p, POD_REPLACED);
 }
 
-/* A pod that is late no more is forgotten: if it becomes late again, its
- * evictions are counted from the beginning. */
+/* The agent forgets the failures of a pod that is not late any more: if the pod
+ * becomes late again, they are counted from the beginning. */
 static void forget_others(struct evict *e)
 {
 	for (size_t i = 0; i < e->pods->n; i++) {
@@ -111,24 +113,25 @@ static void forget_others(struct evict *e)
 
 		if (to_evict(p))
 			continue;
-		p->evict.failures = p->evict.lost = 0;
-		free(take_ptr(p->evict.said));
+		p->told.evict.failures = p->told.evict.lost = 0;
+		free(take_ptr(p->told.evict.said));
 	}
 }
 
 static bool may_be_going(const struct pod *p)
 {
-	return p->evict.lost && p->evict.lost < LOST_MAX;
+	return p->told.evict.lost && p->told.evict.lost < LOST_MAX;
 }
 
 static bool is_before(const struct pod *a, const struct pod *b)
 {
 	if (may_be_going(a) != may_be_going(b))
 		return may_be_going(a);
-	return a->evict.after < b->evict.after;
+	return a->told.evict.after < b->told.evict.after;
 }
 
-/* Whose turn it is; NULL: somebody is going, or nobody is late. */
+/* The pod to ask for next; NULL: the server is evicting one, or no pod is late.
+ */
 static struct pod *first(const struct evict *e)
 {
 	struct pod *best = NULL;
@@ -136,7 +139,7 @@ static struct pod *first(const struct evict *e)
 	for (size_t i = 0; i < e->pods->n; i++) {
 		struct pod *p = e->pods->v[i];
 
-		if (p->evict.going)
+		if (p->told.flags & POD_GOING)
 			return NULL;
 		if (to_evict(p) && (!best || is_before(p, best)))
 			best = p;
@@ -153,7 +156,7 @@ void evict_next(struct evict *e)
 		return;
 	forget_others(e);
 	p = first(e);
-	if (!p || uv_now(e->loop) < p->evict.after)
+	if (!p || uv_now(e->loop) < p->told.evict.after)
 		return;
 	err = ask(e, p);
 	if (!err)

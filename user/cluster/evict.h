@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Late pods that are evicted, so that somebody makes them anew: one at a time,
+ * Evicts late pods, so that their controllers make them anew: one at a time,
  * i.e. none before the last one is gone. Only pods that were there before this
- * agent, as after a boot: one that is late although the agent was there would
- * be so again and again.
+ * agent, as after a boot: a pod that became late under this agent would become
+ * late again and again.
  */
 #pragma once
 
@@ -19,12 +19,12 @@ struct evict *evict_new(uv_loop_t *loop, struct kube_client *client,
 			struct pods *pods);
 
 /*
- * evict_next - After each reconcile: who is late now? One of those is asked
- * for, if nobody is going.
+ * evict_next - After each reconcile: ask the server to evict one of the pods
+ * that are late now, unless it is evicting one already.
  *
- * A pod that the server refuses is asked for again later and later, if it is
- * still late then; the others have their turn meanwhile. So it wants to be
- * called from time to time even if nothing happens.
+ * Where the server refuses, the agent asks for that pod again later and later
+ * while the pod is late, and for the others meanwhile. So this must be called
+ * from time to time even if nothing happens.
  */
 void evict_next(struct evict *e);
 

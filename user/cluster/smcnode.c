@@ -24,8 +24,9 @@
 
 #define BETWEEN_MS 1000
 /* Where the source does not watch SmcNodes (no pod of this node is annotated),
- * or lags behind, nobody tells what became of ours: apply it again this rarely.
- * Applied as it is it changes nothing, so no other node hears of it. */
+ * or lags behind, the agent cannot see what became of ours, and applies it
+ * again this rarely. Where the server still has it that changes nothing, and no
+ * other node hears of it. */
 #define UNSEEN_MS (10 * 60 * 1000)
 
 #define ALL_SMCNODES "/apis/smcmesh.io/v1alpha1/smcnodes"
@@ -149,7 +150,7 @@ static void go(struct publish *p)
 	int err;
 
 	if (p->call || p->closing || nothing_to_do(p) ||
-	    /* until there is something to say there is no hurry */
+	    /* there is no status to write yet, so the next one starts this */
 	    (p->step > FIND && !p->number))
 		return;
 	err = ask(p);
@@ -161,8 +162,8 @@ static void go(struct publish *p)
 
 /* ---- answers ------------------------------------------------------------- */
 
-/* What failed for a passing reason, or for want of rights that someone may
- * give: say it, try again. */
+/* A request failed for a passing reason, or for want of rights that an
+ * administrator may give: log it, and try again. */
 static void failed(struct publish *p, int err, int status, const char *body,
 		   size_t len)
 {
@@ -213,7 +214,7 @@ static void found(struct publish *p, const char *text, size_t len)
 	yyjson_doc_free(doc);
 	p->step = OWNER;
 	p->ready = mesh_ready_from(good ? &own : NULL);
-	/* One that cannot be read may list anything. */
+	/* An SmcNode that the agent cannot read may list any endpoint. */
 	if ((text && !good) || (good && mesh_rebooted(&own, p->boot_id)))
 		take_back(p);
 	else
@@ -337,7 +338,7 @@ __u64 publish_set(struct publish *p, const struct buf *status)
 	buf_free(&p->want);
 	p->want = copy;
 	p->number++;
-	/* Not while it waits: that wait is what bounds the rate. */
+	/* Not while the timer runs: its wait bounds the rate. */
 	if (!uv_is_active((uv_handle_t *)&p->timer))
 		go(p);
 	return p->number;
@@ -348,7 +349,7 @@ __u64 publish_acked(const struct publish *p)
 	return p->acked;
 }
 
-/* What is no number is not later than anything. */
+/* A version that is no number is later than no other. */
 static bool is_later(const char *a, const char *b)
 {
 	return kube_version(b) && kube_version(a) > kube_version(b);
@@ -377,7 +378,8 @@ void publish_check(struct publish *p, const struct mesh_node *own, bool shown)
 	__u64 now = uv_now(p->timer.loop);
 	enum fate fate;
 
-	/* What is under way, or waits to be, says more than this. */
+	/* A request that is under way or due will tell more than the source
+	 * does. */
 	if (!p->acked || p->acked != p->number || p->call ||
 	    uv_is_active((uv_handle_t *)&p->timer))
 		return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The Node is read, then patched where it has the taint. The patch tests what
- * it removes: where somebody else changed the taints meanwhile it fails, and
- * the Node is read again.
+ * The agent reads its Node, and patches it where it has the taint. The patch
+ * tests what it removes: where somebody else changed the taints meanwhile the
+ * server refuses it, and the agent reads the Node again.
  */
 #include "cluster/untaint.h"
 

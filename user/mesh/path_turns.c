@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 
-#define SECOND 1000000000ULL
-#define USED (60 * SECOND)
-#define YOUNG (60 * SECOND)
-#define KNOWN (600 * SECOND)
-#define OFTEN SECOND
-#define SELDOM (10 * SECOND)
+#define USED (60 * CLOCK_SECOND)
+#define YOUNG (60 * CLOCK_SECOND)
+#define KNOWN (600 * CLOCK_SECOND)
+#define OFTEN CLOCK_SECOND
+#define SELDOM (10 * CLOCK_SECOND)
 /* Whoever asks comes once a second, but not to the millisecond: what is due a
  * moment after would have to wait for another whole second. */
-#define MOMENT (SECOND / 4)
+#define MOMENT (CLOCK_SECOND / 4)
 
 enum mesh_path_state mesh_path_state(const struct smc_path *row, __u64 now)
 {
@@ -153,7 +153,7 @@ static bool is_due(const struct mesh_path *p, __u64 now)
  */
 static size_t has(__u64 full, unsigned int rate, __u64 now, size_t most)
 {
-	__u64 owed = full > now ? (full - now) * rate / SECOND : 0;
+	__u64 owed = full > now ? (full - now) * rate / CLOCK_SECOND : 0;
 	size_t left = owed < rate ? rate - owed : 0;
 
 	return left < most ? left : most;
@@ -163,7 +163,7 @@ static void take_from(__u64 *full, unsigned int rate, __u64 now, size_t n)
 {
 	if (*full < now)
 		*full = now;
-	*full += n * SECOND / rate;
+	*full += n * CLOCK_SECOND / rate;
 }
 
 enum kind {

@@ -6,17 +6,16 @@
 #include <string.h>
 
 #include "base/array.h"
-
-#define SECOND 1000000000ULL
+#include "base/clock.h"
 
 /* A connect() may be on its way from the record to the kernel's tables. */
-#define YOUNG_NS (2 * SECOND)
+#define YOUNG_NS (2 * CLOCK_SECOND)
 
 /* No handshake takes so long. The socket of a connect() that failed was used
  * again, and nothing leads to its record any more; or a client never answered
  * our SYN-ACK, which the kernel repeats for a minute and tells no hook of. */
-#define CONNECTING_NS (300 * SECOND)
-#define ACCEPTING_NS (90 * SECOND)
+#define CONNECTING_NS (300 * CLOCK_SECOND)
+#define ACCEPTING_NS (90 * CLOCK_SECOND)
 
 int mesh_records_add(struct mesh_records *r, const struct smc_handshake *key,
 		     const struct smc_flow *flow)

@@ -44,14 +44,14 @@ static enum smc_reason why_not(const struct pod *p, const struct pod_state *s,
 		return SMC_REASON_REFUSED;
 	if (p->reason != SMC_REASON_NONE)
 		return p->reason;
-	/* What the plan says and the kernel does not have is no state. */
+	/* The plan arms it, but the kernel has no row. */
 	return full ? SMC_REASON_POD_MAP_FULL : SMC_REASON_NOT_ARMED;
 }
 
 struct pod_state armed_rows_state(const struct armed_rows *rows,
 				  const struct pod *p, bool full)
 {
-	struct pod_state s = {.refused = p->refused};
+	struct pod_state s = {.refused = pod_refused(p)};
 
 	for (size_t i = 0; p->id && i < rows->n; i++) {
 		const struct smc_pod *v = &rows->v[i];
@@ -65,4 +65,18 @@ struct pod_state armed_rows_state(const struct armed_rows *rows,
 	s.armed = s.kernel.pod_id && !s.refused;
 	s.reason = why_not(p, &s, full);
 	return s;
+}
+
+void pods_take_rows(struct pods *pods, const struct armed_rows *rows, bool full)
+{
+	for (size_t i = 0; i < pods->n; i++) {
+		struct pod *p = pods->v[i];
+		const struct pod_state is = armed_rows_state(rows, p, full);
+
+		p->arming = is.refused ? POD_REFUSED
+			    : is.armed ? POD_ARMED
+				       : POD_UNARMED;
+		p->kernel = is.kernel;
+		p->reason = is.reason;
+	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the kernel's maps say of this node's pods at one moment, and what that
- * makes of each. Nothing is written here: an answer may be made of it, and only
- * the reconcile makes it a pod's state.
+ * The rows of this node's pods in the kernel's maps at one moment, and the
+ * state that they give each pod. Answers are made of them and change no pod;
+ * the reconcile makes them the pods' state.
  */
 #pragma once
 
@@ -28,3 +28,8 @@ struct pod_state {
 /* armed_rows_state - The state of @p. @full: rows found no room. */
 struct pod_state armed_rows_state(const struct armed_rows *rows,
 				  const struct pod *p, bool full);
+
+/* pods_take_rows - Give each pod the state that the rows say. @full: as above.
+ */
+void pods_take_rows(struct pods *pods, const struct armed_rows *rows,
+		    bool full);

@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "base/log.h"
 
-/* So many are closed by one sweep: each is a few system calls. */
+/* One sweep closes at most so many: each takes a few system calls. */
 #define SWEEP_MAX 4096
 
 /* ---- of one namespace ---------------------------------------------------- */
@@ -37,7 +37,7 @@ int records_of(struct agent *a, __u64 netns_cookie, enum records_which which,
 		       ?: mesh_records_index(out);
 }
 
-/* One that has gone meanwhile was ended by whoever else can. */
+/* A record that is not there any more was closed by BPF meanwhile. */
 static void said(int err, const char *what)
 {
 	if (err && err != -ENOENT)
@@ -73,7 +73,7 @@ void records_settle(struct agent *a, const struct mesh_records *asked,
 
 /* ---- of all -------------------------------------------------------------- */
 
-/* A namespace that can be asked, by a pod of it. */
+/* A namespace that a helper can enter, and a pod of it. */
 struct known {
 	__u64 netns_cookie;
 	struct pod *pod;
@@ -125,7 +125,7 @@ static int sweep_one(const struct smc_handshake *key, const struct smc_flow *v,
 		return mesh_records_add(&s->ended, key, &closed);
 	}
 	if (known && mesh_record_untold(key, v))
-		known->pod->untold = true;
+		known->pod->ask |= POD_ASK_ENDS;
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of flows whose end no program of ours tells (mesh/record_fate.h):
- * what socket diagnosis says of them is written down. */
+/* Records of flows of whose end no BPF program tells (mesh/record_fate.h): the
+ * agent writes down what socket diagnosis says of them. */
 #pragma once
 
 #include "pods/known.h"
@@ -25,9 +25,9 @@ void records_settle(struct agent *a, const struct mesh_records *asked,
 		    const struct plain *found, __u64 asked_ns);
 
 /*
- * records_sweep - Go through all that are open: those of namespaces that are
- * gone are closed, and so are handshakes that will never end; pods that have
- * others get their turn of diagnosis, armed or not. A bounded number is closed,
- * the next sweep goes on.
+ * records_sweep - Go through all open records. Close those of namespaces that
+ * are gone, and those of handshakes that will never end, up to a bounded
+ * number; the next sweep goes on. Have the pods of the others diagnosed, armed
+ * or not.
  */
 void records_sweep(struct agent *a);

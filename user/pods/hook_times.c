@@ -61,8 +61,8 @@ void hooks_recorded(struct hooks *h, enum mesh_recorder wanted, int err,
 
 /* ---- done ---------------------------------------------------------------- */
 
-/* SMC sockets may outlive the annotation of their pod, and the pod's place in
- * the source. */
+/* A program may keep SMC sockets after its pod lost the annotation, or left the
+ * source: what guards them stays attached. */
 static void detach(struct agent *a, __u64 now)
 {
 	bool first = !a->hooks.asked_at;

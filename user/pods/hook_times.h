@@ -11,10 +11,11 @@
 #include <linux/types.h>
 #include "mesh/model.h"
 
-/* A pod that is made anew, a mesh that is switched off and on: attaching costs
- * tens of milliseconds, and in these pods would be late. */
+/* A controller may make a pod anew, or a person switch the mesh off and on.
+ * Attaching takes tens of milliseconds, and by then these pods would have
+ * opened late sockets. */
 #define HOOKS_LINGER_MS 60000
-/* What failed is not tried again at each event. */
+/* The agent does not try again at each event. */
 #define HOOKS_RETRY_MS 5000
 
 struct hooks {
@@ -34,14 +35,16 @@ enum hooks_step {
 };
 
 /*
- * hooks_next - What is to be done now. Time passes only by being called.
- * @wanted: a pod of this node is to be armed. @attached: is any of them?
+ * hooks_next - Decide what to do now. The caller asks again when time has
+ * passed. @wanted: a pod of this node is to be armed. @attached: a hook is
+ * attached.
  */
 enum hooks_step hooks_next(struct hooks *h, bool wanted, bool attached,
 			   __u64 now);
 
-/* hooks_attached, hooks_detached - What came of it. @err: 0, or why not.
- * @guarded: SMC sockets of ours are left, and so are what guards them. */
+/* hooks_attached, hooks_detached - Note what came of the step. @err: 0, or why
+ * attaching failed. @guarded: programs have SMC sockets of ours open, so what
+ * guards these is still attached. */
 void hooks_attached(struct hooks *h, int err, __u64 now);
 void hooks_detached(struct hooks *h, bool guarded, __u64 now);
 

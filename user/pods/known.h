@@ -4,6 +4,7 @@
 
 #include <uv.h>
 #include "pods/hook_times.h"
+#include "pods/lease.h"
 #include "pods/path_probes.h"
 #include "loop/turn.h"
 #include "pods/options.h"
@@ -32,91 +33,127 @@ struct service_name {
 	struct smc_addr stranger;
 };
 
-struct cluster; /* cluster/cluster.h */
-struct http;	/* serve/http.h */
-struct http_feed;
+struct cluster;	  /* cluster/cluster.h */
+struct http_feed; /* serve/http.h */
 
-struct agent_counts {
-	__u64 reconciles_ok, reconciles_failed;
-	double reconcile_seconds;
-	__u64 looks[2]; /* at pods that were not armed, and that were */
-	__u64 map_full, repairs, stream_dropped;
-};
-
-struct agent {
-	const struct agent_options *opt;
-	uv_loop_t loop;
-	struct turn turn; /* a reconcile */
-	uv_timer_t resync, retry, pause, diagnose;
-	uv_signal_t term, intr, hup;
-	uv_poll_t events;
-	bool events_open; /* the datapath has a ring buffer */
-	bool stopping;
-
-	struct source *source;
-	struct cluster *cluster; /* NULL: a file is the source */
-	struct datapath *dp;
-	struct watch *watch;
-	struct starts *starts;
-	struct http *metrics, *control;
-	struct http_feed *flows;
-	bool followed; /* the datapath tells all of each flow */
-	struct hooks hooks;
-	char listening[64];
-	char kernel[65];
-	double start_time;  /* seconds since 1970 */
-	__u64 start_hrtime; /* uv_hrtime() */
-
-	struct mesh_host host;
-	char encrypts[ENCRYPT_TEXT_MAX];     /* of host; "": nothing does */
-	bool encrypts_known, encrypts_fresh; /* ever, and since the resync */
-	struct local local;		     /* of host */
-	bool local_known, local_fresh;	     /* likewise */
-	int local_err;			     /* of the last look at it */
-	__u32 transports;     /* of the node, as far as they may be used */
-	__u32 own_transports; /* of its own devices, as last seen */
-	bool can_convert; /* this kernel; host.converter: and the datapath */
-	struct pods pods;
-	struct rations rations;
-	struct paths paths;
+/* row_owners.c: whose the rows in the kernel are. */
+struct owners {
 	struct endpoint_name *names; /* sorted by address */
 	size_t n_names;
 	struct service_name *services; /* sorted by address, port */
 	size_t n_services;
-	char **warnings; /* of the last plan */
-	size_t n_warnings;
-	char *notes; /* of the source, as last logged */
-	bool mesh_enabled;
-	char ueid[MESH_UEID_MAX + 1];
-	int ueid_err;
-	struct metrics_fallback *fallbacks;
-	size_t n_fallbacks;
-	struct agent_counts counts;
+};
 
-	size_t n_conflicts;
-	/* Of the last reconcile, and until the source changes: it points into
-	 * the source's world. */
+/* looks.c: what came of the looks into pods. */
+struct looks {
+	uv_timer_t retry;
+	struct watch *watch;
+	struct starts *starts;
+	bool left;	      /* the last reconcile put work off... */
+	bool starts_left;     /* ...for which pods that start wait */
+	unsigned int starved; /* pods whose first look had no processor */
+	__u64 done[2];	      /* at pods that were not armed, and that were */
+};
+
+/* lateness.c: socket diagnosis. */
+struct late {
+	uv_timer_t timer;
+	bool unswept; /* open records are to be looked through */
+};
+
+/* serve/api_flows.c: the stream of flows. */
+struct flow_stream {
+	struct http_feed *feed;
+	bool followed; /* the datapath tells all of each flow */
+	__u64 dropped;
+};
+
+/* agent/agent.c: this process. */
+struct agent_self {
+	char listening[64]; /* for metrics */
+	char kernel[65];
+	double start_time;  /* seconds since 1970 */
+	__u64 start_hrtime; /* uv_hrtime() */
+};
+
+/* agent/host_seen.c, local_services.c, budget.c: what was seen of this node. */
+struct host_seen {
+	struct mesh_host mesh;
+	bool can_convert; /* this kernel; mesh.converter: and the datapath */
+	char encrypts[ENCRYPT_TEXT_MAX];     /* of mesh; "": nothing does */
+	bool encrypts_known, encrypts_fresh; /* ever, and since the resync */
+	struct local local;		     /* of mesh */
+	bool local_known, local_fresh;	     /* likewise */
+	int local_err;			     /* of the last look at it */
+	__u32 own_transports;		     /* of its devices, as last seen */
+	char ueid[MESH_UEID_MAX + 1];	     /* as it was last added */
+	int ueid_err;
+	__u64 buffers_beside; /* budget.h, bytes */
+	int budget_err;	      /* of the last look at it */
+};
+
+/* agent/reconcile.c, adopt_slots.c: what the last reconcile made. */
+struct reconciled {
+	/* Until the source changes: it points into the source's world. */
 	struct mesh_plan plan;
-	bool looks_left;      /* work that the last reconcile put off... */
-	bool starts_left;     /* ...and pods that are starting wait for it */
-	bool synced;	      /* one reconcile was done without an error */
-	unsigned int starved; /* pods for which that was put off: looks.c */
-	bool swept;	      /* counters of pods that went before this agent */
+	char **warnings; /* of the plan */
+	size_t n_warnings;
+	size_t n_conflicts;
+	bool mesh_enabled;
+	__u32 transports; /* of the node, as far as they may be used */
+	bool synced;	  /* one reconcile was done without an error */
+	int err;	  /* of the last one */
+	/* Rows of smc_endpoint after the last reconcile that could write them;
+	 * before the first one, as the agent before us left them. A row that
+	 * another program removes is counted until the next reconcile. */
+	unsigned int n_endpoints;
+	unsigned int full;    /* rows left out */
+	unsigned int missing; /* of those, rows that deny */
+	bool off; /* for want of them nothing is offered or answered here */
+};
+
+/* agent/handover.c: what agents before this one left is taken away. */
+struct handover {
+	bool swept;	/* counters of pods that went before this agent */
 	bool took_over; /* from an agent of another ABI, or there was none */
-	bool unswept;	/* open records are to be looked through */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
-	int err; /* of the last reconcile */
-	/* Rows of smc_endpoint after the last reconcile that could write them,
-	 * before the first one as the agent before us left them. Each counts
-	 * them anew: what somebody else took away is missing until then. */
-	unsigned int n_endpoints;
-	unsigned int full;    /* rows left out by the last reconcile */
-	unsigned int missing; /* of those, rows that deny */
-	bool knowledge_old;   /* lease.h, and it was said */
-	bool off; /* for want of them nothing is offered or answered here */
-	__u64 buffers_beside; /* budget.h, bytes */
-	int budget_err;	      /* of the last look */
+};
+
+/* agent/: since the start. */
+struct agent_counts {
+	__u64 reconciles_ok, reconciles_failed;
+	double reconcile_seconds;
+	__u64 map_full, repairs;
+	struct metrics_fallback *fallbacks;
+	size_t n_fallbacks;
+};
+
+/*
+ * All that the agent knows. Each member is changed by the room, mostly the
+ * file, that is named beside it or over its type, and read by all above it.
+ */
+struct agent {
+	const struct agent_options *opt;
+	uv_loop_t loop;
+	struct turn turn; /* a reconcile */
+	struct agent_self self;
+	struct source *source;	 /* agent/agent.c opens and closes it */
+	struct datapath *dp;	 /* likewise */
+	struct cluster *cluster; /* cluster/cluster.c; NULL: there is none */
+	struct host_seen host;
+	struct reconciled last;
+	struct handover handover;
+	struct agent_counts counts;
+	struct pods pods;	   /* pods/pods.c */
+	struct looks looks;	   /* pods/looks.c */
+	struct late late;	   /* pods/lateness.c */
+	struct owners owners;	   /* pods/row_owners.c */
+	struct hooks hooks;	   /* pods/hook_times.c */
+	struct lease lease;	   /* pods/lease.c */
+	struct rations rations;	   /* pods/rations.c */
+	struct paths paths;	   /* pods/path_probes.c */
+	struct flow_stream stream; /* serve/api_flows.c */
 };
 
 /* ---- row_owners.c -----------------------------------------------------------
@@ -139,6 +176,9 @@ const struct service_name *agent_service(const struct agent *a,
 					 const struct smc_addr_port *key);
 
 /* ---- known.c ----------------------------------------------------------- */
+
+/* agent_repairs - How much was put back that was missing or wrong. */
+__u64 agent_repairs(const struct agent *a);
 
 /* agent_capable - Can connections become SMC here at all? */
 bool agent_capable(const struct agent *a);

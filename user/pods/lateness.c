@@ -10,9 +10,9 @@
 #include "mesh/late.h"
 #include "telemetry/flows.h"
 
-/* It takes a process for each pod, and meanwhile nobody else is served: on a
- * node without a free CPU that is seconds. So it gets no more than this part of
- * the time, and waits longer where it took longer. */
+/* A diagnosis takes a helper process for each pod, and the agent serves nobody
+ * meanwhile: on a node without a free CPU that is seconds. So diagnosis gets
+ * this part of the time at most: the longer one took, the later is the next. */
 #define SHARE 10
 #define PAUSE_MS 10
 #define MS 1000000ULL /* of uv_hrtime() */
@@ -53,9 +53,10 @@ static bool path_is_proven(struct agent *a, const struct smc_flow *f)
 	return paths_proven(a, &key);
 }
 
-/* No connection of it was looked for before the pod was armed, so what has no
- * record is from then, unless the records of later ones were lost; but a late
- * listener's stay late however often they are opened. */
+/* BPF records connections from the moment in which the pod was armed. So a
+ * connection without a record is from before, unless the kernel has pushed its
+ * record out of the map. One that a late listener accepted is left out: it
+ * would be TCP again however often it was opened anew. */
 static bool is_late(struct late_job *job, const struct plain_flow *f,
 		    const struct mesh_record *record)
 {
@@ -72,13 +73,15 @@ static bool is_late(struct late_job *job, const struct plain_flow *f,
 
 	if (!record && of_late_listener(job->pod, f))
 		return false;
-	return mesh_flow_late(&job->agent->plan, job->row, &flow, &since) &&
+	return mesh_flow_late(&job->agent->last.plan, job->row, &flow,
+			      &since) &&
 	       (record || !some_lost(job));
 }
 
-/* The records are read after the sockets, so a connection that was there then
- * has its own, among the closed ones if it has ended since: those are many, and
- * asked for only where that makes a difference. */
+/* The agent reads the records after the sockets. So the record of a socket that
+ * it found is among the open ones, or among the closed ones if the connection
+ * has ended since. The closed ones are many, and it reads them only where that
+ * makes a difference. */
 static const struct mesh_record *record_of(struct late_job *job,
 					   const struct plain_flow *f)
 {
@@ -133,7 +136,7 @@ static int keep_flows(struct agent *a, struct pod *p,
 
 /* ---- one pod ------------------------------------------------------------- */
 
-/* Another one may be at this path by now. */
+/* Another namespace may be at this path by now: the cookie tells. */
 static struct netns_ref ref_of(const struct agent *a, const struct pod *p)
 {
 	return (struct netns_ref){.path = p->where,
@@ -141,7 +144,7 @@ static struct netns_ref ref_of(const struct agent *a, const struct pod *p)
 				  .proc = a->opt->proc};
 }
 
-/* All that is in its namespace, and what that says of its records. */
+/* Find all plain TCP in its namespace, and settle its records by that. */
 static int ask(struct agent *a, struct pod *p, struct plain *found)
 {
 	_cleanup_(mesh_records_free) struct mesh_records asked = {};
@@ -169,19 +172,20 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 	unsigned int listeners = p->n_late;
 	int err;
 
-	p->undiagnosed = p->untold = false;
+	p->ask = 0;
 	err = ask(a, p, &found);
 	if (err)
 		log_debug("socket diagnosis in pod %s/%s: %s", p->ns, p->name,
 			  strerror(-err));
-	/* Nobody else looks for the namespace of one that is not wanted. */
-	if (!p->wanted && !p->armed && (err == -ENOENT || err == -EINVAL))
+	/* No look finds out that the namespace of an unwanted pod is gone. */
+	if (!p->wanted && !pod_armed(p) && (err == -ENOENT || err == -EINVAL))
 		p->facts.cookie = 0;
 	if (row && !err)
-		err = pod_diagnose(p, &how, &a->plan, row, &found)
+		err = pod_diagnose(p, &how, &a->last.plan, row, &found)
 			      ?: keep_flows(a, p, row, &found);
 	p->diagnosed_at = uv_hrtime();
-	/* The API server is told of them, or they are gone. */
+	/* A reconcile tells the API server of late listeners, or that they are
+	 * gone. */
 	if (p->n_late != listeners)
 		turn_due(&a->turn);
 	return err;
@@ -191,18 +195,18 @@ static int diagnose_pod(struct agent *a, struct pod *p,
 
 static bool can_be_diagnosed(const struct pod *p)
 {
-	return p->armed && p->where && !p->hold_until;
+	return pod_armed(p) && p->where && !p->told.hold_until;
 }
 
 static bool is_due(const struct pod *p)
 {
 	if (can_be_diagnosed(p))
-		return p->undiagnosed || p->untold;
-	return p->untold && p->where;
+		return p->ask;
+	return p->ask & POD_ASK_ENDS && p->where;
 }
 
-/* The pod that was diagnosed longest ago, so that each has its turn before one
- * has two. NULL: none is due. */
+/* The pod that was diagnosed longest ago, so that no pod has two turns before
+ * another has one. NULL: none is due. */
 static struct pod *whose_turn(const struct agent *a)
 {
 	struct pod *first = NULL;
@@ -220,9 +224,9 @@ static struct pod *whose_turn(const struct agent *a)
 /* NULL: it has left the source. */
 static const struct plan_pod *row_of(const struct agent *a, const struct pod *p)
 {
-	for (size_t i = 0; i < a->plan.n_pods; i++)
-		if (!strcmp(a->plan.pods[i].pod->uid, p->uid))
-			return &a->plan.pods[i];
+	for (size_t i = 0; i < a->last.plan.n_pods; i++)
+		if (!strcmp(a->last.plan.pods[i].pod->uid, p->uid))
+			return &a->last.plan.pods[i];
 	return NULL;
 }
 
@@ -231,18 +235,19 @@ static bool one_turn(struct agent *a)
 {
 	struct pod *p;
 
-	/* Whose namespaces are gone is known once all were looked at. */
-	if (a->unswept && a->synced && !a->looks_left) {
-		a->unswept = false;
+	/* The agent knows which namespaces are gone once it has looked at all.
+	 */
+	if (a->late.unswept && a->last.synced && !a->looks.left) {
+		a->late.unswept = false;
 		records_sweep(a);
 		return true;
 	}
-	if (a->rations.due && a->synced) {
+	if (a->rations.due && a->last.synced) {
 		a->rations.due = false;
 		rations_sweep(a);
 		return true;
 	}
-	p = a->plan.n_pods ? whose_turn(a) : NULL;
+	p = a->last.plan.n_pods ? whose_turn(a) : NULL;
 	if (!p)
 		return false;
 	(void)diagnose_pod(a, p, can_be_diagnosed(p) ? row_of(a, p) : NULL);
@@ -254,12 +259,24 @@ static void diagnose_event(uv_timer_t *timer)
 	struct agent *a = timer->data;
 	__u64 start = uv_hrtime();
 
-	/* Pods that start have the processor first. */
-	if (!a->starts_left && !one_turn(a))
+	/* Looks at pods that start come before diagnosis. */
+	if (!a->looks.starts_left && !one_turn(a))
 		return; /* the next reconcile goes on */
 	uv_update_time(&a->loop);
 	uv_timer_start(timer, diagnose_event,
 		       PAUSE_MS + (SHARE - 1) * (uv_hrtime() - start) / MS, 0);
+}
+
+void diagnose_open(struct agent *a)
+{
+	uv_timer_init(&a->loop, &a->late.timer);
+	a->late.timer.data = a;
+}
+
+void diagnose_resync(struct agent *a)
+{
+	a->late.unswept = true;
+	a->rations.due = datapath_rations(a->dp);
 }
 
 void diagnose(struct agent *a)
@@ -267,8 +284,8 @@ void diagnose(struct agent *a)
 	for (size_t i = 0; i < a->pods.n; i++)
 		if (!can_be_diagnosed(a->pods.v[i]))
 			pod_forget_late(a->pods.v[i]);
-	if (!uv_is_active((uv_handle_t *)&a->diagnose))
-		uv_timer_start(&a->diagnose, diagnose_event, 0, 0);
+	if (!uv_is_active((uv_handle_t *)&a->late.timer))
+		uv_timer_start(&a->late.timer, diagnose_event, 0, 0);
 }
 
 int diagnose_now(struct agent *a, struct pod *p)

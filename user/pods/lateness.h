@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was opened in armed pods before arming: late listeners, late flows. */
+/* Sockets that programs of armed pods opened before arming: late listeners,
+ * late flows. */
 #pragma once
 
 #include "pods/known.h"
+
+/* diagnose_open - Before the first. */
+void diagnose_open(struct agent *a);
+
+/* diagnose_resync - Have the records of open flows, and the counts of what pods
+ * hold, looked through again. */
+void diagnose_resync(struct agent *a);
 
 /* diagnose - After a reconcile: find it in each armed pod that was looked at
  * since the last time, one pod at a time, in a small part of the time. Of a pod
@@ -10,9 +18,8 @@
 void diagnose(struct agent *a);
 
 /*
- * diagnose_now - In this pod, whoever's turn it is.
- * Return: 0; -EAGAIN: there is no plan to judge its flows by; or a negative
- * errno.
+ * diagnose_now - Diagnose @p now, before the pods whose turn it is. Return: 0;
+ * -EAGAIN: there is no plan to judge its flows by; or a negative errno.
  */
 must_check int diagnose_now(struct agent *a, struct pod *p);
 

@@ -2,19 +2,18 @@
 #include "pods/lease.h"
 
 #include "pods/known.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/once.h"
 
-#define SECOND 1000000000ULL /* ns */
-
 __u64 lease_until(__u64 have, __u64 now, __u32 lease_s, __u64 age_ms)
 {
-	__u64 want = lease_s ? now + lease_s * SECOND : SMC_NO_END;
+	__u64 want = lease_s ? now + lease_s * CLOCK_SECOND : SMC_NO_END;
 
-	/* It may be made shorter by whatever is known. */
+	/* A shorter lease holds at once, however old the knowledge is. */
 	if (have > want)
 		return want;
-	if (age_ms > LEASE_KNOWLEDGE_MS || want - have < SECOND)
+	if (age_ms > LEASE_KNOWLEDGE_MS || want - have < CLOCK_SECOND)
 		return have;
 	return want;
 }
@@ -23,7 +22,7 @@ static void say_age(struct agent *a, __u32 lease_s, __u64 age_ms)
 {
 	bool old = lease_s && age_ms > LEASE_KNOWLEDGE_MS;
 
-	if (!once_bool(&a->knowledge_old, old))
+	if (!once_bool(&a->lease.old, old))
 		return;
 	if (old)
 		log_warn(

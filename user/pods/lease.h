@@ -10,7 +10,11 @@
 
 struct agent;
 
-/* Knowledge that is older than this does not move it. */
+struct lease {
+	bool old; /* the knowledge is old, and the log says so */
+};
+
+/* The agent does not move the lease while its knowledge is older than this. */
 #define LEASE_KNOWLEDGE_MS 120000
 
 /*
@@ -21,7 +25,7 @@ struct agent;
  */
 __u64 lease_until(__u64 have, __u64 now, __u32 lease_s, __u64 age_ms);
 
-/* lease_move - The maps were just made to say what the agent knows. */
+/* lease_move - Move the lease: the maps say by now what the agent knows. */
 void lease_move(struct agent *a, const struct mesh_config *config);
 
 /* lease_left - Seconds; 0: past, INFINITY: no end, negative: there are no

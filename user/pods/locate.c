@@ -5,13 +5,13 @@
 #include <string.h>
 #include "node/podspace.h"
 
-/* So long kubelet's directory of a pod that runs may be without a process
- * before these are searched for elsewhere. A sandbox that is made anew is
- * sooner there. */
+/* How long kubelet's directory of a running pod may be without a process before
+ * the agent searches elsewhere. kubelet makes a new sandbox sooner than that.
+ */
 #define SEARCH_AFTER_MS 2000
 
-/* Once it was found it is there while the process lives; a search reads all
- * processes of the node, and there may be many such pods. */
+/* Try the process that was found last, first: a search reads all processes of
+ * the node, and there may be many such pods. */
 static int search(const struct pod *p, const struct pod_how *how,
 		  struct place *out)
 {
@@ -26,15 +26,18 @@ static int search(const struct pod *p, const struct pod_how *how,
 	return err;
 }
 
-/* @there: kubelet's directory has a process. One that was armed before this
- * agent began is not disarmed while we wait. */
+/* Is the pod to be searched for elsewhere? @there: kubelet's directory has a
+ * process. For a pod from before this agent the search does not wait: it may be
+ * armed, and a look that fails would disarm it. */
 static bool is_elsewhere(struct pod *p, const struct pod_how *how, bool there)
 {
-	if (!there && !p->missing)
+	if (there)
+		p->missing_since = 0;
+	else if (!p->missing_since)
 		p->missing_since = how->now;
-	p->missing = !there;
-	return p->missing && p->running &&
-	       (p->before || how->now - p->missing_since >= SEARCH_AFTER_MS);
+	return p->missing_since && pod_is(p, POD_RUNNING) &&
+	       (pod_is(p, POD_BEFORE) ||
+		how->now - p->missing_since >= SEARCH_AFTER_MS);
 }
 
 static int find_by_process(struct pod *p, const struct pod_how *how,

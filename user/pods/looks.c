@@ -3,18 +3,19 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "pods/waiting.h"
 
-/* How many namespaces are looked at in one go: a look is a process or two, and
- * meanwhile nobody else is served. New ones first, and few: what was verified
- * is armed before the next are looked at. But what an agent before this one
- * armed is armed already, and would be disarmed by a plan that does not know
- * it: the first look is at all of them (looks_at_first()). */
+/* How many namespaces one reconcile looks at: a look takes a helper process or
+ * two, and the agent serves nobody meanwhile. New pods come first, and few at a
+ * time: a plan arms these before the next look. But pods that an agent before
+ * this one armed are armed already, and a plan that does not know them would
+ * disarm them: the first reconcile looks at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
-#define STARVED_NS 30000000000ULL /* since the start */
+#define STARVED_NS (30 * CLOCK_SECOND) /* since the start */
 
 static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
@@ -31,29 +32,32 @@ struct pod_how agent_how(const struct agent *a)
 		.ours = datapath_ctrl_names(a->dp),
 		.proc = a->opt->proc,
 		.cgroup = datapath_cgroup(a->dp),
-		.starts = a->starts,
+		.starts = a->looks.starts,
 		.now = uv_now(&a->loop),
 	};
 }
 
-/* After a look at @p. One that came to no end has held up the agent for a
- * second: the others have their turn when it has answered whoever asks it. (But
- * the first look is at all of them.) */
+/* After a look at @p. A look that came to no end has held up the agent for a
+ * second: before it looks at more pods it answers requests. (But the first
+ * reconcile looks at all pods.) */
 static unsigned int next_room(const struct agent *a, const struct pod *p,
 			      unsigned int room, __u64 now)
 {
-	return a->synced && p->slow_until > now ? 0 : room - 1;
+	return a->last.synced && p->slow_until > now ? 0 : room - 1;
 }
 
-/* Return: did it take one of the looks that there is room for? */
-static bool look(struct agent *a, struct pod *p,
-		 const struct netns_sidecar *sidecar)
+/* At a pod that is due, while there is @room for a look; that becomes what is
+ * left of it. Return: did the look see other than the one before it? */
+static bool look(struct agent *a, struct pod *p, const struct pod_how *how,
+		 const struct netns_sidecar *sidecar, unsigned int *room)
 {
-	const struct pod_how how = agent_how(a);
+	unsigned int did;
 
-	if (pod_look_due(p, &how, sidecar))
-		a->counts.looks[p->armed]++;
-	return pod_look(&a->pods, p, &how, sidecar);
+	a->looks.done[pod_armed(p)]++;
+	did = pod_look(&a->pods, p, how, sidecar);
+	if (did & POD_LOOK_WORKED)
+		*room = next_room(a, p, *room, how->now);
+	return did & POD_LOOK_DIFFERS;
 }
 
 /* @room: how many more looks at pods like this one are done this time. */
@@ -62,24 +66,25 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 {
 	const struct netns_sidecar sidecar = sidecar_of(pod);
 	const struct pod_how how = agent_how(a);
+	bool due = pod_look_due(p, &how, &sidecar);
 
-	if (pod_look_due(p, &how, &sidecar) && !*room) {
-		a->looks_left = true;
-		a->starts_left |= !p->armed;
+	if (due && !*room) {
+		a->looks.left = true;
+		a->looks.starts_left |= !pod_armed(p);
 		return;
 	}
-	if (look(a, p, &sidecar) && *room)
-		*room = next_room(a, p, *room, how.now);
+	if (due)
+		look(a, p, &how, &sidecar, room);
 	fault_point("look");
 }
 
-/* Where its namespace will appear. */
+/* Watch the place where the pod's namespace will appear. */
 static void watch_for(struct agent *a, const struct pod *p)
 {
 	if (p->netns_path)
-		watch_path(a->watch, p->netns_path);
+		watch_path(a->looks.watch, p->netns_path);
 	else if (!p->host_network)
-		starts_follow(a->starts, p->cgroup_uid);
+		starts_follow(a->looks.starts, p->cgroup_uid);
 }
 
 static int take_wants(struct agent *a, const struct mesh_wants *wants)
@@ -96,12 +101,14 @@ static int take_wants(struct agent *a, const struct mesh_wants *wants)
 		if (want->arm && !p->wanted)
 			pod_news(p);
 		p->wanted = want->arm;
-		p->refused &= want->arm;
-		p->before |= !a->synced && want->arm;
+		if (!want->arm && pod_refused(p))
+			p->arming = POD_UNARMED;
+		if (want->arm && !a->last.synced)
+			pod_set(p, POD_BEFORE, true);
 		if (want->arm)
 			watch_for(a, p);
 		else
-			starts_unfollow(a->starts, p->cgroup_uid);
+			starts_unfollow(a->looks.starts, p->cgroup_uid);
 	}
 	return 0;
 }
@@ -113,31 +120,33 @@ static void look_at_those(struct agent *a, const struct mesh_wants *wants,
 		const struct mesh_want *want = &wants->v[i];
 		struct pod *p = pods_find(&a->pods, want->pod->uid);
 
-		if (p && want->arm && p->armed == armed)
+		if (p && want->arm && pod_armed(p) == armed)
 			look_at(a, want->pod, p, room);
 	}
 }
 
 static unsigned int looks_at_first(const struct agent *a)
 {
-	return !a->synced && a->pods.n_adopted ? UINT_MAX : LOOKS_FIRST_MAX;
+	return !a->last.synced && a->pods.n_adopted ? UINT_MAX
+						    : LOOKS_FIRST_MAX;
 }
 
 /*
- * What the agent before us armed is known by its namespace, so a plan without
- * that would disarm the pod. A first look that had no processor is done again
- * before there is a plan at all; but new pods wait meanwhile, so not for ever.
+ * A plan knows what the agent before us armed by its namespace, and would
+ * disarm a pod whose look had no processor. So the agent makes no plan at all
+ * before it has done such first looks again; but not for ever, for new pods
+ * wait meanwhile.
  */
 static int put_off(struct agent *a)
 {
-	unsigned int starved = 0, said = a->starved;
+	unsigned int starved = 0, said = a->looks.starved;
 
 	for (size_t i = 0; i < a->pods.n; i++)
 		starved += a->pods.v[i]->wanted && a->pods.v[i]->err == -ETIME;
-	if (!starved || a->synced || !a->pods.n_adopted ||
-	    uv_hrtime() - a->start_hrtime >= STARVED_NS)
+	if (!starved || a->last.synced || !a->pods.n_adopted ||
+	    uv_hrtime() - a->self.start_hrtime >= STARVED_NS)
 		return 0;
-	a->starved = starved;
+	a->looks.starved = starved;
 	if (starved != said)
 		log_warn(
 			0,
@@ -154,7 +163,7 @@ int looks_all(struct agent *a, const struct mesh_wants *wants)
 
 	if (err)
 		return err;
-	a->looks_left = a->starts_left = false;
+	a->looks.left = a->looks.starts_left = false;
 	look_at_those(a, wants, false, &first);
 	if (first < most)
 		again = 0; /* armed pods can wait, these cannot */
@@ -164,23 +173,21 @@ int looks_all(struct agent *a, const struct mesh_wants *wants)
 
 /* ---- those that wait ----------------------------------------------------- */
 
-/* What is wanted may change with the reconcile that is due: it comes first, and
+/* A reconcile that is due may change which pods are wanted: it comes first, and
  * these looks after it. */
 static void look_at_waiting(struct agent *a)
 {
+	const struct pod_how how = agent_how(a);
 	unsigned int room = LOOKS_FIRST_MAX;
-	struct netns_sidecar sidecar;
-	__u64 now = uv_now(&a->loop);
 
 	for (size_t i = 0; i < a->pods.n && room && !a->turn.due; i++) {
 		struct pod *p = a->pods.v[i];
+		const struct netns_sidecar sidecar = p->sidecar;
 
-		if (!pod_retry_due(p, now))
+		if (!pod_retry_due(p, how.now) ||
+		    !pod_look_due(p, &how, &sidecar))
 			continue;
-		sidecar = p->sidecar;
-		if (look(a, p, &sidecar))
-			room = next_room(a, p, room, now);
-		if (p->differs)
+		if (look(a, p, &how, &sidecar, &room))
 			turn_due(&a->turn);
 	}
 }
@@ -199,7 +206,33 @@ void looks_retry(struct agent *a)
 	uv_update_time(&a->loop);
 	ms = pods_retry(&a->pods, uv_now(&a->loop));
 	if (ms)
-		uv_timer_start(&a->retry, retry_event, ms, 0);
+		uv_timer_start(&a->looks.retry, retry_event, ms, 0);
 	else
-		uv_timer_stop(&a->retry);
+		uv_timer_stop(&a->looks.retry);
+}
+
+void looks_put_off(struct agent *a)
+{
+	a->looks.left = true;
+}
+
+/* ---- open, close --------------------------------------------------------- */
+
+int looks_watch(struct agent *a, watch_fn changed)
+{
+	uv_timer_init(&a->loop, &a->looks.retry);
+	a->looks.retry.data = a;
+	return watch_open(&a->loop, changed, a, &a->looks.watch);
+}
+
+int looks_open(struct agent *a, starts_fn started)
+{
+	return starts_open(&a->loop, a->opt->proc, datapath_cgroup(a->dp),
+			   started, a, &a->looks.starts);
+}
+
+void looks_close(struct agent *a)
+{
+	starts_close(a->looks.starts);
+	watch_close(a->looks.watch);
 }

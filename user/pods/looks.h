@@ -14,5 +14,19 @@ must_check int looks_all(struct agent *a, const struct mesh_wants *wants);
  * where such a look has seen something else than the one before it. */
 void looks_retry(struct agent *a);
 
+/*
+ * looks_open - Watch for namespaces of wanted pods. @changed: something
+ * happened to a path; @started: to the cgroup of a pod. Both get @a, from the
+ * loop. looks_watch() comes first, looks_open() when the datapath is there.
+ * Return: 0 or a negative errno, logged where it is not -ENOMEM.
+ */
+must_check int looks_watch(struct agent *a, watch_fn changed);
+must_check int looks_open(struct agent *a, starts_fn started);
+void looks_close(struct agent *a);
+
+/* looks_put_off - Pods are held (cluster/take_back.c), so that something is
+ * left over of this reconcile. */
+void looks_put_off(struct agent *a);
+
 /* agent_how - How this agent looks into pods. */
 struct pod_how agent_how(const struct agent *a);

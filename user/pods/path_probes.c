@@ -5,11 +5,11 @@
 #include <string.h>
 #include "pods/known.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/once.h"
 
 #define TICK_MS 1000
-#define SECOND 1000000000ULL
 
 static void start_some(struct agent *a);
 
@@ -17,7 +17,7 @@ static void start_some(struct agent *a);
 
 static bool goes_over_rdma(const struct pod *p)
 {
-	return p->armed && p->where &&
+	return pod_armed(p) && p->where &&
 	       p->kernel.transports & SMC_TRANSPORT_SMCR;
 }
 
@@ -85,21 +85,21 @@ static int make_pairs(struct agent *a, struct mesh_pairs *out)
 	err = list_ports(a, &ports, &n_ports)
 		      ?: datapath_each_path(a->dp, collect_wished, &wished);
 	err = err
-		      ?: mesh_pairs_of(w, &a->plan, ports, n_ports, wished.v,
-				       wished.n, out);
+		      ?: mesh_pairs_of(w, &a->last.plan, ports, n_ports,
+				       wished.v, wished.n, out);
 	free(ports);
 	free(wished.v);
 	return err;
 }
 
-/* BPF counts the links in the row, and knows no other place for them: while
- * there are any the row stays, whether the pair is one now or not. */
+/* BPF counts the links in the row, and nowhere else: a row with links stays,
+ * even if the plan does not have the pair any more. */
 static bool has_links(const struct smc_path *row)
 {
 	return row->links[0] || row->links[1];
 }
 
-/* A row of a pair that there is not any more. */
+/* Remove the row of a pair that the plan does not have any more. */
 static int drop_gone(const struct smc_path_key *key, const struct smc_path *row,
 		     void *arg)
 {
@@ -140,14 +140,15 @@ static void list_paths(struct agent *a)
 	}
 	mesh_pairs_free(&p->pairs);
 	p->pairs = pairs;
-	/* Before all pods are seen it is not known what is gone. */
-	if (a->synced && !a->looks_left)
+	/* Before it has looked at all pods the agent cannot know which pairs
+	 * are gone. */
+	if (a->last.synced && !a->looks.left)
 		err = datapath_each_path(a->dp, drop_gone, a);
 	if (err)
 		log_warn(err, "remove the rows of RDMA paths that are gone");
 }
 
-/* A new pair's first second is not waited for. */
+/* The agent probes a new pair at once, without waiting for the next tick. */
 void paths_planned(struct agent *a)
 {
 	struct paths *p = &a->paths;
@@ -161,13 +162,13 @@ void paths_planned(struct agent *a)
 
 /* ---- what the kernel's rows say ------------------------------------------ */
 
-/* So many changes are told one by one: a node that dies breaks all its paths.
- */
+/* The agent logs at most so many changes one by one: a node that dies breaks
+ * all its paths. */
 #define CHANGES_SAID 8
 
 struct reading {
 	struct agent *agent;
-	bool unknown; /* a row was met that is of no pair */
+	bool unknown; /* the map has a row of no pair */
 	unsigned int changes, broken;
 };
 
@@ -180,7 +181,8 @@ static void say_broken(const char *from, const char *to,
 		0,
 		"the RDMA path from %s to %s is broken, strikes=%u: new connections there stay TCP until it is probed well, not before %llu s from now",
 		from, to, now->strikes,
-		now->bad_until_ns > t ? (now->bad_until_ns - t) / SECOND : 0);
+		now->bad_until_ns > t ? (now->bad_until_ns - t) / CLOCK_SECOND
+				      : 0);
 }
 
 static void say_change(struct reading *r, const struct mesh_path *path,
@@ -285,7 +287,7 @@ static void take_result(struct agent *a, const struct paths_batch *b, size_t i)
 		p->answered++;
 	} else if (is_silence(result)) {
 		p->unanswered++;
-	} else { /* it was not even sent: that says nothing of the path */
+	} else { /* the probe was not sent, which says nothing of the path */
 		p->failed++;
 		return;
 	}
@@ -304,7 +306,7 @@ const char *paths_problem(const struct agent *a)
 	}
 }
 
-/* Of those that concern all paths, each once. */
+/* Logs a trouble that concerns all paths once, until it changes. */
 static void say_trouble(struct agent *a, int err)
 {
 	if (!once_err(&a->paths.err, err))
@@ -320,7 +322,7 @@ static void batch_closed(uv_handle_t *handle)
 	struct paths_batch *b = handle->data;
 
 	b->busy = false;
-	if (!b->agent->stopping)
+	if (!b->agent->turn.stopped)
 		start_some(b->agent);
 }
 
@@ -356,7 +358,7 @@ static void batch_event(uv_poll_t *poll, int status, int events)
 static bool dialled(const struct agent *a, const struct smc_addr *peer,
 		    struct smc_addr *out)
 {
-	const struct plan_endpoint *e = mesh_endpoint_find(&a->plan, peer);
+	const struct plan_endpoint *e = mesh_endpoint_find(&a->last.plan, peer);
 	const struct mesh_world *w = source_world(a->source);
 	static const struct smc_addr none;
 
@@ -370,7 +372,8 @@ static bool dialled(const struct agent *a, const struct smc_addr *peer,
 	return true;
 }
 
-/* Where the namespace's own port has another address than the pod: the same. */
+/* The address that a probe comes from: that of the namespace's own RDMA port,
+ * where it has another than the pod. */
 static struct smc_addr dials(const struct pod *pod, const struct smc_addr *own)
 {
 	static const struct smc_addr none;
@@ -378,7 +381,7 @@ static struct smc_addr dials(const struct pod *pod, const struct smc_addr *own)
 	return addr_cmp(&pod->facts.rdma, &none) ? pod->facts.rdma : *own;
 }
 
-/* Return: false: it cannot be asked; it is nobody's now. */
+/* Return: false: the path has no armed pod here, or no endpoint there, now. */
 static bool fill_probe(const struct agent *a, const struct smc_path_key *key,
 		       struct probe *probe)
 {
@@ -396,10 +399,10 @@ static bool fill_probe(const struct agent *a, const struct smc_path_key *key,
 	return dialled(a, &peer, &probe->peer);
 }
 
-/* The first of those that are due, and others of its kind, go to @b. The kinds
- * are what answers and what never did: a helper tells what it heard when all
- * have answered or the time is over, and who is proven shall not wait for that.
- */
+/* Move the first path that is due, and others of its kind, to @b. One kind are
+ * paths that are proven, the other those that are not. A helper reports when
+ * all peers have answered or the time is over, and proven paths must not wait
+ * for peers that never answer. */
 static void take_due(struct agent *a, struct paths_batch *b)
 {
 	struct paths *p = &a->paths;
@@ -415,7 +418,7 @@ static void take_due(struct agent *a, struct paths_batch *b)
 	p->n_due = left;
 }
 
-/* In the order of their namespaces, for a helper goes from one to the next. */
+/* Sorted by own address: a helper enters one namespace after the other. */
 static void fill_probes(struct agent *a, struct paths_batch *b)
 {
 	size_t n = 0;
@@ -484,7 +487,8 @@ static void find_due(struct agent *a)
 	p->n_due = n;
 }
 
-/* A helper that gives no sign is ended by its own deadline. */
+/* End helpers whose deadline has passed: their descriptors may never wake us.
+ */
 static void look_at_helpers(struct agent *a)
 {
 	for (size_t i = 0; i < PATHS_HELPERS; i++)
@@ -498,14 +502,14 @@ static void tick_event(uv_timer_t *timer)
 	struct paths *p = &a->paths;
 
 	look_at_helpers(a);
-	if (read_rows(a) && a->plan.n_pods)
+	if (read_rows(a) && a->last.plan.n_pods)
 		list_paths(a);
 	tell_ways(a);
 	if (!p->all.n) {
 		uv_timer_stop(timer);
 		return;
 	}
-	/* where helpers do not keep up nothing is asked twice */
+	/* while helpers lag behind the agent asks for no path twice */
 	if (!p->n_due)
 		find_due(a);
 	start_some(a);

@@ -13,7 +13,7 @@
 
 struct agent;
 
-/* Helpers at a time: what is dead keeps one for half a second. */
+/* Helpers at a time: a dead peer keeps one busy for half a second. */
 #define PATHS_HELPERS 4
 
 /* Probes that are under way, by one helper. */
@@ -33,11 +33,11 @@ struct paths {
 	bool open;
 	struct mesh_paths all;
 	struct mesh_pairs pairs;
-	/* What is due and not asked yet. */
+	/* Paths that are due, and that no helper asks yet. */
 	struct smc_path_key *due;
 	size_t n_due;
 	struct paths_batch batches[PATHS_HELPERS];
-	int err; /* of the last helper, as it was said */
+	int err;			    /* of the last helper, as logged */
 	__u64 answered, unanswered, failed; /* probes, since the start */
 };
 
@@ -45,7 +45,7 @@ struct paths {
  * Return: 0 or a negative errno, logged. */
 must_check int paths_open(struct agent *a);
 
-/* paths_planned - A plan holds: these are the pairs from now on. */
+/* paths_planned - After each plan: probe the pairs of ports that it makes. */
 void paths_planned(struct agent *a);
 
 /* paths_count - How many of those are in each state. */

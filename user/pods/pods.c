@@ -13,12 +13,12 @@
 #include "mesh/owners.h"
 #include "node/listens.h"
 
-/* A namespace that answered before and does not now (a fork that failed, a
- * helper killed for being late) stays as it was for so many looks. */
+/* For how many failed looks in a row (fork() failed, the helper was killed for
+ * being late) the agent keeps what the last good one saw. */
 #define FAILURES_MAX 3
 
-/* One look of a second, and the next such one: how long the agent leaves a pod
- * alone that has come to no end. */
+/* How long the agent leaves a pod alone whose look came to no end: at first,
+ * and at most; it doubles each time. */
 #define SLOW_FIRST_MS 2000
 #define SLOW_LAST_MS 128000
 
@@ -39,7 +39,7 @@ static void pod_free(struct pod *p)
 	free(p->name);
 	free(p->netns_path);
 	free(p->problem);
-	free(p->evict.said);
+	free(p->told.evict.said);
 	free(p);
 }
 
@@ -130,8 +130,8 @@ struct pod *pods_by_slot(const struct pods *pods, __u32 slot)
 
 /* ---- numbers ------------------------------------------------------------- */
 
-/* Counting on from the last one: the slot of a pod that has just gone is the
- * last to come. 0: every slot has a pod. */
+/* Numbers count on from the last one, so the slot of a pod that has just gone
+ * is the last to be used again. Return: 0: every slot has a pod. */
 static __u32 number_new(struct pods *pods)
 {
 	__u32 id = pods->last_id, slot;
@@ -147,7 +147,8 @@ static __u32 number_new(struct pods *pods)
 	return 0;
 }
 
-/* Of the agent before us: it is given once. 0: none, or one that is no use. */
+/* The number that the agent before us gave to the pod, which no other pod gets
+ * any more. 0: there is none, or another pod has its slot. */
 static __u32 number_before(struct pods *pods, struct pod *p)
 {
 	__u64 key = p->host_network ? p->cgroup_id : p->facts.cookie;
@@ -159,7 +160,7 @@ static __u32 number_before(struct pods *pods, struct pod *p)
 		if (a->key != key || a->cgroup != p->host_network || !id)
 			continue;
 		a->id = 0;
-		p->refused = a->refused;
+		p->arming = a->refused ? POD_REFUSED : POD_UNARMED;
 		return smc_is_pod_slot(smc_slot(id)) &&
 				       !pods_by_slot(pods, smc_slot(id))
 			       ? id
@@ -198,13 +199,13 @@ static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
 	       (!a->n || !memcmp(a->v, b->v, a->n * sizeof(*a->v)));
 }
 
-/* Whether it is stale says nothing of that: its own time makes it stale, too.
- */
+/* Does the world say other than what is known of it? (That the pod is stale is
+ * no news: its own time makes it stale, too.) */
 static bool is_news(const struct pod *p, const struct mesh_pod *pod)
 {
 	return !text_same(p->netns_path, pod->netns_path) ||
 	       p->host_network != pod->host_network ||
-	       p->running != pod->running ||
+	       pod_is(p, POD_RUNNING) != pod->running ||
 	       !same_addrs(&p->addrs, &pod->addrs);
 }
 
@@ -213,8 +214,8 @@ static int pod_update(struct pod *p, const struct mesh_pod *pod)
 	if (is_news(p, pod))
 		pod_news(p);
 	p->host_network = pod->host_network;
-	p->running = pod->running;
-	p->replaced = pod->replaced;
+	pod_set(p, POD_RUNNING, pod->running);
+	pod_set(p, POD_REPLACED, pod->replaced);
 	return text_set(&p->cgroup_uid, pod->cgroup_uid ?: pod->uid) ?:
 	       text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
 	       text_set(&p->name, pod->name) ?:
@@ -268,7 +269,7 @@ static bool same_sidecar_found(const struct sidecar_found *a,
 	       owners_same(a->owners, a->n_owners, b->owners, b->n_owners);
 }
 
-/* By all that a plan, the API server or an answer is made of. */
+/* Compares all facts that a plan, a status or an answer is made of. */
 static bool same_facts(const struct netns_facts *a, const struct netns_facts *b)
 {
 	return a->verified == b->verified && a->reason == b->reason &&
@@ -282,40 +283,48 @@ static bool same_facts(const struct netns_facts *a, const struct netns_facts *b)
 	       same_addrs(&a->addrs, &b->addrs);
 }
 
-/* Takes @facts over. */
-static void facts_set(struct pod *p, const struct netns_facts *facts)
+/* Takes @facts over. Return: do they differ from those before? */
+static bool facts_set(struct pod *p, const struct netns_facts *facts)
 {
-	p->differs |= !same_facts(&p->facts, facts);
+	bool differs = !same_facts(&p->facts, facts);
+
 	netns_facts_free(&p->facts);
 	p->facts = *facts;
+	return differs;
 }
 
-static void look_failed(struct pod *p, int err)
+/* Return: as facts_set(). */
+static bool look_failed(struct pod *p, int err)
 {
 	static const struct netns_facts nothing;
 	bool gone = err == -ENOENT || err == -EINVAL;
 
 	p->err = err;
-	/* what had no processor says nothing of the pod, however often */
+	/* A look that had no processor says nothing of the pod, however often
+	 * that happens. */
 	if (p->facts.verified && err == -ETIME)
-		return;
+		return false;
 	if (!gone && p->facts.verified && ++p->failures <= FAILURES_MAX)
-		return;
-	facts_set(p, &nothing);
+		return false;
 	pod_forget_late(p);
+	return facts_set(p, &nothing);
 }
 
-static void listens_set(struct pod *p, struct mesh_ports *listens)
+/* Takes @listens over. Return: do they differ from those before? */
+static bool listens_set(struct pod *p, struct mesh_ports *listens)
 {
-	p->differs |= p->listens.n != listens->n ||
-		      (listens->n && memcmp(p->listens.v, listens->v,
-					    listens->n * sizeof(*listens->v)));
+	bool differs = p->listens.n != listens->n ||
+		       (listens->n && memcmp(p->listens.v, listens->v,
+					     listens->n * sizeof(*listens->v)));
+
 	free(p->listens.v);
 	p->listens = *listens;
+	return differs;
 }
 
-/* What is not known is not offered to. */
-static void look_listens(struct pod *p, const struct netns_ref *ref,
+/* Where the sockets of a hostNetwork pod listen. Nobody offers SMC to a port
+ * that is not found here. Return: as listens_set(). */
+static bool look_listens(struct pod *p, const struct netns_ref *ref,
 			 const char *cgroup)
 {
 	struct mesh_ports found = {};
@@ -324,7 +333,7 @@ static void look_listens(struct pod *p, const struct netns_ref *ref,
 	if (err)
 		log_debug("find where pod %s/%s listens: %s", p->ns, p->name,
 			  strerror(-err));
-	listens_set(p, &found);
+	return listens_set(p, &found);
 }
 
 static bool same_sidecar(const struct netns_sidecar *a,
@@ -334,13 +343,14 @@ static bool same_sidecar(const struct netns_sidecar *a,
 	       owners_same(&a->owner, a->hinted, &b->owner, b->hinted);
 }
 
-/* The host's namespace is left alone for a pod that cannot be told apart. */
+/* Prepares nothing: the agent cannot tell the pod's sockets from others in the
+ * host's namespace. */
 static int no_cgroup(const struct pod *p, const struct pod_how *how,
 		     struct netns_facts *f)
 {
 	f->reason = SMC_REASON_NO_CGROUP2;
 	snprintf(f->detail, sizeof(f->detail), "no %s of this pod below %s",
-		 p->missing ? "process in the cgroup" : "cgroup",
+		 p->missing_since ? "process in the cgroup" : "cgroup",
 		 how->cgroup ?: "any mount");
 	return 0;
 }
@@ -386,8 +396,15 @@ void pod_pace(struct pod *p, int err, __u64 now)
 	p->slow_until = now + p->slow_ms;
 }
 
-bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
-	      const struct netns_sidecar *sidecar)
+static unsigned int looked(bool worked, bool differs)
+{
+	return (worked ? POD_LOOK_WORKED : 0) |
+	       (differs ? POD_LOOK_DIFFERS : 0);
+}
+
+unsigned int pod_look(struct pods *pods, struct pod *p,
+		      const struct pod_how *how,
+		      const struct netns_sidecar *sidecar)
 {
 	_place_ struct place at = PLACE_NONE;
 	char cgroup[CGROUP_PATH_MAX] = "";
@@ -395,15 +412,13 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 	struct netns_ref ref;
 	__u64 cgroup_id = p->cgroup_id;
 	__u32 id = p->id;
-	bool found;
+	bool found, differs;
 	int err;
 
-	if (!pod_look_due(p, how, sidecar))
-		return false;
-	p->stale = p->differs = false;
+	p->stale = false;
 	p->sidecar = *sidecar;
 	find_cgroup(p, how, cgroup);
-	p->differs |= p->cgroup_id != cgroup_id;
+	differs = p->cgroup_id != cgroup_id;
 	err = find_space(p, how, &at);
 	found = !err;
 	if (!err)
@@ -417,19 +432,19 @@ bool pod_look(struct pods *pods, struct pod *p, const struct pod_how *how,
 		log_debug("look into the namespace of pod %s/%s, path=%s: %s",
 			  p->ns, p->name, p->netns_path ?: "(by its processes)",
 			  strerror(-err));
-		look_failed(p, err);
-		return found;
+		differs |= look_failed(p, err);
+		return looked(found, differs);
 	}
-	facts_set(p, &facts);
+	differs |= facts_set(p, &facts);
 	p->err = 0;
 	p->failures = 0;
 	pods_number(pods, p);
-	p->differs |= p->id != id;
-	p->undiagnosed = true;
+	differs |= p->id != id;
+	p->ask |= POD_ASK_LATE;
 	p->found = place_mark(&at);
 	ref = ref_of(p, &at, how);
-	look_listens(p, &ref, cgroup);
-	return true;
+	differs |= look_listens(p, &ref, cgroup);
+	return looked(true, differs);
 }
 
 /* ---- what came too early ----------------------------------------------- */
@@ -440,7 +455,7 @@ void pod_forget_late(struct pod *p)
 	p->n_late = 0;
 	free(take_ptr(p->late_flows));
 	p->n_late_flows = 0;
-	p->undiagnosed = false;
+	p->ask &= ~POD_ASK_LATE;
 	p->diagnosed_at = 0;
 }
 
@@ -469,8 +484,8 @@ static void keep_own(const struct cgroup_ids *ids, struct plain *found)
 	found->n_flows = kept;
 }
 
-/* A listener that would be no use if it were opened anew. Flows are judged
- * elsewhere. */
+/* Drop listeners at ports that the pod excludes: opened anew they would be TCP,
+ * too. keep_flows() in lateness.c judges flows. */
 static void drop_excluded(const struct mesh_plan *plan,
 			  const struct plan_pod *row, struct plain *found)
 {
@@ -506,19 +521,33 @@ int pod_diagnose(struct pod *p, const struct pod_how *how,
 /* A good look gives a number, unless the slots of all are taken. */
 static enum smc_reason why_not(const struct pod *p)
 {
-	if (p->refused)
+	if (pod_refused(p))
 		return SMC_REASON_REFUSED;
-	return p->facts.verified && (!p->id || p->no_room)
+	return p->facts.verified && (!p->id || pod_is(p, POD_NO_ROOM))
 		       ? SMC_REASON_POD_MAP_FULL
 		       : p->facts.reason;
+}
+
+bool pods_note_room(struct pods *pods, const bool no_room[SMC_PODS])
+{
+	bool differs = false;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		struct pod *p = pods->v[i];
+		bool none = p->id && no_room[smc_slot(p->id)];
+
+		differs |= none != pod_is(p, POD_NO_ROOM);
+		pod_set(p, POD_NO_ROOM, none);
+	}
+	return differs;
 }
 
 struct mesh_seen pod_seen(const struct pod *p)
 {
 	struct mesh_seen seen = {
 		.pod_uid = p->uid,
-		.verified = p->facts.verified && p->id && !p->refused &&
-			    !p->no_room,
+		.verified = p->facts.verified && p->id && !pod_refused(p) &&
+			    !pod_is(p, POD_NO_ROOM),
 		.reason = why_not(p),
 		.pod_id = p->id,
 		.netns_cookie = p->facts.cookie,
@@ -539,8 +568,8 @@ int pod_decided(struct pod *p, const struct plan_pod *plan)
 	int err = text_set(&p->problem, plan->says.problem);
 
 	if (plan->armed)
-		p->excludes =
-			plan->says.exclude_in->n || plan->says.exclude_out->n;
+		pod_set(p, POD_EXCLUDES,
+			plan->says.exclude_in->n || plan->says.exclude_out->n);
 	p->reason = plan->reason;
 	return err ?: addrs_set(&p->published, &plan->published);
 }

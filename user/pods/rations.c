@@ -69,10 +69,10 @@ static void drop(struct agent *a, const __u64 *cookies, size_t n)
 		log_info("SMC sockets were counted as under way and are not, "
 			 "n=%u",
 			 dropped);
-	a->counts.repairs += dropped;
+	a->rations.repairs += dropped;
 }
 
-/* Two sweeps must have found the same one. */
+/* The agent drops a row only after two sweeps in a row found it. */
 static int drop_over(struct agent *a, const struct counted *c)
 {
 	_free_ __u64 *now = calloc(c->n_old + 1, sizeof(*now));
@@ -114,7 +114,7 @@ static void mend(struct agent *a, const __u32 *before, const struct counted *c,
 		log_info("the count of SMC sockets under way was wrong, "
 			 "slot=%u by=%d",
 			 slot, -drift);
-		a->counts.repairs++;
+		r->repairs++;
 	}
 }
 
@@ -143,7 +143,7 @@ void rations_sweep(struct agent *a)
 	struct counted c = {.now = uv_hrtime()};
 	int err = sweep(a, &c);
 
-	/* What is not known now must be found twice from here on. */
+	/* Two sweeps in a row must find a socket, and this one found none. */
 	if (err) {
 		a->rations.n_over = 0;
 		log_debug("look for SMC sockets that are counted wrongly: %s",

@@ -13,6 +13,7 @@ struct rations {
 	__u64 *over; /* cookies, in ascending order */
 	size_t n_over;
 	__s32 drift[SMC_PODS]; /* by slot */
+	__u64 repairs;
 };
 
 struct agent;

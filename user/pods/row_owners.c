@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the plan knows of the rows in the kernel and the rows do not say: whose
- * they are. Sorted as the plan is.
+ * Whose the rows in the kernel are: the plan knows it, the rows do not say it.
+ * Sorted as the plan is.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,16 +10,16 @@
 
 /* ---- endpoints ----------------------------------------------------------- */
 
-static void endpoints_free(struct agent *a)
+static void endpoints_free(struct owners *o)
 {
-	for (size_t i = 0; i < a->n_names; i++) {
-		free(a->names[i].node);
-		free(a->names[i].ns);
-		free(a->names[i].pod);
-		free(a->names[i].uid);
+	for (size_t i = 0; i < o->n_names; i++) {
+		free(o->names[i].node);
+		free(o->names[i].ns);
+		free(o->names[i].pod);
+		free(o->names[i].uid);
 	}
-	free(take_ptr(a->names));
-	a->n_names = 0;
+	free(take_ptr(o->names));
+	o->n_names = 0;
 }
 
 static int endpoint_cmp(const void *addr, const void *name)
@@ -27,13 +27,18 @@ static int endpoint_cmp(const void *addr, const void *name)
 	return addr_cmp(addr, &((const struct endpoint_name *)name)->addr);
 }
 
+static const struct endpoint_name *find(const struct owners *o,
+					const struct smc_addr *addr)
+{
+	return o->n_names ? bsearch(addr, o->names, o->n_names,
+				    sizeof(*o->names), endpoint_cmp)
+			  : NULL;
+}
+
 const struct endpoint_name *agent_endpoint(const struct agent *a,
 					   const struct smc_addr *addr)
 {
-	if (!a->n_names)
-		return NULL;
-	return bsearch(addr, a->names, a->n_names, sizeof(*a->names),
-		       endpoint_cmp);
+	return find(&a->owners, addr);
 }
 
 __u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr)
@@ -43,33 +48,33 @@ __u64 agent_endpoint_since(const struct agent *a, const struct smc_addr *addr)
 	return name ? name->since_ns : 0;
 }
 
-static __u64 since_of(const struct agent *old, const struct smc_addr *addr)
+/* @first: no plan was applied yet; what this one has may have been there before
+ * this agent. */
+static __u64 since_of(const struct owners *old, const struct smc_addr *addr,
+		      bool first)
 {
-	const struct endpoint_name *was = agent_endpoint(old, addr);
+	const struct endpoint_name *was = find(old, addr);
 
-	if (was)
-		return was->since_ns;
-	/* What the first plan has may have been there before this agent. */
-	return old->synced ? uv_hrtime() : 0;
+	return was ? was->since_ns : first ? 0 : uv_hrtime();
 }
 
-static int endpoints_keep(struct agent *a, const struct mesh_plan *plan)
+static int endpoints_keep(struct owners *o, const struct mesh_plan *plan,
+			  bool first)
 {
-	_cleanup_(endpoints_free) struct agent old = {
-		.names = take_ptr(a->names),
-		.n_names = a->n_names,
-		.synced = a->synced,
+	_cleanup_(endpoints_free) struct owners old = {
+		.names = take_ptr(o->names),
+		.n_names = o->n_names,
 	};
 
-	a->n_names = 0;
+	o->n_names = 0;
 	for (size_t i = 0; i < plan->n_endpoints; i++) {
 		const struct plan_endpoint *e = &plan->endpoints[i];
-		struct endpoint_name *name = array_push(a->names, a->n_names);
+		struct endpoint_name *name = array_push(o->names, o->n_names);
 
 		if (!name)
 			return -ENOMEM;
 		name->addr = e->addr;
-		name->since_ns = since_of(&old, &e->addr);
+		name->since_ns = since_of(&old, &e->addr, first);
 		name->node = strdup(e->node ?: "");
 		name->ns = strdup(e->ns ?: "");
 		name->pod = strdup(e->pod ?: "");
@@ -82,15 +87,15 @@ static int endpoints_keep(struct agent *a, const struct mesh_plan *plan)
 
 /* ---- Services ------------------------------------------------------------ */
 
-static void services_free(struct agent *a)
+static void services_free(struct owners *o)
 {
-	for (size_t i = 0; i < a->n_services; i++) {
-		free(a->services[i].ns);
-		free(a->services[i].service);
-		free(a->services[i].pod);
+	for (size_t i = 0; i < o->n_services; i++) {
+		free(o->services[i].ns);
+		free(o->services[i].service);
+		free(o->services[i].pod);
 	}
-	free(take_ptr(a->services));
-	a->n_services = 0;
+	free(take_ptr(o->services));
+	o->n_services = 0;
 }
 
 static int service_cmp(const void *key, const void *name)
@@ -101,19 +106,21 @@ static int service_cmp(const void *key, const void *name)
 const struct service_name *agent_service(const struct agent *a,
 					 const struct smc_addr_port *key)
 {
-	if (!a->n_services)
+	const struct owners *o = &a->owners;
+
+	if (!o->n_services)
 		return NULL;
-	return bsearch(key, a->services, a->n_services, sizeof(*a->services),
+	return bsearch(key, o->services, o->n_services, sizeof(*o->services),
 		       service_cmp);
 }
 
-static int services_keep(struct agent *a, const struct mesh_plan *plan)
+static int services_keep(struct owners *o, const struct mesh_plan *plan)
 {
-	services_free(a);
+	services_free(o);
 	for (size_t i = 0; i < plan->n_services; i++) {
 		const struct plan_service *s = &plan->services[i];
 		struct service_name *name =
-			array_push(a->services, a->n_services);
+			array_push(o->services, o->n_services);
 
 		if (!name)
 			return -ENOMEM;
@@ -133,11 +140,12 @@ static int services_keep(struct agent *a, const struct mesh_plan *plan)
 
 int names_keep(struct agent *a, const struct mesh_plan *plan)
 {
-	return endpoints_keep(a, plan) ?: services_keep(a, plan);
+	return endpoints_keep(&a->owners, plan, !a->last.synced)
+		       ?: services_keep(&a->owners, plan);
 }
 
 void names_forget(struct agent *a)
 {
-	endpoints_free(a);
-	services_free(a);
+	endpoints_free(&a->owners);
+	services_free(&a->owners);
 }

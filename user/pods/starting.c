@@ -8,9 +8,9 @@
 #include "loop/handles.h"
 #include "node/kubepods.h"
 
-/* How often is asked, by how long it has been asked for. A new event starts
- * from the top: v2 tells of the first process, v1 of a container's directory,
- * both just before the namespace is there. */
+/* How often the agent asks for a pod's namespace, by how long it has asked. A
+ * new event starts from the top: cgroup v2 tells of the first process, v1 of a
+ * container's directory, both just before the namespace is there. */
 static const struct {
 	unsigned int until_ms, every_ms;
 } pace[] = {

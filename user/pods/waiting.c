@@ -4,18 +4,19 @@
 #include <string.h>
 #include "base/array.h"
 
-/* The waits of a pod that cannot be armed (yet). The first ones are for what
- * comes just after its event: a namespace is mounted on the file that tells of
- * it, and gets its addresses then. With the look at the event these are seven
- * in a minute; the last wait is that of all later ones. */
+/* The waits between looks at a pod that cannot be armed yet. The first ones are
+ * short, for after the event the runtime still mounts the namespace and gives
+ * it its addresses. With the look at the event that makes seven in the first
+ * minute; the last wait repeats. */
 static const unsigned int retry_ms[] = {50,    500,   1500, 4000,
 					10000, 25000, 60000};
 
-/* For something without which it cannot be armed, or not published. */
+/* Does the pod wait for something without which the agent cannot arm it, or not
+ * publish all of its addresses? */
 static bool waits(const struct pod *p)
 {
-	return p->wanted && !p->refused &&
-	       (!p->armed || p->published.n < p->addrs.n);
+	return p->wanted && !pod_refused(p) &&
+	       (!pod_armed(p) || p->published.n < p->addrs.n);
 }
 
 static void forget_waits(struct pod *p)
@@ -46,7 +47,8 @@ static unsigned int next_wait(struct pod *p)
 	return retry_ms[i];
 }
 
-/* The time of a pod whose looks hold up the agent: not before that is over. */
+/* Set the time of the next look; where the agent leaves the pod alone
+ * (slow_until), not before that. */
 static void set_time(struct pod *p, __u64 now)
 {
 	if (!waits(p)) {
@@ -86,6 +88,11 @@ bool pod_retry_due(struct pod *p, __u64 now)
 
 /* ---- for other reasons --------------------------------------------------- */
 
+void pod_stale(struct pod *p)
+{
+	p->stale = true;
+}
+
 void pods_stale(struct pods *pods)
 {
 	for (size_t i = 0; i < pods->n; i++)
@@ -95,7 +102,7 @@ void pods_stale(struct pods *pods)
 void pods_resync(struct pods *pods)
 {
 	for (size_t i = 0; i < pods->n; i++)
-		if (pods->v[i]->armed || !waits(pods->v[i]))
+		if (pod_armed(pods->v[i]) || !waits(pods->v[i]))
 			pods->v[i]->stale = true;
 }
 

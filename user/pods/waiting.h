@@ -5,11 +5,14 @@
 
 #include "pods/pods.h"
 
-/* pods_stale - All namespaces are to be looked at again. */
+/* pod_stale - The pod's namespace is to be looked at again; pods_stale - all.
+ */
+void pod_stale(struct pod *p);
 void pods_stale(struct pods *pods);
 
-/* pods_resync - Those that may have changed behind our back: all but the ones
- * that are looked at in their own time, since they are not armed. */
+/* pods_resync - Have those looked at again that may have changed behind our
+ * back: all pods but those that wait to be armed, which have times of their
+ * own. */
 void pods_resync(struct pods *pods);
 
 /* pods_stale_at - Those of pods whose path is @path or below it: something

@@ -110,10 +110,10 @@ static void status_agent(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_str(doc, o, "version", SMCMESH_VERSION);
 	yyjson_mut_obj_add_int(doc, o, "pid", getpid());
 	yyjson_mut_obj_add_strcpy(doc, o, "node", a->opt->node);
-	yyjson_mut_obj_add_strcpy(doc, o, "listen", a->listening);
-	json_add_time(doc, o, "started", (__u64)(a->start_time * 1e9));
+	yyjson_mut_obj_add_strcpy(doc, o, "listen", a->self.listening);
+	json_add_time(doc, o, "started", (__u64)(a->self.start_time * 1e9));
 	yyjson_mut_obj_add_real(doc, o, "uptime_seconds",
-				(uv_hrtime() - a->start_hrtime) / 1e9);
+				(uv_hrtime() - a->self.start_hrtime) / 1e9);
 	yyjson_mut_obj_add_bool(doc, o, "ready", ready);
 	yyjson_mut_obj_add_strcpy(doc, o, "ready_sentence", why.data ?: "");
 	yyjson_mut_obj_add_int(doc, o, "capability", agent_capable(a));
@@ -126,7 +126,7 @@ static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_val *f = yyjson_mut_obj(doc), *ids = yyjson_mut_arr(doc);
 	struct smc_ueids ueids = {};
 
-	yyjson_mut_obj_add_strcpy(doc, o, "kernel", a->kernel);
+	yyjson_mut_obj_add_strcpy(doc, o, "kernel", a->self.kernel);
 	yyjson_mut_obj_add_strcpy(doc, o, "converter",
 				  datapath_converter(a->dp));
 	yyjson_mut_obj_add_strcpy(doc, o, "selector", datapath_selector(a->dp));
@@ -136,7 +136,7 @@ static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_strcpy(doc, o, "hs_ctrl",
 				  datapath_ctrl_name(a->dp) ?: "");
 	yyjson_mut_obj_add_val(doc, o, "transports",
-			       json_transports(doc, a->transports));
+			       json_transports(doc, a->last.transports));
 	if (agent_capable(a) && !smc_ueid_list(&ueids))
 		for (unsigned int i = 0; i < ueids.n; i++)
 			yyjson_mut_arr_add_strcpy(doc, ids, ueids.v[i]);
@@ -169,7 +169,7 @@ static void status_work(const struct agent *a, const struct armed_rows *rows,
 	yyjson_mut_val *warn = yyjson_mut_arr(doc);
 	size_t armed = 0, wanted = 0;
 
-	yyjson_mut_obj_add_bool(doc, o, "mesh_enabled", a->mesh_enabled);
+	yyjson_mut_obj_add_bool(doc, o, "mesh_enabled", a->last.mesh_enabled);
 	yyjson_mut_obj_add_strcpy(doc, src, "from", a->opt->source);
 	yyjson_mut_obj_add_bool(doc, src, "ok", !problem);
 	yyjson_mut_obj_add_strcpy(doc, src, "problem", problem ?: "");
@@ -181,7 +181,8 @@ static void status_work(const struct agent *a, const struct armed_rows *rows,
 	if (a->cluster)
 		yyjson_mut_obj_add_val(doc, o, "publish", publish_json(a, doc));
 	for (size_t i = 0; i < a->pods.n; i++) {
-		armed += armed_rows_state(rows, a->pods.v[i], a->full).armed;
+		armed += armed_rows_state(rows, a->pods.v[i], a->last.full)
+				 .armed;
 		wanted += a->pods.v[i]->wanted;
 	}
 	yyjson_mut_obj_add_uint(doc, pods, "here", a->pods.n);
@@ -189,9 +190,9 @@ static void status_work(const struct agent *a, const struct armed_rows *rows,
 	yyjson_mut_obj_add_uint(doc, pods, "armed", armed);
 	yyjson_mut_obj_add_val(doc, o, "pods", pods);
 	yyjson_mut_obj_add_uint(doc, o, "reconciles", a->counts.reconciles_ok);
-	yyjson_mut_obj_add_uint(doc, o, "repairs", a->counts.repairs);
-	for (size_t i = 0; i < a->n_warnings; i++)
-		yyjson_mut_arr_add_strcpy(doc, warn, a->warnings[i]);
+	yyjson_mut_obj_add_uint(doc, o, "repairs", agent_repairs(a));
+	for (size_t i = 0; i < a->last.n_warnings; i++)
+		yyjson_mut_arr_add_strcpy(doc, warn, a->last.warnings[i]);
 	yyjson_mut_obj_add_val(doc, o, "warnings", warn);
 }
 
@@ -231,7 +232,7 @@ void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 	status_kernel(a, doc, root);
 	status_work(a, &rows, doc, root);
 	status_lease(a, doc, root);
-	yyjson_mut_obj_add_uint(doc, root, "endpoints", a->n_endpoints);
+	yyjson_mut_obj_add_uint(doc, root, "endpoints", a->last.n_endpoints);
 	api_add_paths_sum(a, doc, root);
 	err = err ?: api_add_held_node(a, doc, root);
 	api_reply_doc(reply, doc, err);
@@ -338,7 +339,8 @@ void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
 
 	for (size_t i = 0; i < a->pods.n && !err; i++) {
 		const struct pod *p = a->pods.v[i];
-		const struct pod_state is = armed_rows_state(&rows, p, a->full);
+		const struct pod_state is =
+			armed_rows_state(&rows, p, a->last.full);
 		yyjson_mut_val *o = pod_json(doc, p, &is);
 
 		yyjson_mut_arr_append(arr, o);

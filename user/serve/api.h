@@ -75,8 +75,18 @@ void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 /* api_event - A flow event for the readers of the stream. */
 void api_event(struct agent *a, const struct smc_event *e);
 
-/* api_follow - Does somebody read the stream of flows? */
-void api_follow(struct agent *a, bool followed);
+/* api_stream_open - Before the first request. Return: 0 or -ENOMEM.
+ * api_stream_free - After the servers are stopped. */
+must_check int api_stream_open(struct agent *a);
+void api_stream_free(struct agent *a);
+
+/* api_stream_reset - An agent that was killed may have had readers: the
+ * datapath does not tell of each flow any more. */
+void api_stream_reset(struct agent *a);
+
+/* api_stream_resync - Readers may have gone: without any the datapath tells no
+ * more than it must. */
+void api_stream_resync(struct agent *a);
 
 /* ---- api_quarantine.c --------------------------------------------------- */
 

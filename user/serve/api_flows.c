@@ -131,6 +131,21 @@ static int add_flows(const struct agent *a, yyjson_mut_doc *doc,
 	return err;
 }
 
+/* Does somebody read the stream? */
+static void follow_flows(struct agent *a, bool followed)
+{
+	int err;
+
+	if (a->stream.followed == followed)
+		return;
+	err = datapath_follow(a->dp, followed);
+	if (err)
+		log_warn(err, "have the datapath tell %s of each flow",
+			 followed ? "all" : "no more than it must");
+	else
+		a->stream.followed = followed;
+}
+
 void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 		   void *arg)
 {
@@ -143,8 +158,8 @@ void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 	int err;
 
 	if (follow && strcmp(follow, "0")) {
-		api_follow(a, true);
-		reply->feed = a->flows;
+		follow_flows(a, true);
+		reply->feed = a->stream.feed;
 		reply->type = "application/x-ndjson";
 		return;
 	}
@@ -163,29 +178,40 @@ void api_event(struct agent *a, const struct smc_event *e)
 	_free_ char *text = NULL;
 	size_t len;
 
-	if (!http_feed_readers(a->flows))
+	if (!http_feed_readers(a->stream.feed))
 		return;
 	doc = yyjson_mut_doc_new(NULL);
 	text = yyjson_mut_val_write(
 		flow_event_json(doc, e, &pod, flow_wall_offset()),
 		YYJSON_WRITE_NEWLINE_AT_END, &len);
 	if (text)
-		a->counts.stream_dropped +=
-			http_feed_publish(a->flows, text, len);
+		a->stream.dropped +=
+			http_feed_publish(a->stream.feed, text, len);
 	else
-		a->counts.stream_dropped += http_feed_readers(a->flows);
+		a->stream.dropped += http_feed_readers(a->stream.feed);
 }
 
-void api_follow(struct agent *a, bool followed)
-{
-	int err;
+/* ---- the stream ---------------------------------------------------------- */
 
-	if (a->followed == followed)
-		return;
-	err = datapath_follow(a->dp, followed);
-	if (err)
-		log_warn(err, "have the datapath tell %s of each flow",
-			 followed ? "all" : "no more than it must");
-	else
-		a->followed = followed;
+int api_stream_open(struct agent *a)
+{
+	a->stream.feed = http_feed_new();
+	return a->stream.feed ? 0 : -ENOMEM;
+}
+
+void api_stream_free(struct agent *a)
+{
+	http_feed_free(a->stream.feed);
+}
+
+void api_stream_reset(struct agent *a)
+{
+	a->stream.followed = true;
+	follow_flows(a, false);
+}
+
+void api_stream_resync(struct agent *a)
+{
+	http_feed_sweep(a->stream.feed);
+	follow_flows(a, http_feed_readers(a->stream.feed));
 }

@@ -49,7 +49,7 @@ int api_add_held_node(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes", usage.bytes);
 	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes_max", limits.bytes_node);
 	yyjson_mut_obj_add_uint(doc, o, "buffer_bytes_beside",
-				a->buffers_beside);
+				a->host.buffers_beside);
 	yyjson_mut_obj_add_val(doc, to, "held", o);
 	return 0;
 }

@@ -50,7 +50,8 @@ static int fill_pods(const struct agent *a, struct metrics_pod *v)
 
 	for (size_t i = 0; i < a->pods.n && !err; i++) {
 		const struct pod *p = a->pods.v[i];
-		const struct pod_state is = armed_rows_state(&rows, p, a->full);
+		const struct pod_state is =
+			armed_rows_state(&rows, p, a->last.full);
 
 		v[i] = (struct metrics_pod){
 			.id = p->id,
@@ -90,7 +91,7 @@ static int collect_pods(struct agent *a, struct metrics *m,
 {
 	int err;
 
-	if (!a->synced)
+	if (!a->last.synced)
 		return 0;
 	err = fill_pods(a, pods);
 	if (err)
@@ -98,8 +99,8 @@ static int collect_pods(struct agent *a, struct metrics *m,
 	m->knows_pods = true;
 	m->pods = pods;
 	m->n_pods = a->pods.n;
-	m->fallbacks = a->fallbacks;
-	m->n_fallbacks = a->n_fallbacks;
+	m->fallbacks = a->counts.fallbacks;
+	m->n_fallbacks = a->counts.n_fallbacks;
 	return datapath_each_counter(a->dp, collect_counter, m);
 }
 
@@ -113,12 +114,12 @@ static int collect(struct agent *a, struct metrics *m,
 		.features = features,
 		.n_features = fill_features(a, features),
 		.ready = agent_ready(a, &why),
-		.mesh_enabled = a->mesh_enabled,
+		.mesh_enabled = a->last.mesh_enabled,
 		.source_ok = !source_problem(a->source),
 		.source_age = source_age_ms(a->source) / 1e3,
 		.source_notes = count_lines(source_notes(a->source)),
-		.endpoints = a->n_endpoints,
-		.conflicts = a->n_conflicts,
+		.endpoints = a->last.n_endpoints,
+		.conflicts = a->last.n_conflicts,
 		.probes_answered = a->paths.answered,
 		.probes_unanswered = a->paths.unanswered,
 		.probes_failed = a->paths.failed,
@@ -127,11 +128,11 @@ static int collect(struct agent *a, struct metrics *m,
 		.reconciles_ok = a->counts.reconciles_ok,
 		.reconciles_failed = a->counts.reconciles_failed,
 		.reconcile_seconds = a->counts.reconcile_seconds,
-		.looks = {a->counts.looks[false], a->counts.looks[true]},
+		.looks = {a->looks.done[false], a->looks.done[true]},
 		.map_full = a->counts.map_full,
-		.repairs = a->counts.repairs,
-		.stream_dropped = a->counts.stream_dropped,
-		.start_time = a->start_time,
+		.repairs = agent_repairs(a),
+		.stream_dropped = a->stream.dropped,
+		.start_time = a->self.start_time,
 	};
 	paths_count(a, m->paths);
 	return collect_usage(a, m) ?: collect_pods(a, m, pods);

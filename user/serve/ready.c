@@ -46,12 +46,12 @@ bool agent_ready(const struct agent *a, struct buf *why)
 			problem ? ": " : "", problem ?: "");
 		return false;
 	}
-	if (a->err) {
+	if (a->last.err) {
 		buf_printf(why, "not ready: the last reconcile failed: %s",
-			   strerror(-a->err));
+			   strerror(-a->last.err));
 		return false;
 	}
-	if (!a->synced) {
+	if (!a->last.synced) {
 		buf_printf(why, "not ready: the first sync is not done");
 		return false;
 	}
@@ -61,18 +61,18 @@ bool agent_ready(const struct agent *a, struct buf *why)
 			   problem ? ": " : "", problem ?: "");
 		return false;
 	}
-	if (a->off) {
+	if (a->last.off) {
 		buf_printf(
 			why,
 			"not ready: %u exclusions found their map full, and some of them hold for the whole node: nothing is offered or answered with SMC here",
-			a->missing);
+			a->last.missing);
 		return false;
 	}
-	if (a->full > a->missing) {
+	if (a->last.full > a->last.missing) {
 		buf_printf(
 			why,
 			"not ready: %u rows found their map full and were left out; that traffic stays TCP",
-			a->full - a->missing);
+			a->last.full - a->last.missing);
 		return false;
 	}
 	if (!agent_capable(a))
