@@ -14,7 +14,7 @@
  * it: the first look is at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
-#define STARVED_NS 30000000000ULL /* since the start */
+#define STARVED_NS 30000000000ULL /* since the start: put_off() */
 
 static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
@@ -38,11 +38,14 @@ struct pod_how agent_how(const struct agent *a)
 
 /* After a look at @p. One that came to no end has held up the agent for a
  * second: the others have their turn when it has answered whoever asks it. (But
- * the first look is at all of them.) */
+ * the first look is at all of them, unless this machine is too slow for any.)
+ */
 static unsigned int next_room(const struct agent *a, const struct pod *p,
 			      unsigned int room, __u64 now)
 {
-	return a->synced && p->slow_until > now ? 0 : room - 1;
+	bool slow = p->err == -ETIME || (a->synced && p->slow_until > now);
+
+	return slow ? 0 : room - 1;
 }
 
 /* Return: did it take one of the looks that there is room for? */
@@ -125,23 +128,30 @@ static unsigned int looks_at_first(const struct agent *a)
 
 /*
  * What the agent before us armed is known by its namespace, so a plan without
- * that would disarm the pod. A first look that had no processor is done again
- * before there is a plan at all; but new pods wait meanwhile, so not for ever.
+ * that would disarm the pod. A first look that this machine was too slow for is
+ * done again before there is a plan at all. New pods wait meanwhile: for 30
+ * seconds, or for as long as not one look succeeds, for then no new pod could
+ * be armed either.
  */
 static int put_off(struct agent *a)
 {
-	unsigned int starved = 0, said = a->starved;
+	unsigned int starved = 0, verified = 0, said = a->starved;
+	__u64 age = uv_hrtime() - a->start_hrtime;
 
-	for (size_t i = 0; i < a->pods.n; i++)
-		starved += a->pods.v[i]->wanted && a->pods.v[i]->err == -ETIME;
+	for (size_t i = 0; i < a->pods.n; i++) {
+		const struct pod *p = a->pods.v[i];
+
+		starved += p->wanted && p->err == -ETIME;
+		verified += p->wanted && p->facts.verified;
+	}
 	if (!starved || a->synced || !a->pods.n_adopted ||
-	    uv_hrtime() - a->start_hrtime >= STARVED_NS)
+	    (verified && age >= STARVED_NS))
 		return 0;
 	a->starved = starved;
 	if (starved != said)
 		log_warn(
 			0,
-			"this machine had no processor for the first look into pods, n=%u: what was armed stays as it is, and they are looked at again",
+			"this machine was too slow for the first look into pods, n=%u: what was armed stays as it is, and they are looked at again",
 			starved);
 	return -EAGAIN;
 }
