@@ -95,7 +95,7 @@ class Lab:
 
 @pytest.fixture(scope="module", params=[1])
 def lab(request):
-    with Vm("tenants", mem=1536, cpus=request.param) as vm:
+    with Vm("tenants", mem=1536, cpus=request.param, lifetime=2 * 3600) as vm:
         yield Lab(vm)
 
 

@@ -100,8 +100,9 @@ def traffic(lab, tcp=False):
     print(f"{made} connections, {made / seconds:.0f} a second, the longest "
           f"{max(t['own_ms'] for t in told)} ms, stood {stood:.1f} s")
     assert [t["errors"] for t in told] == [0] * 4, told
-    assert tcp or [t["tcp"] for t in told] == [0] * 4, (
-        told, why_tcp(lab), lab.agent.proc.output[-4000:])
+    if not tcp and any(t["tcp"] for t in told):
+        print(why_tcp(lab), lab.agent.proc.output[-4000:])
+    assert tcp or [t["tcp"] for t in told] == [0] * 4, told
     lab.rates.append(made / seconds)
 
 

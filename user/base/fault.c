@@ -2,6 +2,7 @@
 #include "base/fault.h"
 
 #ifdef SMCMESH_FAULTS
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +32,15 @@ unsigned int fault_ms(unsigned int ms)
 	return n ? ms / n : ms;
 }
 
-bool fault_starved(void)
+int fault_look(void)
 {
 	static unsigned long passed;
 	const char *starved = getenv("SMCMESH_STARVED");
+	const char *slow = getenv("SMCMESH_SLOW");
 
-	return starved && passed++ < strtoul(starved, NULL, 10);
+	passed++;
+	if (starved && passed <= strtoul(starved, NULL, 10))
+		return -ETIME;
+	return slow && passed <= strtoul(slow, NULL, 10) ? -ETIMEDOUT : 0;
 }
 #endif

@@ -6,16 +6,16 @@
  * as the kernel's out-of-memory killer would. SMCMESH_HURRY=n makes waits that
  * ask fault_ms() how long they are n times shorter. SMCMESH_STARVED=n has the
  * first n looks into namespaces end as if this machine had no processor for
- * them.
+ * them, and SMCMESH_SLOW=n as if they had taken too long; the control of such a
+ * look (netns_slow_here()) counts as one.
  */
 #pragma once
-
-#include <stdbool.h>
 
 #ifdef SMCMESH_FAULTS
 void fault_point(const char *name);
 unsigned int fault_ms(unsigned int ms);
-bool fault_starved(void);
+/* What a look ends with: 0, -ETIME, -ETIMEDOUT. */
+int fault_look(void);
 #else
 static inline void fault_point(const char *name)
 {
@@ -27,8 +27,8 @@ static inline unsigned int fault_ms(unsigned int ms)
 	return ms;
 }
 
-static inline bool fault_starved(void)
+static inline int fault_look(void)
 {
-	return false;
+	return 0;
 }
 #endif

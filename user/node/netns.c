@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/array.h"
+#include "base/fault.h"
 #include "mesh/owners.h"
 #include "node/forwards.h"
 #include "node/helper.h"
@@ -215,6 +216,19 @@ int netns_look(const struct netns_ref *ref, struct netns_facts *out)
 	struct prepare_job job = {.ref = ref};
 
 	return gather(&job, out);
+}
+
+bool netns_slow_here(const char *proc)
+{
+	const struct netns_ref own = {.path = "/proc/self/ns/net",
+				      .proc = proc};
+	const struct prepare_job job = {.ref = &own};
+	int err = fault_look();
+
+	if (!err)
+		err = helper_run(&own, prepare_in_netns, &job,
+				 HELPER_TIMEOUT_MS / 4, NULL);
+	return err == -ETIMEDOUT || err == -ETIME;
 }
 
 void netns_facts_free(struct netns_facts *f)

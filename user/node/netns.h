@@ -80,6 +80,15 @@ void netns_facts_free(struct netns_facts *f);
  */
 must_check int netns_look(const struct netns_ref *ref, struct netns_facts *out);
 
+/*
+ * netns_slow_here - The control of a look that timed out: a look into this
+ * process's own namespace, which no pod can make slow. A throttled agent, or a
+ * machine that shares its processors with others, is slow there as well.
+ * @proc: the agent's --proc; NULL: /proc
+ * Return: true: that took longer than a quarter of what a look has.
+ */
+bool netns_slow_here(const char *proc);
+
 /* netns_smc_sockets - How many SMC sockets live there: 0 where the kernel has
  * no SMC; -ENOENT where it has, but no diagnosis of it. Return: count or
  * negative errno. */

@@ -15,7 +15,7 @@
  * disarm them: the first reconcile looks at all of them (looks_at_first()). */
 #define LOOKS_FIRST_MAX 4
 #define LOOKS_AGAIN_MAX 16
-#define STARVED_NS (30 * CLOCK_SECOND) /* since the start */
+#define STARVED_NS (30 * CLOCK_SECOND) /* since the start: put_off() */
 
 static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 {
@@ -39,11 +39,13 @@ struct pod_how agent_how(const struct agent *a)
 
 /* After a look at @p. A look that came to no end has held up the agent for a
  * second: before it looks at more pods it answers requests. (But the first
- * reconcile looks at all pods.) */
+ * reconcile looks at all pods, unless this machine is too slow for any.) */
 static unsigned int next_room(const struct agent *a, const struct pod *p,
 			      unsigned int room, __u64 now)
 {
-	return a->last.synced && p->slow_until > now ? 0 : room - 1;
+	bool slow = p->err == -ETIME || (a->last.synced && p->slow_until > now);
+
+	return slow ? 0 : room - 1;
 }
 
 /* At a pod that is due, while there is @room for a look; that becomes what is
@@ -133,24 +135,30 @@ static unsigned int looks_at_first(const struct agent *a)
 
 /*
  * A plan knows what the agent before us armed by its namespace, and would
- * disarm a pod whose look had no processor. So the agent makes no plan at all
- * before it has done such first looks again; but not for ever, for new pods
- * wait meanwhile.
+ * disarm a pod whose first look this machine was too slow for. So the agent
+ * makes no plan at all before it has done such looks again. New pods wait
+ * meanwhile: for 30 seconds, or for as long as not one look succeeds, for then
+ * no new pod could be armed either.
  */
 static int put_off(struct agent *a)
 {
-	unsigned int starved = 0, said = a->looks.starved;
+	unsigned int starved = 0, verified = 0, said = a->looks.starved;
+	__u64 age = uv_hrtime() - a->self.start_hrtime;
 
-	for (size_t i = 0; i < a->pods.n; i++)
-		starved += a->pods.v[i]->wanted && a->pods.v[i]->err == -ETIME;
+	for (size_t i = 0; i < a->pods.n; i++) {
+		const struct pod *p = a->pods.v[i];
+
+		starved += p->wanted && p->err == -ETIME;
+		verified += p->wanted && p->facts.verified;
+	}
 	if (!starved || a->last.synced || !a->pods.n_adopted ||
-	    uv_hrtime() - a->self.start_hrtime >= STARVED_NS)
+	    (verified && age >= STARVED_NS))
 		return 0;
 	a->looks.starved = starved;
 	if (starved != said)
 		log_warn(
 			0,
-			"this machine had no processor for the first look into pods, n=%u: what was armed stays as it is, and they are looked at again",
+			"this machine was too slow for the first look into pods, n=%u: what was armed stays as it is, and they are looked at again",
 			starved);
 	return -EAGAIN;
 }

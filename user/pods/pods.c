@@ -21,6 +21,7 @@
  * and at most; it doubles each time. */
 #define SLOW_FIRST_MS 2000
 #define SLOW_LAST_MS 128000
+#define SLOW_HERE_MS 8000 /* it was not the pod that was slow */
 
 static void pod_free(struct pod *p)
 {
@@ -300,8 +301,7 @@ static bool look_failed(struct pod *p, int err)
 	bool gone = err == -ENOENT || err == -EINVAL;
 
 	p->err = err;
-	/* A look that had no processor says nothing of the pod, however often
-	 * that happens. */
+	/* A slow machine says nothing of the pod, however often it is slow. */
 	if (p->facts.verified && err == -ETIME)
 		return false;
 	if (!gone && p->facts.verified && ++p->failures <= FAILURES_MAX)
@@ -386,14 +386,40 @@ bool pod_look_due(const struct pod *p, const struct pod_how *how,
 
 void pod_pace(struct pod *p, int err, __u64 now)
 {
+	unsigned int most;
+
 	if (err != -ETIMEDOUT && err != -ETIME) {
 		p->slow_until = p->slow_ms = 0;
 		return;
 	}
+	most = err == -ETIME ? SLOW_HERE_MS : SLOW_LAST_MS;
 	p->slow_ms = p->slow_ms ? 2 * p->slow_ms : SLOW_FIRST_MS;
-	if (p->slow_ms > SLOW_LAST_MS)
-		p->slow_ms = SLOW_LAST_MS;
+	if (p->slow_ms > most)
+		p->slow_ms = most;
 	p->slow_until = now + p->slow_ms;
+}
+
+/* Look into @at. Return: 0 with @facts, which may be of no use for a while
+ * (facts->err -ETIMEDOUT); -ETIME: this machine is as slow everywhere, so the
+ * look says nothing of the pod; or another errno. */
+static int look_at_place(struct pod *p, const struct pod_how *how,
+			 const struct netns_sidecar *sidecar,
+			 const struct place *at, struct netns_facts *facts)
+{
+	int err = fault_look();
+
+	err = err ?: look(p, how, sidecar, at, facts);
+	if ((err ?: facts->err) != -ETIMEDOUT)
+		return err;
+	return netns_slow_here(how->proc) ? -ETIME : err;
+}
+
+/* A step of the look timed out, though the look did not: a few such looks say
+ * no more of a pod that was whole than looks that fail. */
+static bool is_passing(const struct pod *p, const struct netns_facts *facts)
+{
+	return facts->err == -ETIMEDOUT && p->facts.verified &&
+	       p->failures < FAILURES_MAX;
 }
 
 static unsigned int looked(bool worked, bool differs)
@@ -421,13 +447,11 @@ unsigned int pod_look(struct pods *pods, struct pod *p,
 	differs = p->cgroup_id != cgroup_id;
 	err = find_space(p, how, &at);
 	found = !err;
-	if (!err)
-		err = fault_starved() ? -ETIME : 0;
-	if (!err)
-		err = look(p, how, sidecar, &at, &facts)
-			      ?: text_set(&p->where, at.path);
+	err = err ?: look_at_place(p, how, sidecar, &at, &facts);
+	err = err ?: text_set(&p->where, at.path);
 	pod_pace(p, err ?: facts.err, how->now);
-	if (err) {
+	if (err || is_passing(p, &facts)) {
+		err = err ?: facts.err;
 		netns_facts_free(&facts);
 		log_debug("look into the namespace of pod %s/%s, path=%s: %s",
 			  p->ns, p->name, p->netns_path ?: "(by its processes)",

@@ -263,8 +263,13 @@ class Vm:
         cmdline = ("console=ttyS0 panic=-1 mitigations=off tsc=reliable "
                    "no_timer_check norandmaps "
                    f"smclab.name={self.name} {append}")
-        argv = [QEMU, "-accel", "tcg,thread=multi,tb-size=512" if not icount
-                else "tcg,thread=single", "-cpu", CPU,
+        # Of several processors one thread each would be faster. But then one may
+        # run the breakpoint of a hook that another is attaching (int3 of
+        # smp_text_poke_batch_finish()) when it is gone from memory already, and
+        # the kernel, which does not know it any more, panics.
+        threads = "single" if icount or cpus > 1 else "multi"
+        size = "" if icount else ",tb-size=512"
+        argv = [QEMU, "-accel", f"tcg,thread={threads}{size}", "-cpu", CPU,
                 "-machine", "pc", "-m", str(mem), "-smp", str(cpus),
                 "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-serial", "stdio",
