@@ -137,6 +137,8 @@ class Lab:
         for who, (said, kind, seconds) in self.neighbours(port).items():
             assert said == "fine" and seconds < LONG, (who, said, seconds)
             smc = who.startswith(f"v to {self.s.v4}")
+            if (kind == 256) != smc:
+                print(self.agent.why_tcp(), self.held())
             assert (kind == 256) == smc, (who, kind)
 
     def held(self):
@@ -301,15 +303,23 @@ def comes_and_goes(lab, seconds):
     lab.wait_nothing(20)
 
 
+def wait_answered(lab):
+    """v has left many answers of s unfinished, so that s gives it none for
+    some time (bpf/answers.bpf.h); the next test wants some."""
+    become(lambda: ends(lab.v, lab.s), ("smcd", "smcd"), 90)
+
+
 def test_nothing_leaks(lab):
     for _ in range(3):
         comes_and_goes(lab, 4)
+    wait_answered(lab)
 
 
 @pytest.mark.long
 def test_nothing_leaks_in_twenty_rounds(lab):
     for _ in range(20):
         comes_and_goes(lab, 12)
+    wait_answered(lab)
 
 
 # ---- what is counted wrongly ---------------------------------------------------
