@@ -154,6 +154,21 @@ def test_nothing_is_changed(agent):
     assert not os.path.exists(agent.run_dir)
 
 
+def test_fault_points_are_not_in_this_build(tmp_path):
+    """What has a test's build take this kernel for another means nothing here."""
+    a = Agent(tmp_path)
+    a.env["SMCMESH_MAPS_ONLY"] = "1"
+    a.set(*world(a="true"))
+    with native.bpffs(a.bpffs):
+        try:
+            a.start()
+            wait_for(a.pods, 10, "the pods")
+            assert a.get("/v1/status")["capability"] == 0
+            assert not os.path.exists(f"{a.bpffs}/smcmesh")
+        finally:
+            a.end()
+
+
 def endpoints_said(run_dir, services):
     """What `smcmesh endpoints` prints of an agent's answer: a line for each."""
     body = json.dumps({"endpoints": [], "services": services}).encode()

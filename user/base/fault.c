@@ -38,4 +38,9 @@ bool fault_starved(void)
 
 	return starved && passed++ < strtoul(starved, NULL, 10);
 }
+
+bool fault_maps_only(void)
+{
+	return getenv("SMCMESH_MAPS_ONLY");
+}
 #endif

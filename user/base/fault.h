@@ -6,7 +6,8 @@
  * as the kernel's out-of-memory killer would. SMCMESH_HURRY=n makes waits that
  * ask fault_ms() how long they are n times shorter. SMCMESH_STARVED=n has the
  * first n looks into namespaces end as if this machine had no processor for
- * them.
+ * them. SMCMESH_MAPS_ONLY has the agent take this kernel for one that can do
+ * SMC: it makes its maps and fills them, and attaches nothing.
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 void fault_point(const char *name);
 unsigned int fault_ms(unsigned int ms);
 bool fault_starved(void);
+bool fault_maps_only(void);
 #else
 static inline void fault_point(const char *name)
 {
@@ -28,6 +30,11 @@ static inline unsigned int fault_ms(unsigned int ms)
 }
 
 static inline bool fault_starved(void)
+{
+	return false;
+}
+
+static inline bool fault_maps_only(void)
 {
 	return false;
 }
