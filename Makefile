@@ -242,8 +242,8 @@ check-unit: $(UNIT_BIN) ## unit tests, under 30 s, no root
 check-bpf: all $(BPF_TEST) kernel root ## the BPF programs alone (as root)
 	$(Q)tests/run bpf
 
-check-net: all $(NET_PROG) ## this machine's own kernel (as root)
-	$(Q)tests/run net
+check-net: all faults $(NET_PROG) ## this machine's own kernel (as root)
+	$(Q)tests/run --short net
 
 check-vm: all faults next-abi kernel root ## one virtual machine: a node (as root)
 	$(Q)tests/run --short vm
@@ -251,9 +251,9 @@ check-vm: all faults next-abi kernel root ## one virtual machine: a node (as roo
 check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
 	$(Q)tests/run --short lab
 
-# of these tiers what `make check`, check-vm and check-lab leave out
-check-long: all faults next-abi kernel root ## what takes long, in virtual machines (as root)
-	$(Q)tests/run --long vm lab
+# of these tiers what `make check`, check-net, check-vm and check-lab leave out
+check-long: all faults next-abi kernel root ## what takes long, here and in VMs (as root)
+	$(Q)tests/run --long net vm lab
 
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
 	$(READY_K8S)

@@ -3,7 +3,6 @@
 so, is ready with capability 0, and changes nothing. Everything here is private:
 run directory, BPF file system, port.
 """
-import http.client
 import json
 import os
 import re
@@ -16,9 +15,9 @@ import tempfile
 
 import pytest
 
-from smclab import manifest, paths, rootfs, wait_for
+from smclab import manifest, native, rootfs, wait_for
+from smclab.native import SMCMESH, UnixConnection
 
-SMCMESH = os.path.join(paths.build(), "smcmesh")
 NOBODY = 65534
 RIGHTS = ("smcmesh cleanup: not all could be looked at: run it as root, or with the "
           "capabilities of the agent")
@@ -51,36 +50,12 @@ pytestmark = [
 ]
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("agent", timeout=20)
-        self.path = path
+class Agent(native.Agent):
+    """With a List in a file as its source."""
 
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(self.path)
-
-
-class Agent:
     def __init__(self, tmp, *args):
-        self.run_dir, self.bpffs = f"{tmp}/run", f"{tmp}/bpf"
-        self.list, self.log = f"{tmp}/pods.json", f"{tmp}/log"
-        self.args = ["--run", self.run_dir, "--bpffs", self.bpffs]
-        self.argv = [SMCMESH, "agent", "--source", f"file:{self.list}",
-                     "--node", "n1", "--listen", "127.0.0.1:0", *self.args,
-                     *args]
-        self.proc = None
-
-    def start(self):
-        with open(self.log, "a", encoding="utf-8") as log:
-            self.proc = subprocess.Popen(self.argv, stderr=log)
-        wait_for(lambda: "info: running," in self.said(), 30, "the agent")
-        return self
-
-    def said(self):
-        with open(self.log, encoding="utf-8") as f:
-            return f.read()
+        self.list = f"{tmp}/pods.json"
+        super().__init__(tmp, f"file:{self.list}", *args)
 
     def set(self, *objects):
         self.write(manifest.text(*objects))
@@ -89,23 +64,6 @@ class Agent:
         with open(self.list + ".new", "w", encoding="utf-8") as f:
             f.write(text)
         os.rename(self.list + ".new", self.list)
-
-    def request(self, path, method="GET", unix=True):
-        """(status, body)"""
-        c = UnixConnection(f"{self.run_dir}/agent.sock")
-        if not unix:
-            host, port = self.get("/v1/status")["listen"].rsplit(":", 1)
-            c = http.client.HTTPConnection(host, int(port), timeout=20)
-        c.request(method, path)
-        r = c.getresponse()
-        body = r.read().decode()
-        c.close()
-        return r.status, body
-
-    def get(self, path):
-        status, body = self.request(path)
-        assert status == 200, body
-        return json.loads(body)
 
     def pods(self):
         return {p["name"]: p for p in self.get("/v1/pods")["pods"]}
@@ -119,10 +77,6 @@ class Agent:
     def cli(self, *args):
         return smcmesh(*args, "--run", self.run_dir)
 
-    def stop(self, sig=signal.SIGTERM):
-        self.proc.send_signal(sig)
-        return self.proc.wait(20)
-
 
 def world(**enabled):
     return [manifest.mesh()] + [
@@ -134,16 +88,12 @@ def world(**enabled):
 @pytest.fixture
 def agent(tmp_path):
     a = Agent(tmp_path)
-    os.mkdir(a.bpffs)
-    subprocess.run(["mount", "-t", "bpf", "bpf", a.bpffs], check=True)
     a.set(*world(a="true", b=None))
-    try:
-        yield a.start()
-    finally:
-        if a.proc.poll() is None:
-            a.proc.kill()
-            a.proc.wait()
-        subprocess.run(["umount", a.bpffs], check=True)
+    with native.bpffs(a.bpffs):
+        try:
+            yield a.start()
+        finally:
+            a.end()
 
 
 def test_ready_with_capability_0(agent):
@@ -211,6 +161,21 @@ def test_nothing_is_changed(agent):
     assert r.returncode == 0, r.stderr
     assert "Nothing of smcmesh is left" in r.stdout
     assert not os.path.exists(agent.run_dir)
+
+
+def test_fault_points_are_not_in_this_build(tmp_path):
+    """What has a test's build take this kernel for another means nothing here."""
+    a = Agent(tmp_path)
+    a.env["SMCMESH_MAPS_ONLY"] = "1"
+    a.set(*world(a="true"))
+    with native.bpffs(a.bpffs):
+        try:
+            a.start()
+            wait_for(a.pods, 10, "the pods")
+            assert a.get("/v1/status")["capability"] == 0
+            assert not os.path.exists(f"{a.bpffs}/smcmesh")
+        finally:
+            a.end()
 
 
 def endpoints_said(run_dir, services):

@@ -43,4 +43,9 @@ int fault_look(void)
 		return -ETIME;
 	return slow && passed <= strtoul(slow, NULL, 10) ? -ETIMEDOUT : 0;
 }
+
+bool fault_maps_only(void)
+{
+	return getenv("SMCMESH_MAPS_ONLY");
+}
 #endif

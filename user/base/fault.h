@@ -7,15 +7,20 @@
  * ask fault_ms() how long they are n times shorter. SMCMESH_STARVED=n has the
  * first n looks into namespaces end as if this machine had no processor for
  * them, and SMCMESH_SLOW=n as if they had taken too long; the control of such a
- * look (netns_slow_here()) counts as one.
+ * look (netns_slow_here()) counts as one. SMCMESH_MAPS_ONLY has the agent take
+ * this kernel for one that can do SMC: it makes its maps and fills them, and
+ * attaches nothing.
  */
 #pragma once
+
+#include <stdbool.h>
 
 #ifdef SMCMESH_FAULTS
 void fault_point(const char *name);
 unsigned int fault_ms(unsigned int ms);
 /* What a look ends with: 0, -ETIME, -ETIMEDOUT. */
 int fault_look(void);
+bool fault_maps_only(void);
 #else
 static inline void fault_point(const char *name)
 {
@@ -30,5 +35,10 @@ static inline unsigned int fault_ms(unsigned int ms)
 static inline int fault_look(void)
 {
 	return 0;
+}
+
+static inline bool fault_maps_only(void)
+{
+	return false;
 }
 #endif

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "datapath/converter.h"
@@ -90,7 +91,7 @@ const struct features *datapath_features(const struct datapath *dp)
 
 bool datapath_has_selector(const struct datapath *dp)
 {
-	return dp->selector;
+	return dp->selector || fault_maps_only();
 }
 
 const char *datapath_converter(const struct datapath *dp)

@@ -235,8 +235,9 @@ static void detach_armed(struct datapath *dp, unsigned int kept)
 
 bool datapath_has_converter(const struct datapath *dp)
 {
-	return dp->converter && dp->selector && !dp->arm_failed &&
-	       dp->converter->is_ready(dp);
+	return fault_maps_only() ||
+	       (dp->converter && dp->selector && !dp->arm_failed &&
+		dp->converter->is_ready(dp));
 }
 
 /* May it be tried? It may have failed before. */

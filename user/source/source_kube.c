@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "loop/handles.h"
 #include "source/held.h"
@@ -371,7 +372,8 @@ static void on_trouble(void *arg)
 	if (of->watch && !kube_watch_problem(of->watch))
 		server_back(s, kind_of(of));
 	if (!s->base.closed && !uv_is_active((uv_handle_t *)&s->problem))
-		uv_timer_start(&s->problem, problem_event, PROBLEM_MS, 0);
+		uv_timer_start(&s->problem, problem_event, fault_ms(PROBLEM_MS),
+			       0);
 	if (!s->complete)
 		flush_soon(s); /* perhaps it is asm_dispensable() */
 }

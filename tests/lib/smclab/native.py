@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent on this machine's own kernel, everything of it private: run
+directory, BPF file system, port."""
+import contextlib
+import glob
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+
+from . import paths
+from .machine import wait_for
+
+SMCMESH = os.path.join(paths.build(), "smcmesh")
+FAULTS = os.path.join(paths.build(), "faults/smcmesh")
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("agent", timeout=20)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
+
+
+@contextlib.contextmanager
+def bpffs(path):
+    """A BPF file system of its own, mounted there."""
+    os.mkdir(path)
+    subprocess.run(["mount", "-t", "bpf", "bpf", path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+class Agent:
+    """`smcmesh agent --source SOURCE`, with its files below @tmp; env: more of its
+    environment."""
+
+    def __init__(self, tmp, source, *args, binary=SMCMESH, env=None):
+        self.run_dir, self.bpffs = f"{tmp}/run", f"{tmp}/bpf"
+        self.log = f"{tmp}/log"
+        self.args = ["--run", self.run_dir, "--bpffs", self.bpffs]
+        self.argv = [binary, "agent", "--source", source, "--node", "n1",
+                     "--listen", "127.0.0.1:0", *self.args, *args]
+        self.env = {**os.environ, **(env or {})}
+        self.proc = None
+
+    def start(self):
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.proc = subprocess.Popen(self.argv, stderr=log, env=self.env)
+        wait_for(lambda: "info: running," in self.said(), 30, "the agent")
+        return self
+
+    def said(self):
+        with open(self.log, encoding="utf-8") as f:
+            return f.read()
+
+    def request(self, path, method="GET", unix=True):
+        """(status, body)"""
+        c = UnixConnection(f"{self.run_dir}/agent.sock")
+        if not unix:
+            host, port = self.get("/v1/status")["listen"].rsplit(":", 1)
+            c = http.client.HTTPConnection(host, int(port), timeout=20)
+        c.request(method, path)
+        r = c.getresponse()
+        body = r.read().decode()
+        c.close()
+        return r.status, body
+
+    def get(self, path):
+        status, body = self.request(path)
+        assert status == 200, body
+        return json.loads(body)
+
+    def stop(self, sig=signal.SIGTERM):
+        self.proc.send_signal(sig)
+        return self.proc.wait(20)
+
+    def end(self):
+        """Whatever it does."""
+        if self.proc and self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.wait()
+
+
+def cpu_seconds(pid):
+    """What a process, and those of its children that have ended, had."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        field = f.read().rsplit(")", 1)[1].split()
+    return sum(map(int, field[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def waited_seconds(pid):
+    """For how long its threads were ready to run and had no processor."""
+    waited = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as f:
+            waited += int(f.read().split()[1])
+    return waited / 1e9

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node of a cluster of 500 nodes and 15,000 endpoints, and an API server that
+has every trouble there is, one after the other (smclab.badday).
+
+The agent is the one with fault points: it takes this kernel for one that can do
+SMC, fills its real BPF maps and attaches nothing. In `make check` all its times,
+and the server's, are 20 times shorter.
+"""
+import contextlib
+import glob
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from smclab import badday, native, paths, pins
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+NODES, EACH = 500, 30
+HURRY = 20
+MCPU = 20    # thousandths of a processor
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory):
+    """The day that goes on; one that ended badly is followed by another."""
+    open_days = []
+
+    def day():
+        if not open_days:
+            folder = tmp_path_factory.mktemp("day")
+            open_days.append(badday.Day(folder, NODES, EACH, HURRY).__enter__())
+        return open_days[0]
+
+    day.over = lambda: open_days and open_days.pop().__exit__()
+    yield day
+    day.over()
+
+
+@pytest.mark.parametrize("trouble", badday.TROUBLES, ids=lambda f: f.__name__)
+def test_trouble(days, trouble):
+    day = days()
+    try:
+        print(day.goes_through(trouble))
+    except BaseException:
+        days.over()
+        raise
+
+
+def test_nothing_is_attached(days):
+    """The maps are the kernel's and filled, but nobody's traffic meets them."""
+    day = days()
+    assert day.far <= day.map.keys()
+    assert not os.listdir(f"{day.agent.bpffs}/smcmesh/v{pins.ABI}/links")
+    held = []
+    for path in glob.glob(f"/proc/{day.pid}/fdinfo/*"):
+        # a descriptor may be closed just now
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as f:
+            held += re.findall(r"^(map_id|prog_id|link_id):", f.read(), re.M)
+    assert "map_id" in held and set(held) == {"map_id"}, held
+
+
+def test_doctor_is_not_deceived():
+    """The fault point is the agent's: of this kernel the truth is told."""
+    env = {**os.environ, "SMCMESH_MAPS_ONLY": "1"}
+    told = [subprocess.run([binary, "doctor", "-o", "json"], env=env, timeout=60,
+                           stdout=subprocess.PIPE, check=False).stdout
+            for binary in (native.SMCMESH, native.FAULTS)]
+    sane, deceived = [json.loads(text)["capable"] for text in told]
+    assert sane == deceived
+
+
+def test_resource_that_is_taken_away(days):
+    """No SmcNodes are no endpoints, and no trouble; when they are back all is as
+    before."""
+    day = days()
+    day.well()
+    try:
+        all_of_them = day.map.keys()
+        day.keeper.end()
+        day.api.order("refuse", status=404, kinds=badday.NODES)
+        day.tell("end", badday.NODES)
+        day.takes(lambda: not day.map.keys(), badday.BACK_OFF_S, "no endpoints")
+        assert not day.problem()
+        day.api.order("serve")
+        day.takes(lambda: day.map.keys() == all_of_them, badday.BACK_OFF_S,
+                  "all endpoints")
+    finally:
+        days.over()
+
+
+@pytest.mark.long
+def test_unscaled(days, tmp_path):
+    """All of it in real time. What it cost is what the agent had of a processor,
+    start and quiet times included; the figures are in build/log/bad-days.txt."""
+    days.over()
+    began = time.monotonic()
+    with badday.Day(tmp_path, NODES, EACH, hurry=1) as day, \
+            open(paths.log_file("bad-days.txt"), "w", encoding="utf-8") as log:
+        for trouble in badday.TROUBLES:
+            print(day.goes_through(trouble), file=log, flush=True)
+        mcpu = day.cpu() * 1000 / (time.monotonic() - began)
+        print(f"all: {mcpu:.1f} mCPU, looked {day.keeper.looks} times for lost "
+              "endpoints", file=log)
+        assert mcpu < MCPU, mcpu
+        assert day.keeper.looks > 1000
