@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* telemetry/quarantine: what is held against a peer, in words and as JSON. */
+/* telemetry/quarantine_text: what is held against a peer, in words and as JSON.
+ */
 #include "unit.h"
 
 #include "base/cleanup.h"
-#include "telemetry/quarantine.h"
+#include "telemetry/quarantine_text.h"
 
 #define SECOND 1000000000ULL
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 #include "base/log.h"
-#include "telemetry/quarantine.h"
+#include "telemetry/quarantine_text.h"
 
 struct listing {
 	const struct agent *agent;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "telemetry/quarantine.h"
+#include "telemetry/quarantine_text.h"
 
 #include <stdio.h>
 #include <string.h>
