@@ -14,6 +14,11 @@ static struct server {
 	struct http *http;
 	struct http_feed *feed;
 	char dir[32], path[64];
+	struct {
+		size_t pieces, size; /* of each answer */
+		size_t fail_at;	     /* SIZE_MAX: never */
+		size_t made, freed;  /* in all */
+	} stream;
 } s;
 
 static void get_text(struct MHD_Connection *request, struct http_reply *reply,
@@ -31,16 +36,47 @@ static void get_feed(struct MHD_Connection *request, struct http_reply *reply,
 	reply->feed = s.feed;
 }
 
+static int next_piece(struct buf *out, void *arg)
+{
+	size_t *next = arg;
+
+	assert_int_equal(out->len, 0);
+	if (*next == s.stream.fail_at)
+		return -EIO;
+	s.stream.made++;
+	for (size_t i = 0; i < s.stream.size; i++)
+		buf_add(out, &"abcdefghijklmnopqrstuvwxyz"[*next % 26], 1);
+	return ++*next < s.stream.pieces;
+}
+
+static void end_stream(void *arg)
+{
+	s.stream.freed++;
+	free(arg);
+}
+
+static void get_stream(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg)
+{
+	reply->stream = (struct http_stream){next_piece, end_stream,
+					     calloc(1, sizeof(size_t))};
+}
+
 static const struct http_route routes[] = {
 	{.path = "/text", .run = get_text},
 	{.path = "/do", .run = get_text, .post = true},
 	{.path = "/feed", .run = get_feed},
+	{.path = "/stream", .run = get_stream},
 	{}};
 
 static int up(void **state)
 {
 	int fd;
 
+	memset(&s, 0, sizeof(s));
+	s.stream.pieces = 2000;
+	s.stream.size = 4000;
+	s.stream.fail_at = SIZE_MAX;
 	strcpy(s.dir, "/tmp/test_http.XXXXXX");
 	assert_non_null(mkdtemp(s.dir));
 	snprintf(s.path, sizeof(s.path), "%s/sock", s.dir);
@@ -197,6 +233,126 @@ static void test_too_many_readers(void **state)
 		close(fd[i]);
 }
 
+/* ---- streams ------------------------------------------------------------- */
+
+/* The body without the marks between its chunks. Return: its length; @whole:
+ * the mark of the end was there. */
+static size_t unchunk(char *text, size_t len, bool *whole)
+{
+	char *from = strstr(text, "\r\n\r\n"), *to = text, *mark;
+	size_t n = 1;
+
+	*whole = false;
+	for (from = from ? from + 4 : text + len; from < text + len && n;) {
+		n = strtoul(from, &mark, 16);
+		from = mark + 2;
+		if (from + n > text + len)
+			n = text + len - from;
+		*whole = !n;
+		memmove(to, from, n);
+		to += n;
+		from += n + 2;
+	}
+	return to - text;
+}
+
+/* All that @fd has to say, up to its end or the last chunk. @most_a_turn: how
+ * many pieces were made in one turn of the loop. */
+static char *read_stream(int fd, size_t *len, bool *whole, size_t *most_a_turn)
+{
+	const size_t room = 16 << 20;
+	char *text = calloc(1, room);
+	size_t n = 0, before;
+	ssize_t got = -1;
+
+	*most_a_turn = 0;
+	for (int turn = 0; turn < 100000 && got; turn++) {
+		before = s.stream.made;
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+		if (s.stream.made - before > *most_a_turn)
+			*most_a_turn = s.stream.made - before;
+		while ((got = read(fd, text + n, room - 1 - n)) > 0)
+			n += got;
+		if (n > 5 && !memcmp(text + n - 5, "0\r\n\r\n", 5))
+			break;
+	}
+	*len = unchunk(text, n, whole);
+	return text;
+}
+
+/* What a large answer takes is one piece, and what it holds up one turn. */
+static void test_stream_is_made_as_it_is_read(void **state)
+{
+	int fd = client(GET("/stream"));
+	size_t len, most;
+	char *text;
+	bool whole;
+
+	/* nobody reads: it is not made either, beyond the socket's buffers */
+	for (int turn = 0; turn < 1000; turn++)
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+	assert_in_range(s.stream.made, 1, s.stream.pieces / 4);
+	assert_int_not_equal(uv_backend_timeout(&s.loop), 0); /* nor asked */
+	text = read_stream(fd, &len, &whole, &most);
+	assert_true(whole);
+	assert_int_equal(len, s.stream.pieces * s.stream.size);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] != 'a' + (char)(i / s.stream.size % 26))
+			fail_msg("byte %zu is %c", i, text[i]);
+	/* a turn is a few runs: for the socket, for the timer, the next one */
+	assert_in_range(most, 1, 3);
+	assert_int_equal(s.stream.freed, 1);
+	free(text);
+	/* the connection goes on */
+	assert_true(write(fd, GET("/text"), strlen(GET("/text"))) > 0);
+	expect(fd, "hello nobody");
+	close(fd);
+}
+
+/* Others are answered meanwhile, and one that fails is not taken for whole. */
+static void test_stream_that_fails(void **state)
+{
+	int fd, other;
+	size_t len, most;
+	bool whole;
+
+	s.stream.fail_at = 1000;
+	fd = client(GET("/stream"));
+	expect(fd, "200 OK");
+	other = client(GET("/text"));
+	expect(other, "hello nobody");
+	close(other);
+	free(read_stream(fd, &len, &whole, &most));
+	assert_false(whole);
+	assert_true(len < 1000 * s.stream.size);
+	assert_int_equal(s.stream.freed, 1);
+	close(fd);
+}
+
+static void test_too_many_streams(void **state)
+{
+	int fd[5];
+
+	for (int i = 0; i < 4; i++) {
+		fd[i] = client(GET("/stream"));
+		expect(fd[i], "200 OK");
+	}
+	fd[4] = client(GET("/stream"));
+	expect(fd[4], "503 Service Unavailable");
+	assert_int_equal(s.stream.freed, 1);
+	close(fd[4]);
+	/* who goes away makes room */
+	close(fd[0]);
+	for (int turn = 0; turn < 10000 && s.stream.freed < 2; turn++)
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+	assert_int_equal(s.stream.freed, 2);
+	fd[0] = client(GET("/stream"));
+	expect(fd[0], "200 OK");
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+	/* the others end with the server: ASan sees whether all are freed */
+}
+
 /* Readers are suspended connections, over which libmicrohttpd would abort. */
 static void test_stop_ends_the_streams(void **state)
 {
@@ -247,6 +403,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_slow_reader_misses_and_nobody_waits, up, down),
 		cmocka_unit_test_setup_teardown(test_too_many_readers, up,
+						down),
+		cmocka_unit_test_setup_teardown(
+			test_stream_is_made_as_it_is_read, up, down),
+		cmocka_unit_test_setup_teardown(test_stream_that_fails, up,
+						down),
+		cmocka_unit_test_setup_teardown(test_too_many_streams, up,
 						down),
 		cmocka_unit_test(test_stop_ends_the_streams),
 		cmocka_unit_test(test_addresses),
