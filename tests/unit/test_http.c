@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The HTTP server on its loop, with clients in the same thread: they write and
  * read without blocking while the loop turns. */
-#include "unit.h"
+#include "http_talk.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include "serve/http.h"
 
 static struct server {
@@ -101,14 +98,7 @@ static int down(void **state)
 
 static int client(const char *request)
 {
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	strcpy(un.sun_path, s.path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	assert_int_equal(write(fd, request, strlen(request)),
-			 (ssize_t)strlen(request));
-	return fd;
+	return http_talk(s.path, request);
 }
 
 /* Turn the loop until @fd has sent @part, or its end if @part is NULL. */
@@ -143,8 +133,6 @@ static void turn_until_readers(unsigned int n)
 	}
 	fail_msg("%u readers, not %u", http_feed_readers(s.feed), n);
 }
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 
 static void test_answers(void **state)
 {
@@ -235,56 +223,20 @@ static void test_too_many_readers(void **state)
 
 /* ---- streams ------------------------------------------------------------- */
 
-/* The body without the marks between its chunks. Return: its length; @whole:
- * the mark of the end was there. */
-static size_t unchunk(char *text, size_t len, bool *whole)
+static size_t made_before, most_a_turn;
+
+static void turned(void)
 {
-	char *from = strstr(text, "\r\n\r\n"), *to = text, *mark;
-	size_t n = 1;
-
-	*whole = false;
-	for (from = from ? from + 4 : text + len; from < text + len && n;) {
-		n = strtoul(from, &mark, 16);
-		from = mark + 2;
-		if (from + n > text + len)
-			n = text + len - from;
-		*whole = !n;
-		memmove(to, from, n);
-		to += n;
-		from += n + 2;
-	}
-	return to - text;
-}
-
-/* All that @fd has to say, up to its end or the last chunk. @most_a_turn: how
- * many pieces were made in one turn of the loop. */
-static char *read_stream(int fd, size_t *len, bool *whole, size_t *most_a_turn)
-{
-	const size_t room = 16 << 20;
-	char *text = calloc(1, room);
-	size_t n = 0, before;
-	ssize_t got = -1;
-
-	*most_a_turn = 0;
-	for (int turn = 0; turn < 100000 && got; turn++) {
-		before = s.stream.made;
-		uv_run(&s.loop, UV_RUN_NOWAIT);
-		if (s.stream.made - before > *most_a_turn)
-			*most_a_turn = s.stream.made - before;
-		while ((got = read(fd, text + n, room - 1 - n)) > 0)
-			n += got;
-		if (n > 5 && !memcmp(text + n - 5, "0\r\n\r\n", 5))
-			break;
-	}
-	*len = unchunk(text, n, whole);
-	return text;
+	if (s.stream.made - made_before > most_a_turn)
+		most_a_turn = s.stream.made - made_before;
+	made_before = s.stream.made;
 }
 
 /* What a large answer takes is one piece, and what it holds up one turn. */
 static void test_stream_is_made_as_it_is_read(void **state)
 {
 	int fd = client(GET("/stream"));
-	size_t len, most;
+	size_t len;
 	char *text;
 	bool whole;
 
@@ -293,14 +245,16 @@ static void test_stream_is_made_as_it_is_read(void **state)
 		uv_run(&s.loop, UV_RUN_NOWAIT);
 	assert_in_range(s.stream.made, 1, s.stream.pieces / 4);
 	assert_int_not_equal(uv_backend_timeout(&s.loop), 0); /* nor asked */
-	text = read_stream(fd, &len, &whole, &most);
+	made_before = s.stream.made;
+	most_a_turn = 0;
+	text = http_read(&s.loop, fd, turned, &len, &whole);
 	assert_true(whole);
 	assert_int_equal(len, s.stream.pieces * s.stream.size);
 	for (size_t i = 0; i < len; i++)
 		if (text[i] != 'a' + (char)(i / s.stream.size % 26))
 			fail_msg("byte %zu is %c", i, text[i]);
 	/* a turn is a few runs: for the socket, for the timer, the next one */
-	assert_in_range(most, 1, 3);
+	assert_in_range(most_a_turn, 1, 3);
 	assert_int_equal(s.stream.freed, 1);
 	free(text);
 	/* the connection goes on */
@@ -309,11 +263,38 @@ static void test_stream_is_made_as_it_is_read(void **state)
 	close(fd);
 }
 
+/* HTTP/1.0 knows no chunks: the end is that of the connection. */
+static void test_stream_for_old_clients(void **state)
+{
+	int fd;
+	size_t len;
+	bool whole;
+	char *text;
+
+	s.stream.pieces = 3;
+	s.stream.size = 2;
+	fd = client("GET /stream HTTP/1.0\r\nHost: x\r\n\r\n");
+	text = calloc(1, 65536);
+	for (len = 0; !strstr(text, "aabbcc");) {
+		ssize_t n;
+
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+		n = read(fd, text + len, 65535 - len);
+		assert_true(n);
+		len += n > 0 ? n : 0;
+	}
+	assert_says(text, "\r\n\r\naabbcc");
+	free(text);
+	free(http_read(&s.loop, fd, NULL, &len, &whole));
+	assert_int_equal(s.stream.freed, 1);
+	close(fd);
+}
+
 /* Others are answered meanwhile, and one that fails is not taken for whole. */
 static void test_stream_that_fails(void **state)
 {
 	int fd, other;
-	size_t len, most;
+	size_t len;
 	bool whole;
 
 	s.stream.fail_at = 1000;
@@ -322,7 +303,7 @@ static void test_stream_that_fails(void **state)
 	other = client(GET("/text"));
 	expect(other, "hello nobody");
 	close(other);
-	free(read_stream(fd, &len, &whole, &most));
+	free(http_read(&s.loop, fd, NULL, &len, &whole));
 	assert_false(whole);
 	assert_true(len < 1000 * s.stream.size);
 	assert_int_equal(s.stream.freed, 1);
@@ -406,6 +387,8 @@ int main(void)
 						down),
 		cmocka_unit_test_setup_teardown(
 			test_stream_is_made_as_it_is_read, up, down),
+		cmocka_unit_test_setup_teardown(test_stream_for_old_clients, up,
+						down),
 		cmocka_unit_test_setup_teardown(test_stream_that_fails, up,
 						down),
 		cmocka_unit_test_setup_teardown(test_too_many_streams, up,
