@@ -407,7 +407,10 @@ def test_other_requests(agent):
     assert agent.request("/metrics", "DELETE", unix=False)[0] == 405
     assert agent.request("/v1/status", unix=False)[0] == 404
     assert agent.request("/metrics")[0] == 404
-    assert agent.get("/v1/flows?limit=3") == {"flows": []}
+    assert agent.get("/v1/flows?limit=3") == {"total": 0, "shown": 0,
+                                              "flows": []}
+    status, body = agent.request("/v1/flows?limit=3x")
+    assert status == 400 and "limit=3x: expected a number" in body
 
 
 @pytest.mark.parametrize("rc,option,value,says", [
