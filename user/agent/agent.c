@@ -66,6 +66,7 @@ static void source_changed(void *arg)
 {
 	struct agent *a = arg;
 
+	a->memory.due = true;
 	reconcile_unplan(a);
 	say_notes(a);
 	turn_due(&a->turn);
@@ -131,6 +132,7 @@ static void resync_event(uv_timer_t *timer)
 			repairs);
 	a->counts.repairs += repairs;
 	datapath_listen(a->dp); /* an event may have been lost */
+	memory_give_back(&a->memory, uv_hrtime());
 	http_feed_sweep(a->flows);
 	api_follow(a, http_feed_readers(a->flows));
 	a->unswept = true;

@@ -5,6 +5,7 @@
 #include <uv.h>
 #include "pods/hook_times.h"
 #include "pods/path_probes.h"
+#include "base/memory.h"
 #include "loop/turn.h"
 #include "pods/options.h"
 #include "pods/pods.h"
@@ -52,6 +53,7 @@ struct agent {
 	uv_poll_t events;
 	bool events_open; /* the datapath has a ring buffer */
 	bool stopping;
+	struct memory_kept memory; /* due: the world has changed */
 
 	struct source *source;
 	struct cluster *cluster; /* NULL: a file is the source */
