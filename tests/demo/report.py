@@ -26,11 +26,11 @@ only that it works; its gain needs an RDMA NIC.""")
 
 
 def flows(nodes):
-    """What became of each connection, and why, from `smcmesh flows`."""
+    """What became of each connection, and why, from `smcmesh flows --all`."""
     head("What became of the connections: smcmesh flows (summed up)")
     seen = Counter()
     for agent in nodes:
-        for f in agent.cli("flows", "-o", "json").json()["flows"]:
+        for f in agent.cli("flows", "--all", "-o", "json").json()["flows"]:
             if f["role"] == "client":
                 seen[f["pod"], f"{f['remote_address']}:{f['remote_port']}",
                      f["outcome"], f["sentence"]] += 1

@@ -117,7 +117,7 @@ def test_a_stranger_behind_the_service(cluster, mesh, traffic, load):
         traffic.become("tcp", within=30)
         for server in servers:
             assert traffic.all_are_smcr(server)
-        flows = mesh.ask("n1", "flows")["flows"]
+        flows = mesh.flows("n1")
         newest = max((f for f in flows if f["remote_address"] == traffic.ip
                       and f["role"] == "client"), key=lambda f: f["opened"])
         assert newest["reason"] == "mixed-service", newest
@@ -229,7 +229,7 @@ def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
             mesh.wait_way(traffic.client, traffic.ip)
             got = traffic.connect(count=200)
             assert got["errors"] == 0, got
-            rows = [f for f in mesh.ask("n1", "flows")["flows"]
+            rows = [f for f in mesh.flows("n1")
                     if f["pod"] == traffic.client_name]
             tcp = [f for f in rows if f["outcome"] in ("tcp", "fallback")]
             print(got["smc"], Counter(f["reason"] for f in tcp))
@@ -298,7 +298,7 @@ def test_reopen(cluster, mesh, traffic):
         traffic.become("smc", within=30)
         (mode, port), = sockets(cluster, pod)
         assert mode in ("plain", "tcp"), mode
-        wait_for(lambda: [f for f in mesh.ask("n1", "flows")["flows"]
+        wait_for(lambda: [f for f in mesh.flows("n1")
                           if f["pod"] == "keeper" and f.get("late")], 30,
                  "the flow to be shown late", 0.5)
         mesh.cli("n1", "reopen", "default/keeper")

@@ -59,7 +59,8 @@ def test_every_connection_is_smcr(cluster, mesh, fortio):
     assert "Code 200 : " in out + err
     assert "(100.0 %)" in (out + err).split("Code 200 : ")[1], out + err
     for pod in (client, server):
-        told = mesh.cli(pod["spec"]["nodeName"], "flows", "-o", "json")
+        told = mesh.cli(pod["spec"]["nodeName"], "flows", "--all", "-o",
+                        "json")
         flows = [f for f in told.json()["flows"]
                  if f["pod"] == pod["metadata"]["name"]
                  and HTTP in (f["local_port"], f["remote_port"])]

@@ -257,7 +257,7 @@ def first_traffic(lab, n, by_service):
         lab.wait_state(f, g, "proven", 60)
         told = hammer(f, to, 60, count=BURST, threads=BURST)
         rows = [x for node, pod in (("n1", f), ("n2", g))
-                for x in lab.agents[node].get("/v1/flows")["flows"]
+                for x in lab.agents[node].flows()
                 if x["pod"] == pod.name]
         broken = "bad" in lab.state(f, g)
     if by_service:
@@ -329,7 +329,7 @@ def hanging(lab):
     """Handshakes of c as a server that are not finished."""
     return sum(f["pod"] == "c" and f["role"] == "server"
                and f["outcome"] == "pending"
-               for f in lab.agents["n2"].get("/v1/flows")["flows"])
+               for f in lab.agents["n2"].flows())
 
 
 def test_a_client_that_goes_silent(lab):
@@ -387,7 +387,7 @@ def test_dead_between_probes(lab):
         for proc in finders:
             proc.kill(9)
     # none was offered SMC, though nobody knew yet that the path is dead
-    rows = sorted((f for f in lab.agents["n1"].get("/v1/flows")["flows"]
+    rows = sorted((f for f in lab.agents["n1"].flows()
                    if f["pod"] == "a" and f["role"] == "client"),
                   key=lambda f: f["opened"])[-10:]
     assert {f["reason"] for f in rows} <= {"path-unproven", "path-bad"}, rows

@@ -195,7 +195,7 @@ def test_ipv6_between_nodes_is_not_offered(lab):
 
 def newest(lab, pod, role):
     """The agent's records of the pod's last flows."""
-    rows = [f for f in lab.agents[pod.node].get("/v1/flows")["flows"]
+    rows = [f for f in lab.agents[pod.node].flows()
             if f["pod"] == pod.name and f["role"] == role]
     return sorted(rows, key=lambda f: f["opened"])
 

@@ -415,6 +415,27 @@ def test_quarantine_of_nobody(agent):
         assert status == 400 and "expected ADDRESS:PORT" in body, (bad, body)
 
 
+def test_what_a_large_world_took_is_given_back(agent):
+    """A list of the cluster is freed in small pieces, all over the heap, which
+    malloc() keeps. With the next resync they go back."""
+    mib = 1 << 10
+
+    def resident():
+        with open(f"/proc/{agent.proc.pid}/status", encoding="utf-8") as f:
+            return int(re.search(r"^VmRSS:\s+(\d+) kB$", f.read(), re.M)[1])
+
+    small = world(a="true")
+    wait_for(agent.pods, 10, "the pods")
+    before = resident()
+    agent.set(*small, *(
+        manifest.node(f"m{n}", [
+            manifest.endpoint(f"10.{n}.{i >> 8}.{i & 255}", f"p{i}")
+            for i in range(400)]) for n in range(100)))
+    wait_for(lambda: resident() > before + 16 * mib, 30, "a large world")
+    agent.set(*small)
+    wait_for(lambda: resident() < before + 4 * mib, 100, "a small process")
+
+
 def test_other_requests(agent):
     status, body = agent.request("/v2/status")
     assert status == 404 and "/v1/status" in body
@@ -422,7 +443,10 @@ def test_other_requests(agent):
     assert agent.request("/metrics", "DELETE", unix=False)[0] == 405
     assert agent.request("/v1/status", unix=False)[0] == 404
     assert agent.request("/metrics")[0] == 404
-    assert agent.get("/v1/flows?limit=3") == {"flows": []}
+    assert agent.get("/v1/flows?limit=3") == {"total": 0, "shown": 0,
+                                              "flows": []}
+    status, body = agent.request("/v1/flows?limit=3x")
+    assert status == 400 and "limit=3x: expected a number" in body
 
 
 @pytest.mark.parametrize("rc,option,value,says", [

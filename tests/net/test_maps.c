@@ -247,6 +247,34 @@ static void test_150000(void **state)
 	remove_all();
 }
 
+struct walked {
+	unsigned char times[20000]; /* by value, which is the row's number */
+	int rows, most;
+};
+
+static int see_row(const void *key, const void *value, void *arg)
+{
+	struct walked *w = arg;
+	__u32 i;
+
+	memcpy(&i, value, sizeof(i));
+	w->times[i]++;
+	return ++w->rows == w->most ? -ECANCELED : 0;
+}
+
+/* Each once; and no further than it is to go. */
+static void assert_walked(int fd, const struct rows *shape, int n)
+{
+	struct walked w = {.most = n + 1}, part = {.most = n / 2};
+
+	assert_int_equal(map_walk(fd, shape, see_row, &w), 0);
+	assert_int_equal(w.rows, n);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(w.times[i], 1);
+	assert_int_equal(map_walk(fd, shape, see_row, &part), -ECANCELED);
+	assert_int_equal(part.rows, n / 2);
+}
+
 /* A map type without batches, and one with crowded buckets. */
 static void test_read_map(void **state)
 {
@@ -287,6 +315,7 @@ static void test_read_map(void **state)
 			assert_memory_equal((char *)rows_key(&r, i) +
 						    r.key_size - 4,
 					    rows_value(&r, i), 4);
+		assert_walked(fd, &r, kinds[k].n);
 		if (array)
 			continue;
 		assert_int_equal(map_delete(fd, &r, &err), kinds[k].n);

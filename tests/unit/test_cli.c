@@ -3,11 +3,9 @@
  * The command line's tables: each option is usable and documented, and the man
  * page says what the tables say, no less and no more.
  */
-#include "unit.h"
+#include "typed.h"
 
 #include <ctype.h>
-#include <fcntl.h>
-#include <unistd.h>
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "cli/command.h"
@@ -203,51 +201,6 @@ static void test_tables_are_sound(void **state)
 
 /* ---- parsing, as a user types it ---------------------------------------- */
 
-struct said {
-	int status;
-	char out[8192], err[8192];
-};
-
-static int redirect(int fd, int *saved)
-{
-	char name[] = "/tmp/test_cli.XXXXXX";
-	int tmp = mkstemp(name);
-
-	assert_true(tmp >= 0);
-	unlink(name);
-	*saved = dup(fd);
-	dup2(tmp, fd);
-	return tmp;
-}
-
-static void restore(int fd, int saved, int tmp, char *text, size_t room)
-{
-	ssize_t n = pread(tmp, text, room - 1, 0);
-
-	text[n > 0 ? n : 0] = '\0';
-	dup2(saved, fd);
-	close(saved);
-	close(tmp);
-}
-
-static struct said type(char **argv)
-{
-	struct said s;
-	int argc = 0, out, err, saved_out, saved_err;
-
-	while (argv[argc])
-		argc++;
-	fflush(NULL);
-	out = redirect(1, &saved_out);
-	err = redirect(2, &saved_err);
-	s.status = command_main(argc, argv);
-	fflush(NULL);
-	restore(1, saved_out, out, s.out, sizeof(s.out));
-	restore(2, saved_err, err, s.err, sizeof(s.err));
-	return s;
-}
-#define TYPE(...) type((char *[]){"smcmesh", __VA_ARGS__, NULL})
-
 static void test_wrong_usage_is_2(void **state)
 {
 	struct said s = type((char *[]){"smcmesh", NULL});
@@ -271,6 +224,11 @@ static void test_wrong_usage_is_2(void **state)
 	assert_says(s.err, "takes no now");
 	s = TYPE("flows", "--limit", "ten");
 	assert_int_equal(s.status, 2);
+	assert_says(s.err, "--limit is a number of at most nine digits, or "
+			   "all, not ten");
+	s = TYPE("flows", "--all", "--limit", "10");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "--all and --limit");
 	s = TYPE("reopen");
 	assert_int_equal(s.status, 2);
 	assert_says(s.err, "needs NAMESPACE/POD");

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The HTTP server on its loop, with clients in the same thread: they write and
  * read without blocking while the loop turns. */
-#include "unit.h"
+#include "http_talk.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include "serve/http.h"
 
 static struct server {
@@ -14,6 +11,11 @@ static struct server {
 	struct http *http;
 	struct http_feed *feed;
 	char dir[32], path[64];
+	struct {
+		size_t pieces, size; /* of each answer */
+		size_t fail_at;	     /* SIZE_MAX: never */
+		size_t made, freed;  /* in all */
+	} stream;
 } s;
 
 static void get_text(struct MHD_Connection *request, struct http_reply *reply,
@@ -31,16 +33,47 @@ static void get_feed(struct MHD_Connection *request, struct http_reply *reply,
 	reply->feed = s.feed;
 }
 
+static int next_piece(struct buf *out, void *arg)
+{
+	size_t *next = arg;
+
+	assert_int_equal(out->len, 0);
+	if (*next == s.stream.fail_at)
+		return -EIO;
+	s.stream.made++;
+	for (size_t i = 0; i < s.stream.size; i++)
+		buf_add(out, &"abcdefghijklmnopqrstuvwxyz"[*next % 26], 1);
+	return ++*next < s.stream.pieces;
+}
+
+static void end_stream(void *arg)
+{
+	s.stream.freed++;
+	free(arg);
+}
+
+static void get_stream(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg)
+{
+	reply->stream = (struct http_stream){next_piece, end_stream,
+					     calloc(1, sizeof(size_t))};
+}
+
 static const struct http_route routes[] = {
 	{.path = "/text", .run = get_text},
 	{.path = "/do", .run = get_text, .post = true},
 	{.path = "/feed", .run = get_feed},
+	{.path = "/stream", .run = get_stream},
 	{}};
 
 static int up(void **state)
 {
 	int fd;
 
+	memset(&s, 0, sizeof(s));
+	s.stream.pieces = 2000;
+	s.stream.size = 4000;
+	s.stream.fail_at = SIZE_MAX;
 	strcpy(s.dir, "/tmp/test_http.XXXXXX");
 	assert_non_null(mkdtemp(s.dir));
 	snprintf(s.path, sizeof(s.path), "%s/sock", s.dir);
@@ -65,14 +98,7 @@ static int down(void **state)
 
 static int client(const char *request)
 {
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	strcpy(un.sun_path, s.path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	assert_int_equal(write(fd, request, strlen(request)),
-			 (ssize_t)strlen(request));
-	return fd;
+	return http_talk(s.path, request);
 }
 
 /* Turn the loop until @fd has sent @part, or its end if @part is NULL. */
@@ -107,8 +133,6 @@ static void turn_until_readers(unsigned int n)
 	}
 	fail_msg("%u readers, not %u", http_feed_readers(s.feed), n);
 }
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 
 static void test_answers(void **state)
 {
@@ -197,6 +221,119 @@ static void test_too_many_readers(void **state)
 		close(fd[i]);
 }
 
+/* ---- streams ------------------------------------------------------------- */
+
+static size_t made_before, most_a_turn;
+
+static void turned(void)
+{
+	if (s.stream.made - made_before > most_a_turn)
+		most_a_turn = s.stream.made - made_before;
+	made_before = s.stream.made;
+}
+
+/* What a large answer takes is one piece, and what it holds up one turn. */
+static void test_stream_is_made_as_it_is_read(void **state)
+{
+	int fd = client(GET("/stream"));
+	size_t len;
+	char *text;
+	bool whole;
+
+	/* nobody reads: it is not made either, beyond the socket's buffers */
+	for (int turn = 0; turn < 1000; turn++)
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+	assert_in_range(s.stream.made, 1, s.stream.pieces / 4);
+	assert_int_not_equal(uv_backend_timeout(&s.loop), 0); /* nor asked */
+	made_before = s.stream.made;
+	most_a_turn = 0;
+	text = http_read(&s.loop, fd, turned, &len, &whole);
+	assert_true(whole);
+	assert_int_equal(len, s.stream.pieces * s.stream.size);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] != 'a' + (char)(i / s.stream.size % 26))
+			fail_msg("byte %zu is %c", i, text[i]);
+	/* a turn is a few runs: for the socket, for the timer, the next one */
+	assert_in_range(most_a_turn, 1, 3);
+	assert_int_equal(s.stream.freed, 1);
+	free(text);
+	/* the connection goes on */
+	assert_true(write(fd, GET("/text"), strlen(GET("/text"))) > 0);
+	expect(fd, "hello nobody");
+	close(fd);
+}
+
+/* HTTP/1.0 knows no chunks: the end is that of the connection. */
+static void test_stream_for_old_clients(void **state)
+{
+	int fd;
+	size_t len;
+	bool whole;
+	char *text;
+
+	s.stream.pieces = 3;
+	s.stream.size = 2;
+	fd = client("GET /stream HTTP/1.0\r\nHost: x\r\n\r\n");
+	text = calloc(1, 65536);
+	for (len = 0; !strstr(text, "aabbcc");) {
+		ssize_t n;
+
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+		n = read(fd, text + len, 65535 - len);
+		assert_true(n);
+		len += n > 0 ? n : 0;
+	}
+	assert_says(text, "\r\n\r\naabbcc");
+	free(text);
+	free(http_read(&s.loop, fd, NULL, &len, &whole));
+	assert_int_equal(s.stream.freed, 1);
+	close(fd);
+}
+
+/* Others are answered meanwhile, and one that fails is not taken for whole. */
+static void test_stream_that_fails(void **state)
+{
+	int fd, other;
+	size_t len;
+	bool whole;
+
+	s.stream.fail_at = 1000;
+	fd = client(GET("/stream"));
+	expect(fd, "200 OK");
+	other = client(GET("/text"));
+	expect(other, "hello nobody");
+	close(other);
+	free(http_read(&s.loop, fd, NULL, &len, &whole));
+	assert_false(whole);
+	assert_true(len < 1000 * s.stream.size);
+	assert_int_equal(s.stream.freed, 1);
+	close(fd);
+}
+
+static void test_too_many_streams(void **state)
+{
+	int fd[5];
+
+	for (int i = 0; i < 4; i++) {
+		fd[i] = client(GET("/stream"));
+		expect(fd[i], "200 OK");
+	}
+	fd[4] = client(GET("/stream"));
+	expect(fd[4], "503 Service Unavailable");
+	assert_int_equal(s.stream.freed, 1);
+	close(fd[4]);
+	/* who goes away makes room */
+	close(fd[0]);
+	for (int turn = 0; turn < 10000 && s.stream.freed < 2; turn++)
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+	assert_int_equal(s.stream.freed, 2);
+	fd[0] = client(GET("/stream"));
+	expect(fd[0], "200 OK");
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+	/* the others end with the server: ASan sees whether all are freed */
+}
+
 /* Readers are suspended connections, over which libmicrohttpd would abort. */
 static void test_stop_ends_the_streams(void **state)
 {
@@ -247,6 +384,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_slow_reader_misses_and_nobody_waits, up, down),
 		cmocka_unit_test_setup_teardown(test_too_many_readers, up,
+						down),
+		cmocka_unit_test_setup_teardown(
+			test_stream_is_made_as_it_is_read, up, down),
+		cmocka_unit_test_setup_teardown(test_stream_for_old_clients, up,
+						down),
+		cmocka_unit_test_setup_teardown(test_stream_that_fails, up,
+						down),
+		cmocka_unit_test_setup_teardown(test_too_many_streams, up,
 						down),
 		cmocka_unit_test(test_stop_ends_the_streams),
 		cmocka_unit_test(test_addresses),

@@ -4,7 +4,18 @@
 
 #include "base/base64.h"
 #include "kube/config.h"
+#include "kube/pem.h"
 #include "objects/yaml.h"
+
+/* PEM as far as anybody looks before TLS does, and the same in base64. */
+#define CERT "-----BEGIN CERTIFICATE-----\nQ0E=\n-----END CERTIFICATE-----\n"
+#define KEY "-----BEGIN PRIVATE KEY-----\nQ0E=\n-----END PRIVATE KEY-----\n"
+#define CERT_DATA                                                          \
+	"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClEwRT0KLS0tLS1FTkQgQ0VSVElG" \
+	"SUNBVEUtLS0tLQo="
+#define KEY_DATA                                                           \
+	"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tClEwRT0KLS0tLS1FTkQgUFJJVkFU" \
+	"RSBLRVktLS0tLQo="
 
 static struct bench {
 	struct tmpdir tmp;
@@ -89,9 +100,9 @@ static void current_context_counts(void **state)
 
 static void paths_are_relative_to_the_file(void **state)
 {
-	tmpdir_put(&b.tmp, "ca.pem", "x");
-	tmpdir_put(&b.tmp, "cert", "x");
-	tmpdir_put(&b.tmp, "key", "x");
+	tmpdir_put(&b.tmp, "ca.pem", CERT);
+	tmpdir_put(&b.tmp, "cert", CERT);
+	tmpdir_put(&b.tmp, "key", KEY);
 	assert_int_equal(read_with("    certificate-authority: ca.pem\n",
 				   "    client-certificate: cert\n"
 				   "    client-key: key\n"),
@@ -103,19 +114,20 @@ static void paths_are_relative_to_the_file(void **state)
 
 static void data_is_decoded_and_wins(void **state)
 {
-	assert_int_equal(read_with("    certificate-authority: /nowhere\n"
-				   "    certificate-authority-data: Q0E=\n"
-				   "    tls-server-name: api.example\n"
-				   "    proxy-url: http://proxy:3128\n",
-				   "    client-certificate-data: Y2VydA==\n"
-				   "    client-key-data: |\n"
-				   "      a2\n"
-				   "      V5\n"),
-			 0);
+	assert_int_equal(
+		read_with("    certificate-authority: /nowhere\n"
+			  "    certificate-authority-data: " CERT_DATA "\n"
+			  "    tls-server-name: api.example\n"
+			  "    proxy-url: http://proxy:3128\n",
+			  "    client-certificate-data: " CERT_DATA "\n"
+			  "    client-key-data: |\n"
+			  "      LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tClEw\n"
+			  "      RT0KLS0tLS1FTkQgUFJJVkFURSBLRVktLS0tLQo=\n"),
+		0);
 	assert_null(b.config.ca.file);
-	assert_string_equal(b.config.ca.data.data, "CA");
-	assert_string_equal(b.config.cert.data.data, "cert");
-	assert_string_equal(b.config.key.data.data, "key");
+	assert_string_equal(b.config.ca.data.data, CERT);
+	assert_string_equal(b.config.cert.data.data, CERT);
+	assert_string_equal(b.config.key.data.data, KEY);
 	assert_string_equal(b.config.server_name, "api.example");
 	assert_string_equal(b.config.proxy, "http://proxy:3128");
 }
@@ -202,6 +214,202 @@ static void senseless_is_refused(void **state)
 	assert_says(b.error.data, "needs its key");
 }
 
+/* ---- certificates and keys ----------------------------------------------- */
+
+/* What kubectl shows in the place of the data is base64 of something. */
+static void data_that_is_no_pem_is_refused(void **state)
+{
+	static const struct {
+		const char *cluster, *user, *says;
+	} cases[] = {
+		{"    certificate-authority-data: DATA+OMITTED\n", "",
+		 "cluster \"c\": certificate-authority-data holds no PEM "
+		 "certificate: expected -----BEGIN CERTIFICATE-----"},
+		{"",
+		 "    client-certificate-data: DATA+OMITTED\n"
+		 "    client-key-data: " KEY_DATA "\n",
+		 "user \"me\": client-certificate-data holds no PEM cert"},
+		{"",
+		 "    client-certificate-data: " CERT_DATA "\n"
+		 "    client-key-data: DATA+OMITTED\n",
+		 "user \"me\": client-key-data holds no PEM key: expected "
+		 "-----BEGIN PRIVATE KEY-----"},
+		/* one for the other */
+		{"",
+		 "    client-certificate-data: " KEY_DATA "\n"
+		 "    client-key-data: " CERT_DATA "\n",
+		 "client-certificate-data holds no PEM certificate"},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		assert_int_equal(read_with(cases[i].cluster, cases[i].user),
+				 -EINVAL);
+		assert_says(b.error.data, cases[i].says);
+		assert_says(b.error.data, tmpdir_at(&b.tmp, "config"));
+		assert_says(b.error.data, "config view leaves it out");
+	}
+}
+
+static void file_that_is_no_pem_is_refused(void **state)
+{
+	struct kube_options opt = {.server = "https://a"};
+	char says[256];
+
+	tmpdir_put(&b.tmp, "der", "0\x82\x01");
+	tmpdir_put(&b.tmp, "cert", CERT);
+	tmpdir_put(&b.tmp, "key", KEY);
+	assert_int_equal(read_with("    certificate-authority: der\n", ""),
+			 -EINVAL);
+	snprintf(says, sizeof(says),
+		 "cluster \"c\": certificate-authority: %s holds no PEM cert",
+		 tmpdir_at(&b.tmp, "der"));
+	assert_says(b.error.data, says);
+	assert_null(strstr(b.error.data, "config view"));
+	assert_int_equal(read_with("", "    client-certificate: der\n"
+				       "    client-key: key\n"),
+			 -EINVAL);
+	assert_says(b.error.data, "user \"me\": client-certificate: ");
+	assert_int_equal(read_with("", "    client-certificate: cert\n"
+				       "    client-key: der\n"),
+			 -EINVAL);
+	assert_says(b.error.data, "user \"me\": client-key: ");
+	/* the same by options, which win over a file that is refused */
+	opt.ca = tmpdir_at(&b.tmp, "der");
+	assert_int_equal(read_options(&opt), -EINVAL);
+	assert_says(b.error.data, "--ca: ");
+	opt.ca = tmpdir_at(&b.tmp, "cert");
+	assert_int_equal(read_options(&opt), 0);
+	opt.kubeconfig =
+		tmpdir_put(&b.tmp, "config",
+			   "current-context: a\n"
+			   "contexts: [{name: a, context: {cluster: c}}]\n"
+			   "clusters: [{name: c, cluster: {"
+			   " certificate-authority-data: DATA+OMITTED}}]\n");
+	assert_int_equal(read_options(&opt), 0);
+}
+
+static const char wants_cert[] = "holds no PEM certificate";
+static const char wants_key[] = "holds no PEM key";
+static const char locked[] = "holds an encrypted key";
+static const struct {
+	enum pem_kind kind;
+	const char *text, *wrong; /* NULL: nothing is */
+} pems[] = {
+	{PEM_CERTIFICATE, CERT, NULL},
+	{PEM_CERTIFICATE, KEY CERT, NULL},
+	{PEM_CERTIFICATE, "subject: a\r\n\r\n" CERT "\n", NULL},
+	{PEM_CERTIFICATE,
+	 "-----BEGIN TRUSTED CERTIFICATE-----\r\nQ0\r\nE=\r\n"
+	 "-----END TRUSTED CERTIFICATE-----",
+	 NULL},
+	{PEM_CERTIFICATE, "", wants_cert},
+	{PEM_CERTIFICATE, KEY, wants_cert},
+	{PEM_CERTIFICATE,
+	 "-----BEGIN CERTIFICATE REQUEST-----\nQ0E=\n"
+	 "-----END CERTIFICATE REQUEST-----\n",
+	 wants_cert},
+	/* no end, nothing in it, no base64, in mid line */
+	{PEM_CERTIFICATE, "-----BEGIN CERTIFICATE-----\nQ0E=\n", wants_cert},
+	{PEM_CERTIFICATE,
+	 "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+	 wants_cert},
+	{PEM_CERTIFICATE,
+	 "-----BEGIN CERTIFICATE-----\nQ0\n"
+	 "-----END CERTIFICATE-----\n",
+	 wants_cert},
+	{PEM_CERTIFICATE, "x" CERT, wants_cert},
+	{PEM_KEY, KEY, NULL},
+	{PEM_KEY,
+	 "-----BEGIN EC PARAMETERS-----\nQ0E=\n"
+	 "-----END EC PARAMETERS-----\n"
+	 "-----BEGIN EC PRIVATE KEY-----\nQ0E=\n"
+	 "-----END EC PRIVATE KEY-----\n",
+	 NULL},
+	{PEM_KEY, CERT, wants_key},
+	{PEM_KEY, "-----BEGIN PUBLIC KEY-----\nQ0E=\n-----END PUBLIC KEY-----",
+	 wants_key},
+	{PEM_KEY,
+	 "-----BEGIN ENCRYPTED PRIVATE KEY-----\nQ0E=\n"
+	 "-----END ENCRYPTED PRIVATE KEY-----\n",
+	 locked},
+	{PEM_KEY,
+	 "-----BEGIN RSA PRIVATE KEY-----\n"
+	 "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"
+	 "Q0E=\n-----END RSA PRIVATE KEY-----\n",
+	 locked},
+};
+
+static void pem_is_told_from_others(void **state)
+{
+	for (size_t i = 0; i < array_size(pems); i++) {
+		const char *wrong = pem_wrong(pems[i].kind, pems[i].text,
+					      strlen(pems[i].text));
+
+		if (!pems[i].wrong != !wrong)
+			fail_msg("case %zu: %s", i, wrong ?: "nothing wrong");
+		if (wrong)
+			assert_says(wrong, pems[i].wrong);
+	}
+}
+
+/* ---- words --------------------------------------------------------------- */
+
+static int insecure(const char *value)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "    insecure-skip-tls-verify: %s\n",
+		 value);
+	return read_with(line, "");
+}
+
+/* As kubectl 1.34 reads each of them; a server that is not verified is refused,
+ * where kubectl takes it. */
+static void booleans_are_those_of_kubectl(void **state)
+{
+	static const char *const no[] = {
+		"false", "False", "FALSE",     "no",	     "No",
+		"NO",	 "n",	  "N",	       "off",	     "Off",
+		"OFF",	 "",	  "~",	       "null",	     "Null",
+		"NULL",	 "&a no", "!!bool no", "!!bool 'no'"};
+	static const char *const yes[] = {
+		"true", "True", "TRUE", "yes", "Yes", "YES",
+		"y",	"Y",	"on",	"On",  "ON",  "!!bool 'On'"};
+	static const char *const strings[] = {
+		"fALSE",     "nO", "oFF", "tRUE", "yEs",  "oN",	 "'no'",
+		"\"false\"", "t",  "f",	  "0",	  "nope", "nULL"};
+
+	for (size_t i = 0; i < array_size(no); i++)
+		if (insecure(no[i]))
+			fail_msg("%s: %s", no[i], b.error.data);
+	for (size_t i = 0; i < array_size(yes); i++) {
+		assert_int_equal(insecure(yes[i]), -EINVAL);
+		assert_says(b.error.data, "always verified");
+	}
+	for (size_t i = 0; i < array_size(strings); i++) {
+		assert_int_equal(insecure(strings[i]), -EINVAL);
+		assert_says(b.error.data, "insecure-skip-tls-verify");
+	}
+	assert_int_equal(insecure("!!bool nope"), -EINVAL);
+	assert_says(b.error.data, "a !!bool that is none");
+}
+
+/* So a string that looks like one needs quotes, for kubectl too. */
+static void strings_are_no_booleans(void **state)
+{
+	assert_int_equal(read_with("", "    token: yes\n"), -EINVAL);
+	assert_says(b.error.data, "user \"me\": token is not a string: YAML");
+	assert_says(b.error.data, "in quotes");
+	assert_int_equal(read_with("", "    token: 'yes'\n"), 0);
+	assert_string_equal(b.config.token, "yes");
+	assert_int_equal(read_with("", "    token: yES\n"), 0);
+	assert_string_equal(b.config.token, "yES");
+	assert_int_equal(read_with("", "    token: yesterday\n"), 0);
+	assert_string_equal(b.config.token, "yesterday");
+	assert_int_equal(read_with("", "    token: Null\n"), 0);
+	assert_null(b.config.token);
+}
+
 /* "Billion laughs", and a depth that would use up the stack. */
 static void bombs_are_refused(void **state)
 {
@@ -241,7 +449,7 @@ static void options_win(void **state)
 			"users: [{name: u, user: {token: old}}]\n"),
 		.server = "https://other:1",
 		.token_file = tmpdir_put(&b.tmp, "token", "new"),
-		.ca = tmpdir_put(&b.tmp, "ca", "x"),
+		.ca = tmpdir_put(&b.tmp, "ca", CERT),
 	};
 
 	assert_int_equal(read_options(&opt), 0);
@@ -263,7 +471,7 @@ static void a_pod_needs_no_options(void **state)
 	assert_int_equal(read_options(&opt), -ENOENT);
 	assert_says(b.error.data, "/token: No such file");
 	tmpdir_put(&b.tmp, "token", "abc");
-	tmpdir_put(&b.tmp, "ca.crt", "x");
+	tmpdir_put(&b.tmp, "ca.crt", CERT);
 	assert_int_equal(read_options(&opt), 0);
 	assert_string_equal(b.config.server, "https://[fd00::1]:443");
 	assert_string_equal(b.config.ca.file, tmpdir_at(&b.tmp, "ca.crt"));
@@ -344,6 +552,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unsupported_is_refused_by_name,
 						up, down),
 		cmocka_unit_test_setup_teardown(senseless_is_refused, up, down),
+		cmocka_unit_test_setup_teardown(data_that_is_no_pem_is_refused,
+						up, down),
+		cmocka_unit_test_setup_teardown(file_that_is_no_pem_is_refused,
+						up, down),
+		cmocka_unit_test(pem_is_told_from_others),
+		cmocka_unit_test_setup_teardown(booleans_are_those_of_kubectl,
+						up, down),
+		cmocka_unit_test_setup_teardown(strings_are_no_booleans, up,
+						down),
 		cmocka_unit_test_setup_teardown(bombs_are_refused, up, down),
 		cmocka_unit_test_setup_teardown(options_win, up, down),
 		cmocka_unit_test_setup_teardown(a_pod_needs_no_options, up,

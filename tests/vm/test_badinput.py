@@ -316,7 +316,7 @@ def test_no_cgroup2(lab):
         server.kill()
     lab.servers = [serve(p, 7000) for p in (lab.a, lab.b, lab.c)]
     become(lambda: ends(lab.a, lab.b), SMCD)
-    assert any(f["outcome"] == "smcd" for f in other.get("/v1/flows")["flows"])
+    assert any(f["outcome"] == "smcd" for f in other.flows())
     other.stop()
     lab.agent.cli("cleanup", "--force", check=False)
     lab.agent.start()

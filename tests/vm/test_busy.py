@@ -198,7 +198,7 @@ def test_it_is_said_why(lab, on):
     busy = sum(both[0]["tcp"] for bursts in on for both in bursts.values())
     assert 0 < told("s", reason="listener-busy") <= busy
     assert lab.agent.metric("smcmesh_syns_waited_total", pod="s") > 0
-    said = {f["reason"] for f in lab.agent.get("/v1/flows")["flows"]
+    said = {f["reason"] for f in lab.agent.flows()
             if f["pod"] == "s" and f["role"] == "server"
             and f["remote_address"] == lab.c.v4 and f["outcome"] == "tcp"}
     # a SYN cookie has no room for the option

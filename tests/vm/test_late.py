@@ -33,7 +33,7 @@ class Lab:
     def late(self, name):
         """What is said of it at each place, which must agree."""
         pod = self.agent.pod(name)["late_flows"]
-        flows = [f for f in self.agent.get("/v1/flows")["flows"]
+        flows = [f for f in self.agent.flows()
                  if f["pod"] == name and f["late"]]
         assert all(f["outcome"] == "tcp" for f in flows), flows
         return pod if pod == len(flows) else (pod, flows)
@@ -115,7 +115,7 @@ LATE = 7100
 
 def record(lab, name):
     """Of the pod's newest connection at its late listener."""
-    flows = [f for f in lab.agent.get("/v1/flows")["flows"]
+    flows = [f for f in lab.agent.flows()
              if f["pod"] == name and f["local_port"] == LATE]
     return max(flows, key=lambda f: f["opened"])
 
@@ -157,7 +157,7 @@ def test_end_of_what_nobody_can_ask_about(lab):
         lab.mesh.apply()
 
         def closed():
-            return [f["closed"] for f in lab.agent.get("/v1/flows")["flows"]
+            return [f["closed"] for f in lab.agent.flows()
                     if f["id"] == found["id"]]
         become(closed, [True], 30)
     server.kill()

@@ -159,8 +159,8 @@ def test_the_agent_is_back(lab):
     """SMC again with its first reconcile; and why it was not is known."""
     lab.agent.start()
     become(lambda: ends(lab.v, lab.s), SMCD)
-    assert "agent-silent" in {f["reason"] for f in lab.agent.get(
-        "/v1/flows")["flows"] if f["pod"] == "v"}
+    assert "agent-silent" in {f["reason"] for f in lab.agent.flows()
+                              if f["pod"] == "v"}
     with lab.mesh.changed(t={"enabled": None}):
         become(lambda: "10.244.1.12" in [
             e["address"] for e in lab.agent.get("/v1/endpoints")["endpoints"]],

@@ -198,7 +198,7 @@ def test_silent_peer_fails_once(lab):
     finally:
         lab.agent.proc.kill(signal.SIGCONT, wait=False)
     assert lab.agent.metric("smcmesh_quarantines_total") == 1
-    flow = [f for f in lab.agent.get("/v1/flows")["flows"]
+    flow = [f for f in lab.agent.flows()
             if f["remote_address"] == "10.9.0.7"]
     assert {f["reason"] for f in flow if f["outcome"] == "tcp"} == \
         {"quarantined"}, flow

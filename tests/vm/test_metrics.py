@@ -221,7 +221,7 @@ def test_maps_say_what_is(lab):
 
 
 def test_records_of_closed_flows(lab):
-    flows = [f for f in lab.agent.get("/v1/flows")["flows"]
+    flows = [f for f in lab.agent.flows()
              if f["role"] == "client" and f["outcome"] == "smcd"]
     assert len(flows) >= SMC_FLOWS and len({f["id"] for f in flows}) == len(flows)
     for f in flows:

@@ -217,7 +217,7 @@ def test_a_pods_failure_is_its_own(lab):
     assert lab.strikes(lab.c) == before + 1
     assert ends(lab.c, lab.s) == TCP
     assert ends(lab.c, lab.x) == SMCD
-    flow = [f for f in lab.agent.get("/v1/flows")["flows"] if f["pod"] == "c"
+    flow = [f for f in lab.agent.flows() if f["pod"] == "c"
             and f["remote_address"] == lab.s.v4 and f["outcome"] == "tcp"]
     assert [f["reason"] for f in flow] == ["quarantined"], flow
 

@@ -53,12 +53,12 @@ class Lab:
 
     def flows(self, pod, since, **want):
         """Records of @pod that were opened after @since, a set of ids."""
-        return [f for f in self.agent.get("/v1/flows")["flows"]
+        return [f for f in self.agent.flows()
                 if f["pod"] == pod.name and f["id"] not in since
                 and all(f[k] == v for k, v in want.items())]
 
     def known(self):
-        return {f["id"] for f in self.agent.get("/v1/flows")["flows"]}
+        return {f["id"] for f in self.agent.flows()}
 
     def counts(self):
         """{(pod, role, outcome): number}"""

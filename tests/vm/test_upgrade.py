@@ -79,7 +79,7 @@ def why_tcp(lab):
     """{(pod, role, reason): flows that are TCP}"""
     return collections.Counter(
         (f["pod"], f["role"], f["reason"])
-        for f in lab.agent.get("/v1/flows")["flows"] if f["outcome"] == "tcp")
+        for f in lab.agent.flows() if f["outcome"] == "tcp")
 
 
 @contextlib.contextmanager
@@ -116,7 +116,7 @@ def lab():
 def flow_of(lab, held_one, pod):
     """The record of the first connection that is held."""
     mine, theirs = held_one.ports()[0]
-    return [f for f in lab.agent.get("/v1/flows")["flows"]
+    return [f for f in lab.agent.flows()
             if f["pod"] == pod.name and f["remote_port"] == theirs
             and f["local_port"] in (mine, 0)]
 
@@ -191,7 +191,7 @@ def test_from_abi_1(lab):
 
         # what has ended is told by diagnosis
         def open_ones():
-            return [f["local_port"] for f in lab.agent.get("/v1/flows")["flows"]
+            return [f["local_port"] for f in lab.agent.flows()
                     if f["local_port"] in ports and not f["closed"]]
         become(open_ones, [], 60)
 

@@ -40,6 +40,7 @@
 #include "node/run_dir.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/once.h"
 
 #define RESYNC_MS 5000
@@ -52,7 +53,8 @@ struct daemon {
 	uv_signal_t term, intr, hup;
 	uv_poll_t events;
 	struct http *metrics, *control;
-	char *notes; /* of the source, as last logged */
+	struct memory_kept memory; /* due: the world has changed */
+	char *notes;		   /* of the source, as last logged */
 };
 
 /* ---- sources ----------------------------------------------------------- */
@@ -75,6 +77,7 @@ static void source_changed(void *arg)
 {
 	struct daemon *d = arg;
 
+	d->memory.due = true;
 	reconcile_unplan(&d->agent);
 	say_notes(d);
 	turn_due(&d->agent.turn);
@@ -141,6 +144,7 @@ static void resync_event(uv_timer_t *timer)
 			repairs);
 	a->counts.repairs += repairs;
 	datapath_listen(a->dp); /* the kernel may have dropped an event */
+	memory_give_back(&d->memory, uv_hrtime());
 	api_stream_resync(a);
 	diagnose_resync(a);
 	starts_scan(a->looks.starts);

@@ -5,10 +5,13 @@
 #include "cli/ask_agent.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "telemetry/flows.h"
 
-enum { FOLLOW, LIMIT, OUTPUT, RUN };
+enum { ALL, FOLLOW, LIMIT, OUTPUT, RUN };
 
 static const struct cli_option options[] = {
+	[ALL] = {'a', "all", NULL, NULL,
+		 "all of them, not the newest thousand"},
 	[FOLLOW] = {'f', "follow", NULL, NULL,
 		    "print what happens to flows from now on, as it happens"},
 	[LIMIT] = {'n', "limit", "NUMBER", NULL, "only the newest so many"},
@@ -56,6 +59,18 @@ static const char *remark(yyjson_val *f)
 	return "";
 }
 
+static void say_cut(yyjson_val *root)
+{
+	unsigned long long total =
+		yyjson_get_uint(yyjson_obj_get(root, "total"));
+	unsigned long long shown =
+		yyjson_get_uint(yyjson_obj_get(root, "shown"));
+
+	if (shown < total)
+		printf("\nOf %llu flows the newest %llu are shown; smcmesh flows --all shows all.\n",
+		       total, shown);
+}
+
 static void print(yyjson_val *root)
 {
 	_cleanup_(table_free) struct table t = {};
@@ -76,6 +91,7 @@ static void print(yyjson_val *root)
 		table_addf(&t, "%s%s", json_text(f, "sentence"), remark(f));
 	}
 	table_print(&t, stdout);
+	say_cut(root);
 }
 
 static void print_event(const char *line, size_t len)
@@ -102,33 +118,50 @@ static void follow_line(const char *line, size_t len, void *json)
 	fflush(stdout);
 }
 
+/* "": as many as the agent tells without being asked. */
+static int limit_text(const struct cli_args *args, const char **out)
+{
+	const char *limit = args->option[LIMIT];
+	size_t most;
+
+	*out = args->option[ALL] ? "all" : limit ?: "";
+	if (limit && args->option[ALL]) {
+		fprintf(stderr,
+			"smcmesh flows: --all and --limit are not for one call\n");
+		return EXIT_USAGE;
+	}
+	if (limit && flow_limit_parse(limit, &most)) {
+		fprintf(stderr, "smcmesh flows: --limit is %s, not %s\n",
+			FLOW_LIMIT_EXPECTED, limit);
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
 static int run(const struct cli_args *args)
 {
 	bool json = wants_json(args->option[OUTPUT]);
-	const char *limit = args->option[LIMIT];
-	char path[64] = "/v1/flows";
+	const char *limit;
+	char path[64];
+	int wrong = limit_text(args, &limit);
 
-	if (limit && (!*limit || strspn(limit, "0123456789") != strlen(limit) ||
-		      strlen(limit) > 9)) {
-		fprintf(stderr, "smcmesh flows: --limit is a number, not %s\n",
-			limit);
-		return EXIT_USAGE;
-	}
+	if (wrong)
+		return wrong;
 	if (args->option[FOLLOW])
 		return client_follow(args->option[RUN], "/v1/flows?follow=1",
 				     follow_line, &json)
 			       ? EXIT_FAILED
 			       : EXIT_OK;
-	if (limit)
-		snprintf(path, sizeof(path), "/v1/flows?limit=%s", limit);
+	snprintf(path, sizeof(path), "/v1/flows%s%s", *limit ? "?limit=" : "",
+		 limit);
 	return client_show(args->option[RUN], path, json, print);
 }
 
 const struct command command_flows = {
 	.name = "flows",
 	.help = "TCP connections of armed pods: what became of each, and why",
-	.more = "Newest first. With -f and -o json each line is one event. Where a flow's end\n"
-		"is not told exactly, its sentence says so.",
+	.more = "The newest thousand, newest first. With -f and -o json each line is one event.\n"
+		"Where a flow's end is not told exactly, its sentence says so.",
 	.options = options,
 	.run = run,
 };

@@ -211,7 +211,7 @@ int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
 			  void *arg);
 /* datapath_each_flow - The open ones, then those of the closed ones that are
- * still kept (v->closed). @open_only: not those. */
+ * still kept (v->closed), both in no order. @open_only: not those. */
 int datapath_each_flow(struct datapath *dp, bool open_only, datapath_flow_fn fn,
 		       void *arg);
 

@@ -47,14 +47,9 @@ static int columns_room(struct columns *c, const struct rows *r, __u32 room)
 	return 0;
 }
 
-static int columns_to_rows(const struct columns *c, __u32 n, struct rows *out)
+static int add_row(const void *key, const void *value, void *arg)
 {
-	int err = 0;
-
-	for (__u32 i = 0; !err && i < n; i++)
-		err = rows_add(out, c->keys + i * out->key_size,
-			       c->values + i * out->value_size);
-	return err;
+	return rows_add(arg, key, value);
 }
 
 /* How many rows go at once: one may hold values of every CPU. */
@@ -65,30 +60,36 @@ static __u32 batch_of(const struct rows *r)
 	return n < BATCH ? n + 1 : BATCH;
 }
 
-static int read_batches(int fd, struct rows *out)
+/* @none: raised where the kernel has no batches for it: nothing was handed
+ * out, and there is no error. */
+static int read_batches(int fd, const struct rows *shape, map_row_fn fn,
+			void *arg, bool *none)
 {
 	_cleanup_(columns_free) struct columns c = {};
 	/* A bucket number for hash maps, a key for all others. */
 	unsigned char pos[KEY_MAX];
 	bool first = true;
+	int err, ended = 0;
 	__u32 n;
-	int err, stored;
 
-	err = columns_room(&c, out, batch_of(out));
+	err = columns_room(&c, shape, batch_of(shape));
 	while (!err) {
 		n = c.room;
 		err = bpf_map_lookup_batch(fd, first ? NULL : pos, pos, c.keys,
 					   c.values, &n, NULL);
 		/* One bucket holds more than there is room for: n is 0. */
 		if (err == -ENOSPC) {
-			err = columns_room(&c, out, 2 * c.room);
+			err = columns_room(&c, shape, 2 * c.room);
 			continue;
 		}
+		*none = first && no_batches(err);
 		if (err && err != -ENOENT)
-			return err;
-		stored = columns_to_rows(&c, n, out);
-		if (stored)
-			return stored;
+			return *none ? 0 : err;
+		for (__u32 i = 0; !ended && i < n; i++)
+			ended = fn(c.keys + i * shape->key_size,
+				   c.values + i * shape->value_size, arg);
+		if (ended)
+			return ended;
 		first = false;
 	}
 	return err == -ENOENT ? 0 : err;
@@ -122,17 +123,35 @@ int map_read(int fd, struct rows *out)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
+	bool none = false;
 	int err;
 
 	out->n = 0;
 	if (out->key_size > KEY_MAX)
 		return -EINVAL;
-	err = read_batches(fd, out);
-	if (no_batches(err) && !out->n) {
+	err = read_batches(fd, out, add_row, out, &none);
+	if (none) {
 		err = bpf_map_get_info_by_fd(fd, &info, &len);
 		err = err ?: read_each(fd, out, 4 * (size_t)info.max_entries);
 	}
 	rows_sort(out);
+	return err;
+}
+
+int map_walk(int fd, const struct rows *shape, map_row_fn fn, void *arg)
+{
+	_cleanup_(rows_free) struct rows rows = {
+		.key_size = shape->key_size, .value_size = shape->value_size};
+	bool none = false;
+	int err = -EINVAL;
+
+	if (shape->key_size <= KEY_MAX)
+		err = read_batches(fd, shape, fn, arg, &none);
+	if (!none)
+		return err;
+	err = map_read(fd, &rows);
+	for (size_t i = 0; !err && i < rows.n; i++)
+		err = fn(rows_key(&rows, i), rows_value(&rows, i), arg);
 	return err;
 }
 

@@ -15,6 +15,19 @@
 must_check int map_read(int fd, struct rows *out);
 
 /*
+ * map_walk - Hand all rows of a map to @fn, in no order, and without a copy of
+ * the map where the kernel has batches for this type: it holds one of them at a
+ * time. A row that comes or goes meanwhile may or may not be handed out; none
+ * is twice.
+ * @shape: its key_size and value_size as above, its rows are not used.
+ * @fn:    key and value may not be aligned. Return: 0, or what ends the walk.
+ * Return: 0, a negative errno, or what @fn returned.
+ */
+typedef int (*map_row_fn)(const void *key, const void *value, void *arg);
+must_check int map_walk(int fd, const struct rows *shape, map_row_fn fn,
+			void *arg);
+
+/*
  * map_write - Put the rows from @from up to but not including @to.
  * A full map takes no new row and keeps what it has; rows already in it are
  * still changed.

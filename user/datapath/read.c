@@ -87,39 +87,51 @@ int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
 
 /* ---- flows ---- */
 
+struct flow_walk {
+	datapath_flow_fn fn;
+	void *arg;
+};
+
+static int hand_flow(const void *key, const void *value, void *arg)
+{
+	const struct flow_walk *w = arg;
+	struct smc_handshake handshake;
+	struct smc_flow flow;
+
+	memcpy(&handshake, key, sizeof(handshake));
+	memcpy(&flow, value, sizeof(flow));
+	return w->fn(&handshake, &flow, w->arg);
+}
+
 int flows_each(int fd, datapath_flow_fn fn, void *arg)
 {
-	_cleanup_(rows_free) struct rows rows = {
-		.key_size = sizeof(struct smc_handshake),
-		.value_size = sizeof(struct smc_flow)};
-	struct smc_handshake key;
-	struct smc_flow flow;
-	int err;
+	const struct rows shape = {.key_size = sizeof(struct smc_handshake),
+				   .value_size = sizeof(struct smc_flow)};
+	struct flow_walk walk = {fn, arg};
 
-	err = map_read(fd, &rows);
-	for (size_t i = 0; !err && i < rows.n; i++) {
-		memcpy(&key, rows_key(&rows, i), sizeof(key));
-		memcpy(&flow, rows_value(&rows, i), sizeof(flow));
-		err = fn(&key, &flow, arg);
-	}
-	return err;
+	return map_walk(fd, &shape, hand_flow, &walk);
 }
 
 /* Rows that nobody has written yet, and one that is being written, have no
  * serial. */
+static int hand_closed(const void *key, const void *value, void *arg)
+{
+	const struct flow_walk *w = arg;
+	struct smc_closed row;
+
+	memcpy(&row, value, sizeof(row));
+	return row.serial ? w->fn(&row.key, &row.flow, w->arg) : 0;
+}
+
 static int closed_each(struct datapath *dp, datapath_flow_fn fn, void *arg)
 {
-	_cleanup_(rows_free) struct rows rows = {};
-	struct smc_closed row;
-	int err;
+	const struct rows shape = {
+		.key_size = map_rows[MAP_FLOW_CLOSED].key_size,
+		.value_size = map_rows[MAP_FLOW_CLOSED].value_size};
+	int fd = dp->map_fd[MAP_FLOW_CLOSED];
+	struct flow_walk walk = {fn, arg};
 
-	err = read_map(dp, MAP_FLOW_CLOSED, &rows);
-	for (size_t i = 0; !err && i < rows.n; i++) {
-		memcpy(&row, rows_value(&rows, i), sizeof(row));
-		if (row.serial)
-			err = fn(&row.key, &row.flow, arg);
-	}
-	return err;
+	return fd < 0 ? 0 : map_walk(fd, &shape, hand_closed, &walk);
 }
 
 int datapath_each_flow(struct datapath *dp, bool open_only, datapath_flow_fn fn,

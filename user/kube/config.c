@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "kube/pem.h"
 
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -22,11 +23,12 @@ static int set_given(char **out, const char *text)
 }
 
 /* A file that an option names, instead of what a kubeconfig says. */
-static int set_pem(struct kube_pem *pem, const char *file)
+static int set_pem(struct kube_pem *pem, const char *option, const char *file)
 {
-	if (file)
-		buf_free(&pem->data);
-	return set_given(&pem->file, file);
+	if (!file)
+		return 0;
+	buf_free(&pem->data);
+	return text_set(&pem->from, option) ?: text_set(&pem->file, file);
 }
 
 static int set_path(char **out, const char *dir, const char *name)
@@ -60,7 +62,8 @@ static int from_pod(const struct kube_options *opt, struct kube_config *out,
 	if (!out->server)
 		return -ENOMEM;
 	return set_path(&out->token_file, dir, "token")
-		       ?: set_path(&out->ca.file, dir, "ca.crt");
+		       ?: set_path(&out->ca.file, dir, "ca.crt")
+		       ?: text_set(&out->ca.from, "the service account");
 }
 
 static int gather(const struct kube_options *opt, struct kube_config *out,
@@ -78,9 +81,9 @@ static int gather(const struct kube_options *opt, struct kube_config *out,
 		free(take_ptr(out->token));
 	return set_given(&out->server, opt->server)
 		       ?: set_given(&out->token_file, opt->token_file)
-		       ?: set_pem(&out->ca, opt->ca)
-		       ?: set_pem(&out->cert, opt->client_cert)
-		       ?: set_pem(&out->key, opt->client_key);
+		       ?: set_pem(&out->ca, "--ca", opt->ca)
+		       ?: set_pem(&out->cert, "--client-cert", opt->client_cert)
+		       ?: set_pem(&out->key, "--client-key", opt->client_key);
 }
 
 /* ---- does it make sense -------------------------------------------------- */
@@ -157,20 +160,45 @@ static int check_server(struct kube_config *c, struct buf *error)
 	return -EINVAL;
 }
 
-/* A path that is wrong is said at the start, and not once a request fails. */
-static int check_files(const struct kube_config *c, struct buf *error)
+/* Of data: what kubectl shows of it is none, and is easily taken for it. */
+#define OMITTED " (kubectl config view leaves it out unless it is told --raw)"
+
+static int check_pem(const struct kube_pem *pem, enum pem_kind kind,
+		     struct buf *error)
 {
-	const char *const files[] = {c->token_file, c->ca.file, c->cert.file,
-				     c->key.file};
+	const struct buf *content = &pem->data;
+	_buf_ struct buf text = {};
+	const char *wrong;
+	int err;
 
-	for (size_t i = 0; i < array_size(files); i++) {
-		_buf_ struct buf content = {};
-		int err = files[i] ? small_file_read(files[i], &content, error)
-				   : 0;
-
+	if (!pem->data.len && !pem->file)
+		return 0;
+	if (!pem->data.len) {
+		err = small_file_read(pem->file, &text, error);
 		if (err)
 			return err;
+		content = &text;
 	}
+	wrong = pem_wrong(kind, content->data ?: "", content->len);
+	if (!wrong)
+		return 0;
+	if (pem->data.len)
+		buf_printf(error, "%s %s%s", pem->from, wrong, OMITTED);
+	else
+		buf_printf(error, "%s: %s %s", pem->from, pem->file, wrong);
+	return -EINVAL;
+}
+
+static int check_token(const struct kube_config *c, struct buf *error)
+{
+	_buf_ struct buf content = {};
+
+	return c->token_file ? small_file_read(c->token_file, &content, error)
+			     : 0;
+}
+
+static int check_pair(const struct kube_config *c, struct buf *error)
+{
 	if (!(c->cert.file || c->cert.data.len) ==
 	    !(c->key.file || c->key.data.len))
 		return 0;
@@ -178,6 +206,16 @@ static int check_files(const struct kube_config *c, struct buf *error)
 		error,
 		"a client certificate needs its key and the key its certificate: one of them is missing");
 	return -EINVAL;
+}
+
+/* What is wrong is said at the start, and not once a request fails. */
+static int check_files(const struct kube_config *c, struct buf *error)
+{
+	return check_token(c, error) ?:
+	       check_pair(c, error) ?:
+	       check_pem(&c->ca, PEM_CERTIFICATE, error) ?:
+	       check_pem(&c->cert, PEM_CERTIFICATE, error) ?:
+	       check_pem(&c->key, PEM_KEY, error);
 }
 
 int kube_config_read(const struct kube_options *opt, struct kube_config *out,
@@ -196,6 +234,7 @@ int kube_config_read(const struct kube_options *opt, struct kube_config *out,
 static void pem_free(struct kube_pem *pem)
 {
 	free(pem->file);
+	free(pem->from);
 	buf_free(&pem->data);
 }
 

@@ -9,6 +9,7 @@
 struct kube_pem {
 	char *file;
 	struct buf data;
+	char *from; /* who names or has it: an option, a field of a file */
 };
 
 /* Owns all of it. NULL: not given. */

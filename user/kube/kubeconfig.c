@@ -21,10 +21,15 @@ struct file {
 	const char *section; /* "user \"admin\"", for errors */
 };
 
+static void name_field(const struct file *f, const char *field, struct buf *out)
+{
+	buf_printf(out, "kubeconfig %s: %s: %s", f->path, f->section, field);
+}
+
 static int refuse(const struct file *f, const char *field, const char *why)
 {
-	buf_printf(f->error, "kubeconfig %s: %s: %s %s", f->path, f->section,
-		   field, why);
+	name_field(f, field, f->error);
+	buf_printf(f->error, " %s", why);
 	return -EINVAL;
 }
 
@@ -37,6 +42,10 @@ static int get_text(const struct file *f, yyjson_val *obj, const char *field,
 
 	if (!val || yyjson_is_null(val))
 		return 0;
+	if (yyjson_is_bool(val))
+		return refuse(
+			f, field,
+			"is not a string: YAML takes this word for true or false unless it is in quotes");
 	if (!text || strlen(text) != yyjson_get_len(val))
 		return refuse(f, field, "is not a string");
 	if (!*text)
@@ -78,18 +87,23 @@ static int take_path(const struct file *f, yyjson_val *obj, const char *field,
 static int take_pem(const struct file *f, yyjson_val *obj, const char *field,
 		    struct kube_pem *out)
 {
+	_buf_ struct buf from = {};
 	char data[64];
 	const char *text;
-	int got;
+	int got, err;
 
 	snprintf(data, sizeof(data), "%s-data", field);
 	got = get_text(f, obj, data, &text);
 	if (got < 0)
 		return got;
-	if (!got)
-		return take_path(f, obj, field, &out->file);
-	got = base64_decode(text, &out->data);
-	return got == -EINVAL ? refuse(f, data, "is not base64") : got;
+	err = got ? base64_decode(text, &out->data)
+		  : take_path(f, obj, field, &out->file);
+	if (err)
+		return err == -EINVAL && got ? refuse(f, data, "is not base64")
+					     : err;
+	name_field(f, got ? data : field, &from);
+	out->from = buf_take(&from);
+	return out->from ? 0 : -ENOMEM;
 }
 
 /* The @inner object of the element called @name of the array @outer. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "objects/yaml.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -19,18 +20,57 @@ struct reader {
 
 static yyjson_mut_val *convert(struct reader *r, int index, unsigned int depth);
 
-static yyjson_mut_val *scalar(struct reader *r, const yaml_node_t *node)
+enum word { WORD_FALSE, WORD_TRUE, WORD_NULL, WORD_OTHER };
+
+static const struct {
+	const char *text;
+	enum word is;
+} words[] = {
+	{"true", WORD_TRUE}, {"yes", WORD_TRUE},    {"on", WORD_TRUE},
+	{"y", WORD_TRUE},    {"false", WORD_FALSE}, {"no", WORD_FALSE},
+	{"off", WORD_FALSE}, {"n", WORD_FALSE},	    {"null", WORD_NULL},
+	{"~", WORD_NULL},    {"", WORD_NULL},
+};
+
+/* "no", "No" and "NO", but not "nO". */
+static bool is_word(const char *text, const char *word)
+{
+	size_t capitals = 0;
+
+	if (strcasecmp(text, word))
+		return false;
+	for (const char *c = text; *c; c++)
+		capitals += isupper((unsigned char)*c) != 0;
+	return !capitals || capitals == strlen(word) ||
+	       (capitals == 1 && isupper((unsigned char)*text));
+}
+
+static enum word word_of(const yaml_node_t *node)
 {
 	const char *text = (const char *)node->data.scalar.value;
-	size_t len = node->data.scalar.length;
 
-	if (node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-		if (!strcmp(text, "true") || !strcmp(text, "false"))
-			return yyjson_mut_bool(r->json, *text == 't');
-		if (!*text || !strcmp(text, "~") || !strcmp(text, "null"))
-			return yyjson_mut_null(r->json);
-	}
-	return yyjson_mut_strncpy(r->json, text, len);
+	if (strlen(text) == node->data.scalar.length)
+		for (size_t i = 0; i < array_size(words); i++)
+			if (is_word(text, words[i].text))
+				return words[i].is;
+	return WORD_OTHER;
+}
+
+static yyjson_mut_val *scalar(struct reader *r, const yaml_node_t *node)
+{
+	bool tagged = !strcmp((const char *)node->tag, YAML_BOOL_TAG);
+	bool plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	enum word word = plain || tagged ? word_of(node) : WORD_OTHER;
+
+	if (word == WORD_TRUE || word == WORD_FALSE)
+		return yyjson_mut_bool(r->json, word == WORD_TRUE);
+	if (tagged)
+		r->problem = "a !!bool that is none";
+	if (word == WORD_NULL)
+		return yyjson_mut_null(r->json);
+	return yyjson_mut_strncpy(r->json,
+				  (const char *)node->data.scalar.value,
+				  node->data.scalar.length);
 }
 
 static yyjson_mut_val *sequence(struct reader *r, const yaml_node_t *node,

@@ -21,11 +21,17 @@
 #include "telemetry/flows.h"
 #include "telemetry/reason.h"
 
-#define JSON_TYPE "application/json"
-
 void api_doc_free(yyjson_mut_doc **doc)
 {
 	yyjson_mut_doc_free(*doc);
+}
+
+void api_reply_failed(struct http_reply *reply, int err)
+{
+	log_err(err, "answer on the control socket");
+	reply->status = 500;
+	buf_printf(&reply->body, "the answer could not be made: %s\n",
+		   strerror(-err));
 }
 
 void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err)
@@ -36,14 +42,10 @@ void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err)
 	if (!err)
 		text = yyjson_mut_write(doc, 0, &len);
 	if (!text) {
-		err = err ?: -ENOMEM;
-		log_err(err, "answer on the control socket");
-		reply->status = 500;
-		buf_printf(&reply->body, "the answer could not be made: %s\n",
-			   strerror(-err));
+		api_reply_failed(reply, err ?: -ENOMEM);
 		return;
 	}
-	reply->type = JSON_TYPE;
+	reply->type = API_JSON;
 	buf_add(&reply->body, text, len);
 	buf_add(&reply->body, "\n", 1);
 	free(text);
@@ -196,9 +198,8 @@ static void status_work(const struct agent *a, const struct armed_rows *rows,
 	yyjson_mut_obj_add_val(doc, o, "warnings", warn);
 }
 
-/* null: no end, or no maps */
-static void add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
-		     double left)
+void api_add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
+		  double left)
 {
 	if (left < 0 || isinf(left))
 		yyjson_mut_obj_add_null(doc, o, key);
@@ -213,7 +214,7 @@ static void status_lease(const struct agent *a, yyjson_mut_doc *doc,
 	double left = lease_left(a);
 
 	yyjson_mut_obj_add_bool(doc, o, "held", left > 0);
-	add_left(doc, o, "left_seconds", left);
+	api_add_left(doc, o, "left_seconds", left);
 	yyjson_mut_obj_add_real(doc, o, "knowledge_age_seconds",
 				source_age_ms(a->source) / 1e3);
 	yyjson_mut_obj_add_val(doc, root, "lease", o);
@@ -347,100 +348,5 @@ void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
 		err = api_add_held_pod(a, &limits, p, doc, o);
 	}
 	yyjson_mut_obj_add_val(doc, root, "pods", arr);
-	api_reply_doc(reply, doc, err);
-}
-
-/* ---- /v1/endpoints ----------------------------------------------------- */
-
-struct rows {
-	const struct agent *agent;
-	yyjson_mut_doc *doc;
-	yyjson_mut_val *arr;
-	__u64 wall_offset;
-};
-
-static const struct endpoint_name *name_find(const struct agent *a,
-					     const struct smc_addr *addr)
-{
-	static const struct endpoint_name nobody = {
-		.node = "", .ns = "", .pod = "", .uid = ""};
-
-	return agent_endpoint(a, addr) ?: &nobody;
-}
-
-static int add_endpoint(const struct smc_addr *key,
-			const struct smc_endpoint *v, void *arg)
-{
-	struct rows *rows = arg;
-	yyjson_mut_doc *doc = rows->doc;
-	yyjson_mut_val *o = yyjson_mut_obj(doc);
-	const struct endpoint_name *name = name_find(rows->agent, key);
-	char text[ADDR_STRLEN];
-
-	yyjson_mut_obj_add_strcpy(doc, o, "address", addr_format(key, text));
-	yyjson_mut_obj_add_val(doc, o, "transports",
-			       json_transports(doc, v->transports));
-	yyjson_mut_obj_add_strcpy(doc, o, "node", name->node);
-	yyjson_mut_obj_add_strcpy(doc, o, "namespace", name->ns);
-	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
-	yyjson_mut_obj_add_strcpy(doc, o, "uid", name->uid);
-	yyjson_mut_obj_add_uint(doc, o, "node_id", v->node_id);
-	yyjson_mut_obj_add_bool(doc, o, "answer_only",
-				v->flags & SMC_ENDPOINT_ANSWER_ONLY);
-	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
-}
-
-static const char *stranger_text(const struct smc_addr *addr, char *text)
-{
-	static const struct smc_addr none;
-
-	return addr_cmp(addr, &none) ? addr_format(addr, text) : "";
-}
-
-static int add_service(const struct smc_addr_port *key,
-		       const struct smc_service *v, void *arg)
-{
-	static const struct service_name nobody = {
-		.ns = "", .service = "", .pod = ""};
-	struct rows *rows = arg;
-	yyjson_mut_doc *doc = rows->doc;
-	yyjson_mut_val *o = yyjson_mut_obj(doc);
-	const struct service_name *name =
-		agent_service(rows->agent, key) ?: &nobody;
-	struct smc_addr addr;
-	char text[ADDR_STRLEN];
-
-	memcpy(addr.ip, key->ip, sizeof(addr.ip));
-	yyjson_mut_obj_add_strcpy(doc, o, "address", addr_format(&addr, text));
-	yyjson_mut_obj_add_uint(doc, o, "port", key->port);
-	yyjson_mut_obj_add_val(doc, o, "transports",
-			       json_transports(doc, v->transports));
-	yyjson_mut_obj_add_strcpy(doc, o, "namespace", name->ns);
-	yyjson_mut_obj_add_strcpy(doc, o, "service", name->service);
-	yyjson_mut_obj_add_strcpy(doc, o, "pod", name->pod);
-	yyjson_mut_obj_add_str(doc, o, "why",
-			       mesh_service_why_label(name->why));
-	yyjson_mut_obj_add_strcpy(doc, o, "stranger",
-				  stranger_text(&name->stranger, text));
-	/* one lease for all; what offers nothing has nothing to lose */
-	add_left(doc, o, "expires_in_seconds",
-		 v->transports ? lease_left(rows->agent) : 0);
-	return yyjson_mut_arr_append(rows->arr, o) ? 0 : -ENOMEM;
-}
-
-void api_get_endpoints(struct MHD_Connection *request, struct http_reply *reply,
-		       void *arg)
-{
-	struct agent *a = arg;
-	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = api_doc_new(&root);
-	struct rows rows = {a, doc, yyjson_mut_arr(doc), 0};
-	int err = datapath_each_endpoint(a->dp, add_endpoint, &rows);
-
-	yyjson_mut_obj_add_val(doc, root, "endpoints", rows.arr);
-	rows.arr = yyjson_mut_arr(doc);
-	err = err ?: datapath_each_service(a->dp, add_service, &rows);
-	yyjson_mut_obj_add_val(doc, root, "services", rows.arr);
-	err = err ?: api_add_paths(a, doc, root);
 	api_reply_doc(reply, doc, err);
 }

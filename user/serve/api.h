@@ -8,6 +8,8 @@
 #include "serve/http.h"
 #include "telemetry/flows.h"
 
+#define API_JSON "application/json"
+
 void api_doc_free(yyjson_mut_doc **doc);
 #define _doc_ _cleanup_(api_doc_free)
 
@@ -18,6 +20,9 @@ yyjson_mut_doc *api_doc_new(yyjson_mut_val **root);
  * @err or for want of memory, is a 500. */
 void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err);
 
+/* api_reply_failed - A 500 that says @err, and a line in the log. */
+void api_reply_failed(struct http_reply *reply, int err);
+
 /* api_refuse - An answer of one line, "@what: @why". */
 void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
 		const char *why);
@@ -25,10 +30,45 @@ void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
 /* api_pod - The names of a pod of this node; both NULL where it has gone. */
 struct flow_pod api_pod(const struct agent *a, __u32 id);
 
+/* api_add_left - Seconds that are left; null: no end, or no maps. */
+void api_add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
+		  double left);
+
 void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 		    void *arg);
 void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
 		  void *arg);
+
+/* ---- api_list.c ---------------------------------------------------------- */
+
+#define API_ARRAYS_MAX 4 /* the empty one at the end among them */
+
+struct api_array {
+	const char *name;
+	size_t n;
+	/* The element @i, made in @doc; NULL without memory. */
+	yyjson_mut_val *(*make)(yyjson_mut_doc *doc, size_t i, void *arg);
+};
+
+/* A document of arrays. */
+struct api_list {
+	struct buf begin; /* "{", and members with a comma behind each */
+	struct api_array array[API_ARRAYS_MAX]; /* ends with an empty one */
+	void (*free)(void *arg);
+	void *arg;	 /* of the list from api_reply_list() on */
+	size_t at, next; /* element of which array */
+};
+
+/*
+ * api_reply_list - The list as the reply, made while it is read: what its
+ * elements are made from must be a copy, since the loop turns meanwhile.
+ * @list: copied; what it points to is the reply's afterwards, in any case.
+ * @err:  not 0: it could not be put together, a 500.
+ */
+void api_reply_list(struct http_reply *reply, struct api_list *list, int err);
+
+/* ---- api_endpoints.c ----------------------------------------------------- */
+
 void api_get_endpoints(struct MHD_Connection *request, struct http_reply *reply,
 		       void *arg);
 
@@ -49,12 +89,20 @@ must_check int api_add_held_pod(const struct agent *a,
 
 /* ---- api_paths.c --------------------------------------------------------- */
 
-/* Add "paths" to an object: how many are in which state; or each of them, as
- * the kernel's rows are. Return: 0 or a negative errno. */
+/* api_add_paths_sum - Add "paths" to an object: how many are in which state. */
 void api_add_paths_sum(const struct agent *a, yyjson_mut_doc *doc,
 		       yyjson_mut_val *to);
-must_check int api_add_paths(struct agent *a, yyjson_mut_doc *doc,
-			     yyjson_mut_val *to);
+
+/* A row of smc_path, and when it was read. */
+struct api_path {
+	struct smc_path_key key;
+	struct smc_path row;
+	__u64 now;
+};
+
+/* api_path_json - The row as an object, or NULL without memory. */
+yyjson_mut_val *api_path_json(struct agent *a, yyjson_mut_doc *doc,
+			      const struct api_path *path);
 
 /* ---- api_flows.c -------------------------------------------------------- */
 

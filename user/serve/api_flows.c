@@ -5,26 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pods/lateness.h"
+#include "base/array.h"
 #include "base/log.h"
-#include "mesh/record_fate.h"
+#include "mesh/newest.h"
+#include "pods/lateness.h"
 #include "telemetry/flows.h"
-
-/* ---- /v1/flows --------------------------------------------------------- */
-
-static int collect_flow(const struct smc_handshake *key,
-			const struct smc_flow *v, void *arg)
-{
-	return mesh_records_add(arg, key, v);
-}
-
-static int newest_first(const void *a, const void *b)
-{
-	const struct mesh_record *x = a, *y = b;
-
-	return (x->flow.opened_ns < y->flow.opened_ns) -
-	       (x->flow.opened_ns > y->flow.opened_ns);
-}
 
 /* ---- which of them are late: asked of every record ----------------------- */
 
@@ -65,70 +50,107 @@ void api_late_free(struct api_late *late)
 	free(late->v);
 }
 
-/* ---- the list ------------------------------------------------------------ */
+/* ---- /v1/flows: the list ------------------------------------------------- */
 
-static int add_flow(const struct agent *a, yyjson_mut_doc *doc,
-		    yyjson_mut_val *arr, const struct mesh_record *row,
-		    bool late)
+/* The records of one moment. */
+struct flow_list {
+	const struct agent *agent;
+	struct api_late late;
+	struct mesh_newest flows;
+	size_t n_recorded; /* of those, the others are late */
+	__u64 wall_offset;
+};
+
+static void flow_list_free(void *arg)
 {
-	struct flow_pod pod = api_pod(a, row->flow.pod_id);
-	yyjson_mut_val *o =
-		flow_json(doc, &row->key, &row->flow, &pod, flow_wall_offset());
+	struct flow_list *l = arg;
 
-	return o && yyjson_mut_obj_add_bool(doc, o, "late", late) &&
-			       yyjson_mut_arr_append(arr, o)
-		       ? 0
-		       : -ENOMEM;
+	api_late_free(&l->late);
+	mesh_newest_free(&l->flows);
+	free(l);
 }
 
-/* Those from before the pod was armed, which BPF has seen nothing of. */
-static int add_unrecorded(const struct agent *a, yyjson_mut_doc *doc,
-			  yyjson_mut_val *arr, const struct pod *p,
-			  size_t *room)
+static int keep_flow(const struct smc_handshake *key, const struct smc_flow *v,
+		     void *arg)
 {
-	int err = 0;
+	return mesh_newest_add(arg, key, v);
+}
 
-	for (size_t i = 0; !err && *room && i < p->n_late_flows; i++) {
+/* Those from before the pod was armed, which BPF has seen nothing of: behind
+ * all others, for nobody knows how old they are. */
+static int keep_unrecorded(struct mesh_newest *flows, const struct pod *p)
+{
+	for (size_t i = 0; i < p->n_late_flows; i++) {
 		const struct plain_flow *f = &p->late_flows[i].flow;
-		struct mesh_record row = {
-			.key = p->late_flows[i].key,
-			.flow = {.local_port = f->local_port,
-				 .remote_port = f->remote_port,
-				 .pod_id = p->id,
-				 .outcome = SMC_OUTCOME_TCP,
-				 .reason = SMC_REASON_NOT_CONVERTED,
-				 .flags = SMC_FLOW_DIAGNOSED,
-				 .netns_cookie = p->facts.cookie,
-				 .cookie = f->cookie}};
+		struct mesh_record *row;
 
 		if (p->late_flows[i].recorded)
 			continue;
-		memcpy(row.flow.local_ip, f->local.ip, sizeof(f->local.ip));
-		memcpy(row.flow.remote_ip, f->remote.ip, sizeof(f->remote.ip));
-		err = add_flow(a, doc, arr, &row, true);
-		--*room;
+		flows->total++;
+		if (flows->n >= flows->most)
+			continue;
+		row = array_push(flows->v, flows->n);
+		if (!row)
+			return -ENOMEM;
+		row->key = p->late_flows[i].key;
+		row->flow =
+			(struct smc_flow){.local_port = f->local_port,
+					  .remote_port = f->remote_port,
+					  .pod_id = p->id,
+					  .outcome = SMC_OUTCOME_TCP,
+					  .reason = SMC_REASON_NOT_CONVERTED,
+					  .flags = SMC_FLOW_DIAGNOSED,
+					  .netns_cookie = p->facts.cookie,
+					  .cookie = f->cookie};
+		memcpy(row->flow.local_ip, f->local.ip, sizeof(f->local.ip));
+		memcpy(row->flow.remote_ip, f->remote.ip, sizeof(f->remote.ip));
 	}
+	return 0;
+}
+
+static int flow_list_fill(struct flow_list *l, struct agent *a)
+{
+	int err = api_late_make(&a->pods, &l->late)
+			  ?: datapath_each_flow(a->dp, false, keep_flow,
+						&l->flows);
+
+	mesh_newest_sort(&l->flows);
+	l->n_recorded = l->flows.n;
+	for (size_t i = 0; !err && i < a->pods.n; i++)
+		err = keep_unrecorded(&l->flows, a->pods.v[i]);
 	return err;
 }
 
-static int add_flows(const struct agent *a, yyjson_mut_doc *doc,
-		     yyjson_mut_val *arr, size_t limit)
+static yyjson_mut_val *list_flow_json(yyjson_mut_doc *doc, size_t i, void *arg)
 {
-	_cleanup_(api_late_free) struct api_late late = {};
-	struct mesh_records rows = {};
-	int err = api_late_make(&a->pods, &late)
-			  ?: datapath_each_flow(a->dp, false, collect_flow,
-						&rows);
+	const struct flow_list *l = arg;
+	const struct mesh_record *row = &l->flows.v[i];
+	struct flow_pod pod = api_pod(l->agent, row->flow.pod_id);
+	yyjson_mut_val *o =
+		flow_json(doc, &row->key, &row->flow, &pod, l->wall_offset);
+	bool late = i >= l->n_recorded || api_late_has(&l->late, &row->key);
 
-	if (rows.n)
-		qsort(rows.v, rows.n, sizeof(*rows.v), newest_first);
-	for (size_t i = 0; !err && i < rows.n && limit; i++, limit--)
-		err = add_flow(a, doc, arr, &rows.v[i],
-			       api_late_has(&late, &rows.v[i].key));
-	for (size_t i = 0; !err && i < a->pods.n; i++)
-		err = add_unrecorded(a, doc, arr, a->pods.v[i], &limit);
-	mesh_records_free(&rows);
-	return err;
+	return o && yyjson_mut_obj_add_bool(doc, o, "late", late) ? o : NULL;
+}
+
+static void reply_list(struct http_reply *reply, struct agent *a, size_t most)
+{
+	struct flow_list *l = calloc(1, sizeof(*l));
+	struct api_list list = {.free = flow_list_free, .arg = l};
+	int err;
+
+	if (!l) {
+		api_reply_failed(reply, -ENOMEM);
+		return;
+	}
+	*l = (struct flow_list){.agent = a,
+				.flows.most = most,
+				.wall_offset = flow_wall_offset()};
+	err = flow_list_fill(l, a);
+	buf_printf(&list.begin, "{\"total\":%zu,\"shown\":%zu,", l->flows.total,
+		   l->flows.n);
+	list.array[0] = (struct api_array){"flows", l->flows.n, list_flow_json};
+	api_reply_list(reply, &list, err);
 }
 
 /* Does somebody read the stream? */
@@ -151,25 +173,23 @@ void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 {
 	const char *follow = http_query(request, "follow");
 	const char *limit = http_query(request, "limit");
+	size_t most = FLOWS_TOLD;
 	struct agent *a = arg;
-	yyjson_mut_val *root;
-	_doc_ yyjson_mut_doc *doc = NULL;
-	yyjson_mut_val *arr;
-	int err;
 
-	if (follow && strcmp(follow, "0")) {
+	if (limit && flow_limit_parse(limit, &most)) {
+		reply->status = 400;
+		buf_printf(&reply->body, "limit=%.40s: expected %s\n", limit,
+			   FLOW_LIMIT_EXPECTED);
+	} else if (follow && strcmp(follow, "0")) {
 		follow_flows(a, true);
 		reply->feed = a->stream.feed;
 		reply->type = "application/x-ndjson";
-		return;
+	} else {
+		reply_list(reply, a, most);
 	}
-	doc = api_doc_new(&root);
-	arr = yyjson_mut_arr(doc);
-	err = add_flows(a, doc, arr,
-			limit ? strtoul(limit, NULL, 10) : SIZE_MAX);
-	yyjson_mut_obj_add_val(doc, root, "flows", arr);
-	api_reply_doc(reply, doc, err);
 }
+
+/* ---- the stream ---------------------------------------------------------- */
 
 void api_event(struct agent *a, const struct smc_event *e)
 {

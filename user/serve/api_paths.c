@@ -21,13 +21,6 @@ void api_add_paths_sum(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_val(doc, to, "paths", o);
 }
 
-struct adding {
-	struct agent *agent;
-	yyjson_mut_doc *doc;
-	yyjson_mut_val *arr;
-	__u64 now;
-};
-
 static void add_seconds(yyjson_mut_doc *doc, yyjson_mut_val *o,
 			const char *name, __u64 until, __u64 now)
 {
@@ -35,40 +28,32 @@ static void add_seconds(yyjson_mut_doc *doc, yyjson_mut_val *o,
 				until > now ? (until - now) / 1e9 : 0);
 }
 
-static int add_path(const struct smc_path_key *key, const struct smc_path *row,
-		    void *arg)
+yyjson_mut_val *api_path_json(struct agent *a, yyjson_mut_doc *doc,
+			      const struct api_path *path)
 {
-	struct adding *add = arg;
-	yyjson_mut_doc *doc = add->doc;
+	const struct smc_path *row = &path->row;
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
-	const struct smc_addr own = mesh_path_addr(key->own);
-	const struct smc_addr peer = mesh_path_addr(key->peer);
-	enum mesh_path_state state = mesh_path_state(row, add->now);
+	const struct smc_addr own = mesh_path_addr(path->key.own);
+	const struct smc_addr peer = mesh_path_addr(path->key.peer);
+	enum mesh_path_state state = mesh_path_state(row, path->now);
 	char text[ADDR_STRLEN];
 
 	yyjson_mut_obj_add_strcpy(doc, o, "own", addr_format(&own, text));
 	yyjson_mut_obj_add_strcpy(doc, o, "peer", addr_format(&peer, text));
 	yyjson_mut_obj_add_bool(doc, o, "service",
-				mesh_way_find(&add->agent->paths.pairs, key));
+				mesh_way_find(&a->paths.pairs, &path->key));
 	yyjson_mut_obj_add_str(doc, o, "state", mesh_path_word(state));
 	/* of a proven one: how long that holds; of a bad one: how long no
 	 * probe ends it */
 	if (state == MESH_PATH_PROVEN)
 		add_seconds(doc, o, "left_seconds", row->proven_until_ns,
-			    add->now);
+			    path->now);
 	else if (state == MESH_PATH_BAD)
 		add_seconds(doc, o, "left_seconds", row->bad_until_ns,
-			    add->now);
+			    path->now);
 	yyjson_mut_obj_add_uint(doc, o, "strikes", row->strikes);
-	yyjson_mut_obj_add_uint(doc, o, "links", row->links[0] + row->links[1]);
-	return yyjson_mut_arr_append(add->arr, o) ? 0 : -ENOMEM;
-}
-
-int api_add_paths(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *to)
-{
-	struct adding add = {a, doc, yyjson_mut_arr(doc), uv_hrtime()};
-	int err = datapath_each_path(a->dp, add_path, &add);
-
-	yyjson_mut_obj_add_val(doc, to, "paths", add.arr);
-	return err;
+	return yyjson_mut_obj_add_uint(doc, o, "links",
+				       row->links[0] + row->links[1])
+		       ? o
+		       : NULL;
 }

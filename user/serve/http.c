@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * libmicrohttpd brings its own epoll set; its descriptor is one more source of
- * our loop, and MHD_get_timeout() one timer. Nothing runs in a thread.
+ * our loop, and MHD_get_timeout() one timer, or the next turn. Nothing runs in
+ * a thread.
  *
  * A reader of a feed is a response whose content callback has nothing to give
  * most of the time. It then suspends its connection, and publishing resumes
  * it. Two traps: without a thread of its own libmicrohttpd has nothing that
- * wakes it after a resume, so a timer of ours runs it; and it aborts the
+ * wakes it after a resume, so our next turn runs it; and it aborts the
  * process if it is stopped with a suspended connection left, so http_stop()
  * first ends the feeds.
+ *
+ * A stream's connection is suspended after each piece, too, and resumed after
+ * the run: libmicrohttpd would ask for pieces until the socket is full, and the
+ * loop would do nothing else as long as somebody reads as fast as we write.
  */
 #include "serve/http.h"
 
@@ -28,6 +33,8 @@
 #define IDLE_SECONDS 10
 #define READERS_MAX 16
 #define READER_WAITING_MAX (1U << 20) /* bytes */
+#define PIECE_MAX 16384 /* bytes that libmicrohttpd sends at once */
+#define STREAMS_MAX 4	/* each may hold a copy of a whole map */
 
 struct http {
 	struct MHD_Daemon *daemon;
@@ -36,7 +43,10 @@ struct http {
 	struct http_feed *feed; /* the last one that a route gave */
 	uv_poll_t poll;
 	uv_timer_t timer;
+	uv_idle_t idle; /* the next turn, whatever comes */
 	struct handles handles;
+	struct streamed *streams[STREAMS_MAX]; /* or NULL */
+	unsigned int runs;		       /* of libmicrohttpd */
 };
 
 struct reader {
@@ -71,7 +81,7 @@ unsigned int http_feed_readers(const struct http_feed *feed)
 	return feed->n;
 }
 
-static void timer_event(uv_timer_t *timer);
+static void idle_event(uv_idle_t *idle);
 
 static void reader_resume(struct reader *r)
 {
@@ -79,7 +89,7 @@ static void reader_resume(struct reader *r)
 		return;
 	r->suspended = false;
 	MHD_resume_connection(r->connection);
-	uv_timer_start(&r->feed->server->timer, timer_event, 0, 0);
+	uv_idle_start(&r->feed->server->idle, idle_event);
 }
 
 unsigned int http_feed_publish(struct http_feed *feed, const char *text,
@@ -171,6 +181,115 @@ static struct MHD_Response *feed_response(struct http_feed *feed,
 	return response;
 }
 
+/* ---- streams ----------------------------------------------------------- */
+
+struct streamed {
+	struct http *server;
+	struct MHD_Connection *connection;
+	struct http_stream stream;
+	struct buf piece; /* what was not taken yet of the last one */
+	unsigned int run; /* in which that was made */
+	bool suspended, ended;
+};
+
+static void stream_free(const struct http_stream *stream)
+{
+	if (stream->free)
+		stream->free(stream->arg);
+}
+
+static void streamed_free(void *arg)
+{
+	struct streamed *s = arg;
+
+	for (int i = 0; i < STREAMS_MAX; i++)
+		if (s->server->streams[i] == s)
+			s->server->streams[i] = NULL;
+	stream_free(&s->stream);
+	buf_free(&s->piece);
+	free(s);
+}
+
+/* The next piece, one in a run. Return: 0; 1: not in this run; -EIO. */
+static int streamed_more(struct streamed *s)
+{
+	int more;
+
+	if (s->run == s->server->runs) {
+		s->suspended = true;
+		MHD_suspend_connection(s->connection);
+		return 1;
+	}
+	s->run = s->server->runs;
+	more = s->stream.more(&s->piece, s->stream.arg);
+	s->ended = !more;
+	return more < 0 || s->piece.err ? -EIO : 0;
+}
+
+static ssize_t streamed_read(void *arg, uint64_t pos, char *out, size_t max)
+{
+	struct streamed *s = arg;
+	int ret = 0;
+	size_t n;
+
+	while (!ret && !s->piece.len && !s->ended)
+		ret = streamed_more(s);
+	if (ret)
+		return ret > 0 ? 0 : MHD_CONTENT_READER_END_WITH_ERROR;
+	if (!s->piece.len)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	n = s->piece.len < max ? s->piece.len : max;
+	memcpy(out, s->piece.data, n);
+	buf_drop(&s->piece, n);
+	return n;
+}
+
+/* NULL: there are too many, or no memory; the stream is freed then. */
+static struct MHD_Response *stream_response(struct http *h,
+					    const struct http_stream *stream,
+					    struct MHD_Connection *connection)
+{
+	struct MHD_Response *response;
+	struct streamed *s = NULL;
+	int at = 0;
+
+	while (at < STREAMS_MAX && h->streams[at])
+		at++;
+	if (at < STREAMS_MAX)
+		s = calloc(1, sizeof(*s));
+	if (!s) {
+		stream_free(stream);
+		return NULL;
+	}
+	*s = (struct streamed){.server = h,
+			       .connection = connection,
+			       .stream = *stream,
+			       .run = h->runs - 1};
+	h->streams[at] = s;
+	response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, PIECE_MAX, streamed_read, s, streamed_free);
+	if (!response)
+		streamed_free(s);
+	return response;
+}
+
+/* Return: a connection waits for the next run. */
+static bool streams_resume(struct http *h)
+{
+	bool any = false;
+
+	for (int i = 0; i < STREAMS_MAX; i++) {
+		struct streamed *s = h->streams[i];
+
+		if (!s || !s->suspended)
+			continue;
+		s->suspended = false;
+		MHD_resume_connection(s->connection);
+		any = true;
+	}
+	return any;
+}
+
 /* ---- requests ---------------------------------------------------------- */
 
 const char *http_query(struct MHD_Connection *request, const char *key)
@@ -209,24 +328,40 @@ static bool method_ok(const struct http_route *route, const char *method)
 	return !strcmp(method, "GET") || !strcmp(method, "HEAD");
 }
 
-static struct MHD_Response *reply_response(struct http *h,
-					   struct http_reply *reply,
-					   struct MHD_Connection *connection)
+/* What there is instead of a body; NULL: nothing, or nothing any more. */
+static struct MHD_Response *bodiless_response(struct http *h,
+					      struct http_reply *reply,
+					      struct MHD_Connection *connection)
 {
 	struct MHD_Response *response;
-	size_t len;
 
 	if (reply->feed) {
 		h->feed = reply->feed;
 		h->feed->server = h;
 		response = feed_response(reply->feed, connection);
-		if (response)
-			return response;
-		reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
-		reply->type = "text/plain";
-		buf_printf(&reply->body, "too many readers, at most %d\n",
-			   READERS_MAX);
+	} else if (reply->stream.more) {
+		response = stream_response(h, &reply->stream, connection);
+	} else {
+		return NULL;
 	}
+	if (response)
+		return response;
+	reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	reply->type = "text/plain";
+	buf_printf(&reply->body, "too many readers, at most %d\n",
+		   reply->feed ? READERS_MAX : STREAMS_MAX);
+	return NULL;
+}
+
+static struct MHD_Response *reply_response(struct http *h,
+					   struct http_reply *reply,
+					   struct MHD_Connection *connection)
+{
+	struct MHD_Response *response = bodiless_response(h, reply, connection);
+	size_t len;
+
+	if (response)
+		return response;
 	if (reply->body.err) {
 		reply->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
 		buf_free(&reply->body);
@@ -280,12 +415,28 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
 
 /* ---- the loop ---------------------------------------------------------- */
 
+/* Return: as of streams_resume(). */
+static bool run(struct http *h)
+{
+	h->runs++;
+	MHD_run(h->daemon);
+	return streams_resume(h);
+}
+
+static void timer_event(uv_timer_t *timer);
+
+/* A timer of 0 ms would fire again in the same turn, as often as it is set. */
 static void pump(struct http *h)
 {
-	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_UNSIGNED_LONG_LONG ms = 0;
+	bool waits = run(h);
+	bool timed = MHD_get_timeout(h->daemon, &ms) == MHD_YES;
 
-	MHD_run(h->daemon);
-	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
+	if (waits || (timed && !ms))
+		uv_idle_start(&h->idle, idle_event);
+	else
+		uv_idle_stop(&h->idle);
+	if (timed && ms)
 		uv_timer_start(&h->timer, timer_event, ms, 0);
 	else
 		uv_timer_stop(&h->timer);
@@ -294,6 +445,11 @@ static void pump(struct http *h)
 static void timer_event(uv_timer_t *timer)
 {
 	pump(timer->data);
+}
+
+static void idle_event(uv_idle_t *idle)
+{
+	pump(idle->data);
 }
 
 static void poll_event(uv_poll_t *poll, int status, int events)
@@ -312,10 +468,11 @@ void http_stop(struct http *h)
 		/* A resumed connection is looked at by the next run; the end
 		 * of its stream is written by the one after. */
 		for (int i = 0; i < 4 && h->feed->n; i++)
-			MHD_run(h->daemon);
+			run(h);
 	}
 	handles_close(&h->handles, &h->poll);
 	handles_close(&h->handles, &h->timer);
+	handles_close(&h->handles, &h->idle);
 	MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;
 	handles_free(&h->handles, free, h);
@@ -340,7 +497,8 @@ static int http_init(uv_loop_t *loop, struct http *h, int fd)
 		return err;
 	}
 	uv_timer_init(loop, &h->timer);
-	h->poll.data = h->timer.data = h;
+	uv_idle_init(loop, &h->idle);
+	h->poll.data = h->timer.data = h->idle.data = h;
 	/* Fails for a closing handle only. */
 	uv_poll_start(&h->poll, UV_READABLE, poll_event);
 	return 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP on the loop: one server per listening socket, GET and HEAD (of some
- * POST) of a table of routes, and feeds: answers without an end, to which text
- * is published. Bounded everywhere: connections, idle time, what a slow reader
- * may have waiting.
+ * POST) of a table of routes; streams: answers that are made while they are
+ * read; and feeds: answers without an end, to which text is published. Bounded
+ * everywhere: connections, idle time, what a slow reader may have waiting.
  */
 #pragma once
 
@@ -17,11 +17,26 @@ struct http;
 struct http_feed;
 struct MHD_Connection;
 
+/*
+ * An answer that is made piece by piece, each when its reader has taken the one
+ * before it; between two of them the loop does its other work.
+ * @more: append the next piece to @out, which is empty. Return: 1; 0: that was
+ *        the last one; a negative errno, logged by itself: the connection is
+ *        closed in mid answer, so no reader takes the part for the whole.
+ * @free: called once, also where nobody reads to the end; NULL: nothing to do.
+ */
+struct http_stream {
+	int (*more)(struct buf *out, void *arg); /* NULL: there is no stream */
+	void (*free)(void *arg);
+	void *arg;
+};
+
 struct http_reply {
-	unsigned int status;	/* 200 unless the route changes it */
-	const char *type;	/* Content-Type, a static string */
-	struct buf body;	/* owned by the server afterwards */
-	struct http_feed *feed; /* or NULL: instead of the body */
+	unsigned int status;	   /* 200 unless the route changes it */
+	const char *type;	   /* Content-Type, a static string */
+	struct buf body;	   /* owned by the server afterwards */
+	struct http_feed *feed;	   /* or NULL: instead of the body */
+	struct http_stream stream; /* likewise; owned by the server, too */
 };
 
 typedef void (*http_route_fn)(struct MHD_Connection *request,

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/flows.h"
 
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "base/addr.h"
@@ -21,6 +24,20 @@ static __u64 clock_ns(clockid_t clock)
 __u64 flow_wall_offset(void)
 {
 	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+int flow_limit_parse(const char *text, size_t *out)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!strcmp(text, "all")) {
+		*out = SIZE_MAX;
+		return 0;
+	}
+	if (!digits || digits > 9 || text[digits])
+		return -EINVAL;
+	*out = strtoul(text, NULL, 10);
+	return 0;
 }
 
 /* ---- what is told of it, and how ----------------------------------------- */

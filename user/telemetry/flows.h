@@ -5,9 +5,18 @@
 #include <stddef.h>
 #include <yyjson.h>
 #include <smcmesh/abi.h>
+#include "base/cleanup.h"
 
 #define FLOW_SENTENCE_MAX 256
 #define FLOW_ID_MAX 40
+
+/* How many of a list are told where nobody says, and what one may say. */
+#define FLOWS_TOLD 1000
+#define FLOW_LIMIT_EXPECTED "a number of at most nine digits, or all"
+
+/* flow_limit_parse - "250", or "all": SIZE_MAX. Return: 0; -EINVAL: @text is
+ * not FLOW_LIMIT_EXPECTED. */
+must_check int flow_limit_parse(const char *text, size_t *out);
 
 /* Whose flow it is: the names of smc_flow.pod_id. Both NULL: not known (the
  * pod is gone). */

@@ -81,6 +81,10 @@ class Agent:
         return next((p for p in self.get("/v1/pods")["pods"]
                      if p["name"] == name), {})
 
+    def flows(self):
+        """All that /v1/flows has, the newest first."""
+        return self.get("/v1/flows?limit=all")["flows"]
+
     def ready(self):
         if self.proc and not self.proc.alive:
             raise RuntimeError(f"the agent has ended, rc {self.proc.rc}:\n"
@@ -116,7 +120,7 @@ class Agent:
     def why_tcp(self):
         """({reason, kernel's code: flows that became TCP}, the last of what the
         agent said): for the message of a test that wanted SMC."""
-        flows = [f for f in self.get("/v1/flows")["flows"]
+        flows = [f for f in self.flows()
                  if f["outcome"] in ("tcp", "fallback")]
         said = (self.proc.out + self.proc.err).splitlines() if self.proc else []
         return Counter((f["role"], f["reason"], f["kernel_code"])

@@ -81,8 +81,12 @@ class Deployed:
                                  check=check)
 
     def ask(self, node, what):
-        """status, pods, endpoints or flows of an agent, as JSON."""
+        """status, pods, endpoints or flows?limit=all of an agent, as JSON."""
         return self.cluster.nodes[node].vm.call("nodeview", "ask", what)
+
+    def flows(self, node):
+        """All flows that an agent knows of, the newest first."""
+        return self.ask(node, "flows?limit=all")["flows"]
 
     def metrics(self, node):
         """What Prometheus would read of that node's agent."""
@@ -312,7 +316,7 @@ class Load:
 
     def why_tcp(self):
         """What its agent says of those that are TCP, the newest first."""
-        flows = self.mesh.ask(self.object["spec"]["nodeName"], "flows")["flows"]
+        flows = self.mesh.flows(self.object["spec"]["nodeName"])
         return [f for f in flows if f["pod"] == self.name
                 and f["outcome"] == "tcp"][:10]
 

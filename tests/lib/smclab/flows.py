@@ -165,7 +165,7 @@ def reason(agent, pod, port, role="client"):
     """Why the agent says that the pod's newest flow to (client) or on (server)
     @port is what it is; what it is, only the kernel is asked."""
     key = "remote_port" if role == "client" else "local_port"
-    flows = [f for f in agent.get("/v1/flows")["flows"]
+    flows = [f for f in agent.flows()
              if f["pod"] == pod.name and f["role"] == role and f[key] == port]
     if not flows:
         return "no flow is recorded"
