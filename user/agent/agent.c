@@ -447,6 +447,7 @@ int agent_run(const struct agent_options *opt)
 	lock = lock_or_say(opt->run);
 	if (lock < 0)
 		return say_rights(lock);
+	memory_lend();
 	/* A reader of our socket that goes away is no reason to die. */
 	signal(SIGPIPE, SIG_IGN);
 	clock_gettime(CLOCK_REALTIME, &now);
