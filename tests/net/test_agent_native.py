@@ -68,6 +68,11 @@ class Agent(native.Agent):
     def pods(self):
         return {p["name"]: p for p in self.get("/v1/pods")["pods"]}
 
+    def resident(self):
+        """Its memory, in KiB."""
+        with open(f"/proc/{self.proc.pid}/status", encoding="utf-8") as f:
+            return int(re.search(r"^VmRSS:\s+(\d+) kB$", f.read(), re.M)[1])
+
     def samples(self):
         status, text = self.request("/metrics", unix=False)
         assert status == 200, text
@@ -418,12 +423,7 @@ def test_quarantine_of_nobody(agent):
 def test_what_a_large_world_took_is_given_back(agent):
     """A list of the cluster is freed in small pieces, all over the heap, which
     malloc() keeps. With the next resync they go back."""
-    mib = 1 << 10
-
-    def resident():
-        with open(f"/proc/{agent.proc.pid}/status", encoding="utf-8") as f:
-            return int(re.search(r"^VmRSS:\s+(\d+) kB$", f.read(), re.M)[1])
-
+    mib, resident = 1 << 10, agent.resident
     small = world(a="true")
     wait_for(agent.pods, 10, "the pods")
     before = resident()
@@ -434,6 +434,17 @@ def test_what_a_large_world_took_is_given_back(agent):
     wait_for(lambda: resident() > before + 16 * mib, 30, "a large world")
     agent.set(*small)
     wait_for(lambda: resident() < before + 4 * mib, 100, "a small process")
+
+
+def test_what_is_large_is_given_back_at_once(agent):
+    """A file's text; also when it is read again, where malloc() would have
+    learnt to keep so much."""
+    wait_for(agent.pods, 10, "the pods")
+    before = agent.resident()
+    for name in "cdef":
+        agent.write(manifest.text(*world(**{name: "true"})) + " " * (24 << 20))
+        wait_for(lambda n=name: n in agent.pods(), 30, f"pod {name}")
+        assert agent.resident() < before + (8 << 10), name
 
 
 def test_other_requests(agent):

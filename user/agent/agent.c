@@ -452,6 +452,7 @@ int agent_run(const struct agent_options *opt)
 	lock = lock_or_say(opt->run);
 	if (lock < 0)
 		return say_rights(lock);
+	memory_lend();
 	/* A client that closes our socket must not kill the agent. */
 	signal(SIGPIPE, SIG_IGN);
 	self_fill(&d.agent.self);

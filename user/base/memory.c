@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 
+#define LARGE (1 << 20) /* bytes */
 #define GROWTH_MIN ((size_t)4 << 20)
 #define PAUSE_NS (60 * 1000000000ULL)
 
@@ -27,6 +28,11 @@ static size_t resident(void)
 	if (!f || fscanf(f, "%zu %zu", &size, &pages) != 2)
 		return 0;
 	return pages * sysconf(_SC_PAGESIZE);
+}
+
+void memory_lend(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE);
 }
 
 bool memory_give_back(struct memory_kept *kept, __u64 now_ns)

@@ -8,6 +8,15 @@
 /* memory_total - The memory of this machine, in bytes; 0: not known. */
 __u64 memory_total(void);
 
+/*
+ * memory_lend - Have malloc() borrow what is large from the kernel, a piece at
+ * a time, and give it back when it is freed: a map's rows, a file's text. By
+ * itself malloc() does so until the first is freed; then it takes such sizes
+ * for usual, and keeps up to 64 MiB for the next one. To be called at the
+ * start.
+ */
+void memory_lend(void);
+
 /* When memory was given back, and how large this process was then. */
 struct memory_kept {
 	bool due; /* set by who has freed much */
