@@ -12,6 +12,7 @@ agent's own are with SMCMESH_HURRY. What agent or server waited for a processor
 does not count.
 """
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -89,6 +90,8 @@ class Keeper(threading.Thread):
 class Day:
     """@nodes SmcNodes of @each endpoints; the last one of them changes."""
 
+    numbers = itertools.count()
+
     def __init__(self, tmp, nodes, each, hurry):
         self.tmp, self.each, self.hurry = str(tmp), each, hurry
         self.n_nodes = nodes
@@ -126,7 +129,10 @@ class Day:
     def network(self):
         """A link to where the server is, in a network for such things (RFC 2544):
         its namespace, and its address."""
-        name, block = f"bad{os.getpid()}", os.getpid() * 4 & 0x1fffc
+        # each day has its own: a namespace's end, and its links', takes a while
+        number = next(self.numbers)
+        name = f"bad{os.getpid()}n{number}"
+        block = (os.getpid() + number) * 4 & 0x1fffc
         host, server = (f"198.{18 + (n >> 16)}.{n >> 8 & 255}.{n & 255}"
                         for n in (block + 1, block + 2))
         ns = Netns(name)
@@ -477,9 +483,12 @@ def stopped(day):
 
 
 def vanishing_packets(day):
+    """The kernel ends such a connection after half a minute. It cannot be hurried:
+    in a hurried run the agent notices first, by the silence (115 s at most) and by
+    the watch that it then opens, which has no answer for 30 s."""
     day.ns.run("nft add rule ip lab in drop")
     try:
-        day.named(".")
+        day.named(".", 40 if day.hurry == 1 else 115 + 30)
     finally:
         day.ns.run("nft flush chain ip lab in")
     day.recovers(anew=True, besides=SYN_S)
