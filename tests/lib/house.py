@@ -20,7 +20,7 @@ MAY_USE = {
     "cli": ("agent",),
 }
 # The structs that all rooms above pods/ share, each where it is defined.
-STATE = {"agent": "user/pods/known.h", "pod": "user/pods/pods.h"}
+STATE = {"agent": "user/pods/known.h", "pod": "user/pods/pod.h"}
 AGENT_FIELDS, POD_BOOLEANS = 20, 4
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"", re.S)
 TABLE = re.compile(r"^(?!static|extern|typedef|return)[a-z_][\w ]*[ *]"

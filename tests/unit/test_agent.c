@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "node/run_dir.h"
+#include "pods/pods.h"
 #include "pods/waiting.h"
 
 static struct mesh_pod world_pod(const char *uid)

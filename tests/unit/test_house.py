@@ -76,7 +76,7 @@ PODS = ("struct told {\n\tunsigned int flags;\n\tstruct evict {%s\n\t\tint n;\n\
 
 def state(fields=FIELDS, inside="", flags="", files=None):
     return said({"user/pods/known.h": KNOWN % fields,
-                 "user/pods/pods.h": PODS % (inside, flags),
+                 "user/pods/pod.h": PODS % (inside, flags),
                  "user/node/far.h": "struct far {\n\tbool v, w, x;\n};\n",
                  **(files or {})})
 
@@ -93,7 +93,7 @@ def test_pod_has_four_booleans():
     assert state(flags="\n\tbool three, four;") == []
     assert state(flags="\n\tbool three;", inside="\n\t\tbool deep;") == []
     bad, = state(flags="\n\tbool three, four;", inside="\n\t\tbool deep;")
-    assert bad.startswith("user/pods/pods.h: struct pod has 5 booleans, at most 4: "
+    assert bad.startswith("user/pods/pod.h: struct pod has 5 booleans, at most 4: "
                           "of one, two, three, four, deep those")
 
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "pods/pods.h"
+#include "pods/pod.h"
 #include "node/place.h"
 
 /*

@@ -3,7 +3,7 @@
  * armed comes. */
 #pragma once
 
-#include "pods/pods.h"
+#include "pods/pod.h"
 
 /* pod_stale - The pod's namespace is to be looked at again; pods_stale - all.
  */
