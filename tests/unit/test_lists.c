@@ -47,7 +47,7 @@ static int up(void **state)
 	b.pods[0] = &b.pod;
 	b.agent.pods.v = b.pods;
 	b.agent.pods.n = 1;
-	b.agent.flows = http_feed_new();
+	b.agent.stream.feed = http_feed_new();
 	uv_loop_init(&b.agent.loop);
 	fd = http_listen_unix(b.sock);
 	assert_true(fd >= 0);
@@ -62,7 +62,7 @@ static int down(void **state)
 	http_stop(b.http);
 	uv_run(&b.agent.loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&b.agent.loop), 0);
-	http_feed_free(b.agent.flows);
+	http_feed_free(b.agent.stream.feed);
 	free(b.pod.late_flows);
 	datapath_close(b.agent.dp);
 	tmpdir_remove(&b.tmp);
