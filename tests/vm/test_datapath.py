@@ -88,7 +88,7 @@ def lab(vm):
 
 
 @pytest.mark.parametrize("program, skips", [
-    ("test_datapath", ["test_nothing_without_smc"]), ("test_hooks", []),
+    ("test_datapath", ["test_without_smc_nothing_is_pinned"]), ("test_hooks", []),
     ("test_maps", []), ("test_ration", []), ("test_resize", []),
     ("test_upgrade", [])])
 def test_own_program(vm, program, skips):
