@@ -111,7 +111,7 @@ static __s32 open_of_all(void)
 	return sum;
 }
 
-static void test_a_peer_has_its_own(void **state)
+static void test_each_peer_has_its_own_bound_of_answers(void **state)
 {
 	give("10.1.0.2", START, SMC_ANSWERS_PEER - 1);
 	assert_true(left("10.1.0.2", START));
@@ -124,7 +124,7 @@ static void test_a_peer_has_its_own(void **state)
 	assert_int_equal(open_of_all(), SMC_ANSWERS_PEER - 1);
 }
 
-static void test_the_node_has_one(void **state)
+static void test_node_has_a_bound_of_answers_to_all_peers(void **state)
 {
 	char peer[32];
 	int peers = SMC_ANSWERS_NODE / SMC_ANSWERS_PEER;
@@ -142,7 +142,7 @@ static void test_the_node_has_one(void **state)
 
 /* Nobody finishes them: they count while a SYN-ACK may be repeated, and no
  * longer, whatever the time at which they were given. */
-static void test_they_end_by_themselves(void **state)
+static void test_answers_that_nobody_finishes_end_by_themselves(void **state)
 {
 	for (__u64 in = 0; in < SLOT; in += SLOT / 8) {
 		__u64 given = START + in;
@@ -156,7 +156,7 @@ static void test_they_end_by_themselves(void **state)
 }
 
 /* The sum is that of the slots, however far apart the looks are. */
-static void test_each_slot_for_itself(void **state)
+static void test_answers_of_each_time_slot_end_on_their_own(void **state)
 {
 	__u64 now = START;
 
@@ -176,7 +176,7 @@ static void test_each_slot_for_itself(void **state)
 
 /* One that is finished when it no longer counts is not taken off twice; one
  * that is finished late is taken off where it was given. */
-static void test_finished_late(void **state)
+static void test_answer_finished_late_is_taken_off_once(void **state)
 {
 	give("10.1.0.2", START, 3);
 	give("10.1.0.2", START + 5 * SLOT, 4);
@@ -189,7 +189,7 @@ static void test_finished_late(void **state)
 }
 
 /* Two CPUs' clocks need not agree about which slot it is. */
-static void test_a_clock_behind(void **state)
+static void test_clock_behind_loses_no_answer(void **state)
 {
 	give("10.1.0.2", START, 5);
 	assert_true(left("10.1.0.2", START));
@@ -198,7 +198,7 @@ static void test_a_clock_behind(void **state)
 }
 
 /* The pods of a node, one after the other: few of them meet in a row. */
-static void test_peers_are_spread(void **state)
+static void test_peers_of_a_node_are_spread_over_rows(void **state)
 {
 	unsigned int shared = 0;
 	char peer[32];
@@ -216,13 +216,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_peer_has_its_own),
-		TEST(test_the_node_has_one),
-		TEST(test_they_end_by_themselves),
-		TEST(test_each_slot_for_itself),
-		TEST(test_finished_late),
-		TEST(test_a_clock_behind),
-		TEST(test_peers_are_spread),
+		TEST(test_each_peer_has_its_own_bound_of_answers),
+		TEST(test_node_has_a_bound_of_answers_to_all_peers),
+		TEST(test_answers_that_nobody_finishes_end_by_themselves),
+		TEST(test_answers_of_each_time_slot_end_on_their_own),
+		TEST(test_answer_finished_late_is_taken_off_once),
+		TEST(test_clock_behind_loses_no_answer),
+		TEST(test_peers_of_a_node_are_spread_over_rows),
 	};
 
 	return cmocka_run_group_tests_name("answers", tests, setup, teardown);

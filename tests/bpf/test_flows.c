@@ -41,7 +41,7 @@ static void one(const char *from, const char *to, bool v4,
 	close_pair(&p);
 }
 
-static void test_not_converted(void **state)
+static void test_plain_flow_is_recorded_as_not_converted(void **state)
 {
 	struct pair p = open_pair(HERE, PEER, true);
 	struct smc_flow c;
@@ -54,25 +54,25 @@ static void test_not_converted(void **state)
 	close_pair(&p);
 }
 
-static void test_mapped(void **state)
+static void test_flow_to_a_mapped_address_is_recorded(void **state)
 {
 	one(HERE, PEER, false, SMC_REASON_NOT_CONVERTED,
 	    SMC_REASON_NOT_CONVERTED);
 }
 
-static void test_ipv6(void **state)
+static void test_flow_over_native_ipv6_is_recorded(void **state)
 {
 	one("fd00::1", PEER6, false, SMC_REASON_NOT_CONVERTED,
 	    SMC_REASON_NOT_CONVERTED);
 }
 
-static void test_stranger(void **state)
+static void test_flow_to_a_stranger_is_not_endpoint(void **state)
 {
 	one(HERE, STRANGER, true, SMC_REASON_NOT_ENDPOINT,
 	    SMC_REASON_NOT_CONVERTED);
 }
 
-static void test_loopback(void **state)
+static void test_flow_to_itself_is_loopback(void **state)
 {
 	one(HERE, HERE, true, SMC_REASON_LOOPBACK, SMC_REASON_LOOPBACK);
 }
@@ -80,7 +80,7 @@ static void test_loopback(void **state)
 /* This process is not the sidecar's proxy: another user, another group, or no
  * owner at all. Its own user and group is. Of a connection that was accepted
  * only the user is known: the listener's group is not asked here. */
-static void test_other_owner(void **state)
+static void test_flow_of_another_owner_is_other_uid(void **state)
 {
 	const __u32 uid = geteuid(), gid = getegid();
 	const struct smc_owner others[] = {{1337, SMC_ID_ANY},
@@ -99,7 +99,7 @@ static void test_other_owner(void **state)
 	one(HERE, PEER, true, SMC_REASON_OTHER_UID, SMC_REASON_OTHER_UID);
 }
 
-static void test_own_owner(void **state)
+static void test_flow_dialled_by_the_owner_is_not_other_uid(void **state)
 {
 	const __u32 uid = geteuid(), gid = getegid();
 	const struct smc_owner own[] = {{SMC_ID_ANY, gid}, {uid, gid}};
@@ -115,13 +115,13 @@ static void test_own_owner(void **state)
 	}
 }
 
-static void test_disarmed(void **state)
+static void test_flow_of_a_disarmed_pod_is_not_armed(void **state)
 {
 	arm(SMC_POD_DENY, NULL);
 	one(HERE, PEER, true, SMC_REASON_NOT_ARMED, SMC_REASON_NOT_ARMED);
 }
 
-static void test_shared_namespace(void **state)
+static void test_flow_in_a_shared_netns_is_its_cgroups(void **state)
 {
 	struct smc_pod pod = {.pod_id = POD, .transports = SMC_TRANSPORT_SMCD};
 	struct pair p;
@@ -141,17 +141,17 @@ static void test_shared_namespace(void **state)
 }
 
 /* A pod is also found by a cgroup above the socket's. */
-static void test_cgroup_below(void **state)
+static void test_flow_below_a_pods_cgroup_is_the_pods(void **state)
 {
 	char below[300];
 
 	snprintf(below, sizeof(below), "%s/container", cgroup);
 	must(mkdir(below, 0755) || join(below), below);
-	test_shared_namespace(state);
+	test_flow_in_a_shared_netns_is_its_cgroups(state);
 	must(join(cgroup) || rmdir(below), below);
 }
 
-static void test_nobody_else(void **state)
+static void test_flow_of_no_pod_is_not_recorded(void **state)
 {
 	struct pair p;
 
@@ -165,7 +165,7 @@ static void test_nobody_else(void **state)
 }
 
 /* A connect() that finds nobody is no connection. */
-static void test_refused(void **state)
+static void test_refused_connect_is_not_recorded(void **state)
 {
 	_close_ int fd = bound(HERE, 0, true);
 	struct smc_flow f;
@@ -180,7 +180,7 @@ static void test_refused(void **state)
 }
 
 /* Payload, without what SYN and FIN add to TCP's own counts. */
-static void test_bytes_and_events(void **state)
+static void test_closed_flow_has_payload_bytes_and_events(void **state)
 {
 	struct pair p = open_pair(HERE, PEER, true);
 	struct smc_flow c, s;
@@ -203,7 +203,7 @@ static void test_bytes_and_events(void **state)
 	assert_int_equal(told[SMC_EVENT_UPGRADED], 0);
 }
 
-static void test_many(void **state)
+static void test_each_of_500_flows_is_counted(void **state)
 {
 	enum { N = 500 };
 
@@ -220,7 +220,7 @@ static void test_many(void **state)
 }
 
 /* Only somebody who follows is told; the records are the same. */
-static void test_nobody_follows(void **state)
+static void test_events_are_not_told_while_nobody_follows(void **state)
 {
 	struct pair p;
 
@@ -235,7 +235,7 @@ static void test_nobody_follows(void **state)
 
 /* Nobody reads: the events that have no room are counted, and nothing else
  * happens. 1 MiB holds fewer than 8000. */
-static void test_full_ring(void **state)
+static void test_full_ring_loses_events_that_are_counted(void **state)
 {
 	struct pair p;
 
@@ -255,22 +255,22 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 	const struct CMUnitTest tests[] = {
-		TEST(test_not_converted),
-		TEST(test_mapped),
-		TEST(test_ipv6),
-		TEST(test_stranger),
-		TEST(test_loopback),
-		TEST(test_other_owner),
-		TEST(test_own_owner),
-		TEST(test_disarmed),
-		TEST(test_shared_namespace),
-		TEST(test_cgroup_below),
-		TEST(test_nobody_else),
-		TEST(test_refused),
-		TEST(test_bytes_and_events),
-		TEST(test_many),
-		TEST(test_nobody_follows),
-		TEST(test_full_ring),
+		TEST(test_plain_flow_is_recorded_as_not_converted),
+		TEST(test_flow_to_a_mapped_address_is_recorded),
+		TEST(test_flow_over_native_ipv6_is_recorded),
+		TEST(test_flow_to_a_stranger_is_not_endpoint),
+		TEST(test_flow_to_itself_is_loopback),
+		TEST(test_flow_of_another_owner_is_other_uid),
+		TEST(test_flow_dialled_by_the_owner_is_not_other_uid),
+		TEST(test_flow_of_a_disarmed_pod_is_not_armed),
+		TEST(test_flow_in_a_shared_netns_is_its_cgroups),
+		TEST(test_flow_below_a_pods_cgroup_is_the_pods),
+		TEST(test_flow_of_no_pod_is_not_recorded),
+		TEST(test_refused_connect_is_not_recorded),
+		TEST(test_closed_flow_has_payload_bytes_and_events),
+		TEST(test_each_of_500_flows_is_counted),
+		TEST(test_events_are_not_told_while_nobody_follows),
+		TEST(test_full_ring_loses_events_that_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("flows", tests, setup, teardown);

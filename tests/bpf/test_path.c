@@ -160,7 +160,7 @@ static const __u32 doubt = SMC_FLOW_RDMA | SMC_FLOW_DOUBT;
 
 /* ---- states ---- */
 
-static void test_a_probe_proves(void **state)
+static void test_answered_probe_proves_the_path(void **state)
 {
 	__u64 now = now_ns();
 
@@ -175,7 +175,7 @@ static void test_a_probe_proves(void **state)
 	assert_int_equal(row().bad_ns, 0);
 }
 
-static void test_a_probe_without_answer(void **state)
+static void test_unanswered_probe_makes_a_proven_path_bad(void **state)
 {
 	__u64 now = now_ns(), until;
 
@@ -200,7 +200,7 @@ static void test_a_probe_without_answer(void **state)
 	assert_int_equal(row().bad_until_ns, until);
 }
 
-static void test_only_a_probe_ends_it(void **state)
+static void test_only_an_answered_probe_ends_a_bad_path(void **state)
 {
 	__u64 now = now_ns();
 
@@ -223,7 +223,7 @@ static void test_only_a_probe_ends_it(void **state)
 	assert_int_equal(row().strikes, 1);
 }
 
-static void test_back_off(void **state)
+static void test_bad_time_doubles_up_to_an_hour(void **state)
 {
 	static const __u64 seconds[] = {20,  40,   80,	 160,  320,
 					640, 1280, 2560, 3600, 3600};
@@ -250,7 +250,7 @@ static void test_back_off(void **state)
 	assert_int_equal(row().strikes, 1);
 }
 
-static void test_what_is_no_sign(void **state)
+static void test_failure_without_rdma_or_row_is_no_sign(void **state)
 {
 	put((struct smc_path){});
 	fails(0); /* it was not to go over RDMA */
@@ -260,7 +260,7 @@ static void test_what_is_no_sign(void **state)
 	assert_false(is_there());
 }
 
-static void test_codes(void **state)
+static void test_only_codes_of_a_dead_path_make_it_bad(void **state)
 {
 	static const struct {
 		__u32 code, peer;
@@ -287,7 +287,7 @@ static void test_codes(void **state)
 	}
 }
 
-static void test_a_wish(void **state)
+static void test_wish_is_noted_and_changes_nothing_else(void **state)
 {
 	__u64 now = now_ns();
 
@@ -320,7 +320,7 @@ static void test_with_a_fresh_sign_all_pass(void **state)
 	assert_true(rdma().left_ns >= now);
 }
 
-static void test_first_contacts(void **state)
+static void test_first_contact_without_a_sign_passes_alone(void **state)
 {
 	put((struct smc_path){.seen_ns = now_ns() - 3 * S});
 	assert_int_equal(enter(CLIENT), doubt);
@@ -341,7 +341,7 @@ static void test_first_contacts(void **state)
 	assert_int_equal(enter(CLIENT), 0);
 }
 
-static void test_over_links(void **state)
+static void test_two_without_a_sign_pass_over_a_link(void **state)
 {
 	struct smc_path linked = {.seen_ns = now_ns() - 3 * S, .links = {1, 0}};
 
@@ -406,7 +406,7 @@ static void slow(int n, __u64 since)
 		assert_int_equal(enter_at(SERVER, since), rdma_only);
 }
 
-static void test_four_slow_ones_are_enough(void **state)
+static void test_four_slow_handshakes_make_the_path_bad(void **state)
 {
 	__u64 now = now_ns();
 
@@ -424,7 +424,7 @@ static void test_four_slow_ones_are_enough(void **state)
 	assert_int_equal(rdma().under_way, 54);
 }
 
-static void test_slow_ones_that_end(void **state)
+static void test_slow_handshakes_that_ended_do_not_count(void **state)
 {
 	__u64 now = now_ns(), since = now - 4 * S;
 
@@ -453,7 +453,7 @@ static void test_nobody_is_slow_after_boot(void **state)
 	assert_true(row().bad_ns);
 }
 
-static void test_slow_clients_of_others(void **state)
+static void test_slowness_by_another_bad_path_is_no_strike(void **state)
 {
 	__u64 now = now_ns();
 
@@ -477,7 +477,7 @@ static bool alone(__u32 flags)
 	return ask((struct path_case){.op = PATH_ALONE, .flags = flags}).yes;
 }
 
-static void test_alone(void **state)
+static void test_handshake_over_rdma_is_alone_without_others(void **state)
 {
 	__u64 now = now_ns();
 
@@ -515,23 +515,23 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_probe_proves),
-		TEST(test_a_probe_without_answer),
-		TEST(test_only_a_probe_ends_it),
-		TEST(test_back_off),
-		TEST(test_what_is_no_sign),
-		TEST(test_codes),
-		TEST(test_a_wish),
+		TEST(test_answered_probe_proves_the_path),
+		TEST(test_unanswered_probe_makes_a_proven_path_bad),
+		TEST(test_only_an_answered_probe_ends_a_bad_path),
+		TEST(test_bad_time_doubles_up_to_an_hour),
+		TEST(test_failure_without_rdma_or_row_is_no_sign),
+		TEST(test_only_codes_of_a_dead_path_make_it_bad),
+		TEST(test_wish_is_noted_and_changes_nothing_else),
 		TEST(test_with_a_fresh_sign_all_pass),
-		TEST(test_first_contacts),
-		TEST(test_over_links),
+		TEST(test_first_contact_without_a_sign_passes_alone),
+		TEST(test_two_without_a_sign_pass_over_a_link),
 		TEST(test_a_doubt_ends_by_itself),
 		TEST(test_a_servers_success_is_a_sign),
-		TEST(test_four_slow_ones_are_enough),
-		TEST(test_slow_ones_that_end),
+		TEST(test_four_slow_handshakes_make_the_path_bad),
+		TEST(test_slow_handshakes_that_ended_do_not_count),
 		TEST(test_nobody_is_slow_after_boot),
-		TEST(test_slow_clients_of_others),
-		TEST(test_alone),
+		TEST(test_slowness_by_another_bad_path_is_no_strike),
+		TEST(test_handshake_over_rdma_is_alone_without_others),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

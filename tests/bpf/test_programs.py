@@ -56,12 +56,12 @@ def table():
     return {row[0]: dict(zip(versions, map(int, row[1:]))) for row in rows}
 
 
-def test_types_of_this_kernel():
+def test_types_are_those_of_this_kernel():
     told = host("types", str(BUILD / "bpf/tests/types.o"))
     assert told.returncode == 0, told.stdout + told.stderr
 
 
-def test_types_of_a_kernel_with_smc(vm):
+def test_types_are_those_of_a_kernel_with_smc(vm):
     told = vm.run("/build/bpf/inspect types /build/bpf/tests/types.o",
                   check=False)
     assert told.rc == 0, told.out + told.err

@@ -163,7 +163,7 @@ static int teardown(void **state)
 
 /* ---- strikes ---- */
 
-static void test_whose_strike_it_is(void **state)
+static void test_strike_bars_the_pod_that_saw_it_alone(void **state)
 {
 	assert_false(quarantined(C));
 	strike(C);
@@ -182,7 +182,7 @@ static void test_whose_strike_it_is(void **state)
 	assert_false(quarantined(V));
 }
 
-static void test_two_pods_speak_for_all(void **state)
+static void test_strikes_of_two_pods_bar_the_peer_for_all(void **state)
 {
 	strike(C);
 	assert_int_equal(row(0).state, SMC_QUARANTINE_MARK);
@@ -196,7 +196,7 @@ static void test_two_pods_speak_for_all(void **state)
 }
 
 /* Again and again, and alone all the same. */
-static void test_one_pod_never_does(void **state)
+static void test_strikes_of_one_pod_never_bar_others(void **state)
 {
 	for (int i = 0; i < 5; i++) {
 		strike(C);
@@ -206,7 +206,7 @@ static void test_one_pod_never_does(void **state)
 	assert_false(quarantined(V));
 }
 
-static void test_two_pods_long_apart(void **state)
+static void test_strikes_long_apart_bar_no_third_pod(void **state)
 {
 	strike(C);
 	now += 10 * MINUTE;
@@ -229,7 +229,7 @@ static void test_sentences_double_and_are_forgotten(void **state)
 	assert_int_equal(row(C).until_ns - now, MINUTE);
 }
 
-static void test_it_ends(void **state)
+static void test_quarantine_ends_with_its_time(void **state)
 {
 	now -= MINUTE; /* whoever asks is asked by the clock */
 	strike(C);
@@ -267,7 +267,7 @@ static void test_a_success_takes_back_what_all_heard(void **state)
 	assert_true(quarantined(C));
 }
 
-static void test_a_stranger_takes_nothing_back(void **state)
+static void test_success_of_a_third_pod_takes_nothing_back(void **state)
 {
 	strike(C);
 	strike(V);
@@ -304,7 +304,7 @@ static void test_a_second_reset_is_a_strike(void **state)
 	assert_false(quarantined(V));
 }
 
-static void test_a_second_reset_that_began_too_late(void **state)
+static void test_reset_that_began_too_late_is_no_second_one(void **state)
 {
 	reset(C, SECOND);
 	now += 62 * SECOND;
@@ -316,7 +316,7 @@ static void test_a_second_reset_that_began_too_late(void **state)
 	assert_int_equal(row(C).state, SMC_QUARANTINE_STRUCK);
 }
 
-static void test_a_success_between_two_resets(void **state)
+static void test_success_between_two_resets_leaves_a_mark(void **state)
 {
 	reset(C, SECOND);
 	see(C, WHAT_FORGIVE, 0, 0);
@@ -325,7 +325,7 @@ static void test_a_success_between_two_resets(void **state)
 	assert_int_equal(row(C).state, SMC_QUARANTINE_MARK);
 }
 
-static void test_marks_of_two_pods(void **state)
+static void test_resets_of_two_pods_bar_nobody(void **state)
 {
 	reset(C, SECOND);
 	now += 5 * SECOND;
@@ -335,7 +335,7 @@ static void test_marks_of_two_pods(void **state)
 }
 
 /* Of a connect() whose record is missing nobody knows when it began. */
-static void test_a_reset_without_a_beginning(void **state)
+static void test_reset_without_a_beginning_is_no_second_one(void **state)
 {
 	reset(C, SECOND);
 	now += 5 * SECOND;
@@ -365,7 +365,7 @@ static void offered(__u32 repeats, int cpu)
 		   SMC_ROLE_CLIENT);
 }
 
-static void test_what_is_no_suspicion(void **state)
+static void test_few_refused_or_unoffered_syns_are_no_suspicion(void **state)
 {
 	offered(0, -1); /* given up at once */
 	offered(1, -1);
@@ -472,7 +472,7 @@ static void test_one_pod_flushes_no_row_of_another(void **state)
 	assert_int_equal(counter(V, SMC_COUNTER_QUARANTINES_LOST), 0);
 }
 
-static void test_a_share_comes_back(void **state)
+static void test_share_of_rows_comes_back_after_its_period(void **state)
 {
 	__u64 lost;
 
@@ -489,29 +489,29 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 	const struct CMUnitTest tests[] = {
-		TEST(test_whose_strike_it_is),
-		TEST(test_two_pods_speak_for_all),
-		TEST(test_one_pod_never_does),
-		TEST(test_two_pods_long_apart),
+		TEST(test_strike_bars_the_pod_that_saw_it_alone),
+		TEST(test_strikes_of_two_pods_bar_the_peer_for_all),
+		TEST(test_strikes_of_one_pod_never_bar_others),
+		TEST(test_strikes_long_apart_bar_no_third_pod),
 		TEST(test_sentences_double_and_are_forgotten),
-		TEST(test_it_ends),
+		TEST(test_quarantine_ends_with_its_time),
 		TEST(test_a_success_forgives_ones_own),
 		TEST(test_a_success_takes_back_what_all_heard),
-		TEST(test_a_stranger_takes_nothing_back),
+		TEST(test_success_of_a_third_pod_takes_nothing_back),
 		TEST(test_a_reset_is_a_mark),
 		TEST(test_a_second_reset_is_a_strike),
-		TEST(test_a_second_reset_that_began_too_late),
-		TEST(test_a_success_between_two_resets),
-		TEST(test_marks_of_two_pods),
-		TEST(test_a_reset_without_a_beginning),
-		TEST(test_what_is_no_suspicion),
+		TEST(test_reset_that_began_too_late_is_no_second_one),
+		TEST(test_success_between_two_resets_leaves_a_mark),
+		TEST(test_resets_of_two_pods_bar_nobody),
+		TEST(test_reset_without_a_beginning_is_no_second_one),
+		TEST(test_few_refused_or_unoffered_syns_are_no_suspicion),
 		TEST(test_a_suspicion_bars_only_the_own_pod),
 		TEST(test_an_answer_without_the_option_is_a_strike),
 		TEST(test_a_dead_peer_gets_no_strike),
 		TEST(test_strikes_outlive_a_suspicion),
 		TEST(test_a_suspicion_shortens_no_sentence),
 		TEST(test_one_pod_flushes_no_row_of_another),
-		TEST(test_a_share_comes_back),
+		TEST(test_share_of_rows_comes_back_after_its_period),
 	};
 
 	return cmocka_run_group_tests_name("quarantine", tests, NULL, teardown);

@@ -88,7 +88,7 @@ static int before_each(void **state)
 	return 0;
 }
 
-static void test_a_pod(void **state)
+static void test_pod_at_its_bound_gets_no_more(void **state)
 {
 	holds(SMC_SLOT_NODE, 127);
 	holds(POD, 127);
@@ -101,7 +101,7 @@ static void test_a_pod(void **state)
 	assert_false(left(POD));
 }
 
-static void test_a_pods_own_bound(void **state)
+static void test_pods_own_lower_bound_counts(void **state)
 {
 	holds_of(POD, 4, 5);
 	assert_true(left(POD));
@@ -113,7 +113,7 @@ static void test_a_pods_own_bound(void **state)
 	assert_false(left(POD));
 }
 
-static void test_the_node(void **state)
+static void test_node_at_its_bound_allows_nobody(void **state)
 {
 	holds(SMC_SLOT_NODE, 512);
 	assert_false(left(POD));
@@ -137,7 +137,7 @@ static void test_the_last_quarter_is_for_those_with_few(void **state)
 }
 
 /* All that is of no armed pod has a bound of its own, which is no setting. */
-static void test_strangers(void **state)
+static void test_strangers_have_a_fixed_bound_of_their_own(void **state)
 {
 	limits(4, 4096, SMC_USE_PENDING);
 	holds(SMC_SLOT_STRANGERS, SMC_PENDING_STRANGERS - 1);
@@ -157,7 +157,7 @@ static void test_a_limit_of_0_allows_nothing(void **state)
 }
 
 /* What nobody counts is no reason to refuse anything. */
-static void test_where_nothing_is_counted(void **state)
+static void test_nothing_is_refused_where_nothing_is_counted(void **state)
 {
 	holds(SMC_SLOT_NODE, 5000);
 	holds(POD, 5000);
@@ -166,7 +166,7 @@ static void test_where_nothing_is_counted(void **state)
 	assert_true(left(SMC_SLOT_STRANGERS));
 }
 
-static void test_counted_once(void **state)
+static void test_socket_is_counted_and_given_back_once(void **state)
 {
 	struct ration_case c = {.cookie = 1ULL << 33 | 5, .slot = POD};
 	struct smc_pending row;
@@ -196,7 +196,7 @@ static void test_counted_once(void **state)
 }
 
 /* What finds no row is not counted, and so not given back. */
-static void test_more_than_there_are_rows(void **state)
+static void test_socket_without_a_row_is_not_counted(void **state)
 {
 	struct ration_case c = {.slot = SMC_SLOT_STRANGERS};
 
@@ -214,7 +214,7 @@ static void test_more_than_there_are_rows(void **state)
 	assert_int_equal(held(SMC_SLOT_NODE), 0);
 }
 
-static void test_where_a_pod_counts(void **state)
+static void test_only_an_armed_pod_counts_at_its_slot(void **state)
 {
 	struct ration_case c = {.op = RATION_SLOT,
 				.has_pod = 1,
@@ -249,16 +249,16 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_pod),
-		TEST(test_a_pods_own_bound),
-		TEST(test_the_node),
+		TEST(test_pod_at_its_bound_gets_no_more),
+		TEST(test_pods_own_lower_bound_counts),
+		TEST(test_node_at_its_bound_allows_nobody),
 		TEST(test_the_last_quarter_is_for_those_with_few),
-		TEST(test_strangers),
+		TEST(test_strangers_have_a_fixed_bound_of_their_own),
 		TEST(test_a_limit_of_0_allows_nothing),
-		TEST(test_where_nothing_is_counted),
-		TEST(test_counted_once),
-		TEST(test_more_than_there_are_rows),
-		TEST(test_where_a_pod_counts),
+		TEST(test_nothing_is_refused_where_nothing_is_counted),
+		TEST(test_socket_is_counted_and_given_back_once),
+		TEST(test_socket_without_a_row_is_not_counted),
+		TEST(test_only_an_armed_pod_counts_at_its_slot),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -7,7 +7,7 @@
 
 /* What is open is counted, for the pod and the node, and nothing twice though
  * the program is attached twice. */
-static void test_usage(void **state)
+static void test_open_flows_are_counted_for_pod_and_node(void **state)
 {
 	struct pair p[3];
 
@@ -62,7 +62,7 @@ static int flow_drop(__u32 pod, __u32 n, __u8 outcome)
 	return run_job(skel[0]->progs.flow_drop, &j);
 }
 
-static void test_put_and_drop(void **state)
+static void test_flow_is_put_and_dropped_once(void **state)
 {
 	assert_int_equal(flow_put(POD, 1), 0);
 	assert_int_equal(flow_put(POD, 1), -EEXIST);
@@ -99,7 +99,7 @@ static void assert_held(__u32 connections, __s64 bytes)
 
 /* What is SMC's, or agreed on, holds a place, and its buffers; nothing else
  * does. The record says what is given back, not the agent. */
-static void test_held(void **state)
+static void test_only_smc_flows_hold_places_and_buffers(void **state)
 {
 	static const struct {
 		__u8 verdict, outcome;
@@ -137,7 +137,7 @@ static void test_held(void **state)
 
 /* A pod gets its share and no more, so that others still have room; when the
  * node is nearly full only those get more that have few. */
-static void test_share(void **state)
+static void test_pod_gets_its_share_of_flows_and_no_more(void **state)
 {
 	enum { OTHER = POD + 1, THIRD, FOURTH, FIFTH };
 	__u32 n;
@@ -165,7 +165,7 @@ static void test_share(void **state)
 
 /* A table without room costs a flow its record, and nothing else: it is
  * counted, by its outcome and as lost. */
-static void test_no_room(void **state)
+static void test_flow_without_room_is_counted_as_lost(void **state)
 {
 	struct smc_usage full = {.flows = SMC_FLOW_SHARE};
 	__u32 slot = POD;
@@ -182,7 +182,7 @@ static void test_no_room(void **state)
 
 /* Ten connections that stay open, and short ones by the tens of thousands: the
  * closed ones have a table of their own, and push out none that is open. */
-static void test_short_ones_push_out_no_long_one(void **state)
+static void test_short_flows_push_out_no_open_one(void **state)
 {
 	struct pair p[10];
 
@@ -211,7 +211,7 @@ static void add(__u32 id, __u64 value)
 	     "counter_add");
 }
 
-static void test_counter_add(void **state)
+static void test_added_counts_are_summed_by_counter(void **state)
 {
 	add(SMC_COUNTER_OFFERS, 7);
 	add(SMC_COUNTER_OFFERS, 8);
@@ -226,13 +226,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 	const struct CMUnitTest tests[] = {
-		TEST(test_usage),
-		TEST(test_put_and_drop),
-		TEST(test_held),
-		TEST(test_share),
-		TEST(test_no_room),
-		TEST(test_counter_add),
-		TEST(test_short_ones_push_out_no_long_one),
+		TEST(test_open_flows_are_counted_for_pod_and_node),
+		TEST(test_flow_is_put_and_dropped_once),
+		TEST(test_only_smc_flows_hold_places_and_buffers),
+		TEST(test_pod_gets_its_share_of_flows_and_no_more),
+		TEST(test_flow_without_room_is_counted_as_lost),
+		TEST(test_added_counts_are_summed_by_counter),
+		TEST(test_short_flows_push_out_no_open_one),
 	};
 
 	return cmocka_run_group_tests_name("records", tests, setup, teardown);

@@ -396,7 +396,7 @@ static struct verdict_case judge(const struct row *r)
 	return v;
 }
 
-static void test_rows(void **state)
+static void test_every_row_has_its_verdict(void **state)
 {
 	bool asked[SMC_REASON_MAX] = {false};
 
@@ -418,7 +418,7 @@ static void test_rows(void **state)
 			fail_msg("no row expects \"%s\"", reasons[i]);
 }
 
-static void test_switch(void **state)
+static void test_mesh_off_bypasses_every_row(void **state)
 {
 	config(0);
 	for (size_t i = 0; i < N_ROWS; i++)
@@ -429,7 +429,7 @@ static void test_switch(void **state)
 
 /* What a client may not be told again by its agent it does not offer, whatever
  * it is; servers, who answer what others offer, go by their rows. */
-static void test_lease(void **state)
+static void test_lease_that_ended_silences_clients_alone(void **state)
 {
 	__u64 now = now_ns();
 	const struct {
@@ -477,7 +477,7 @@ static const struct row *row_of(const char *what)
 
 /* Maps that nobody has put a row into are not looked at: each by its own bit,
  * so that what uses one map does not pay for the others. */
-static void test_unused_maps(void **state)
+static void test_maps_without_rows_are_not_looked_at(void **state)
 {
 	const struct {
 		const char *what;
@@ -513,7 +513,7 @@ static void test_unused_maps(void **state)
 #define MUCH (1LL << 40) /* more than 32 bits */
 
 /* What a pod and its node hold, against what they may. */
-static void test_budget(void **state)
+static void test_pod_or_node_over_its_budget_bypasses(void **state)
 {
 	const struct {
 		struct smc_limits limits;
@@ -577,7 +577,7 @@ static void test_budget(void **state)
 
 /* What can only go over RDMA goes over proven paths, once somebody probes; what
  * has shared memory, or no chance at all, does not care. */
-static void test_paths(void **state)
+static void test_rdma_alone_needs_a_proven_path(void **state)
 {
 	const __u64 now = now_ns();
 	const struct {
@@ -641,7 +641,7 @@ static void test_paths(void **state)
 }
 
 /* A row that goes takes its verdict along at once. */
-static void test_endpoint_goes(void **state)
+static void test_endpoint_that_goes_takes_its_verdict_along(void **state)
 {
 	struct smc_addr a = addr("10.1.0.2");
 
@@ -657,13 +657,14 @@ static void test_endpoint_goes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_switch),
-		cmocka_unit_test(test_unused_maps),
-		cmocka_unit_test(test_lease),
-		cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_endpoint_goes),
+		cmocka_unit_test(test_every_row_has_its_verdict),
+		cmocka_unit_test(test_mesh_off_bypasses_every_row),
+		cmocka_unit_test(test_maps_without_rows_are_not_looked_at),
+		cmocka_unit_test(test_lease_that_ended_silences_clients_alone),
+		cmocka_unit_test(test_pod_or_node_over_its_budget_bypasses),
+		cmocka_unit_test(test_rdma_alone_needs_a_proven_path),
+		cmocka_unit_test(
+			test_endpoint_that_goes_takes_its_verdict_along),
 	};
 
 	return cmocka_run_group_tests_name("verdict", tests, setup, teardown);

@@ -48,31 +48,31 @@ def refused(call, *args):
     return e.value.message
 
 
-def test_own_node(cluster, agent):
+def test_agent_may_write_its_own_smcnode(cluster, agent):
     """As it would: its own kernel's name comes back with its next status."""
     assert patch(agent, "n1")["metadata"]["name"] == "n1"
     assert patch(agent, "n1", "/status")["status"]["kernel"] == "test"
 
 
-def test_other_node(agent):
+def test_agent_may_not_write_another_smcnode(agent):
     assert "n2" in refused(patch, agent, "n2")
 
 
-def test_other_nodes_status(agent):
+def test_agent_may_not_write_another_smcnodes_status(agent):
     assert "n2" in refused(patch, agent, "n2", "/status")
 
 
-def test_a_node_that_does_not_exist(agent):
+def test_smcnode_of_no_node_is_refused(agent):
     refused(patch, agent, "n3")
 
 
-def test_a_token_without_a_node(cluster, account):
+def test_token_without_a_node_is_refused(cluster, account):
     nobody = cluster.api.as_user(token(cluster, account))
     assert "node" in refused(patch, nobody, "n1")
     assert "node" in refused(patch, nobody, "n1", "/status")
 
 
-def test_an_agent_in_another_namespace(cluster, mesh):
+def test_agent_of_another_namespace_is_refused(cluster, mesh):
     """Whoever has the rights, by another binding: the policy is for it too."""
     told = cluster.kubectl(
         "--as=system:serviceaccount:elsewhere:smcmesh",
@@ -84,14 +84,14 @@ def test_an_agent_in_another_namespace(cluster, mesh):
 @pytest.mark.parametrize("path", [
     "/api/v1/secrets", "/api/v1/nodes", "/api/v1/configmaps",
     "/apis/apps/v1/daemonsets"])
-def test_nothing_else_is_readable(agent, path):
+def test_agent_may_read_nothing_else(agent, path):
     """No agent watches Nodes; secrets are none of its business."""
     with pytest.raises(ApiError) as e:
         agent.get(path)
     assert e.value.status == 403
 
 
-def test_it_writes_no_pod(agent, mesh):
+def test_agent_may_write_no_pod(agent, mesh):
     pod = mesh.agent("n1")["metadata"]["name"]
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}"
     with pytest.raises(ApiError) as e:

@@ -39,7 +39,7 @@ def started_anew(traffic, before):
     return None if containers(server) & before else server
 
 
-def test_node_rebooted(cluster, mesh, traffic):
+def test_rebooted_node_fails_none_and_names_late_pods(cluster, mesh, traffic):
     """Its pods start anew. Those armed late are said to be; none is silently
     TCP, and no connection fails."""
     node = cluster.nodes["n2"]
@@ -69,7 +69,7 @@ def test_node_rebooted(cluster, mesh, traffic):
         assert traffic.all_are_smcr(server)
 
 
-def test_node_killed(cluster, mesh, traffic):
+def test_endpoints_of_a_killed_node_are_forgotten(cluster, mesh, traffic):
     """The others go on; when its Node is gone so is its SmcNode, and its
     endpoints leave the others' maps."""
     node = cluster.nodes["n2"]

@@ -42,7 +42,7 @@ def address(pod):
     return pod["status"]["podIP"]
 
 
-def test_switch_off_and_on(mesh, traffic, load):
+def test_mesh_switched_off_is_tcp_and_on_smc_again(mesh, traffic, load):
     try:
         mesh.switch(False)
         traffic.become("tcp", within=30)
@@ -91,7 +91,7 @@ def test_a_late_listener_is_reported(cluster, mesh, traffic):
         cluster.remove(sleeper)
 
 
-def test_annotation_removed_and_put_back(mesh, traffic, load):
+def test_server_without_annotation_is_tcp_until_it_is_back(mesh, traffic, load):
     """The guide: the pods restart, so it is a rollout."""
     server, = traffic.replace(enabled=None)
     mesh.wait_agreement()
@@ -103,7 +103,7 @@ def test_annotation_removed_and_put_back(mesh, traffic, load):
     mesh.wait_agreement()
 
 
-def test_a_stranger_behind_the_service(cluster, mesh, traffic, load):
+def test_stranger_behind_the_service_makes_it_tcp(cluster, mesh, traffic, load):
     """Three annotated backends: SMC. One without annotation beside them: the
     Service is TCP, the others' own addresses are SMC. Gone: SMC again."""
     servers = traffic.replace(replicas=3)
@@ -148,7 +148,7 @@ def take_address(cluster, traffic, ip, name, **kw):
     return pod
 
 
-def test_an_address_that_is_used_again(cluster, mesh, traffic):
+def test_address_that_is_used_again_is_the_new_pods(cluster, mesh, traffic):
     """By a pod without annotation: a stale entry would offer it SMC."""
     first = workload.echo("first", node="n2", enabled="true")
     cluster.apply(first)
@@ -184,7 +184,7 @@ def steady(traffic, load):
     assert after["tcp"] == before["tcp"], (before, after, load.why_tcp())
 
 
-def test_agent_deleted_under_load(mesh, steady):
+def test_agent_deleted_under_load_interrupts_nothing(mesh, steady):
     """The datapath lives in the kernel: nothing fails, all stays SMC."""
     for node in ("n1", "n2"):
         mesh.renew_agent(node)
@@ -192,7 +192,7 @@ def test_agent_deleted_under_load(mesh, steady):
     mesh.wait_agreement()
 
 
-def test_another_image_rolled_out_under_load(cluster, mesh, steady):
+def test_image_rolled_out_under_load_interrupts_nothing(cluster, mesh, steady):
     """The same program by another name: a DaemonSet's rolling update."""
     container = mesh.daemonset()["spec"]["template"]["spec"]["containers"][0]
     other = container["image"].rpartition(":")[0] + ":next"
@@ -216,7 +216,7 @@ def test_a_second_agent_is_refused(cluster, mesh):
     assert told.rc == 1 and str(status["pid"]) in told.err, told
 
 
-def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
+def test_rollout_of_twenty_replicas_ends_in_smc(cluster, mesh, traffic, load):
     """Under new connections through the Service; once it is done and the RDMA
     paths to all that it leads to are proven, at least 95 in 100 are SMC, and the
     rest have a reason. A few pods at a time: with twenty that start at once a
@@ -254,7 +254,7 @@ def test_rollout_of_twenty_replicas(cluster, mesh, traffic, load):
         traffic.replace(replicas=1)
 
 
-def test_node_drained(cluster, mesh, traffic):
+def test_drained_node_publishes_nothing(cluster, mesh, traffic):
     """Its pods go, and with them its endpoints; the agent stays."""
     traffic.replace(node=None)
     cluster.apply(workload.echo("leaver", node="n2", enabled="true"))
@@ -280,7 +280,7 @@ def sockets(cluster, pod):
                   if ECHO_PORT in (r["local_port"], r["remote_port"]))
 
 
-def test_reopen(cluster, mesh, traffic):
+def test_reopen_brings_a_late_flow_back_over_smc(cluster, mesh, traffic):
     """A flow older than the endpoints is TCP for its life; it is shown late,
     and the same client comes back over SMC after `reopen`."""
     script = ("while :; do (while echo x; do sleep 1; done) | "

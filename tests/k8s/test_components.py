@@ -67,7 +67,7 @@ def test_a_missing_right_is_said(cluster, mesh, equipping):
         "an agent to say what it may not", 1)
 
 
-def test_the_switch_in_the_mesh(cluster, mesh, equipped):
+def test_switch_in_the_mesh_reaches_every_node(cluster, mesh, equipped):
     try:
         for on in (False, True):
             mesh.switch(on)
@@ -117,7 +117,7 @@ def late(mesh):
             for p in mesh.ask(node, "pods")["pods"] if p["late_listeners"]]
 
 
-def test_none_stays_late(cluster, mesh, before_the_agent):
+def test_late_pods_are_evicted_until_none_is_late(cluster, mesh, before_the_agent):
     let_agents_be(cluster, mesh, True)
     mesh.wait_agents()
     wait_for(lambda: not any(t["key"] == TAINT for t in cluster.api.get(N2)

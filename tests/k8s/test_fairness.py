@@ -58,7 +58,7 @@ def test_an_agents_calls_have_their_own_level(cluster, ours, path):
     assert sorted_as(account_of(cluster, NAMESPACE, "smcmesh"), path) == ours
 
 
-def test_others_keep_theirs(cluster, ours):
+def test_calls_of_others_keep_their_level(cluster, ours):
     """Kubelets, and a service account of the same name in another namespace."""
     kubelet = cluster.api.as_user(cluster.control.tokens["n1"])
     system = (uid(cluster, "flowschemas", "system-nodes"),
@@ -88,7 +88,7 @@ def let_through(cluster):
 
 
 @pytest.mark.long
-def test_what_the_agents_ask_is_counted_there(cluster, mesh, ours):
+def test_agents_calls_are_counted_at_their_level(cluster, mesh, ours):
     """Of agents that begin now: none of them waits among all service accounts."""
     before = let_through(cluster).get("smcmesh", 0)
     for node in cluster.nodes:

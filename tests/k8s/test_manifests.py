@@ -69,7 +69,7 @@ def test_component_is_accepted(cluster, mesh, path, tmp_path):
     assert "(server dry run)" in told.out, told
 
 
-def test_another_namespace(cluster, tmp_path):
+def test_manifests_in_another_namespace_name_no_other(cluster, tmp_path):
     """A kustomization's own namespace: nothing goes on naming ours."""
     base = os.path.relpath(paths.TREE + "/deploy", tmp_path)
     parts = ", ".join(os.path.relpath(os.path.join(paths.TREE, p), tmp_path)
@@ -185,7 +185,7 @@ def agent(cluster, mesh):
     return pod["spec"]["containers"][0], status, pid
 
 
-def test_its_capabilities_are_those_named(agent):
+def test_agent_has_just_the_capabilities_named(agent):
     container, status, _ = agent
     named = container["securityContext"]["capabilities"]["add"]
     mask = sum(1 << CAPS[name] for name in named)
@@ -193,13 +193,13 @@ def test_its_capabilities_are_those_named(agent):
         assert int(status[kind], 16) == mask, (kind, status[kind], named)
 
 
-def test_it_is_confined(agent):
+def test_agent_is_confined(agent):
     container, status, _ = agent
     assert not container["securityContext"].get("privileged")
     assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"] == "1"
 
 
-def test_its_root_is_read_only(cluster, agent):
+def test_root_of_the_agent_is_read_only(cluster, agent):
     pid = agent[2]
     mounts = cluster.nodes["n1"].vm.read(f"/proc/{pid}/mountinfo")
     root, = [m.split() for m in mounts.splitlines() if m.split()[4] == "/"]

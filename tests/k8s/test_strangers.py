@@ -83,7 +83,7 @@ def joins_and_leaves(cluster, traffic, load, pod):
     return early
 
 
-def test_strangers_join(cluster, traffic, strangers, mesh, figures):
+def test_joining_strangers_fail_nobody(cluster, traffic, strangers, mesh, figures):
     with Load(mesh, "joiner", f"{traffic.ip}:{ECHO_PORT}", node="n1",
               pace_us=100000) as load:
         reached = [joins_and_leaves(cluster, traffic, load, pod)

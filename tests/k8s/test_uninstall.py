@@ -41,7 +41,7 @@ def uninstall_until_named(cluster, name):
 
 
 @pytest.mark.parametrize("step", ["while pods hold SMC sockets", "after them"])
-def test_uninstall(cluster, mesh, traffic, step):
+def test_uninstall_leaves_only_what_open_sockets_need(cluster, mesh, traffic, step):
     """Listeners are SMC sockets: their pods keep a denying selector and are
     named, and one can go back. Restarted, nothing is left at all."""
     if step == "while pods hold SMC sockets":

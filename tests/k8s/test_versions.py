@@ -123,7 +123,7 @@ def renewed(mesh, traffic, age):
     mesh.wait_agreement()
 
 
-def test_versions_beside_each_other(cluster, mesh, next_image, by_hand):
+def test_mixed_versions_interrupt_nothing(cluster, mesh, next_image, by_hand):
     old = cluster.api.get(f"{CRDS}/{NAME}")
     with Traffic(mesh, "ages") as traffic, \
             Load(mesh, "ages-load", f"{traffic.ip}:{ECHO_PORT}",

@@ -130,14 +130,14 @@ def control(lab):
         return lab.death(PLAIN)
 
 
-def test_neighbours_of_2000_connects(lab, control):
+def test_neighbours_of_2000_dead_connects_are_unharmed(lab, control):
     unharmed("dead node", control, lab.death(SMCD))
     assert lab.agent.metric("smcmesh_sockets_rationed_total",
                             kind="converted") >= 2000 - 4 * 128
 
 
 @pytest.mark.long
-def test_control_without_the_ration(lab, control):
+def test_unrationed_connects_harm_neighbours(lab, control):
     """The same where nothing is counted: the neighbours do notice."""
     with lab.agent.nothing_counted():
         found = lab.death(SMCD)

@@ -124,7 +124,7 @@ def neighbours(lab, probed=True):
     assert not probed or said["b"]["smc"] > 0.8 * said["b"]["ok"], said
 
 
-def test_proven_before_use(lab):
+def test_paths_are_proven_before_use(lab):
     """Each pair of the namespace, before anybody has used it."""
     for one in lab.a, lab.b:
         for other in lab.c, lab.d, lab.e:
@@ -188,7 +188,7 @@ DEAD = [("c", TO), ("c", FROM), ("c", BOTH), ("ce", BOTH)]
 
 
 @pytest.mark.parametrize("dead, direction", DEAD)
-def test_dead_and_known(lab, off, dead, direction):
+def test_path_known_as_dead_is_noticed_by_nobody(lab, off, dead, direction):
     """After the next probe nobody notices but by its speed: no connection to the
     dead one fails or waits, and nobody else's does."""
     dead_and_known(lab, off, dead, direction, CONNECTIONS)
@@ -196,7 +196,7 @@ def test_dead_and_known(lab, off, dead, direction):
 
 @pytest.mark.long
 @pytest.mark.parametrize("dead, direction", DEAD)
-def test_dead_and_known_long(lab, off, dead, direction):
+def test_path_known_as_dead_is_noticed_by_nobody_long(lab, off, dead, direction):
     dead_and_known(lab, off, dead, direction, LONG_CONNECTIONS)
 
 
@@ -269,7 +269,7 @@ def first_traffic(lab, n, by_service):
 
 
 @pytest.mark.parametrize("by_service", [False, True], ids=["pod", "service"])
-def test_first_traffic(lab, by_service):
+def test_first_traffic_between_fresh_pods_is_smcr(lab, by_service):
     """Eight connections at once, the first ever between two fresh pods."""
     for n in range(TRIES):
         smc, slow = first_traffic(lab, n + TRIES * by_service, by_service)
@@ -278,7 +278,7 @@ def test_first_traffic(lab, by_service):
     assert smc == BURST
 
 
-def test_service(lab):
+def test_service_is_smcr_while_all_its_paths_are_proven(lab):
     """What leads to a Service may go over RDMA while the paths to all of its
     backends are proven, whichever the proxy chooses."""
     def way():
@@ -332,7 +332,7 @@ def hanging(lab):
                for f in lab.agents["n2"].flows())
 
 
-def test_a_client_that_goes_silent(lab):
+def test_client_that_goes_silent_is_struck(lab):
     """Each holds the server's lock for 6 s: four that are unfinished after 3 s are
     the last that it gets, and it is struck."""
     lab.wait_state(lab.a, lab.c, "proven", 90)
@@ -358,7 +358,7 @@ def doubts(lab, node):
     return lab.agents[node].row("smc_rdma", 0)["doubts"][0] & 0xf
 
 
-def test_dead_between_probes(lab):
+def test_path_dead_between_probes_is_found_by_two(lab):
     """Agents that do not probe for a while stand for a path that dies between two
     probes: where the last sign of life is old two connections over a link find
     out, and all others are TCP at once. (Without a link it is one:
@@ -397,7 +397,7 @@ def test_dead_between_probes(lab):
 
 
 @pytest.mark.long
-def test_after_the_links_were_freed(lab):
+def test_burst_after_links_were_freed_is_smcr_in_the_end(lab):
     """The kernel frees them ten minutes after the last connection; then there may
     be no sign of life that is young enough for all of a burst."""
     lab.wait_state(lab.a, lab.c, "proven", 120)

@@ -63,7 +63,7 @@ def requests(pod):
     return pod.run("rdma resource show cm_id").out.split()
 
 
-def test_whole(lab):
+def test_probe_of_a_whole_path_is_answered(lab):
     assert lab.probe(lab.a, lab.c) == [WHOLE]
     assert lab.probe(lab.a, lab.c, lab.d, lab.b, lab.c) == [WHOLE] * 4
     assert lab.probe(lab.b, lab.d) == [WHOLE]
@@ -71,7 +71,7 @@ def test_whole(lab):
 
 
 @pytest.mark.parametrize("direction", [TO, FROM, BOTH])
-def test_dead(lab, direction):
+def test_probe_of_a_dead_path_is_not_answered(lab, direction):
     """Each direction is enough, and nothing else is touched; the next call after
     healing says so."""
     with cut(lab.c, direction):
@@ -82,7 +82,7 @@ def test_dead(lab, direction):
     assert not requests(lab.a)
 
 
-def test_nobody_waits(lab):
+def test_probe_returns_before_the_answer(lab):
     """The call returns before the answer, and an answer that does not come is
     waited for as long as was said."""
     with cut(lab.c):
@@ -91,7 +91,7 @@ def test_nobody_waits(lab):
     assert got["waited"] >= 5    # of 100 ms each
 
 
-def test_one_lost_packet(lab):
+def test_probe_survives_one_lost_packet(lab):
     """A request has 308 bytes with its IP header."""
     with cut(lab.c, TO, "quota until 400 bytes"):
         assert lab.probe(lab.a, lab.c, ms=2000) == [WHOLE]
@@ -99,7 +99,7 @@ def test_one_lost_packet(lab):
         assert lab.probe(lab.a, lab.c, ms=2000) == [DEAD]
 
 
-def test_many(lab):
+def test_256_paths_are_probed_in_one_call(lab):
     """As many as there may be, half of them dead, in one call and in the time of
     one."""
     peers = [lab.c, lab.d] * 128
@@ -109,21 +109,21 @@ def test_many(lab):
     assert lab.probe(lab.a, *peers, lab.d) == -errno.E2BIG
 
 
-def test_peers_that_cannot_answer(lab):
+def test_peers_that_cannot_answer_are_dead_alone(lab):
     got = lab.probe(lab.a, lab.e, "10.244.2.99", lab.d)
     assert got[0] == DEAD
     assert got[1] in (DEAD, -errno.EHOSTUNREACH)    # not even a neighbour
     assert got[2] == WHOLE
 
 
-def test_bad_input(lab):
+def test_addresses_that_cannot_be_probed_are_refused_alone(lab):
     assert lab.probe(lab.a, "fd00::1", "127.0.0.1", lab.d) == [
         -errno.EINVAL, -errno.EINVAL, WHOLE]
     assert lab.probe(lab.x, lab.d) == [-errno.ENODEV]
     assert lab.probe(lab.a, lab.d, own=lab.b.v4) == [-errno.EADDRNOTAVAIL]
 
 
-def test_many_namespaces(lab):
+def test_one_call_probes_from_many_namespaces(lab):
     """One helper goes through them; one that has gone, or is none, is no other's
     trouble, and the way back to its own is known."""
     lab.n1.run("touch /tmp/none")
@@ -137,7 +137,7 @@ def test_many_namespaces(lab):
         WHOLE, -errno.ENOENT, WHOLE, -errno.EINVAL, -errno.EADDRNOTAVAIL, WHOLE]
 
 
-def test_another_namespace_at_the_path(lab):
+def test_namespace_of_another_cookie_is_not_probed(lab):
     """As after a sandbox was made anew: it is known by its cookie."""
     cookie = lab.a.run(["python3", "-c", "import socket, struct; print(struct."
                         "unpack('Q', socket.socket().getsockopt(1, 71, 8))[0])"])
@@ -146,7 +146,7 @@ def test_another_namespace_at_the_path(lab):
         assert lab.probe(lab.a, lab.c, env=env) == [result]
 
 
-def test_the_device_file(lab):
+def test_probe_without_the_device_file_is_refused(lab):
     """Without it nothing is probed, and that is said; a container has the
     machine's."""
     dev = "/dev/infiniband/rdma_cm"
@@ -169,7 +169,7 @@ def test_the_device_file(lab):
     assert lab.probe(lab.a, lab.d) == [WHOLE]
 
 
-def test_a_containers_device_filter(lab):
+def test_probe_gets_past_a_containers_device_filter(lab):
     """As runc sets it: no device but the container's own. The helper begins in
     the root of the cgroup tree, though that is mounted read-only and its own
     cgroup namespace does not show it."""
@@ -192,7 +192,7 @@ def test_a_containers_device_filter(lab):
     assert got["result"] == 0 and got["probes"][0]["result"] == WHOLE, got
 
 
-def test_no_lock_of_smc(lab, pair):
+def test_probe_waits_for_no_lock_of_smc(lab, pair):
     """While a first contact of SMC's dies on a path, which holds a lock of each
     of the two kernels for seconds, other paths are probed as ever."""
     for vm in pair:

@@ -58,7 +58,7 @@ def lab(pair):
     return Lab(pair)
 
 
-def test_between_nodes(lab):
+def test_pods_between_nodes_are_smcr(lab):
     assert ends(lab.a, lab.c) == SMCR
     with held(lab.a, lab.c.v4, 7000, count=3) as h:
         assert h.ends(lab.c) == [SMCR] * 3
@@ -75,7 +75,7 @@ def test_on_one_node_shared_memory_is_taken(lab):
     assert ends(lab.e, lab.d) == SMCD
 
 
-def test_what_the_nodes_say(lab):
+def test_agents_say_the_transports_of_each_pod(lab):
     """The transports of each pod's own namespace, and of each endpoint."""
     n2 = lab.agents["n2"]
     assert sorted(n2.pod("c")["transports"]) == ["smcd", "smcr"]
@@ -84,7 +84,7 @@ def test_what_the_nodes_say(lab):
         assert "SMCMESH" in agent.get("/v1/status")["ueids"]
 
 
-def test_not_annotated(lab):
+def test_pod_that_is_not_annotated_stays_tcp(lab):
     assert ends(lab.a, lab.p) == ("tcp", "plain")
     assert lab.reason(lab.a, 7000) == "not-endpoint"
     assert ends(lab.x, lab.c) == ("plain", "tcp")
@@ -92,7 +92,7 @@ def test_not_annotated(lab):
     assert ends(lab.a, lab.c) == SMCR
 
 
-def test_one_side_only(lab):
+def test_pod_annotated_on_one_side_only_stays_tcp(lab):
     with lab.mesh.changed(c={"enabled": None}):
         become(lambda: ends(lab.c, lab.a), ("plain", "tcp"))
         become(lambda: ends(lab.a, lab.c)[0], "tcp")
@@ -100,7 +100,7 @@ def test_one_side_only(lab):
     become(lambda: ends(lab.a, lab.c), SMCR)
 
 
-def test_no_common_transport(lab):
+def test_pods_without_a_common_transport_stay_tcp(lab):
     """n1 cannot know what e's namespace lacks: it offers, and e's own node says
     no. With e's SmcNode it knows, and does not offer."""
     assert ends(lab.a, lab.e) == TCP
@@ -123,7 +123,7 @@ def test_no_common_transport(lab):
     become(lambda: ends(lab.a, lab.d), SMCR)
 
 
-def test_another_fabric(lab):
+def test_node_of_another_fabric_stays_tcp(lab):
     """A node that shares no UEID with ours publishes nothing for us."""
     other = manifest.node("n2", [manifest.endpoint(lab.c.v4, "c")],
                           ueids=["ANOTHER"])
@@ -137,7 +137,7 @@ def test_another_fabric(lab):
     become(lambda: ends(lab.a, lab.c), SMCR)
 
 
-def test_mesh_switch(lab):
+def test_mesh_switched_off_makes_all_tcp(lab):
     with lab.mesh.changed(spec={"enabled": False}):
         become(lambda: ends(lab.a, lab.c), ("plain", "tcp"))
         become(lambda: ends(lab.c, lab.a), ("plain", "tcp"))
@@ -145,7 +145,7 @@ def test_mesh_switch(lab):
     become(lambda: ends(lab.c, lab.a), SMCR)
 
 
-def test_excluded_ports(lab):
+def test_excluded_ports_stay_tcp(lab):
     """Out at the client, in at the server, and for the whole mesh."""
     with lab.mesh.changed(a={"annotations": {manifest.OUT_PORTS: "7001"}},
                           c={"annotations": {manifest.IN_PORTS: "7002"}}):
@@ -163,7 +163,7 @@ def test_excluded_ports(lab):
     become(lambda: ends(lab.b, lab.d, 7002), SMCR)
 
 
-def test_excluded_cidr(lab):
+def test_excluded_cidr_stays_tcp(lab):
     with lab.mesh.changed(spec={"excludeCIDRs": [lab.c.v4 + "/32"]}):
         become(lambda: ends(lab.a, lab.c), TCP)
         assert lab.reason(lab.a, 7000) == "excluded-cidr"
@@ -171,14 +171,14 @@ def test_excluded_cidr(lab):
     become(lambda: ends(lab.a, lab.c), SMCR)
 
 
-def test_strangers(lab):
+def test_strangers_stay_tcp(lab):
     assert ends(lab.s, lab.a, protocol="smc") == TCP
     assert ends(lab.a, lab.s) == TCP
     assert lab.reason(lab.a, 7000) == "not-endpoint"
     assert ends(lab.c, lab.a) == SMCR
 
 
-def test_loopback(lab):
+def test_loopback_stays_tcp(lab):
     assert ends(lab.a, lab.a, address="127.0.0.1") == TCP
     assert ends(lab.a, lab.a) == TCP
     assert ends(lab.a, lab.c) == SMCR
@@ -201,7 +201,7 @@ def newest(lab, pod, role):
 
 
 @pytest.mark.parametrize("recorder", ["sockops", "smc"])
-def test_both_recorders(lab, recorder):
+def test_either_recorder_counts_what_the_kernel_counts(lab, recorder):
     """What the records of both ends say of SMC-R, with either recorder, is what
     the kernel's own statistics count."""
     def recorders():
@@ -227,7 +227,7 @@ def test_both_recorders(lab, recorder):
                 f["closed"] for f in newest(lab, p, r)[-5:]), True, 30)
 
 
-def test_programs(lab):
+def test_redis_and_iperf3_are_smcr(lab):
     """redis and iperf3 between the nodes: every connection SMC-R."""
     def watch(port, count, proc):
         def look():

@@ -143,7 +143,7 @@ def test_not_ready_before_the_first_sync(tmp_path):
         assert a.stop() == 0
 
 
-def test_pods_say_why(agent):
+def test_pods_that_are_not_armed_say_why(agent):
     pods = wait_for(agent.pods, 10, "the pods")
     assert not pods["a"]["armed"] and pods["a"]["reason"] == "no-converter"
     assert not pods["b"]["armed"] and pods["b"]["reason"] == "not-annotated"
@@ -155,7 +155,7 @@ def test_pods_say_why(agent):
     assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
 
 
-def test_nothing_is_changed(agent):
+def test_agent_without_smc_changes_nothing(agent):
     wait_for(agent.pods, 10, "the pods")
     assert not os.path.exists(f"{agent.bpffs}/smcmesh")
     assert agent.get("/v1/endpoints") == {"endpoints": [], "services": [],
@@ -200,7 +200,7 @@ def endpoints_said(run_dir, services):
     return out.splitlines()[-len(services):]
 
 
-def test_why_a_service_is_not_offered(tmp_path):
+def test_endpoints_say_why_a_service_is_not_offered(tmp_path):
     row = {"address": "10.96.0.1", "port": 80, "namespace": "shop",
            "service": "web", "pod": "", "stranger": "", "why": "unread",
            "transports": [], "expires_in_seconds": 0}
@@ -219,7 +219,7 @@ def test_why_a_service_is_not_offered(tmp_path):
     assert "its EndpointSlices do not tell who" in said[6], said
 
 
-def test_doctor_of_nobody():
+def test_doctor_run_by_nobody_says_what_it_cannot_see():
     """A kernel without SMC says so to everybody; namespaces are not shown."""
     r = smcmesh_as_nobody("doctor", "-o", "json")
     report = json.loads(r.stdout)
@@ -247,7 +247,7 @@ def test_what_each_way_needs_and_cannot_do_is_said(agent):
     assert limits not in text and status["recorder"] == "none", text
 
 
-def test_cleanup_of_nobody():
+def test_cleanup_run_by_nobody_does_not_say_clean():
     """Who may not look does not say that it is clean."""
     r = smcmesh_as_nobody("cleanup", "--list", "--bpffs", "/nonexistent")
     assert r.returncode == 1 and "Nothing of" not in r.stdout, r.stdout
@@ -259,7 +259,7 @@ def test_cleanup_of_nobody():
     assert r.stderr.endswith(RIGHTS + "\n"), r.stderr
 
 
-def test_cleanup_of_nobody_where_an_agent_was(tmp_path):
+def test_cleanup_run_by_nobody_is_refused_by_the_lock(tmp_path):
     """Its lock is in a directory of root's."""
     os.mkdir(tmp_path / "run", 0o700)
     os.chmod(tmp_path, 0o755)
@@ -269,7 +269,7 @@ def test_cleanup_of_nobody_where_an_agent_was(tmp_path):
         r.stderr
 
 
-def test_cleanup_that_gets_in_nowhere(tmp_path):
+def test_cleanup_that_gets_in_nowhere_keeps_the_selector(tmp_path):
     """A namespace of which nothing is known may need the selector: it stays."""
     bpffs, net = tmp_path / "bpf", tmp_path / "proc/7/ns/net"
     net.parent.mkdir(parents=True)
@@ -359,14 +359,14 @@ def test_broken_json_keeps_the_state(agent):
     assert problem() == "" and agent.samples()["smcmesh_source_ok", ""] == 1
 
 
-def test_annotation_that_is_not_understood(agent):
+def test_annotation_that_is_not_understood_is_named(agent):
     agent.set(*world(a="yes"))
     pod = wait_for(lambda: (p := agent.pods()["a"])["reason"] ==
                    "bad-annotation" and p, 10, "the reason")
     assert "yes" in pod["sentence"] and "true" in pod["sentence"], pod
 
 
-def test_empty_list_forgets(agent):
+def test_empty_list_forgets_all_pods(agent):
     wait_for(agent.pods, 10, "the pods")
     agent.set()
     wait_for(lambda: not agent.pods(), 10, "no pods")
@@ -382,7 +382,7 @@ def test_sighup_reads_again(agent):
     assert "SIGHUP" in agent.said()
 
 
-def test_stop_with_readers_of_the_stream(agent):
+def test_stop_ends_the_readers_of_the_stream(agent):
     """Their connections are suspended, which libmicrohttpd does not forgive."""
     sock = f"{agent.run_dir}/agent.sock"
     readers = [UnixConnection(sock) for _ in range(3)]
@@ -401,7 +401,7 @@ def test_stop_with_readers_of_the_stream(agent):
     assert not os.path.exists(sock)
 
 
-def test_quarantine_of_nobody(agent):
+def test_quarantine_without_maps_is_empty(agent):
     """There are no maps here: nothing is held against anybody."""
     assert agent.get("/v1/quarantine") == {"quarantine": []}
     told = agent.cli("quarantine")
@@ -447,7 +447,7 @@ def test_what_is_large_is_given_back_at_once(agent):
         assert agent.resident() < before + (8 << 10), name
 
 
-def test_other_requests(agent):
+def test_requests_that_cannot_be_are_refused(agent):
     status, body = agent.request("/v2/status")
     assert status == 404 and "/v1/status" in body
     assert agent.request("/v1/status", "POST")[0] == 405
@@ -467,14 +467,14 @@ def test_other_requests(agent):
     (1, "--listen", "192.0.2.1:80", "listen on 192.0.2.1:80"),
     (2, "--source", "ftp://x", "expected file:PATH"),
 ])
-def test_options_that_cannot_be(tmp_path, rc, option, value, says):
+def test_options_that_cannot_be_are_refused(tmp_path, rc, option, value, says):
     options = {"--listen": "127.0.0.1:0", "--run": f"{tmp_path}/run",
                "--source": f"file:{tmp_path}/pods.json", option: value}
     r = smcmesh("agent", *[x for o in options.items() for x in o])
     assert r.returncode == rc and says in r.stderr, r
 
 
-def test_without_capabilities(tmp_path):
+def test_agent_without_capabilities_says_which(tmp_path):
     """It says which, and what to do."""
     os.chmod(tmp_path, 0o777)
     for parent in list(tmp_path.parents)[:2]:

@@ -37,12 +37,12 @@ def rules(spec, tmp_path):
     return path
 
 
-def test_they_are_rules(rules):
+def test_alerts_are_rules(rules):
     r = promtool("check", "rules", str(rules))
     assert r.returncode == 0, r.stdout + r.stderr
 
 
-def test_they_name_metrics_that_exist(spec):
+def test_alerts_name_metrics_that_exist(spec):
     known = subprocess.run([paths.build() + "/smcmesh", "version", "--metrics"],
                            text=True, capture_output=True, check=True).stdout
     for group in spec["groups"]:
@@ -95,5 +95,5 @@ def fires(rules, age, left, at):
     # no end: nothing runs out; a lease that others let run out
     ("0+30x20", "Inf+0x20", {OLD}),
     ("0+0x20", "30+0x20", set())])
-def test_they_fire(rules, age, left, expected):
+def test_alerts_fire_when_they_should(rules, age, left, expected):
     assert fires(rules, age, left, "4m") == expected

@@ -42,7 +42,7 @@ def days(tmp_path_factory):
 
 
 @pytest.mark.parametrize("trouble", badday.TROUBLES, ids=lambda f: f.__name__)
-def test_trouble(days, trouble):
+def test_trouble_loses_no_endpoint_and_is_named(days, trouble):
     day = days()
     try:
         print(day.goes_through(trouble))
@@ -51,7 +51,7 @@ def test_trouble(days, trouble):
         raise
 
 
-def test_nothing_is_attached(days):
+def test_agent_with_maps_only_attaches_nothing(days):
     """The maps are the kernel's and filled, but nobody's traffic meets them."""
     day = days()
     assert day.far <= day.map.keys()
@@ -74,7 +74,7 @@ def test_doctor_is_not_deceived():
     assert sane == deceived
 
 
-def test_resource_that_is_taken_away(days):
+def test_resource_taken_away_leaves_no_endpoints_until_back(days):
     """No SmcNodes are no endpoints, and no trouble; when they are back all is as
     before."""
     day = days()
@@ -94,7 +94,7 @@ def test_resource_that_is_taken_away(days):
 
 
 @pytest.mark.long
-def test_unscaled(days, tmp_path):
+def test_troubles_in_real_time_cost_little_processor(days, tmp_path):
     """All of it in real time. What it cost is what the agent had of a processor,
     start and quiet times included; the figures are in build/log/bad-days.txt."""
     days.over()

@@ -4,7 +4,7 @@
 
 /* ---- features ---- */
 
-static void test_features(void **state)
+static void test_probe_tells_features_and_methods(void **state)
 {
 	struct datapath_method methods[8];
 	char top[PATH_MAX];
@@ -43,7 +43,7 @@ static void test_features(void **state)
 
 /* ---- open, close, open ---- */
 
-static void test_nothing_without_smc(void **state)
+static void test_without_smc_nothing_is_pinned(void **state)
 {
 	struct datapath_options plain = opt;
 	struct any_plan p _plan_;
@@ -78,7 +78,7 @@ static void test_nothing_without_smc(void **state)
 	assert_int_equal(access(dir, F_OK), -1);
 }
 
-static void test_open(void **state)
+static void test_open_pins_maps_and_attaches_no_armed_link(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct stat st;
@@ -105,7 +105,7 @@ static void test_open(void **state)
 	remove_all();
 }
 
-static void test_adopt(void **state)
+static void test_restart_keeps_maps_rows_and_the_link(void **state)
 {
 	struct datapath *dp = open_sockops();
 	__u32 map = id_of(dir, "smc_endpoint", PIN_MAP);
@@ -133,7 +133,7 @@ static void test_adopt(void **state)
 	remove_all();
 }
 
-static void test_adopt_tracing(void **state)
+static void test_restart_replaces_tracing_links(void **state)
 {
 	struct datapath *dp = open_armed();
 	struct any_plan p _plan_;
@@ -157,7 +157,7 @@ static void test_adopt_tracing(void **state)
 }
 
 /* A link that was pinned for another cgroup is replaced. */
-static void test_other_cgroup(void **state)
+static void test_link_of_another_cgroup_is_replaced(void **state)
 {
 	struct datapath_options other = opt;
 	char sub[PATH_MAX + 8];
@@ -179,7 +179,7 @@ static void test_other_cgroup(void **state)
 	assert_int_equal(rmdir(sub), 0);
 }
 
-static void test_read(void **state)
+static void test_reader_sees_the_rows_of_an_open_datapath(void **state)
 {
 	struct datapath *dp = NULL, *reader = NULL;
 	struct any_plan p _plan_;
@@ -196,7 +196,7 @@ static void test_read(void **state)
 }
 
 /* Two at once: the agent forbids it, and it must not do harm either. */
-static void test_two(void **state)
+static void test_two_datapaths_at_once_do_no_harm(void **state)
 {
 	struct datapath *first = open_sockops(), *second = open_sockops();
 	unsigned int n;
@@ -222,7 +222,7 @@ static void assert_refused(int want)
 	assert_null(dp);
 }
 
-static void test_other_version(void **state)
+static void test_maps_of_another_version_are_refused(void **state)
 {
 	struct datapath *dp = open_sockops();
 	struct smc_config c = config_now(dp);
@@ -245,7 +245,7 @@ static void test_other_version(void **state)
 	remove_all();
 }
 
-static void test_other_definition(void **state)
+static void test_map_of_another_definition_is_refused(void **state)
 {
 	struct datapath *dp = open_sockops();
 	_close_ int fd = -1;
@@ -262,7 +262,7 @@ static void test_other_definition(void **state)
 	remove_all();
 }
 
-static void test_pin_of_another_kind(void **state)
+static void test_pin_of_another_kind_is_refused(void **state)
 {
 	struct datapath *dp = open_sockops();
 	_close_ int fd = -1;
@@ -276,7 +276,7 @@ static void test_pin_of_another_kind(void **state)
 	remove_all();
 }
 
-static void test_no_bpffs(void **state)
+static void test_open_without_bpffs_is_refused(void **state)
 {
 	struct datapath_options none = opt;
 	struct datapath *dp = NULL;
@@ -288,7 +288,7 @@ static void test_no_bpffs(void **state)
 	assert_null(dp);
 }
 
-static void test_no_cgroup2(void **state)
+static void test_open_without_cgroup2_has_no_sockops_recorder(void **state)
 {
 	struct datapath_options none = opt;
 	struct datapath *dp = NULL;
@@ -321,7 +321,7 @@ static int open_without_caps(void)
 	return datapath_open(&opt, &dp) == -EPERM ? 0 : 2;
 }
 
-static void test_no_capabilities(void **state)
+static void test_open_without_capabilities_leaves_nothing(void **state)
 {
 	assert_int_equal(in_child(open_without_caps), 0);
 	assert_int_equal(access(dir, F_OK), -1);
@@ -329,7 +329,7 @@ static void test_no_capabilities(void **state)
 
 /* ---- drift ---- */
 
-static void test_heal_pins(void **state)
+static void test_lost_pins_are_put_back(void **state)
 {
 	struct datapath *dp = open_sockops();
 	__u32 map = id_of(dir, "smc_netns", PIN_MAP);
@@ -352,7 +352,7 @@ static void test_heal_pins(void **state)
 	remove_all();
 }
 
-static void test_heal_detached(void **state)
+static void test_detached_link_is_attached_again(void **state)
 {
 	struct datapath *dp = open_sockops();
 	__u32 link = id_of(link_dir, "flow_sockops", PIN_LINK);
@@ -377,7 +377,7 @@ static __u32 pin_foreign(const char *in, const char *name)
 }
 
 /* Somebody else's pins are left, and hide no repair. */
-static void test_foreign_pins(void **state)
+static void test_foreign_pins_are_left_and_hide_no_repair(void **state)
 {
 	struct datapath *dp = open_sockops();
 	__u32 map = pin_foreign(dir, "smc_port");
@@ -405,7 +405,7 @@ static void test_foreign_pins(void **state)
 
 /* What an agent left that died between attaching and renaming, and what is
  * somebody else's. */
-static void test_sweep(void **state)
+static void test_half_made_pin_is_swept_and_a_foreign_one_left(void **state)
 {
 	struct datapath *dp = open_sockops();
 	_close_ int fd = -1;
@@ -480,7 +480,7 @@ static void die_at_each(const char *const points[], int passages,
 }
 
 /* An emulated CPU takes seconds for each: there only once. */
-static void test_death(void **state)
+static void test_killed_start_is_finished_by_the_next(void **state)
 {
 	static const char *const maps[] = {"maps:quarter", "maps:half",
 					   "maps:three-quarters", NULL};
@@ -508,7 +508,7 @@ static void test_death(void **state)
 
 /* ---- remove ---- */
 
-static void test_remove(void **state)
+static void test_remove_leaves_nothing_of_ours(void **state)
 {
 	struct datapath *dp = open_sockops();
 	__u32 prog = prog_of("flow_sockops"), map;
@@ -532,7 +532,7 @@ static void test_remove(void **state)
 	assert_int_equal(again.len, 0);
 }
 
-static void test_remove_leaves_others(void **state)
+static void test_remove_leaves_pins_of_others(void **state)
 {
 	struct datapath *dp = open_sockops();
 	_close_ int map =
@@ -558,27 +558,27 @@ static void test_remove_leaves_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_features),
-		TEST(test_nothing_without_smc),
-		TEST(test_open),
-		TEST(test_adopt),
-		TEST(test_adopt_tracing),
-		TEST(test_other_cgroup),
-		TEST(test_read),
-		TEST(test_two),
-		TEST(test_other_version),
-		TEST(test_other_definition),
-		TEST(test_pin_of_another_kind),
-		TEST(test_no_bpffs),
-		TEST(test_no_cgroup2),
-		TEST(test_no_capabilities),
-		TEST(test_heal_pins),
-		TEST(test_heal_detached),
-		TEST(test_foreign_pins),
-		TEST(test_sweep),
-		TEST(test_death),
-		TEST(test_remove),
-		TEST(test_remove_leaves_others),
+		TEST(test_probe_tells_features_and_methods),
+		TEST(test_without_smc_nothing_is_pinned),
+		TEST(test_open_pins_maps_and_attaches_no_armed_link),
+		TEST(test_restart_keeps_maps_rows_and_the_link),
+		TEST(test_restart_replaces_tracing_links),
+		TEST(test_link_of_another_cgroup_is_replaced),
+		TEST(test_reader_sees_the_rows_of_an_open_datapath),
+		TEST(test_two_datapaths_at_once_do_no_harm),
+		TEST(test_maps_of_another_version_are_refused),
+		TEST(test_map_of_another_definition_is_refused),
+		TEST(test_pin_of_another_kind_is_refused),
+		TEST(test_open_without_bpffs_is_refused),
+		TEST(test_open_without_cgroup2_has_no_sockops_recorder),
+		TEST(test_open_without_capabilities_leaves_nothing),
+		TEST(test_lost_pins_are_put_back),
+		TEST(test_detached_link_is_attached_again),
+		TEST(test_foreign_pins_are_left_and_hide_no_repair),
+		TEST(test_half_made_pin_is_swept_and_a_foreign_one_left),
+		TEST(test_killed_start_is_finished_by_the_next),
+		TEST(test_remove_leaves_nothing_of_ours),
+		TEST(test_remove_leaves_pins_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

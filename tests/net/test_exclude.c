@@ -74,7 +74,7 @@ static void assert_armed(struct datapath *dp, const struct any_plan *p,
 }
 
 /* A pod whose own ports are not all there is not armed; the others are. */
-static void test_ports_of_a_pod(void **state)
+static void test_pod_without_room_for_its_ports_is_not_armed(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct datapath_changes did;
@@ -112,7 +112,7 @@ static void test_ports_of_a_pod(void **state)
 }
 
 /* Without a row its cgroup would pass untouched. */
-static void test_ports_of_a_cgroup(void **state)
+static void test_cgroup_without_room_for_its_ports_is_denied(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -139,7 +139,7 @@ static void test_ports_of_a_cgroup(void **state)
 
 /* What holds for all switches all off; and what replaces a full map's content
  * is no reason to. */
-static void test_cidrs(void **state)
+static void test_cidrs_without_room_switch_all_off(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct datapath_changes did;
@@ -171,7 +171,7 @@ static void test_cidrs(void **state)
 	remove_all();
 }
 
-static void test_ports_of_all(void **state)
+static void test_ports_of_all_without_room_switch_all_off(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct datapath_changes did;
@@ -192,7 +192,7 @@ static void test_ports_of_all(void **state)
 	remove_all();
 }
 
-static void test_denied_cgroups(void **state)
+static void test_denied_cgroups_without_room_switch_all_off(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -234,7 +234,7 @@ static void services(struct any_plan *p, __u16 port, int n, int offered)
 }
 
 /* A Service's row that only says no, and the same of one that offers. */
-static void test_services_that_deny(void **state)
+static void test_denying_services_without_room_switch_all_off(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct datapath_changes did;
@@ -274,9 +274,12 @@ static void test_services_that_deny(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_ports_of_a_pod), TEST(test_ports_of_a_cgroup),
-		TEST(test_cidrs),	   TEST(test_ports_of_all),
-		TEST(test_denied_cgroups), TEST(test_services_that_deny),
+		TEST(test_pod_without_room_for_its_ports_is_not_armed),
+		TEST(test_cgroup_without_room_for_its_ports_is_denied),
+		TEST(test_cidrs_without_room_switch_all_off),
+		TEST(test_ports_of_all_without_room_switch_all_off),
+		TEST(test_denied_cgroups_without_room_switch_all_off),
+		TEST(test_denying_services_without_room_switch_all_off),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -68,7 +68,7 @@ static void fill_flows(struct datapath *dp)
 }
 
 /* Each once, and never all of them in memory. */
-static void test_65536_flows(void **state)
+static void test_65536_flows_are_seen_once_in_little_memory(void **state)
 {
 	struct seen *seen = calloc(1, sizeof(*seen));
 	struct datapath *dp = open_idle();
@@ -98,7 +98,7 @@ static void test_65536_flows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_65536_flows),
+		TEST(test_65536_flows_are_seen_once_in_little_memory),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -47,13 +47,13 @@ def nat(pod, *rules, family="ip", hook="prerouting", more=""):
                f"type nat hook {hook} priority -100\n{body}\n}}\n}}\n")
 
 
-def test_nothing(pod):
+def test_pod_without_rules_forwards_nothing(pod):
     assert found(pod) is None
 
 
 # ---- nftables ------------------------------------------------------------------
 
-def test_masquerade_of_a_virtual_machine(pod):
+def test_masquerade_of_a_virtual_machine_is_found(pod):
     """As KubeVirt has it: all that comes to eth0 goes to the guest."""
     assert nft(pod, """table ip nat {
         chain prerouting {
@@ -69,7 +69,7 @@ def test_masquerade_of_a_virtual_machine(pod):
     }""") == AWAY + "10.0.2.2"
 
 
-def test_where_a_rule_leads(pod):
+def test_only_a_rule_that_leads_elsewhere_is_found(pod):
     assert nat(pod, "tcp dport 80 dnat to 172.17.0.2:80") == AWAY + "172.17.0.2"
     assert nat(pod, "tcp dport 80 dnat to fd17::2", family="ip6") == (
         AWAY + "fd17::2")
@@ -86,7 +86,7 @@ def test_where_a_rule_leads(pod):
     assert nat(pod, "dnat to ip daddr") is None
 
 
-def test_what_a_rule_is_for(pod):
+def test_only_a_rule_that_tcp_may_meet_is_found(pod):
     to = "dnat to 172.17.0.2"
     assert nat(pod, f"meta l4proto udp {to}") is None
     assert nat(pod, f"ip protocol udp {to}") is None
@@ -103,7 +103,7 @@ def test_what_a_rule_is_for(pod):
     assert nat(pod, f"udp dport 53 {to}", "tcp dport 53 accept") is None
 
 
-def test_from_where_a_rule_is_reached(pod):
+def test_only_a_rule_that_prerouting_reaches_is_found(pod):
     to = "tcp dport 80 dnat to 172.17.0.2"
     assert nat(pod, to, hook="output") is None
     assert nat(pod, "jump a", more=f"chain b {{ {to}; }}\n"
@@ -116,7 +116,7 @@ def test_from_where_a_rule_is_reached(pod):
                more=f"chain a {{ {to}; }}")
 
 
-def test_forward_to_another_device(pod):
+def test_nftables_forward_to_another_device_is_found(pod):
     chain = ("table netdev t {{\nchain c {{\ntype filter hook {} device eth0"
              " priority 0\nfwd to peer\n}}\n}}\n")
     done = pod.run("nft -f -", stdin=chain.format("ingress"), check=False)
@@ -147,7 +147,7 @@ def restore(pod, tool, *rules, chains=()):
 
 
 @pytest.mark.parametrize("tool", XTABLES)
-def test_published_ports_of_a_container_engine(pod, tool):
+def test_published_port_of_a_container_engine_is_found(pod, tool):
     """As docker has it, with the nat of its own that changes nothing."""
     rules = ("-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
              "-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL"
@@ -162,7 +162,7 @@ def test_published_ports_of_a_container_engine(pod, tool):
 
 
 @pytest.mark.parametrize("tool", XTABLES)
-def test_what_a_rule_of_iptables_does(pod, tool):
+def test_only_an_iptables_rule_that_leads_away_is_found(pod, tool):
     to = "-j DNAT --to-destination 172.17.0.2"
 
     def one(rule):
@@ -187,7 +187,7 @@ def test_what_a_rule_of_iptables_does(pod, tool):
 
 
 @pytest.mark.parametrize("tool", XTABLES)
-def test_chains_of_iptables(pod, tool):
+def test_iptables_rule_behind_chains_is_found(pod, tool):
     to = "-p tcp -j DNAT --to-destination 172.17.0.2"
     chains = ["A", "B"]
 
@@ -200,7 +200,7 @@ def test_chains_of_iptables(pod, tool):
 
 
 @pytest.mark.parametrize("tool", XTABLES)
-def test_the_other_family(pod, tool):
+def test_ip6tables_rule_that_leads_away_is_found(pod, tool):
     tool = tool.replace("ip", "ip6", 1)
     to = "-p tcp -j DNAT --to-destination fd17::2"
     assert restore(pod, tool, f"-A PREROUTING {to}") == AWAY + "fd17::2"
@@ -229,7 +229,7 @@ FILTER = "protocol all u32 match u8 0 0"
 
 
 @pytest.mark.parametrize("qdisc", ["ingress", "clsact"])
-def test_redirect_to_another_device(pod, qdisc):
+def test_tc_redirect_to_another_device_is_found(pod, qdisc):
     where = "ingress" if qdisc == "clsact" else "parent ffff:"
 
     def put(where, action, pref=7):

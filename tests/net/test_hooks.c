@@ -54,7 +54,7 @@ static void assert_nothing_runs(void)
 			wait_stopped(link_rows[i].name);
 }
 
-static void test_arm(void **state)
+static void test_arm_attaches_hooks_and_disarm_may_keep_guards(void **state)
 {
 	struct datapath *dp = open_idle();
 
@@ -86,7 +86,7 @@ static void test_arm(void **state)
 }
 
 /* A restart attaches at once what armed pods need, and nothing for others. */
-static void test_arm_again(void **state)
+static void test_restart_attaches_hooks_only_for_armed_pods(void **state)
 {
 	static const __u32 others[] = {SMC_POD_DENY, SMC_POD_REFUSED};
 	struct datapath *dp = open_armed();
@@ -115,7 +115,7 @@ static void test_arm_again(void **state)
 }
 
 /* What guarded open sockets when the agent died goes on to do so. */
-static void test_guard_again(void **state)
+static void test_restart_keeps_guards_of_open_sockets(void **state)
 {
 	struct datapath *dp = open_sockops();
 
@@ -140,7 +140,7 @@ static void listen_in(struct datapath *dp, const struct plan_pod *pod)
 	must_put(dp->map_fd[MAP_NETNS], &pod->netns_cookie, &row);
 }
 
-static void test_listen(void **state)
+static void test_syn_waits_is_attached_once_a_pod_listens(void **state)
 {
 	struct datapath *dp = open_armed();
 	struct any_plan p _plan_, none _plan_;
@@ -177,7 +177,7 @@ static void test_listen(void **state)
 	remove_all();
 }
 
-static void test_record(void **state)
+static void test_recorder_is_the_wished_one_that_can_be_had(void **state)
 {
 	bool smc = has_smc && has_tracing;
 	struct datapath *dp = open_idle();
@@ -221,8 +221,11 @@ static void test_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_arm),	   TEST(test_arm_again), TEST(test_guard_again),
-		TEST(test_listen), TEST(test_record),
+		TEST(test_arm_attaches_hooks_and_disarm_may_keep_guards),
+		TEST(test_restart_attaches_hooks_only_for_armed_pods),
+		TEST(test_restart_keeps_guards_of_open_sockets),
+		TEST(test_syn_waits_is_attached_once_a_pod_listens),
+		TEST(test_recorder_is_the_wished_one_that_can_be_had),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

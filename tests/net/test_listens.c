@@ -87,7 +87,7 @@ static const struct netns_listener *find(const struct netns_listener *v, int n,
 	return NULL;
 }
 
-static void the_kernel_says_the_cgroup(void **state)
+static void kernel_tells_the_cgroup_of_each_listener(void **state)
 {
 	_free_ struct netns_listener *v = NULL;
 	const struct netns_ref here = {.path = "/proc/self/ns/net"};
@@ -133,7 +133,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_kernel_says_the_cgroup),
+		cmocka_unit_test(kernel_tells_the_cgroup_of_each_listener),
 	};
 
 	return cmocka_run_group_tests_name("listens", tests, setup, teardown);

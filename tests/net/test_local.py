@@ -18,7 +18,7 @@ def local(n):
     return set(got["addresses"]), set(got["nets"])
 
 
-def test_addresses_and_prefixes(netns):
+def test_local_addresses_and_prefixes_are_told(netns):
     n = netns()
     n.run("ip link set lo up; ip link add eth0 type veth peer name peer;"
           " ip link set eth0 up; ip link set peer up")
@@ -39,7 +39,7 @@ def test_addresses_and_prefixes(netns):
     assert "10.96.0.10" not in local(n)[0]
 
 
-def test_what_is_not_local(netns):
+def test_routes_that_are_not_local_are_not_told(netns):
     n = netns()
     n.run("ip link set lo up; ip link add eth0 type veth peer name peer;"
           " ip link set eth0 up; ip link set peer up;"

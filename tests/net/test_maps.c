@@ -9,7 +9,7 @@
 
 /* ---- maps ---- */
 
-static void test_apply(void **state)
+static void test_plan_is_applied_by_its_changes_alone(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -49,7 +49,7 @@ static struct smc_service service_of(struct datapath *dp,
 	return v;
 }
 
-static void test_services(void **state)
+static void test_service_rows_are_applied_by_changes_alone(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct plan_service *rows;
@@ -75,7 +75,7 @@ static void test_services(void **state)
 }
 
 /* Only who moves it changes it: no plan does, and no restart. */
-static void test_lease(void **state)
+static void test_lease_outlives_plans_and_restarts(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct smc_config c;
@@ -116,7 +116,7 @@ static struct smc_pod row_of(struct datapath *dp, enum map_id map, __u64 key)
 	return v;
 }
 
-static void test_marks_are_kept(void **state)
+static void test_marks_of_bpf_are_kept_by_the_next_plan(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -151,7 +151,7 @@ static void test_marks_are_kept(void **state)
 	remove_all();
 }
 
-static void test_cgroups(void **state)
+static void test_host_pod_is_a_cgroup_row_in_a_shared_netns(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -187,7 +187,7 @@ static void test_cgroups(void **state)
 	remove_all();
 }
 
-static void test_full(void **state)
+static void test_full_pod_map_keeps_the_rows_it_has(void **state)
 {
 	struct datapath *dp = open_idle();
 	const struct bpf_map *map =
@@ -227,7 +227,7 @@ static void assert_under_a_second(clock_t start, const char *what)
 		assert_true(spent < 1);
 }
 
-static void test_150000(void **state)
+static void test_150000_endpoints_are_applied_in_a_second(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -276,7 +276,7 @@ static void assert_walked(int fd, const struct rows *shape, int n)
 }
 
 /* A map type without batches, and one with crowded buckets. */
-static void test_read_map(void **state)
+static void test_map_of_any_type_is_read_whole(void **state)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, no_prealloc,
 		    .map_flags = BPF_F_NO_PREALLOC);
@@ -365,7 +365,7 @@ static void count_for(struct datapath *dp, __u32 slot, __u32 counter,
 	free(each);
 }
 
-static void test_counters(void **state)
+static void test_counters_are_summed_and_forgotten_by_slot(void **state)
 {
 	struct datapath *dp = open_idle();
 	__u64 cpus = libbpf_num_possible_cpus(), all = cpus * (cpus - 1) / 2;
@@ -399,7 +399,7 @@ static bool is_number(__u32 slot, void *arg)
 }
 
 /* Whoever went while no agent ran, also with counters we do not know. */
-static void test_sweep_counters(void **state)
+static void test_counters_of_unknown_pods_are_swept(void **state)
 {
 	struct datapath *dp = open_idle();
 	__u32 ours = 2;
@@ -423,7 +423,7 @@ static void test_sweep_counters(void **state)
 	remove_all();
 }
 
-static void test_evicted(void **state)
+static void test_lost_flow_is_told_as_evicted(void **state)
 {
 	struct datapath *dp = open_idle();
 
@@ -441,7 +441,7 @@ static int stop_at_third(__u64 key, const struct smc_pod *v, void *arg)
 	return ++*(int *)arg == 3 ? -ECANCELED : 0;
 }
 
-static void test_each_stops(void **state)
+static void test_walk_over_pods_stops_when_told(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct any_plan p _plan_;
@@ -508,7 +508,7 @@ static struct datapath *open_recording(void)
 	return dp;
 }
 
-static void test_events(void **state)
+static void test_events_reach_only_who_follows(void **state)
 {
 	struct datapath *dp = open_recording();
 	struct pollfd p = {.fd = datapath_events_fd(dp), .events = POLLIN};
@@ -546,7 +546,7 @@ static struct smc_usage usage_of(struct datapath *dp, __u32 slot)
 	return u;
 }
 
-static void test_flow_close(void **state)
+static void test_flow_is_put_and_closed_once(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct smc_flow_job job = {
@@ -579,7 +579,7 @@ static void test_flow_close(void **state)
 
 /* ---- what the programs need not look up ---- */
 
-static void test_uses(void **state)
+static void test_config_says_which_maps_have_rows(void **state)
 {
 	struct datapath *dp = open_idle();
 	__u32 plain = config_now(dp).uses;
@@ -621,14 +621,21 @@ static void test_uses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_apply),    TEST(test_services),
-		TEST(test_lease),    TEST(test_marks_are_kept),
-		TEST(test_cgroups),  TEST(test_full),
-		TEST(test_150000),   TEST(test_read_map),
-		TEST(test_counters), TEST(test_sweep_counters),
-		TEST(test_evicted),  TEST(test_flow_close),
-		TEST(test_uses),     TEST(test_each_stops),
-		TEST(test_events),
+		TEST(test_plan_is_applied_by_its_changes_alone),
+		TEST(test_service_rows_are_applied_by_changes_alone),
+		TEST(test_lease_outlives_plans_and_restarts),
+		TEST(test_marks_of_bpf_are_kept_by_the_next_plan),
+		TEST(test_host_pod_is_a_cgroup_row_in_a_shared_netns),
+		TEST(test_full_pod_map_keeps_the_rows_it_has),
+		TEST(test_150000_endpoints_are_applied_in_a_second),
+		TEST(test_map_of_any_type_is_read_whole),
+		TEST(test_counters_are_summed_and_forgotten_by_slot),
+		TEST(test_counters_of_unknown_pods_are_swept),
+		TEST(test_lost_flow_is_told_as_evicted),
+		TEST(test_flow_is_put_and_closed_once),
+		TEST(test_config_says_which_maps_have_rows),
+		TEST(test_walk_over_pods_stops_when_told),
+		TEST(test_events_reach_only_who_follows),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

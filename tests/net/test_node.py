@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 # ---- the helper --------------------------------------------------------------
 
-def test_deadline(netns):
+def test_helper_that_hangs_or_crashes_is_an_error(netns):
     n = netns()
     start = time.monotonic()
     assert nodectl("helper", "hang", n.path, 300)["result"] == -errno.ETIMEDOUT
@@ -35,7 +35,7 @@ def test_deadline(netns):
         "result": 42, "len": 800000}
 
 
-def test_probe_without_rdma(netns):
+def test_probe_without_rdma_is_refused(netns):
     """A helper that is not waited for says so."""
     n = netns()
     if os.path.exists("/dev/infiniband/rdma_cm"):
@@ -72,7 +72,7 @@ def test_helper_ends_with_its_caller(netns):
     wait_for(lambda: has_ended(pid), 10, "its end")
 
 
-def test_no_such_namespace(tmp_path):
+def test_path_of_no_network_namespace_is_refused(tmp_path):
     assert nodectl("look", "/run/netns/nobody") == {"result": -errno.ENOENT}
     file = tmp_path / "file"
     file.write_text("")
@@ -83,7 +83,7 @@ def test_no_such_namespace(tmp_path):
 
 # ---- facts -------------------------------------------------------------------
 
-def test_facts(netns):
+def test_look_tells_addresses_inode_and_cookie(netns):
     n = netns()
     n.run("ip link set lo up; ip link add v0 type veth peer name v1;"
           "ip link set v0 up; ip link set v1 up;"
@@ -103,7 +103,7 @@ def test_facts(netns):
 
 @pytest.mark.skipif(os.path.exists("/proc/sys/net/smc"),
                     reason="this kernel has SMC")
-def test_kernel_without_smc(netns):
+def test_kernel_without_smc_verifies_no_namespace(netns):
     n = netns()
     got = nodectl("prepare", n.path, "smcmesh_1")
     assert (got["verified"], got["reason"]) == (False, "selector-failed")
@@ -120,7 +120,7 @@ def test_kernel_without_smc(netns):
         "smc_sockets": 0}
 
 
-def test_late_listeners(netns):
+def test_only_listeners_not_on_loopback_are_late(netns):
     n = netns()
     n.run("ip link set lo up")
     v4, v6 = socket.AF_INET, socket.AF_INET6
@@ -140,7 +140,7 @@ def test_late_listeners(netns):
     assert nodectl("late", n.path) == {"result": 0, "listeners": []}
 
 
-def test_each_once(netns):
+def test_each_namespace_is_told_once(netns):
     n = netns()
     alone = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; read x"],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -167,7 +167,7 @@ def test_each_once(netns):
     assert ghost not in by_inode.values()
 
 
-def test_each_of_the_host(netns, tmp_path):
+def test_namespace_mounted_by_the_host_alone_is_told(netns, tmp_path):
     """What only the host has mounted, as a container sees it: by process 1."""
     n = netns()
     host = tmp_path / "1/root/run/netns"
@@ -217,7 +217,7 @@ needs_user_namespaces = pytest.mark.skipif(
 
 
 @needs_user_namespaces
-def test_proxy_uid(netns):
+def test_proxy_uid_is_translated_by_the_processes_map(netns):
     n = netns()
     assert nodectl("uid", n.path, 1337) == {"result": 0, "uid": 1337}
     enter = ["nsenter", f"--net={n.path}", "unshare", "--user"]
@@ -232,7 +232,7 @@ def test_proxy_uid(netns):
 
 
 @needs_user_namespaces
-def test_proxy_uid_of_the_owner():
+def test_proxy_uid_is_translated_by_the_owners_map():
     """As container runtimes do it: the pod's user namespace owns its network
     namespace, and its map counts, whatever is made inside."""
     with user_namespace(["unshare", "--user", "--net"], "0 300000 65536") as p:
@@ -249,7 +249,7 @@ def test_proxy_uid_of_the_owner():
 
 
 @needs_user_namespaces
-def test_uid_of_a_listener():
+def test_uid_of_a_listener_is_told_as_the_hosts():
     """The kernel tells it in the terms in which the proxy's UID is known."""
     listen = ("import socket; s = socket.create_server(('', 7000)); "
               "print(flush=True); input()")
@@ -331,7 +331,7 @@ table inet smcmesh {
 """
 
 
-def test_rule_of_an_older_agent(netns):
+def test_rule_of_an_older_agent_is_replaced(netns):
     n = netns()
     assert sidecar(n) == 1
     ours = ruleset(n)
@@ -345,7 +345,7 @@ def test_rule_of_an_older_agent(netns):
     assert ruleset(n) == ""
 
 
-def test_foreign_table(netns):
+def test_foreign_table_is_left_and_named(netns):
     n = netns()
     n.run("nft add table inet smcmesh; nft add chain inet smcmesh theirs;"
           "nft add rule inet smcmesh theirs accept")
@@ -378,7 +378,7 @@ def no_netfilter_netlink():
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="system call numbers")
-def test_kernel_without_nftables(netns):
+def test_kernel_without_nftables_verifies_no_sidecar(netns):
     n = netns()
     got = nodectl("prepare", n.path, "smcmesh_1", 1337,
                   preexec_fn=no_netfilter_netlink)
@@ -391,7 +391,7 @@ def test_kernel_without_nftables(netns):
     assert (got["result"], got["rule"]) == (0, False)
 
 
-def test_released(netns):
+def test_released_namespace_has_no_rule_left(netns):
     n = netns()
     nodectl("prepare", n.path, "smcmesh_1", 1337)
     assert "smcmesh" in ruleset(n)

@@ -91,7 +91,7 @@ static int service_at(struct datapath *dp, size_t i, __u16 port)
 
 /* A hostNetwork pod that was denied is armed again in the moment in which
  * addresses are excluded: never is it armed without them. */
-static void test_between(void **state)
+static void test_plan_applied_by_half_allows_what_both_do(void **state)
 {
 	struct datapath *dp = open_idle();
 
@@ -142,7 +142,7 @@ static void test_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_between),
+		TEST(test_plan_applied_by_half_allows_what_both_do),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

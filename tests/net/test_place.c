@@ -141,7 +141,7 @@ static long long enter(const struct netns_ref *ref)
 
 /* ---- numbers are given again --------------------------------------------- */
 
-static void test_number_is_kept(void **state)
+static void test_netns_number_is_kept_while_it_is_held(void **state)
 {
 	_place_ struct place held = PLACE_NONE;
 	struct sandbox a = start(0), b;
@@ -159,7 +159,7 @@ static void test_number_is_kept(void **state)
 	}
 }
 
-static void test_directory_of_the_dead(void **state)
+static void test_proc_directory_of_a_dead_process_stays_dead(void **state)
 {
 	struct sandbox a = start(0), b;
 	_close_ int of_a = proc_open("/proc", a.pid);
@@ -175,7 +175,7 @@ static void test_directory_of_the_dead(void **state)
 /* ---- from the look-up to setns() ----------------------------------------- */
 
 /* The process ends and its number becomes that of one in another pod. */
-static void test_swapped_after_the_look_up(void **state)
+static void test_netns_swapped_after_the_look_up_is_not_entered(void **state)
 {
 	_place_ struct place held = PLACE_NONE;
 	struct sandbox a = start(0), b;
@@ -195,7 +195,7 @@ static void test_swapped_after_the_look_up(void **state)
 
 /* Long after: nothing is held, both numbers are given again; the cookie says
  * that it is another one. */
-static void test_swapped_since(void **state)
+static void test_netns_of_reused_numbers_is_told_by_its_cookie(void **state)
 {
 	_place_ struct place now = PLACE_NONE;
 	struct sandbox a = start(0), b;
@@ -275,7 +275,7 @@ static void __attribute__((noreturn)) be_b(int in, int out)
 
 /* One that is gone while they are gone through hides none that is still to
  * come. */
-static void test_each_of_them(void **state)
+static void test_netns_that_goes_during_the_walk_hides_no_other(void **state)
 {
 	struct walk w = {.a = start(0), .c = start(0)};
 	int to[2], from[2];
@@ -327,11 +327,15 @@ static int down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_number_is_kept),
-		cmocka_unit_test(test_directory_of_the_dead),
-		cmocka_unit_test(test_swapped_after_the_look_up),
-		cmocka_unit_test(test_swapped_since),
-		cmocka_unit_test(test_each_of_them),
+		cmocka_unit_test(test_netns_number_is_kept_while_it_is_held),
+		cmocka_unit_test(
+			test_proc_directory_of_a_dead_process_stays_dead),
+		cmocka_unit_test(
+			test_netns_swapped_after_the_look_up_is_not_entered),
+		cmocka_unit_test(
+			test_netns_of_reused_numbers_is_told_by_its_cookie),
+		cmocka_unit_test(
+			test_netns_that_goes_during_the_walk_hides_no_other),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);

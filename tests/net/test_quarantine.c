@@ -57,7 +57,7 @@ static int stop(const struct smc_quarantine_key *key,
 	return -EXDEV;
 }
 
-static void test_each(void **state)
+static void test_every_quarantine_row_is_walked_until_stopped(void **state)
 {
 	struct datapath *dp = open_idle();
 
@@ -70,7 +70,7 @@ static void test_each(void **state)
 	remove_all();
 }
 
-static void test_clear(void **state)
+static void test_quarantine_is_cleared_by_peer_or_whole(void **state)
 {
 	struct datapath *dp = open_idle();
 	struct smc_addr_port peer = peer_of("10.1.0.2", 80);
@@ -91,8 +91,8 @@ static void test_clear(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_each),
-		TEST(test_clear),
+		TEST(test_every_quarantine_row_is_walked_until_stopped),
+		TEST(test_quarantine_is_cleared_by_peer_or_whole),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -42,7 +42,7 @@ static __u64 rationed_of(struct datapath *dp, __u32 slot)
 
 /* On this machine's own kernel nothing is counted, and that is written down,
  * also where an agent before had it otherwise. */
-static void test_counted_or_not(void **state)
+static void test_config_says_whether_sockets_are_counted(void **state)
 {
 	struct datapath *dp = open_idle();
 	bool all = has_smc && has_tracing;
@@ -60,7 +60,7 @@ static void test_counted_or_not(void **state)
 	remove_all();
 }
 
-static void test_limits_of_a_pod(void **state)
+static void test_pod_limits_are_set_and_forgotten_without_counts(void **state)
 {
 	struct datapath *dp = open_idle();
 
@@ -85,7 +85,7 @@ static bool is_known(__u32 slot, void *arg)
 }
 
 /* Whoever went while no agent ran leaves no limits to the next of its slot. */
-static void test_limits_of_those_that_went(void **state)
+static void test_limits_of_unknown_pods_are_swept(void **state)
 {
 	struct datapath *dp = open_idle();
 	__u32 known = SLOT;
@@ -100,7 +100,7 @@ static void test_limits_of_those_that_went(void **state)
 	remove_all();
 }
 
-static void test_rationed(void **state)
+static void test_rationed_are_summed_by_slot_and_for_the_node(void **state)
 {
 	struct datapath *dp = open_idle();
 	int fd = dp->map_fd[MAP_COUNTER];
@@ -126,7 +126,7 @@ static int sum_cookies(__u64 cookie, const struct smc_pending *v, void *arg)
 	return 0;
 }
 
-static void test_a_row_is_dropped(void **state)
+static void test_pending_row_is_dropped_and_uncounted_once(void **state)
 {
 	struct datapath *dp = open_idle();
 	__u64 sum = 0;
@@ -150,7 +150,7 @@ static void test_a_row_is_dropped(void **state)
 	remove_all();
 }
 
-static void test_a_count_is_mended(void **state)
+static void test_pending_count_is_mended_by_its_drift(void **state)
 {
 	_free_ __u32 *counts = calloc(SMC_PODS, sizeof(*counts));
 	struct datapath *dp = open_idle();
@@ -174,12 +174,12 @@ static void test_a_count_is_mended(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_counted_or_not),
-		TEST(test_limits_of_a_pod),
-		TEST(test_limits_of_those_that_went),
-		TEST(test_rationed),
-		TEST(test_a_row_is_dropped),
-		TEST(test_a_count_is_mended),
+		TEST(test_config_says_whether_sockets_are_counted),
+		TEST(test_pod_limits_are_set_and_forgotten_without_counts),
+		TEST(test_limits_of_unknown_pods_are_swept),
+		TEST(test_rationed_are_summed_by_slot_and_for_the_node),
+		TEST(test_pending_row_is_dropped_and_uncounted_once),
+		TEST(test_pending_count_is_mended_by_its_drift),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

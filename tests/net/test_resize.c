@@ -94,7 +94,7 @@ static void assert_all_is_there(struct datapath *dp)
 	assert_true(datapath_events_fd(dp) >= 0);
 }
 
-static void test_resize(void **state)
+static void test_map_of_another_size_is_replaced_with_its_rows(void **state)
 {
 	struct datapath *dp = open_idle();
 	__u32 old, kept = id_of(dir, "smc_netns", PIN_MAP);
@@ -118,7 +118,7 @@ static void test_resize(void **state)
 
 /* A row that the old program writes after the copy, one that it changes, one
  * that has gone from the new map, and one that is newer there. */
-static void test_resize_late(void **state)
+static void test_rows_written_during_a_resize_are_kept(void **state)
 {
 	struct datapath *dp = open_idle();
 	__u64 keys[] = {1, 2, 3, 4};
@@ -160,7 +160,7 @@ static int open_and_die(void)
 	return datapath_open(&opt, &dp) ? 1 : 0;
 }
 
-static void test_resize_killed(void **state)
+static void test_resize_killed_halfway_loses_no_row(void **state)
 {
 	struct datapath *dp = open_idle();
 
@@ -177,9 +177,9 @@ static void test_resize_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_resize),
-		TEST(test_resize_late),
-		TEST(test_resize_killed),
+		TEST(test_map_of_another_size_is_replaced_with_its_rows),
+		TEST(test_rows_written_during_a_resize_are_kept),
+		TEST(test_resize_killed_halfway_loses_no_row),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -90,7 +90,7 @@ def sidecar(n):
     return got, time.monotonic() - began
 
 
-def test_rules_of_others_that_change_all_the_time(netns):
+def test_rules_of_others_that_change_delay_nothing(netns):
     """Only our own table is read: the rule is there, and soon."""
     n = netns()
     changer = n.spawn([sys.executable, "-c", CHANGE_RULES])
@@ -104,7 +104,7 @@ def test_rules_of_others_that_change_all_the_time(netns):
     assert max(seconds for _, seconds in told) < MOST, told
 
 
-def test_a_table_that_takes_too_long(netns):
+def test_table_that_takes_too_long_is_given_up(netns):
     """Somebody has filled ours: the look ends, and says why."""
     n = netns()
     many = ",".join(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(100000))
@@ -119,7 +119,7 @@ def test_a_table_that_takes_too_long(netns):
 
 # ---- encryption ----------------------------------------------------------------
 
-def test_what_encrypts(netns):
+def test_ipsec_policy_is_told_as_encryption(netns):
     n = netns()
     assert nodectl("encrypt", netns=n) == {"result": 0, "what": ""}
     n.run("ip xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out "

@@ -79,7 +79,7 @@ def assert_answer(n, owners):
 
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("name", TABLES)
-def test_iptables(netns, name, tool):
+def test_iptables_rules_tell_the_owners(netns, name, tool):
     n = netns()
     rules, owners = TABLES[name]
     meshes.load(n, rules, tool)
@@ -88,7 +88,7 @@ def test_iptables(netns, name, tool):
 
 @pytest.mark.parametrize("kind", ["nftables", "iptables-nft",
                                   pytest.param("iptables-legacy", marks=legacy)])
-def test_istio(netns, kind):
+def test_rules_of_istio_tell_uid_and_gid_1337(netns, kind):
     n = netns()
     istio.RULES[kind](n)
     assert_answer(n, ["UID 1337", "GID 1337"])
@@ -155,14 +155,14 @@ NATIVE = {
 
 
 @pytest.mark.parametrize("name", NATIVE)
-def test_nftables(netns, name):
+def test_nftables_rules_tell_the_owners(netns, name):
     n = netns()
     rules, owners = NATIVE[name]
     n.run("nft -f -", stdin=rules)
     assert_answer(n, owners)
 
 
-def test_rules_come_and_go(netns):
+def test_rules_win_over_the_hint_while_they_are_there(netns):
     """What a pod's object hints at counts until there are rules; without either
     our table goes, and nobody is told apart."""
     n = netns()
@@ -192,7 +192,7 @@ def test_looking_makes_no_table(netns):
     assert "nat" in n.run("cat /proc/self/net/ip_tables_names").out
 
 
-def test_both_tools_at_once(netns):
+def test_rules_of_both_tools_tell_who_passes_all(netns):
     """Rules of iptables over nftables and of nftables: who passes all."""
     n = netns()
     meshes.load(n, meshes.LINKERD, "nft")
@@ -204,7 +204,7 @@ def test_both_tools_at_once(netns):
     assert has_ours(n)
 
 
-def test_many_rules(netns):
+def test_too_many_rules_are_given_up(netns):
     """Bounded: who may write rules there cannot keep us busy."""
     n = netns()
     n.run("nft -f -", stdin=nft(*["tcp dport 1 accept"] * 5000, TO))

@@ -198,7 +198,7 @@ static void start_all(void)
 		start_one(n, n & 1, n & 2);
 }
 
-static void test_v2(void **state)
+static void test_pod_starts_are_told_of_on_cgroup_v2(void **state)
 {
 	char mount[CGROUP_PATH_MAX];
 
@@ -208,7 +208,7 @@ static void test_v2(void **state)
 	start_all();
 }
 
-static void test_v1(void **state)
+static void test_pod_starts_are_told_of_on_cgroup_v1(void **state)
 {
 	char mount[CGROUP_PATH_MAX];
 
@@ -229,7 +229,7 @@ static void make_next_pod(unsigned int n, char path[CGROUP_PATH_MAX])
 /* No inotify instance is left: the agent starts, a scan finds the pod, and when
  * there is one, the next pod is told of as it comes. The last of the tests: the
  * process stays in its user namespace. */
-static void test_no_instance(void **state)
+static void test_without_inotify_a_scan_finds_the_pod(void **state)
 {
 	char first[CGROUP_PATH_MAX], second[CGROUP_PATH_MAX];
 
@@ -251,9 +251,12 @@ static void test_no_instance(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_v2, up, down),
-		cmocka_unit_test_setup_teardown(test_v1, up, down),
-		cmocka_unit_test_setup_teardown(test_no_instance, up, down),
+		cmocka_unit_test_setup_teardown(
+			test_pod_starts_are_told_of_on_cgroup_v2, up, down),
+		cmocka_unit_test_setup_teardown(
+			test_pod_starts_are_told_of_on_cgroup_v1, up, down),
+		cmocka_unit_test_setup_teardown(
+			test_without_inotify_a_scan_finds_the_pod, up, down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -427,7 +427,7 @@ static void assert_gone(unsigned int abi)
 		assert_int_equal(count_pins(l.dir), 0);
 }
 
-static void test_first(void **state)
+static void test_upgrade_from_abi_1_takes_over_everything(void **state)
 {
 	struct left l = left_of(1);
 	struct flows_seen flows;
@@ -467,7 +467,7 @@ static void test_first(void **state)
 }
 
 /* Another ABI that can be read, be it an older or a newer one. */
-static void test_later(void **state)
+static void test_another_readable_abi_is_taken_over(void **state)
 {
 	struct flows_seen flows;
 	struct datapath *dp;
@@ -486,7 +486,7 @@ static void test_later(void **state)
 }
 
 /* What was recorded by both, while both ran, is shown once. */
-static void test_recorded_twice(void **state)
+static void test_flow_recorded_by_both_abis_is_shown_once(void **state)
 {
 	struct smc_flow_job job = {.key = {.isn = 99, .kind = SMC_ROLE_CLIENT},
 				   .flow = {.pod_id = 5,
@@ -542,7 +542,7 @@ static void die_at(const char *point, int passage, unsigned int abi)
 }
 
 /* An emulated CPU takes seconds for each: there only the first two. */
-static void test_death(void **state)
+static void test_killed_upgrade_is_finished_by_the_next(void **state)
 {
 	static const struct {
 		const char *point;
@@ -588,7 +588,7 @@ static void assert_says_of(const struct buf *said, const char *what,
 	assert_says(said->data, line);
 }
 
-static void test_unknown(void **state)
+static void test_unreadable_abi_is_refused_and_left_alone(void **state)
 {
 	const unsigned int abi = SMC_ABI_VERSION + 5;
 	struct left l = left_of(abi);
@@ -622,7 +622,7 @@ static void test_unknown(void **state)
 }
 
 /* What says of itself something that cannot be. */
-static void test_strange(void **state)
+static void test_abi_that_contradicts_itself_is_refused(void **state)
 {
 	struct left l = left_of(SMC_ABI_VERSION + 1);
 	_close_ int c = -1, netns = -1;
@@ -653,7 +653,7 @@ static void test_strange(void **state)
 	remove_all();
 }
 
-static void test_remove(void **state)
+static void test_remove_takes_one_abi_or_all(void **state)
 {
 	_buf_ struct buf said = {}, first = {};
 	unsigned int abis[4];
@@ -679,10 +679,13 @@ static void test_remove(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_first),	   TEST(test_later),
-		TEST(test_recorded_twice), TEST(test_death),
-		TEST(test_unknown),	   TEST(test_strange),
-		TEST(test_remove),
+		TEST(test_upgrade_from_abi_1_takes_over_everything),
+		TEST(test_another_readable_abi_is_taken_over),
+		TEST(test_flow_recorded_by_both_abis_is_shown_once),
+		TEST(test_killed_upgrade_is_finished_by_the_next),
+		TEST(test_unreadable_abi_is_refused_and_left_alone),
+		TEST(test_abi_that_contradicts_itself_is_refused),
+		TEST(test_remove_takes_one_abi_or_all),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

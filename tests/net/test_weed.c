@@ -76,7 +76,7 @@ static void assert_refused(const char *told, const char *program,
 	assert_says(told, "verifier: last insn is not an exit or jmp");
 }
 
-static void test_job_that_is_refused(void **state)
+static void test_refused_job_is_left_out_alone(void **state)
 {
 	static char told[65536];
 	struct datapath *dp = open_told("flow_drop", told, sizeof(told));
@@ -90,7 +90,7 @@ static void test_job_that_is_refused(void **state)
 	remove_all();
 }
 
-static void test_link_that_is_refused(void **state)
+static void test_refused_link_is_left_out_alone(void **state)
 {
 	static char told[65536];
 	struct datapath *dp = open_told("flow_sockops", told, sizeof(told));
@@ -116,8 +116,8 @@ static void test_link_that_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_job_that_is_refused),
-		TEST(test_link_that_is_refused),
+		TEST(test_refused_job_is_left_out_alone),
+		TEST(test_refused_link_is_left_out_alone),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

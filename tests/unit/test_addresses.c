@@ -116,7 +116,7 @@ static bool is_offered(const struct outcome *o, const char *text)
 
 /* Bare metal: a Service has the nodes' addresses as external ones, and a
  * gateway in the node's network listens at the same port. */
-static void external_addresses_that_are_the_nodes(void **state)
+static void external_ip_of_a_node_is_not_offered_at_its_port(void **state)
 {
 	struct outcome o _outcome_, control _outcome_;
 
@@ -133,7 +133,7 @@ static void external_addresses_that_are_the_nodes(void **state)
 }
 
 /* A balancer on the nodes, as small clusters have it. */
-static void a_balancers_addresses_that_are_the_nodes(void **state)
+static void balancer_ip_of_a_node_is_not_offered_at_its_port(void **state)
 {
 	struct outcome o _outcome_;
 
@@ -148,7 +148,7 @@ static void a_balancers_addresses_that_are_the_nodes(void **state)
 
 /* A tenant names another's pod: he gets that port, as the proxies give it to
  * him, and no more. */
-static void an_external_address_that_is_a_pods(void **state)
+static void external_ip_of_a_pod_is_not_offered_at_its_port(void **state)
 {
 	struct outcome o _outcome_, control _outcome_;
 
@@ -174,7 +174,7 @@ static void an_external_address_that_is_a_pods(void **state)
 
 #define WEB MESH "," POD_OF("web", "10.244.1.11", "", "") ","
 
-static void a_service_with_backends_in_other_clusters(void **state)
+static void service_with_backends_elsewhere_is_not_offered(void **state)
 {
 	struct outcome o _outcome_, old _outcome_, proxy _outcome_,
 		control _outcome_;
@@ -213,7 +213,7 @@ static void check_pod(const char *items, bool armed)
 
 #define IT(meta, spec) WEB POD_OF("it", "10.244.1.40", meta, spec)
 
-static void a_pod_whose_tcp_ends_in_a_guest(void **state)
+static void pod_whose_tcp_ends_in_a_guest_is_not_armed(void **state)
 {
 	check_pod(IT(",\"labels\":{\"kubevirt.io\":\"virt-launcher\"}", ""),
 		  false);
@@ -229,7 +229,7 @@ static void a_pod_whose_tcp_ends_in_a_guest(void **state)
 }
 
 /* Of a node without an SmcNode (source file) the objects alone tell. */
-static void a_guest_on_another_node(void **state)
+static void guest_on_another_node_is_not_offered(void **state)
 {
 	static const char *const labels[] = {
 		"", ",\"labels\":{\"kubevirt.io\":\"virt-launcher\"}"};
@@ -274,7 +274,7 @@ static void check_host_port(const char *items, int expected)
 #define HOST_PORT(spec) IT("", spec) "," HOST_POD("gw")
 
 /* The network plugin leads it to the pod that has it, whoever listens there. */
-static void a_host_port_is_not_the_listeners(void **state)
+static void host_port_of_another_pod_is_not_offered(void **state)
 {
 	check_host_port(HOST_PORT(PORT(",\"hostPort\":9000")), -1);
 	check_host_port(HOST_PORT(PORT(",\"hostPort\":9000,\"protocol\":"
@@ -306,13 +306,17 @@ static void a_host_network_pods_ports_are_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(external_addresses_that_are_the_nodes),
-		cmocka_unit_test(a_balancers_addresses_that_are_the_nodes),
-		cmocka_unit_test(an_external_address_that_is_a_pods),
-		cmocka_unit_test(a_service_with_backends_in_other_clusters),
-		cmocka_unit_test(a_pod_whose_tcp_ends_in_a_guest),
-		cmocka_unit_test(a_guest_on_another_node),
-		cmocka_unit_test(a_host_port_is_not_the_listeners),
+		cmocka_unit_test(
+			external_ip_of_a_node_is_not_offered_at_its_port),
+		cmocka_unit_test(
+			balancer_ip_of_a_node_is_not_offered_at_its_port),
+		cmocka_unit_test(
+			external_ip_of_a_pod_is_not_offered_at_its_port),
+		cmocka_unit_test(
+			service_with_backends_elsewhere_is_not_offered),
+		cmocka_unit_test(pod_whose_tcp_ends_in_a_guest_is_not_armed),
+		cmocka_unit_test(guest_on_another_node_is_not_offered),
+		cmocka_unit_test(host_port_of_another_pod_is_not_offered),
 		cmocka_unit_test(a_host_network_pods_ports_are_its_own),
 	};
 

@@ -25,7 +25,7 @@ static void count_gone(const struct pod *p, void *arg)
 	assert_string_equal(p->uid, arg);
 }
 
-static void test_pods_come_and_go(void **state)
+static void test_changed_pod_is_stale_and_swept_pod_goes(void **state)
 {
 	struct pods pods = {};
 	struct mesh_pod a = world_pod("a"), b = world_pod("b");
@@ -54,7 +54,7 @@ static void test_pods_come_and_go(void **state)
 }
 
 /* The world may be freed after each reconcile: nothing points into it. */
-static void test_pods_keep_copies(void **state)
+static void test_pods_keep_copies_of_the_world(void **state)
 {
 	struct pods pods = {};
 	char uid[] = "uid", name[] = "name", problem[] = "bad";
@@ -97,7 +97,7 @@ static void test_event_concerns_only_its_path(void **state)
 	pods_free(&pods);
 }
 
-static void test_namespace_that_is_not_there(void **state)
+static void test_pod_without_a_namespace_gets_no_number(void **state)
 {
 	const struct pod_how how = {.use = {"hs_ctrl", "smcmesh_1"},
 				    .proc = "/proc"};
@@ -284,7 +284,7 @@ static void test_news_end_the_wait(void **state)
 }
 
 /* Its looks hold up the agent: they wait for longer than it would. */
-static void test_slow_pod_has_its_time_after_that(void **state)
+static void test_slow_pod_is_not_tried_before_its_pause_ends(void **state)
 {
 	struct mesh_pod a = world_pod("a");
 	struct pods pods = {};
@@ -297,7 +297,7 @@ static void test_slow_pod_has_its_time_after_that(void **state)
 	pods_free(&pods);
 }
 
-static void test_each_waits_for_itself(void **state)
+static void test_each_pod_waits_for_its_own_retry(void **state)
 {
 	struct mesh_pod a = world_pod("a"), b = world_pod("b");
 	struct pods pods = {};
@@ -356,7 +356,7 @@ static void test_refused_pod_is_not_seen_verified(void **state)
 }
 
 /* What it excludes is not all in the map: that is known, and passes. */
-static void test_no_room_is_not_armed(void **state)
+static void test_pod_without_room_is_not_seen_verified(void **state)
 {
 	struct pod p = {.id = 3, .facts.verified = true, .traits = POD_NO_ROOM};
 
@@ -422,7 +422,7 @@ static void drop(struct pods *pods, struct pod *p)
 
 /* Whoever comes while the first one stays has no number of its slot, and a slot
  * that is free again is the last to be used. */
-static void test_slots_wrap(void **state)
+static void test_slot_of_a_pod_that_stays_is_not_given_again(void **state)
 {
 	struct pods pods = {};
 	struct pod *stays = numbered(&pods, 0), *p;
@@ -444,7 +444,7 @@ static void test_slots_wrap(void **state)
 	pods_free(&pods);
 }
 
-static void test_no_slot_is_free(void **state)
+static void test_pod_gets_no_number_until_a_slot_is_free(void **state)
 {
 	struct pods pods = {};
 	struct pod *p, *gone = NULL;
@@ -474,7 +474,7 @@ static void test_no_slot_is_free(void **state)
 
 /* What an agent before us gave is kept, also an ABI ago when numbers had no
  * slots: unless the slot is another pod's by then. */
-static void test_numbers_before_us(void **state)
+static void test_numbers_of_an_agent_before_are_kept(void **state)
 {
 	struct pods pods = {};
 	struct pod *p;
@@ -563,25 +563,27 @@ static void test_lock_names_its_holder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pods_come_and_go),
-		cmocka_unit_test(test_pods_keep_copies),
+		cmocka_unit_test(test_changed_pod_is_stale_and_swept_pod_goes),
+		cmocka_unit_test(test_pods_keep_copies_of_the_world),
 		cmocka_unit_test(test_event_concerns_only_its_path),
-		cmocka_unit_test(test_namespace_that_is_not_there),
+		cmocka_unit_test(test_pod_without_a_namespace_gets_no_number),
 		cmocka_unit_test(test_a_slow_pod_is_left_alone),
 		cmocka_unit_test(test_waits_are_longer_each_time),
 		cmocka_unit_test(test_reconciles_do_not_shorten_the_waits),
 		cmocka_unit_test(test_resync_leaves_waiting_pods_alone),
 		cmocka_unit_test(test_news_end_the_wait),
-		cmocka_unit_test(test_slow_pod_has_its_time_after_that),
-		cmocka_unit_test(test_each_waits_for_itself),
+		cmocka_unit_test(
+			test_slow_pod_is_not_tried_before_its_pause_ends),
+		cmocka_unit_test(test_each_pod_waits_for_its_own_retry),
 		cmocka_unit_test(test_look_that_saw_the_same_says_so),
 		cmocka_unit_test(test_refused_pod_is_not_seen_verified),
-		cmocka_unit_test(test_no_room_is_not_armed),
+		cmocka_unit_test(test_pod_without_room_is_not_seen_verified),
 		cmocka_unit_test(test_room_is_noted_by_slot),
 		cmocka_unit_test(test_numbers_are_never_given_twice),
-		cmocka_unit_test(test_slots_wrap),
-		cmocka_unit_test(test_no_slot_is_free),
-		cmocka_unit_test(test_numbers_before_us),
+		cmocka_unit_test(
+			test_slot_of_a_pod_that_stays_is_not_given_again),
+		cmocka_unit_test(test_pod_gets_no_number_until_a_slot_is_free),
+		cmocka_unit_test(test_numbers_of_an_agent_before_are_kept),
 		cmocka_unit_test_setup_teardown(
 			test_run_dir_is_closed_to_others, make_run, remove_run),
 		cmocka_unit_test_setup_teardown(test_lock_names_its_holder,

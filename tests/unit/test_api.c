@@ -47,7 +47,7 @@ static void test_late_flows_are_found_by_key(void **state)
 	api_late_free(&late);
 }
 
-static void test_no_late_flow_is_found(void **state)
+static void test_without_pods_no_late_flow_is_found(void **state)
 {
 	const struct pods none = {};
 	struct api_late late;
@@ -61,7 +61,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_flows_are_found_by_key),
-		cmocka_unit_test(test_no_late_flow_is_found),
+		cmocka_unit_test(test_without_pods_no_late_flow_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,7 +152,7 @@ static void some_addresses_are_never_usable(void **state)
 	}
 }
 
-static void loopback_of_either_family(void **state)
+static void loopback_of_either_family_is_recognized(void **state)
 {
 	struct smc_addr v4 = addr("127.1.2.3"), v6 = addr("::1"),
 			other = addr("::2"), any = addr("::");
@@ -163,7 +163,7 @@ static void loopback_of_either_family(void **state)
 	assert_false(addr_is_loopback(&any));
 }
 
-static void order_is_that_of_the_bytes(void **state)
+static void addresses_are_ordered_by_their_bytes(void **state)
 {
 	struct smc_addr a = addr("10.0.0.1"), b = addr("10.0.0.2"),
 			c = addr("::1"), d = addr("fd00::");
@@ -241,7 +241,7 @@ static void what_is_no_prefix_is_refused(void **state)
 	}
 }
 
-static void prefixes_hold_what_is_theirs(void **state)
+static void prefix_holds_addresses_of_its_own_range_alone(void **state)
 {
 	static const struct {
 		const char *cidr, *addr;
@@ -298,11 +298,11 @@ int main(void)
 		cmocka_unit_test(a_host_with_colons_is_put_in_brackets),
 		cmocka_unit_test(what_is_no_address_with_a_port_is_refused),
 		cmocka_unit_test(some_addresses_are_never_usable),
-		cmocka_unit_test(loopback_of_either_family),
-		cmocka_unit_test(order_is_that_of_the_bytes),
+		cmocka_unit_test(loopback_of_either_family_is_recognized),
+		cmocka_unit_test(addresses_are_ordered_by_their_bytes),
 		cmocka_unit_test(prefixes_go_and_come_back),
 		cmocka_unit_test(what_is_no_prefix_is_refused),
-		cmocka_unit_test(prefixes_hold_what_is_theirs),
+		cmocka_unit_test(prefix_holds_addresses_of_its_own_range_alone),
 	};
 
 	return cmocka_run_group_tests_name("base/addr", tests, NULL, NULL);

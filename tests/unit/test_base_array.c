@@ -30,7 +30,7 @@ static void of_doubles_the_first_in_order_stays(void **state)
 	assert_memory_equal(v, want, sizeof(want));
 }
 
-static void what_differs_stays(void **state)
+static void elements_that_differ_stay(void **state)
 {
 	struct row v[] = {{2, 0}, {1, 1}, {1, 0}};
 	const struct row want[] = {{1, 0}, {1, 1}, {2, 0}};
@@ -66,7 +66,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_doubles_the_first_in_order_stays),
-		cmocka_unit_test(what_differs_stays),
+		cmocka_unit_test(elements_that_differ_stay),
 		cmocka_unit_test(an_array_grows_with_zeroed_elements),
 	};
 

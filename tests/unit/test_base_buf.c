@@ -31,7 +31,7 @@ static void bytes_may_be_any(void **state)
 	buf_free(&b);
 }
 
-static void it_grows_past_every_boundary(void **state)
+static void buffer_grows_past_every_boundary(void **state)
 {
 	struct buf b = {0};
 	char chunk[997];
@@ -82,7 +82,7 @@ static void taken_text_is_the_callers(void **state)
 	free(text);
 }
 
-static void nothing_added_is_nothing(void **state)
+static void adding_nothing_leaves_an_empty_text(void **state)
 {
 	struct buf b = {0};
 
@@ -94,7 +94,7 @@ static void nothing_added_is_nothing(void **state)
 }
 
 /* A length that no allocation can have: refused, and every later call too. */
-static void no_memory_is_remembered(void **state)
+static void lack_of_memory_refuses_every_later_call(void **state)
 {
 	static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2,
 					SIZE_MAX / 2 + 2};
@@ -137,7 +137,7 @@ static void arrays_keep_what_they_hold(void **state)
 	free(v);
 }
 
-static void arrays_do_not_overflow(void **state)
+static void array_larger_than_any_memory_is_refused(void **state)
 {
 	/* volatile: the compiler would refuse such sizes where it sees them */
 	volatile size_t half = (SIZE_MAX / 2) + 1, eighth = (size_t)1 << 61;
@@ -172,13 +172,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_appended),
 		cmocka_unit_test(bytes_may_be_any),
-		cmocka_unit_test(it_grows_past_every_boundary),
+		cmocka_unit_test(buffer_grows_past_every_boundary),
 		cmocka_unit_test(exact_fit_has_room_for_its_end),
 		cmocka_unit_test(taken_text_is_the_callers),
-		cmocka_unit_test(nothing_added_is_nothing),
-		cmocka_unit_test(no_memory_is_remembered),
+		cmocka_unit_test(adding_nothing_leaves_an_empty_text),
+		cmocka_unit_test(lack_of_memory_refuses_every_later_call),
 		cmocka_unit_test(arrays_keep_what_they_hold),
-		cmocka_unit_test(arrays_do_not_overflow),
+		cmocka_unit_test(array_larger_than_any_memory_is_refused),
 		cmocka_unit_test(lists_end_in_null_however_they_grow),
 	};
 

@@ -64,7 +64,7 @@ static void line_says_level_and_error(void **state)
 	assert_string_equal(next(t), "");
 }
 
-static void level_is_respected(void **state)
+static void lines_below_the_level_are_dropped(void **state)
 {
 	struct tap *t = *state;
 
@@ -97,7 +97,7 @@ static void long_line_is_one_write_with_its_end(void **state)
 	assert_string_equal(next(t), "");
 }
 
-static void line_is_one_line(void **state)
+static void control_characters_in_a_line_are_replaced(void **state)
 {
 	struct tap *t = *state;
 
@@ -105,7 +105,7 @@ static void line_is_one_line(void **state)
 	assert_string_equal(next(t), "error: two lines and ?[31mcolour?\n");
 }
 
-static void errno_is_left_alone(void **state)
+static void logging_leaves_errno_alone(void **state)
 {
 	struct tap *t = *state;
 
@@ -123,10 +123,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(line_says_level_and_error),
-		TEST(level_is_respected),
+		TEST(lines_below_the_level_are_dropped),
 		TEST(long_line_is_one_write_with_its_end),
-		TEST(line_is_one_line),
-		TEST(errno_is_left_alone),
+		TEST(control_characters_in_a_line_are_replaced),
+		TEST(logging_leaves_errno_alone),
 	};
 
 	return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);

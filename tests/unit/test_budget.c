@@ -4,7 +4,7 @@
 
 #include "agent/budget.h"
 
-static void test_beside(void **state)
+static void test_bytes_beside_ours_are_never_negative(void **state)
 {
 	assert_int_equal(budget_beside(100, 30), 70);
 	assert_int_equal(budget_beside(100, 100), 0);
@@ -14,7 +14,7 @@ static void test_beside(void **state)
 	assert_int_equal(budget_beside(0, 0), 0);
 }
 
-static void test_left(void **state)
+static void test_others_beyond_the_limit_shrink_what_is_left(void **state)
 {
 	assert_int_equal(budget_left(100, 0), 100);
 	assert_int_equal(budget_left(100, 100), 100);
@@ -29,8 +29,9 @@ static void test_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_beside),
-		cmocka_unit_test(test_left),
+		cmocka_unit_test(test_bytes_beside_ours_are_never_negative),
+		cmocka_unit_test(
+			test_others_beyond_the_limit_shrink_what_is_left),
 	};
 
 	return cmocka_run_group_tests_name("agent/budget", tests, NULL, NULL);

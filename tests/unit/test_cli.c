@@ -139,7 +139,7 @@ static char *field(char **row)
 }
 
 /* `smcmesh version --metrics` and the man page come from one table. */
-static void test_man_page_has_the_reference(void **state)
+static void test_man_page_has_the_metrics_reference(void **state)
 {
 	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
 	struct buf b = {};
@@ -176,7 +176,7 @@ static void test_man_page_has_the_reference(void **state)
 				   SMC_REASON_POD);
 }
 
-static void test_tables_are_sound(void **state)
+static void test_commands_are_found_and_options_differ(void **state)
 {
 	for (const struct command *const *c = commands; *c; c++) {
 		size_t n = 0;
@@ -201,7 +201,7 @@ static void test_tables_are_sound(void **state)
 
 /* ---- parsing, as a user types it ---------------------------------------- */
 
-static void test_wrong_usage_is_2(void **state)
+static void test_wrong_usage_exits_with_2_and_says_why(void **state)
 {
 	struct said s = type((char *[]){"smcmesh", NULL});
 
@@ -243,7 +243,7 @@ static void test_wrong_usage_is_2(void **state)
 	assert_says(s.err, "--late-pods is for --source kube");
 }
 
-static void test_wrong_quarantine_is_2(void **state)
+static void test_wrong_quarantine_usage_exits_with_2(void **state)
 {
 	static const char *const peers[] = {"10.0.0.1", "[fd00::1]:0",
 					    "fd00::1:80", "ALL", ""};
@@ -270,7 +270,7 @@ static void test_wrong_quarantine_is_2(void **state)
 	assert_says(s.err, "takes no now");
 }
 
-static void test_help_is_0_and_data(void **state)
+static void test_help_exits_with_0_and_lists_commands(void **state)
 {
 	struct said s = TYPE("--help");
 
@@ -286,7 +286,7 @@ static void test_help_is_0_and_data(void **state)
 	assert_says(s.out, "--help");
 }
 
-static void test_version(void **state)
+static void test_version_says_version_and_abi(void **state)
 {
 	struct said s = TYPE("version");
 
@@ -298,7 +298,7 @@ static void test_version(void **state)
 	assert_says(s.out, "\"abi\":2");
 }
 
-static void test_no_agent_is_1(void **state)
+static void test_without_an_agent_status_exits_with_1(void **state)
 {
 	struct said s = TYPE("status", "--run", "/nonexistent");
 
@@ -310,7 +310,7 @@ static void test_no_agent_is_1(void **state)
 }
 
 /* Whether anything is in quarantine is a question that has no answer then. */
-static void test_no_agent_is_3_for_quarantine(void **state)
+static void test_without_an_agent_quarantine_exits_with_3(void **state)
 {
 	static char *const argvs[][8] = {
 		{"smcmesh", "quarantine", "--run", "/nonexistent"},
@@ -330,7 +330,7 @@ static void test_no_agent_is_3_for_quarantine(void **state)
 	}
 }
 
-static void test_table(void **state)
+static void test_table_aligns_and_replaces_control_bytes(void **state)
 {
 	static const char *const heads[] = {"A", "LONG", NULL};
 	_cleanup_(table_free) struct table t = {};
@@ -356,15 +356,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_man_page_has_every_option),
 		cmocka_unit_test(test_man_page_has_no_other_option),
-		cmocka_unit_test(test_man_page_has_the_reference),
-		cmocka_unit_test(test_tables_are_sound),
-		cmocka_unit_test(test_wrong_usage_is_2),
-		cmocka_unit_test(test_wrong_quarantine_is_2),
-		cmocka_unit_test(test_help_is_0_and_data),
-		cmocka_unit_test(test_version),
-		cmocka_unit_test(test_no_agent_is_1),
-		cmocka_unit_test(test_no_agent_is_3_for_quarantine),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_man_page_has_the_metrics_reference),
+		cmocka_unit_test(test_commands_are_found_and_options_differ),
+		cmocka_unit_test(test_wrong_usage_exits_with_2_and_says_why),
+		cmocka_unit_test(test_wrong_quarantine_usage_exits_with_2),
+		cmocka_unit_test(test_help_exits_with_0_and_lists_commands),
+		cmocka_unit_test(test_version_says_version_and_abi),
+		cmocka_unit_test(test_without_an_agent_status_exits_with_1),
+		cmocka_unit_test(test_without_an_agent_quarantine_exits_with_3),
+		cmocka_unit_test(test_table_aligns_and_replaces_control_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static __u16 value_at(const struct rows *r, size_t i)
 
 #define ROWS {.key_size = sizeof(__u32), .value_size = sizeof(__u16)}
 
-static void test_rows_sort(void **state)
+static void test_rows_are_sorted_and_doubles_dropped(void **state)
 {
 	_cleanup_(rows_free) struct rows r = ROWS;
 
@@ -60,7 +60,7 @@ static void test_rows_sort(void **state)
 	}
 }
 
-static void test_rows_sort_few(void **state)
+static void test_none_one_and_equal_rows_are_sorted(void **state)
 {
 	_cleanup_(rows_free) struct rows none = ROWS, one = ROWS, same = ROWS;
 
@@ -76,7 +76,7 @@ static void test_rows_sort_few(void **state)
 	assert_int_equal(value_at(&same, 0), 6);
 }
 
-static void test_rows_find(void **state)
+static void test_row_is_found_by_its_key_alone(void **state)
 {
 	_cleanup_(rows_free) struct rows r = ROWS;
 	__u32 k;
@@ -96,7 +96,7 @@ static void test_rows_find(void **state)
 	}
 }
 
-static void test_diff(void **state)
+static void test_diff_tells_added_changed_and_removed_rows(void **state)
 {
 	_cleanup_(rows_free) struct rows want = ROWS, have = ROWS;
 	_cleanup_(rows_delta_free) struct rows_delta d = {};
@@ -122,7 +122,7 @@ static void test_diff(void **state)
 	assert_int_equal(key_at(&d.removed, 1), 3);
 }
 
-static void test_diff_empty(void **state)
+static void test_diff_with_no_rows_adds_or_removes_all(void **state)
 {
 	_cleanup_(rows_free) struct rows some = ROWS, none = ROWS;
 	_cleanup_(rows_delta_free) struct rows_delta put = {}, cut = {},
@@ -142,7 +142,7 @@ static void test_diff_empty(void **state)
 
 /* ---- names of the selector ---- */
 
-static void test_hs_names(void **state)
+static void test_selector_name_of_ours_is_read_back(void **state)
 {
 	static const unsigned int some[] = {1, 9, 10, 4711, HS_GENERATION_MAX};
 	char name[SMC_CTRL_NAME_MAX];
@@ -156,7 +156,7 @@ static void test_hs_names(void **state)
 	}
 }
 
-static void test_hs_names_of_others(void **state)
+static void test_selector_name_of_others_is_not_ours(void **state)
 {
 	static const char *const not_ours[] = {
 		"",	      "linkcheck",  "smcmesh",
@@ -170,7 +170,7 @@ static void test_hs_names_of_others(void **state)
 		assert_int_equal(hs_name_parse(not_ours[i]), 0);
 }
 
-static void test_hs_next(void **state)
+static void test_next_selector_generation_is_a_free_one(void **state)
 {
 	const unsigned int v[] = {3, 1, 7, 2};
 	const unsigned int full[] = {2, HS_GENERATION_MAX, 1, 4};
@@ -182,7 +182,7 @@ static void test_hs_next(void **state)
 
 /* ---- tables ---- */
 
-static void test_feature_texts(void **state)
+static void test_every_feature_has_texts_and_its_own_label(void **state)
 {
 	for (int i = 0; i < FEATURE_MAX; i++) {
 		const struct feature_text *t = feature_text(i);
@@ -211,7 +211,7 @@ static bool has_row(const char *prog)
 }
 
 /* A program without a row would never be loaded, and nobody would know. */
-static void test_programs(void **state)
+static void test_every_program_has_a_row_and_every_row_one(void **state)
 {
 	_object_ struct bpf_object *obj = object_open();
 	struct bpf_program *prog;
@@ -235,7 +235,7 @@ static void test_programs(void **state)
 
 /* What guards is attached before what converts, and nothing that others run
  * through from the start. */
-static void test_links(void **state)
+static void test_guards_are_attached_before_the_converter(void **state)
 {
 	size_t converter = links_find("sockproto");
 
@@ -259,7 +259,7 @@ static void test_links(void **state)
 	}
 }
 
-static void test_recorders(void **state)
+static void test_recorders_are_smc_then_sockops(void **state)
 {
 	size_t n = 0;
 
@@ -336,7 +336,7 @@ static void rows_say_which_features_decide(void **state)
 
 /* A row that needs less makes possible what the others cannot do: one of each
  * is asked for, and no more. */
-static void another_row_makes_it_possible(void **state)
+static void another_row_makes_a_missing_feature_needless(void **state)
 {
 	static const enum feature smc[] = {FEATURE_IPPROTO_SMC, FEATURE_MAX};
 	static const enum feature btf[] = {FEATURE_BTF, FEATURE_MAX};
@@ -409,7 +409,7 @@ static void words_say_what_is_taken_or_what_is_not_there(void **state)
 
 /* ---- where each ABI's pins are ---- */
 
-static void test_abi_dirs(void **state)
+static void test_abi_dir_is_the_root_for_1_and_below_it_later(void **state)
 {
 	struct abi_dir first, later;
 
@@ -436,7 +436,7 @@ static void touch(const char *root, const char *name, bool dir)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
-static void test_abi_dirs_read(void **state)
+static void test_abi_dirs_are_read_in_order_without_others(void **state)
 {
 	static const char *const names[] = {"v3",  "v2",  "v10", "v1",
 					    "v02", "v-1", "vx",	 "w4"};
@@ -466,7 +466,7 @@ static void test_abi_dirs_read(void **state)
 }
 
 /* Our sizes are the ABI's, the object's are what the kernel gets. */
-static void test_maps(void **state)
+static void test_map_sizes_of_the_object_equal_the_abi(void **state)
 {
 	_object_ struct bpf_object *obj = object_open();
 	const struct bpf_map *map;
@@ -492,26 +492,31 @@ static void test_maps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows_sort),
-		cmocka_unit_test(test_rows_sort_few),
-		cmocka_unit_test(test_rows_find),
-		cmocka_unit_test(test_diff),
-		cmocka_unit_test(test_diff_empty),
-		cmocka_unit_test(test_hs_names),
-		cmocka_unit_test(test_hs_names_of_others),
-		cmocka_unit_test(test_hs_next),
-		cmocka_unit_test(test_feature_texts),
-		cmocka_unit_test(test_programs),
-		cmocka_unit_test(test_links),
-		cmocka_unit_test(test_recorders),
+		cmocka_unit_test(test_rows_are_sorted_and_doubles_dropped),
+		cmocka_unit_test(test_none_one_and_equal_rows_are_sorted),
+		cmocka_unit_test(test_row_is_found_by_its_key_alone),
+		cmocka_unit_test(
+			test_diff_tells_added_changed_and_removed_rows),
+		cmocka_unit_test(test_diff_with_no_rows_adds_or_removes_all),
+		cmocka_unit_test(test_selector_name_of_ours_is_read_back),
+		cmocka_unit_test(test_selector_name_of_others_is_not_ours),
+		cmocka_unit_test(test_next_selector_generation_is_a_free_one),
+		cmocka_unit_test(
+			test_every_feature_has_texts_and_its_own_label),
+		cmocka_unit_test(
+			test_every_program_has_a_row_and_every_row_one),
+		cmocka_unit_test(test_guards_are_attached_before_the_converter),
+		cmocka_unit_test(test_recorders_are_smc_then_sockops),
 		cmocka_unit_test(features_decide_what_is_possible),
 		cmocka_unit_test(rows_say_which_features_decide),
-		cmocka_unit_test(another_row_makes_it_possible),
+		cmocka_unit_test(another_row_makes_a_missing_feature_needless),
 		cmocka_unit_test(methods_are_all_rows_with_what_they_cannot),
 		cmocka_unit_test(words_say_what_is_taken_or_what_is_not_there),
-		cmocka_unit_test(test_abi_dirs),
-		cmocka_unit_test(test_abi_dirs_read),
-		cmocka_unit_test(test_maps),
+		cmocka_unit_test(
+			test_abi_dir_is_the_root_for_1_and_below_it_later),
+		cmocka_unit_test(
+			test_abi_dirs_are_read_in_order_without_others),
+		cmocka_unit_test(test_map_sizes_of_the_object_equal_the_abi),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

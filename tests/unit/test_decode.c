@@ -14,7 +14,7 @@ static void broken_json_has_line_and_column(void **state)
 	assert_says(d.error.data, "broken JSON at line 3, column 3: ");
 }
 
-static void nothing_is_broken_json(void **state)
+static void empty_or_cut_text_is_broken_json(void **state)
 {
 	static const char *const texts[] = {"",
 					    " ",
@@ -116,7 +116,7 @@ static void one_object_alone_is_a_world(void **state)
 	assert_string_equal(only_pod(&d)->name, "a");
 }
 
-static void deep_lists_end(void **state)
+static void lists_nested_too_deep_are_noted(void **state)
 {
 	enum { DEPTH = 100000 };
 	static const char open[] = "{\"kind\":\"List\",\"items\":[";
@@ -226,7 +226,7 @@ static void doubles_of_each_kind_are_told_by_namespace_and_name(void **state)
 /* ---- sizes ----------------------------------------------------------------
  */
 
-static void notes_have_an_end(void **state)
+static void notes_of_many_bad_items_are_cut(void **state)
 {
 	struct buf items = {0};
 
@@ -261,19 +261,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(broken_json_has_line_and_column),
-		cmocka_unit_test(nothing_is_broken_json),
+		cmocka_unit_test(empty_or_cut_text_is_broken_json),
 		cmocka_unit_test(other_documents_are_refused),
 		cmocka_unit_test(failure_leaves_the_world_alone),
 		cmocka_unit_test(empty_list_is_an_empty_world),
 		cmocka_unit_test(lists_nest_and_unknown_kinds_pass),
 		cmocka_unit_test(one_object_alone_is_a_world),
-		cmocka_unit_test(deep_lists_end),
+		cmocka_unit_test(lists_nested_too_deep_are_noted),
 		cmocka_unit_test(items_that_are_no_objects_are_noted),
 		cmocka_unit_test(objects_of_other_groups_are_not_ours),
 		cmocka_unit_test(of_doubles_the_later_counts),
 		cmocka_unit_test(
 			doubles_of_each_kind_are_told_by_namespace_and_name),
-		cmocka_unit_test(notes_have_an_end),
+		cmocka_unit_test(notes_of_many_bad_items_are_cut),
 		cmocka_unit_test(huge_values_are_cut_in_notes),
 	};
 

@@ -10,7 +10,7 @@
 	"{\"apiVersion\":\"smcmesh.io/v1alpha1\",\"kind\":" \
 	"\"SmcMesh\",\"metadata\":{\"name\":\"default\"},\"spec\":{" spec "}}"
 
-static void mesh_is_read(void **state)
+static void mesh_spec_is_read_whole(void **state)
 {
 	_decoded_ struct decoded d = decode_items(MESH(
 		"\"enabled\":false,\"excludeCIDRs\":[\"10.9.0.0/16\","
@@ -111,7 +111,7 @@ static void bad_values_of_the_mesh_are_left_out(void **state)
 	}
 }
 
-static void recorders_have_names(void **state)
+static void recorder_is_read_by_its_name(void **state)
 {
 	_decoded_ struct decoded a = decode(MESH("\"recorder\":\"smc\""));
 	_decoded_ struct decoded b = decode(MESH("\"recorder\":\"auto\""));
@@ -122,7 +122,7 @@ static void recorders_have_names(void **state)
 	assert_string_equal(notes(&b), "");
 }
 
-static void a_bad_part_takes_no_other_with_it(void **state)
+static void bad_value_of_the_mesh_spoils_no_other(void **state)
 {
 	_decoded_ struct decoded d = decode(
 		MESH("\"enabled\":true,\"ueid\":7,\"excludePorts\":[1,\"x\",3],"
@@ -165,7 +165,7 @@ static void of_two_configurations_the_later_counts(void **state)
 /* ---- SmcNode --------------------------------------------------------------
  */
 
-static void node_is_read(void **state)
+static void smcnode_status_is_read_whole(void **state)
 {
 	_decoded_ struct decoded d = decode(
 		"{\"apiVersion\":\"smcmesh.io/v1alpha1\",\"kind\":\"SmcNode\","
@@ -304,13 +304,13 @@ static void the_first_rdma_address_is_dialled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mesh_is_read),
+		cmocka_unit_test(mesh_spec_is_read_whole),
 		cmocka_unit_test(bad_values_of_the_mesh_are_left_out),
-		cmocka_unit_test(recorders_have_names),
-		cmocka_unit_test(a_bad_part_takes_no_other_with_it),
+		cmocka_unit_test(recorder_is_read_by_its_name),
+		cmocka_unit_test(bad_value_of_the_mesh_spoils_no_other),
 		cmocka_unit_test(only_default_configures),
 		cmocka_unit_test(of_two_configurations_the_later_counts),
-		cmocka_unit_test(node_is_read),
+		cmocka_unit_test(smcnode_status_is_read_whole),
 		cmocka_unit_test(only_a_plain_no_makes_a_node_not_ready),
 		cmocka_unit_test(bad_endpoints_are_left_out_alone),
 		cmocka_unit_test(the_first_rdma_address_is_dialled),

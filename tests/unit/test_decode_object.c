@@ -7,7 +7,7 @@
 /* ---- Pod ------------------------------------------------------------------
  */
 
-static void a_path_of_the_node_is_not_for_the_api(void **state)
+static void netns_annotation_from_the_api_is_ignored(void **state)
 {
 	static const char text[] = "{" METADATA(
 		"web-0") ",\"uid\":\"u-1\",\"annotations\":{"
@@ -58,7 +58,7 @@ static void an_object_is_named_in_its_notes(void **state)
 }
 
 /* As large as the API takes them (TotalAnnotationSizeLimitB). */
-static void annotations_may_be_huge(void **state)
+static void huge_annotations_are_read_with_a_short_problem(void **state)
 {
 	enum { SIZE = 256 * 1024 };
 	struct buf text = {0};
@@ -131,7 +131,7 @@ static void a_namespace_that_is_not_understood_says_so(void **state)
 /* ---- SmcNode, configuration -----------------------------------------------
  */
 
-static void ten_thousand_endpoints(void **state)
+static void ten_thousand_endpoints_of_a_node_are_read(void **state)
 {
 	struct buf text = {0};
 	struct mesh_node n;
@@ -163,7 +163,7 @@ static void ten_thousand_endpoints(void **state)
 #define MESH(name, spec) \
 	"{\"metadata\":{\"name\":\"" name "\"},\"spec\":{" spec "}}"
 
-static void the_two_configurations_do_not_meet(void **state)
+static void smcmesh_and_asm_config_leave_each_other_alone(void **state)
 {
 	_given_ struct given mesh = given(
 		MESH("default", "\"ueid\":\"SHOP\",\"excludePorts\":[3306]"));
@@ -439,13 +439,14 @@ static void a_damaged_slice_never_hides_a_stranger(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_path_of_the_node_is_not_for_the_api),
+		cmocka_unit_test(netns_annotation_from_the_api_is_ignored),
 		cmocka_unit_test(an_object_is_named_in_its_notes),
-		cmocka_unit_test(annotations_may_be_huge),
+		cmocka_unit_test(
+			huge_annotations_are_read_with_a_short_problem),
 		cmocka_unit_test(a_namespace_says_what_its_pods_do_not),
 		cmocka_unit_test(a_namespace_that_is_not_understood_says_so),
-		cmocka_unit_test(ten_thousand_endpoints),
-		cmocka_unit_test(the_two_configurations_do_not_meet),
+		cmocka_unit_test(ten_thousand_endpoints_of_a_node_are_read),
+		cmocka_unit_test(smcmesh_and_asm_config_leave_each_other_alone),
 		cmocka_unit_test(a_uid_is_read),
 		cmocka_unit_test(wrong_types_everywhere),
 		cmocka_unit_test(a_damaged_slice_never_hides_a_stranger),

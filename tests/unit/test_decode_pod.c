@@ -5,7 +5,7 @@
 /* ---- Pods -----------------------------------------------------------------
  */
 
-static void pod_as_the_api_writes_it(void **state)
+static void pod_of_the_api_is_read_whole(void **state)
 {
 	_decoded_ struct decoded d = decode_items(
 		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{"
@@ -57,7 +57,7 @@ static void bare_pod_has_defaults(void **state)
 	assert_int_equal(p->addrs.n, 0);
 }
 
-static void null_is_absent(void **state)
+static void null_fields_of_a_pod_count_as_absent(void **state)
 {
 	_decoded_ struct decoded d = decode(
 		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"uid\":null,"
@@ -67,7 +67,7 @@ static void null_is_absent(void **state)
 	assert_string_equal(only_pod(&d)->uid, "default/a");
 }
 
-static void ended_is_succeeded_or_failed(void **state)
+static void pod_has_ended_if_succeeded_or_failed(void **state)
 {
 	static const struct {
 		const char *phase;
@@ -152,7 +152,7 @@ static void pod_that_is_not_understood_is_left_out(void **state)
 	}
 }
 
-static void names_have_a_longest(void **state)
+static void pod_whose_name_is_over_253_bytes_is_left_out(void **state)
 {
 	char name[255];
 
@@ -409,7 +409,7 @@ static void containers_have_effective_users(void **state)
 }
 
 /* Who may make pods must not name another pod's cgroup. */
-static void hash_is_a_static_pods_only(void **state)
+static void config_hash_is_read_of_static_pods_only(void **state)
 {
 #define HASH "0123456789abcdef0123456789abcdef"
 #define UID "01234567-89ab-cdef-0123-456789abcdef"
@@ -444,7 +444,7 @@ static void hash_is_a_static_pods_only(void **state)
 	}
 }
 
-static void replaced_by_its_controller(void **state)
+static void pod_of_a_controller_but_a_node_is_replaced(void **state)
 {
 	static const struct {
 		const char *owners;
@@ -490,12 +490,12 @@ static void owners_of_wrong_types_are_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pod_as_the_api_writes_it),
+		cmocka_unit_test(pod_of_the_api_is_read_whole),
 		cmocka_unit_test(bare_pod_has_defaults),
-		cmocka_unit_test(null_is_absent),
-		cmocka_unit_test(ended_is_succeeded_or_failed),
+		cmocka_unit_test(null_fields_of_a_pod_count_as_absent),
+		cmocka_unit_test(pod_has_ended_if_succeeded_or_failed),
 		cmocka_unit_test(pod_that_is_not_understood_is_left_out),
-		cmocka_unit_test(names_have_a_longest),
+		cmocka_unit_test(pod_whose_name_is_over_253_bytes_is_left_out),
 		cmocka_unit_test(bad_addresses_are_left_out_alone),
 		cmocka_unit_test(pod_ip_alone_is_read),
 		cmocka_unit_test(annotation_is_true_or_false),
@@ -504,8 +504,8 @@ int main(void)
 		cmocka_unit_test(annotations_of_a_wrong_type_are_none),
 		cmocka_unit_test(sidecar_is_hinted_at_by_its_container),
 		cmocka_unit_test(containers_have_effective_users),
-		cmocka_unit_test(hash_is_a_static_pods_only),
-		cmocka_unit_test(replaced_by_its_controller),
+		cmocka_unit_test(config_hash_is_read_of_static_pods_only),
+		cmocka_unit_test(pod_of_a_controller_but_a_node_is_replaced),
 		cmocka_unit_test(owners_of_wrong_types_are_none),
 	};
 

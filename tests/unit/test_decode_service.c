@@ -90,7 +90,7 @@ static void an_external_address_that_is_none_is_ignored(void **state)
 	mesh_service_free(&s);
 }
 
-static void some_services_have_no_address(void **state)
+static void services_without_a_cluster_ip_have_no_address(void **state)
 {
 	static const char *const specs[] = {
 		"\"clusterIP\":\"None\",\"clusterIPs\":[\"None\"]," PORTS,
@@ -108,7 +108,7 @@ static void some_services_have_no_address(void **state)
 }
 
 /* It has an address, which stays a Service's; but who knows where it leads? */
-static void some_services_lead_elsewhere(void **state)
+static void services_of_other_proxies_or_clusters_lead_elsewhere(void **state)
 {
 	static const struct {
 		const char *meta;
@@ -226,7 +226,7 @@ static void backends_are_ready_or_serving(void **state)
 	mesh_slice_free(&s);
 }
 
-static void hints_and_nodes_do_not_matter(void **state)
+static void backend_counts_whatever_its_hints_and_node(void **state)
 {
 	struct mesh_slice s = slice(
 		"\"addressType\":\"IPv4\"," SLICE_PORTS ",\"endpoints\":[{"
@@ -250,7 +250,7 @@ static void a_slice_without_a_service_is_nobodys(void **state)
 	mesh_slice_free(&s);
 }
 
-static void names_are_no_backends(void **state)
+static void backends_given_as_names_are_passed_over(void **state)
 {
 	struct mesh_slice s =
 		slice("\"addressType\":\"FQDN\"," SLICE_PORTS
@@ -262,7 +262,7 @@ static void names_are_no_backends(void **state)
 	mesh_slice_free(&s);
 }
 
-static void ten_thousand_backends(void **state)
+static void ten_thousand_backends_are_read(void **state)
 {
 	struct buf text = {0};
 	struct mesh_slice s;
@@ -285,14 +285,15 @@ int main(void)
 		cmocka_unit_test(a_service_has_addresses_and_tcp_ports),
 		cmocka_unit_test(a_service_has_external_addresses),
 		cmocka_unit_test(an_external_address_that_is_none_is_ignored),
-		cmocka_unit_test(some_services_have_no_address),
-		cmocka_unit_test(some_services_lead_elsewhere),
+		cmocka_unit_test(services_without_a_cluster_ip_have_no_address),
+		cmocka_unit_test(
+			services_of_other_proxies_or_clusters_lead_elsewhere),
 		cmocka_unit_test(what_is_wrong_in_a_service_is_left_out),
 		cmocka_unit_test(backends_are_ready_or_serving),
-		cmocka_unit_test(hints_and_nodes_do_not_matter),
+		cmocka_unit_test(backend_counts_whatever_its_hints_and_node),
 		cmocka_unit_test(a_slice_without_a_service_is_nobodys),
-		cmocka_unit_test(names_are_no_backends),
-		cmocka_unit_test(ten_thousand_backends),
+		cmocka_unit_test(backends_given_as_names_are_passed_over),
+		cmocka_unit_test(ten_thousand_backends_are_read),
 	};
 
 	return cmocka_run_group_tests_name("decode service", tests, NULL, NULL);

@@ -86,7 +86,7 @@ static char *encoded(struct scene *s)
 	return buf_take(&b);
 }
 
-static void text_is_as_designed(void **state)
+static void smcnode_text_is_as_designed(void **state)
 {
 	struct scene s;
 	char *text;
@@ -133,7 +133,7 @@ static int decode_node_text(const char *text, struct mesh_node *out)
 	return err;
 }
 
-static void decode_reads_it_back(void **state)
+static void decode_reads_an_encoded_smcnode_back(void **state)
 {
 	struct mesh_node n;
 	struct scene s;
@@ -165,7 +165,7 @@ static void decode_reads_it_back(void **state)
 	free(text);
 }
 
-static void order_of_pods_does_not_show(void **state)
+static void order_of_pods_does_not_show_in_the_smcnode(void **state)
 {
 	struct plan_pod swap;
 	char *one, *two;
@@ -182,7 +182,7 @@ static void order_of_pods_does_not_show(void **state)
 	free(two);
 }
 
-static void little_is_known_at_first(void **state)
+static void smcnode_before_a_plan_is_empty_and_not_ready(void **state)
 {
 	const struct mesh_publish nothing = {.reason = "Starting"};
 	const struct kube_smcnode n = {.name = "n1", .publish = &nothing};
@@ -262,7 +262,7 @@ static void event_is_what_kubectl_shows(void **state)
 	free(text);
 }
 
-static void same_event_same_name(void **state)
+static void same_event_has_the_same_name(void **state)
 {
 	struct kube_event other = late;
 	char *a = event(&late), *b, *c;
@@ -334,7 +334,7 @@ static int untaint(const char *node, struct buf *out)
 	return kube_encode_untaint(node, strlen(node), KEY, out);
 }
 
-static void taints_go_last_first(void **state)
+static void untaint_patch_removes_the_last_taint_first(void **state)
 {
 	struct buf b = {0};
 
@@ -356,7 +356,7 @@ static void taints_go_last_first(void **state)
 	buf_free(&b);
 }
 
-static void no_taint_no_patch(void **state)
+static void node_without_our_taint_gets_no_patch(void **state)
 {
 	struct buf b = {0};
 
@@ -427,18 +427,18 @@ static void capable_stands_before_ready(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_is_as_designed),
-		cmocka_unit_test(decode_reads_it_back),
+		cmocka_unit_test(smcnode_text_is_as_designed),
+		cmocka_unit_test(decode_reads_an_encoded_smcnode_back),
 		cmocka_unit_test(capable_stands_before_ready),
-		cmocka_unit_test(order_of_pods_does_not_show),
-		cmocka_unit_test(little_is_known_at_first),
+		cmocka_unit_test(order_of_pods_does_not_show_in_the_smcnode),
+		cmocka_unit_test(smcnode_before_a_plan_is_empty_and_not_ready),
 		cmocka_unit_test(the_node_owns_its_smcnode),
 		cmocka_unit_test(event_is_what_kubectl_shows),
-		cmocka_unit_test(same_event_same_name),
+		cmocka_unit_test(same_event_has_the_same_name),
 		cmocka_unit_test(long_texts_of_an_event_are_cut),
 		cmocka_unit_test(eviction_names_the_uid),
-		cmocka_unit_test(taints_go_last_first),
-		cmocka_unit_test(no_taint_no_patch),
+		cmocka_unit_test(untaint_patch_removes_the_last_taint_first),
+		cmocka_unit_test(node_without_our_taint_gets_no_patch),
 	};
 
 	return cmocka_run_group_tests_name("encode", tests, NULL, NULL);

@@ -288,7 +288,7 @@ static void pod_and_its_own_endpoint_are_no_rivals(void **state)
 /* ---- sizes -----------------------------------------------------------------
  */
 
-static void warnings_have_an_end(void **state)
+static void warnings_of_many_conflicts_are_cut(void **state)
 {
 	enum { N = 5000 };
 	struct mesh_node n = {
@@ -393,7 +393,7 @@ int main(void)
 		TEST(pod_without_annotation_claims_too),
 		TEST(smcnodes_claim_against_own_pods),
 		TEST(pod_and_its_own_endpoint_are_no_rivals),
-		TEST(warnings_have_an_end),
+		TEST(warnings_of_many_conflicts_are_cut),
 		TEST(big_worlds_are_planned_in_time),
 	};
 

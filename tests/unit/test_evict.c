@@ -82,7 +82,7 @@ static bool nobody_is_asked_for(void)
 	return talk_is_quiet(&b.t);
 }
 
-static void only_who_is_made_anew_and_was_there_before(void **state)
+static void only_late_pods_from_before_that_come_anew_are_evicted(void **state)
 {
 	add_late("p0")->arming = POD_UNARMED;
 	add_late("p1")->n_late = 0;
@@ -95,7 +95,7 @@ static void only_who_is_made_anew_and_was_there_before(void **state)
 		fake_asks(fake_wait(&b.t.api, EVICT("p4")), "\"uid\":\"p4\""));
 }
 
-static void one_at_a_time_until_it_is_gone(void **state)
+static void next_eviction_waits_until_the_pod_is_gone(void **state)
 {
 	struct pod *p1 = add_late("p1"), *p2 = add_late("p2");
 
@@ -113,7 +113,7 @@ static void one_at_a_time_until_it_is_gone(void **state)
 
 /* A budget that never allows it, 429; two budgets for one pod, 500; rights that
  * were not given, 403. */
-static void a_refused_one_holds_up_nobody(void **state)
+static void refused_eviction_holds_up_no_other_pod(void **state)
 {
 	struct pod *p1 = add_late("p1"), *p2 = add_late("p2"),
 		   *p3 = add_late("p3"), *p4 = add_late("p4");
@@ -128,7 +128,7 @@ static void a_refused_one_holds_up_nobody(void **state)
 	agree(p1, EVICT("p1"));
 }
 
-static void a_refused_one_is_asked_for_later(void **state)
+static void refused_eviction_is_asked_for_again_later(void **state)
 {
 	struct pod *p = add_late("p1");
 	__u64 first;
@@ -143,7 +143,7 @@ static void a_refused_one_is_asked_for_later(void **state)
 	assert_true(p->told.evict.after > first);
 }
 
-static void who_is_no_longer_late_is_not_asked_for_again(void **state)
+static void pod_no_longer_late_is_not_evicted(void **state)
 {
 	struct pod *p = add_late("p1");
 
@@ -159,7 +159,7 @@ static void who_is_no_longer_late_is_not_asked_for_again(void **state)
 	assert_true(nobody_is_asked_for());
 }
 
-static void each_trouble_is_said_once(void **state)
+static void eviction_trouble_is_said_once_until_it_changes(void **state)
 {
 	struct pod *p = add_late("p1");
 	const char *said;
@@ -178,7 +178,7 @@ static void each_trouble_is_said_once(void **state)
 }
 
 /* 404: it is gone; 409: another pod has its name. The source says so later. */
-static void who_is_gone_frees_the_place(void **state)
+static void pod_that_is_gone_lets_the_next_be_evicted(void **state)
 {
 	struct pod *p1 = add_late("p1"), *p2 = add_late("p2"),
 		   *p3 = add_late("p3");
@@ -190,7 +190,7 @@ static void who_is_gone_frees_the_place(void **state)
 	agree(p3, EVICT("p3"));
 }
 
-static void the_server_says_how_long(void **state)
+static void eviction_waits_as_long_as_retry_after_says(void **state)
 {
 	struct pod *p = add_late("p1");
 	__u64 begin = uv_now(&b.t.loop);
@@ -207,7 +207,7 @@ static void the_server_says_how_long(void **state)
 
 /* The server may have agreed, so nobody else goes before that is known; but it
  * may be for ever that it has no answer. */
-static void a_lost_answer_is_asked_for_first(void **state)
+static void lost_eviction_answer_is_asked_for_first(void **state)
 {
 	struct pod *p2 = add_late("p2"), *p1 = add_late("p1");
 
@@ -227,7 +227,7 @@ static void a_lost_answer_is_asked_for_first(void **state)
 	assert_int_equal(p1->told.evict.lost, 0);
 }
 
-static void who_left_meanwhile_is_no_matter(void **state)
+static void pod_that_leaves_during_its_eviction_is_forgotten(void **state)
 {
 	struct pod *p1 = add_late("p1"), *p2 = add_late("p2");
 
@@ -239,7 +239,7 @@ static void who_left_meanwhile_is_no_matter(void **state)
 	agree(p2, EVICT("p2"));
 }
 
-static void an_end_meanwhile(void **state)
+static void closing_with_an_eviction_under_way_is_clean(void **state)
 {
 	add_late("p1");
 	evict_next(b.evict);
@@ -251,17 +251,17 @@ static void an_end_meanwhile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(only_who_is_made_anew_and_was_there_before),
-		test(one_at_a_time_until_it_is_gone),
-		test(a_refused_one_holds_up_nobody),
-		test(a_refused_one_is_asked_for_later),
-		test(who_is_no_longer_late_is_not_asked_for_again),
-		test(each_trouble_is_said_once),
-		test(who_is_gone_frees_the_place),
-		test(the_server_says_how_long),
-		test(a_lost_answer_is_asked_for_first),
-		test(who_left_meanwhile_is_no_matter),
-		test(an_end_meanwhile),
+		test(only_late_pods_from_before_that_come_anew_are_evicted),
+		test(next_eviction_waits_until_the_pod_is_gone),
+		test(refused_eviction_holds_up_no_other_pod),
+		test(refused_eviction_is_asked_for_again_later),
+		test(pod_no_longer_late_is_not_evicted),
+		test(eviction_trouble_is_said_once_until_it_changes),
+		test(pod_that_is_gone_lets_the_next_be_evicted),
+		test(eviction_waits_as_long_as_retry_after_says),
+		test(lost_eviction_answer_is_asked_for_first),
+		test(pod_that_leaves_during_its_eviction_is_forgotten),
+		test(closing_with_an_eviction_under_way_is_clean),
 	};
 
 	return cmocka_run_group_tests_name("evict", tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void a_backend_that_is_taken_away_is_a_stranger(void **state)
 	assert_int_equal(at(c, "10.1.0.1", 8080), -1);
 }
 
-static void a_port_that_was_not_understood_may_be_any(void **state)
+static void address_with_unreadable_external_port_is_answer_only(void **state)
 {
 	struct cast *c = *state;
 
@@ -79,7 +79,7 @@ static void a_port_that_was_not_understood_may_be_any(void **state)
 
 /* More ports of one address than there is room for: that one is given up, and
  * neither those who name fewer, nor Services with backends, lose by it. */
-static void who_names_many_ports_names_all(void **state)
+static void address_with_too_many_external_ports_is_answer_only(void **state)
 {
 	struct cast *c = *state;
 	struct mesh_service_port *ports = calloc(65535, sizeof(*ports));
@@ -193,7 +193,7 @@ static void what_denies_has_room_before_what_offers(void **state)
 }
 
 /* Who of the two gets the connection is the proxy's affair. */
-static void an_external_address_that_is_a_cluster_ip(void **state)
+static void external_ip_that_is_a_cluster_ip_is_not_offered(void **state)
 {
 	struct cast *c = *state;
 	struct mesh_service *web;
@@ -270,7 +270,7 @@ static void an_address_that_this_node_holds_is_not_offered(void **state)
 	assert_int_equal(at(c, "fd96::1", 80), 0);
 }
 
-static void an_external_address_takes_a_nodes_port(void **state)
+static void external_ip_at_a_node_listeners_port_is_not_offered(void **state)
 {
 	struct cast *c = *state;
 	struct mesh_service *s;
@@ -296,14 +296,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(an_external_address_takes_its_ports_alone),
 		test(a_backend_that_is_taken_away_is_a_stranger),
-		test(a_port_that_was_not_understood_may_be_any),
-		test(who_names_many_ports_names_all),
+		test(address_with_unreadable_external_port_is_answer_only),
+		test(address_with_too_many_external_ports_is_answer_only),
 		test(who_names_everything_gets_nothing_done),
 		test(what_denies_has_room_before_what_offers),
-		test(an_external_address_that_is_a_cluster_ip),
+		test(external_ip_that_is_a_cluster_ip_is_not_offered),
 		test(a_service_that_leads_elsewhere_is_not_offered),
 		test(an_address_that_this_node_holds_is_not_offered),
-		test(an_external_address_takes_a_nodes_port),
+		test(external_ip_at_a_node_listeners_port_is_not_offered),
 	};
 
 	return cmocka_run_group_tests_name("externals", tests, NULL, NULL);

@@ -22,7 +22,7 @@ static struct smc_flow flow(__u8 outcome)
 	return f;
 }
 
-static void test_sentences(void **state)
+static void test_sentence_says_outcome_reason_and_code(void **state)
 {
 	struct smc_flow f = flow(SMC_OUTCOME_SMCD);
 	char text[FLOW_SENTENCE_MAX];
@@ -44,7 +44,7 @@ static void test_sentences(void **state)
 	assert_says(flow_sentence(&f, text), "(0x09990000)");
 }
 
-static void test_what_is_not_told_exactly(void **state)
+static void test_sentence_says_how_inexactly_it_was_noted(void **state)
 {
 	static const struct {
 		__u32 flags;
@@ -76,7 +76,7 @@ static void test_what_is_not_told_exactly(void **state)
 	}
 }
 
-static void test_ids(void **state)
+static void test_flow_id_tells_client_server_and_socket(void **state)
 {
 	struct smc_handshake key = {.isn = 0xffffffff,
 				    .netns = 0xfffffffe,
@@ -96,7 +96,7 @@ static void test_ids(void **state)
 }
 
 /* A record of a newer agent's programs must not be read out of the tables. */
-static void test_numbers_out_of_range(void **state)
+static void test_numbers_out_of_range_are_unknown(void **state)
 {
 	struct smc_flow f = flow(200);
 	char text[FLOW_SENTENCE_MAX];
@@ -113,7 +113,7 @@ static void test_numbers_out_of_range(void **state)
 	assert_string_equal(event_label(0), "unknown");
 }
 
-static void test_json(void **state)
+static void test_flow_json_has_every_known_field_escaped(void **state)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	struct smc_flow f = flow(SMC_OUTCOME_SMCR);
@@ -144,7 +144,7 @@ static void test_json(void **state)
 	yyjson_mut_doc_free(doc);
 }
 
-static void test_event_of_a_pod_that_is_gone(void **state)
+static void test_event_of_a_pod_that_is_gone_has_its_number(void **state)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	const struct smc_event e = {.type = SMC_EVENT_CLOSED,
@@ -162,7 +162,7 @@ static void test_event_of_a_pod_that_is_gone(void **state)
 	yyjson_mut_doc_free(doc);
 }
 
-static void test_transports(void **state)
+static void test_transports_are_named_or_none(void **state)
 {
 	char text[TRANSPORTS_STRLEN];
 
@@ -173,7 +173,7 @@ static void test_transports(void **state)
 }
 
 /* Between the reasons of flows and those of pods there are none. */
-static void test_reasons_have_holes(void **state)
+static void test_numbers_between_reasons_are_unknown(void **state)
 {
 	unsigned int known = 0;
 
@@ -195,14 +195,15 @@ static void test_reasons_have_holes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sentences),
-		cmocka_unit_test(test_what_is_not_told_exactly),
-		cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_numbers_out_of_range),
-		cmocka_unit_test(test_reasons_have_holes),
-		cmocka_unit_test(test_json),
-		cmocka_unit_test(test_event_of_a_pod_that_is_gone),
-		cmocka_unit_test(test_transports),
+		cmocka_unit_test(test_sentence_says_outcome_reason_and_code),
+		cmocka_unit_test(test_sentence_says_how_inexactly_it_was_noted),
+		cmocka_unit_test(test_flow_id_tells_client_server_and_socket),
+		cmocka_unit_test(test_numbers_out_of_range_are_unknown),
+		cmocka_unit_test(test_numbers_between_reasons_are_unknown),
+		cmocka_unit_test(test_flow_json_has_every_known_field_escaped),
+		cmocka_unit_test(
+			test_event_of_a_pod_that_is_gone_has_its_number),
+		cmocka_unit_test(test_transports_are_named_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static bool held(__u64 acked, __u64 now)
 	return any;
 }
 
-static void until_the_server_has_it(void **state)
+static void armed_pod_stays_until_server_has_status(void **state)
 {
 	assert_true(held(3, NOW));
 	assert_int_equal(b.row.pod_id, 7);
@@ -67,14 +67,14 @@ static void until_the_server_has_it(void **state)
 	assert_false(held(4, NOW + 2));
 }
 
-static void or_for_a_time(void **state)
+static void armed_pod_stays_no_longer_than_the_hold_time(void **state)
 {
 	assert_true(held(3, NOW));
 	assert_true(held(3, NOW + HOLD_MS - 1));
 	assert_false(held(3, NOW + HOLD_MS));
 }
 
-static void not_when_it_is_enabled_again(void **state)
+static void pod_enabled_again_is_not_held(void **state)
 {
 	assert_true(held(3, NOW));
 	b.row = (struct plan_pod){.pod = &b.world, .armed = true};
@@ -83,14 +83,14 @@ static void not_when_it_is_enabled_again(void **state)
 	assert_int_equal(b.row.netns_cookie, 0); /* the plan's own */
 }
 
-static void not_what_was_found_wrong_meanwhile(void **state)
+static void pod_refused_meanwhile_is_not_held(void **state)
 {
 	assert_true(held(3, NOW));
 	b.row.reason = SMC_REASON_REFUSED;
 	assert_false(held(3, NOW + 1));
 }
 
-static void not_what_nobody_offers_to(void **state)
+static void pod_that_nobody_offers_to_is_not_held(void **state)
 {
 	assert_false(held(0, NOW)); /* nothing of this agent's is there */
 	b.pod->published.n = 0;
@@ -112,13 +112,13 @@ static void not_what_nobody_offers_to(void **state)
 }
 
 /* Nothing of an annotation that is not understood is excluded. */
-static void not_with_an_annotation_that_is_wrong(void **state)
+static void pod_with_a_bad_annotation_is_not_held(void **state)
 {
 	b.row.reason = SMC_REASON_BAD_ANNOTATION;
 	assert_false(held(3, NOW));
 }
 
-static void not_who_is_not_known(void **state)
+static void pod_that_is_not_known_is_not_held(void **state)
 {
 	b.world.uid = (char *)"other";
 	assert_false(hold_armed(&b.pods, &b.plan, 3, NOW));
@@ -130,13 +130,13 @@ static void not_who_is_not_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(until_the_server_has_it),
-		test(or_for_a_time),
-		test(not_when_it_is_enabled_again),
-		test(not_what_was_found_wrong_meanwhile),
-		test(not_what_nobody_offers_to),
-		test(not_with_an_annotation_that_is_wrong),
-		test(not_who_is_not_known),
+		test(armed_pod_stays_until_server_has_status),
+		test(armed_pod_stays_no_longer_than_the_hold_time),
+		test(pod_enabled_again_is_not_held),
+		test(pod_refused_meanwhile_is_not_held),
+		test(pod_that_nobody_offers_to_is_not_held),
+		test(pod_with_a_bad_annotation_is_not_held),
+		test(pod_that_is_not_known_is_not_held),
 	};
 
 	return cmocka_run_group_tests_name("hold", tests, NULL, NULL);

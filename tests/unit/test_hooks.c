@@ -6,7 +6,7 @@
 
 #define START 1000000
 
-static void test_they_come_with_the_first_pod(void **state)
+static void test_hooks_are_attached_with_the_first_pod(void **state)
 {
 	struct hooks h = {};
 
@@ -17,7 +17,7 @@ static void test_they_come_with_the_first_pod(void **state)
 	assert_int_equal(hooks_next(&h, true, true, START + 2), HOOKS_ATTACH);
 }
 
-static void test_what_fails_is_tried_again_later(void **state)
+static void test_failed_attach_is_tried_again_later(void **state)
 {
 	struct hooks h = {};
 
@@ -35,7 +35,7 @@ static void test_what_fails_is_tried_again_later(void **state)
 	assert_false(h.failed_at);
 }
 
-static void test_they_linger(void **state)
+static void test_hooks_linger_after_the_last_pod(void **state)
 {
 	struct hooks h = {};
 	__u64 left = START + 100000;
@@ -62,7 +62,7 @@ static void test_they_linger(void **state)
 }
 
 /* An agent that starts beside hooks of one before it, and wants no pod. */
-static void test_those_of_an_agent_before_linger_too(void **state)
+static void test_hooks_of_an_agent_before_linger_too(void **state)
 {
 	struct hooks h = {};
 
@@ -72,7 +72,7 @@ static void test_those_of_an_agent_before_linger_too(void **state)
 }
 
 /* Guards stay while there are SMC sockets; that is asked now and then. */
-static void test_guards_are_asked_about_again(void **state)
+static void test_guards_that_stay_are_asked_about_again(void **state)
 {
 	__u64 now = START + HOOKS_LINGER_MS;
 	struct hooks h = {};
@@ -90,7 +90,7 @@ static void test_guards_are_asked_about_again(void **state)
 			 HOOKS_STAY);
 }
 
-static void test_the_recorder_is_chosen_once(void **state)
+static void test_recorder_is_chosen_once_for_each_wish(void **state)
 {
 	struct hooks h = {};
 
@@ -109,12 +109,12 @@ static void test_the_recorder_is_chosen_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_they_come_with_the_first_pod),
-		cmocka_unit_test(test_what_fails_is_tried_again_later),
-		cmocka_unit_test(test_they_linger),
-		cmocka_unit_test(test_those_of_an_agent_before_linger_too),
-		cmocka_unit_test(test_guards_are_asked_about_again),
-		cmocka_unit_test(test_the_recorder_is_chosen_once),
+		cmocka_unit_test(test_hooks_are_attached_with_the_first_pod),
+		cmocka_unit_test(test_failed_attach_is_tried_again_later),
+		cmocka_unit_test(test_hooks_linger_after_the_last_pod),
+		cmocka_unit_test(test_hooks_of_an_agent_before_linger_too),
+		cmocka_unit_test(test_guards_that_stay_are_asked_about_again),
+		cmocka_unit_test(test_recorder_is_chosen_once_for_each_wish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

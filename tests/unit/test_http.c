@@ -134,7 +134,7 @@ static void turn_until_readers(unsigned int n)
 	fail_msg("%u readers, not %u", http_feed_readers(s.feed), n);
 }
 
-static void test_answers(void **state)
+static void test_requests_are_answered_by_path_and_method(void **state)
 {
 	int fd = client(GET("/text"));
 	struct stat st;
@@ -208,7 +208,7 @@ static void test_slow_reader_misses_and_nobody_waits(void **state)
 	close(slow);
 }
 
-static void test_too_many_readers(void **state)
+static void test_reader_beyond_the_limit_gets_503(void **state)
 {
 	int fd[17];
 
@@ -264,7 +264,7 @@ static void test_stream_is_made_as_it_is_read(void **state)
 }
 
 /* HTTP/1.0 knows no chunks: the end is that of the connection. */
-static void test_stream_for_old_clients(void **state)
+static void test_stream_to_http_1_0_ends_with_the_connection(void **state)
 {
 	int fd;
 	size_t len;
@@ -291,7 +291,7 @@ static void test_stream_for_old_clients(void **state)
 }
 
 /* Others are answered meanwhile, and one that fails is not taken for whole. */
-static void test_stream_that_fails(void **state)
+static void test_stream_that_fails_is_not_taken_for_whole(void **state)
 {
 	int fd, other;
 	size_t len;
@@ -310,7 +310,7 @@ static void test_stream_that_fails(void **state)
 	close(fd);
 }
 
-static void test_too_many_streams(void **state)
+static void test_stream_beyond_the_limit_gets_503(void **state)
 {
 	int fd[5];
 
@@ -355,7 +355,7 @@ static void test_stop_ends_the_streams(void **state)
 	close(b);
 }
 
-static void test_addresses(void **state)
+static void test_only_addresses_with_a_port_are_listened_at(void **state)
 {
 	static const char *const good[] = {"127.0.0.1:9469", "[::1]:0",
 					   "0.0.0.0:65535"};
@@ -378,23 +378,28 @@ static void test_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_answers, up, down),
+		cmocka_unit_test_setup_teardown(
+			test_requests_are_answered_by_path_and_method, up,
+			down),
 		cmocka_unit_test_setup_teardown(test_feed_reaches_every_reader,
 						up, down),
 		cmocka_unit_test_setup_teardown(
 			test_slow_reader_misses_and_nobody_waits, up, down),
-		cmocka_unit_test_setup_teardown(test_too_many_readers, up,
-						down),
+		cmocka_unit_test_setup_teardown(
+			test_reader_beyond_the_limit_gets_503, up, down),
 		cmocka_unit_test_setup_teardown(
 			test_stream_is_made_as_it_is_read, up, down),
-		cmocka_unit_test_setup_teardown(test_stream_for_old_clients, up,
-						down),
-		cmocka_unit_test_setup_teardown(test_stream_that_fails, up,
-						down),
-		cmocka_unit_test_setup_teardown(test_too_many_streams, up,
-						down),
+		cmocka_unit_test_setup_teardown(
+			test_stream_to_http_1_0_ends_with_the_connection, up,
+			down),
+		cmocka_unit_test_setup_teardown(
+			test_stream_that_fails_is_not_taken_for_whole, up,
+			down),
+		cmocka_unit_test_setup_teardown(
+			test_stream_beyond_the_limit_gets_503, up, down),
 		cmocka_unit_test(test_stop_ends_the_streams),
-		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(
+			test_only_addresses_with_a_port_are_listened_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,7 +150,7 @@ static void senseless_requests_are_refused(void **state)
 				 -EINVAL);
 }
 
-static void refusals_are_answers(void **state)
+static void refusal_is_an_answer_with_its_status(void **state)
 {
 	open_plain();
 	get("/api/v1/pods");
@@ -240,7 +240,7 @@ static void done_may_close_the_client(void **state)
 
 /* ---- no answer ----------------------------------------------------------- */
 
-static void nobody_there_is_said(void **state)
+static void refused_connection_is_said(void **state)
 {
 	_buf_ struct buf text = {0};
 
@@ -258,7 +258,7 @@ static void nobody_there_is_said(void **state)
 				       "(http://127.0.0.1:1)");
 }
 
-static void silence_ends(void **state)
+static void silent_request_times_out(void **state)
 {
 	open_plain();
 	ask(&(struct kube_request){
@@ -274,7 +274,7 @@ static void silence_ends(void **state)
 }
 
 /* The certificate of that connection may have expired since. */
-static void who_is_not_known_comes_anew(void **state)
+static void after_401_a_new_connection_is_made(void **state)
 {
 	open_plain();
 	get("/api/v1/x");
@@ -313,7 +313,7 @@ static void data(struct buf *in, void *arg)
 	}
 }
 
-static void streams_come_in_pieces(void **state)
+static void stream_is_handed_over_line_by_line(void **state)
 {
 	const struct kube_request req = {
 		.method = "GET", .path = "/api/v1/x", .done = done};
@@ -434,7 +434,7 @@ static void ask_tls(const struct kube_options *opt)
 	wait_for(&b.api, b.answers == answers + 1);
 }
 
-static void tokens_are_read_again(void **state)
+static void changed_token_file_is_read_again(void **state)
 {
 	struct kube_options opt = {.server = tls.url};
 	char token[128];
@@ -496,7 +496,7 @@ static void a_new_client_certificate_makes_a_new_connection(void **state)
 	assert_says(b.body, "/cert: No such file");
 }
 
-static void strangers_are_not_believed(void **state)
+static void server_of_another_ca_gets_no_token(void **state)
 {
 	struct kube_options opt = {.server = tls.url};
 
@@ -510,7 +510,7 @@ static void strangers_are_not_believed(void **state)
 	assert_string_equal(tls.token, "");
 }
 
-static void the_systems_ca_does_not_know_it(void **state)
+static void server_without_a_given_ca_is_refused(void **state)
 {
 	struct kube_options opt = {.server = tls.url};
 
@@ -519,7 +519,7 @@ static void the_systems_ca_does_not_know_it(void **state)
 	assert_int_equal(b.err, -EKEYREJECTED);
 }
 
-static void names_are_verified(void **state)
+static void server_certificate_of_another_name_is_refused(void **state)
 {
 	struct kube_options opt = {.server = tls.url};
 
@@ -530,7 +530,7 @@ static void names_are_verified(void **state)
 }
 
 /* tls-server-name, relative paths, a token of its own. */
-static void a_kubeconfig_is_obeyed(void **state)
+static void kubeconfig_gives_server_name_paths_and_token(void **state)
 {
 	struct kube_options opt = {0};
 	char token[128];
@@ -561,7 +561,7 @@ static void a_kubeconfig_is_obeyed(void **state)
 
 /* ---- words --------------------------------------------------------------- */
 
-static void refusals_are_said(void **state)
+static void refusal_text_names_verb_resource_and_status(void **state)
 {
 	static const struct {
 		const char *method, *path;
@@ -605,7 +605,7 @@ static void refusals_are_said(void **state)
 	assert_string_equal(text.data + text.len - 5, "\u00e9...");
 }
 
-static void text_is_escaped(void **state)
+static void text_of_a_url_is_percent_encoded(void **state)
 {
 	_buf_ struct buf text = {0};
 
@@ -637,24 +637,24 @@ int main(void)
 		TEST(a_connection_is_used_again),
 		TEST(bodies_need_no_nul_and_may_be_empty),
 		TEST(senseless_requests_are_refused),
-		TEST(refusals_are_answers),
+		TEST(refusal_is_an_answer_with_its_status),
 		TEST(a_cancelled_call_is_not_answered),
 		TEST(done_may_cancel_another),
 		TEST(done_may_close_the_client),
-		TEST(nobody_there_is_said),
-		TEST(silence_ends),
-		TEST(who_is_not_known_comes_anew),
+		TEST(refused_connection_is_said),
+		TEST(silent_request_times_out),
+		TEST(after_401_a_new_connection_is_made),
 		TEST(a_broken_connection_is_an_error),
-		TEST(streams_come_in_pieces),
+		TEST(stream_is_handed_over_line_by_line),
 		TEST(a_refused_stream_has_its_body),
-		TLS(tokens_are_read_again),
+		TLS(changed_token_file_is_read_again),
 		TLS(a_new_client_certificate_makes_a_new_connection),
-		TLS(strangers_are_not_believed),
-		TLS(the_systems_ca_does_not_know_it),
-		TLS(names_are_verified),
-		TLS(a_kubeconfig_is_obeyed),
-		TEST(refusals_are_said),
-		TEST(text_is_escaped),
+		TLS(server_of_another_ca_gets_no_token),
+		TLS(server_without_a_given_ca_is_refused),
+		TLS(server_certificate_of_another_name_is_refused),
+		TLS(kubeconfig_gives_server_name_paths_and_token),
+		TEST(refusal_text_names_verb_resource_and_status),
+		TEST(text_of_a_url_is_percent_encoded),
 		TEST(backoff_grows_and_is_bounded),
 	};
 

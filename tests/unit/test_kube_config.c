@@ -90,7 +90,7 @@ static int read_with(const char *cluster, const char *user)
 
 /* ---- kubeconfigs --------------------------------------------------------- */
 
-static void current_context_counts(void **state)
+static void kubeconfig_is_read_by_its_current_context(void **state)
 {
 	assert_int_equal(read_with("", "    token: abc\n"), 0);
 	assert_string_equal(b.config.server, "https://10.0.0.1:6443");
@@ -112,7 +112,7 @@ static void paths_are_relative_to_the_file(void **state)
 	assert_string_equal(b.config.key.file, tmpdir_at(&b.tmp, "key"));
 }
 
-static void data_is_decoded_and_wins(void **state)
+static void certificate_data_is_decoded_and_wins_over_paths(void **state)
 {
 	assert_int_equal(
 		read_with("    certificate-authority: /nowhere\n"
@@ -132,7 +132,7 @@ static void data_is_decoded_and_wins(void **state)
 	assert_string_equal(b.config.proxy, "http://proxy:3128");
 }
 
-static void json_is_read_too(void **state)
+static void json_kubeconfig_is_read_too(void **state)
 {
 	assert_int_equal(
 		read_text("\n {\"current-context\":\"a\",\t\"contexts\":"
@@ -143,7 +143,7 @@ static void json_is_read_too(void **state)
 	assert_string_equal(b.config.server, "http://127.0.0.1:8001");
 }
 
-static void unsupported_is_refused_by_name(void **state)
+static void unsupported_settings_are_refused_by_name(void **state)
 {
 	static const struct {
 		const char *cluster, *user, *says;
@@ -171,7 +171,7 @@ static void unsupported_is_refused_by_name(void **state)
 			 0);
 }
 
-static void senseless_is_refused(void **state)
+static void senseless_kubeconfig_is_refused_and_said(void **state)
 {
 	static const struct {
 		const char *text, *says;
@@ -395,7 +395,7 @@ static void booleans_are_those_of_kubectl(void **state)
 }
 
 /* So a string that looks like one needs quotes, for kubectl too. */
-static void strings_are_no_booleans(void **state)
+static void yaml_boolean_in_place_of_a_string_is_refused(void **state)
 {
 	assert_int_equal(read_with("", "    token: yes\n"), -EINVAL);
 	assert_says(b.error.data, "user \"me\": token is not a string: YAML");
@@ -411,7 +411,7 @@ static void strings_are_no_booleans(void **state)
 }
 
 /* "Billion laughs", and a depth that would use up the stack. */
-static void bombs_are_refused(void **state)
+static void yaml_bombs_are_refused(void **state)
 {
 	struct buf text = {0};
 
@@ -437,7 +437,7 @@ static void bombs_are_refused(void **state)
 
 /* ---- options and the pod ------------------------------------------------- */
 
-static void options_win(void **state)
+static void options_win_over_the_kubeconfig(void **state)
 {
 	const struct kube_options opt = {
 		.kubeconfig = tmpdir_put(
@@ -460,7 +460,7 @@ static void options_win(void **state)
 	assert_int_equal(b.config.ca.data.len, 0);
 }
 
-static void a_pod_needs_no_options(void **state)
+static void service_account_of_a_pod_needs_no_options(void **state)
 {
 	const struct kube_options opt = {.service_account = b.tmp.dir};
 
@@ -480,7 +480,7 @@ static void a_pod_needs_no_options(void **state)
 	assert_string_equal(b.config.server, "https://10.96.0.1:443");
 }
 
-static void servers_are_checked(void **state)
+static void server_urls_that_cannot_be_used_are_refused(void **state)
 {
 	static const char *const bad[] = {
 		"10.0.0.1",	 "ftp://a",
@@ -506,7 +506,7 @@ static void servers_are_checked(void **state)
 
 /* ---- base64 -------------------------------------------------------------- */
 
-static void base64_is_decoded(void **state)
+static void base64_is_decoded_or_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -542,16 +542,19 @@ static void base64_is_decoded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(current_context_counts, up,
-						down),
+		cmocka_unit_test_setup_teardown(
+			kubeconfig_is_read_by_its_current_context, up, down),
 		cmocka_unit_test_setup_teardown(paths_are_relative_to_the_file,
 						up, down),
-		cmocka_unit_test_setup_teardown(data_is_decoded_and_wins, up,
+		cmocka_unit_test_setup_teardown(
+			certificate_data_is_decoded_and_wins_over_paths, up,
+			down),
+		cmocka_unit_test_setup_teardown(json_kubeconfig_is_read_too, up,
 						down),
-		cmocka_unit_test_setup_teardown(json_is_read_too, up, down),
-		cmocka_unit_test_setup_teardown(unsupported_is_refused_by_name,
-						up, down),
-		cmocka_unit_test_setup_teardown(senseless_is_refused, up, down),
+		cmocka_unit_test_setup_teardown(
+			unsupported_settings_are_refused_by_name, up, down),
+		cmocka_unit_test_setup_teardown(
+			senseless_kubeconfig_is_refused_and_said, up, down),
 		cmocka_unit_test_setup_teardown(data_that_is_no_pem_is_refused,
 						up, down),
 		cmocka_unit_test_setup_teardown(file_that_is_no_pem_is_refused,
@@ -559,14 +562,17 @@ int main(void)
 		cmocka_unit_test(pem_is_told_from_others),
 		cmocka_unit_test_setup_teardown(booleans_are_those_of_kubectl,
 						up, down),
-		cmocka_unit_test_setup_teardown(strings_are_no_booleans, up,
+		cmocka_unit_test_setup_teardown(
+			yaml_boolean_in_place_of_a_string_is_refused, up, down),
+		cmocka_unit_test_setup_teardown(yaml_bombs_are_refused, up,
 						down),
-		cmocka_unit_test_setup_teardown(bombs_are_refused, up, down),
-		cmocka_unit_test_setup_teardown(options_win, up, down),
-		cmocka_unit_test_setup_teardown(a_pod_needs_no_options, up,
-						down),
-		cmocka_unit_test_setup_teardown(servers_are_checked, up, down),
-		cmocka_unit_test(base64_is_decoded),
+		cmocka_unit_test_setup_teardown(options_win_over_the_kubeconfig,
+						up, down),
+		cmocka_unit_test_setup_teardown(
+			service_account_of_a_pod_needs_no_options, up, down),
+		cmocka_unit_test_setup_teardown(
+			server_urls_that_cannot_be_used_are_refused, up, down),
+		cmocka_unit_test(base64_is_decoded_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

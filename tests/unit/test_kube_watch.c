@@ -54,7 +54,7 @@ static void a_refused_stream_is_a_plain_list(void **state)
 	assert_int_equal(b.troubles, 0);
 }
 
-static void null_items_are_none(void **state)
+static void null_items_are_an_empty_list(void **state)
 {
 	open_watch();
 	fake_reply(refuse_stream(400, PLAIN), 200,
@@ -212,7 +212,7 @@ static void a_watch_resumes_where_it_ended(void **state)
 }
 
 /* What was not listed again is gone, what did not change is not told again. */
-static void gone_lists_anew(void **state)
+static void expired_event_lists_anew(void **state)
 {
 	struct fake_conn *c;
 
@@ -232,7 +232,7 @@ static void gone_lists_anew(void **state)
 	assert_int_equal(b.troubles, 0);
 }
 
-static void gone_as_a_status_lists_anew(void **state)
+static void watch_answered_with_410_lists_anew(void **state)
 {
 	struct fake_conn *c;
 
@@ -295,7 +295,7 @@ static void a_server_in_trouble_is_left_alone(void **state)
 
 /* ---- UID decides --------------------------------------------------------- */
 
-static void another_one_of_that_name_replaces_it(void **state)
+static void object_of_the_same_name_replaces_the_old_one(void **state)
 {
 	struct fake_conn *c;
 
@@ -376,7 +376,7 @@ static void refusals_name_verb_and_resource(void **state)
 	assert_null(kube_watch_problem(b.watch));
 }
 
-static void nobody_there_is_trouble(void **state)
+static void refused_connection_is_trouble(void **state)
 {
 	open_watch();
 	fake_die(&b.api);
@@ -403,7 +403,7 @@ static void a_server_that_ends_at_once_is_not_hammered(void **state)
 
 /* ---- CRDs ---------------------------------------------------------------- */
 
-static void what_is_not_installed_is_empty(void **state)
+static void optional_resource_not_installed_is_empty(void **state)
 {
 	struct fake_conn *c;
 
@@ -435,7 +435,7 @@ static void what_is_not_installed_is_empty(void **state)
 	assert_null(kube_watch_problem(b.watch));
 }
 
-static void what_must_be_there_is_trouble(void **state)
+static void required_resource_not_installed_is_trouble(void **state)
 {
 	open_watch();
 	for (int i = 0; i < 3; i++)
@@ -470,7 +470,7 @@ static void what_is_not_installed_is_no_trouble_after_an_outage(void **state)
 
 /* ---- closing ------------------------------------------------------------- */
 
-static void closing_deletes_all(void **state)
+static void closing_the_watch_deletes_all_objects(void **state)
 {
 	open_watch();
 	stream_two();
@@ -479,7 +479,7 @@ static void closing_deletes_all(void **state)
 	assert_int_equal(b.log.len, strlen("-d/a=1 -d/b=2 "));
 }
 
-static void put_may_close(void **state)
+static void put_handler_may_close_the_watch(void **state)
 {
 	struct fake_conn *c;
 
@@ -493,7 +493,7 @@ static void put_may_close(void **state)
 	told("+d/a=1 -d/a=1 ");
 }
 
-static void put_of_a_plain_list_may_close(void **state)
+static void put_handler_of_a_plain_list_may_close_the_watch(void **state)
 {
 	b.close_in_put = true;
 	open_watch();
@@ -502,7 +502,7 @@ static void put_of_a_plain_list_may_close(void **state)
 	told("+d/a=1 -d/a=1 ");
 }
 
-static void synced_may_close(void **state)
+static void synced_handler_may_close_the_watch(void **state)
 {
 	b.close_in_synced = true;
 	open_watch();
@@ -515,7 +515,7 @@ static void each_is_called_in_order(struct kube_object *obj, void *arg)
 	note("", obj);
 }
 
-static void objects_are_in_order(void **state)
+static void objects_are_walked_in_order(void **state)
 {
 	struct fake_conn *c;
 
@@ -538,31 +538,31 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_streaming_list_becomes_a_watch),
 		TEST(a_refused_stream_is_a_plain_list),
-		TEST(null_items_are_none),
+		TEST(null_items_are_an_empty_list),
 		TEST(what_is_no_list_is_trouble),
 		TEST(objects_without_a_name_are_passed_over),
 		TEST(a_list_that_does_not_end_is_given_up),
 		TEST(list_that_is_too_large_is_read_in_pages),
 		TEST(pages_that_expire_are_read_again),
 		TEST(a_watch_resumes_where_it_ended),
-		TEST(gone_lists_anew),
-		TEST(gone_as_a_status_lists_anew),
+		TEST(expired_event_lists_anew),
+		TEST(watch_answered_with_410_lists_anew),
 		TEST(a_server_in_trouble_is_left_alone),
 		TEST(a_list_that_broke_off_makes_nothing_go),
-		TEST(another_one_of_that_name_replaces_it),
+		TEST(object_of_the_same_name_replaces_the_old_one),
 		TEST(broken_json_is_said_and_listed_anew),
 		TEST(events_of_wrong_types_are_trouble),
 		TEST(refusals_name_verb_and_resource),
-		TEST(nobody_there_is_trouble),
+		TEST(refused_connection_is_trouble),
 		TEST(a_server_that_ends_at_once_is_not_hammered),
-		TEST(what_is_not_installed_is_empty),
+		TEST(optional_resource_not_installed_is_empty),
 		TEST(what_is_not_installed_is_no_trouble_after_an_outage),
-		TEST(what_must_be_there_is_trouble),
-		TEST(closing_deletes_all),
-		TEST(put_may_close),
-		TEST(put_of_a_plain_list_may_close),
-		TEST(synced_may_close),
-		TEST(objects_are_in_order),
+		TEST(required_resource_not_installed_is_trouble),
+		TEST(closing_the_watch_deletes_all_objects),
+		TEST(put_handler_may_close_the_watch),
+		TEST(put_handler_of_a_plain_list_may_close_the_watch),
+		TEST(synced_handler_may_close_the_watch),
+		TEST(objects_are_walked_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ static void assert_what(const char *name, enum podname_what what)
 	assert_string_equal(got, "untouched");
 }
 
-static void test_names(void **state)
+static void test_pod_directory_names_are_read(void **state)
 {
 	assert_pod("pod" UID1, UID1);
 	assert_pod("pod" STATIC_UID, STATIC_UID);
@@ -55,7 +55,7 @@ static void test_names(void **state)
 }
 
 /* What containerd without SystemdCgroup makes of what is meant for systemd. */
-static void test_container_names(void **state)
+static void test_container_names_tell_their_pod(void **state)
 {
 #define ID "9999999999999999999999999999999999999999999999999999999999999999"
 	assert_container("kubepods-burstable-pod" UID1_
@@ -81,7 +81,7 @@ static void test_container_names(void **state)
 	assert_what("x:pod" UID1, PODNAME_OTHER);
 }
 
-static void test_other_names(void **state)
+static void test_names_of_others_are_no_pods(void **state)
 {
 	static const char *const names[] = {
 		"",
@@ -110,7 +110,7 @@ static void test_other_names(void **state)
 		assert_what(names[i], PODNAME_OTHER);
 }
 
-static void test_name_of_a_pod(void **state)
+static void test_name_is_a_pods_only_by_its_whole_uid(void **state)
 {
 	assert_true(podname_is("pod" UID1, UID1));
 	assert_true(podname_is("kubepods-pod" UID1_ ".slice", UID1));
@@ -184,7 +184,7 @@ static void closing(struct kubepods **k)
 }
 #define _kubepods_ _cleanup_(closing)
 
-static void test_cgroupfs(void **state)
+static void test_pods_are_told_of_by_cgroupfs_names(void **state)
 {
 	_kubepods_ struct kubepods *k = open_tree();
 
@@ -201,7 +201,7 @@ static void test_cgroupfs(void **state)
 	assert_string_equal(told(k), UID2 " " STATIC_UID " ");
 }
 
-static void test_systemd(void **state)
+static void test_pods_are_told_of_by_systemd_names(void **state)
 {
 	_kubepods_ struct kubepods *k = open_tree();
 	struct told t = {};
@@ -218,7 +218,7 @@ static void test_systemd(void **state)
 
 /* Kubelet below other directories, which are not watched: a scan finds it, and
  * from then on its pods are told of as they come. */
-static void test_nested(void **state)
+static void test_kubelet_below_other_directories_is_scanned_for(void **state)
 {
 	_kubepods_ struct kubepods *k = open_tree();
 	struct told t = {};
@@ -239,7 +239,7 @@ static void test_nested(void **state)
 	assert_string_equal(told(k), UID1 " ");
 }
 
-static void test_there_before(void **state)
+static void test_pod_that_was_there_before_is_not_told_of(void **state)
 {
 	_place_ struct place found = PLACE_NONE;
 	_kubepods_ struct kubepods *k = NULL;
@@ -255,7 +255,7 @@ static void test_there_before(void **state)
 
 /* ---- a pod that is followed ---------------------------------------------- */
 
-static void test_follow(void **state)
+static void test_container_is_told_of_only_of_a_followed_pod(void **state)
 {
 	_kubepods_ struct kubepods *k = open_tree();
 
@@ -274,7 +274,7 @@ static void test_follow(void **state)
 }
 
 /* v2: the kernel changes cgroup.events when the first process comes. */
-static void test_populated(void **state)
+static void test_followed_pod_is_told_of_when_populated(void **state)
 {
 	_kubepods_ struct kubepods *k = open_tree();
 
@@ -302,7 +302,7 @@ static void test_populated(void **state)
 
 /* Kubelet's directory comes, its containers do not come below it. Once one was
  * found among the processes, the next ones are told of as they come. */
-static void test_elsewhere(void **state)
+static void test_containers_elsewhere_are_told_of_once_found(void **state)
 {
 	_place_ struct place found = PLACE_NONE;
 	_kubepods_ struct kubepods *k = open_tree();
@@ -340,7 +340,7 @@ static void test_elsewhere(void **state)
 }
 
 /* Directly below the mount, which is always watched. */
-static void test_elsewhere_at_the_top(void **state)
+static void test_container_directly_below_the_mount_is_told_of(void **state)
 {
 	_kubepods_ struct kubepods *k = open_tree();
 
@@ -365,7 +365,7 @@ static void write_mounts(const char *v1)
 	write_text("proc/self/mounts", text);
 }
 
-static void test_hybrid(void **state)
+static void test_pods_are_told_of_in_one_v1_hierarchy_and_v2(void **state)
 {
 	_kubepods_ struct kubepods *k = NULL;
 
@@ -383,7 +383,7 @@ static void test_hybrid(void **state)
 /* ---- many, and none ------------------------------------------------------ */
 
 /* More events than one read takes. */
-static void test_many(void **state)
+static void test_no_pod_of_a_thousand_is_missed(void **state)
 {
 	_kubepods_ struct kubepods *k = open_tree();
 	struct told t = {};
@@ -409,7 +409,7 @@ static void test_many(void **state)
 	assert_string_equal(t.text, "");
 }
 
-static void test_nothing(void **state)
+static void test_without_cgroups_nothing_is_found(void **state)
 {
 	_place_ struct place found = PLACE_NONE;
 	_kubepods_ struct kubepods *k = NULL;
@@ -424,7 +424,7 @@ static void test_nothing(void **state)
 
 /* No instance is left: scans find what comes and goes, until there is one. The
  * last of the tests: the process stays in its user namespace. */
-static void test_no_instance(void **state)
+static void test_without_inotify_scans_find_pods(void **state)
 {
 	_kubepods_ struct kubepods *k = NULL;
 	struct told t = {};
@@ -460,22 +460,22 @@ static void test_no_instance(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_container_names),
-		cmocka_unit_test(test_other_names),
-		cmocka_unit_test(test_name_of_a_pod),
-		tree_test(test_cgroupfs),
-		tree_test(test_systemd),
-		tree_test(test_nested),
-		tree_test(test_there_before),
-		tree_test(test_follow),
-		tree_test(test_populated),
-		tree_test(test_elsewhere),
-		tree_test(test_elsewhere_at_the_top),
-		tree_test(test_hybrid),
-		tree_test(test_many),
-		tree_test(test_nothing),
-		tree_test(test_no_instance),
+		cmocka_unit_test(test_pod_directory_names_are_read),
+		cmocka_unit_test(test_container_names_tell_their_pod),
+		cmocka_unit_test(test_names_of_others_are_no_pods),
+		cmocka_unit_test(test_name_is_a_pods_only_by_its_whole_uid),
+		tree_test(test_pods_are_told_of_by_cgroupfs_names),
+		tree_test(test_pods_are_told_of_by_systemd_names),
+		tree_test(test_kubelet_below_other_directories_is_scanned_for),
+		tree_test(test_pod_that_was_there_before_is_not_told_of),
+		tree_test(test_container_is_told_of_only_of_a_followed_pod),
+		tree_test(test_followed_pod_is_told_of_when_populated),
+		tree_test(test_containers_elsewhere_are_told_of_once_found),
+		tree_test(test_container_directly_below_the_mount_is_told_of),
+		tree_test(test_pods_are_told_of_in_one_v1_hierarchy_and_v2),
+		tree_test(test_no_pod_of_a_thousand_is_missed),
+		tree_test(test_without_cgroups_nothing_is_found),
+		tree_test(test_without_inotify_scans_find_pods),
 	};
 
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);

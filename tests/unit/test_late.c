@@ -72,7 +72,7 @@ static bool would(const char *remote, __u16 port, unsigned int role)
 	return mesh_would_accelerate(&plan, &pod, &f, role);
 }
 
-static void test_would(void **state)
+static void test_only_what_is_offered_or_answered_would_be_smc(void **state)
 {
 	assert_true(would(PEER, 80, SMC_ROLE_CLIENT));
 	assert_true(would(PEER, 80, SMC_ROLE_SERVER));
@@ -91,7 +91,7 @@ static void test_would(void **state)
 	assert_false(would(CLUSTER_IP, 82, SMC_ROLE_CLIENT));
 }
 
-static void test_would_not(void **state)
+static void test_mesh_off_unarmed_or_no_transport_would_be_tcp(void **state)
 {
 	plan.enabled = false;
 	assert_false(would(PEER, 80, 0));
@@ -103,7 +103,7 @@ static void test_would_not(void **state)
 	assert_false(would(PEER, 80, 0));
 }
 
-static void test_exclusions(void **state)
+static void test_excluded_cidr_or_port_would_be_tcp(void **state)
 {
 	assert_return_code(cidr_parse("10.0.0.0/30", &cidrs[0]), 0);
 	plan.n_cidrs = 1;
@@ -121,7 +121,7 @@ static void test_exclusions(void **state)
 	assert_true(would(PEER, 81, 0));
 }
 
-static void test_excluded_listener(void **state)
+static void test_listener_is_excluded_by_its_own_inbound_ports(void **state)
 {
 	plan.n_ports = 2;
 	ports[0] = (struct plan_port){0, SMC_ROLE_SERVER, 80, 80};
@@ -136,7 +136,7 @@ static void test_excluded_listener(void **state)
 }
 
 /* Each row is found by its key alone, and none beside it. */
-static void test_one_of_many_rows(void **state)
+static void test_one_row_of_many_is_found_by_its_key(void **state)
 {
 	enum { N = 1001 };
 	struct plan_service *rows = calloc(N, sizeof(*rows));
@@ -177,7 +177,7 @@ static bool late(const struct smc_flow *r, struct mesh_since since)
 
 static const struct mesh_since never, later = {.remote_ns = 2000};
 
-static void test_late(void **state)
+static void test_flow_is_late_only_for_reasons_that_can_pass(void **state)
 {
 	static const enum smc_reason yes[] = {
 		SMC_REASON_NOT_ENDPOINT,  SMC_REASON_NOT_ARMED,
@@ -201,7 +201,7 @@ static void test_late(void **state)
 }
 
 /* What stayed TCP for the lack of a path, and would again. */
-static void test_paths(void **state)
+static void test_flow_without_a_path_is_late_once_it_is_proven(void **state)
 {
 	static const struct mesh_since proven = {.path_proven = true};
 
@@ -215,7 +215,7 @@ static void test_paths(void **state)
 	assert_false(late(&record, proven));
 }
 
-static void test_outcomes(void **state)
+static void test_only_an_open_tcp_flow_is_late(void **state)
 {
 	for (unsigned int o = 0; o <= SMC_OUTCOME_FAILED; o++) {
 		record.outcome = o;
@@ -228,7 +228,7 @@ static void test_outcomes(void **state)
 
 /* A server cannot tell a late client from one that never offers but by time,
  * and its own late listener is another matter. */
-static void test_server(void **state)
+static void test_accepted_flow_is_late_only_if_older_than_arming(void **state)
 {
 	record.role = SMC_ROLE_SERVER;
 	record.reason = SMC_REASON_NOT_CONVERTED;
@@ -256,7 +256,7 @@ static struct diag_smc smc(__u16 local, __u16 remote, __u8 state, __u8 mode)
 				 .mode = mode};
 }
 
-static void test_without_smc(void **state)
+static void test_flows_of_live_smc_sockets_are_left_out(void **state)
 {
 	struct plain_flow v[] = {flow(1, 80), flow(2, 80), flow(3, 80),
 				 flow(80, 1), flow(4, 80), flow(5, 80)};
@@ -278,7 +278,7 @@ static void test_without_smc(void **state)
 }
 
 /* Sockets of the application in a pod with a sidecar are not converted. */
-static void test_keep_owners(void **state)
+static void test_sockets_of_others_than_the_proxy_are_dropped(void **state)
 {
 	struct netns_listener l[] = {{.port = 8080, .uid = 1000},
 				     {.port = 15006, .uid = 1337},
@@ -307,17 +307,18 @@ static void test_keep_owners(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		late_test(test_would),
-		late_test(test_would_not),
-		late_test(test_exclusions),
-		late_test(test_excluded_listener),
-		late_test(test_one_of_many_rows),
-		late_test(test_late),
-		late_test(test_paths),
-		late_test(test_outcomes),
-		late_test(test_server),
-		cmocka_unit_test(test_without_smc),
-		cmocka_unit_test(test_keep_owners),
+		late_test(test_only_what_is_offered_or_answered_would_be_smc),
+		late_test(test_mesh_off_unarmed_or_no_transport_would_be_tcp),
+		late_test(test_excluded_cidr_or_port_would_be_tcp),
+		late_test(test_listener_is_excluded_by_its_own_inbound_ports),
+		late_test(test_one_row_of_many_is_found_by_its_key),
+		late_test(test_flow_is_late_only_for_reasons_that_can_pass),
+		late_test(test_flow_without_a_path_is_late_once_it_is_proven),
+		late_test(test_only_an_open_tcp_flow_is_late),
+		late_test(test_accepted_flow_is_late_only_if_older_than_arming),
+		cmocka_unit_test(test_flows_of_live_smc_sockets_are_left_out),
+		cmocka_unit_test(
+			test_sockets_of_others_than_the_proxy_are_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

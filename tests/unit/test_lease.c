@@ -17,7 +17,7 @@ static void assert_until(__u64 have, __u32 lease_s, __u64 age_ms, __u64 want)
 			 lease_s, age_ms, got, want);
 }
 
-static void moved_while_there_is_news(void **state)
+static void lease_is_moved_on_while_knowledge_is_fresh(void **state)
 {
 	assert_until(0, 300, 0, NOW + 300 * SECOND);
 	assert_until(NOW - 1, 300, 0, NOW + 300 * SECOND);
@@ -27,7 +27,7 @@ static void moved_while_there_is_news(void **state)
 }
 
 /* Not by each reconcile, of which there may be many in a second. */
-static void not_for_less_than_a_second(void **state)
+static void lease_is_not_moved_for_less_than_a_second(void **state)
 {
 	__u64 near = NOW + 299 * SECOND + 1;
 
@@ -36,7 +36,7 @@ static void not_for_less_than_a_second(void **state)
 	assert_until(NOW + 300 * SECOND, 300, 0, NOW + 300 * SECOND);
 }
 
-static void old_knowledge_does_not_move_it(void **state)
+static void old_knowledge_does_not_move_the_lease(void **state)
 {
 	assert_until(NOW + 100 * SECOND, 300, OLD, NOW + 100 * SECOND);
 	assert_until(NOW - 1, 300, OLD, NOW - 1);
@@ -44,7 +44,7 @@ static void old_knowledge_does_not_move_it(void **state)
 	assert_until(NOW + 100 * SECOND, 0, OLD, NOW + 100 * SECOND);
 }
 
-static void no_end(void **state)
+static void lease_of_0_has_no_end(void **state)
 {
 	assert_until(0, 0, 0, SMC_NO_END);
 	assert_until(NOW + SECOND, 0, 0, SMC_NO_END);
@@ -53,7 +53,7 @@ static void no_end(void **state)
 }
 
 /* It is made shorter at once, whatever is known. */
-static void shorter(void **state)
+static void shorter_lease_holds_at_once(void **state)
 {
 	assert_until(SMC_NO_END, 300, 0, NOW + 300 * SECOND);
 	assert_until(SMC_NO_END, 300, OLD, NOW + 300 * SECOND);
@@ -64,11 +64,11 @@ static void shorter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(moved_while_there_is_news),
-		cmocka_unit_test(not_for_less_than_a_second),
-		cmocka_unit_test(old_knowledge_does_not_move_it),
-		cmocka_unit_test(no_end),
-		cmocka_unit_test(shorter),
+		cmocka_unit_test(lease_is_moved_on_while_knowledge_is_fresh),
+		cmocka_unit_test(lease_is_not_moved_for_less_than_a_second),
+		cmocka_unit_test(old_knowledge_does_not_move_the_lease),
+		cmocka_unit_test(lease_of_0_has_no_end),
+		cmocka_unit_test(shorter_lease_holds_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static void a_pods_limits_are_read(void **state)
 	}
 }
 
-static void what_is_no_limit_is_named(void **state)
+static void bad_part_of_pod_limits_is_named(void **state)
 {
 	static const struct {
 		const char *text, *bad;
@@ -116,7 +116,7 @@ static struct decoded decode_spec(const char *spec)
 	return d;
 }
 
-static void limits_are_read(void **state)
+static void mesh_limits_are_read(void **state)
 {
 	_decoded_ struct decoded d = decode_spec(
 		"\"limits\":{\"pendingPerPod\":64,\"pendingPerNode\":256,"
@@ -133,7 +133,7 @@ static void limits_are_read(void **state)
 	assert_true(c->allow_unencrypted);
 }
 
-static void what_is_not_said_is_the_default(void **state)
+static void limits_not_said_have_their_defaults(void **state)
 {
 	static const char *const specs[] = {
 		"", "\"limits\":{}", "\"limits\":null,\"lease\":null",
@@ -153,7 +153,7 @@ static void what_is_not_said_is_the_default(void **state)
 	}
 }
 
-static void a_lease_without_an_end(void **state)
+static void lease_of_0_is_read_in_every_form(void **state)
 {
 	static const char *const specs[] = {"\"lease\":0", "\"lease\":\"0\"",
 					    "\"lease\":\"0s\""};
@@ -166,7 +166,7 @@ static void a_lease_without_an_end(void **state)
 	}
 }
 
-static void a_lower_node_lowers_its_pods(void **state)
+static void lower_limit_of_the_node_lowers_its_pods(void **state)
 {
 	_decoded_ struct decoded d =
 		decode_spec("\"limits\":{\"pendingPerNode\":64}");
@@ -234,7 +234,7 @@ static void bad_limits_are_named_and_left_out(void **state)
 	}
 }
 
-static void a_bad_limit_takes_no_other_with_it(void **state)
+static void bad_limit_spoils_no_other(void **state)
 {
 	_decoded_ struct decoded d = decode_spec(
 		"\"limits\":{\"pendingPerPod\":0,\"connectionsPerPod\":9,"
@@ -264,7 +264,7 @@ static struct decoded decode_asking(const char *value)
 	return d;
 }
 
-static void a_pod_asks_for_less(void **state)
+static void limits_annotation_of_a_pod_is_read(void **state)
 {
 	_decoded_ struct decoded d =
 		decode_asking("\"pending=64,connections=200\"");
@@ -275,7 +275,7 @@ static void a_pod_asks_for_less(void **state)
 	assert_int_equal(pod->connections_max, 200);
 }
 
-static void what_a_pod_does_not_ask_well_is_its_problem(void **state)
+static void bad_limits_annotation_is_a_problem_of_the_pod(void **state)
 {
 	static const struct {
 		const char *value, *problem;
@@ -303,7 +303,7 @@ static void what_a_pod_does_not_ask_well_is_its_problem(void **state)
 /* ---- the plan -------------------------------------------------------------
  */
 
-static void less_than_the_mesh_is_the_pods(void **state)
+static void pod_limit_below_the_meshs_is_kept(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_pod *pod = add_pod(s, "n1", "a", "10.0.0.1");
@@ -317,7 +317,7 @@ static void less_than_the_mesh_is_the_pods(void **state)
 	assert_int_equal(s->plan.n_warnings, 0);
 }
 
-static void more_than_the_mesh_is_cut_and_said(void **state)
+static void pod_limit_above_the_meshs_is_cut_and_said(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_pod *pod = add_pod(s, "n1", "a", "10.0.0.1");
@@ -354,7 +354,7 @@ static void a_pod_that_is_not_enabled_asks_for_nothing(void **state)
 /* ---- what may be used where traffic is encrypted --------------------------
  */
 
-static void no_rdma_past_encryption(void **state)
+static void node_that_encrypts_has_no_rdma_unless_allowed(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_pod *pod = add_pod(s, "n1", "a", "10.0.0.1");
@@ -376,7 +376,7 @@ static void no_rdma_past_encryption(void **state)
 	assert_int_equal(s->plan.n_warnings, 0);
 }
 
-static void rdma_alone_is_no_transport_then(void **state)
+static void pod_with_rdma_alone_has_no_transport_past_encryption(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_pod *pod = add_pod(s, "n1", "a", "10.0.0.1");
@@ -390,7 +390,7 @@ static void rdma_alone_is_no_transport_then(void **state)
 }
 
 /* Another node's pod that no SmcNode tells of, reached by what we have. */
-static void no_rdma_to_other_nodes(void **state)
+static void node_that_encrypts_offers_no_rdma_to_other_nodes(void **state)
 {
 	struct scene *s = *state;
 
@@ -404,7 +404,7 @@ static void no_rdma_to_other_nodes(void **state)
 		    !s->plan.endpoints[0].value.transports);
 }
 
-static void without_rdma_nothing_is_lost(void **state)
+static void node_that_encrypts_without_rdma_is_not_warned(void **state)
 {
 	struct scene *s = *state;
 
@@ -415,7 +415,7 @@ static void without_rdma_nothing_is_lost(void **state)
 	assert_int_equal(s->plan.n_warnings, 0);
 }
 
-static void memory_is_a_share_of_the_nodes(void **state)
+static void memory_limit_is_a_share_of_the_nodes_memory(void **state)
 {
 	struct mesh_config c = {.limits = {.memory_percent = 5}};
 
@@ -432,23 +432,23 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(leases_have_units_and_bounds),
 		cmocka_unit_test(a_pods_limits_are_read),
-		cmocka_unit_test(what_is_no_limit_is_named),
-		cmocka_unit_test(limits_are_read),
-		cmocka_unit_test(what_is_not_said_is_the_default),
-		cmocka_unit_test(a_lease_without_an_end),
-		cmocka_unit_test(a_lower_node_lowers_its_pods),
+		cmocka_unit_test(bad_part_of_pod_limits_is_named),
+		cmocka_unit_test(mesh_limits_are_read),
+		cmocka_unit_test(limits_not_said_have_their_defaults),
+		cmocka_unit_test(lease_of_0_is_read_in_every_form),
+		cmocka_unit_test(lower_limit_of_the_node_lowers_its_pods),
 		cmocka_unit_test(bad_limits_are_named_and_left_out),
-		cmocka_unit_test(a_bad_limit_takes_no_other_with_it),
-		cmocka_unit_test(a_pod_asks_for_less),
-		cmocka_unit_test(what_a_pod_does_not_ask_well_is_its_problem),
-		SCENE(less_than_the_mesh_is_the_pods),
-		SCENE(more_than_the_mesh_is_cut_and_said),
+		cmocka_unit_test(bad_limit_spoils_no_other),
+		cmocka_unit_test(limits_annotation_of_a_pod_is_read),
+		cmocka_unit_test(bad_limits_annotation_is_a_problem_of_the_pod),
+		SCENE(pod_limit_below_the_meshs_is_kept),
+		SCENE(pod_limit_above_the_meshs_is_cut_and_said),
 		SCENE(a_pod_that_is_not_enabled_asks_for_nothing),
-		SCENE(no_rdma_past_encryption),
-		SCENE(rdma_alone_is_no_transport_then),
-		SCENE(no_rdma_to_other_nodes),
-		SCENE(without_rdma_nothing_is_lost),
-		cmocka_unit_test(memory_is_a_share_of_the_nodes),
+		SCENE(node_that_encrypts_has_no_rdma_unless_allowed),
+		SCENE(pod_with_rdma_alone_has_no_transport_past_encryption),
+		SCENE(node_that_encrypts_offers_no_rdma_to_other_nodes),
+		SCENE(node_that_encrypts_without_rdma_is_not_warned),
+		cmocka_unit_test(memory_limit_is_a_share_of_the_nodes_memory),
 	};
 
 	return cmocka_run_group_tests_name("limits", tests, NULL, NULL);

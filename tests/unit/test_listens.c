@@ -37,7 +37,7 @@ static size_t choose(struct host *h)
 	return h->n_ports;
 }
 
-static void its_smc_listeners_count(void **state)
+static void only_smc_listeners_of_the_pod_count(void **state)
 {
 	struct host h = {0};
 
@@ -65,7 +65,7 @@ static void a_connection_is_no_listener(void **state)
 	assert_int_equal(choose(&h), 0);
 }
 
-static void loopback_is_not_reached(void **state)
+static void listener_on_loopback_is_not_offered(void **state)
 {
 	struct host h = {0};
 
@@ -100,9 +100,9 @@ static void a_port_shared_with_a_stranger_is_not_offered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(its_smc_listeners_count),
+		cmocka_unit_test(only_smc_listeners_of_the_pod_count),
 		cmocka_unit_test(a_connection_is_no_listener),
-		cmocka_unit_test(loopback_is_not_reached),
+		cmocka_unit_test(listener_on_loopback_is_not_offered),
 		cmocka_unit_test(a_port_shared_with_a_stranger_is_not_offered),
 	};
 

@@ -134,7 +134,7 @@ static void assert_shown(yyjson_doc *doc, size_t total, size_t shown)
 
 /* ---- flows --------------------------------------------------------------- */
 
-static void test_all_flows_in_little_memory(void **state)
+static void test_all_flows_are_answered_in_little_memory(void **state)
 {
 	/* a copy of each row, which grows by doubling, and of its key */
 	const size_t rows = MANY * (sizeof(struct mesh_record) +
@@ -148,7 +148,7 @@ static void test_all_flows_in_little_memory(void **state)
 	assert_int_equal(b.pod.n_late_flows, MANY);
 }
 
-static void test_newest_thousand_unless_asked(void **state)
+static void test_newest_thousand_flows_are_shown_unless_asked(void **state)
 {
 	/* the late ones' keys are looked up, whatever is shown */
 	const size_t keys = MANY * sizeof(struct smc_handshake);
@@ -161,7 +161,7 @@ static void test_newest_thousand_unless_asked(void **state)
 	assert_shown(ask(GET("/v1/flows?limit=999999999")), MANY, MANY);
 }
 
-static void test_fewer_than_the_limit_are_all(void **state)
+static void test_fewer_flows_than_the_limit_are_all_shown(void **state)
 {
 	assert_shown(ask(GET("/v1/flows")), 0, 0);
 	give_flows(1000);
@@ -209,7 +209,7 @@ static void test_wrong_limits_are_refused(void **state)
 
 /* ---- endpoints ----------------------------------------------------------- */
 
-static void test_no_endpoint(void **state)
+static void test_endpoints_without_any_are_empty_lists(void **state)
 {
 	yyjson_doc *doc = ask(GET("/v1/endpoints"));
 	yyjson_val *root = yyjson_doc_get_root(doc);
@@ -281,7 +281,7 @@ static void test_cli_says_what_was_cut(void **state)
 	assert_null(strstr(s.out, "are shown"));
 }
 
-static void test_cli_json_is_the_answer(void **state)
+static void test_cli_json_is_the_answer_of_the_agent(void **state)
 {
 	struct said s;
 
@@ -297,13 +297,13 @@ static void test_cli_json_is_the_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_flows_in_little_memory),
-		TEST(test_newest_thousand_unless_asked),
-		TEST(test_fewer_than_the_limit_are_all),
+		TEST(test_all_flows_are_answered_in_little_memory),
+		TEST(test_newest_thousand_flows_are_shown_unless_asked),
+		TEST(test_fewer_flows_than_the_limit_are_all_shown),
 		TEST(test_wrong_limits_are_refused),
-		TEST(test_no_endpoint),
+		TEST(test_endpoints_without_any_are_empty_lists),
 		TEST(test_cli_says_what_was_cut),
-		TEST(test_cli_json_is_the_answer),
+		TEST(test_cli_json_is_the_answer_of_the_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,7 @@ static void route(struct local *l, int family, int type, const char *to,
 	assert_int_equal(local_take_route(message.head, l), MNL_CB_OK);
 }
 
-static void routes(void **state)
+static void local_routes_give_addresses_and_prefixes(void **state)
 {
 	_cleanup_(local_free) struct local l = {};
 	char text[ADDR_STRLEN];
@@ -68,7 +68,7 @@ static void routes(void **state)
 	assert_string_equal(cidr_format(&l.nets[0], text), "127.0.0.0/8");
 }
 
-static void route_without_an_address(void **state)
+static void route_without_an_address_is_every_address(void **state)
 {
 	_cleanup_(local_free) struct local l = {};
 	struct rtmsg *r;
@@ -106,7 +106,7 @@ static void service(struct local *l, int family, int protocol, const char *at)
 	assert_int_equal(local_take_service(message.head, l), MNL_CB_OK);
 }
 
-static void services(void **state)
+static void ipvs_tcp_services_give_addresses(void **state)
 {
 	_cleanup_(local_free) struct local l = {};
 	struct nlattr *nest;
@@ -125,7 +125,7 @@ static void services(void **state)
 }
 
 /* On a node whose proxy is IPVS each ClusterIP is local. */
-static void what_ipvs_has_is_not_taken(void **state)
+static void addresses_of_ipvs_services_are_not_local(void **state)
 {
 	_cleanup_(local_free) struct local l = {}, ipvs = {};
 
@@ -144,10 +144,10 @@ static void what_ipvs_has_is_not_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(routes),
-		cmocka_unit_test(route_without_an_address),
-		cmocka_unit_test(services),
-		cmocka_unit_test(what_ipvs_has_is_not_taken),
+		cmocka_unit_test(local_routes_give_addresses_and_prefixes),
+		cmocka_unit_test(route_without_an_address_is_every_address),
+		cmocka_unit_test(ipvs_tcp_services_give_addresses),
+		cmocka_unit_test(addresses_of_ipvs_services_are_not_local),
 	};
 
 	return cmocka_run_group_tests_name("local", tests, NULL, NULL);

@@ -35,7 +35,7 @@ def test_what_is_missing_is_named(tmp_path, lacking, name, target):
     assert "installs it: sudo tests/deps build." in r.stderr, r.stderr
 
 
-def test_that_command_knows_it():
+def test_deps_command_knows_what_the_build_needs():
     """By the name of the package."""
     with open(os.path.join(paths.TREE, "tests/deps"), encoding="utf-8") as f:
         group = re.search(r'^build="([^"]*)"', f.read(), re.M)[1].split()
@@ -48,7 +48,7 @@ def test_nothing_is_missing_here(tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["/usr/local", "/opt/smcmesh"])
-def test_install(tmp_path, prefix):
+def test_install_puts_program_page_and_unit_in_place(tmp_path, prefix):
     """The unit starts what was installed beside it. (-o: `all` was made.)"""
     build, root = tmp_path / "build", tmp_path / "root"
     build.mkdir()

@@ -52,7 +52,7 @@ def may_run(pod, labels):
     {"kubernetes.io/os": "virtual-kubelet"},
     {"kubernetes.io/os": "windows"}, {"kubernetes.io/arch": "arm64"}],
     ids=lambda labels: "=".join(*labels.items()))
-def test_no_agent_on(agents_pod, labels):
+def test_node_of_these_labels_gets_no_agent(agents_pod, labels):
     assert not may_run(agents_pod, LINUX | labels)
 
 
@@ -61,5 +61,5 @@ def test_no_agent_on(agents_pod, labels):
     {FARGATE: "hybrid"}, {"virtualization": "kvm"}, {TYPE: "m6i.large"},
     {"node-role.kubernetes.io/control-plane": ""}, {"liqo.io/type": "node"}],
     ids=lambda labels: "=".join(*labels.items()) if labels else "no label")
-def test_an_agent_on(agents_pod, labels):
+def test_node_of_these_labels_gets_an_agent(agents_pod, labels):
     assert may_run(agents_pod, LINUX | labels)

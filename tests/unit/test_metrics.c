@@ -104,7 +104,7 @@ static void test_counters_have_the_pods_labels(void **state)
 	assert_null(strstr(text, "pod=\"off\"}"));
 }
 
-static void test_rdma_paths(void **state)
+static void test_rdma_paths_are_counted_by_state_and_result(void **state)
 {
 	struct metrics m = base();
 	_free_ char *text = NULL;
@@ -127,7 +127,7 @@ static void test_rdma_paths(void **state)
 			  "6\n");
 }
 
-static void test_what_is_under_way(void **state)
+static void test_pending_sockets_are_shown_only_where_counted(void **state)
 {
 	struct metrics m = base();
 	_free_ char *text = NULL;
@@ -238,7 +238,7 @@ static void test_pods_are_counted_by_state(void **state)
 }
 
 /* "No pod is armed" would be a lie. */
-static void test_pods_that_are_not_known_yet(void **state)
+static void test_pods_that_are_not_known_yet_have_no_sample(void **state)
 {
 	struct metrics m = base();
 	_free_ char *text = NULL;
@@ -253,7 +253,7 @@ static void test_pods_that_are_not_known_yet(void **state)
 	assert_says(text, "\nsmcmesh_endpoints 7\n");
 }
 
-static void test_fallback_table(void **state)
+static void test_every_fallback_code_has_a_label_of_its_own(void **state)
 {
 	static const __u32 codes[] = {
 #define ROW(id, code, label, sentence) code,
@@ -281,14 +281,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_family_is_announced_once),
 		cmocka_unit_test(test_counters_have_the_pods_labels),
-		cmocka_unit_test(test_rdma_paths),
-		cmocka_unit_test(test_what_is_under_way),
+		cmocka_unit_test(
+			test_rdma_paths_are_counted_by_state_and_result),
+		cmocka_unit_test(
+			test_pending_sockets_are_shown_only_where_counted),
 		cmocka_unit_test(test_a_pod_counts_at_its_slot),
 		cmocka_unit_test(test_numbers_without_a_name_are_one_sample),
 		cmocka_unit_test(test_fallback_codes_are_bounded),
 		cmocka_unit_test(test_pods_are_counted_by_state),
-		cmocka_unit_test(test_pods_that_are_not_known_yet),
-		cmocka_unit_test(test_fallback_table),
+		cmocka_unit_test(
+			test_pods_that_are_not_known_yet_have_no_sample),
+		cmocka_unit_test(
+			test_every_fallback_code_has_a_label_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

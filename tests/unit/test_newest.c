@@ -60,7 +60,7 @@ static void test_newest_are_those_of_a_sort(void **state)
 	}
 }
 
-static void test_none_came(void **state)
+static void test_newest_of_none_is_empty(void **state)
 {
 	struct mesh_newest s = {.most = 5};
 
@@ -74,7 +74,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_newest_are_those_of_a_sort),
-		cmocka_unit_test(test_none_came),
+		cmocka_unit_test(test_newest_of_none_is_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

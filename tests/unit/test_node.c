@@ -34,7 +34,7 @@ static void assert_found(const char *uid, const char *where)
 	assert_string_equal(path, at(where));
 }
 
-static void test_find_pod(void **state)
+static void test_pod_cgroup_is_found_by_its_uid(void **state)
 {
 	char path[CGROUP_PATH_MAX] = "untouched";
 
@@ -58,7 +58,7 @@ static void test_find_pod(void **state)
 }
 
 /* What a container makes below its own cgroup is not another pod. */
-static void test_no_pod_in_a_pod(void **state)
+static void test_directory_below_a_pod_is_no_other_pod(void **state)
 {
 	char path[CGROUP_PATH_MAX];
 
@@ -66,7 +66,7 @@ static void test_no_pod_in_a_pod(void **state)
 	assert_int_equal(cgroup_find_pod(at("cg"), UID1, path), -ENOENT);
 }
 
-static void test_cgroup_id(void **state)
+static void test_cgroup_id_falls_back_to_the_inode(void **state)
 {
 	struct stat st;
 	__u64 id = 0;
@@ -77,7 +77,7 @@ static void test_cgroup_id(void **state)
 	assert_int_equal(id, st.st_ino); /* no kernfs: the fall-back */
 }
 
-static void test_populated(void **state)
+static void test_cgroup_is_populated_as_its_events_say(void **state)
 {
 	write_text("cg/a/cgroup.events", "populated 0\nfrozen 0\n");
 	assert_false(cgroup_populated(at("cg/a")));
@@ -88,7 +88,7 @@ static void test_populated(void **state)
 
 /* ---- processes ----------------------------------------------------------- */
 
-static void test_start_time(void **state)
+static void test_start_time_is_read_or_an_error(void **state)
 {
 	make_process(7, "ns/pod", "ns/host", "", 12345);
 	assert_int_equal(started(at("proc"), 7), 12345);
@@ -97,7 +97,7 @@ static void test_start_time(void **state)
 	assert_int_equal(started(at("proc"), 9), -EINVAL);
 }
 
-static void test_uid_map(void **state)
+static void test_uid_is_translated_by_its_map_or_refused(void **state)
 {
 	__u32 uid = 7;
 
@@ -130,7 +130,7 @@ static int uid_to_host(const char *proc, const char *netns, __u32 uid,
 	return err;
 }
 
-static void test_uid_of_pod(void **state)
+static void test_uid_of_a_pod_is_translated_by_its_process(void **state)
 {
 	__u32 uid = 0;
 
@@ -191,7 +191,7 @@ static pid_t start_in_user_namespace(void)
 
 /* The process that the path names is asked, and no other: there is no @proc to
  * search. */
-static void test_uid_of_named_process(void **state)
+static void test_uid_is_translated_by_the_named_process_alone(void **state)
 {
 	char path[64], text[64];
 	pid_t pid = start_in_user_namespace();
@@ -234,7 +234,7 @@ static int note_netns(const struct place *place, void *arg)
 	return seen->gone ? -ENOENT : 0;
 }
 
-static void test_each_netns_once(void **state)
+static void test_each_netns_is_visited_once(void **state)
 {
 	struct netns_seen seen = {0};
 
@@ -261,7 +261,7 @@ static void test_each_netns_once(void **state)
 static const struct diag_smc smc_at_80 = {.state = DIAG_SMC_LISTEN,
 					  .local_port = 80};
 
-static void test_inner_sockets_are_dropped(void **state)
+static void test_inner_tcp_sockets_of_smc_are_dropped(void **state)
 {
 	struct diag_smc smc[] = {smc_at_80,
 				 {.state = DIAG_SMC_ACTIVE, .local_port = 90}};
@@ -276,7 +276,7 @@ static void test_inner_sockets_are_dropped(void **state)
 }
 
 /* Two addresses, or SO_REUSEPORT: the one with a file is the application's. */
-static void test_both_kinds_at_one_port(void **state)
+static void test_tcp_listener_beside_smc_is_told_by_its_file(void **state)
 {
 	struct netns_listener tcp[] = {
 		{.addr = addr("10.0.0.2"), .port = 80, .inode = 11},
@@ -297,7 +297,7 @@ static void test_both_kinds_at_one_port(void **state)
 
 /* ---- netlink ------------------------------------------------------------- */
 
-static void test_attributes(void **state)
+static void test_attribute_missing_or_short_reads_as_nothing(void **state)
 {
 	const struct nlattr *tb[4], *in[3];
 	struct nlattr *nest;
@@ -328,7 +328,7 @@ static void test_attributes(void **state)
 
 /* The kind of a device is two levels down; what is not WireGuard is not told.
  */
-static void test_wireguard_device(void **state)
+static void test_only_a_wireguard_device_encrypts(void **state)
 {
 	static const struct {
 		const char *kind, *what;
@@ -357,7 +357,7 @@ static void test_wireguard_device(void **state)
 }
 
 /* A message that ends anywhere is read up to there, and no further. */
-static void test_cut_messages(void **state)
+static void test_cut_message_is_read_no_further_than_its_end(void **state)
 {
 	const struct nlattr *tb[2];
 	struct nl_request r;
@@ -376,7 +376,7 @@ static void test_cut_messages(void **state)
 	}
 }
 
-static void test_ueids(void **state)
+static void test_bad_ueid_is_refused_and_a_listed_one_found(void **state)
 {
 	struct smc_ueids list = {.v = {"A", "B"}, .n = 2};
 
@@ -386,7 +386,7 @@ static void test_ueids(void **state)
 	assert_false(smc_ueid_has(&list, "C"));
 }
 
-static void test_usable_rdma(void **state)
+static void test_rdma_device_that_lacks_anything_is_not_usable(void **state)
 {
 	const struct rdma_device good = {
 		.netdev = "eth0",
@@ -463,7 +463,7 @@ static int run(helper_fn fn, struct buf *answer)
 	return helper_run(NULL, fn, "hello", 2000, answer);
 }
 
-static void test_helper_answers(void **state)
+static void test_helper_hands_back_its_answer_and_result(void **state)
 {
 	_buf_ struct buf b = {}, much = {};
 	int fd = open("/dev/null", O_RDONLY);
@@ -494,7 +494,7 @@ static void close_some(void)
 		close(fd);
 }
 
-static void test_helper_in_a_helper(void **state)
+static void test_helper_may_run_a_helper(void **state)
 {
 	_buf_ struct buf b = {};
 	int low[8];
@@ -511,7 +511,7 @@ static void test_helper_in_a_helper(void **state)
 		close(low[i]);
 }
 
-static void test_helper_fails(void **state)
+static void test_helper_that_fails_is_an_error_and_leaves_nobody(void **state)
 {
 	const struct netns_ref nowhere = {.path = at("no")},
 			       file = {.path = at("ns/pod")};
@@ -649,25 +649,25 @@ static void test_a_busy_machine_is_no_fault_of_a_helpers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		node_test(test_find_pod),
-		node_test(test_no_pod_in_a_pod),
-		node_test(test_cgroup_id),
-		node_test(test_populated),
-		node_test(test_start_time),
-		node_test(test_uid_map),
-		node_test(test_uid_of_pod),
-		node_test(test_uid_of_named_process),
-		node_test(test_each_netns_once),
-		node_test(test_inner_sockets_are_dropped),
-		node_test(test_both_kinds_at_one_port),
-		node_test(test_attributes),
-		node_test(test_wireguard_device),
-		node_test(test_cut_messages),
-		node_test(test_ueids),
-		node_test(test_usable_rdma),
-		node_test(test_helper_answers),
-		node_test(test_helper_in_a_helper),
-		node_test(test_helper_fails),
+		node_test(test_pod_cgroup_is_found_by_its_uid),
+		node_test(test_directory_below_a_pod_is_no_other_pod),
+		node_test(test_cgroup_id_falls_back_to_the_inode),
+		node_test(test_cgroup_is_populated_as_its_events_say),
+		node_test(test_start_time_is_read_or_an_error),
+		node_test(test_uid_is_translated_by_its_map_or_refused),
+		node_test(test_uid_of_a_pod_is_translated_by_its_process),
+		node_test(test_uid_is_translated_by_the_named_process_alone),
+		node_test(test_each_netns_is_visited_once),
+		node_test(test_inner_tcp_sockets_of_smc_are_dropped),
+		node_test(test_tcp_listener_beside_smc_is_told_by_its_file),
+		node_test(test_attribute_missing_or_short_reads_as_nothing),
+		node_test(test_only_a_wireguard_device_encrypts),
+		node_test(test_cut_message_is_read_no_further_than_its_end),
+		node_test(test_bad_ueid_is_refused_and_a_listed_one_found),
+		node_test(test_rdma_device_that_lacks_anything_is_not_usable),
+		node_test(test_helper_hands_back_its_answer_and_result),
+		node_test(test_helper_may_run_a_helper),
+		node_test(test_helper_that_fails_is_an_error_and_leaves_nobody),
 		node_test(test_a_busy_machine_is_no_fault_of_a_helpers),
 	};
 

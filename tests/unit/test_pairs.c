@@ -93,7 +93,7 @@ static void assert_pair(const struct mesh_pairs *pairs, size_t i,
 	assert_int_equal(pairs->v[i].near, near);
 }
 
-static void test_pairs(void **state)
+static void test_pairs_are_made_with_rdma_endpoints_elsewhere(void **state)
 {
 	struct mesh_pairs p = pairs_of(NULL, 0);
 
@@ -110,7 +110,7 @@ static void test_pairs(void **state)
 }
 
 /* hostNetwork pods of several namespaces share the node's address. */
-static void test_a_shared_port(void **state)
+static void test_pods_that_share_an_address_share_their_pairs(void **state)
 {
 	struct mesh_pairs p;
 
@@ -124,7 +124,7 @@ static void test_a_shared_port(void **state)
 }
 
 /* A node whose pods have no shared memory with each other. */
-static void test_inside_a_node(void **state)
+static void test_pods_without_shared_memory_pair_inside_a_node(void **state)
 {
 	struct mesh_pairs p;
 
@@ -135,7 +135,7 @@ static void test_inside_a_node(void **state)
 	mesh_pairs_free(&p);
 }
 
-static void test_too_many_far_ones(void **state)
+static void test_wished_and_near_pairs_are_kept_of_too_many(void **state)
 {
 	enum { N = MESH_PATHS_MAX + 1000 };
 	struct plan_endpoint *many = calloc(N, sizeof(*many));
@@ -167,7 +167,7 @@ static void test_too_many_far_ones(void **state)
 
 /* ---- ways ---- */
 
-static void test_ways(void **state)
+static void test_service_has_ways_to_backends_that_need_rdma(void **state)
 {
 	struct smc_path_key own = key("10.0.0.1", "10.96.0.1");
 	struct smc_path_key far = key("10.0.0.2", "10.96.0.2");
@@ -206,7 +206,7 @@ static struct mesh_paths paths_of(const struct mesh_pairs *p)
 	return paths;
 }
 
-static void test_what_a_way_is(void **state)
+static void test_way_is_proven_only_as_all_its_paths_are(void **state)
 {
 	struct smc_path_key own = key("10.0.0.1", "10.96.0.1");
 	struct smc_path_key b11 = key("10.0.0.1", "10.0.0.11");
@@ -250,7 +250,7 @@ static void test_what_a_way_is(void **state)
 }
 
 /* Who uses a Service uses the paths behind it. */
-static void test_what_a_way_needs(void **state)
+static void test_use_of_a_way_is_use_of_the_paths_behind(void **state)
 {
 	struct smc_path_key own = key("10.0.0.1", "10.96.0.1");
 	struct smc_path_key b11 = key("10.0.0.1", "10.0.0.11");
@@ -276,13 +276,13 @@ static void test_what_a_way_needs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_pairs),
-		TEST(test_a_shared_port),
-		TEST(test_inside_a_node),
-		TEST(test_too_many_far_ones),
-		TEST(test_ways),
-		TEST(test_what_a_way_is),
-		TEST(test_what_a_way_needs),
+		TEST(test_pairs_are_made_with_rdma_endpoints_elsewhere),
+		TEST(test_pods_that_share_an_address_share_their_pairs),
+		TEST(test_pods_without_shared_memory_pair_inside_a_node),
+		TEST(test_wished_and_near_pairs_are_kept_of_too_many),
+		TEST(test_service_has_ways_to_backends_that_need_rdma),
+		TEST(test_way_is_proven_only_as_all_its_paths_are),
+		TEST(test_use_of_a_way_is_use_of_the_paths_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

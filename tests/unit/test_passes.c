@@ -45,7 +45,7 @@ static struct smc_pod form(__u32 id, __u32 flags, __u32 transports, __u32 uid)
 	return p;
 }
 
-static void test_pods(void **state)
+static void test_pod_row_halfway_allows_what_both_allow(void **state)
 {
 	static const __u32 flags[] = {0, SMC_POD_DENY, SMC_POD_REFUSED,
 				      SMC_POD_SIDECAR};
@@ -66,7 +66,7 @@ static void test_pods(void **state)
 }
 
 /* A row that lets strangers pass allows nothing that a pod's row does. */
-static void test_shared(void **state)
+static void test_shared_row_halfway_to_a_pods_denies(void **state)
 {
 	const struct smc_pod shared = {.flags = SMC_POD_SHARED};
 	const struct smc_pod pod = {.pod_id = 5, .transports = 3};
@@ -80,7 +80,7 @@ static void test_shared(void **state)
 	assert_memory_equal(&less, &shared, sizeof(less));
 }
 
-static void test_endpoints(void **state)
+static void test_endpoint_halfway_offers_what_both_offer(void **state)
 {
 	for (__u32 old = 0; old < 8; old++)
 		for (__u32 new = 0; new < 8; new ++) {
@@ -105,7 +105,7 @@ static void test_endpoints(void **state)
 		}
 }
 
-static void test_services(void **state)
+static void test_service_halfway_offers_what_both_offer(void **state)
 {
 	for (__u32 old = 0; old < 4; old++)
 		for (__u32 new = 0; new < 4; new ++) {
@@ -118,7 +118,7 @@ static void test_services(void **state)
 		}
 }
 
-static void test_config(void **state)
+static void test_config_halfway_is_the_stricter_of_both(void **state)
 {
 	const struct smc_config have = {
 		.enabled = 1,
@@ -179,7 +179,7 @@ static void assert_endpoint(const struct rows *r, size_t i, __u8 last,
 	assert_int_equal(value->transports, transports);
 }
 
-static void test_map_of_endpoints(void **state)
+static void test_endpoint_rows_lose_before_they_gain(void **state)
 {
 	_cleanup_(rows_free) struct rows have = ROWS(MAP_ENDPOINT);
 	_cleanup_(rows_free) struct rows want = ROWS(MAP_ENDPOINT);
@@ -220,7 +220,7 @@ static void add_pod(struct rows *r, __u64 key, __u32 flags)
 }
 
 /* Whoever has no row of smc_cgroup passes: it denies by being there. */
-static void test_map_of_cgroups(void **state)
+static void test_cgroup_rows_deny_before_they_allow(void **state)
 {
 	_cleanup_(rows_free) struct rows have = ROWS(MAP_CGROUP);
 	_cleanup_(rows_free) struct rows want = ROWS(MAP_CGROUP);
@@ -247,7 +247,7 @@ static void test_map_of_cgroups(void **state)
 	assert_int_equal(*(__u64 *)rows_key(&p.added[PASS_GIVE], 0), 5);
 }
 
-static void test_map_of_exclusions(void **state)
+static void test_exclusions_come_before_others_go(void **state)
 {
 	_cleanup_(rows_free) struct rows have = ROWS(MAP_CIDR);
 	_cleanup_(rows_free) struct rows want = ROWS(MAP_CIDR);
@@ -283,7 +283,7 @@ static __u16 port_of(const struct rows *r)
 
 /* A row that only says no comes before an endpoint's row at its address would
  * be believed, and goes after that has gone. */
-static void test_map_of_services(void **state)
+static void test_service_rows_deny_before_they_offer(void **state)
 {
 	_cleanup_(rows_free) struct rows have = ROWS(MAP_SERVICE);
 	_cleanup_(rows_free) struct rows want = ROWS(MAP_SERVICE);
@@ -307,15 +307,15 @@ static void test_map_of_services(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pods),
-		cmocka_unit_test(test_shared),
-		cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_services),
-		cmocka_unit_test(test_config),
-		cmocka_unit_test(test_map_of_endpoints),
-		cmocka_unit_test(test_map_of_cgroups),
-		cmocka_unit_test(test_map_of_exclusions),
-		cmocka_unit_test(test_map_of_services),
+		cmocka_unit_test(test_pod_row_halfway_allows_what_both_allow),
+		cmocka_unit_test(test_shared_row_halfway_to_a_pods_denies),
+		cmocka_unit_test(test_endpoint_halfway_offers_what_both_offer),
+		cmocka_unit_test(test_service_halfway_offers_what_both_offer),
+		cmocka_unit_test(test_config_halfway_is_the_stricter_of_both),
+		cmocka_unit_test(test_endpoint_rows_lose_before_they_gain),
+		cmocka_unit_test(test_cgroup_rows_deny_before_they_allow),
+		cmocka_unit_test(test_exclusions_come_before_others_go),
+		cmocka_unit_test(test_service_rows_deny_before_they_offer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

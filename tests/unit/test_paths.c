@@ -53,7 +53,7 @@ static size_t run(struct mesh_paths *paths, __u64 *now, unsigned int seconds,
 	return most;
 }
 
-static void test_states(void **state)
+static void test_path_is_proven_for_a_time_and_bad_until_probed(void **state)
 {
 	struct smc_path row = {};
 
@@ -67,7 +67,7 @@ static void test_states(void **state)
 	assert_int_equal(mesh_path_state(&row, START), MESH_PATH_BAD);
 }
 
-static void test_a_new_near_pair(void **state)
+static void test_new_near_pair_is_probed_every_second_at_first(void **state)
 {
 	struct mesh_paths paths = world(2, 1, START);
 	unsigned int probes[2] = {};
@@ -85,7 +85,7 @@ static void test_a_new_near_pair(void **state)
 	mesh_paths_free(&paths);
 }
 
-static void test_used_linked_wished(void **state)
+static void test_used_linked_and_wished_paths_are_probed_oftener(void **state)
 {
 	struct mesh_paths paths = world(400, 0, START);
 	unsigned int probes[400] = {};
@@ -131,7 +131,7 @@ static void test_a_wish_is_probed_within_a_second(void **state)
 	mesh_paths_free(&paths);
 }
 
-static void test_bad_ones_wait(void **state)
+static void test_bad_path_is_not_probed_before_its_time(void **state)
 {
 	struct mesh_paths paths = world(1, 1, START);
 	unsigned int probes[1] = {};
@@ -148,7 +148,7 @@ static void test_bad_ones_wait(void **state)
 }
 
 /* 5,000 nodes that share one device each. */
-static void test_five_thousand_nodes(void **state)
+static void test_idle_paths_to_5000_nodes_share_the_rate(void **state)
 {
 	enum { NODES = 5000, SECONDS = 600 };
 	struct mesh_paths paths = world(NODES, 0, START);
@@ -171,7 +171,7 @@ static void test_five_thousand_nodes(void **state)
 
 /* More are in use than a second has probes: no proof ends, and those that were
  * used last are asked oftenest. */
-static void test_many_in_use(void **state)
+static void test_no_proof_ends_with_more_in_use_than_the_rate(void **state)
 {
 	enum { USED = 1000, ALL = 5000, SECONDS = 100 };
 	struct mesh_paths paths = world(ALL, 0, START);
@@ -197,7 +197,7 @@ static void test_many_in_use(void **state)
 	free(probes);
 }
 
-static void test_pairs_come_and_go(void **state)
+static void test_pairs_that_stay_keep_what_is_known(void **state)
 {
 	struct mesh_paths paths = world(3, 0, START);
 	struct mesh_path_want wants[] = {
@@ -225,7 +225,7 @@ static void test_pairs_come_and_go(void **state)
 }
 
 /* Beyond the bound the near ones are kept, wherever they stand. */
-static void test_too_many(void **state)
+static void test_near_pairs_are_kept_of_too_many(void **state)
 {
 	enum { ALL = MESH_PATHS_MAX + 100 };
 	struct mesh_path_want *wants = calloc(ALL, sizeof(*wants));
@@ -251,15 +251,19 @@ static void test_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_a_new_near_pair),
-		cmocka_unit_test(test_used_linked_wished),
+		cmocka_unit_test(
+			test_path_is_proven_for_a_time_and_bad_until_probed),
+		cmocka_unit_test(
+			test_new_near_pair_is_probed_every_second_at_first),
+		cmocka_unit_test(
+			test_used_linked_and_wished_paths_are_probed_oftener),
 		cmocka_unit_test(test_a_wish_is_probed_within_a_second),
-		cmocka_unit_test(test_bad_ones_wait),
-		cmocka_unit_test(test_five_thousand_nodes),
-		cmocka_unit_test(test_many_in_use),
-		cmocka_unit_test(test_pairs_come_and_go),
-		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_bad_path_is_not_probed_before_its_time),
+		cmocka_unit_test(test_idle_paths_to_5000_nodes_share_the_rate),
+		cmocka_unit_test(
+			test_no_proof_ends_with_more_in_use_than_the_rate),
+		cmocka_unit_test(test_pairs_that_stay_keep_what_is_known),
+		cmocka_unit_test(test_near_pairs_are_kept_of_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 
 #define S 1000000000ULL
 
-static void test_young_ones_are_not_asked_of(void **state)
+static void test_young_pending_socket_is_not_asked_of(void **state)
 {
 	const struct smc_pending v = {.since_ns = 100 * S};
 
@@ -22,7 +22,7 @@ static void test_young_ones_are_not_asked_of(void **state)
 }
 
 /* Two namespaces, 5 was asked, 6 was not. */
-static void test_what_diagnosis_tells(void **state)
+static void test_diagnosis_tells_which_pending_are_over(void **state)
 {
 	const struct diag_smc smc[] = {
 		{.cookie = 1, .state = DIAG_SMC_INIT},
@@ -49,7 +49,7 @@ static void test_what_diagnosis_tells(void **state)
 	assert_int_equal(v[0].told, MESH_PENDING_UNDER_WAY);
 }
 
-static void test_only_those_that_are_over(void **state)
+static void test_only_pending_that_are_over_are_listed(void **state)
 {
 	const struct mesh_pending v[] = {
 		{9, 1, MESH_PENDING_OVER},
@@ -67,7 +67,7 @@ static void test_only_those_that_are_over(void **state)
 	assert_int_equal(mesh_pending_over(v, 0, out), 0);
 }
 
-static void test_said_twice(void **state)
+static void test_only_cookies_of_both_lists_are_said_twice(void **state)
 {
 	const __u64 before[] = {2, 5, 9}, now[] = {1, 2, 3, 9, 11};
 	__u64 out[5];
@@ -80,7 +80,7 @@ static void test_said_twice(void **state)
 	assert_int_equal(mesh_pending_twice(now, 5, now, 5, out), 5);
 }
 
-static void test_drift(void **state)
+static void test_drift_is_told_only_where_nothing_moved(void **state)
 {
 	assert_int_equal(mesh_pending_drift(7, 7, 7), 0);
 	assert_int_equal(mesh_pending_drift(7, 5, 7), -2);
@@ -94,11 +94,12 @@ static void test_drift(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_young_ones_are_not_asked_of),
-		cmocka_unit_test(test_what_diagnosis_tells),
-		cmocka_unit_test(test_only_those_that_are_over),
-		cmocka_unit_test(test_said_twice),
-		cmocka_unit_test(test_drift),
+		cmocka_unit_test(test_young_pending_socket_is_not_asked_of),
+		cmocka_unit_test(test_diagnosis_tells_which_pending_are_over),
+		cmocka_unit_test(test_only_pending_that_are_over_are_listed),
+		cmocka_unit_test(
+			test_only_cookies_of_both_lists_are_said_twice),
+		cmocka_unit_test(test_drift_is_told_only_where_nothing_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ static void annotated_pod_of_this_node_is_wanted(void **state)
 	assert_reason(want_reason(s), NOT_ANNOTATED);
 }
 
-static void what_keeps_a_pod_from_being_wanted(void **state)
+static void first_reason_in_order_keeps_a_pod_unwanted(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_pod *p = add_pod(s, "n1", "a", "10.0.0.1");
@@ -453,7 +453,7 @@ static void ports_are_blocks_of_one_direction(void **state)
 
 /* One whose exclusions are more than its share is not armed, takes no room and
  * is no problem of the others. */
-static void more_exclusions_than_a_share(void **state)
+static void pod_that_excludes_more_than_its_share_is_not_armed(void **state)
 {
 	enum { MOST = SMC_PORT_SHARE / 2 };
 	static struct mesh_range ports[MOST + 1];
@@ -482,7 +482,7 @@ static void more_exclusions_than_a_share(void **state)
 	assert_int_equal(s->plan.n_endpoints, 1);
 }
 
-static void cidrs_are_sorted_and_once(void **state)
+static void excluded_cidrs_are_sorted_and_once(void **state)
 {
 	struct scene *s = *state;
 	struct cidr c[4];
@@ -532,7 +532,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(annotated_pod_of_this_node_is_wanted),
-		TEST(what_keeps_a_pod_from_being_wanted),
+		TEST(first_reason_in_order_keeps_a_pod_unwanted),
 		TEST(cgroup2_matters_to_the_host_network_only),
 		TEST(verified_pod_is_armed_and_published),
 		TEST(native_ipv6_has_no_smcr),
@@ -549,8 +549,8 @@ int main(void)
 		TEST(refused_pod_keeps_its_mark),
 		TEST(disarmed_cgroup_goes_on_denying),
 		TEST(ports_are_blocks_of_one_direction),
-		TEST(more_exclusions_than_a_share),
-		TEST(cidrs_are_sorted_and_once),
+		TEST(pod_that_excludes_more_than_its_share_is_not_armed),
+		TEST(excluded_cidrs_are_sorted_and_once),
 		TEST(empty_world_is_an_empty_plan),
 		TEST(node_numbers_are_stable_and_never_zero),
 	};

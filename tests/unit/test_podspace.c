@@ -53,7 +53,7 @@ static void make_pod_processes(const char *cgroup)
 	make_process(40, "ns/pod", "ns/host", "0::/user.slice\n", 10);
 }
 
-static void test_in_directory(void **state)
+static void test_process_in_a_pods_directory_is_found(void **state)
 {
 	make_pod_processes("");
 	write_text("cg/pod" UID1 "/cgroup.procs", "");
@@ -89,7 +89,7 @@ static pid_t change_when_asked(const char *list)
 
 /* The number was listed, but not any more when its directory was open: then it
  * may have been another process' already. */
-static void test_listed_no_more(void **state)
+static void test_process_that_is_listed_no_more_is_not_taken(void **state)
 {
 	static const struct {
 		const char *list, *found;
@@ -107,7 +107,7 @@ static void test_listed_no_more(void **state)
 	}
 }
 
-static void test_search(void **state)
+static void test_pod_is_found_by_the_cgroup_of_a_process(void **state)
 {
 	make_pod_processes("4:memory:/kubepods/pod" UID1 "/c1\n0::/\n");
 	assert_search(UID1, "proc/30/ns/net");
@@ -115,7 +115,7 @@ static void test_search(void **state)
 }
 
 /* The names that runtimes make, and how deep they may be. */
-static void test_names(void **state)
+static void test_pod_is_found_by_the_names_of_every_runtime(void **state)
 {
 	static const char *const tables[] = {
 		"0::/system.slice/containerd.service/kubepods-burstable-pod" UID1_
@@ -136,7 +136,7 @@ static void test_names(void **state)
 }
 
 /* Pod 2 makes cgroups of another pod's name below its own: still pod 2's. */
-static void test_first_pod_counts(void **state)
+static void test_first_pod_in_a_cgroup_path_counts(void **state)
 {
 	make_pod_processes("0::/kubepods/pod" UID2 "/c1/pod" UID1 "/c\n");
 	assert_search(UID1, NULL);
@@ -210,7 +210,7 @@ static void start_host(const char *kubelet)
 	host_file(KUBELET "/pods/" UID2 "/etc-hosts");
 }
 
-static void test_files(void **state)
+static void test_pod_is_found_by_its_hosts_file(void **state)
 {
 	start_host(NULL);
 	make_container(30, "8:1", KUBELET HOSTS, "/etc/hosts", KUBELET HOSTS);
@@ -218,7 +218,7 @@ static void test_files(void **state)
 	assert_search(UID2, NULL);
 }
 
-static void test_files_of_last_words(void **state)
+static void test_pod_is_found_by_its_termination_log(void **state)
 {
 	start_host(KUBELET);
 	make_container(30, "8:2", LAST_WORDS, "/dev/termination-log",
@@ -228,7 +228,7 @@ static void test_files_of_last_words(void **state)
 }
 
 /* A blank in the path of --root-dir: the kernel writes it as \040. */
-static void test_files_blank(void **state)
+static void test_pod_is_found_by_a_file_path_with_a_blank(void **state)
 {
 	make_process(1, "ns/host", "ns/host", "0::/\n", 1);
 	make_host("/my\\040disk");
@@ -239,7 +239,7 @@ static void test_files_blank(void **state)
 
 /* A table that says what it should, and another file: of a program's own file
  * system, or on the host's, where it was not given the pod's. */
-static void test_files_forged(void **state)
+static void test_forged_pod_files_are_not_believed(void **state)
 {
 	start_host(NULL);
 	make_container(30, "8:1", KUBELET HOSTS, "/etc/hosts", NULL);
@@ -253,7 +253,7 @@ static void test_files_forged(void **state)
 }
 
 /* A link in the container leads to what is there in the container. */
-static void test_files_by_a_link(void **state)
+static void test_pod_file_behind_a_link_is_not_believed(void **state)
 {
 	start_host(NULL);
 	make_container(30, "8:1", KUBELET HOSTS, "/x/etc-hosts", NULL);
@@ -265,7 +265,7 @@ static void test_files_by_a_link(void **state)
 }
 
 /* What cgroups say counts more; and the host's own processes are nobody's. */
-static void test_files_come_last(void **state)
+static void test_cgroups_count_more_than_pod_files(void **state)
 {
 	start_host(NULL);
 	make_container(30, "8:1", KUBELET HOSTS, "/etc/hosts", KUBELET HOSTS);
@@ -287,7 +287,7 @@ static int again(const struct proc_id *id)
 	return podspace_again(at("proc"), UID1, id, &found);
 }
 
-static void test_again(void **state)
+static void test_process_is_found_again_only_if_the_same(void **state)
 {
 	struct proc_id id = {.pid = 30, .start = 200};
 
@@ -304,7 +304,7 @@ static void test_again(void **state)
 	assert_int_equal(again(&id), -ENOENT);
 }
 
-static void test_mark(void **state)
+static void test_mark_is_of_one_sandbox_alone(void **state)
 {
 	_place_ struct place first = PLACE_NONE, second = PLACE_NONE;
 	struct place_mark mark;
@@ -347,7 +347,7 @@ static int enter(const struct place *p, bool known)
 }
 
 /* -EINVAL is setns()'s answer for what is no namespace: it got that far. */
-static void test_swapped_link(void **state)
+static void test_swapped_namespace_link_is_not_entered(void **state)
 {
 	_place_ struct place found = PLACE_NONE;
 
@@ -368,20 +368,20 @@ static void test_swapped_link(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		proc_test(test_in_directory),
-		proc_test(test_listed_no_more),
-		proc_test(test_search),
-		proc_test(test_names),
-		proc_test(test_first_pod_counts),
-		proc_test(test_files),
-		proc_test(test_files_of_last_words),
-		proc_test(test_files_blank),
-		proc_test(test_files_forged),
-		proc_test(test_files_by_a_link),
-		proc_test(test_files_come_last),
-		proc_test(test_again),
-		proc_test(test_mark),
-		proc_test(test_swapped_link),
+		proc_test(test_process_in_a_pods_directory_is_found),
+		proc_test(test_process_that_is_listed_no_more_is_not_taken),
+		proc_test(test_pod_is_found_by_the_cgroup_of_a_process),
+		proc_test(test_pod_is_found_by_the_names_of_every_runtime),
+		proc_test(test_first_pod_in_a_cgroup_path_counts),
+		proc_test(test_pod_is_found_by_its_hosts_file),
+		proc_test(test_pod_is_found_by_its_termination_log),
+		proc_test(test_pod_is_found_by_a_file_path_with_a_blank),
+		proc_test(test_forged_pod_files_are_not_believed),
+		proc_test(test_pod_file_behind_a_link_is_not_believed),
+		proc_test(test_cgroups_count_more_than_pod_files),
+		proc_test(test_process_is_found_again_only_if_the_same),
+		proc_test(test_mark_is_of_one_sandbox_alone),
+		proc_test(test_swapped_namespace_link_is_not_entered),
 	};
 
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);

@@ -49,7 +49,7 @@ static void the_namespace_enables_its_pods(void **state)
 	assert_int_equal(s->plan.pods[1].reason, SMC_REASON_NOT_ANNOTATED);
 }
 
-static void the_pods_own_value_wins(void **state)
+static void own_value_of_a_pod_wins_over_its_namespaces(void **state)
 {
 	struct scene *s = *state;
 
@@ -65,7 +65,7 @@ static void the_pods_own_value_wins(void **state)
 	assert_true(s->plan.pods[0].armed);
 }
 
-static void a_bad_default_concerns_who_would_take_it(void **state)
+static void bad_namespace_default_disables_silent_pods_alone(void **state)
 {
 	struct scene *s = *state;
 
@@ -85,7 +85,7 @@ static void a_bad_default_concerns_who_would_take_it(void **state)
 
 /* Ports that cannot be read may be just those that must not be SMC; and a pod
  * that is not enabled has no use for them. */
-static void ports_not_understood_disable(void **state)
+static void namespace_ports_not_understood_disable_its_pods(void **state)
 {
 	struct scene *s = *state;
 
@@ -102,7 +102,7 @@ static void ports_not_understood_disable(void **state)
 	assert_true(s->plan.pods[2].armed);
 }
 
-static void each_annotation_stands_for_itself(void **state)
+static void each_annotation_is_taken_from_pod_or_namespace(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_range spaces_port = {1000, 1000}, pods_port = {2000, 2000};
@@ -128,7 +128,7 @@ static void each_annotation_stands_for_itself(void **state)
 }
 
 /* Several machines share one file: the Namespace counts for all. */
-static void pods_of_other_nodes_take_it_too(void **state)
+static void namespace_enables_pods_of_other_nodes_too(void **state)
 {
 	struct scene *s = *state;
 
@@ -245,7 +245,7 @@ static void the_condition_says_what_is_impossible(void **state)
 	assert_says(published.message, "cannot make SMC sockets");
 }
 
-static void nothing_to_do_is_ready(void **state)
+static void node_without_pods_or_with_mesh_off_is_ready(void **state)
 {
 	struct scene *s = *state;
 
@@ -258,7 +258,7 @@ static void nothing_to_do_is_ready(void **state)
 	assert_true(published.ready);
 }
 
-static void before_the_first_plan_it_is_empty(void **state)
+static void before_the_first_plan_nothing_is_published(void **state)
 {
 	struct scene *s = *state;
 
@@ -290,7 +290,7 @@ static void two_claims_are_said(void **state)
 }
 
 /* Five thousand agents need not write what two of them say. */
-static void others_say_their_own_ties(void **state)
+static void ties_of_other_nodes_are_left_to_them(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_node *n2 = add_node(s, "n2"), *n3 = add_node(s, "n3");
@@ -330,7 +330,7 @@ static void since_moves_with_the_condition_only(void **state)
 	assert_int_equal(publishing(s, 50)->since, 50);
 }
 
-static void a_restart_takes_it_over(void **state)
+static void restart_takes_over_the_time_of_ready(void **state)
 {
 	struct scene *s = *state;
 	struct mesh_node own = {.ready = true, .ready_since = 7};
@@ -431,21 +431,21 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(the_namespace_enables_its_pods),
-		test(the_pods_own_value_wins),
-		test(a_bad_default_concerns_who_would_take_it),
-		test(ports_not_understood_disable),
-		test(each_annotation_stands_for_itself),
-		test(pods_of_other_nodes_take_it_too),
+		test(own_value_of_a_pod_wins_over_its_namespaces),
+		test(bad_namespace_default_disables_silent_pods_alone),
+		test(namespace_ports_not_understood_disable_its_pods),
+		test(each_annotation_is_taken_from_pod_or_namespace),
+		test(namespace_enables_pods_of_other_nodes_too),
 		test(what_is_armed_is_published),
 		test(what_the_kernel_has_not_is_not_published),
 		test(host_pods_are_published_with_their_ports),
 		test(the_condition_says_what_is_impossible),
-		test(nothing_to_do_is_ready),
-		test(before_the_first_plan_it_is_empty),
+		test(node_without_pods_or_with_mesh_off_is_ready),
+		test(before_the_first_plan_nothing_is_published),
 		test(two_claims_are_said),
-		test(others_say_their_own_ties),
+		test(ties_of_other_nodes_are_left_to_them),
 		test(since_moves_with_the_condition_only),
-		test(a_restart_takes_it_over),
+		test(restart_takes_over_the_time_of_ready),
 		test(capable_has_a_time_of_its_own),
 		test(another_boot_is_told_by_its_id),
 		test(a_reused_address_is_the_new_pods),

@@ -17,7 +17,7 @@ static struct smc_quarantine_key key_of(__u32 pod_id, const char *ip)
 }
 
 /* Each state of one pod and of all, each with the words that matter. */
-static void test_words(void **state)
+static void test_every_quarantine_state_has_words(void **state)
 {
 	static const struct {
 		__u32 pod_id, state;
@@ -79,7 +79,7 @@ static char *json(const struct smc_quarantine_key *key,
 	return text;
 }
 
-static void test_one_pods(void **state)
+static void test_quarantine_json_of_a_pod_is_whole(void **state)
 {
 	const struct smc_quarantine_key key = key_of(7, "fd00::2");
 	const struct smc_quarantine q = {.state = SMC_QUARANTINE_STRUCK,
@@ -102,7 +102,7 @@ static void test_one_pods(void **state)
 }
 
 /* One of the two has gone meanwhile: only its number is known. */
-static void test_the_nodes(void **state)
+static void test_quarantine_json_of_the_node_says_who_saw_it(void **state)
 {
 	const struct smc_quarantine_key key = key_of(0, "10.1.0.2");
 	const struct smc_quarantine q = {.state = SMC_QUARANTINE_STRUCK,
@@ -123,9 +123,10 @@ static void test_the_nodes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_one_pods),
-		cmocka_unit_test(test_the_nodes),
+		cmocka_unit_test(test_every_quarantine_state_has_words),
+		cmocka_unit_test(test_quarantine_json_of_a_pod_is_whole),
+		cmocka_unit_test(
+			test_quarantine_json_of_the_node_says_who_saw_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

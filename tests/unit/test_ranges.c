@@ -85,7 +85,7 @@ static void first_bad_part_is_named(void **state)
 	free(r.v);
 }
 
-static void more_parts_than_an_annotation_has(void **state)
+static void list_of_too_many_parts_is_refused(void **state)
 {
 	char text[8 * (MESH_RANGES_MAX + 1)], *end = text, bad[32];
 	struct mesh_ranges r = {0};
@@ -144,7 +144,7 @@ static void check(const struct mesh_range *v, size_t n)
 
 /* Every range of the first and of the last ports, and pairs of short ones in
  * every order. */
-static void small_sets(void **state)
+static void blocks_of_small_sets_hold_just_their_ports(void **state)
 {
 	enum { N = 18 };
 
@@ -169,7 +169,7 @@ static void small_sets(void **state)
 						2);
 }
 
-static void random_sets(void **state)
+static void blocks_of_random_sets_hold_just_their_ports(void **state)
 {
 	struct mesh_range v[MESH_RANGES_MAX];
 
@@ -188,7 +188,7 @@ static void random_sets(void **state)
 }
 
 /* The arithmetic in abi.h. */
-static void worst_cases(void **state)
+static void blocks_of_the_worst_sets_fit_their_shares(void **state)
 {
 	struct mesh_range one = {1, 65534}, v[PORTS / 2];
 	struct mesh_ranges r = {&one, 1};
@@ -216,10 +216,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(list_is_sorted_and_joined),
 		cmocka_unit_test(first_bad_part_is_named),
-		cmocka_unit_test(more_parts_than_an_annotation_has),
-		cmocka_unit_test(small_sets),
-		cmocka_unit_test(random_sets),
-		cmocka_unit_test(worst_cases),
+		cmocka_unit_test(list_of_too_many_parts_is_refused),
+		cmocka_unit_test(blocks_of_small_sets_hold_just_their_ports),
+		cmocka_unit_test(blocks_of_random_sets_hold_just_their_ports),
+		cmocka_unit_test(blocks_of_the_worst_sets_fit_their_shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ static __u32 found(const struct mesh_records *r, const struct mesh_socket *s)
 	return row ? row->key.isn : 0;
 }
 
-static void test_by_cookie_or_by_ends(void **state)
+static void test_record_is_found_by_its_cookie_or_its_ends(void **state)
 {
 	struct mesh_socket one =
 		socket_of("10.0.0.1", 4000, "10.0.0.2", 80, 77);
@@ -82,7 +82,7 @@ static void test_by_cookie_or_by_ends(void **state)
 	mesh_records_free(&r);
 }
 
-static void test_the_open_one_and_the_youngest(void **state)
+static void test_open_and_youngest_record_is_preferred(void **state)
 {
 	struct mesh_socket s = socket_of("fd00::1", 4000, "fd00::2", 80, 0);
 	struct mesh_records r = {};
@@ -107,7 +107,7 @@ static void test_the_open_one_and_the_youngest(void **state)
 	mesh_records_free(&r);
 }
 
-static void test_one_of_many(void **state)
+static void test_one_record_of_many_is_found(void **state)
 {
 	enum { N = 3000 };
 	struct mesh_records r = {};
@@ -133,7 +133,7 @@ static void test_one_of_many(void **state)
 	mesh_records_free(&r);
 }
 
-static void test_none_at_all(void **state)
+static void test_no_record_is_found_among_none(void **state)
 {
 	struct mesh_socket s = socket_of("10.0.0.1", 1, "10.0.0.2", 2, 3);
 	struct mesh_records r = {};
@@ -176,7 +176,7 @@ static void test_exact_records_are_let_be(void **state)
 	assert_memory_equal(&out, &r.flow, sizeof(out));
 }
 
-static void test_a_socket_that_is_gone(void **state)
+static void test_record_of_a_socket_that_is_gone_is_closed(void **state)
 {
 	for (size_t i = 0; i < array_size(untold); i++) {
 		struct mesh_record r = record(SMC_ROLE_SERVER, untold[i]);
@@ -204,7 +204,7 @@ static void test_a_socket_that_is_gone(void **state)
 	}
 }
 
-static void test_an_attempt_that_came_about(void **state)
+static void test_attempt_that_connected_becomes_a_flow(void **state)
 {
 	struct mesh_record r =
 		record(SMC_KIND_SOCKET, SMC_FLOW_ATTEMPT | SMC_FLOW_DIAGNOSED);
@@ -253,7 +253,7 @@ static void test_bytes_and_cookies_are_learnt(void **state)
 	assert_int_equal(mesh_record_fate(&r, &s, NOW, &out), MESH_FATE_STAYS);
 }
 
-static void test_what_no_diagnosis_is_needed_for(void **state)
+static void test_record_of_a_netns_that_is_gone_is_closed(void **state)
 {
 	struct mesh_record r = record(SMC_ROLE_SERVER, SMC_FLOW_UPGRADED);
 	struct smc_flow out;
@@ -269,7 +269,7 @@ static void test_what_no_diagnosis_is_needed_for(void **state)
 			 MESH_FATE_STAYS);
 }
 
-static void test_handshakes_that_never_end(void **state)
+static void test_handshake_that_never_ends_is_given_up(void **state)
 {
 	struct mesh_record r = record(SMC_ROLE_CLIENT, 0);
 	struct smc_flow out;
@@ -305,7 +305,7 @@ static void test_handshakes_that_never_end(void **state)
  */
 
 /* As a kernel writes it that knows this much of the struct. */
-static void test_bytes_of_tcp_info(void **state)
+static void test_bytes_are_read_only_of_a_long_enough_tcp_info(void **state)
 {
 	__u64 raw[40] = {}, rx = 0, tx = 0;
 
@@ -325,17 +325,20 @@ static void test_bytes_of_tcp_info(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_cookie_or_by_ends),
-		cmocka_unit_test(test_the_open_one_and_the_youngest),
-		cmocka_unit_test(test_one_of_many),
-		cmocka_unit_test(test_none_at_all),
+		cmocka_unit_test(
+			test_record_is_found_by_its_cookie_or_its_ends),
+		cmocka_unit_test(test_open_and_youngest_record_is_preferred),
+		cmocka_unit_test(test_one_record_of_many_is_found),
+		cmocka_unit_test(test_no_record_is_found_among_none),
 		cmocka_unit_test(test_exact_records_are_let_be),
-		cmocka_unit_test(test_a_socket_that_is_gone),
-		cmocka_unit_test(test_an_attempt_that_came_about),
+		cmocka_unit_test(
+			test_record_of_a_socket_that_is_gone_is_closed),
+		cmocka_unit_test(test_attempt_that_connected_becomes_a_flow),
 		cmocka_unit_test(test_bytes_and_cookies_are_learnt),
-		cmocka_unit_test(test_what_no_diagnosis_is_needed_for),
-		cmocka_unit_test(test_handshakes_that_never_end),
-		cmocka_unit_test(test_bytes_of_tcp_info),
+		cmocka_unit_test(test_record_of_a_netns_that_is_gone_is_closed),
+		cmocka_unit_test(test_handshake_that_never_ends_is_given_up),
+		cmocka_unit_test(
+			test_bytes_are_read_only_of_a_long_enough_tcp_info),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,7 +127,7 @@ static void check(const char *text, const char *expected)
 
 #define BASE "chain base -100\n"
 
-static void nothing_moves(void **state)
+static void rules_without_a_redirect_move_nobody(void **state)
 {
 	check("", "none");
 	check(BASE, "none");
@@ -138,7 +138,7 @@ static void nothing_moves(void **state)
 	check("chain\naway", "none");
 }
 
-static void owners_that_pass(void **state)
+static void owners_whom_rules_let_pass_are_named(void **state)
 {
 	check(BASE "uid 7 return\naway", "UID 7");
 	check(BASE "gid 7 return\naway", "GID 7");
@@ -160,7 +160,7 @@ static void owners_that_pass(void **state)
 	check("chain base -100 drops\nuid 7 accept", "UID 7");
 }
 
-static void owners_that_cannot_be_said(void **state)
+static void owners_that_cannot_be_said_are_unknown(void **state)
 {
 	check(BASE "uid 7-8 return\naway", "unknown");
 	check(BASE "!uid 0 return\naway", "unknown");
@@ -180,7 +180,7 @@ static void owners_that_cannot_be_said(void **state)
 }
 
 /* Nothing there asks for an owner: an SMC socket is treated like any other. */
-static void alike_for_all(void **state)
+static void redirect_that_asks_for_no_owner_is_alike_for_all(void **state)
 {
 	check(BASE "maybe away", "alike");
 	check(BASE "maybe return\naway", "alike");
@@ -190,7 +190,7 @@ static void alike_for_all(void **state)
 	check(BASE "4 maybe away\n6 maybe away", "alike");
 }
 
-static void jumps(void **state)
+static void jumps_between_chains_are_followed(void **state)
 {
 	check(BASE "jump 1\nchain\nuid 7 return\naway", "UID 7");
 	check(BASE "jump 1\naway\nchain\nuid 7 return\naway", "unknown");
@@ -206,7 +206,7 @@ static void jumps(void **state)
 	check(BASE "jump 1\nchain\njump 2\nchain\njump 1", "unknown");
 }
 
-static void several_chains(void **state)
+static void several_chains_let_pass_whom_all_of_them_do(void **state)
 {
 	check(BASE "uid 7 return\naway\n" BASE
 		   "uid 7 return\nuid 8 return\naway",
@@ -226,7 +226,7 @@ static void several_chains(void **state)
 
 /* A socket without a file: nftables ends a rule there, xtables takes it for one
  * that is not the owner. */
-static void what_has_no_file(void **state)
+static void socket_without_a_file_is_judged_as_the_tool_does(void **state)
 {
 	check(BASE "uid 0-4294967295 return\naway", "unknown");
 	check(BASE "xt uid 0-4294967295 return\naway", "unknown");
@@ -236,7 +236,7 @@ static void what_has_no_file(void **state)
 }
 
 /* What a person reads, with the pod's reason owner-rule. */
-static void why_it_is_unknown(void **state)
+static void owners_that_are_unknown_say_why(void **state)
 {
 	static const char *const cases[][2] = {
 		{BASE "odd return\naway", "no equivalent here"},
@@ -259,7 +259,7 @@ static void why_it_is_unknown(void **state)
 	}
 }
 
-static void bounds(void **state)
+static void too_many_rules_or_ranges_are_unknown(void **state)
 {
 	_redirects_ struct redirects r = read_rules(BASE "uid 7 return");
 	struct redirect_pass pass;
@@ -322,7 +322,7 @@ static void check_json(const struct xt_infos *xt, const char *rules,
 			 expected);
 }
 
-static void json_owners(void **state)
+static void owners_in_json_of_nft_are_read(void **state)
 {
 	static const char *const users[][2] = {
 		{MATCH("==", META("skuid"), "7"), "UID 7"},
@@ -356,7 +356,7 @@ static void json_owners(void **state)
 }
 
 /* What no TCP packet does that leaves the pod; what each does; what some do. */
-static void json_conditions(void **state)
+static void conditions_in_json_of_nft_are_judged(void **state)
 {
 	static const char *const never[] = {
 		MATCH("==", META("oifname"), "\"lo\""),
@@ -414,7 +414,7 @@ static void json_conditions(void **state)
 }
 
 /* Rules of iptables over nftables: only the kernel knows what they ask. */
-static void json_xt(void **state)
+static void owner_of_an_xt_rule_is_what_the_kernel_said(void **state)
 {
 	const struct xt_owner_match_info user = {
 		.uid_min = 7, .uid_max = 7, .match = XT_OWNER_UID};
@@ -448,7 +448,7 @@ static void json_xt(void **state)
 }
 
 /* Ours lets nobody of theirs pass, and is not looked at. */
-static void json_own_rules(void **state)
+static void rules_of_our_own_are_not_looked_at(void **state)
 {
 	check_json(NULL,
 		   ",{\"chain\":{\"family\":\"inet\",\"table\":\"ours\","
@@ -466,7 +466,7 @@ static void json_own_rules(void **state)
 		   "unknown");
 }
 
-static void shared_owners(void **state)
+static void owner_of_two_containers_is_shared(void **state)
 {
 	struct mesh_container v[] = {{(char *)"app", SMC_ID_ANY, SMC_ID_ANY},
 				     {(char *)"proxy", 7, 7},
@@ -487,20 +487,22 @@ static void shared_owners(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_moves),
-		cmocka_unit_test(owners_that_pass),
-		cmocka_unit_test(owners_that_cannot_be_said),
-		cmocka_unit_test(alike_for_all),
-		cmocka_unit_test(jumps),
-		cmocka_unit_test(several_chains),
-		cmocka_unit_test(what_has_no_file),
-		cmocka_unit_test(why_it_is_unknown),
-		cmocka_unit_test(bounds),
-		cmocka_unit_test(json_owners),
-		cmocka_unit_test(json_conditions),
-		cmocka_unit_test(json_xt),
-		cmocka_unit_test(json_own_rules),
-		cmocka_unit_test(shared_owners),
+		cmocka_unit_test(rules_without_a_redirect_move_nobody),
+		cmocka_unit_test(owners_whom_rules_let_pass_are_named),
+		cmocka_unit_test(owners_that_cannot_be_said_are_unknown),
+		cmocka_unit_test(
+			redirect_that_asks_for_no_owner_is_alike_for_all),
+		cmocka_unit_test(jumps_between_chains_are_followed),
+		cmocka_unit_test(several_chains_let_pass_whom_all_of_them_do),
+		cmocka_unit_test(
+			socket_without_a_file_is_judged_as_the_tool_does),
+		cmocka_unit_test(owners_that_are_unknown_say_why),
+		cmocka_unit_test(too_many_rules_or_ranges_are_unknown),
+		cmocka_unit_test(owners_in_json_of_nft_are_read),
+		cmocka_unit_test(conditions_in_json_of_nft_are_judged),
+		cmocka_unit_test(owner_of_an_xt_rule_is_what_the_kernel_said),
+		cmocka_unit_test(rules_of_our_own_are_not_looked_at),
+		cmocka_unit_test(owner_of_two_containers_is_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,7 @@ static void say_too_much(void)
 	assert_string_equal(logged(), "");
 }
 
-static void what_is_dropped_is_said_until_it_is_over(void **state)
+static void dropped_events_are_said_until_it_is_over(void **state)
 {
 	for (int round = 0; round < 2; round++) {
 		say_too_much();
@@ -106,7 +106,7 @@ static void what_is_dropped_is_said_until_it_is_over(void **state)
 	}
 }
 
-static void what_is_refused_is_said_until_it_is_over(void **state)
+static void refused_events_are_said_until_it_is_over(void **state)
 {
 	for (int round = 0; round < 2; round++) {
 		say("p1");
@@ -156,7 +156,7 @@ static void tell(void)
 	tell_pods(b.report, &b.pods, &b.plan, "n1");
 }
 
-static void late_listeners_are_named(void **state)
+static void late_listeners_are_named_once_in_an_event(void **state)
 {
 	struct pod *p = add("p1");
 
@@ -240,9 +240,9 @@ static void shared_owners_are_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(what_is_dropped_is_said_until_it_is_over),
-		test(what_is_refused_is_said_until_it_is_over),
-		test(late_listeners_are_named),
+		test(dropped_events_are_said_until_it_is_over),
+		test(refused_events_are_said_until_it_is_over),
+		test(late_listeners_are_named_once_in_an_event),
 		test(both_who_claim_an_address_are_told),
 		test(shared_owners_are_named),
 	};

@@ -7,7 +7,7 @@
 /* ---- ClusterIPs -----------------------------------------------------------
  */
 
-static void all_backends_share_it(void **state)
+static void service_is_offered_what_all_backends_share(void **state)
 {
 	struct cast *c = *state;
 
@@ -25,7 +25,7 @@ static void all_backends_share_it(void **state)
 	assert_int_equal(at(c, VIP, 80), R);
 }
 
-static void one_stranger_is_enough(void **state)
+static void service_with_one_stranger_is_not_offered(void **state)
 {
 	struct cast *c = *state;
 	char text[ADDR_STRLEN];
@@ -44,7 +44,7 @@ static void one_stranger_is_enough(void **state)
 	assert_int_equal(at(c, VIP, 80), R);
 }
 
-static void nobody_behind_it_is_no_row(void **state)
+static void service_with_nobody_behind_it_has_no_row(void **state)
 {
 	struct cast *c = *state;
 
@@ -61,7 +61,7 @@ static void nobody_behind_it_is_no_row(void **state)
 	assert_int_equal(at(c, VIP, 80), -1);
 }
 
-static void what_was_not_understood_counts_as_a_stranger(void **state)
+static void slice_not_understood_counts_as_a_stranger(void **state)
 {
 	struct cast *c = *state;
 
@@ -73,7 +73,7 @@ static void what_was_not_understood_counts_as_a_stranger(void **state)
 	assert_int_equal(at(c, VIP, 80), 0);
 }
 
-static void slices_of_others_do_not_count(void **state)
+static void slices_of_other_services_do_not_count(void **state)
 {
 	struct cast *c = *state;
 
@@ -87,7 +87,7 @@ static void slices_of_others_do_not_count(void **state)
 	assert_int_equal(at(c, VIP, 80), R | D);
 }
 
-static void each_port_by_its_own_name(void **state)
+static void service_port_is_judged_by_its_own_name(void **state)
 {
 	struct cast *c = *state;
 	struct mesh_service *s;
@@ -103,7 +103,7 @@ static void each_port_by_its_own_name(void **state)
 	assert_int_equal(at(c, VIP, 9090), 0);
 }
 
-static void each_address_in_its_family(void **state)
+static void service_address_is_judged_in_its_family(void **state)
 {
 	struct cast *c = *state;
 
@@ -121,7 +121,7 @@ static void each_address_in_its_family(void **state)
 }
 
 /* Two backends that share no transport with each other. */
-static void nothing_in_common(void **state)
+static void service_without_a_common_transport_is_not_offered(void **state)
 {
 	struct cast *c = *state;
 
@@ -155,7 +155,7 @@ static void a_backend_that_is_excluded_is_a_stranger(void **state)
 	assert_int_equal(at(c, VIP, 80), 0);
 }
 
-static void two_services_at_one_address(void **state)
+static void address_of_two_services_is_offered_what_both_allow(void **state)
 {
 	struct cast *c = *state;
 
@@ -169,7 +169,7 @@ static void two_services_at_one_address(void **state)
 	assert_int_equal(at(c, VIP, 80), 0);
 }
 
-static void mesh_off_no_rows(void **state)
+static void mesh_off_leaves_no_service_rows(void **state)
 {
 	struct cast *c = *state;
 
@@ -181,7 +181,7 @@ static void mesh_off_no_rows(void **state)
 }
 
 /* Where not all have room, those stay that let something through. */
-static void what_only_explains_makes_room(void **state)
+static void rows_that_only_explain_make_room_for_offers(void **state)
 {
 	struct cast *c = *state;
 	struct mesh_service_port *ports = calloc(65535, sizeof(*ports));
@@ -315,7 +315,7 @@ static void a_node_is_offered_smc_where_its_pods_listen(void **state)
 	assert_int_equal(c->s->plan.pods[0].listens.v[0], 8080);
 }
 
-static void a_node_port_is_the_proxys(void **state)
+static void node_port_of_a_service_has_no_row(void **state)
 {
 	struct cast *c = *state;
 	struct mesh_endpoint *e =
@@ -357,7 +357,7 @@ static void a_host_pod_that_is_not_armed_has_no_ports(void **state)
 	assert_int_equal(c->s->plan.pods[0].listens.n, 0);
 }
 
-static void a_host_port_is_another_pods(void **state)
+static void host_port_of_another_pod_has_no_row(void **state)
 {
 	struct cast *c = *state;
 	struct mesh_pod *web = add_pod(c->s, "n1", "web", "10.1.0.9");
@@ -383,7 +383,7 @@ static void a_host_port_is_another_pods(void **state)
 }
 
 /* Two pods of one node: what both allow, at a port that both claim. */
-static void host_pods_share_their_node(void **state)
+static void host_pods_of_a_node_offer_what_both_allow(void **state)
 {
 	struct cast *c = *state;
 
@@ -394,7 +394,7 @@ static void host_pods_share_their_node(void **state)
 	assert_int_equal(at(c, "192.168.0.1", 8080), D);
 }
 
-static void rows_are_in_order(void **state)
+static void service_rows_are_in_order(void **state)
 {
 	struct cast *c = *state;
 
@@ -412,27 +412,27 @@ static void rows_are_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(all_backends_share_it),
-		test(one_stranger_is_enough),
-		test(nobody_behind_it_is_no_row),
-		test(what_was_not_understood_counts_as_a_stranger),
-		test(slices_of_others_do_not_count),
-		test(each_port_by_its_own_name),
-		test(each_address_in_its_family),
-		test(nothing_in_common),
+		test(service_is_offered_what_all_backends_share),
+		test(service_with_one_stranger_is_not_offered),
+		test(service_with_nobody_behind_it_has_no_row),
+		test(slice_not_understood_counts_as_a_stranger),
+		test(slices_of_other_services_do_not_count),
+		test(service_port_is_judged_by_its_own_name),
+		test(service_address_is_judged_in_its_family),
+		test(service_without_a_common_transport_is_not_offered),
 		test(a_backend_that_is_excluded_is_a_stranger),
-		test(two_services_at_one_address),
-		test(mesh_off_no_rows),
-		test(what_only_explains_makes_room),
+		test(address_of_two_services_is_offered_what_both_allow),
+		test(mesh_off_leaves_no_service_rows),
+		test(rows_that_only_explain_make_room_for_offers),
 		test(many_services_are_planned_in_time),
 		test(a_cluster_ip_is_no_endpoint),
 		test(a_node_is_offered_smc_where_its_pods_listen),
-		test(a_node_port_is_the_proxys),
-		test(a_host_port_is_another_pods),
+		test(node_port_of_a_service_has_no_row),
+		test(host_port_of_another_pod_has_no_row),
 		test(a_service_may_have_host_pods_behind_it),
 		test(a_host_pod_that_is_not_armed_has_no_ports),
-		test(host_pods_share_their_node),
-		test(rows_are_in_order),
+		test(host_pods_of_a_node_offer_what_both_allow),
+		test(service_rows_are_in_order),
 	};
 
 	return cmocka_run_group_tests_name("services", tests, NULL, NULL);

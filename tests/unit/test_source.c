@@ -135,7 +135,7 @@ static size_t pods(struct bench *b)
 /* ---- tests ----------------------------------------------------------------
  */
 
-static void other_specs_are_refused(void **state)
+static void unknown_source_specs_are_refused(void **state)
 {
 	static const char *const specs[] = {
 		"", "kube2", "kube:", "file", "file:", "/etc/passwd"};
@@ -300,7 +300,7 @@ static void broken_file_changes_nothing(void **state)
 	assert_null(source_problem(b->source));
 }
 
-static void notes_are_those_of_the_world(void **state)
+static void notes_are_those_of_the_last_world(void **state)
 {
 	struct bench *b = *state;
 
@@ -400,7 +400,7 @@ static void handler_may_close_the_source(void **state)
 	b->source = NULL;
 }
 
-static void closing_at_once_is_clean(void **state)
+static void closing_the_source_at_once_is_clean(void **state)
 {
 	struct bench *b = *state;
 
@@ -436,7 +436,7 @@ static void last_of_many_writes_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(other_specs_are_refused),
+		TEST(unknown_source_specs_are_refused),
 		TEST(file_is_read_at_first),
 		TEST(pod_that_names_no_node_is_ours),
 		TEST(replaced_file_is_seen),
@@ -446,13 +446,13 @@ int main(void)
 		TEST(missing_file_is_trouble_until_it_comes),
 		TEST(removed_file_changes_nothing),
 		TEST(broken_file_changes_nothing),
-		TEST(notes_are_those_of_the_world),
+		TEST(notes_are_those_of_the_last_world),
 		TEST(what_is_no_file_is_not_read),
 		TEST(huge_file_is_not_read),
 		TEST(unreadable_file_is_trouble),
 		TEST(directory_may_come_later_and_be_replaced),
 		TEST(handler_may_close_the_source),
-		TEST(closing_at_once_is_clean),
+		TEST(closing_the_source_at_once_is_clean),
 		TEST(last_of_many_writes_counts),
 	};
 

@@ -222,7 +222,7 @@ static void nothing_is_shown_before_all_is_known(void **state)
 	assert_string_equal(world()->slices[0].service, "s");
 }
 
-static void a_first_annotated_pod_need_not_wait(void **state)
+static void first_annotated_pod_is_shown_before_its_peers(void **state)
 {
 	open_source(NULL);
 	list_basics(NULL);
@@ -279,7 +279,7 @@ static void knowledge_is_as_old_as_its_oldest_part(void **state)
 	assert_int_equal(source_age_ms(b.source), 0);
 }
 
-static void peers_are_let_go(void **state)
+static void peers_are_let_go_with_the_last_annotated_pod(void **state)
 {
 	struct fake_conn *nodes;
 
@@ -309,7 +309,7 @@ static void peers_are_let_go(void **state)
 	assert_true(source_shows_nodes(b.source));
 }
 
-static void a_namespace_may_annotate(void **state)
+static void annotated_namespace_has_the_peers_asked_for(void **state)
 {
 	open_source(NULL);
 	list_basics(pod("a", "", "Running"));
@@ -362,7 +362,7 @@ static void bad_objects_are_noted_as_long_as_they_are_there(void **state)
 	wait_for(&b.api, !*source_notes(b.source));
 }
 
-static void the_configuration_comes_and_goes(void **state)
+static void changed_configuration_is_shown(void **state)
 {
 	struct fake_conn *mesh;
 
@@ -422,7 +422,7 @@ static const char *mesh_kubeconfig(const char *url)
 	return path;
 }
 
-static void the_mesh_may_have_its_own_server(void **state)
+static void asm_config_is_read_from_a_server_of_its_own(void **state)
 {
 	open_source(mesh_kubeconfig(b.mesh_api.url));
 	list(PODS, NULL);
@@ -525,7 +525,7 @@ static void the_watch_of_pods_is_back_first_and_wakes_the_others(void **state)
 	assert_true(uv_now(&b.loop) - begin < 140);
 }
 
-static void refusals_are_said_and_go(void **state)
+static void refusal_is_said_until_the_list_succeeds(void **state)
 {
 	open_source(NULL);
 	fake_reply(fake_wait(&b.api, NAMESPACES), 403,
@@ -540,7 +540,7 @@ static void refusals_are_said_and_go(void **state)
 	assert_int_equal(b.troubles, 2);
 }
 
-static void changed_may_close(void **state)
+static void changed_handler_may_close_the_source(void **state)
 {
 	b.close_in_changed = true;
 	open_source(NULL);
@@ -551,7 +551,7 @@ static void changed_may_close(void **state)
 	wait_for(&b.api, !b.source);
 }
 
-static void wrong_options_are_refused(void **state)
+static void source_options_that_cannot_be_are_refused(void **state)
 {
 	const struct kube_options bad[] = {
 		{.server = "http://127.0.0.1:1"}, /* no node */
@@ -578,21 +578,21 @@ int main(void)
 		TEST(slices_without_use_are_not_asked_for),
 		TEST(node_that_cannot_do_smc_asks_for_no_peers),
 		TEST(nothing_is_shown_before_all_is_known),
-		TEST(a_first_annotated_pod_need_not_wait),
+		TEST(first_annotated_pod_is_shown_before_its_peers),
 		TEST(knowledge_is_as_old_as_its_oldest_part),
-		TEST(peers_are_let_go),
-		TEST(a_namespace_may_annotate),
+		TEST(peers_are_let_go_with_the_last_annotated_pod),
+		TEST(annotated_namespace_has_the_peers_asked_for),
 		TEST(pods_come_change_and_go),
 		TEST(bad_objects_are_noted_as_long_as_they_are_there),
-		TEST(the_configuration_comes_and_goes),
-		TEST(the_mesh_may_have_its_own_server),
+		TEST(changed_configuration_is_shown),
+		TEST(asm_config_is_read_from_a_server_of_its_own),
 		TEST(smcmesh_wins_over_a_server_that_is_away),
 		TEST(the_last_switch_holds_while_its_server_is_away),
 		TEST(one_reason_is_said_once),
 		TEST(the_watch_of_pods_is_back_first_and_wakes_the_others),
-		TEST(refusals_are_said_and_go),
-		TEST(changed_may_close),
-		TEST(wrong_options_are_refused),
+		TEST(refusal_is_said_until_the_list_succeeds),
+		TEST(changed_handler_may_close_the_source),
+		TEST(source_options_that_cannot_be_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,7 +121,7 @@ static void publish_first(const char *status)
 	wait_for(&b.api, publish_acked(b.publish) == 1);
 }
 
-static void test_first(void **state)
+static void test_first_status_makes_the_smcnode(void **state)
 {
 	open_publish();
 	assert_false(publish_may_arm(b.publish));
@@ -135,7 +135,7 @@ static void test_first(void **state)
 
 /* The same text is no news; of several texts only the last is sent, and not
  * within a second of the one before. */
-static void test_rate(void **state)
+static void test_only_the_last_text_is_sent_within_a_second(void **state)
 {
 	__u64 begin;
 
@@ -157,7 +157,7 @@ static void test_rate(void **state)
 	wait_for(&b.api, publish_acked(b.publish) == 4);
 }
 
-static void test_other_boot(void **state)
+static void test_endpoints_of_another_boot_are_taken_back_first(void **state)
 {
 	open_publish();
 	answer(FIND, 200, own_node("boot-before", ENDPOINT));
@@ -170,7 +170,7 @@ static void test_other_boot(void **state)
 	assert_int_equal(b.nothings, 1);
 }
 
-static void test_same_boot(void **state)
+static void test_endpoints_of_the_same_boot_let_arm_at_once(void **state)
 {
 	open_publish();
 	answer(FIND, 200, own_node(BOOT, ENDPOINT));
@@ -178,7 +178,7 @@ static void test_same_boot(void **state)
 	assert_int_equal(b.nothings, 0);
 }
 
-static void test_other_boot_of_nothing(void **state)
+static void test_other_boot_without_endpoints_lets_arm_at_once(void **state)
 {
 	open_publish();
 	answer(FIND, 200, own_node("boot-before", ""));
@@ -187,7 +187,7 @@ static void test_other_boot_of_nothing(void **state)
 }
 
 /* What cannot be read may list anything. */
-static void test_unreadable(void **state)
+static void test_unreadable_smcnode_is_emptied_before_arming(void **state)
 {
 	open_publish();
 	answer(FIND, 200, "{\"kind\":");
@@ -199,7 +199,7 @@ static void test_unreadable(void **state)
 }
 
 /* No arming on a guess: it is asked until there is an answer. */
-static void test_trouble(void **state)
+static void test_refused_read_holds_arming_until_an_answer(void **state)
 {
 	open_publish();
 	answer(FIND, 403, "{\"message\":\"User x cannot get\"}");
@@ -220,7 +220,7 @@ static void test_trouble(void **state)
 }
 
 /* Taken away between two statuses: made again, for the Node as it is. */
-static void test_removed(void **state)
+static void test_smcnode_removed_between_statuses_is_made_again(void **state)
 {
 	publish_first("{\"one\":1}");
 	set("{\"two\":2}");
@@ -279,7 +279,7 @@ static void answer_again(int made, const char *version)
 }
 
 /* Nothing to do while it is as it was published, or the watch lags behind. */
-static void test_as_acked(void **state)
+static void test_smcnode_as_published_is_not_sent_again(void **state)
 {
 	publish_and_wait();
 	assert_false(again("99"));
@@ -297,7 +297,7 @@ static void test_as_acked(void **state)
 }
 
 /* Whatever it was that someone changed, also what no other field tells. */
-static void test_changed(void **state)
+static void test_smcnode_that_others_changed_is_sent_again(void **state)
 {
 	publish_and_wait();
 	assert_true(again("100"));
@@ -314,7 +314,7 @@ static void test_changed(void **state)
 	assert_null(fake_find(&b.api, "/api"));
 }
 
-static void test_taken_away(void **state)
+static void test_smcnode_that_was_taken_away_is_made_again(void **state)
 {
 	publish_and_wait();
 	/* it was made just now: the watch has not come so far */
@@ -328,7 +328,7 @@ static void test_taken_away(void **state)
 }
 
 /* The last annotated pod went: nobody watches any more. */
-static void test_not_shown(void **state)
+static void test_smcnode_not_watched_is_sent_after_ten_minutes(void **state)
 {
 	publish_and_wait();
 	assert_false(again("99"));
@@ -359,7 +359,7 @@ static void say(const char *pod)
 
 #define EVENTS "POST /api/v1/namespaces/a%20b/events "
 
-static void test_events(void **state)
+static void test_events_are_sent_in_turn_and_again_after_503(void **state)
 {
 	b.report = report_new(&b.loop, b.client);
 	assert_non_null(b.report);
@@ -383,19 +383,19 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		tell_test(test_first),
-		tell_test(test_rate),
-		tell_test(test_other_boot),
-		tell_test(test_same_boot),
-		tell_test(test_other_boot_of_nothing),
-		tell_test(test_unreadable),
-		tell_test(test_trouble),
-		tell_test(test_removed),
-		tell_test(test_as_acked),
-		tell_test(test_changed),
-		tell_test(test_taken_away),
-		tell_test(test_not_shown),
-		tell_test(test_events),
+		tell_test(test_first_status_makes_the_smcnode),
+		tell_test(test_only_the_last_text_is_sent_within_a_second),
+		tell_test(test_endpoints_of_another_boot_are_taken_back_first),
+		tell_test(test_endpoints_of_the_same_boot_let_arm_at_once),
+		tell_test(test_other_boot_without_endpoints_lets_arm_at_once),
+		tell_test(test_unreadable_smcnode_is_emptied_before_arming),
+		tell_test(test_refused_read_holds_arming_until_an_answer),
+		tell_test(test_smcnode_removed_between_statuses_is_made_again),
+		tell_test(test_smcnode_as_published_is_not_sent_again),
+		tell_test(test_smcnode_that_others_changed_is_sent_again),
+		tell_test(test_smcnode_that_was_taken_away_is_made_again),
+		tell_test(test_smcnode_not_watched_is_sent_after_ten_minutes),
+		tell_test(test_events_are_sent_in_turn_and_again_after_503),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

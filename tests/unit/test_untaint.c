@@ -30,7 +30,7 @@ static int down(void **state)
 	return 0;
 }
 
-static void it_goes_once(void **state)
+static void taint_is_removed_once(void **state)
 {
 	struct fake_conn *c;
 
@@ -47,7 +47,7 @@ static void it_goes_once(void **state)
 	assert_true(talk_is_quiet(&b.t));
 }
 
-static void there_is_none(void **state)
+static void node_without_the_taint_is_not_patched(void **state)
 {
 	untaint_begin(b.untaint);
 	talk_answer(&b.t, READ, 200, "{\"kind\":\"Node\"}");
@@ -67,7 +67,7 @@ static void taints_that_changed_are_read_again(void **state)
 	assert_true(talk_is_quiet(&b.t));
 }
 
-static void it_is_not_given_up(void **state)
+static void untaint_that_fails_is_tried_again(void **state)
 {
 	untaint_begin(b.untaint);
 	talk_answer(&b.t, READ, 503, "{}");
@@ -82,10 +82,10 @@ static void it_is_not_given_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(it_goes_once),
-		test(there_is_none),
+		test(taint_is_removed_once),
+		test(node_without_the_taint_is_not_patched),
 		test(taints_that_changed_are_read_again),
-		test(it_is_not_given_up),
+		test(untaint_that_fails_is_tried_again),
 	};
 
 	return cmocka_run_group_tests_name("untaint", tests, NULL, NULL);

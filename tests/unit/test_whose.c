@@ -23,7 +23,7 @@ static void assert_whose(const char *table, const char *want)
 	assert_string_equal(uid, want);
 }
 
-static void test_pods(void **state)
+static void test_pod_uid_is_read_from_any_cgroup_path(void **state)
 {
 	assert_whose("0::/system.slice/containerd.service/kubepods-pod" UID_
 		     ".slice:cri-containerd:3f9a\n",
@@ -38,7 +38,7 @@ static void test_pods(void **state)
 		     UID);
 }
 
-static void test_no_pod(void **state)
+static void test_process_of_no_pod_has_no_pod_uid(void **state)
 {
 	char uid[PODNAME_UID_MAX] = "";
 
@@ -51,7 +51,7 @@ static void test_no_pod(void **state)
 }
 
 /* A pod may make any name below its own directory. */
-static void test_first_pod_counts(void **state)
+static void test_first_pod_in_a_cgroup_path_counts(void **state)
 {
 	assert_whose("0::/kubepods/pod" UID2 "/c1/pod" UID "\n", UID2);
 	assert_whose("0::/system.slice/containerd.service/kubepods-pod" UID2_
@@ -62,9 +62,9 @@ static void test_first_pod_counts(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pods),
-		cmocka_unit_test(test_no_pod),
-		cmocka_unit_test(test_first_pod_counts),
+		cmocka_unit_test(test_pod_uid_is_read_from_any_cgroup_path),
+		cmocka_unit_test(test_process_of_no_pod_has_no_pod_uid),
+		cmocka_unit_test(test_first_pod_in_a_cgroup_path_counts),
 	};
 
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);

@@ -137,7 +137,7 @@ def gateway(lab):
 
 # ---- Services' external addresses ------------------------------------------------
 
-def test_external_address_that_is_a_pods(lab):
+def test_external_ip_of_a_pod_is_not_offered(lab):
     """A tenant's Service names a's address: at its port the proxy gives him what
     is meant for a, and SMC is offered to nobody there. All else of a stays."""
     with lab.led(lab.a.v4, PORT, lab.t):
@@ -157,7 +157,7 @@ def test_external_address_that_is_a_pods(lab):
 
 
 @pytest.mark.parametrize("how", ["externalIPs", "ingress"])
-def test_external_address_that_is_the_nodes(lab, gateway, how):
+def test_external_ip_of_the_node_is_not_offered(lab, gateway, how):
     """Beside a pod in the node's network that listens at the same port."""
     say = {"externalIPs": [NODE]} if how == "externalIPs" else {"ingress": NODE}
     say["ports"] = [{"port": HOST_PORT}]
@@ -173,7 +173,7 @@ def test_external_address_that_is_the_nodes(lab, gateway, how):
     assert ends(lab.c, gateway, HOST_PORT) == SMCD
 
 
-def test_host_port_of_another_pod(lab, gateway):
+def test_host_port_of_another_pod_is_not_offered(lab, gateway):
     """The network plugin leads it to t, whoever listens there."""
     ports = [{"name": "app", "ports": [{"containerPort": PORT,
                                         "hostPort": HOST_PORT}]}]
@@ -188,7 +188,7 @@ def test_host_port_of_another_pod(lab, gateway):
 
 # ---- ClusterIPs of which the slices do not tell all ------------------------------
 
-def test_backends_in_another_cluster(lab):
+def test_service_with_backends_elsewhere_is_not_offered(lab):
     """t stands for one: the proxy knows it, and the slices do not."""
     both = [service(clusterIPs=[VIP]), endpoint_slice(lab.a)]
     shared = [service(clusterIPs=[VIP], notes={"service.cilium.io/global":
@@ -203,7 +203,7 @@ def test_backends_in_another_cluster(lab):
             assert "EndpointSlices do not tell" in lab.why(VIP)
 
 
-def test_cache_that_holds_a_cluster_ip(lab):
+def test_cluster_ip_that_the_node_holds_is_not_offered(lab):
     """Something on the node answers there in the backends' stead: found by the
     address alone, at the next look. Another Service stays."""
     host = topo.HostPod(lab.vm, None, VIP)
@@ -252,7 +252,7 @@ def armed_again(lab):
     become(lambda: ends(lab.c, lab.v), SMCD, 40)
 
 
-def test_virtual_machine_by_its_label(lab):
+def test_pod_labelled_as_a_virtual_machine_is_disarmed(lab):
     assert ends(lab.c, lab.v) == SMCD
     labels = {"kubevirt.io": "virt-launcher"}
     with lab.mesh.changed(v={"labels": labels}):
@@ -331,7 +331,7 @@ def check_guest(lab, g, lead, told):
 
 
 @pytest.mark.parametrize("rule", [nft_masquerade, published_port])
-def test_rule_that_leads_inside(lab, rule):
+def test_pod_whose_rule_leads_to_a_guest_is_disarmed(lab, rule):
     assert ends(lab.c, lab.v) == SMCD
     with guest(lab, "10.0.2.2/24") as g:
         check_guest(lab, g, rule, "10.0.2.2")
@@ -349,7 +349,7 @@ def redirect(kind):
 
 
 @pytest.mark.parametrize("kind", ["matchall", "flower"])
-def test_device_whose_packets_go_to_a_guest(lab, kind):
+def test_pod_whose_device_leads_to_a_guest_is_disarmed(lab, kind):
     mac = lab.v.run("cat /sys/class/net/eth0/address").out.strip()
     with guest(lab, lab.v.v4 + "/16", mac) as g:
         check_guest(lab, g, redirect(kind), "eth0")

@@ -64,7 +64,7 @@ def test_state_is_the_kernels(lab):
     become(lambda: len(lab.agent.map("smc_endpoint")), 2, 15)
 
 
-def test_namespace_that_comes_later(lab):
+def test_pod_is_armed_when_its_namespace_comes_later(lab):
     """The pod is in the List before its namespace: armed soon after it comes,
     long before a resync would see it if those were rare."""
     late = manifest.pod("late", "n1", "10.244.1.12", "/run/netns/late")
@@ -121,7 +121,7 @@ def test_restart_interrupts_nothing(lab):
     {"SMCMESH_STARVED": "3"},
     {"SMCMESH_SLOW": "4"},    # two looks, and the control of each
 ], ids=["for_want_of_a_processor", "on_a_slow_machine"])
-def test_restart_whose_first_looks_come_to_no_end(lab, fault):
+def test_restart_with_endless_first_looks_disarms_nobody(lab, fault):
     """What the agent before armed stays armed, and is looked at again."""
     real = lab.agent.binary
     lab.agent.stop()
@@ -143,7 +143,7 @@ def test_restart_whose_first_looks_come_to_no_end(lab, fault):
     assert ends(lab.a, lab.b) == SMCD
 
 
-def test_pod_that_leaves_while_no_agent_runs(lab):
+def test_counters_of_a_pod_that_left_go_at_the_next_start(lab):
     """Its counters go at the next start, all others stay."""
     def counted(number):
         """At its slot: {counter: sum over the CPUs}, of the first part."""
@@ -173,7 +173,7 @@ def test_pod_that_leaves_while_no_agent_runs(lab):
         assert all(now[k] >= v for k, v in before[n].items()), (before, now)
 
 
-def test_restart_with_a_broken_source(lab):
+def test_restart_with_a_broken_source_changes_nothing(lab):
     """Nothing is applied before a good world: all stays as it was."""
     lab.agent.stop()
     good = lab.vm.run(f"cat {lab.agent.path}").out
@@ -207,7 +207,7 @@ def test_ueid_follows_the_configuration(lab):
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
-def test_host_network_pod_by_its_cgroup(lab):
+def test_host_network_pod_is_armed_by_its_cgroup(lab):
     """It shares its namespace with the machine's own programs, which stay as
     they are; disarmed, its cgroup denies for as long as it is there."""
     def rows():
@@ -282,7 +282,7 @@ def test_host_network_sockets_outlive_their_cgroup(lab):
     assert answered(7402) == SMCD
 
 
-def test_stream_of_flows(lab):
+def test_stream_tells_flows_as_they_happen(lab):
     """Lines of JSON as things happen, from the socket and from the client. The
     datapath tells them only while somebody reads."""
     def followed():
@@ -320,7 +320,7 @@ def test_stream_of_flows(lab):
     assert lab.agent.get("/v1/status")["ready"]
 
 
-def test_cleared_maps_are_told_by_check(lab):
+def test_pin_taken_away_is_put_back_and_counted(lab):
     """A link that someone took away is put back and counted."""
     before = lab.agent.metric("smcmesh_drift_repairs_total")
     lab.vm.run(f"rm {PINS}smc_endpoint")
@@ -349,7 +349,7 @@ def test_doctor_says_what_is_there(lab):
     assert text.rstrip().endswith("pods SMC.")
 
 
-def test_doctor_without_rights(lab):
+def test_doctor_without_rights_does_not_say_no(lab):
     """What the kernel does not tell a user is not known, which is not "no"."""
     report = lab.agent.cli("doctor", "-o", "json", user=1000).json()
     assert report["capable"] is None, report["features"]

@@ -73,12 +73,12 @@ def dial(pod):
     return {mode for mode in ("smc", "tcp") if told[mode]}
 
 
-def test_others_are_whole(lab):
+def test_without_silent_clients_all_are_smc(lab):
     assert dial(lab.v) == dial(lab.p) == {"smc"}
     assert lab.open() == 0
 
 
-def test_few_are_all_answered(lab):
+def test_few_silent_clients_are_all_answered(lab):
     """Control: what is below the ration is not held back by it."""
     lab.lose(CLC)
     before = lab.answers()
@@ -90,7 +90,7 @@ def test_few_are_all_answered(lab):
     wait_for(lambda: lab.open() == 0, 30, "their end")
 
 
-def test_many_are_rationed(lab):
+def test_many_silent_clients_are_rationed(lab):
     lab.lose(CLC)
     before = lab.answers()
     client = lab.silent(MANY, 7002)
@@ -105,7 +105,7 @@ def test_many_are_rationed(lab):
     assert dial(lab.p) == {"smc"}
 
 
-def test_lost_ones_end_by_themselves(lab):
+def test_lost_answers_end_by_themselves(lab):
     """The last ACK never comes, and the agent is dead: no hook sees an end."""
     lab.lose(ALL)
     client = lab.silent(MANY, 7003)

@@ -73,7 +73,7 @@ def lab(vm):
 @pytest.fixture(autouse=True)
 def as_before(request, lab):
     """Each test starts and ends with the good List."""
-    if request.node.name == "test_start_without_a_file":
+    if request.node.name == "test_agent_without_a_file_is_alive_and_not_ready":
         yield
         return
     if not lab.agent.proc:    # that one was not asked for
@@ -85,7 +85,7 @@ def as_before(request, lab):
 
 # ---- the file -----------------------------------------------------------------
 
-def test_start_without_a_file(lab):
+def test_agent_without_a_file_is_alive_and_not_ready(lab):
     """Alive, not ready, and the path is named; the file appears: armed."""
     lab.agent.start(wait=False)
     wait_for(lambda: lab.agent.path in lab.problem(), 30, "the problem")
@@ -96,7 +96,7 @@ def test_start_without_a_file(lab):
     lab.begin()
 
 
-def test_broken_json(lab):
+def test_broken_json_keeps_the_last_state(lab):
     lab.raw('{"kind": "List",\n "items": [\n  {"kind": "Pod",, }]}\n')
     said = lab.problem_with("line 3, column 18", lab.agent.path)
     assert said in lab.agent.proc.err, lab.agent.proc.err
@@ -106,7 +106,7 @@ def test_broken_json(lab):
     assert "line 3, column 18" in status.out + status.err, status
 
 
-def test_half_a_file(lab):
+def test_half_a_file_keeps_the_last_state(lab):
     """A writer that does not rename: the first half is there for a while."""
     text = manifest.text(*lab.mesh.objects())
     lab.raw(text[:len(text) // 2])
@@ -116,7 +116,7 @@ def test_half_a_file(lab):
     wait_for(lambda: not lab.problem(), 10, "the other half")
 
 
-def test_file_goes_and_comes_back(lab):
+def test_file_that_goes_keeps_the_last_state(lab):
     lab.vm.run(["rm", lab.agent.path])
     lab.problem_with(lab.agent.path)
     lab.works()
@@ -125,7 +125,7 @@ def test_file_goes_and_comes_back(lab):
 @pytest.mark.parametrize("text", ["", "[]", "7", "null", '"List"',
                                   '{"kind": "List", "items": {"a": 1}}',
                                   '{"kind": "ConfigMap"}', "\0\0\0"])
-def test_other_things_than_a_list(lab, text):
+def test_what_is_no_list_keeps_the_last_state(lab, text):
     lab.raw(text)
     wait_for(lab.problem, 10, "a problem")
     lab.works()
@@ -133,7 +133,7 @@ def test_other_things_than_a_list(lab, text):
 
 # ---- objects ------------------------------------------------------------------
 
-def test_wrong_kinds_and_types(lab):
+def test_bad_objects_are_left_out_and_named(lab):
     """What is not understood is left out and named; the rest is used."""
     broken = manifest.pod("broken", "n1", "10.244.1.99", "/run/netns/c")
     broken["spec"] = "n1"
@@ -149,7 +149,7 @@ def test_wrong_kinds_and_types(lab):
 
 
 @pytest.mark.parametrize("value", ["yes", "True", "1", "", " true", True, 7])
-def test_annotation_that_is_neither_true_nor_false(lab, value):
+def test_annotation_neither_true_nor_false_is_named(lab, value):
     """The pod and the value are named, and it is not enabled."""
     with lab.mesh.changed(c={"enabled": value}):
         become(lambda: lab.agent.pod("c")["reason"], "bad-annotation")
@@ -166,7 +166,7 @@ def test_annotation_that_is_neither_true_nor_false(lab, value):
 
 
 @pytest.mark.parametrize("value", ["http", "80,0", "80;81", "70000", "-1"])
-def test_port_list_that_is_none(lab, value):
+def test_pod_with_a_bad_port_list_is_not_enabled(lab, value):
     """Not enabled: an exclusion that cannot be read must not be an offer."""
     with lab.mesh.changed(c={"annotations": {manifest.OUT_PORTS: value}}):
         become(lambda: lab.agent.pod("c")["reason"], "bad-annotation")
@@ -176,7 +176,7 @@ def test_port_list_that_is_none(lab, value):
     become(lambda: ends(lab.c, lab.b), SMCD)
 
 
-def test_invalid_addresses(lab):
+def test_invalid_addresses_are_left_out_alone(lab):
     """Left out alone; what the pod has of good ones is used."""
     bad = lab.mesh.objects()
     for o in bad:
@@ -192,7 +192,7 @@ def test_invalid_addresses(lab):
     lab.works()
 
 
-def test_address_claimed_twice(lab):
+def test_address_claimed_twice_is_the_younger_pods(lab):
     """The pod created later owns it. Equal: neither, and it is said."""
     def twin(created):
         return manifest.pod("twin", "n2", lab.c.v4, created=created)
@@ -217,7 +217,7 @@ def test_pod_that_has_ended_owns_nothing(lab):
 
 # ---- namespaces -----------------------------------------------------------------
 
-def test_namespace_that_is_not_there(lab):
+def test_pod_is_armed_only_while_its_namespace_is_there(lab):
     ghost = manifest.pod("ghost", "n1", "10.244.1.77", "/run/netns/ghost")
     lab.mesh.apply(extra=[ghost])
     become(lambda: lab.agent.pod("ghost").get("reason"), "no-netns")
@@ -233,7 +233,7 @@ def test_namespace_that_is_not_there(lab):
     lab.works()
 
 
-def test_path_that_is_no_namespace(lab):
+def test_pod_at_a_path_of_no_namespace_is_not_armed(lab):
     lab.vm.run("echo no > /run/notns")
     fake = manifest.pod("fake", "n1", "10.244.1.78", "/run/notns")
     lab.mesh.apply(extra=[fake])
@@ -254,14 +254,14 @@ def refused(lab, *words, args=(), env=None, prefix=()):
     return r.err
 
 
-def test_second_agent(lab):
+def test_second_agent_is_refused(lab):
     pid = str(lab.agent.get("/v1/status")["pid"])
     refused(lab, "already", pid)
     lab.works()
     assert lab.agent.proc.alive
 
 
-def test_pins_of_another_abi(lab):
+def test_pins_of_another_abi_are_refused(lab):
     """Refused with the way out; the datapath stays as it is, and works."""
     pin = PINS + "smc_config"
     raw = lab.vm.run(f"bpftool -j map lookup pinned {pin} key 0 0 0 0").json()
@@ -282,7 +282,7 @@ def test_pins_of_another_abi(lab):
     lab.agent.start()
 
 
-def test_no_bpffs(lab):
+def test_agent_without_bpffs_is_refused(lab):
     lab.agent.stop()
     lab.vm.run("mkdir -p /run/nobpffs")
     refused(lab, "/run/nobpffs", args=["--bpffs", "/run/nobpffs", *RUN2])
@@ -290,7 +290,7 @@ def test_no_bpffs(lab):
     lab.agent.start()
 
 
-def test_missing_capabilities(lab):
+def test_agent_without_capabilities_is_refused(lab):
     lab.agent.stop()
     lab.vm.run("install -d -m 700 -o 65534 /run/third")
     refused(lab, "CAP_", args=["--run", "/run/third", *RUN2[2:]], prefix=[
@@ -299,7 +299,7 @@ def test_missing_capabilities(lab):
     lab.agent.start()
 
 
-def test_no_cgroup2(lab):
+def test_agent_without_cgroup2_records_by_smc(lab):
     """The recorder that hangs on it is not possible, and it is said; flows are
     SMC, and recorded, all the same."""
     lab.agent.stop()
@@ -326,6 +326,6 @@ def test_no_cgroup2(lab):
     ["agent", "--source", "kubernetes"], ["agent", "--source", "file:"],
     ["agent", "--what"], ["agnet"], [], ["pods", "-o", "yaml"],
     ["agent", "--listen", "nowhere"]])
-def test_wrong_usage(lab, argv):
+def test_wrong_usage_exits_with_2(lab, argv):
     r = lab.vm.run([lab.agent.binary, *argv], check=False, timeout=20)
     assert r.rc == 2 and r.err and not r.out, r

@@ -56,7 +56,7 @@ def lab():
 
 
 @pytest.mark.parametrize("recorder", ["smc", "sockops"])
-def test_a_pods_connections(lab, recorder):
+def test_connections_beyond_a_pods_bound_are_tcp(lab, recorder):
     """Those beyond the bound are TCP, and say why; others' are not touched."""
     with lab.limits(recorder, connectionsPerPod=8):
         wait_for(lambda: lab.held(lab.c)["connections_max"] == 8, 10,
@@ -97,7 +97,7 @@ def burst(lab, buffer, count=100):
     return grown, before, sum(told), kinds.count(SMCD), neighbour
 
 
-def test_a_pods_memory(lab):
+def test_connections_beyond_a_pods_memory_are_tcp(lab):
     """A pod with large buffers gets its eighth; then its connections are TCP,
     and its neighbours are not touched. Control: without the bound it pins ten
     times as much, which no cgroup of its own would notice."""
@@ -117,7 +117,7 @@ def test_a_pods_memory(lab):
     assert control > 5 * grown, (control, grown)
 
 
-def test_what_groups_keep(lab):
+def test_buffers_that_groups_keep_shrink_the_limit(lab):
     """The kernel keeps the buffers of connections that have ended. They count,
     above as much as the open ones may have: there is then less for those."""
     kept = lab.vm.call("smcnl", "allocated")

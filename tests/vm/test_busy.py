@@ -183,7 +183,7 @@ def test_nobody_fails_or_waits_longer(off, on, port):
 
 
 @pytest.mark.parametrize("port", CASES)
-def test_some_are_smc(on, port):
+def test_half_of_the_backlog_may_be_smc(on, port):
     """Half of the backlog; where that is small, who is alone; of 1 none."""
     least = {1: 0, 4: 1, 64: 31}[CASES[port][0]]
     for bursts in on:
@@ -191,7 +191,7 @@ def test_some_are_smc(on, port):
         assert smc >= least if least else smc == 0, bursts[port]
 
 
-def test_it_is_said_why(lab, on):
+def test_busy_listener_says_why_it_is_tcp(lab, on):
     def told(pod, **labels):
         return lab.agent.metric("smcmesh_flows_bypassed_total", pod=pod, **labels)
 
@@ -210,7 +210,7 @@ def test_it_is_said_why(lab, on):
 
 
 @pytest.mark.parametrize("backlog, smc", [(1, 0), (2, 1), (8, 1), (16, 8)])
-def test_places_stay_free(lab, on, backlog, smc):
+def test_places_in_the_backlog_stay_free_of_smc(lab, on, backlog, smc):
     """Of clients that come one by one while nobody accepts: one that is between
     the queues may be counted twice."""
     port = 7400 + backlog

@@ -299,7 +299,7 @@ def test_strangers_offered_and_parrots_answered(capture):
         assert len({d for d in dialled if d.startswith(net)}) >= 200, net
 
 
-def test_nothing_failed(capture, lab):
+def test_no_connection_failed(capture, lab):
     _, results, failed, _ = capture
     assert failed == []
     assert [r for r in results if r["errors"]] == []

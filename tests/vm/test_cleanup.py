@@ -104,7 +104,7 @@ def test_foreign_selector_is_not_overwritten(lab):
         s.kill()
 
 
-def test_foreign_selector_that_goes(lab):
+def test_pod_is_armed_when_a_foreign_selector_goes(lab):
     """f is armed when the other lets go of it, and let alone when it is back;
     until then no socket there is converted."""
     server = serve(lab.b, 7001)
@@ -164,11 +164,11 @@ def test_cleanup_leaves_nothing(lab):
     assert "SOMEBODY" not in said, said
 
 
-def test_list_of_nothing(lab):
+def test_list_says_when_nothing_is_left(lab):
     assert "Nothing of smcmesh is left" in lab.cleanup("--list")
 
 
-def test_one_abi_alone(lab):
+def test_cleanup_of_one_abi_leaves_the_others(lab):
     """Another one's pins, and what the namespaces have, stay; with the last ABI
     all goes."""
     lab.start()
@@ -203,7 +203,7 @@ def test_left_rule_is_listed(lab):
     lab.wait_restored()
 
 
-def test_cleanup_of_nothing(lab):
+def test_cleanup_of_nothing_changes_nothing(lab):
     lab.cleanup()
     lab.wait_restored()
 
@@ -232,12 +232,12 @@ def test_open_smc_sockets_keep_the_denying_selector(lab):
     wait_for(lambda: not lab.b.diag(every=True), 30, "the last socket to go")
 
 
-def test_cleanup_when_the_sockets_are_gone(lab):
+def test_cleanup_once_the_sockets_are_gone_restores_all(lab):
     lab.cleanup()
     lab.wait_restored()
 
 
-def test_then_idle(lab):
+def test_then_idle_goes_on_until_the_sockets_are_gone(lab):
     """What the pods of a DaemonSet do in an uninstall: they go on until the
     sockets are gone, and then they stay."""
     lab.start()
@@ -257,7 +257,7 @@ def test_then_idle(lab):
     assert idle.rc == 0, idle.output
 
 
-def test_force(lab):
+def test_force_removes_all_although_sockets_live(lab):
     """Everything goes, although sockets live; what they cost is said."""
     lab.start()
     server = serve(lab.b, 7004)
@@ -270,7 +270,7 @@ def test_force(lab):
     server.kill()
 
 
-def test_agent_after_cleanup(lab):
+def test_agent_after_cleanup_works_again(lab):
     """A cleaned machine can be used again."""
     lab.start()
     server = serve(lab.b, 7005)
@@ -282,7 +282,7 @@ def test_agent_after_cleanup(lab):
     lab.wait_restored()
 
 
-def test_foreign_ueid_of_our_name(lab):
+def test_ueid_that_was_there_before_is_not_removed(lab):
     """The configured UEID was there before us: used, and not taken away."""
     topo.ueid(lab.vm, "SHARED")
     before = lab.picture()

@@ -88,10 +88,10 @@ def lab(vm):
 
 
 @pytest.mark.parametrize("program, skips", [
-    ("test_datapath", ["test_nothing_without_smc"]), ("test_hooks", []),
+    ("test_datapath", ["test_without_smc_nothing_is_pinned"]), ("test_hooks", []),
     ("test_maps", []), ("test_ration", []), ("test_resize", []),
     ("test_upgrade", [])])
-def test_own_program(vm, program, skips):
+def test_program_of_the_net_tier_passes_here(vm, program, skips):
     """A program of tests/net, with everything that this kernel has."""
     r = vm.run(["env", "SMCMESH_EMULATED=1", "CMOCKA_MESSAGE_OUTPUT=TAP",
                 PROGRAMS + program], check=False, timeout=900)
@@ -101,7 +101,7 @@ def test_own_program(vm, program, skips):
     assert skipped == skips, r.out
 
 
-def test_nothing_is_attached_before(lab):
+def test_without_an_armed_pod_only_smc_hooks_are_attached(lab):
     """With no pod armed: only on functions that SMC sockets alone go through."""
     got = lab.dpctl("open")
     assert got["recorder"] == "smc" and not got["armed"]
@@ -111,7 +111,7 @@ def test_nothing_is_attached_before(lab):
                         "smc_declined", "smc_fallback", "sock_made"}
 
 
-def test_first_open(lab):
+def test_first_open_registers_attaches_and_pins(lab):
     got = lab.open()
     assert got["converter"] == "sockproto" and got["selector"] == "hs_ctrl"
     assert got["ctrl"] in lab.selectors()
@@ -120,7 +120,7 @@ def test_first_open(lab):
     assert not got["armed"] and ARMED <= lab.attached()
 
 
-def test_conversion(lab):
+def test_sockets_are_converted_though_nobody_runs(lab):
     """Nobody runs now; what dpctl left converts, selects and records."""
     server = serve(lab.b, 7000)
     assert ends(lab.a, lab.b) == SMCD
@@ -134,7 +134,7 @@ def test_conversion(lab):
     stranger.kill()
 
 
-def test_generations(lab):
+def test_next_generation_interrupts_nothing(lab):
     """A restart: the next name, the old one stays until it is retired, and
     connections are SMC before, between and after."""
     server = serve(lab.b, 7002)
@@ -163,7 +163,7 @@ def test_generations(lab):
         ["hs_ctrl_" + renewed["ctrl"].split("_")[1]]
 
 
-def test_unregistered_by_someone(lab):
+def test_selector_unregistered_by_someone_is_made_anew(lab):
     """The struct_ops map cannot be registered again: a new one is."""
     before = lab.selectors()
     # the one that dpctl has just made is the last
@@ -178,7 +178,7 @@ def test_unregistered_by_someone(lab):
     server.kill()
 
 
-def test_pins_taken_away(lab):
+def test_pins_taken_away_are_put_back(lab):
     got = lab.dpctl("check", "rm -r /sys/fs/bpf/smcmesh")
     assert got["armed"]    # its rows were there when it was opened
     assert got["repairs"] > 15 and got["repairs_again"] == 0, got
@@ -186,7 +186,7 @@ def test_pins_taken_away(lab):
     lab.select(got["ctrl"], lab.a, lab.b)
 
 
-def test_somebody_elses_pin_of_the_selector(lab):
+def test_foreign_pin_of_the_selector_is_left(lab):
     """It is left, and hides no repair."""
     pins = f"{PINS}hs_ctrl_*"
     got = lab.dpctl("check", f"for p in {pins}; do rm $p; bpftool map create $p"
@@ -202,7 +202,7 @@ def test_somebody_elses_pin_of_the_selector(lab):
     lab.select(got["ctrl"], lab.a, lab.b)
 
 
-def test_recorders(lab):
+def test_recorders_take_over_from_each_other(lab):
     """The one takes over from the other, between two connections and beside
     one; both tell the same of it."""
     lab.open()
@@ -225,7 +225,7 @@ def test_recorders(lab):
     assert [f["outcome"] for f in mine] == [3, 3, 3], mine
 
 
-def test_disarmed(lab):
+def test_disarm_keeps_guards_only_when_told(lab):
     """What guards open sockets stays as long as it is told to."""
     got = lab.dpctl("disarm", "guarded")
     assert got["armed"] and got["armed_now"]
@@ -238,7 +238,7 @@ def test_disarmed(lab):
     server.kill()
 
 
-def test_remove_keeping_the_selector(lab):
+def test_remove_that_keeps_the_selector_converts_nothing(lab):
     """The namespaces' selector stays and denies; nothing is converted."""
     lab.open()
     server = serve(lab.b, 7004)
@@ -257,7 +257,7 @@ def test_remove_keeping_the_selector(lab):
     server.kill()
 
 
-def test_adopted_after_that(lab):
+def test_maps_that_were_left_are_adopted(lab):
     """An agent that comes back takes up the maps that were left."""
     lab.open()
     server = serve(lab.b, 7005)
@@ -265,7 +265,7 @@ def test_adopted_after_that(lab):
     server.kill()
 
 
-def test_remove(lab):
+def test_remove_leaves_nothing(lab):
     lab.select("", lab.a, lab.b)
     said = lab.dpctl("remove")["said"]
     assert "removed selector smcmesh_" in said

@@ -57,7 +57,7 @@ def lab():
         yield Lab(vm)
 
 
-def test_ranges(lab):
+def test_excluded_ranges_stay_tcp_to_their_ends(lab):
     """In both directions, of a pod and of all: their ends are in them, what is
     beside them is not."""
     with lab.mesh.changed(v=lab.excluding(out="7000-7001, 7010"),
@@ -95,7 +95,7 @@ def test_one_tenants_ports_are_nobody_elses(lab):
     become(lambda: ends(lab.c, lab.s, 7001), SMCD)
 
 
-def test_more_than_a_share(lab):
+def test_pod_that_excludes_more_than_a_share_is_not_armed(lab):
     """256 ranges, each understood, of 14 blocks each: more than a pod has room
     for. It is known before the pod is armed, and is its own problem."""
     wide = ",".join(f"{i * 256 + 1}-{i * 256 + 254}" for i in range(256))
@@ -116,7 +116,7 @@ def test_more_than_a_share(lab):
         become(lambda: ends(lab.c, lab.s, 7001), SMCD)
 
 
-def test_cidrs_that_do_not_fit(lab):
+def test_cidrs_that_do_not_fit_switch_the_node_off(lab):
     """What holds for the node switches the node off: no SYN carries the option,
     and that is what is said. The old ones stay in force."""
     def off():

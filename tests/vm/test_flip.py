@@ -162,14 +162,14 @@ def test_one_handshake_has_one_verdict(lab, case, again):
     assert_one_verdict(lab, case, again)
 
 
-def test_while_another_pod_floods(lab):
+def test_flood_of_another_pod_changes_no_verdict(lab):
     """What it has pushes nobody's answer out, and leaves room for more."""
     with lab.flooded("f") as flows:
         assert flows == SHARE
         assert_one_verdict(lab, "synack-yes-to-no")
 
 
-def test_the_pod_that_floods(lab):
+def test_pod_that_floods_is_tcp_and_whole(lab):
     """Control: to itself it is SMC no more, and whole."""
     with lab.flooded("c") as flows:
         assert SHARE - PAIRS <= flows <= SHARE

@@ -67,12 +67,12 @@ def lab():
         yield Lab(vm)
 
 
-def test_none_at_first(lab):
+def test_no_hook_is_attached_at_first(lab):
     assert lab.agent.ready() and lab.attached() == set()
     assert lab.agent.get("/v1/status")["recorder"] == "smc"
 
 
-def test_before_the_pod_is_there(lab):
+def test_hooks_are_attached_before_the_pod_is_there(lab):
     """The source names it; its namespace does not exist yet. Switched off, the
     mesh needs none."""
     lab.mesh.extra.append(manifest.pod("c", "n1", "10.244.1.12",
@@ -89,7 +89,7 @@ def test_before_the_pod_is_there(lab):
     lab.serve()
 
 
-def test_a_minute_longer(lab):
+def test_hooks_linger_a_minute_after_the_last_pod(lab):
     """A connection that is open then keeps what guards its like."""
     with held(lab.a, lab.b.v4, 7000) as h:
         lab.mesh.apply(**lab.nobody)
@@ -105,7 +105,7 @@ def test_a_minute_longer(lab):
     lab.serve()
 
 
-def test_a_restart_finds_them(lab):
+def test_restart_finds_the_hooks(lab):
     there = EVERYBODYS | LISTENERS
     lab.agent.stop()
     assert lab.attached() == there
@@ -119,7 +119,7 @@ def test_a_restart_finds_them(lab):
 
 
 @pytest.mark.long
-def test_an_agent_that_has_nothing_to_arm(lab):
+def test_agent_with_nothing_to_arm_keeps_hooks_a_minute(lab):
     """It finds those of the one before: a minute from then on."""
     lab.mesh.apply()
     become(lab.armed, ["a", "b"], 30)

@@ -52,14 +52,14 @@ def check_reported(agent, late):
 
 
 @pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
-def test_told_before(agent, driver):
+def test_pods_told_of_before_are_armed_in_time(agent, driver):
     proc, got = podstart(agent, driver, 500, 50)
     assert got == {"armed": 500, "late": []}
     proc.kill()
 
 
 @pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
-def test_told_at_the_same_time(agent, driver):
+def test_pods_told_of_at_once_are_mostly_in_time(agent, driver):
     proc, got = podstart(agent, driver, 200, 0)
     assert got["armed"] >= 180, got
     check_reported(agent, got["late"])
@@ -68,7 +68,7 @@ def test_told_at_the_same_time(agent, driver):
 
 
 @pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
-def test_first_pod_of_the_node(agent, driver):
+def test_first_pod_of_the_node_is_armed_in_time(agent, driver):
     """While no pod is to be armed nothing is attached to socket(): that comes
     with the API event. (The hooks go a minute after the last pod: of this VM's
     time, which passes at once when nobody has anything to do.)"""
@@ -105,7 +105,7 @@ for i in range(12):
 """
 
 
-def test_rules_of_an_init_container(agent):
+def test_rules_of_an_init_container_are_seen_in_time(agent):
     """They come after the sandbox, with which the pod is armed. A container that
     comes is what the agent is told of then; by itself it looks every five seconds,
     which five of twelve rounds do not hit by luck. (Not all of them: this VM's
@@ -128,7 +128,7 @@ def test_rules_of_an_init_container(agent):
     agent.set(manifest.mesh())
 
 
-def test_late_is_said(agent):
+def test_late_pods_are_named(agent):
     """The check above is one: without the agent all are late, and it says so
     of each when it is there again."""
     agent.stop()

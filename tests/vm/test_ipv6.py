@@ -51,7 +51,7 @@ def mapped(pod):
     return "::ffff:" + pod.v4
 
 
-def test_native_ipv6(lab):
+def test_native_ipv6_is_smcd(lab):
     with held(lab.a, lab.b.v6, 7000, count=2) as h:
         assert h.ends(lab.b) == [SMCD] * 2
         assert {x["remote"][0] for x in h.lines} == {lab.b.v6}
@@ -59,24 +59,24 @@ def test_native_ipv6(lab):
     assert ends(lab.a, lab.d, address=lab.d.v6) == SMCD
 
 
-def test_ipv4_client_of_a_wildcard_listener(lab):
+def test_ipv4_client_of_a_wildcard_listener_is_smcd(lab):
     assert ends(lab.e, lab.a, address=lab.a.v4) == SMCD
     assert ends(lab.a, lab.b, address=lab.b.v4) == SMCD
 
 
-def test_mapped_address(lab):
+def test_mapped_address_is_smcd(lab):
     assert ends(lab.a, lab.b, address=mapped(lab.b)) == SMCD
     assert ends(lab.a, lab.e, address=mapped(lab.e)) == SMCD
     assert ends(lab.a, lab.p, address=mapped(lab.p)) == ("tcp", "plain")
 
 
-def test_not_annotated(lab):
+def test_pod_that_is_not_annotated_stays_tcp(lab):
     assert ends(lab.a, lab.p, address=lab.p.v6) == ("tcp", "plain")
     assert ends(lab.p, lab.a, address=lab.a.v6) == ("plain", "tcp")
     assert ends(lab.a, lab.b, address=lab.b.v6) == SMCD
 
 
-def test_strangers(lab):
+def test_strangers_stay_tcp(lab):
     for to in (lab.a.v6, lab.a.v4):
         assert ends(lab.s, lab.a, address=to, protocol="smc") == ("tcp", "tcp")
     for to in (lab.s.v6, lab.s.v4):
@@ -84,14 +84,14 @@ def test_strangers(lab):
     assert ends(lab.b, lab.a, address=lab.a.v6) == SMCD
 
 
-def test_loopback_and_link_local(lab):
+def test_loopback_stays_tcp_and_link_local_no_endpoint(lab):
     assert ends(lab.a, lab.a, address="::1") == ("tcp", "tcp")
     assert ends(lab.a, lab.a, address=lab.a.v6) == ("tcp", "tcp")
     addresses = [row["key"] for row in lab.agent.map("smc_endpoint")]
     assert addresses and "fe80" not in str(lab.agent.get("/v1/endpoints"))
 
 
-def test_excluded_cidr(lab):
+def test_excluded_cidr_stays_tcp(lab):
     """One family of b is excluded, the other is not."""
     with lab.mesh.changed(spec={"excludeCIDRs": [lab.b.v6 + "/128"]}):
         become(lambda: ends(lab.a, lab.b, address=lab.b.v6), ("tcp", "tcp"))
@@ -105,14 +105,14 @@ def test_excluded_cidr(lab):
     become(lambda: ends(lab.a, lab.b, address=lab.b.v4), SMCD)
 
 
-def test_excluded_port(lab):
+def test_excluded_port_stays_tcp(lab):
     with lab.mesh.changed(spec={"excludePorts": [7001]}):
         become(lambda: ends(lab.a, lab.b, 7001, lab.b.v6), ("tcp", "tcp"))
         assert ends(lab.a, lab.b, 7000, lab.b.v6) == SMCD
     become(lambda: ends(lab.a, lab.b, 7001, lab.b.v6), SMCD)
 
 
-def test_pod_with_one_published_family(lab):
+def test_family_that_is_not_published_stays_tcp(lab):
     """b's IPv6 address is not in its podIPs: not an endpoint, IPv4 is."""
     only4 = lab.mesh.objects()
     for o in only4:

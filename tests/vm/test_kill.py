@@ -144,7 +144,7 @@ def assert_none_waited(told):
 
 # ---- from nothing ---------------------------------------------------------------
 
-def test_first_start_dies_at_every_step(lab):
+def test_first_start_killed_at_any_step_fails_no_connection(lab):
     server = serve(lab.b, 7001)
     traffic = hammering(lab.a, "10.244.1.11:7001", threads=2, pace=PACE)
     for point in ATTACH + PINNED[:2] + MAP_POINTS:
@@ -262,7 +262,7 @@ def so_far(traffic):
 
 
 @pytest.mark.parametrize("third", CHANGES)
-def test_killed_and_started_again(lab, armed, third):
+def test_killed_agent_heals_when_started_again(lab, armed, third):
     before = client_flows(lab)
     lab.agent.stop(signal.SIGKILL)
     for point in POINTS[list(CHANGES).index(third)::len(CHANGES)]:
@@ -301,7 +301,7 @@ def test_traffic_did_not_notice(lab, armed):
     assert heard["smc"] == heard["broken"] == heard["clc"] == 0, heard
 
 
-def test_map_that_lost_its_pin(lab, armed):
+def test_map_that_lost_its_pin_is_filled_anew(lab, armed):
     """Its rows went with it, a and b's among them: no change that flows do not
     notice, but it heals."""
     lab.agent.stop(signal.SIGKILL)

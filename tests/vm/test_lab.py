@@ -62,7 +62,7 @@ def connection(a, b, server, client, addr):
         serve.kill()
 
 
-def test_commands(vm):
+def test_commands_have_output_and_status(vm):
     r = vm.run("cat; echo oops >&2; exit 3", check=False, stdin="text")
     assert (r.rc, r.out, r.err) == (3, "text", "oops\n")
     with pytest.raises(CommandFailed, match="exit 3"):
@@ -71,7 +71,7 @@ def test_commands(vm):
     assert vm.run(["/no/such/program"], check=False).rc == 127
 
 
-def test_commands_side_by_side(vm):
+def test_commands_do_not_wait_for_each_other(vm):
     """Later commands do not wait for earlier ones."""
     waiting = [vm.spawn(f"read x; echo {i} $x") for i in range(8)]
     assert vm.run("echo done").out == "done\n"
@@ -81,7 +81,7 @@ def test_commands_side_by_side(vm):
         assert p.wait(20).out == f"{i} go\n"
 
 
-def test_much_output(vm):
+def test_much_output_is_whole(vm):
     r = vm.run("head -c 3000000 /dev/zero | tr '\\0' x")
     assert r.out == "x" * 3000000
 
@@ -101,7 +101,7 @@ def test_time_out_ends_the_command(vm):
     wait_for(lambda: vm.run("pgrep -f 'sleep 471[1]'", check=False).rc == 1)
 
 
-def test_files(vm):
+def test_files_are_written_and_read(vm):
     vm.write("/run/smclab/new/file", "x\n" * 50000, mode=0o600)
     assert vm.read("/run/smclab/new/file") == "x\n" * 50000
     assert vm.run("stat -c %a /run/smclab/new/file").out == "600\n"
@@ -119,14 +119,14 @@ def test_tree_is_read_only(vm):
     assert not os.path.exists(paths.TREE + "/x")
 
 
-def test_programs_of_the_root(vm):
+def test_root_has_all_programs_and_runs_none(vm):
     vm.run("for p in nginx redis-server redis-benchmark wrk haproxy ab nft"
            " sockperf qperf iperf3 tcpdump strace promtool bpftool curl rdma"
            " iptables-nft iptables-legacy; do command -v $p || exit 1; done")
     assert vm.run("pidof nginx redis-server haproxy", check=False).rc == 1
 
 
-def test_smcd_between_pods(pods):
+def test_pods_that_ask_for_smc_are_smcd(pods):
     for addr in ("10.0.0.1", "fd00::1"):
         modes, rows = connection(*pods, SMC, SMC, addr)
         assert modes == (["smcd"], ["smcd"])

@@ -56,7 +56,7 @@ def reopen(lab, name, late):
     assert ends(lab.a, lab.b) == SMCD
 
 
-def test_peer_became_an_endpoint(lab):
+def test_flow_is_late_once_its_peer_is_an_endpoint(lab):
     """The client's flow has a record: the peer was no endpoint then."""
     lab.mesh.apply(b={"enabled": None})
     become(lambda: lab.armed("b"), False, 30)
@@ -85,7 +85,7 @@ def test_reopen_does_not_wait_for_its_turn(lab):
         assert old.client_ends() == ["none"]
 
 
-def test_client_was_armed_later(lab):
+def test_flow_older_than_its_pods_arming_is_late(lab):
     """No record of it anywhere on the client's side: socket diagnosis finds
     it."""
     lab.mesh.apply(a={"enabled": None})
@@ -120,7 +120,7 @@ def record(lab, name):
     return max(flows, key=lambda f: f["opened"])
 
 
-def test_end_in_a_pod_that_is_disarmed(lab):
+def test_flow_of_a_disarmed_pod_is_told_to_its_end(lab):
     """A late listener's connection; the pod is disarmed while it is open."""
     with lab.mesh.changed(a={"enabled": None}):
         become(lambda: lab.armed("a"), False, 30)
@@ -143,7 +143,7 @@ def test_end_in_a_pod_that_is_disarmed(lab):
     become(lambda: lab.armed("a"), True, 30)
 
 
-def test_end_of_what_nobody_can_ask_about(lab):
+def test_flow_of_a_pod_that_left_is_closed(lab):
     """The pod leaves the source while a connection of it is open."""
     pod = topo.pod(lab.vm, "d", "10.244.1.12/16")
     server = serve(pod, LATE)
@@ -163,7 +163,7 @@ def test_end_of_what_nobody_can_ask_about(lab):
     server.kill()
 
 
-def test_refused(lab):
+def test_reopen_of_a_pod_that_is_not_armed_is_refused(lab):
     r = lab.agent.cli("reopen", "default/nobody", check=False)
     assert r.rc == 1 and "no such pod" in r.err
     r = lab.agent.cli("reopen", "nobody", check=False)

@@ -70,7 +70,7 @@ def lab():
         yield Lab(vm)
 
 
-def test_it_is_moved_on(lab):
+def test_lease_is_moved_on(lab):
     first = lab.until()
     wait_for(lambda: lab.until() > first, 20, "the lease to be moved")
     assert 0 < lab.lease()["left_seconds"] <= LEASE, lab.lease()
@@ -80,7 +80,7 @@ def test_it_is_moved_on(lab):
     assert "lease" not in lab.vm.run("/build/smcmesh doctor").out
 
 
-def test_no_end(lab):
+def test_lease_of_0_outlives_a_dead_agent(lab):
     """Control: with a lease of 0 a dead agent changes nothing, ever."""
     with lab.mesh.changed(spec={"lease": 0}):
         become(lab.until, NO_END)
@@ -133,7 +133,7 @@ def answers(x, pod):
     return any(p.smc for p in seen.packets if p.sport == 7000 and p.ack)
 
 
-def test_the_agent_is_dead_for_longer(lab):
+def test_agent_dead_beyond_the_lease_offers_nothing(lab):
     talk = ready(lab.v.spawn(["python3", "-c", TALK]), "the open connection")
     assert echo(talk) == 256
     lab.kill()
@@ -155,7 +155,7 @@ def test_the_agent_is_dead_for_longer(lab):
     assert talk.wait().rc == 0
 
 
-def test_the_agent_is_back(lab):
+def test_agent_that_is_back_offers_again(lab):
     """SMC again with its first reconcile; and why it was not is known."""
     lab.agent.start()
     become(lambda: ends(lab.v, lab.s), SMCD)

@@ -60,13 +60,13 @@ def interrupted(pod, to, *flags):
 
 @pytest.mark.parametrize("flags", [[], ["--no-restart"]],
                          ids=["restart", "eintr"])
-def test_signal_and_plain_tcp(lab, flags):
+def test_signal_fails_no_plain_tcp_connect(lab, flags):
     """Control: TCP has none of what follows."""
     told, talk = interrupted(lab.t, "10.244.1.11:7000", *flags)
     assert told["ok"] == ROUNDS, (told, talk)
 
 
-def test_signal_and_the_kernels_own_smc(lab):
+def test_signal_fails_a_connect_of_the_kernels_own_smc(lab):
     """The bug, without us: connect() is called again after the handler, says
     "SMC" once more though the server has said no, and SMC's messages go to a
     program that knows nothing of it."""
@@ -76,7 +76,7 @@ def test_signal_and_the_kernels_own_smc(lab):
     assert stop(server)["clc"] == ROUNDS
 
 
-def test_signal_and_a_converted_socket_to_a_stranger(lab):
+def test_signal_fails_a_converted_connect_to_a_stranger(lab):
     """What our conversion makes of it: connect() fails, at once and for a
     reason; not one byte reaches the stranger. This is the limit."""
     server = serve(lab.t, 7001)
@@ -89,13 +89,13 @@ def test_signal_and_a_converted_socket_to_a_stranger(lab):
     assert not [p for p in seen.packets if p.sent and p.smc]
 
 
-def test_signal_and_a_converted_socket_to_an_endpoint(lab):
+def test_signal_fails_no_converted_connect_to_an_endpoint(lab):
     """A restarted call towards an endpoint is whole."""
     told, talk = interrupted(lab.c, "10.244.1.11:7000")
     assert told["ok"] == ROUNDS, (told, talk)
 
 
-def test_eintr_and_a_converted_socket(lab):
+def test_eintr_leaves_an_smc_connect_stuck(lab):
     """Without SA_RESTART the program waits for its socket and the kernel's SMC
     never says that it is writable: as with the kernel's own SMC sockets."""
     for pod, *flags in (lab.c,), (lab.t, "--smc"):
@@ -154,7 +154,7 @@ except TimeoutError:
 @pytest.mark.parametrize("who, protocol, port, said", [
     ("t", 0, 7031, "x"), ("t", 256, 7032, "asleep"), ("s", 0, 7033, "asleep")],
     ids=["plain-tcp", "kernels-own-smc", "converted"])
-def test_listener_that_fell_back(lab, who, protocol, port, said):
+def test_smc_listener_that_fell_back_wakes_nobody(lab, who, protocol, port, said):
     """TCP_FASTOPEN makes a listener fall back. What it accepts has the
     listener's callbacks and not its data (smc_fback_data_ready() in
     net/smc/af_smc.c), so the kernel wakes nobody who waits there: with SMC's own

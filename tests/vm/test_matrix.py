@@ -50,7 +50,7 @@ def lab(vm):
     return Lab(vm)
 
 
-def test_annotated_on_both_ends(lab):
+def test_pods_annotated_on_both_ends_are_smcd(lab):
     with held(lab.a, lab.b.v4, 7000, count=4) as h:
         assert h.ends(lab.b) == [SMCD] * 4
         assert h.protocols() == [256] * 4
@@ -58,7 +58,7 @@ def test_annotated_on_both_ends(lab):
     assert ends(lab.c, lab.a) == SMCD
 
 
-def test_not_annotated(lab):
+def test_pod_that_is_not_annotated_stays_tcp(lab):
     assert ends(lab.a, lab.p) == ("tcp", "plain")
     assert lab.reason(lab.a, 7000) == "not-endpoint"
     assert ends(lab.p, lab.a) == ("plain", "tcp")
@@ -66,7 +66,7 @@ def test_not_annotated(lab):
     assert ends(lab.a, lab.b) == SMCD
 
 
-def test_one_side_only(lab):
+def test_pod_annotated_on_one_side_only_stays_tcp(lab):
     """b loses its annotation: its new sockets are plain, and nobody offers."""
     with lab.mesh.changed(b={"enabled": None}):
         become(lambda: ends(lab.a, lab.b)[0], "tcp")
@@ -76,14 +76,14 @@ def test_one_side_only(lab):
     assert ends(lab.b, lab.a) == SMCD
 
 
-def test_annotation_says_false(lab):
+def test_pod_annotated_with_false_stays_tcp(lab):
     with lab.mesh.changed(b={"enabled": "false"}):
         become(lambda: ends(lab.b, lab.a), ("plain", "tcp"))
         assert ends(lab.c, lab.a) == SMCD
     become(lambda: ends(lab.b, lab.a), SMCD)
 
 
-def test_alias_annotation(lab):
+def test_alias_annotation_enables_its_pod(lab):
     alias = {"enabled": None, "annotations": {manifest.ALIAS: "true"}}
     with lab.mesh.changed(b=alias, c={"enabled": None}):
         become(lambda: ends(lab.c, lab.a), ("plain", "tcp"))
@@ -91,14 +91,14 @@ def test_alias_annotation(lab):
     become(lambda: ends(lab.c, lab.a), SMCD)
 
 
-def test_mesh_switch(lab):
+def test_mesh_switched_off_makes_all_tcp(lab):
     with lab.mesh.changed(spec={"enabled": False}):
         become(lambda: ends(lab.a, lab.b), ("plain", "tcp"))
         become(lambda: ends(lab.b, lab.c), ("plain", "tcp"))
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
-def test_asm_mesh_config(lab):
+def test_asm_mesh_config_counts_where_smcmesh_is_silent(lab):
     """The vendor's switch counts where SmcMesh says nothing, else SmcMesh."""
     unset = [o for o in lab.mesh.objects() if o["kind"] != "SmcMesh"]
     try:
@@ -114,7 +114,7 @@ def test_asm_mesh_config(lab):
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
-def test_excluded_port_outbound(lab):
+def test_port_excluded_outbound_is_not_offered(lab):
     """a does not offer to port 7001; c, without that annotation, does."""
     with lab.mesh.changed(a={"annotations": {manifest.OUT_PORTS: "7001"}}):
         become(lambda: ends(lab.a, lab.b, 7001), ("tcp", "tcp"))
@@ -125,7 +125,7 @@ def test_excluded_port_outbound(lab):
     become(lambda: ends(lab.a, lab.b, 7001), SMCD)
 
 
-def test_excluded_port_inbound(lab):
+def test_port_excluded_inbound_is_not_answered(lab):
     """b does not answer on 7002, and says so itself: a cannot know it."""
     with lab.mesh.changed(b={"annotations": {manifest.IN_PORTS: "7002"}}):
         become(lambda: ends(lab.a, lab.b, 7002), ("tcp", "tcp"))
@@ -135,7 +135,7 @@ def test_excluded_port_inbound(lab):
     become(lambda: ends(lab.a, lab.b, 7002), SMCD)
 
 
-def test_excluded_port_of_the_mesh(lab):
+def test_port_excluded_by_the_mesh_stays_tcp(lab):
     with lab.mesh.changed(spec={"excludePorts": [7003]}):
         become(lambda: ends(lab.a, lab.b, 7003), ("tcp", "tcp"))
         assert ends(lab.b, lab.a, 7003) == ("tcp", "tcp")
@@ -144,7 +144,7 @@ def test_excluded_port_of_the_mesh(lab):
     become(lambda: ends(lab.a, lab.b, 7003), SMCD)
 
 
-def test_excluded_cidr(lab):
+def test_excluded_cidr_stays_tcp(lab):
     """10.244.1.12/31 is c: neither offered to nor answered, by anyone."""
     with lab.mesh.changed(spec={"excludeCIDRs": ["10.244.1.12/31"]}):
         become(lambda: ends(lab.a, lab.c), ("tcp", "tcp"))
@@ -154,7 +154,7 @@ def test_excluded_cidr(lab):
     become(lambda: ends(lab.a, lab.c), SMCD)
 
 
-def test_stranger_as_client(lab):
+def test_stranger_as_client_is_not_answered(lab):
     """s offers by itself: the armed pod does not answer, another stranger
     does, so the offer was a real one."""
     assert ends(lab.s, lab.a, protocol="smc") == ("tcp", "tcp")
@@ -162,27 +162,27 @@ def test_stranger_as_client(lab):
     assert ends(lab.b, lab.a) == SMCD
 
 
-def test_stranger_as_server(lab):
+def test_stranger_as_server_is_not_offered(lab):
     """t would answer: the armed pod does not offer."""
     assert ends(lab.a, lab.t) == ("tcp", "tcp")
     assert lab.reason(lab.a, 7000) == "not-endpoint"
     assert ends(lab.a, lab.b) == SMCD
 
 
-def test_program_of_an_armed_pod_that_asks_for_smc_itself(lab):
+def test_own_smc_socket_of_an_armed_pod_is_judged_alike(lab):
     """It is left alone, and judged like any other."""
     assert ends(lab.a, lab.b, protocol="smc") == SMCD
     assert ends(lab.a, lab.t, protocol="smc") == ("tcp", "tcp")
 
 
-def test_loopback(lab):
+def test_loopback_stays_tcp(lab):
     assert ends(lab.a, lab.a, address="127.0.0.1") == ("tcp", "tcp")
     assert lab.reason(lab.a, 7000) == "loopback"
     assert ends(lab.a, lab.a, address=lab.a.v4) == ("tcp", "tcp")
     assert ends(lab.a, lab.b) == SMCD
 
 
-def test_every_protocol_number(lab):
+def test_sockets_of_tcp_and_mptcp_are_converted(lab):
     assert ends(lab.a, lab.b, protocol="tcp") == SMCD
     assert ends(lab.a, lab.b, protocol="mptcp") == SMCD
 
@@ -204,7 +204,7 @@ def test_disarmed_pod_keeps_its_smc_sockets(lab):
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
-def test_late_listener(lab):
+def test_late_listener_stays_tcp_and_is_named(lab):
     """p's server was there before p was annotated: it stays TCP, is named, and
     is SMC when it is started again. What p opens is SMC at once."""
     with lab.mesh.changed(p={"enabled": "true"}):
@@ -229,7 +229,7 @@ def test_empty_list_disarms_all(lab):
     become(lambda: ends(lab.a, lab.b), SMCD)
 
 
-def test_nothing_failed_meanwhile(lab):
+def test_no_server_saw_a_broken_connection(lab):
     for name, server in lab.servers.items():
         server.kill()
         assert '"broken": 0' in server.out, (name, server.output)

@@ -165,7 +165,7 @@ def test_an_smc_socket_of_ones_own_does_not_pass(lab, kind):
 
 
 @pytest.mark.parametrize("kind", ["linkerd", "group", "tproxy"])
-def test_it_carries_the_same_without_us(lab, kind):
+def test_proxy_carries_the_same_without_us(lab, kind):
     """The control: whoever passes the proxy now passed it before."""
     behind = lab.behind[kind]
     with lab.mesh.changed(**{kind: {"enabled": None}}):
@@ -175,7 +175,7 @@ def test_it_carries_the_same_without_us(lab, kind):
     wait_for(lambda: lab.agent.pod(kind)["armed"], 10, "arming")
 
 
-def test_what_tproxy_leads_in(lab):
+def test_what_tproxy_leads_in_is_smc_up_to_the_proxy(lab):
     """The proxy answers in the pod's name: SMC to it, plain to the application."""
     behind = Behind(lab.inbound, "0:1337", "-t")
     app = serve(lab.inbound, PORT, user=APP)
@@ -213,7 +213,7 @@ def test_ambient_needs_nothing_of_ours(lab):
     proxy.proxy.kill(9)
 
 
-def test_gateway_of_a_pod_level_user(lab):
+def test_gateway_is_converted_by_its_pod_level_user(lab):
     """Without a redirect the pod's object is all there is: a hint."""
     pod = lab.agent.pod("gateway")
     assert pod["armed"] and lab.owners("gateway") == [(0, 1337)]
@@ -232,7 +232,7 @@ print(s.connect_ex((sys.argv[1], int(sys.argv[2]))), flush=True)
 """
 
 
-def test_rules_that_come_late(lab):
+def test_rules_that_come_late_decide_from_then_on(lab):
     """Before an init container has written them everybody is converted; then who
     they let pass; and again everybody when they are gone. A socket that is SMC's
     and not the proxy's cannot be led to the proxy any more: it goes nowhere."""
@@ -263,7 +263,7 @@ def test_rules_that_come_late(lab):
 @pytest.mark.parametrize("rules", [
     "-p tcp -j REDIRECT --to-ports 15001",
     "-p tcp -m owner ! --uid-owner 2000-3000 -j REDIRECT --to-ports 15001"])
-def test_owners_that_cannot_be_told(lab, rules):
+def test_pod_whose_owners_cannot_be_told_is_not_armed(lab, rules):
     """Not armed, and nothing is between the application and its redirect."""
     lab.late.run(f"iptables-nft -t nat -A OUTPUT {rules}")
     become(lambda: lab.agent.pod("late")["reason"], "owner-rule", 30)

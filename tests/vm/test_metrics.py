@@ -122,7 +122,7 @@ def test_counters_equal_the_tests_own_counts(lab):
     wait_for(settled, 20, "the counters")
 
 
-def test_promtool_accepts_it(lab):
+def test_promtool_accepts_the_metrics(lab):
     text = lab.agent.http("/metrics", unix=False)
     checked = lab.vm.run("promtool check metrics", stdin=text, check=False)
     assert checked.rc == 0, checked
@@ -134,7 +134,7 @@ def test_promtool_accepts_it(lab):
     assert lab.vm.run("promtool check metrics", stdin=bad, check=False).rc != 0
 
 
-def test_state_gauges(lab):
+def test_gauges_tell_what_is_armed(lab):
     now = lab.agent.metrics()
     assert total(now, "capability", feature="smc") == 1
     assert total(now, "ready") == total(now, "mesh_enabled") == 1
@@ -220,7 +220,7 @@ def test_maps_say_what_is(lab):
         assert 0 < flow["opened_ns"] <= flow["decided_ns"]
 
 
-def test_records_of_closed_flows(lab):
+def test_records_of_closed_flows_are_whole(lab):
     flows = [f for f in lab.agent.flows()
              if f["role"] == "client" and f["outcome"] == "smcd"]
     assert len(flows) >= SMC_FLOWS and len({f["id"] for f in flows}) == len(flows)

@@ -83,7 +83,7 @@ def ueid(node):
 
 # ---- UEIDs and devices -------------------------------------------------------
 
-def test_ueids(node):
+def test_ueids_are_added_and_removed_beside_others(node):
     def truth():
         return node.vm.call("smcnl", "ueid")
 
@@ -110,7 +110,7 @@ def test_ueids(node):
     assert ctl("del", "SOMEONE.ELSE") == 1
 
 
-def test_devices(node, pods):
+def test_rdma_device_is_usable_while_up_with_an_address(node, pods):
     got = node.ctl("devices")
     # the kernel's own device dump leaves the loopback device out
     assert got["loopback"] == 1
@@ -126,7 +126,7 @@ def test_devices(node, pods):
              10, "the port to go down")
 
 
-def test_transports(node, pods, ueid):
+def test_transports_are_those_of_the_pods_devices(node, pods, ueid):
     a, r1, r2 = pods("a") + pods("r1", "r2", rdma=True)
     assert node.prepare(a)["transports"] == SMCD
     assert node.prepare(r1)["transports"] == SMCD | SMCR
@@ -135,14 +135,14 @@ def test_transports(node, pods, ueid):
     assert node.prepare(r2)["transports"] == SMCD
 
 
-def test_no_ueid_no_transport(node, pods):
+def test_without_a_ueid_there_is_no_transport(node, pods):
     r, = pods("r", rdma=True)
     assert node.prepare(r)["transports"] == 0
 
 
 # ---- the selector ------------------------------------------------------------
 
-def test_prepare(node, pods, ueid):
+def test_prepare_verifies_one_namespace_and_no_other(node, pods, ueid):
     a, b = pods("a", "b")
     got = node.prepare(a)
     assert got["verified"] and got["reason"] == "none" and got["err"] == 0
@@ -160,7 +160,7 @@ def test_prepare(node, pods, ueid):
     assert node.ctl("look", a.netns) == got
 
 
-def test_next_generation(node, pods):
+def test_next_generation_of_the_selector_is_set(node, pods):
     a, = pods("a")
     for name in OURS:
         got = node.prepare(a, name)
@@ -178,7 +178,7 @@ def test_foreign_selector_stays(node, pods):
     assert node.selector(a) == "foreign"
 
 
-def test_selector_that_is_not_there(node, pods):
+def test_selector_that_is_not_there_is_not_set(node, pods):
     a, = pods("a")
     got = node.prepare(a, "smcmesh_none")
     assert (got["reason"], got["err"]) == ("selector-failed", -errno.EINVAL)
@@ -197,7 +197,7 @@ def test_look_changes_nothing(node, pods):
     assert node.selector(a) == ""
 
 
-def test_refused_trial(node, pods):
+def test_namespace_whose_trial_is_refused_is_not_verified(node, pods):
     a, = pods("a")
     where = "lab/refused"
     node.vm.run(f"mkdir -p /sys/fs/cgroup/{where}")
@@ -213,7 +213,7 @@ def test_refused_trial(node, pods):
 
 # ---- diagnosis ---------------------------------------------------------------
 
-def test_smc_sockets(node, pods, ueid):
+def test_smc_sockets_are_told_as_the_kernel_does(node, pods, ueid):
     a, b = pods("a", "b")
     assert node.ctl("smc", a.netns) == {"result": 0, "sockets": []}
     serve(b, 7000, native=True)
@@ -240,7 +240,7 @@ def test_smc_sockets(node, pods, ueid):
     assert plain.alive
 
 
-def test_late_listeners(node, pods):
+def test_only_tcp_listeners_are_late(node, pods):
     a, = pods("a")
     assert node.ctl("late", a.netns)["listeners"] == []
     serve(a, 7000, 7010, address="::", native=True)
@@ -267,7 +267,7 @@ sys.stdin.read()
 """
 
 
-def test_smc_and_tcp_listen_at_one_port(node, pods):
+def test_tcp_listener_beside_smc_at_one_port_is_late(node, pods):
     a, = pods("a")
     p = a.spawn(["python3", "-c", MIXED])
     wait_for(lambda: "ready" in p.out, 10, p.output or "the listeners")
@@ -280,7 +280,7 @@ def test_smc_and_tcp_listen_at_one_port(node, pods):
 
 # ---- release -----------------------------------------------------------------
 
-def test_release(node, pods):
+def test_release_takes_selector_and_rule_once(node, pods):
     a, = pods("a")
     node.ctl("prepare", a.netns, OURS[0], 1337)
     assert node.ctl("release", a.netns) == {
@@ -317,7 +317,7 @@ def test_foreign_selector_keeps_nothing(node, pods):
     assert got["kept"] is False and got["smc_sockets"] == 1
 
 
-def test_each_namespace(node, pods):
+def test_each_namespace_is_told_once(node, pods):
     a, b = pods("a", "b")
     got = {x["path"]: x["inode"] for x in node.ctl("each")["netns"]}
     assert {a.netns, b.netns} < set(got)
@@ -375,7 +375,7 @@ def who(*args, **kw):
 
 
 @pytest.mark.parametrize("kind", ["nftables", "iptables-legacy"])
-def test_sidecar(node, pods, ueid, kind):
+def test_smc_sockets_of_the_proxy_pass_the_redirect(node, pods, ueid, kind):
     if kind == "iptables-legacy" and not istio.has_legacy(node.vm):
         pytest.skip("the kernel has no iptables-legacy")
     a, s = pods("a", "s")
@@ -412,7 +412,7 @@ def test_sidecar(node, pods, ueid, kind):
         p.kill()
 
 
-def test_rule_before_theirs(node, pods):
+def test_rule_made_before_theirs_counts_all_the_same(node, pods):
     """Ours first, theirs later: priority decides, not age."""
     a, s = pods("a", "s")
     servers = [listen(a, 8080, "peer", 6), listen(s, istio.OUT, "sidecar", 6)]
@@ -427,7 +427,7 @@ def test_rule_before_theirs(node, pods):
         p.kill()
 
 
-def test_proxy_uid_in_a_user_namespace(node, pods):
+def test_proxy_uid_of_a_user_namespace_is_translated(node, pods):
     s, = pods("s")
     p = s.spawn("exec unshare --user sh -c 'echo ready; read x'")
     wait_for(lambda: "ready" in p.out, 10, "the user namespace")
@@ -443,7 +443,7 @@ def test_proxy_uid_in_a_user_namespace(node, pods):
 
 # ---- cgroups -----------------------------------------------------------------
 
-def test_pod_by_its_cgroup(node, pods):
+def test_pod_is_found_by_its_cgroup(node, pods):
     uid = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
     a, = pods("a")
     node.vm.run("mkdir -p /sys/fs/cgroup/kubepods.slice")

@@ -58,7 +58,7 @@ def impatient(pod, to, count, **kw):
     return told
 
 
-def test_to_endpoints(lab):
+def test_impatient_connects_to_endpoints_are_smc(lab):
     with watch(lab.c) as seen:
         told = impatient(lab.c, "10.244.1.11:7000", COUNT)
     assert told["errors"] == 0, told
@@ -72,7 +72,7 @@ def test_to_endpoints(lab):
     ("native", "10.244.4.1+50:7001"),
     ("parrot", "10.9.0.1+200:80"),
 ])
-def test_to_strangers(lab, what, to):
+def test_impatient_connects_to_strangers_are_tcp(lab, what, to):
     """1,000 each: TCP servers, SMC servers, and servers that answer without
     having been asked."""
     with watch(lab.c) as seen:

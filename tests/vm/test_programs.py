@@ -90,7 +90,7 @@ def nginx(pair):
     proc.kill()
 
 
-def test_nginx_and_wrk(pair, nginx):
+def test_nginx_and_wrk_are_smc_only_if_armed(pair, nginx):
     client, server, expected = pair
     # longer than any look at it; SIGINT ends it with its report
     wrk = client.spawn(["wrk", "-t1", "-c8", "-d600s", "--timeout", "60s",
@@ -102,7 +102,7 @@ def test_nginx_and_wrk(pair, nginx):
     assert nginx.alive, nginx.output
 
 
-def test_nginx_sendfile_and_curl(pair, nginx):
+def test_nginx_sendfile_and_curl_are_smc_only_if_armed(pair, nginx):
     client, server, expected = pair
     sums = server.vm.run("sha256sum < /run/www/big").out
     # nothing is read before the word, so the connection is there to be seen
@@ -113,7 +113,7 @@ def test_nginx_sendfile_and_curl(pair, nginx):
     assert curl.wait(40).out == sums
 
 
-def test_redis(pair):
+def test_redis_is_smc_only_if_armed(pair):
     client, server, expected = pair
     redis = server.spawn(["redis-server", "--bind", "0.0.0.0", "--save", "",
                           "--protected-mode", "no", "--daemonize", "no"])
@@ -130,7 +130,7 @@ def test_redis(pair):
     redis.kill()
 
 
-def test_iperf3(pair):
+def test_iperf3_is_smc_only_if_armed(pair):
     client, server, expected = pair
     iperf = server.spawn("iperf3 -s")
     server.wait_listen(5201)
@@ -143,7 +143,7 @@ def test_iperf3(pair):
     iperf.kill()
 
 
-def test_go_server_and_client(pair):
+def test_go_server_and_client_are_smc_only_if_armed(pair):
     """net.Listen asks for MPTCP since Go 1.24: converted in an armed pod, left
     alone in another."""
     client, server, expected = pair
@@ -155,7 +155,7 @@ def test_go_server_and_client(pair):
     go.kill()
 
 
-def test_go_asking_for_mptcp_as_client(lab, pair):
+def test_go_client_of_mptcp_is_smc_only_if_armed(lab, pair):
     client, server, expected = pair
     go = server.spawn([progs.path("goecho"), "serve", ":7101"])
     server.wait_listen(7101)
@@ -172,7 +172,7 @@ def test_go_asking_for_mptcp_as_client(lab, pair):
     go.kill()
 
 
-def test_static_musl(pair):
+def test_static_musl_is_smc_only_if_armed(pair):
     client, server, expected = pair
     echod = serve(server, 7200, prog="echod.musl")
     with held(client, server.v4, 7200, count=3, prog="hold.musl") as h:
@@ -180,7 +180,7 @@ def test_static_musl(pair):
     echod.kill()
 
 
-def test_go_and_musl_with_each_other_and_with_unarmed_ends(lab):
+def test_go_and_musl_together_are_smc_only_if_armed(lab):
     """An armed Go or musl program talks to a pod that is not armed as before."""
     for server, want in ((lab.b, SMCD), (lab.x, ("tcp", "plain"))):
         go = server.spawn([progs.path("goecho"), "serve", ":7102"])

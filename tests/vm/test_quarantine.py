@@ -222,7 +222,7 @@ def test_a_pods_failure_is_its_own(lab):
     assert [f["reason"] for f in flow] == ["quarantined"], flow
 
 
-def test_two_pods_speak_for_all(lab):
+def test_strikes_of_two_pods_bar_the_peer_for_all(lab):
     for pod in (lab.c, lab.d):
         assert lab.state(None, lab.s) != "quarantined"
         lab.strike(pod)
@@ -235,7 +235,7 @@ def test_two_pods_speak_for_all(lab):
     assert ends(lab.v, lab.s) == SMCD
 
 
-def test_listed_and_cleared(lab):
+def test_quarantine_is_listed_and_cleared(lab):
     peer = f"{lab.s.v4}:{PORT}"
     assert lab.agent.cli("quarantine").out == ""
     lab.strike(lab.c)
@@ -287,7 +287,7 @@ def test_a_peer_that_resets_again_is_struck(lab):
 
 @pytest.mark.parametrize("how", [
     "anew", pytest.param("again", marks=pytest.mark.long)])
-def test_path_that_drops_the_option(lab, recorder, how):
+def test_path_that_drops_the_option_is_tcp_the_second_time(lab, recorder, how):
     """The first connect() times out; the second, on the same socket or another,
     is TCP at once."""
     before = lab.strikes(lab.c)
@@ -304,7 +304,7 @@ def test_path_that_drops_the_option(lab, recorder, how):
     assert ends(lab.v, lab.s) == SMCD
 
 
-def test_what_is_given_up_is_suspected(lab, recorder):
+def test_peer_given_up_after_two_repeats_is_suspected(lab, recorder):
     """After two repeated SYNs; and after one or none it says nothing."""
     with broken(lab.s, BLACK_HOLE):
         for repeats, state in ((0, None), (1, None), (2, "suspicion")):
@@ -329,7 +329,7 @@ def test_a_dead_peer_gets_no_strike(lab, recorder):
 
 
 @pytest.mark.long
-def test_a_dead_peer_and_a_hasty_client(lab, recorder):
+def test_dead_peer_of_a_hasty_client_gets_no_strike(lab, recorder):
     """After SO_SNDTIMEO the kernel's SMC goes on as if the peer had agreed, and
     waits for its messages: ETIMEDOUT, and still nobody was there."""
     before = lab.strikes(lab.d)

@@ -160,7 +160,7 @@ def lab():
 
 # ---- what it is all about ------------------------------------------------------
 
-def test_dead_connects_of_an_armed_pod(lab):
+def test_dead_connects_of_an_armed_pod_harm_nobody(lab):
     """It may have 128 under way; all that it opens besides is TCP, and says so.
     Nobody else notices."""
     assert lab.agent.get("/v1/status")["features"]["smc_count"]
@@ -187,7 +187,7 @@ def test_dead_connects_of_an_armed_pod(lab):
     assert not lab.agent.map("smc_quarantine")
 
 
-def test_a_pod_asks_for_less(lab):
+def test_pod_that_asks_for_less_gets_less(lab):
     with lab.mesh.changed(c={"annotations": {"smcmesh.io/limits": "pending=16"}}):
         become(lambda: lab.agent.pod("c")["held"]["pending_max"], 16)
         with lab.flood(lab.c, count=40) as made:
@@ -199,8 +199,8 @@ def test_a_pod_asks_for_less(lab):
 @pytest.mark.parametrize("family, protocol, beyond, port", [
     (2, 256, "6", 7001), (43, 0, f"errno {EPROTONOSUPPORT}", 7002)],
     ids=["ipproto-smc", "af-smc"])
-def test_sockets_that_a_program_asks_for_itself(lab, family, protocol, beyond,
-                                                port):
+def test_dead_smc_sockets_of_strangers_harm_nobody(lab, family, protocol,
+                                                   beyond, port):
     """In a pod that is not armed, as nobody: these use the same workers."""
     with lab.flood(lab.t, protocol, family) as made:
         assert made == {str(protocol): STRANGERS, beyond: DEAD - STRANGERS}
@@ -309,14 +309,14 @@ def wait_answered(lab):
     become(lambda: ends(lab.v, lab.s), ("smcd", "smcd"), 90)
 
 
-def test_nothing_leaks(lab):
+def test_no_pending_count_leaks(lab):
     for _ in range(3):
         comes_and_goes(lab, 4)
     wait_answered(lab)
 
 
 @pytest.mark.long
-def test_nothing_leaks_in_twenty_rounds(lab):
+def test_no_pending_count_leaks_in_twenty_rounds(lab):
     for _ in range(20):
         comes_and_goes(lab, 12)
     wait_answered(lab)
@@ -372,7 +372,7 @@ def test_what_is_counted_wrongly_is_mended(lab):
     pytest.param("t", 2, 256, 7004, marks=pytest.mark.long),
     pytest.param("t", 43, 0, 7005, marks=pytest.mark.long)],
     ids=["converted", "ipproto-smc", "af-smc"])
-def test_control_without_the_ration(lab, who, family, protocol, port):
+def test_unrationed_connects_harm_neighbours(lab, who, family, protocol, port):
     """The same attacks, the same neighbours: the plain client of a converted
     server has no echo, and none of v's connections is whole."""
     with lab.agent.nothing_counted():

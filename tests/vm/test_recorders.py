@@ -100,7 +100,7 @@ def closed_flow(lab, pod, since, **want):
 # ---- one connection of each kind ----------------------------------------------
 
 @pytest.mark.parametrize("family", ["v4", "v6"])
-def test_smc(rec, family):
+def test_smc_flow_is_recorded_at_both_ends(rec, family):
     before, n = rec.known(), rec.counts()
     address = getattr(rec.s, family)
     with held(rec.c, address, PORT) as h:
@@ -124,7 +124,7 @@ def test_smc(rec, family):
                               ("s", "server", "smcd"): 1}
 
 
-def test_to_and_from_a_stranger(rec):
+def test_flow_with_a_stranger_is_recorded_as_not_endpoint(rec):
     """An SMC socket of an armed pod that stays TCP: by the selector's word."""
     before, n = rec.known(), rec.counts()
     with held(rec.c, rec.t.v4, PORT), held(rec.t, rec.s.v4, PORT):
@@ -139,7 +139,7 @@ def test_to_and_from_a_stranger(rec):
                               ("s", "server", "tcp"): 1}
 
 
-def test_not_offered(rec):
+def test_flow_not_offered_is_recorded_at_both_ends(rec):
     """The server would have answered; the client's port is excluded."""
     notes = {"annotations": {manifest.OUT_PORTS: str(DENIED)}}
     with rec.mesh.changed(c=notes):
@@ -168,7 +168,7 @@ def fallbacks(lab, pod, since):
                   for f in lab.flows(pod, since))
 
 
-def test_offer_that_is_not_answered(rec):
+def test_offer_not_answered_is_recorded_as_fallback(rec):
     """s excludes the port inbound: c's offer finds no SMC."""
     notes = {"annotations": {manifest.IN_PORTS: str(DENIED)}}
     with rec.mesh.changed(s=notes):
@@ -183,7 +183,7 @@ def test_offer_that_is_not_answered(rec):
     become(lambda: rec.agent.map("smc_port"), [])
 
 
-def test_kernel_that_has_no_device_to_offer(rec):
+def test_fallback_for_want_of_a_device_has_the_kernels_code(rec):
     """Both ends agreed on SMC; without a UEID the kernel finds no device in
     common. Its reasons are ours, of either end."""
     before = rec.known()
@@ -218,7 +218,7 @@ assert len(s.recv(200)) == 100
 """
 
 # It only closes: the kernel wakes nobody who reads from what such a listener has
-# accepted (test_limits.py, test_listener_that_fell_back).
+# accepted (test_limits.py, test_smc_listener_that_fell_back_wakes_nobody).
 LISTENER = """
 import socket, sys
 TCP_FASTOPEN = 23
@@ -242,7 +242,7 @@ assert s.recv(1) == b""
 """
 
 
-def test_client_that_fell_back_before_it_connected(rec):
+def test_client_that_fell_back_before_connect_is_recorded(rec):
     before, n = rec.known(), rec.counts()
     rec.c.run(["python3", "-c", EARLY, rec.s.v4, str(PORT)])
     assert fallbacks(rec, rec.c, before) == [("client", "fallback", OPTUNSUPP)]
@@ -251,7 +251,7 @@ def test_client_that_fell_back_before_it_connected(rec):
                               ("s", "server", "tcp"): 1}
 
 
-def test_listener_that_fell_back_before_it_listened(rec):
+def test_listener_that_fell_back_at_first_is_recorded(rec):
     # a fall-back loses SO_REUSEADDR, and a port in TIME_WAIT with it
     port = {"smc": "7010", "sockops": "7011"}[rec.recorder]
     server = ready(rec.s.spawn(["python3", "-c", LISTENER, port]), "listener")
@@ -279,7 +279,7 @@ for port in sys.argv[2:]:
 """
 
 
-def test_connect_that_finds_nobody(rec):
+def test_connect_that_finds_nobody_is_not_recorded(rec):
     """It is no flow: nothing is counted, nothing stays."""
     n, offers = rec.counts(), rec.agent.metric("smcmesh_offers_total", pod="c")
     before = rec.known()
@@ -292,7 +292,7 @@ def test_connect_that_finds_nobody(rec):
     assert rec.counted(n) == {}
 
 
-def test_socket_that_connects_again(rec):
+def test_socket_that_connects_again_is_recorded_once(rec):
     """The same socket, after a connect() that was refused."""
     before, n = rec.known(), rec.counts()
     told = rec.c.run(["python3", "-c", AGAIN, rec.s.v4, "9", "9", str(PORT)])
@@ -302,7 +302,7 @@ def test_socket_that_connects_again(rec):
                               ("s", "server", "smcd"): 1}
 
 
-def test_killed_clients(rec):
+def test_flows_of_killed_clients_are_closed(rec):
     """SIGKILL, with SMC and TCP connections open: all of them have ended."""
     before = rec.known()
     runs = [rec.c.spawn([progs.path("hold"), "--count", "5", f"{ip}:{PORT}"])
@@ -335,7 +335,7 @@ while True:
 """
 
 
-def test_listener_shared_by_processes(rec):
+def test_flows_of_a_shared_listener_are_each_recorded(rec):
     server = ready(rec.s.spawn(["python3", "-c", PREFORK, "7020"]), "prefork")
     before, n = rec.known(), rec.counts()
     told = hammer(rec.c, rec.s.v4 + ":7020", count=60, threads=4)
@@ -349,7 +349,7 @@ def test_listener_shared_by_processes(rec):
 
 # ---- plain connections of armed pods ---------------------------------------------------
 
-def test_connections_of_a_late_listener(rec):
+def test_flows_of_a_late_listener_are_recorded_to_the_end(rec):
     """l listened before it was armed. Its connections are counted at once;
     when they end, `sockops` tells, and with `smc` socket diagnosis."""
     server = serve(rec.l, PORT)
@@ -367,7 +367,7 @@ def test_connections_of_a_late_listener(rec):
     server.kill()
 
 
-def test_connections_of_an_old_socket(rec):
+def test_flow_of_an_old_socket_is_recorded_with_its_reason(rec):
     """A program opened its socket before its pod was armed, and connects after
     that: it is plain TCP, and the record says why."""
     code = ("import socket, sys; s = socket.socket(); print('ready', flush=True)"
@@ -422,10 +422,10 @@ def equals_the_kernel(lab, count, timeout):
     assert node["flows"] == 0, node
 
 
-def test_many(rec):
+def test_500_flows_equal_the_kernels_counts(rec):
     equals_the_kernel(rec, 500, 120)
 
 
 @pytest.mark.long
-def test_ten_thousand(rec):
+def test_10000_flows_equal_the_kernels_counts(rec):
     equals_the_kernel(rec, 10000, 900)

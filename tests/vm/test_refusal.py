@@ -104,7 +104,7 @@ def hundred(lab, threads):
 @pytest.mark.parametrize("who, says", [
     (by_cgroup, "Operation not permitted"), (by_lsm, "Permission denied")],
     ids=["cgroup", "lsm"])
-def test_one_socket_of_a_task_fails(lab, who, says):
+def test_refused_conversion_fails_one_socket_of_a_task(lab, who, says):
     """Where the kernel tells who refused, the pod is disarmed by the first; a
     module's silence has to be met by two tasks."""
     silent = who is by_lsm and lab.mode == "mark"

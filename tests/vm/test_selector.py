@@ -57,12 +57,12 @@ def lab():
         yield Lab(vm)
 
 
-def test_bpf_goes_by_its_id(lab):
+def test_bpf_goes_by_the_id_of_the_selector(lab):
     ours, goes_by = lab.selectors()
     assert len(ours) == 1 and goes_by == ours
 
 
-def test_a_restart_leaves_one(lab):
+def test_restart_leaves_one_selector(lab):
     """The older one is unregistered, and forgotten when nobody has it."""
     before = lab.selectors()[1]
     lab.agent.stop()
@@ -72,7 +72,7 @@ def test_a_restart_leaves_one(lab):
     assert goes_by == ours and ours != before
 
 
-def test_nothing_is_converted_by_a_name(lab):
+def test_foreign_selector_of_our_name_converts_nothing(lab):
     """No agent is there to put it right."""
     lab.agent.stop()
     ours = lab.ctrl()
@@ -86,7 +86,7 @@ def test_nothing_is_converted_by_a_name(lab):
     assert ends(lab.a, lab.s)[0] == "tcp"
 
 
-def test_the_agent_leaves_it_alone(lab):
+def test_agent_leaves_a_foreign_selector_alone(lab):
     ours = lab.ctrl()
     lab.ctrl(FAKE)
     lab.agent.start()
@@ -100,13 +100,13 @@ def test_the_agent_leaves_it_alone(lab):
     assert told[lab.b.netns] == (True, False)
 
 
-def test_it_is_armed_again_when_that_goes(lab):
+def test_pod_is_armed_again_when_the_foreign_one_goes(lab):
     lab.a.run("echo > /proc/sys/net/smc/hs_ctrl")
     become(lambda: lab.agent.pod("a").get("armed"), True, 30)
     assert ends(lab.a, lab.b) == SMCD
 
 
-def test_cleanup_leaves_it_alone(lab):
+def test_cleanup_leaves_a_foreign_selector_alone(lab):
     """It is still listed, and not ours, in a namespace of ours too."""
     lab.ctrl(FAKE)
     lab.agent.stop()

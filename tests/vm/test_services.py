@@ -100,14 +100,14 @@ def told(lab):
     return line
 
 
-def test_all_backends_are_endpoints(lab):
+def test_service_of_endpoints_alone_is_smcd(lab):
     assert lab.rows() == {f"{VIP}:80": 2}
     assert told(lab) == [VIP, "80", "smcd", "default", "web", "-"]
     assert lab.through_service(lab.a) == SMCD
     assert lab.through_service(lab.b) == SMCD
 
 
-def test_a_stranger_joins_and_leaves(lab):
+def test_service_is_tcp_while_a_stranger_is_behind_it(lab):
     """TCP to all of them, and says why; their own addresses stay SMC."""
     lab.backends(lab.a, lab.b, lab.t)
     become(lab.rows, {f"{VIP}:80": 0})
@@ -121,7 +121,7 @@ def test_a_stranger_joins_and_leaves(lab):
     assert lab.through_service(lab.b) == SMCD
 
 
-def test_a_backend_that_is_disarmed(lab):
+def test_service_is_tcp_while_a_backend_is_disarmed(lab):
     with lab.mesh.changed(b={"enabled": None}):
         become(lab.rows, {f"{VIP}:80": 0})
         assert lab.through_service(lab.a) == TCP
@@ -129,7 +129,7 @@ def test_a_backend_that_is_disarmed(lab):
     assert lab.through_service(lab.a) == SMCD
 
 
-def test_no_backend_no_row(lab):
+def test_service_without_backends_has_no_row(lab):
     lab.backends()
     become(lab.rows, {})
     lab.backends(lab.a, lab.b)

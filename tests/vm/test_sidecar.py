@@ -130,18 +130,18 @@ def through_both(client, server, family):
     assert len(client.carried()) == n + 1 and len(server.carried()) == k + 1
 
 
-def test_there_and_back(pair, family):
+def test_connections_through_both_proxies_are_smcd(pair, family):
     m, w = pair
     through_both(m, w, family)
     through_both(w, m, family)
 
 
-def test_iptables_over_nftables(lab, family):
+def test_sidecars_of_iptables_over_nftables_are_smcd(lab, family):
     through_both(lab.sidecars["iptables-nft", "m"],
                  lab.sidecars["iptables-nft", "w"], family)
 
 
-def test_many(lab, pair, family):
+def test_20_connections_are_20_in_each_proxy(lab, pair, family):
     """A loop would multiply: 20 connections are 20 in each proxy."""
     m, w = pair
     n, k = len(m.carried()), len(w.carried())
@@ -150,7 +150,7 @@ def test_many(lab, pair, family):
     assert len(m.carried()) == n + 20 and len(w.carried()) == k + 20
 
 
-def test_to_and_from_a_pod_without_a_sidecar(lab, pair, family):
+def test_proxy_and_a_pod_without_a_sidecar_are_smcd(lab, pair, family):
     m, w = pair
     n = len(m.carried())
     with held(m.pod, getattr(lab.b, family), PORT, user=APP):
@@ -165,7 +165,7 @@ def test_to_and_from_a_pod_without_a_sidecar(lab, pair, family):
         assert end(w.pod.diag(), istio.IN, port) == "smcd"
 
 
-def test_to_and_from_a_pod_that_is_not_annotated(lab, pair, family):
+def test_proxy_and_a_pod_that_is_not_annotated_stay_tcp(lab, pair, family):
     m, w = pair
     n = len(m.carried())
     with held(m.pod, getattr(lab.x, family), PORT, user=APP):
@@ -182,7 +182,7 @@ def test_to_and_from_a_pod_that_is_not_annotated(lab, pair, family):
     assert len(w.carried()) == k + 1
 
 
-def test_port_that_is_not_redirected(lab, pair, family):
+def test_port_that_is_not_redirected_is_smcd(lab, pair, family):
     _, w = pair
     k = len(w.carried())
     assert ends(lab.b, w.pod, HEALTH, getattr(w.pod, family)) == SMCD
@@ -191,7 +191,7 @@ def test_port_that_is_not_redirected(lab, pair, family):
     assert len(w.carried()) == k
 
 
-def test_proxy_to_its_own_pod(lab, pair, family):
+def test_proxy_to_its_own_pod_is_tcp_past_the_redirect(lab, pair, family):
     """A limit that the manual page names. A service may choose the caller's own
     pod; istio leads that through the proxy's inbound side, by the proxy's UID,
     which the SYN of an SMC socket does not have. So it reaches the application
@@ -239,7 +239,7 @@ def test_mptcp_is_carried(lab, pair, family):
     assert len(m.carried()) == n + 1
 
 
-def test_fallen_back_before_connect(lab, pair, family):
+def test_socket_fallen_back_before_connect_obeys_the_rules(lab, pair, family):
     """Such an SMC socket has a file, and the sidecar's own rules are for it: the
     proxy's goes out, and to its own pod it is led through the inbound side."""
     m, _ = pair
@@ -258,7 +258,7 @@ def test_fallen_back_before_connect(lab, pair, family):
     assert dial(own, istio.UID) == ["in"]
 
 
-def test_excluded_outbound_port(lab, pair):
+def test_outbound_port_is_excluded_for_the_proxy(lab, pair):
     """By the port that the proxy dials."""
     m, w = pair
     notes = {m.pod.name: {"annotations": {manifest.OUT_PORTS: str(PORT)}}}
@@ -275,7 +275,7 @@ def test_excluded_outbound_port(lab, pair):
     become(proxys_end, "smcd")
 
 
-def test_excluded_inbound_port(lab, pair):
+def test_inbound_port_is_excluded_by_the_proxys_alone(lab, pair):
     """Not by the port that the client dialled: after the redirect the kernel
     only shows the proxy's, 15006, and the manual page says so. The client's own
     exclusion, and the mesh's, go by the dialled one."""
@@ -341,7 +341,7 @@ def foreign_table(pod):
             "tcp dport 9 counter comment \"not yours\"\n }\n}\n")
 
 
-def test_rule_that_cannot_be_made(lab, pair):
+def test_pod_whose_rule_cannot_be_made_is_not_armed(lab, pair):
     """The pod is not armed and says why; the application still gets through,
     by a proxy that is plain; when the way is free the pod is armed."""
     m, w = pair
@@ -365,7 +365,7 @@ def test_rule_that_cannot_be_made(lab, pair):
     through_both(m, w, "v4")
 
 
-def test_rule_that_somebody_removes(lab, pair):
+def test_rule_that_somebody_removes_comes_back(lab, pair):
     """It comes back without anything being told."""
     m, w = pair
     m.pod.run("nft delete table inet smcmesh")

@@ -87,7 +87,7 @@ def node(vm):
 
 @pytest.mark.parametrize("rounds, hold", [(6, ()), (3, ("--hold",))],
                          ids=["one-number", "numbers-of-their-own"])
-def test_sandbox_made_anew(node, rounds, hold):
+def test_pod_whose_sandbox_is_made_anew_is_armed_in_time(node, rounds, hold):
     """The kernel gives the next namespace the number of the last, unless that
     is held. A program is there 0.9 s after its sandbox: the resync, every five
     seconds, would be too late."""
@@ -104,7 +104,7 @@ def test_sandbox_made_anew(node, rounds, hold):
 
 # ---- cgroups elsewhere -------------------------------------------------------
 
-def test_runtime_without_systemd(node):
+def test_pods_of_a_runtime_without_systemd_are_armed(node):
     """Kubelet's directory of the pod is empty. The first such pod of a node is
     searched for after seconds; where it was found the next one is in time. One
     that the API does not call running is not searched for."""
@@ -130,7 +130,7 @@ def test_runtime_without_systemd(node):
     assert node.armed(1) and node.armed(2)
 
 
-def test_runtime_without_systemd_at_the_top(node):
+def test_pod_of_a_runtime_at_the_top_is_armed_in_time(node):
     node.vm.run(f"mkdir -p {BURSTABLE}{slice_of(1)}")
     node.pod(1)
     got, = node.sandbox(ROOT + stray(1), "--delay", "900")
@@ -139,7 +139,7 @@ def test_runtime_without_systemd_at_the_top(node):
 
 
 @pytest.mark.parametrize("phase", ["Running", "Pending"])
-def test_empty_directory(node, phase):
+def test_pod_with_an_empty_directory_is_armed_if_running(node, phase):
     """Kubelet's directory is there and its process is not below it."""
     node.vm.run(f"mkdir -p {BURSTABLE}{slice_of(1)} {BURSTABLE}{slice_of(2)}")
     node.pod(1, phase=phase)
@@ -152,7 +152,7 @@ def test_empty_directory(node, phase):
         node.never_armed(1, (2, got[1]["cookie"]))
 
 
-def test_host_network(node):
+def test_host_pod_with_an_empty_cgroup_is_not_armed(node):
     """One that is told apart by its cgroup, which is empty, cannot be."""
     node.vm.run(f"mkdir -p {BURSTABLE}{slice_of(1)}")
     node.pod(1, host_network=True)
@@ -166,7 +166,7 @@ def test_host_network(node):
     assert node.armed(2)
 
 
-def test_deep(node):
+def test_pod_of_a_kubelet_deep_below_is_armed(node):
     """A kubelet of a user's own, in a container."""
     where = ("user.slice/user-1000.slice/user@1000.service/user.slice/"
              "libpod-1.scope/container/kubelet.slice/kubelet-kubepods.slice/"
@@ -176,7 +176,7 @@ def test_deep(node):
     node.wait_armed(1, got["cookie"])
 
 
-def test_name_below_another_pod(node):
+def test_name_below_another_pod_is_not_taken(node):
     """What a pod makes below its own cgroup is its own, whatever its name."""
     node.pod(1)
     node.pod(2, enabled=None)
@@ -194,7 +194,7 @@ def test_name_below_another_pod(node):
     ("etc-hosts", "/etc/hosts", False),
     ("containers/app/0a1b", "/etc/issue", True),
 ], ids=["etc-hosts", "termination-log-and-an-empty-directory"])
-def test_by_kubelets_files(node, name, point, directory):
+def test_pod_is_found_by_kubelets_files(node, name, point, directory):
     """--cgroups-per-qos=false. Pod 1 has its file, pod 2 says so of its own."""
     for n in (1, 2):
         path = KUBELET + uid_of(n)

@@ -110,12 +110,12 @@ def compare(lab, name, what, seconds):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_tenants(lab, name):
+def test_attack_of_a_tenant_harms_no_neighbour(lab, name):
     compare(lab, name, ATTACKS[name], SECONDS)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("lab", [1, 2], indirect=True, ids=["1cpu", "2cpus"])
 @pytest.mark.parametrize("name", LONG_ATTACKS)
-def test_tenants_long(lab, name):
+def test_attack_of_a_tenant_harms_no_neighbour_long(lab, name):
     compare(lab, name, LONG_ATTACKS[name], LONG_SECONDS)

@@ -175,7 +175,7 @@ def abi_1():
     return old
 
 
-def test_from_abi_1(lab):
+def test_upgrade_from_abi_1_keeps_flows_and_marks(lab):
     """Live: open flows, counters, refused marks and numbers are kept, and of
     what was ABI 1's nothing is left."""
     lab.run(abi_1())
@@ -196,7 +196,7 @@ def test_from_abi_1(lab):
         become(open_ones, [], 60)
 
 
-def test_back_to_abi_1(lab):
+def test_back_to_abi_1_fails_no_connection(lab):
     """ABI 1 knows nothing of the others: what is ABI 2's is taken away first.
     Connections are TCP meanwhile, and none fails."""
     old = abi_1()
@@ -234,12 +234,12 @@ def to_and_fro(lab, times):
     assert rate >= RATE
 
 
-def test_to_the_next_abi_and_back(lab):
+def test_next_abi_and_back_interrupt_nothing(lab):
     to_and_fro(lab, 2)
 
 
 @pytest.mark.long
-def test_to_the_next_abi_and_back_twenty_times(lab):
+def test_next_abi_and_back_twenty_times_interrupt_nothing(lab):
     to_and_fro(lab, 20)
 
 
