@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ration of answers: how many "yes" of this node may be unfinished at once.
- * Each of them, once its client is back, takes one of the kernel's workers, for
- * six seconds if that client then says nothing.
+ * When its client's ACK comes each takes a worker of the kernel's, for six
+ * seconds if the client then sends nothing.
  *
- * They cannot be counted exactly: a client that never comes back is seen by no
- * hook, and sweeping needs an agent that lives. So they are counted by the time
- * they were given. A finished one is taken from the slot of its time; what is
- * not finished leaves the sum with its slot. Nothing leaks.
+ * The programs cannot count them exactly: no hook sees a client that never
+ * comes back, and sweeping needs a running agent. So they count them in slots
+ * of time. A finished one is subtracted from the slot in which it was given; an
+ * unfinished one leaves the sum with its slot. Nothing leaks.
  *
- * The sum is kept, and made anew only when a slot has passed. Where two CPUs
- * see that at the same moment it may be wrong by what the other did meanwhile,
- * until the next slot.
+ * They add the slots up only when one has passed. Where two CPUs see that at
+ * the same moment the sum may lack what the other counted meanwhile, until the
+ * next slot.
  */
 #pragma once
 
@@ -26,10 +26,9 @@ static __always_inline __u32 smc_answer_slot(__u64 ns)
 }
 
 /*
- * smc_answers_turn - From slot @last on to @slot: what has begun since is
- * empty, and what was in its place is over. verifier: a branch in the loop
- * would double the states it goes through, once for each slot. So a mask: all
- * ones for a slot that is not over.
+ * smc_answers_turn - Move from slot @last to @slot: clear the slots that began
+ * since, and add up the rest. verifier: a branch in the loop would double the
+ * states once for each slot. So a mask: all ones for a slot that stays.
  */
 static __always_inline void smc_answers_turn(struct smc_answers *a, __u32 last,
 					     __u32 slot)
@@ -47,8 +46,8 @@ static __always_inline void smc_answers_turn(struct smc_answers *a, __u32 last,
 	a->open = sum;
 }
 
-/* smc_answers_open - How many are not finished, as of @slot. A CPU whose clock
- * is a little behind turns nothing back. */
+/* smc_answers_open - How many answers are unfinished in @slot. A CPU whose
+ * clock is a little behind does not turn the slots back. */
 static __always_inline __s32 smc_answers_open(struct smc_answers *a, __u32 slot)
 {
 	__u32 last = *(volatile __u32 *)&a->slot;
@@ -59,8 +58,8 @@ static __always_inline __s32 smc_answers_open(struct smc_answers *a, __u32 slot)
 	return *(volatile __s32 *)&a->open;
 }
 
-/* smc_answers_add - @n more of those that were given in slot @given; now it is
- * @slot. What is over already is in no sum. */
+/* smc_answers_add - Add @n to the answers that were given in slot @given; now
+ * it is @slot. If @given is over the sum does not have them any more. */
 static __always_inline void smc_answers_add(struct smc_answers *a, __u32 given,
 					    __u32 slot, __s32 n)
 {
@@ -71,16 +70,14 @@ static __always_inline void smc_answers_add(struct smc_answers *a, __u32 given,
 	__sync_fetch_and_add(&a->open, n);
 }
 
-/* The two rows that an answer counts in. */
+/* The two rows that count an answer. */
 struct smc_answer_rows {
 	struct smc_answers *node, *peer;
 };
 
-/* smc_answer_rows_of - The ration that answers to @ip are of. Multiplying by
- * the golden ratio spreads addresses that follow each other, into the high
- * bits: the last byte of an address is the highest of its word, and reaches no
- * lower one.
- */
+/* smc_answer_rows_of - The rows that count answers to @ip. Multiplying by the
+ * golden ratio spreads consecutive addresses in the high bits; not in the low
+ * ones, for the last byte of an address is the highest of its word. */
 static __always_inline void smc_answer_rows_of(struct smc_answer_rows *r,
 					       const __u8 ip[16])
 {
@@ -94,7 +91,7 @@ static __always_inline void smc_answer_rows_of(struct smc_answer_rows *r,
 	r->peer = bpf_map_lookup_elem(&smc_answering, &row);
 }
 
-/* smc_answers_left - May one more be given at @now? */
+/* smc_answers_left - May the node give one more answer at @now? */
 static __always_inline bool smc_answers_left(const struct smc_answer_rows *r,
 					     __u64 now)
 {
@@ -105,7 +102,7 @@ static __always_inline bool smc_answers_left(const struct smc_answer_rows *r,
 	       smc_answers_open(r->node, slot) < SMC_ANSWERS_NODE;
 }
 
-/* smc_answers_take - One was given at @now. */
+/* smc_answers_take - Count an answer given at @now. */
 static __always_inline void smc_answers_take(const struct smc_answer_rows *r,
 					     __u64 now)
 {
@@ -117,8 +114,8 @@ static __always_inline void smc_answers_take(const struct smc_answer_rows *r,
 	smc_answers_add(r->peer, slot, slot, 1);
 }
 
-/* smc_answers_give_back - What was given at @given is finished at @now. Called
- * once for each. */
+/* smc_answers_give_back - An answer given at @given is finished at @now. The
+ * caller calls this once for each. */
 static __always_inline void
 smc_answers_give_back(const struct smc_answer_rows *r, __u64 given, __u64 now)
 {

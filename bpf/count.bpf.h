@@ -9,9 +9,9 @@
  * smc_count_add - Raise a counter of a pod.
  * @counter: enum smc_counter_id, or SMC_COUNTER_REASON + enum smc_reason
  *
- * Atomic: a softirq of this CPU may come between a load and a store, and what
- * it has counted would be lost; or a reader would see the counter step down,
- * which Prometheus takes for a restart. It costs one instruction more.
+ * Atomic: a softirq of this CPU may come between a load and a store, and its
+ * count would be lost; or a reader would see the counter step down, which
+ * Prometheus takes for a restart. It costs one instruction more.
  */
 static __always_inline void smc_count_add(__u32 pod_id, __u32 counter, __u64 n)
 {
@@ -37,7 +37,8 @@ static __always_inline bool smc_uses(__u32 bits)
 	return config && config->uses & bits;
 }
 
-/* smc_emit - Send an event; @flow is copied. A full buffer is counted. */
+/* smc_emit - Send an event with a copy of @flow. If the ring buffer is full,
+ * count the loss. */
 static __always_inline void smc_emit(__u32 type,
 				     const struct smc_handshake *key,
 				     const struct smc_flow *flow)
@@ -57,8 +58,8 @@ static __always_inline void smc_emit(__u32 type,
 	bpf_ringbuf_submit(e, 0);
 }
 
-/* smc_tell - The same of what only somebody who follows flows wants to know:
- * copying it and waking the reader costs 4,000 instructions. */
+/* smc_tell - smc_emit() for events that only a client following flows wants:
+ * copying one and waking the reader costs 4,000 instructions. */
 static __always_inline void smc_tell(__u32 type,
 				     const struct smc_handshake *key,
 				     const struct smc_flow *flow)

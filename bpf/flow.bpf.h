@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a flow's record: made, settled once, closed. What is counted is
- * counted when a record changes, so that two generations of programs, or two
- * recorders, both called for one event, count it once.
+ * The life of a flow's record: made, settled once, closed. The programs count
+ * when a record changes: so two generations of them, or two recorders, called
+ * for one event count it once.
  */
 #pragma once
 
@@ -19,7 +19,7 @@
 
 #define SEND_SHUTDOWN 2 /* include/net/sock.h */
 
-/* The four bytes of a record that change while others look on. */
+/* The four bytes of a record that one CPU changes while others read them. */
 union smc_flow_state {
 	struct {
 		__u8 role;
@@ -64,10 +64,10 @@ static __always_inline void smc_flow_answer(struct smc_flow *flow,
 /*
  * ---- what a flow holds ----
  *
- * A connection that is SMC's, or may become so, holds a place of its pod's and
- * its node's, from the "yes" on. Its buffers, once they are made, are pinned
- * memory that the kernel charges to no cgroup. Both are given back when it ends
- * as TCP, and by whoever takes the record away.
+ * A connection that is SMC, or may become so, counts for its pod and its node
+ * from the "yes" on. Its buffers, once they are made, are pinned memory that
+ * the kernel charges to no cgroup. It gives both back when it ends as TCP, or
+ * when its record is deleted.
  */
 
 static __always_inline bool smc_state_holds(union smc_flow_state s)
@@ -109,8 +109,8 @@ static __always_inline void smc_hold_for(__u32 pod_id, __s32 connections,
 		smc_hold(usage, connections, bytes);
 }
 
-/* A pod has its share, and what is left when the map fills up is for pods that
- * have few: no pod's flows leave the others without a record. */
+/* A pod has its share. When the map fills up, the rest is for pods with few
+ * records, so that no pod's flows leave the others without. */
 static __always_inline bool smc_flow_room(const struct smc_usage *pod,
 					  const struct smc_usage *node)
 {
@@ -119,9 +119,9 @@ static __always_inline bool smc_flow_room(const struct smc_usage *pod,
 }
 
 /*
- * smc_flow_put - Make the record of @flow at @key.
- * Return: 0; -EEXIST: there is one; another negative errno: there is no room,
- * which is not counted here.
+ * smc_flow_put - Make a record of @flow at @key.
+ * Return: 0; -EEXIST: there is one; another negative errno: there is no room
+ * (the caller counts that).
  */
 static __always_inline int smc_flow_put(const struct smc_handshake *key,
 					const struct smc_flow *flow)
@@ -159,7 +159,8 @@ static __always_inline void smc_flow_let_go(__u32 slot, bool held,
 		smc_hold(usage, -1, -buffers);
 }
 
-/* smc_flow_seal - Nobody settles the flow from now on. Return: what it was. */
+/* smc_flow_seal - Mark the flow closed, so that nobody settles it any more.
+ * Return: its state before. */
 static __always_inline union smc_flow_state smc_flow_seal(struct smc_flow *flow)
 {
 	const union smc_flow_state closed = {.closed = 1};
@@ -169,8 +170,9 @@ static __always_inline union smc_flow_state smc_flow_seal(struct smc_flow *flow)
 	return last;
 }
 
-/* smc_flow_drop - Take the record away. Of two callers one does it. @flow must
- * not be touched after: its place is anybody's. Return: true for the one. */
+/* smc_flow_drop - Delete the record. Return: true for the one caller that
+ * deleted it. @flow must not be touched after: the map may give its place to
+ * another. */
 static __always_inline bool smc_flow_drop(const struct smc_handshake *key,
 					  struct smc_flow *flow)
 {
@@ -192,7 +194,7 @@ static __always_inline bool smc_flow_drop(const struct smc_handshake *key,
 
 static __always_inline __u32 smc_outcome_counter(__u32 role, __u32 outcome)
 {
-	__u32 at = 0; /* in the order of counters.h, the same for both roles */
+	__u32 at = 0; /* the order of counters.h, the same for both roles */
 
 	switch (outcome) {
 	case SMC_OUTCOME_SMCR:
@@ -229,7 +231,7 @@ static __always_inline void smc_flow_count(const struct smc_flow *flow)
 		smc_count(flow->pod_id, SMC_COUNTER_REASON + flow->reason);
 }
 
-/* What a flow held before and after it was settled. */
+/* Adjust what a flow holds when it is settled. */
 static __always_inline void smc_flow_held(const struct smc_flow *flow,
 					  bool before, bool after)
 {
@@ -240,9 +242,9 @@ static __always_inline void smc_flow_held(const struct smc_flow *flow,
 }
 
 /*
- * smc_flow_settle - Write down what became of a flow, once.
+ * smc_flow_settle - Record the outcome of a flow, once.
  * @code: SMC_CLC_DECL_* or a negative errno, 0: none
- * Of one that is SMC now, flow->buffers is written already.
+ * If it became SMC the caller has written flow->buffers.
  * Return: true for the caller that did it.
  */
 static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
@@ -252,7 +254,7 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 	union smc_flow_state old, new;
 	struct smc_crossing crossing;
 
-	/* again only if a verdict was written in between */
+	/* repeats only if a verdict was written in between */
 	for (int i = 0; i < 2; i++) {
 		old.word = *(volatile __u32 *)word;
 		if (old.outcome != SMC_OUTCOME_PENDING || old.closed)
@@ -275,9 +277,9 @@ static __always_inline bool smc_flow_settle(struct smc_flow *flow, __u8 outcome,
 	return false;
 }
 
-/* smc_flow_tell - What has just been settled. A failed flow is told as one that
- * fell back: its record says the rest. Those two are always told, for the
- * agent counts them by the kernel's code. */
+/* smc_flow_tell - Send the event of a flow that was just settled. A failed flow
+ * is sent as one that fell back: its record says the rest. These two are always
+ * sent, for the agent counts them by the kernel's code. */
 static __always_inline void smc_flow_tell(const struct smc_handshake *key,
 					  const struct smc_flow *flow)
 {
@@ -290,8 +292,8 @@ static __always_inline void smc_flow_tell(const struct smc_handshake *key,
 		smc_tell(SMC_EVENT_UPGRADED, key, flow);
 }
 
-/* smc_flow_ended - Settle the flow at @key, and tell. Return: true for the one
- * caller that did it. */
+/* smc_flow_ended - Settle the flow at @key and send the event. Return: true for
+ * the one caller that settled it. */
 static __always_inline bool smc_flow_ended(const struct smc_handshake *key,
 					   struct smc_flow *flow, __u8 outcome,
 					   __u32 code)
@@ -303,10 +305,10 @@ static __always_inline bool smc_flow_ended(const struct smc_handshake *key,
 }
 
 /*
- * smc_flow_put_settled - Make the record of a flow of which the outcome is
- * known already (@flow has it), and tell.
- * Where there is one it is settled. A flow without a place is counted all the
- * same, and as one that was lost.
+ * smc_flow_put_settled - Make the record of a flow with a known outcome (in
+ * @flow) and send the event.
+ * If there is a record, settle it. If there is no room, count the flow all the
+ * same, and as a lost one.
  */
 static __always_inline void
 smc_flow_put_settled(const struct smc_handshake *key, struct smc_flow *flow)
@@ -335,12 +337,12 @@ smc_flow_put_settled(const struct smc_handshake *key, struct smc_flow *flow)
 /* ---- closed ---- */
 
 /*
- * smc_flow_bytes - Payload of a flow that is TCP; on others these would be the
- * bytes of SMC's own handshake.
+ * smc_flow_bytes - Payload of a TCP flow; of others these would be the bytes of
+ * SMC's own handshake.
  *
- * What the program has written, acknowledged or not: bytes_acked counts a
- * client's SYN, write_seq the FIN if one was sent. What it was sent:
- * bytes_received counts the peer's FIN.
+ * Sent: what the program wrote, acknowledged or not; bytes_acked counts a
+ * client's SYN, write_seq the FIN if one was sent. Received: bytes_received
+ * counts the peer's FIN.
  */
 static __always_inline void smc_flow_bytes(struct smc_flow *flow,
 					   const struct tcp_sock *tp)
@@ -365,8 +367,8 @@ static __always_inline void smc_flow_bytes(struct smc_flow *flow,
 _Static_assert((SMC_FLOW_CLOSED_ENTRIES & (SMC_FLOW_CLOSED_ENTRIES - 1)) == 0,
 	       "the number of rows is a mask");
 
-/* smc_flow_keep - Copy the record of a flow that has ended to the closed ones.
- * A reader that meets one half written sees its serial. */
+/* smc_flow_keep - Copy the record of an ended flow to smc_flow_closed. A reader
+ * that meets a half-written row sees serial 0. */
 static __always_inline void smc_flow_keep(const struct smc_handshake *key,
 					  const struct smc_flow *flow)
 {
@@ -389,8 +391,8 @@ static __always_inline void smc_flow_keep(const struct smc_handshake *key,
 	*(volatile __u64 *)&to->serial = serial + 1;
 }
 
-/* smc_flow_close - The connection has ended: the record of it goes to the
- * closed ones. @flow must not be touched any more. */
+/* smc_flow_close - The connection has ended: move its record to
+ * smc_flow_closed. @flow must not be touched any more. */
 static __always_inline void smc_flow_close(const struct smc_handshake *key,
 					   struct smc_flow *flow)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What became of each connection of an armed pod, as SMC's own functions tell
- * it. For a process that has no SMC socket none of these programs but
- * flow_passive costs anything.
+ * Records the outcome of each connection of an armed pod, from SMC's own
+ * functions. For a process without SMC sockets only flow_passive costs
+ * anything.
  *
  * | program       | section                             | needs              |
  * |---------------|-------------------------------------|--------------------|
@@ -14,15 +14,15 @@
  * | flow_passive  | fentry/inet_csk_complete_hashdance  | hs_ctrl            |
  * | flow_put, flow_drop, counter_add | syscall          | run by the agent   |
  *
- * Three of the functions are static in the kernel: a compiler may inline them
- * away, so each is probed for. Without one, flows that agreed on SMC stay
+ * Three of the functions are static in the kernel: a compiler may inline them,
+ * so the agent probes for each. Without one, flows that agreed on SMC stay
  * `pending` in the records and nothing else changes.
  *
  * The recorder `smc`: the selector writes the record of a "yes" at the SYN or
  * SYN-ACK; smc_connected and smc_accepted settle it, and make that of a "no";
- * smc_closed closes it. Plain connections are seen by flow_passive, and by
- * connect_guard. The recorder `sockops` does without smc_closed and
- * flow_passive. Records have the same keys whoever makes them.
+ * smc_closed closes it. flow_passive and connect_guard see plain connections.
+ * The recorder `sockops` does without smc_closed and flow_passive. Both
+ * recorders use the same keys.
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
@@ -48,9 +48,9 @@ static __always_inline __u8 smc_outcome_of(const struct smc_sock *smc)
 }
 
 /* The send buffer of an SMC-D connection inside one node is its peer's receive
- * buffer, which the peer pays for (smcd_buf_attach(), net/smc/smc_core.c). The
- * field is in a union with SMC-R's, whose first member the verifier takes it
- * for: so it is read by the probing reader. */
+ * buffer, which counts for the peer (smcd_buf_attach(), net/smc/smc_core.c).
+ * The verifier takes the field for the first member of its union, which is
+ * SMC-R's: so the probing reader reads it. */
 static __always_inline bool smc_is_attached(const struct smc_sock *smc,
 					    const struct smc_buf_desc *send)
 {
@@ -72,8 +72,8 @@ static __always_inline __u32 smc_buffers(const struct smc_sock *smc)
 	return send && !smc_is_attached(smc, send) ? bytes + send->len : bytes;
 }
 
-/* smc_flow_of - The open record of an SMC connection, and its @key. @tp: its
- * inner socket. */
+/* smc_flow_of - The open record of an SMC connection; sets @key. @tp: the
+ * connection's inner socket. */
 static __always_inline struct smc_flow *smc_flow_of(const struct smc_sock *smc,
 						    const struct tcp_sock *tp,
 						    struct smc_handshake *key)
@@ -83,8 +83,8 @@ static __always_inline struct smc_flow *smc_flow_of(const struct smc_sock *smc,
 	return bpf_map_lookup_elem(&smc_flow, key);
 }
 
-/* smc_agreed_ended - The same as smc_flow_ended(), of a handshake that the
- * selector said "yes" to: of a server's the ration gets its answer back. */
+/* smc_agreed_ended - As smc_flow_ended(), for a handshake that the selector
+ * said "yes" to: a server's also gives its answer back to the ration. */
 static __always_inline void smc_agreed_ended(const struct smc_handshake *key,
 					     struct smc_flow *flow,
 					     __u8 outcome, __u32 code)
@@ -100,8 +100,8 @@ static __always_inline void smc_agreed_ended(const struct smc_handshake *key,
 
 /* ---- fall-backs ---- */
 
-/* Before a flow exists: an option was set that SMC cannot do, and the socket
- * became its inner one for good. Only armed pods' are kept. */
+/* An application set an option that SMC cannot do before there was a flow, so
+ * the socket fell back to its inner one for good. Only armed pods' are kept. */
 static __always_inline void smc_fell_back_early(const struct smc_sock *smc,
 						struct sock *inner, __u32 code)
 {
@@ -118,9 +118,9 @@ static __always_inline void smc_fell_back_early(const struct smc_sock *smc,
 	bpf_map_update_elem(&smc_early, &cookie, &code, BPF_ANY);
 }
 
-/* Both roles, under the socket's lock, before the application knows.
- * @smc: for the verifier it may be NULL where SMC is a module: an argument of a
- * tracepoint. */
+/* Called for both roles, under the socket's lock, before the application knows.
+ * @smc: where SMC is a module the verifier assumes that it may be NULL, as an
+ *       argument of a tracepoint. */
 SEC("tp_btf/smc_switch_to_fallback")
 int BPF_PROG(smc_fallback, const struct smc_sock *smc, int code)
 {
@@ -150,10 +150,10 @@ int BPF_PROG(smc_fallback, const struct smc_sock *smc, int code)
 /* ---- clients ---- */
 
 /*
- * A connect() that has ended without a record: the selector said "no" to its
- * SYN. What it said is not kept, for a pod that dials many strangers would
- * fill the map with handshakes that end as TCP; it is asked again. (Where
- * another ABI's selector said "yes" there is none either.)
+ * A connect() ended without a record: the selector said "no" to its SYN. The
+ * selector keeps no reason, for a pod that dials many strangers would fill the
+ * map with handshakes that end as TCP; so ask the verdict again. (Where another
+ * ABI's selector said "yes" there is no record either.)
  */
 static __always_inline void smc_connected_plain(const struct smc_sock *smc,
 						const struct tcp_sock *tp,
@@ -189,8 +189,8 @@ static __always_inline bool smc_is_open(const struct tcp_sock *tp)
 	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT;
 }
 
-/* A connect() that was not offered SMC, and has a record all the same: its peer
- * is in quarantine, or sockops has made one. */
+/* A connect() that did not offer SMC, but has a record: its peer is in
+ * quarantine, or sockops made the record. */
 static __always_inline void
 smc_connected_denied(const struct smc_sock *smc, const struct tcp_sock *tp,
 		     const struct smc_handshake *key, struct smc_flow *flow)
@@ -205,8 +205,8 @@ smc_connected_denied(const struct smc_sock *smc, const struct tcp_sock *tp,
 	smc_tried(&s, true);
 }
 
-/* 0 is also what a fall-back returns; smc_fallback has told that one, if it was
- * offered. */
+/* __smc_connect() returns 0 for a fall-back, too; smc_fallback has settled that
+ * flow if SMC was offered. */
 SEC("fexit/__smc_connect")
 int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 {
@@ -244,23 +244,24 @@ int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 	return 0;
 }
 
-/* What only a peer can cause. A signal (EINTR), an abort of our own
- * (ECONNABORTED) and a lack of memory say nothing about it. */
+/* Errors that only a peer can cause. A signal (EINTR), an abort of our own
+ * (ECONNABORTED) and a lack of memory say nothing about the peer. */
 static __always_inline bool smc_peer_failed(int code)
 {
 	return code == -ETIMEDOUT || code == -EPROTO || code == -ECONNRESET ||
 	       code == -EPIPE;
 }
 
-/* As a server's connections end when it is stopped. */
+/* The errors of a connect() whose server is being stopped. */
 static __always_inline bool smc_peer_went(int code)
 {
 	return code == -ECONNRESET || code == -EPIPE;
 }
 
 /*
- * smc_path_blamed - A handshake that went over RDMA has failed. Return: false:
- * it has waited for others', and neither its path nor its peer is to blame.
+ * smc_path_blamed - A handshake that went over RDMA has failed. Return: false
+ * if it waited for others' handshakes, and neither its path nor its peer is to
+ * blame.
  */
 static __always_inline bool smc_path_blamed(const struct smc_flow *flow,
 					    int code)
@@ -272,8 +273,8 @@ static __always_inline bool smc_path_blamed(const struct smc_flow *flow,
 	return true;
 }
 
-/* A negative reason is a handshake that can neither go on nor fall back: the
- * application's connect() fails. The next one must not. */
+/* With a negative reason the handshake can neither go on nor fall back, and the
+ * application's connect() fails. This keeps the next one from failing. */
 SEC("fexit/smc_connect_decline_fallback")
 int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 {
@@ -292,7 +293,7 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 		return 0; /* a program's own SMC socket */
 	flow = smc_flow_of(smc, tp, &key);
 	if (tp->inet_conn.icsk_inet.sk.__sk_common.skc_state ==
-	    BPF_TCP_SYN_SENT) { /* nobody agreed to anything: smc_is_open() */
+	    BPF_TCP_SYN_SENT) { /* no SYN-ACK came: smc_is_open() */
 		if (flow)
 			smc_socket_unanswered(flow, tp);
 		return 0;
@@ -311,8 +312,8 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 
 /* ---- servers ---- */
 
-/* An accepted connection that the selector was not asked about, or said "no"
- * to for a reason that still stands. */
+/* An accepted connection for which the kernel did not ask the selector, or the
+ * selector said "no" for a reason that still stands. */
 static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
 					       const struct tcp_sock *tp,
 					       const struct smc_handshake *key,
@@ -340,8 +341,8 @@ static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
 	smc_flow_put_settled(key, &flow);
 }
 
-/* Every connection of an SMC listener, when its handshake has ended in one way
- * or another and before accept() can see it. */
+/* Runs for every connection of an SMC listener when the handshake has ended,
+ * well or not, before accept() can see it. */
 SEC("fentry/smc_listen_out")
 int BPF_PROG(smc_accepted, struct smc_sock *smc)
 {
@@ -388,7 +389,7 @@ static __noinline int flow_passive_of(struct sock *listener, struct sock *child)
 	struct smc_conn c;
 	__u64 cookie;
 
-	/* of an SMC listener: smc_accepted tells of it */
+	/* an SMC listener's: smc_accepted records it */
 	if (!tp || smc_syn_smc(tp))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(child);
@@ -408,9 +409,9 @@ static __noinline int flow_passive_of(struct sock *listener, struct sock *child)
 	return 0;
 }
 
-/* Once for each connection that a listener of this machine gets, so what is not
- * an armed pod's is seen by one pointer. @own_req: another CPU was faster with
- * the same handshake, if not. */
+/* Runs for each connection that a listener of this machine gets, so one pointer
+ * tells those in unarmed namespaces. @own_req: false if another CPU finished
+ * the same handshake first. */
 SEC("fentry/inet_csk_complete_hashdance")
 int BPF_PROG(flow_passive, struct sock *sk, struct sock *child,
 	     struct request_sock *req, bool own_req)
@@ -421,9 +422,9 @@ int BPF_PROG(flow_passive, struct sock *sk, struct sock *child,
 	return flow_passive_of(sk, child);
 }
 
-/* smc_drop_unsettled - Take the record of a connection away that has ended
- * before anybody told what it was: of a server's "yes", where someone took
- * smc_accepted away, the ration gets its answer back by this. */
+/* smc_drop_unsettled - Delete the record of a connection that ended before it
+ * was settled. Where someone detached smc_accepted this gives a server's "yes"
+ * back to the ration. */
 static __always_inline void smc_drop_unsettled(const struct smc_handshake *key,
 					       struct smc_flow *flow)
 {
@@ -438,9 +439,10 @@ static __always_inline void smc_drop_unsettled(const struct smc_handshake *key,
 }
 
 /*
- * The inner socket goes: the connection has ended for both sides, or has fallen
- * back and is closed here, or its connect() found nobody. smc_release() would
- * be too late, for the kernel lets the inner socket of a lost link go before.
+ * The kernel releases the inner socket: the connection has ended for both
+ * sides, or has fallen back and is closed here, or its connect() found nobody.
+ * smc_release() would be too late, for the kernel releases the inner socket of
+ * a lost link before.
  */
 SEC("fentry/smc_clcsock_release")
 int BPF_PROG(smc_closed, struct smc_sock *smc)
@@ -451,7 +453,7 @@ int BPF_PROG(smc_closed, struct smc_sock *smc)
 	struct tcp_sock *tp;
 
 	if (!inner)
-		return 0; /* it has gone before */
+		return 0; /* it was released before */
 	tp = bpf_skc_to_tcp_sock(inner->sk);
 	if (!tp)
 		return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The selector: the kernel asks it before each SYN and SYN-ACK of an SMC
- * socket whether the option may go out. And what lets a SYN wait.
+ * socket whether the option may go out. And syn_waits, which lets a SYN wait.
  *
  * | program       | section                    | needs                        |
  * |---------------|----------------------------|------------------------------|
@@ -10,33 +10,33 @@
  * | smcmesh_ctrl  | the struct_ops map         | SMC_HS_CTRL_BPF (>= 6.19)    |
  * | syn_waits     | fmod_ret/security_inet_conn_request | SECURITY_NETWORK    |
  *
- * Without it: bpf_map__set_autocreate(smcmesh_ctrl, false), and autoload off
- * for the first two programs.
+ * On older kernels: bpf_map__set_autocreate(smcmesh_ctrl, false), and autoload
+ * off for the first two programs.
  *
  * The kernel rejects links for this struct_ops (hence SEC(".struct_ops")): it
- * is registered by bpf_map__attach_struct_ops() and stays after the loader.
+ * is registered by bpf_map__attach_struct_ops() and stays when the loader
+ * exits.
  * The name is unique for each generation; the loader writes it into the
  * initial value at SMC_CTRL_NAME_OFFSET.
  *
- * One handshake, one verdict. tcp_output.c asks again for every SYN and
- * SYN-ACK it builds, and a change of mind half-way leaves one end SMC and the
- * other TCP. So a "yes" is remembered, by the flow's own record, and repeated.
- * A "no" needs no memory on a server: the kernel clears ireq->smc_ok and never
- * asks again. On a client it sticks only until the next connect() of a
- * non-blocking socket, which sets syn_smc anew: there a retransmission
+ * A handshake has one verdict. tcp_output.c asks again for every SYN and
+ * SYN-ACK it builds, and a different answer half-way would leave one end SMC
+ * and the other TCP. So the flow's record keeps a "yes", and the selector
+ * repeats it. A server's "no" needs no record: the kernel clears ireq->smc_ok
+ * and never asks again. A client's "no" holds only until the next connect() of
+ * a non-blocking socket, which sets syn_smc anew: there a retransmission
  * (total_retrans is raised before its options are made; at a first SYN it is 0)
  * that finds no "yes" means "no".
  *
- * The record is made here, and of a "yes" only: strangers who are answered "no"
- * take nobody's place. (The recorder `sockops` has made a client's before.) But
- * for two: what becomes of a connect() to a peer in quarantine is to be seen to
- * its end, for it may tell why the peer did not answer (quarantine.bpf.h); and
- * a "no" to an endpoint that only this moment explains, of a listener that is
- * busy, a ration that is used up or a path that is not proven: nobody could say
- * why afterwards.
+ * The selector makes a record only for a "yes": strangers that get a "no" take
+ * no room. (The recorder `sockops` has made a client's before.) With two
+ * exceptions: a connect() to a peer in quarantine, for its end may tell why the
+ * peer did not answer (quarantine.bpf.h); and a "no" to an endpoint because a
+ * listener is busy, a ration used up or a path not proven: later nobody could
+ * find out why.
  *
- * Client hook: the caller's task, or a timer. Server hook, and syn_waits:
- * softirq, on whatever task runs. None may use `current`.
+ * The client hook runs in the caller's task, or in a timer; the server hook and
+ * syn_waits in softirq, on top of any task. None may use `current`.
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
@@ -50,16 +50,17 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* smc_has_room - Will the option fit? tcp_output.c asks before it looks. Of all
- * that may be in a SYN or SYN-ACK of a socket that can be SMC's, TCP-AO alone
- * leaves less than the eight bytes (its 16 or more, MSS, timestamps, window
- * scale); TCP-MD5 leaves just them, and Fast Open makes a socket fall back. */
+/* smc_has_room - Will the option fit? tcp_output.c asks the selector before it
+ * looks. Of all options of a SYN or SYN-ACK of a socket that can be SMC's, only
+ * TCP-AO leaves less than the eight bytes (its 16 or more, MSS, timestamps,
+ * window scale); TCP-MD5 leaves just eight, and Fast Open makes a socket fall
+ * back. */
 static __always_inline bool smc_has_room(const struct tcp_sock *tp)
 {
 	return !bpf_core_field_exists(tp->ao_info) || !tp->ao_info;
 }
 
-/* smc_repeat - Was this handshake answered "yes" before? Counts, if so. */
+/* smc_repeat - Did this handshake get a "yes" before? If so count it. */
 static __always_inline bool smc_repeat(const struct smc_handshake *h,
 				       __u32 counter)
 {
@@ -73,10 +74,10 @@ static __always_inline bool smc_repeat(const struct smc_handshake *h,
 }
 
 /*
- * smc_remember - Keep a "yes": it is a "no" without, for it could not be
- * repeated. A client's record may be there already, made by sockops: it is
- * given the verdict. A server's is there when its SYN-ACK is repeated.
- * Return: 1 made; 0 it was there; a negative errno, there is no room.
+ * smc_remember - Keep a "yes", so that it can be repeated; if that fails the
+ * answer must be "no". sockops may have made a client's record: then write the
+ * verdict into it. A server's exists when its SYN-ACK is repeated.
+ * Return: 1: made; 0: it was there; a negative errno: there is no room.
  */
 static __always_inline int smc_remember(const struct smc_handshake *h,
 					const struct smc_flow *flow)
@@ -100,7 +101,7 @@ static __always_inline int smc_remember(const struct smc_handshake *h,
 	return 0;
 }
 
-/* smc_note - Write a "no" into the record that sockops has made. */
+/* smc_note - Write a "no" into the record that sockops made. */
 static __always_inline void smc_note(const struct smc_handshake *h,
 				     const struct smc_answer *a)
 {
@@ -111,9 +112,9 @@ static __always_inline void smc_note(const struct smc_handshake *h,
 }
 
 /*
- * smc_over_rdma - What is left of a "yes" if it would go over RDMA. A "no" for
- * the lack of a path is a wish for one. A server's that was answered before is
- * under way.
+ * smc_over_rdma - Turn a "yes" that would go over RDMA into a "no" if the path
+ * does not allow it, and have the agent probe that path. A server's handshake
+ * that has a record was let through before.
  */
 static __always_inline void smc_over_rdma(const struct smc_handshake *h,
 					  const struct smc_conn *c,
@@ -136,7 +137,7 @@ static __always_inline void smc_over_rdma(const struct smc_handshake *h,
 
 /* ---- clients ---- */
 
-/* smc_offer_first - The answer to a SYN that is the first of its handshake. */
+/* smc_offer_first - The answer to the first SYN of a handshake. */
 static __always_inline bool smc_offer_first(const struct sock *sk,
 					    const struct smc_pod *pod,
 					    const struct smc_conn *c,
@@ -163,7 +164,7 @@ static __always_inline bool smc_offer_first(const struct sock *sk,
 		a.verdict = SMC_VERDICT_BYPASS;
 		a.reason = SMC_REASON_MAP_FULL;
 	} else if (kept) {
-		smc_flow_put(h, &flow); /* where there is room */
+		smc_flow_put(h, &flow); /* if there is room */
 	}
 	smc_note(h, &a);
 	return false;
@@ -183,7 +184,7 @@ int BPF_PROG(syn_option, struct tcp_sock *tp)
 		return 1;
 	w = smc_pod_of_sock(sk);
 	if (!w.pod)
-		return w.shared; /* beside a hostNetwork pod, and not ours */
+		return w.shared; /* not a pod's, in a shared namespace */
 	if (tp->total_retrans) {
 		smc_count(w.pod->pod_id, SMC_COUNTER_VERDICTS_REPEATED);
 		return 0;
@@ -197,8 +198,8 @@ int BPF_PROG(syn_option, struct tcp_sock *tp)
 
 /* ---- servers ---- */
 
-/* smc_cannot_keep - Why a "yes" that nothing else stands against could not be
- * kept now; or NONE. @tp: the listener. */
+/* smc_cannot_keep - Why the node could not keep the promise of a "yes" now, or
+ * NONE. @tp: the listener. */
 static __always_inline __u32 smc_cannot_keep(const struct tcp_sock *tp,
 					     const struct smc_answer_rows *rows,
 					     __u64 now)
@@ -211,8 +212,8 @@ static __always_inline __u32 smc_cannot_keep(const struct tcp_sock *tp,
 }
 
 /*
- * smc_answer_now - The answer to a SYN, as of now: whether it was given before,
- * @h's record knows, of which a new "no" takes no place.
+ * smc_answer_now - The answer to a SYN as of now. A "yes" before stands in @h's
+ * record, which a "no" does not change.
  * @tp: the listener
  */
 static __always_inline bool smc_answer_now(const struct tcp_sock *tp,
@@ -252,14 +253,14 @@ static __always_inline bool smc_answer_now(const struct tcp_sock *tp,
 	return made >= 0;
 }
 
-/* A first SYN-ACK cannot be told from a repeated one (num_retrans is raised
- * after it was sent): a "yes" finds its record there when it makes it, a "no"
- * looks for one. */
+/* The program cannot tell a first SYN-ACK from a repeated one (the kernel
+ * raises num_retrans after it sent one). So a "yes" that finds the record there
+ * is a repetition, and a "no" looks for a record. */
 SEC("struct_ops/synack_option")
 int BPF_PROG(synack_option, const struct tcp_sock *tp,
 	     struct inet_request_sock *ireq)
 {
-	/* the listener: cgroup and namespace are its */
+	/* the listener, for its cgroup and namespace */
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	const struct tcp_request_sock *treq;
 	struct smc_handshake h;
@@ -285,9 +286,9 @@ int BPF_PROG(synack_option, const struct tcp_sock *tp,
 	return 1;
 }
 
-/* A SYN to an SMC listener. Those of programs that are none of our business, in
- * a namespace that armed pods share with them, are left as they are; of a pod
- * that was disarmed there may be no row any more. */
+/* Would TCP let this SYN to an SMC listener wait? SYNs to other programs in a
+ * namespace that they share with armed pods pass; a disarmed pod's listeners
+ * have no row any more, and count for pod 0. */
 static __noinline int smc_syn_waits(const struct sock *sk)
 {
 	const struct tcp_sock *tp = bpf_core_cast(sk, struct tcp_sock);
@@ -305,10 +306,10 @@ static __noinline int smc_syn_waits(const struct sock *sk)
 }
 
 /*
- * Each SYN that this machine gets comes here: one word says that the listener
- * is not SMC's. What is refused here is dropped without an answer
- * (tcp_conn_request()), as TCP drops a SYN to a listener whose queue is full;
- * an ACK with a SYN cookie, which comes here too, would find no room either.
+ * Runs for each SYN to this machine; one word tells that the listener is not
+ * SMC's. The kernel drops a refused SYN without an answer (tcp_conn_request()),
+ * as TCP drops a SYN to a listener whose queue is full. An ACK with a SYN
+ * cookie comes here too, and would find no room either.
  */
 SEC("fmod_ret/security_inet_conn_request")
 int BPF_PROG(syn_waits, const struct sock *sk)
@@ -320,8 +321,8 @@ _Static_assert(__builtin_offsetof(struct smc_hs_ctrl, name) ==
 		       SMC_CTRL_NAME_OFFSET,
 	       "the loader writes the name there");
 
-/* flags 0: SMC_HS_CTRL_FLAG_INHERITABLE would hand it to every namespace made
- * from now on, whoever makes it. */
+/* flags 0: with SMC_HS_CTRL_FLAG_INHERITABLE every namespace made from now on
+ * would inherit it, whoever makes it. */
 SEC(".struct_ops")
 struct smc_hs_ctrl smcmesh_ctrl = {
 	.name = SMC_CTRL_PREFIX "0",

@@ -2,32 +2,33 @@
 /*
  * SMC's listeners, and how much waits in them.
  *
- * A listener of SMC is two: TCP's, the inner one, makes the handshakes; what it
- * accepts is taken out at once, worked upon, and put into the queue of the
- * outer one, which is what accept() reads. So TCP sees an empty queue and
- * answers every SYN, and SMC then drops the last ACK of what finds the outer
- * queue full (smc_tcp_syn_recv_sock()): of a client that has agreed on SMC
- * connect() fails after six seconds, and a plain one is reset. A program may
- * notice us by its speed alone, so
+ * An SMC listener has two sockets. The inner one, TCP's, makes the handshakes;
+ * the kernel takes each connection out of its queue at once, does SMC's
+ * handshake, and puts it into the queue of the outer socket, from which
+ * accept() reads. So TCP sees an empty queue and answers every SYN, and SMC
+ * then drops the last ACK when the outer queue is full
+ * (smc_tcp_syn_recv_sock()): a client that has agreed on SMC fails connect()
+ * after six seconds, a plain one is reset. No program may notice us but by its
+ * speed, so
  *
- * - a "yes" is answered only while there is room for twice of what may come
- *   before it (smc_listener_busy());
+ * - the selector says "yes" only while there is room for twice what may come
+ *   before (smc_listener_busy());
  * - a SYN waits where TCP would have let it wait (smc_listener_full()).
  *
- * The half is for clients that overtake: a "yes" has its place in the queue
- * only with the last ACK, and whose client is further away, or on a busier CPU,
- * comes after those that were answered later, or with a SYN cookie that no
- * request tells of. How many these are does not depend on the backlog: some
- * places are to be free in any case, but for a client that is all alone. To let
- * SYNs wait for a "yes" on its way would be no cure: TCP repeats the SYNs of a
- * burst all at once and ever more seldom, and who waits for a place among its
- * half-open requests waits long (tried: 22 s, backlog 4, 24 clients).
+ * Half stays free for clients that overtake: a "yes" gets its place in the
+ * queue only with the last ACK, so a client that is further away, or on a
+ * busier CPU, comes after clients that were answered later, or that come with a
+ * SYN cookie, of which no request tells. Their number does not depend on the
+ * backlog, so some places (SMC_OVERTAKERS) stay free in any case, except for a
+ * lone client. Letting SYNs wait for a "yes" under way is no cure: TCP repeats
+ * the SYNs of a burst all at once and ever more seldom, so clients wait long
+ * (tried: 22 s, backlog 4, 24 clients).
  *
- * Plain connections on their way from the one queue to the other are counted
- * nowhere in the kernel (queued_smc_hs has those that agreed on SMC alone), but
- * each holds a reference to the outer listener, as does each program that is
- * blocked in accept(). A "yes" takes them for connections, but for one. A SYN
- * does not wait for them: TCP would not, for a program.
+ * The kernel does not count plain connections between the two queues
+ * (queued_smc_hs has only those that agreed on SMC), but each holds a reference
+ * to the outer listener, as does each task blocked in accept(). For a "yes" the
+ * selector takes all but one of these references for connections. A SYN does
+ * not wait for them: TCP would not wait for a task.
  */
 #pragma once
 
@@ -38,26 +39,26 @@
 #define SK_USER_DATA_NOCOPY 1
 #define SK_USER_DATA_FLAGS 7
 
-/* References to an outer listener that nothing waits in: its file's, that of
- * SMC's list of sockets, and one for either the program that is in accept() or
- * the work that empties the inner queue. */
+/* References to an outer listener with empty queues: by its file, by SMC's list
+ * of sockets, and by either the task in accept() or the work that empties the
+ * inner queue. */
 #define SMC_LISTENER_REFS 3
 
-/* So many places stay free behind a "yes", where more than one waits. */
+/* So many places must stay free for a "yes" if more than one client waits. */
 #define SMC_OVERTAKERS 8
 
-/* What waits in a listener. */
+/* How many connections wait in a listener. */
 struct smc_backlog {
 	__s64 ready;  /* for accept() */
 	__s64 inner;  /* in the inner queue */
-	__s64 agreed; /* between the two: those that agreed on SMC */
-	__s64 worked; /* and at most so many of all */
-	__s64 max;    /* that accept() may leave waiting */
+	__s64 agreed; /* between the two, agreed on SMC */
+	__s64 worked; /* between the two, at most, of all */
+	__s64 max;    /* backlog of the outer socket */
 	__s64 max_inner;
 };
 
-/* smc_outer_of - The SMC socket that an inner listener belongs to, not to be
- * trusted; NULL: there is none (any more). */
+/* smc_outer_of - The SMC socket of an inner listener, to be read with the
+ * probing reader only; NULL: it has none (any more). */
 static __always_inline const struct smc_sock *
 smc_outer_of(const struct sock *sk)
 {
@@ -69,9 +70,9 @@ smc_outer_of(const struct sock *sk)
 }
 
 /*
- * smc_read_backlog - What waits in the listener whose inner socket is @sk.
- * Of the outer one struct sock is read as what it is; the rest through the
- * probing reader, for where SMC is a module its types are not vmlinux's.
+ * smc_read_backlog - Fill @b for the listener whose inner socket is @sk. The
+ * outer one's struct sock is read directly; the rest by the probing reader, for
+ * where SMC is a module its types are not vmlinux's.
  * Return: false if it cannot be known.
  */
 static __always_inline bool smc_read_backlog(struct smc_backlog *b,
@@ -89,16 +90,16 @@ static __always_inline bool smc_read_backlog(struct smc_backlog *b,
 	b->worked =
 		outer->__sk_common.skc_refcnt.refs.counter - SMC_LISTENER_REFS;
 	b->max = outer->sk_max_ack_backlog;
-	/* listen() called again changes the outer one alone */
+	/* a second listen() changes the outer one alone */
 	b->max_inner = sk->sk_max_ack_backlog;
 	return true;
 }
 
 /*
- * smc_listener_busy - Can a "yes" of this listener not be kept?
- * @tp: the inner socket. The request that is to be answered is among those that
- * it counts, as are all that were answered and have not come back
- * (inet_csk_reqsk_queue_hash_add() is called before send_synack()).
+ * smc_listener_busy - Might a client with a "yes" find the outer queue full?
+ * @tp: the inner socket. Its requests include the one to be answered and all
+ * whose last ACK has not come (the kernel calls inet_csk_reqsk_queue_hash_add()
+ * before send_synack()).
  */
 static __always_inline bool smc_listener_busy(const struct tcp_sock *tp)
 {
@@ -115,8 +116,8 @@ static __always_inline bool smc_listener_busy(const struct tcp_sock *tp)
 }
 
 /* smc_listener_full - Would TCP drop a SYN to a listener with such a queue
- * (sk_acceptq_is_full())? Requests under way are not counted: they have a queue
- * of their own, and SYN cookies when that is full. */
+ * (sk_acceptq_is_full())? Requests under way do not count: TCP has a queue for
+ * them, and SYN cookies when that is full. */
 static __always_inline bool smc_listener_full(const struct sock *sk)
 {
 	struct smc_backlog b;
@@ -126,9 +127,9 @@ static __always_inline bool smc_listener_full(const struct sock *sk)
 		b.inner + b.agreed > b.max_inner);
 }
 
-/* smc_pod_listens - An SMC listener of @pod was seen: have the agent attach
- * what such a one needs (syn_waits), told once for each pod. The mark stays,
- * for an event may be lost, and for the next agent. */
+/* smc_pod_listens - @pod has an SMC listener: tell the agent, once for each
+ * pod, so that it attaches syn_waits. The flag stays for the next agent, and
+ * because the event may be lost. */
 static __always_inline void smc_pod_listens(struct smc_pod *pod)
 {
 	struct smc_handshake none = {};

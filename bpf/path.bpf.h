@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * RDMA paths (struct smc_path), as handshakes come by.
+ * RDMA paths (struct smc_path), as handshakes use them.
  *
- * A first contact over a dead path ends broken, after seconds in which it holds
- * a lock of the whole kernel, one for clients and one for servers, that every
- * other SMC-R handshake needs (smc_client_lgr_pending and
- * smc_server_lgr_pending, net/smc/af_smc.c), at a server those of SMC-D, too. A
- * connection over a link that has just died holds it for 2 s. Whoever waits for
- * longer than 6 s has failed. So:
- * - an application's connection is never what finds out whether a path is
- *   whole: the agent's probes are, which need none of those locks;
- * - between two probes a path may die: where its last sign of life is older
- *   than PATH_FRESH, only one first contact of a role, or two connections over
- *   links, are under way at a time. The others stay TCP;
- * - a client that agrees and then says nothing holds the server's lock for 6 s,
- *   over a path that is whole: who has four handshakes that are older than
- *   PATH_SLOW gets no further one, and its path is struck.
+ * A first contact over a dead path fails, and until then holds for seconds a
+ * lock of the whole kernel that every other SMC-R handshake needs, at a server
+ * SMC-D's, too (smc_client_lgr_pending and smc_server_lgr_pending,
+ * net/smc/af_smc.c). A connection over a link that has just died holds it for 2
+ * s. A handshake that waits longer than 6 s fails. So:
+ * - no application's connection has to find out whether a path works: the
+ *   agent's probes do, which need none of those locks;
+ * - between two probes a path may die. Over paths whose last sign of life is
+ *   older than PATH_FRESH only one first contact of a role, or two connections
+ *   over links, may be under way at a time. The others stay TCP;
+ * - a client that agrees and then sends nothing holds the server's lock for 6 s
+ *   over a good path: a peer with four handshakes older than PATH_SLOW gets no
+ *   further one, and its path becomes bad.
  *
- * A handshake that is to go over RDMA is noted in its flow's flags while it is
- * under way (SMC_FLOW_RDMA), and that it is one of those few (SMC_FLOW_DOUBT).
+ * The flags of a flow say that its handshake goes over RDMA (SMC_FLOW_RDMA),
+ * and that it is one of those few (SMC_FLOW_DOUBT).
  */
 #pragma once
 
@@ -27,10 +26,10 @@
 
 #define PATH_SECOND 1000000000ULL
 #define PATH_FRESH (2 * PATH_SECOND)
-/* The kernel's CLC_WAIT_TIME: who waited for longer has failed. */
+/* The kernel's CLC_WAIT_TIME: a handshake that waits longer fails. */
 #define PATH_WAITED (6 * PATH_SECOND)
-/* A doubt ends by itself: the longest handshake is 6 s for the proposal, 5 s
- * for the link, and what it waited for the lock. */
+/* A doubt expires: the longest handshake takes 6 s for the proposal, 5 s for
+ * the link, and its wait for the lock. */
 #define PATH_DOUBT_MS 17000
 #define PATH_HANGS (PATH_DOUBT_MS * 1000000ULL)
 #define PATH_SLOW (3 * PATH_SECOND)
@@ -41,13 +40,13 @@
 /* net/smc/smc_clc.h */
 #define SMC_CLC_DECL_TIMEOUT_CL 0x02010000
 #define SMC_CLC_DECL_PEERDECL 0x05000000
-#define SMC_CLC_DECL_INTERR 0x0999 /* the upper half of several */
+#define SMC_CLC_DECL_INTERR 0x0999 /* in the upper half of several codes */
 
 /* ---- under way ---- */
 
-/* A role's doubts: how many (bits 0 to 3), whether that is a first contact (bit
- * 4), and since when the last one (ms, from bit 8 on). One word, so that two
- * CPUs agree on who is let through. */
+/* Handshakes of a role over paths in doubt: how many (bits 0 to 3), whether it
+ * is a first contact (bit 4), and when the last one began (ms, from bit 8 on).
+ * One word, so that two CPUs agree which handshakes may go on. */
 #define DOUBT_COUNT 0xfULL
 #define DOUBT_FIRST 0x10ULL
 #define DOUBT_SHIFT 8
@@ -59,8 +58,8 @@ static __always_inline struct smc_rdma *smc_rdma_now(void)
 	return bpf_map_lookup_elem(&smc_rdma, &zero);
 }
 
-/* @word: struct smc_rdma.doubts of a role. Return: is there room for one more?
- */
+/* @word: struct smc_rdma.doubts of a role. Return: whether one more may go on;
+ *        then it is counted. */
 static __always_inline bool smc_doubt_take(__u64 *word, bool linked, __u64 now)
 {
 	__u64 ms = now / 1000000, old, new;
@@ -68,7 +67,7 @@ static __always_inline bool smc_doubt_take(__u64 *word, bool linked, __u64 now)
 	for (int i = 0; i < 4; i++) {
 		old = *(volatile __u64 *)word;
 		new = old &DOUBT_COUNT;
-		/* whoever did not come back is forgotten */
+		/* forget those that never ended */
 		if (new && ms - (old >> DOUBT_SHIFT) > PATH_DOUBT_MS)
 			new = 0;
 		if (new && (!linked || old & DOUBT_FIRST || new > 1))
@@ -102,8 +101,8 @@ static __always_inline __u64 *smc_doubts(struct smc_rdma *rdma, __u32 role)
 
 /* ---- slow ones ---- */
 
-/* smc_crossing - What of a flow tells how its handshake crosses to the peer: it
- * outlives the record. */
+/* smc_crossing - The facts of a flow that tell which counters its handshake is
+ * in; a copy, for the record may be gone. */
 struct smc_crossing {
 	__u64 since_ns;
 	__u32 role, flags;
@@ -117,8 +116,8 @@ smc_crossing_of(const struct smc_flow *flow)
 				     *(const __u32 *)(flow->remote_ip + 12)};
 }
 
-/* 1 if @ns is at least @bound, else 0. verifier: without a branch, of which a
- * loop would double the states that it goes through. */
+/* 1 if @ns is at least @bound, else 0. verifier: a branch would double the
+ * states of the loop around it. */
 static __always_inline __u32 smc_is_past(__u64 ns, __u64 bound)
 {
 	return (bound - 1 - ns) >> 63;
@@ -132,10 +131,10 @@ static __always_inline __u32 smc_is_zero(__u64 ns)
 }
 
 /*
- * smc_slow_take - A server's handshake with @peer begins at @now. Of those that
- * are under way the four oldest have a place; what has one for longer than it
- * can last is forgotten.
- * Return: false: all four are slow, and no other may begin.
+ * smc_slow_take - A server's handshake with @peer begins at @now. The four
+ * oldest under way have a place each; one that is older than a handshake can
+ * last loses it.
+ * Return: false if all four are slow: no other may begin.
  */
 static __always_inline bool smc_slow_take(__u32 peer, __u64 now)
 {
@@ -160,7 +159,7 @@ static __always_inline bool smc_slow_take(__u32 peer, __u64 now)
 	return slow < SMC_SLOW_MOST;
 }
 
-/* smc_slow_end - The one that began then is under way no more. */
+/* smc_slow_end - The handshake with this start time has ended. */
 static __always_inline void smc_slow_end(const struct smc_crossing *x)
 {
 	__u32 peer = x->peer;
@@ -170,8 +169,8 @@ static __always_inline void smc_slow_end(const struct smc_crossing *x)
 		__sync_val_compare_and_swap(&s->since_ns[i], x->since_ns, 0);
 }
 
-/* smc_needs_path - Will it go over RDMA, if it becomes SMC? Inside a node the
- * kernel takes shared memory first. */
+/* smc_needs_path - Would it go over RDMA, if it becomes SMC? Inside a node the
+ * kernel prefers shared memory. */
 static __always_inline bool smc_needs_path(const struct smc_answer *a)
 {
 	return a->transports && !(a->transports & SMC_TRANSPORT_SMCD) &&
@@ -184,8 +183,8 @@ static __always_inline bool smc_lacks_path(__u32 reason)
 	       reason == SMC_REASON_PATH_BAD;
 }
 
-/* smc_path_wish - A handshake stays TCP for the lack of a path: the agent is to
- * probe it. */
+/* smc_path_wish - A handshake stays TCP for the lack of a path: ask the agent
+ * to probe it. */
 static __always_inline void smc_path_wish(const struct smc_conn *c)
 {
 	struct smc_path made = {.wished_ns = bpf_ktime_get_ns()};
@@ -196,7 +195,7 @@ static __always_inline void smc_path_wish(const struct smc_conn *c)
 	path = bpf_map_lookup_elem(&smc_path, &key);
 	if (path)
 		path->wished_ns = made.wished_ns;
-	else /* where there is room */
+	else /* if there is room */
 		bpf_map_update_elem(&smc_path, &key, &made, BPF_NOEXIST);
 }
 
@@ -213,8 +212,9 @@ static __always_inline __u64 smc_path_sentence(__u32 strikes)
 	return time < PATH_BAD_LONGEST ? time : PATH_BAD_LONGEST;
 }
 
-/* smc_path_strike - From now on it is bad. Those that fail together are one
- * strike; who was good for the longest time begins anew. */
+/* smc_path_strike - The path is bad from now on. Handshakes that fail together
+ * are one strike; a path that was good for PATH_BAD_LONGEST starts again with
+ * one. */
 static __always_inline void smc_path_strike(struct smc_path *path, __u64 now)
 {
 	struct smc_rdma *rdma = smc_rdma_now();
@@ -224,7 +224,7 @@ static __always_inline void smc_path_strike(struct smc_path *path, __u64 now)
 		return;
 	if (path->bad_until_ns && now < path->bad_until_ns + PATH_BAD_LONGEST)
 		strikes = path->strikes + 1;
-	/* Two of these at once write the same; the last word is what counts. */
+	/* If two CPUs do this at once both write the same time. */
 	path->bad_until_ns = now + smc_path_sentence(strikes);
 	if (__sync_val_compare_and_swap(&path->bad_ns, 0, now))
 		return;
@@ -234,7 +234,8 @@ static __always_inline void smc_path_strike(struct smc_path *path, __u64 now)
 		rdma->bad_ns = now;
 }
 
-/* Nobody is struck that may only have waited for whom it was. */
+/* Do not blame a path for slow handshakes that may only have waited for those
+ * over another, bad one. */
 static __always_inline __u32 smc_path_hangs(struct smc_path *path, __u64 now)
 {
 	const struct smc_rdma *rdma = smc_rdma_now();
@@ -248,9 +249,10 @@ static __always_inline __u32 smc_path_hangs(struct smc_path *path, __u64 now)
 /* ---- handshakes come and go ---- */
 
 /*
- * smc_path_enter - A handshake begins that the verdict has nothing against.
+ * smc_path_enter - A handshake begins to which the verdict says yes.
  * @x:     of its flow; flags are set
- * Return: NONE, and it is under way until smc_path_leave(); or why not.
+ * Return: NONE: it is under way until smc_path_leave(); or the reason why it
+ * may not go on.
  */
 static __always_inline __u32 smc_path_enter(const struct smc_conn *c,
 					    struct smc_crossing *x)
@@ -283,7 +285,7 @@ static __always_inline __u32 smc_path_enter(const struct smc_conn *c,
 	return SMC_REASON_NONE;
 }
 
-/* smc_path_leave - It is not under way any more, whatever it became. */
+/* smc_path_leave - The handshake has ended, with whatever outcome. */
 static __always_inline void smc_path_leave(const struct smc_crossing *x)
 {
 	struct smc_rdma *rdma;
@@ -312,8 +314,8 @@ static __always_inline struct smc_path *smc_path_of(const __u8 *own,
 	return bpf_map_lookup_elem(&smc_path, &key);
 }
 
-/* smc_path_lives - The peer has said so over the path itself: at a server, for
- * a client goes on with SMC even where its last message was lost. */
+/* smc_path_lives - The peer has answered over the path itself. Only a server
+ * knows: a client goes on with SMC even if its last message was lost. */
 static __always_inline void smc_path_lives(const struct smc_flow *flow)
 {
 	struct smc_path *path = smc_path_of(flow->local_ip, flow->remote_ip);
@@ -322,7 +324,8 @@ static __always_inline void smc_path_lives(const struct smc_flow *flow)
 		path->seen_ns = bpf_ktime_get_ns();
 }
 
-/* smc_path_failed - The handshake of @flow has met a path that is broken. */
+/* smc_path_failed - The handshake of @flow failed because its path is
+ * broken. */
 static __always_inline void smc_path_failed(const struct smc_flow *flow)
 {
 	struct smc_path *path;
@@ -334,8 +337,8 @@ static __always_inline void smc_path_failed(const struct smc_flow *flow)
 		smc_path_strike(path, bpf_ktime_get_ns());
 }
 
-/* smc_is_path_code - Does a handshake fall back with it because messages over
- * RDMA did not arrive? @peer: what the peer said, where it was the peer. */
+/* smc_is_path_code - Is @code a fall-back because messages over RDMA did not
+ * arrive? @peer: the peer's code, where the peer declined. */
 static __always_inline bool smc_is_path_code(__u32 code, __u32 peer)
 {
 	if (code == SMC_CLC_DECL_PEERDECL)
@@ -345,9 +348,9 @@ static __always_inline bool smc_is_path_code(__u32 code, __u32 peer)
 }
 
 /*
- * smc_was_alone - Nobody else's handshake can be what this one waited for: no
- * other was under way in the 6 s before, and no path became bad. Else its
- * ETIMEDOUT says nothing about its peer. @flow: it is under way.
+ * smc_was_alone - This handshake cannot have waited for another one: no other
+ * was under way in the 6 s before, and no path became bad. Otherwise its
+ * ETIMEDOUT says nothing about its peer. @flow: under way.
  */
 static __always_inline bool smc_was_alone(const struct smc_flow *flow)
 {
@@ -365,8 +368,8 @@ static __always_inline bool smc_was_alone(const struct smc_flow *flow)
 
 #define PATH_E2BIG 7
 
-/* smc_path_answer - What a probe says of a path that is known. Return: did it
- * make it bad? One that never was proven has nothing to lose. */
+/* smc_path_answer - Apply the result of a probe to a known path. Return: did it
+ * make the path bad? One that was never proven cannot become bad. */
 static __always_inline bool smc_path_answer(struct smc_path *path,
 					    const struct smc_path_job *job,
 					    __u64 now)
@@ -377,7 +380,7 @@ static __always_inline bool smc_path_answer(struct smc_path *path,
 		smc_path_strike(path, now);
 		return true;
 	}
-	/* also what it proves was before the sign that made it bad */
+	/* a probe sent before the path became bad proves nothing */
 	if (path->bad_ns && job->asked_ns < path->bad_until_ns)
 		return false;
 	path->proven_until_ns = job->until_ns;
@@ -387,7 +390,7 @@ static __always_inline bool smc_path_answer(struct smc_path *path,
 	return false;
 }
 
-/* smc_path_told - The same of one that there may be no row of. */
+/* smc_path_told - Apply the result of a probe; the path may have no row. */
 static __always_inline void smc_path_told(struct smc_path_job *job)
 {
 	struct smc_path made = {.proven_until_ns = job->until_ns,

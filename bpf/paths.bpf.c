@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * RDMA paths: what sees links come, break and go, and what the agent's probes
- * have found out. What handshakes tell is seen in flows.bpf.c.
+ * RDMA paths: programs that see links come, break and go, and the one that
+ * takes the results of the agent's probes. flows.bpf.c sees handshakes.
  *
  * | program       | section                   | needs                |
  * |---------------|---------------------------|----------------------|
@@ -10,10 +10,10 @@
  * | smc_link_gone | fentry/smcr_link_clear    | SMC, that function   |
  * | path_told     | syscall                   | run by the agent     |
  *
- * A link is of a path by the GIDs of its two ends: IPv4 addresses with RoCEv2.
- * Its network namespace would not do, for that of every device is init_net's
- * where devices are shared (smc_ib_net(), net/smc/smc_core.c). A link by other
- * GIDs is none of ours.
+ * The GIDs of a link's two ends, with RoCEv2 IPv4 addresses, tell its path. Its
+ * network namespace does not: where devices are shared, every device is in
+ * init_net (smc_ib_net(), net/smc/smc_core.c). A link with other GIDs is
+ * ignored.
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
@@ -30,7 +30,8 @@ static __always_inline bool smc_is_mapped(const __u8 gid[16])
 	return !word[0] && !word[1] && word[2] == bpf_htonl(0xffff);
 }
 
-/* The verifier takes no four bytes of an array of one-byte elements at once. */
+/* The verifier does not allow to read four bytes of an array of bytes at
+ * once. */
 static __always_inline bool smc_link_path(const struct smc_link *link,
 					  struct smc_path_key *key)
 {
@@ -44,7 +45,7 @@ static __always_inline bool smc_link_path(const struct smc_link *link,
 	       smc_is_mapped((const __u8 *)peer);
 }
 
-/* Kernel worker, or the task that connects. */
+/* Runs in a kernel worker, or in the task that connects. */
 SEC("fentry/smc_llc_link_active")
 int BPF_PROG(smc_link_up, const struct smc_link *link)
 {
@@ -80,7 +81,7 @@ int BPF_PROG(smc_link_gone, const struct smc_link *link)
 	return 0;
 }
 
-/* @link: for the verifier it may be NULL where SMC is a module. */
+/* @link: where SMC is a module the verifier assumes that it may be NULL. */
 SEC("tp_btf/smcr_link_down")
 int BPF_PROG(smc_link_down, const struct smc_link *link)
 {

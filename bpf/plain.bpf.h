@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Why a connection of an armed pod is plain TCP, where no handshake says it. */
+/* Why a connection of an armed pod is plain TCP, where no SMC handshake
+ * tells. */
 #pragma once
 
 #include "flow.bpf.h"
 
-/* syn_smc: "asked for SMC", and after the handshake "agreed on SMC". A kernel
- * without SMC has no such field. */
+/* syn_smc means "asked for SMC", and after the handshake "agreed on SMC". A
+ * kernel without SMC has no such field. */
 static __always_inline bool smc_syn_smc(const struct tcp_sock *tp)
 {
 	if (!bpf_core_field_exists(tp->syn_smc))
@@ -13,15 +14,15 @@ static __always_inline bool smc_syn_smc(const struct tcp_sock *tp)
 	return BPF_CORE_READ_BITFIELD(tp, syn_smc);
 }
 
-/* smc_cookie_of - SO_COOKIE of a socket, 0 where nobody has asked for it. */
+/* smc_cookie_of - SO_COOKIE of a socket; 0 if nobody has asked for it yet. */
 static __always_inline __u64 smc_cookie_of(const struct sock *sk)
 {
 	return sk->__sk_common.skc_cookie.counter;
 }
 
-/* smc_owns_sock - smc_owns() of the credentials that opened a plain socket. An
- * accepted one that nobody has taken yet has no file: there the user is that of
- * its listener (sk_clone()), and the group is not known. */
+/* smc_owns_sock - smc_owns() with the credentials that opened a plain socket. A
+ * connection before accept() has no file: it has its listener's user
+ * (sk_clone()), and its group is not known. */
 static __always_inline bool smc_owns_sock(const struct smc_pod *pod,
 					  const struct sock *sk)
 {
@@ -35,8 +36,8 @@ static __always_inline bool smc_owns_sock(const struct smc_pod *pod,
 			BPF_CORE_READ(cred, fsgid.val));
 }
 
-/* Why a socket is plain TCP that would have been offered SMC. Of a connection
- * that was accepted the listener tells more: see above. */
+/* Why a socket that could have offered SMC is plain TCP. Of an accepted
+ * connection the caller passes the listener, which tells more. */
 static __always_inline __u32 smc_plain_reason(const struct smc_pod *pod,
 					      const struct sock *sk)
 {
@@ -44,8 +45,8 @@ static __always_inline __u32 smc_plain_reason(const struct smc_pod *pod,
 				      : SMC_REASON_OTHER_UID;
 }
 
-/* smc_judge_plain - The verdict as if the socket were SMC's: a reason that
- * stands against SMC anyway is the one to tell. */
+/* smc_judge_plain - The verdict as if the socket were SMC's: if it is "no"
+ * anyway its reason is the one to report. */
 static __always_inline void smc_judge_plain(struct smc_flow *flow,
 					    const struct smc_pod *pod,
 					    const struct smc_conn *c,
@@ -58,9 +59,9 @@ static __always_inline void smc_judge_plain(struct smc_flow *flow,
 }
 
 /*
- * smc_flow_plain - What @flow became that never was SMC's: @reason, unless
- * another stands against SMC; or a fall-back, where the socket that it belongs
- * to fell back before it connected or listened.
+ * smc_flow_plain - The outcome of @flow, which never was SMC: TCP, for the
+ * verdict's reason if it says no, else for @reason; or a fall-back, if its
+ * socket fell back before it connected or listened.
  * @early: the kernel's code for that, or NULL
  */
 static __always_inline void smc_flow_plain(struct smc_flow *flow,

@@ -3,26 +3,26 @@
  * Which pod a socket or a task belongs to, and how the kernel's sockets are
  * read.
  *
- * A pod with a namespace of its own is found by the namespace's cookie. Where
- * that row says SMC_POD_SHARED the cgroup decides: the socket's own, for the
- * current task of a softirq is anybody's.
+ * The cookie of a namespace finds the pod that has it to itself. Where that row
+ * says SMC_POD_SHARED the cgroup decides: the socket's, for a softirq runs on
+ * top of any task.
  */
 #pragma once
 
 #include "verdict.bpf.h"
 #include <bpf/bpf_core_read.h>
 
-/* From a pod's container up to kubepods there are five or six cgroups; nested
+/* There are five or six cgroups from a pod's container up to kubepods; nested
  * containers (kind, docker in a pod) double that. */
 #define SMC_CGROUP_DEPTH 16
 
-/* include/linux/cgroup-defs.h, of an enum without a name. Cleared by rmdir. */
+/* include/linux/cgroup-defs.h, in an enum without a name. rmdir clears it. */
 #define CSS_ONLINE 2
 
 /* What smc_pod_of_*() found. */
 struct smc_whose {
-	struct smc_pod *pod; /* NULL: none of ours */
-	bool shared; /* in a namespace where those that are not ours pass */
+	struct smc_pod *pod; /* NULL: not an armed pod's */
+	bool shared;	     /* others' sockets there pass */
 };
 
 /* smc_pod_of_cgroup - The row of @cg or of its nearest ancestor that has one.
@@ -47,9 +47,9 @@ static __always_inline struct smc_pod *smc_pod_of_cgroup(struct cgroup *cg)
 }
 
 /* smc_pod_in - The pod that @row of smc_netns is, or in a shared namespace the
- * one of @cg. A cgroup that was removed has no row any more, whoever's it was:
- * what it left (a listener that was handed on, or a process that was moved) may
- * be ours, and does not pass. */
+ * pod of @cg. A removed cgroup has no row any more, so its sockets (of a
+ * listener that was handed on, of a process that was moved) may be an armed
+ * pod's: they do not pass as others'. */
 static __always_inline struct smc_whose smc_pod_in(struct smc_pod *row,
 						   struct cgroup *cg)
 {
@@ -74,8 +74,9 @@ static __always_inline struct smc_whose smc_pod_of_sock(const struct sock *sk)
 			  sk->sk_cgrp_data.cgroup);
 }
 
-/* smc_owns - Is what this user and group opened converted in @pod? Of a group
- * that is not known (SMC_ID_ANY) only what is the user's whatever the group. */
+/* smc_owns - Does the converter convert sockets of this user and group in @pod?
+ * If the group is not known (SMC_ID_ANY): only if every group of the user's
+ * is. */
 static __always_inline bool smc_owns(const struct smc_pod *pod, __u32 uid,
 				     __u32 gid)
 {
@@ -93,9 +94,10 @@ static __always_inline bool smc_owns(const struct smc_pod *pod, __u32 uid,
 	return false;
 }
 
-/* The fields for IPv6 are filled for IPv4 too, mapped (sk_daddr_set() and
- * sk_rcv_saddr_set()): one path for both. The address family is no help: an
- * IPv4 client of a `::` listener has AF_INET6 in its request. */
+/* The kernel fills the fields for IPv6 for IPv4 too, as mapped addresses
+ * (sk_daddr_set() and sk_rcv_saddr_set()): so there is one path for both. The
+ * address family does not tell them: an IPv4 client of a `::` listener has
+ * AF_INET6 in its request. */
 static __always_inline void smc_read_ip(__u8 to[16], const struct in6_addr *ip)
 {
 	__u32 *word = (__u32 *)to;
@@ -145,13 +147,13 @@ static __always_inline void smc_handshake_of(struct smc_handshake *h,
 }
 
 /*
- * smc_handshake_find - The key of the handshake that @tp came of, at any time
- * after it: snd_una moves with what is acknowledged, and bytes_acked counts
- * that, a client's SYN included.
+ * smc_handshake_find - The key of the handshake that made @tp, at any time
+ * after it: snd_una grows with acknowledged bytes, and bytes_acked counts them,
+ * a client's SYN included.
  *
- * The local port is read where it stays: skc_num is 0 as soon as the socket is
- * closed, and after a blocking connect() that failed tcp_disconnect() has also
- * forgotten the remote one.
+ * The local port comes from inet_sport: skc_num is 0 as soon as the socket is
+ * closed, and after a failed blocking connect() tcp_disconnect() has also
+ * cleared the remote port.
  */
 static __always_inline void smc_handshake_find(struct smc_handshake *h,
 					       const struct tcp_sock *tp,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Peers that fail the connect() of a pod, and are spoken to in TCP for a while.
+ * Peers that make a pod's connect() fail: the pod uses TCP to them for a while.
  *
- * What a pod has seen is held against the peer for that pod alone: whoever can
- * make its own connect() fail, and everybody can, must not take SMC from the
- * others. Two pods that saw it within ten minutes speak for all.
+ * What one pod has seen counts against the peer for that pod alone: any program
+ * can make its own connect() fail, and must not take SMC from others. When two
+ * pods saw it within ten minutes it counts for all.
  *
  *   strike     it agreed to SMC and then fell silent, or spoke something else:
  *              quarantine, which doubles each time
@@ -16,9 +16,9 @@
  *              connect() goes without: answered, it is a strike; not answered,
  *              the peer is dead, and the suspicion ends
  *
- * A row is read, and replaced as a whole: never written in place, for the LRU
- * hands a row that it takes away to another key at once. Two connections that
- * end at the same moment may count one strike as two.
+ * The programs replace a row as a whole and never write in place, for the LRU
+ * gives an evicted row to another key at once. Two connections that end at the
+ * same moment may count one strike as two.
  */
 #pragma once
 
@@ -31,10 +31,9 @@
 #define QUARANTINE_FIRST (60 * SECOND)
 #define QUARANTINE_DOUBLINGS 6
 #define QUARANTINE_MARKED (60 * SECOND)
-/* For so long a first pod's strike waits for that of a second. */
+/* A first pod's strike waits so long for that of a second. */
 #define QUARANTINE_WITNESS (600 * SECOND)
-/* After so many repeated SYNs a connect() that ends says something of the path.
- */
+/* Only after so many repeated SYNs does a failed connect() tell of the path. */
 #define QUARANTINE_REPEATS 2
 
 static __always_inline __u64 smc_sentence(__u32 strikes)
@@ -56,8 +55,8 @@ struct smc_seen {
 	__u64 now;
 };
 
-/* smc_row_of - What is held against the peer by @pod_id, or NULL; @key: of that
- * row, be it there or not. */
+/* smc_row_of - The row of @pod_id against the peer, or NULL; sets @key in any
+ * case. */
 static __always_inline struct smc_quarantine *
 smc_row_of(struct smc_quarantine_key *key, const struct smc_seen *s,
 	   __u32 pod_id)
@@ -76,7 +75,7 @@ static __always_inline bool smc_row_is(const struct smc_quarantine *row,
 	return row && row->state == state && row->until_ns > now;
 }
 
-/* Who did nothing for the longest time begins anew. */
+/* After the longest time without a strike the count starts again at 0. */
 static __always_inline __u32 smc_strikes(const struct smc_quarantine *row,
 					 __u64 now)
 {
@@ -86,8 +85,8 @@ static __always_inline __u32 smc_strikes(const struct smc_quarantine *row,
 
 /* ---- writing rows ---- */
 
-/* From now on the verdict looks rows up: see smc_quarantined(). The row is
- * there before this is raised, by many at once. */
+/* The verdict looks rows up until then: see smc_quarantined(). The caller has
+ * written the row before it raises this; many may raise it at once. */
 static __always_inline void smc_rows_until(__u64 until)
 {
 	struct smc_usage *node;
@@ -104,8 +103,8 @@ static __always_inline void smc_rows_until(__u64 until)
 	}
 }
 
-/* smc_row_allowed - May the pod make one more row? What it sees beyond its
- * share is forgotten, and no other pod's row is. */
+/* smc_row_allowed - May the pod make one more row? If it has used up its share
+ * the row is not made, rather than another pod's evicted. */
 static __always_inline bool smc_row_allowed(const struct smc_seen *s)
 {
 	__u32 period = (__u32)(s->now >> SMC_QUARANTINE_PERIOD) << 16, made;
@@ -125,8 +124,7 @@ static __always_inline bool smc_row_allowed(const struct smc_seen *s)
 	return true;
 }
 
-/* smc_row_put - @row in place of @old, which may be NULL. Return: true: done.
- */
+/* smc_row_put - Put @row in place of @old, or NULL. Return: true: done. */
 static __always_inline bool smc_row_put(const struct smc_seen *s,
 					const struct smc_quarantine_key *key,
 					const struct smc_quarantine *old,
@@ -142,8 +140,8 @@ static __always_inline bool smc_row_put(const struct smc_seen *s,
 
 /* ---- strikes ---- */
 
-/* smc_witness - What the strike of a pod is for all others: with that of a
- * second pod the peer is in quarantine for the node. */
+/* smc_witness - A pod's strike counts for all others, too: with a second pod's
+ * the peer is in quarantine for the node. */
 static __always_inline void smc_witness(const struct smc_seen *s)
 {
 	struct smc_quarantine row = {.since_ns = s->now,
@@ -168,8 +166,8 @@ static __always_inline void smc_witness(const struct smc_seen *s)
 }
 
 /* smc_strike - Quarantine a peer for the pod, for twice as long as the last
- * time. Connections that fail together, and the second generation of this
- * program, are one strike. */
+ * time. Connections that fail together, and the same failure seen by a second
+ * generation of this program, are one strike. */
 static __always_inline void smc_strike(const struct smc_seen *s)
 {
 	struct smc_quarantine row = {.since_ns = s->now,
@@ -194,8 +192,8 @@ static __always_inline void smc_strike(const struct smc_seen *s)
 	smc_witness(s);
 }
 
-/* smc_mark - The peer has reset the connection after it agreed to SMC.
- * @began: when that connect() did; 0: not known */
+/* smc_mark - The peer reset the connection after it agreed to SMC.
+ * @began: when that connect() began; 0: not known */
 static __always_inline void smc_mark(const struct smc_seen *s, __u64 began)
 {
 	struct smc_quarantine row = {.since_ns = s->now,
@@ -214,7 +212,7 @@ static __always_inline void smc_mark(const struct smc_seen *s, __u64 began)
 		return;
 	}
 	if (smc_row_is(old, SMC_QUARANTINE_MARK, s->now))
-		return; /* one of those that failed together */
+		return; /* this one failed together with the last */
 	row.strikes = smc_strikes(old, s->now);
 	smc_row_put(s, &key, old, &row);
 }
@@ -236,8 +234,8 @@ static __always_inline void smc_suspect(const struct smc_seen *s)
 	smc_row_put(s, &key, old, &row);
 }
 
-/* smc_tried - A connect() without the option has ended. What it tells of a
- * suspicion, if there is one: @answered, the path drops the option. */
+/* smc_tried - A connect() without the option has ended: settle a suspicion, if
+ * there is one. @answered: then the path drops SYNs with the option. */
 static __always_inline void smc_tried(const struct smc_seen *s, bool answered)
 {
 	struct smc_quarantine_key key;
@@ -270,13 +268,13 @@ static __always_inline void smc_seen_of(struct smc_seen *s,
 }
 
 /*
- * smc_unanswered - The connect() of @flow has ended, and its handshake has not.
+ * smc_unanswered - The connect() of @flow has ended before its TCP handshake.
  * @repeats: icsk_retransmits of its socket, which tcp_disconnect() leaves alone
  *           (it clears total_retrans, after a blocking connect() that failed)
  * @cpu:     skc_incoming_cpu: -1 as long as the socket received nothing
  *
- * Refused (RST) is answered. An ICMP error is taken for silence: what it ends
- * with is not kept anywhere.
+ * A refusal (RST) is an answer. An ICMP error counts as silence: the kernel
+ * does not keep it anywhere.
  */
 static __always_inline void smc_unanswered(const struct smc_flow *flow,
 					   __u8 repeats, int cpu)
@@ -294,7 +292,7 @@ static __always_inline void smc_unanswered(const struct smc_flow *flow,
 		smc_tried(&s, false);
 }
 
-/* smc_socket_unanswered - The same, of a socket that can be read. */
+/* smc_socket_unanswered - The same, for a socket that can be read directly. */
 static __always_inline void smc_socket_unanswered(const struct smc_flow *flow,
 						  const struct tcp_sock *tp)
 {
@@ -306,7 +304,7 @@ static __always_inline void smc_socket_unanswered(const struct smc_flow *flow,
 
 /* ---- a success ---- */
 
-/* smc_withdraw - The pod does not speak against the peer any more. */
+/* smc_withdraw - Remove the pod from the witnesses against the peer. */
 static __always_inline void smc_withdraw(const struct smc_seen *s)
 {
 	struct smc_quarantine_key key;
@@ -330,8 +328,8 @@ static __always_inline void smc_withdraw(const struct smc_seen *s)
 	smc_row_put(s, &key, old, &row);
 }
 
-/* smc_forgive - The pod's connect() to the peer became SMC: what the pod had
- * against it is forgotten, and what others have is not. */
+/* smc_forgive - The pod's connect() to the peer became SMC: delete this pod's
+ * rows against it; other pods' stay. */
 static __always_inline void smc_forgive(const struct smc_seen *s)
 {
 	struct smc_quarantine_key key;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The rations: what sees SMC sockets come and go, as far as no other program of
- * ours is there anyway, and what the agent runs to set things right.
+ * The rations: programs that see SMC sockets come and go, where no other
+ * program of ours does, and programs that the agent runs to correct the counts.
  *
  * | program      | section            | needs              |
  * |--------------|--------------------|--------------------|
@@ -10,9 +10,9 @@
  * | sock_gone    | fentry/smc_release | SMC, that function |
  * | usage_limit, pending_drop, pending_mend | syscall | run by the agent |
  *
- * A process without SMC sockets runs through none of them. Functions whose
- * address the kernel takes are chosen where there is a choice: others may be
- * inlined (smc_create_clcsk() is, in smc_create()).
+ * A process without SMC sockets calls none of them. Where there was a choice
+ * they are on functions whose address the kernel takes: others may be inlined
+ * (smc_create_clcsk() is, in smc_create()).
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
@@ -24,7 +24,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* AF_SMC; sock_made sees those of IPPROTO_SMC. */
+/* Sees AF_SMC's; sock_made sees those of IPPROTO_SMC. */
 SEC("fexit/smc_create")
 int BPF_PROG(sock_made_af, struct net *net, struct socket *sock, int protocol,
 	     int kern, int ret)
@@ -36,8 +36,7 @@ int BPF_PROG(sock_made_af, struct net *net, struct socket *sock, int protocol,
 	return 0;
 }
 
-/* The agent is to know of a pod's first listener before its first client comes.
- */
+/* Tell the agent of a pod's first listener before its first client comes. */
 SEC("fexit/smc_listen")
 int BPF_PROG(sock_listens, struct socket *sock, int backlog, int ret)
 {
@@ -53,8 +52,8 @@ int BPF_PROG(sock_listens, struct socket *sock, int backlog, int ret)
 	return 0;
 }
 
-/* close(), also of a socket that has fallen back. Its worker, if it still
- * sleeps, goes in here: who calls it waits for that. */
+/* close(), also of a socket that has fallen back. A sleeping connect worker of
+ * the socket ends in this call, which waits for it. */
 SEC("fentry/smc_release")
 int BPF_PROG(sock_gone, struct socket *sock)
 {
@@ -67,8 +66,8 @@ int BPF_PROG(sock_gone, struct socket *sock)
 
 /* ---- run by the agent: abi.h says what they do ---- */
 
-/* Others add to the row meanwhile: from user space it could only be written
- * whole. */
+/* A program, for others add to the row meanwhile: user space could only write
+ * the row as a whole. */
 SEC("syscall")
 int usage_limit(struct smc_limit_job *job)
 {

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ration of what is under way.
+ * The ration of SMC sockets that are under way.
  *
  * A non-blocking connect() of an SMC socket sleeps in a worker of the kernel's
  * smc_hs_wq until its SYN is answered, and every accept() of an SMC listener,
- * plain clients too, needs one of the same 1,024 of a CPU. So SMC sockets are
- * counted, whoever made them, from the moment they are made until they listen,
- * are connected, have fallen back or are closed; beyond the bounds none is
- * made. The node's bound does not grow with its CPUs: whoever wants to do harm
- * stays on one.
+ * of plain clients too, needs one of the same 1,024 of a CPU. So the programs
+ * count SMC sockets, whoever made them, from the moment they are made until
+ * they listen, are connected, have fallen back or are closed; beyond the bounds
+ * they let none be made. The node's bound does not grow with its CPUs: an
+ * attacker would stay on one.
  *
- * Each has one row in smc_pending. Of all that put a row one succeeds, and of
- * all that delete it one, and these two count: so do two threads, or two
- * generations of these programs, in whatever order they come by. What is put
- * where nothing would delete it again would be there for ever: so nothing is
- * counted unless the agent has attached the whole (SMC_USE_PENDING).
+ * Each has one row in smc_pending. Only the one caller that makes the row
+ * counts up, and only the one that deletes it counts down: so two threads, or
+ * two generations of these programs, may come in any order. A row that no
+ * program would delete again would stay for ever: so the programs count only
+ * when the agent has attached all of them (SMC_USE_PENDING).
  *
- * Not counted: accepted sockets (they come with a connection), and what was
- * made before we were there, which is gone with its connect() time-out. Too
- * many can come through by as many as are inside socket() at one moment.
+ * Not counted: accepted sockets (they come with a connection), and sockets made
+ * before the programs were attached, which end with their connect() time-out.
+ * The bound may be exceeded by as many as are inside socket() at one moment.
  */
 #pragma once
 
 #include "count.bpf.h"
 #include "pod.bpf.h"
 
-/* smc_ration_slot - Where SMC sockets of @pod count; NULL, or one that is not
- * armed (any more): strangers', for its number may be another's by then. */
+/* smc_ration_slot - The slot that counts SMC sockets of @pod. For NULL, and for
+ * a pod that is disarmed, the strangers': its number may be another pod's by
+ * then. */
 static __always_inline __u32 smc_ration_slot(const struct smc_pod *pod)
 {
 	if (!pod || pod->flags & (SMC_POD_DENY | SMC_POD_REFUSED))
@@ -55,7 +56,7 @@ static __always_inline void smc_pending_put(__u64 cookie, __u32 slot,
 	smc_pending_count(SMC_SLOT_NODE, 1);
 }
 
-/* smc_pending_drop - Take it off again, once. Return: true for who did it. */
+/* smc_pending_drop - Uncount it, once. Return: true for the caller that did. */
 static __always_inline bool smc_pending_drop(__u64 cookie)
 {
 	const struct smc_pending *row;
@@ -64,8 +65,8 @@ static __always_inline bool smc_pending_drop(__u64 cookie)
 	row = bpf_map_lookup_elem(&smc_pending, &cookie);
 	if (!row)
 		return false;
-	/* If somebody else deletes it now this may be read from another's row,
-	 * and then there is nothing left for us to delete. */
+	/* If another caller deletes it now this may read another socket's row,
+	 * but then our delete fails and nothing is counted. */
 	slot = row->slot;
 	if (bpf_map_delete_elem(&smc_pending, &cookie))
 		return false;
@@ -86,8 +87,8 @@ static __always_inline void smc_ration_take(struct sock *sk)
 			sk->__sk_common.skc_net.net->net_cookie);
 }
 
-/* smc_ration_give - It holds no worker any more, and never will. Without a
- * cookie it is none of those that were counted. */
+/* smc_ration_give - The socket uses no worker any more, and never will. If it
+ * has no cookie it was not counted. */
 static __always_inline void smc_ration_give(const struct sock *sk)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
@@ -97,9 +98,9 @@ static __always_inline void smc_ration_give(const struct sock *sk)
 }
 
 /*
- * smc_ration_left - May one more SMC socket be made that counts at @slot?
- * A limit of 0 allows none. Of the node's, the last quarter is for those that
- * hold few, so that nobody who takes all he can get keeps the others out.
+ * smc_ration_left - May one more SMC socket be made that @slot counts?
+ * A limit of 0 allows none. The last quarter of the node's limit is for slots
+ * that hold few, so that a greedy pod does not keep the others out.
  */
 static __always_inline bool smc_ration_left(__u32 slot)
 {

@@ -7,20 +7,20 @@
  * |---------------|-------------------------------------|--------------------|
  * | flow_sockops  | sockops                             | cgroup v2          |
  *
- * The kernel dispatches it nine times for each TCP connection of the machine,
- * whosever it is: attached, it costs each of them a thousand instructions. So
- * it is attached only where the recorder `smc` (flows.bpf.c) cannot do it, or
- * where somebody wants to know exactly when plain connections end.
+ * The kernel calls it nine times for every TCP connection of the machine: while
+ * attached it costs each a thousand instructions. So the agent attaches it only
+ * where the recorder `smc` (flows.bpf.c) cannot work, or where somebody wants
+ * to know exactly when plain connections end.
  *
- * An SMC socket is two: the application's, and inside it a TCP socket that
- * does the handshake. This program and the selector see the inner one.
+ * An SMC socket has a TCP socket inside, which does the handshake. This program
+ * and the selector see the inner one.
  *
  * A client's record is made at TCP_CONNECT_CB (the addresses are final there,
  * after any load balancer in cgroup/connect), given its verdict by syn_option
- * and opened at ACTIVE_ESTABLISHED. A connect() that finds nobody leaves none.
- * A server's record is made by synack_option, or at PASSIVE_ESTABLISHED. Both
- * are settled there when the option was not agreed on, else by the programs on
- * SMC's functions.
+ * and opened at ACTIVE_ESTABLISHED. A connect() that finds nobody leaves no
+ * record. A server's record is made by synack_option, or at
+ * PASSIVE_ESTABLISHED. Both are settled there when the option was not agreed
+ * on, else by the programs on SMC's functions.
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
@@ -36,8 +36,8 @@ static __always_inline void flow_watch_state(struct bpf_sock_ops *ctx)
 					       BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-/* A connect() begins. An SMC socket gets its verdict from syn_option a moment
- * later: until then "not armed", which is what it is without a selector. */
+/* A connect() begins. syn_option gives an SMC socket its verdict a moment
+ * later: until then it is "not armed", which it stays without a selector. */
 static __always_inline void flow_connecting(struct bpf_sock_ops *ctx,
 					    struct tcp_sock *tp,
 					    struct smc_pod *row)
@@ -73,8 +73,8 @@ static __always_inline void flow_connecting(struct bpf_sock_ops *ctx,
 	flow_watch_state(ctx);
 }
 
-/* The TCP connection is open, and what becomes of it is still to come: told
- * once, for the second generation of this program comes here too. */
+/* The TCP connection is open, but not settled. The event is sent once, for the
+ * second generation of this program comes here too. */
 static __always_inline void flow_opened(const struct smc_handshake *key,
 					struct smc_flow *flow)
 {
@@ -201,11 +201,11 @@ static __always_inline void flow_closed(struct bpf_sock_ops *ctx,
 	smc_flow_close(&key, flow);
 }
 
-/* Not inlined, so that the sockets of everyone else do not pay for its stack
- * and registers. @row: of smc_netns, where the operation needs it. */
+/* Not inlined, so that other sockets do not pay for its stack and registers.
+ * @row: of smc_netns, where the operation needs it. */
 static __noinline int flow_event(struct bpf_sock_ops *ctx, struct smc_pod *row)
 {
-	struct bpf_sock *sk = ctx->sk; /* verifier: each read is unchecked */
+	struct bpf_sock *sk = ctx->sk; /* verifier: reads are unchecked */
 	struct tcp_sock *tp;
 
 	if (!sk)
@@ -232,8 +232,8 @@ static __noinline int flow_event(struct bpf_sock_ops *ctx, struct smc_pod *row)
 	return 1;
 }
 
-/* Called nine times for each TCP connection on this machine, and for each state
- * of a watched one, so it is quick to see that there is nothing to do: by the
+/* Runs nine times for each TCP connection of this machine, and for each state
+ * of a watched one. So it finds out fast that there is nothing to do: by the
  * operation, by a flag that only watched sockets have, by the namespace. */
 SEC("sockops")
 int flow_sockops(struct bpf_sock_ops *ctx)

@@ -16,11 +16,11 @@
  * The kernel asks update_socket_protocol() only in socket(2): accepted sockets
  * follow their listener, and io_uring and the kernel's own sockets stay TCP. A
  * result of 0 means "no change": the next program on the hook is asked, then
- * the kernel. (Any other result ends that, so a converter that answers with
- * the protocol it was given takes the hook from everyone else.)
+ * the kernel. (Any other result ends that: a converter that returns the
+ * protocol it was given would keep all others from being asked.)
  *
- * SMC sockets that a program asks for itself go through here, too: they are
- * left alone within the ration (ration.bpf.h).
+ * SMC sockets that an application asks for come here, too: sockproto lets them
+ * pass within the ration (ration.bpf.h).
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
@@ -36,11 +36,11 @@
 #define SOCK_TYPE_MASK 0xf
 #define SOCK_CLOEXEC 02000000
 #define SOCK_NONBLOCK 04000
-#define SOCK_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK) /* EINVAL with any other */
+#define SOCK_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK) /* any other: EINVAL */
 #define IPPROTO_TCP 6
 #define IPPROTO_SMC 256
 #define IPPROTO_MPTCP 262 /* Go >= 1.24 opens its listeners with it */
-#define SMCPROTO_NONE 255 /* smc_create() knows it not: EPROTONOSUPPORT */
+#define SMCPROTO_NONE 255 /* smc_create() refuses it: EPROTONOSUPPORT */
 
 #define EPERM 1
 #define ENOMEM 12
@@ -58,21 +58,20 @@ static __always_inline struct smc_whose smc_pod_of_task(struct task_struct *t)
 	return smc_pod_of(t->nsproxy->net_ns->net_cookie, t->cgroups->dfl_cgrp);
 }
 
-/* What smc_hs_ctrl.owner is where a BPF program made it, and no module:
+/* The value of smc_hs_ctrl.owner where a BPF program made it, not a module:
  * BPF_MODULE_OWNER of include/linux/bpf.h, on 64 bits (CONFIG_ILLEGAL_POINTER_
- * VALUE). Of another value nothing is read: it is not ours. */
+ * VALUE). With any other value the struct is not ours, and is not read. */
 #define BPF_MODULE_OWNER 0xdead00000003ae7cULL
 
 /* bpf_core_cast()'s kfunc. The linker of Debian 12's bpftool cannot join two
- * objects that both name it (handshake.bpf.c does); libbpf looks for the name
- * without what follows the ___. */
+ * objects that both name it (handshake.bpf.c does); libbpf ignores the part of
+ * the name from ___ on. */
 extern void *bpf_rdonly_cast___guard(const void *obj,
 				     __u32 btf_id) __ksym __weak;
 
-/* smc_ctrl_id - The id of the struct_ops map that @ctrl is the value of: that
- * is where the kernel keeps it, after a header (bpf_struct_ops.c). Its id is
- * its own as long as it lives; its name may be taken by anybody. 0: not known.
- */
+/* smc_ctrl_id - The id of the struct_ops map that has @ctrl as its value; the
+ * kernel keeps it there after a header (bpf_struct_ops.c). The id is unique as
+ * long as the map lives; anybody may take its name. 0: not known. */
 static __always_inline __u32 smc_ctrl_id(struct smc_hs_ctrl *ctrl)
 {
 	const struct smc_hs_ctrl___kernel *kernel = (void *)ctrl;
@@ -91,9 +90,9 @@ static __always_inline __u32 smc_ctrl_id(struct smc_hs_ctrl *ctrl)
 	return map->map.id;
 }
 
-/* Someone with rights in the pod may clear net.smc.hs_ctrl, or set another.
- * Without a selector of ours an SMC socket offers to, and answers, anyone: so
- * nothing is converted unless ours is there, asked anew every time. */
+/* A program with rights in the pod may clear net.smc.hs_ctrl, or set another.
+ * Without our selector an SMC socket offers SMC to, and answers, anyone: so the
+ * converter checks for it at every socket. */
 static __always_inline bool smc_guarded(const struct smc_config *config,
 					struct task_struct *t)
 {
@@ -113,15 +112,15 @@ static __always_inline bool smc_guarded(const struct smc_config *config,
 	return false;
 }
 
-/* smc_owns_task - smc_owns() of the credentials that socket() gives to the file
- * it makes (sock_alloc_file(): the caller's as they are now). */
+/* smc_owns_task - smc_owns() with the credentials that socket() gives to the
+ * file it makes (sock_alloc_file(): the caller's as they are now). */
 static __always_inline bool smc_owns_task(const struct smc_pod *pod,
 					  struct task_struct *t)
 {
 	return smc_owns(pod, t->cred->fsuid.val, t->cred->fsgid.val);
 }
 
-/* Is a socket of the current task, which is in @pod, to be converted? */
+/* Must a socket of the current task, which is in @pod, be converted? */
 static __always_inline bool smc_converts(const struct smc_pod *pod,
 					 struct task_struct *t)
 {
@@ -139,33 +138,33 @@ static __always_inline bool smc_converts(const struct smc_pod *pod,
 /*
  * ---- a conversion that the kernel refuses ----
  *
- * Whoever refuses a converted socket() (an LSM, a cgroup program, a missing
- * module) has made it fail, and it cannot be tried again as TCP from here. It
- * must be the only one: the pod is disarmed on the spot. How far a task's
- * conversion has come says who refused, by what is seen of it next
+ * If the kernel (an LSM, a cgroup program, a missing module) refuses a
+ * converted socket(), the call fails, and the program cannot retry it as TCP.
+ * It must be the only one: the program disarms the pod on the spot. The state
+ * of the task's conversion and the next event of the task tell who refused
  * (net/socket.c, __sock_create()):
  *
- *   ASKED  sockproto said "SMC". Seen by the next socket() of the task, it was
- *          never made: security_socket_create() refused, or there was no
- * memory. Which, nobody was told. So this task is left alone from then on, and
- *          the pod is disarmed when it happens again before any conversion of
- *          it went well.
- *   MADE   smc_inet_init_sock() has made it. When the kernel destroys that very
+ *   ASKED  sockproto said "SMC". If the task's next socket() finds this state
+ *          the sock was never made: security_socket_create() refused, or there
+ *          was no memory; the program cannot tell which. So it converts nothing
+ *          for this task any more, and disarms the pod when this happens again
+ *          before any conversion of it went well.
+ *   MADE   smc_inet_init_sock() has made it. If the kernel destroys that very
  *          sock by smc_inet_destroy_sock(), which close() never does, a
- * cgroup's sock_create program has refused it (inet_create()).
+ *          cgroup's sock_create program has refused it (inet_create()).
  *
- * A socket() that succeeds leaves MADE behind: the task's next one clears it,
- * whatever it is for. EMFILE comes later, and ends in close(). (sock_release()
- * would see each error, but is inlined where it is called for these.) What is
- * not seen: a BPF program on the LSM hook socket_post_create that refuses.
+ * A successful socket() leaves MADE; the task's next socket() of any kind
+ * clears it. EMFILE comes later, and ends in close(). (sock_release() would see
+ * each error, but is inlined where it is called for these.) Not seen: a BPF
+ * program on the LSM hook socket_post_create that refuses.
  *
- * That costs others nothing. Where an LSM that is known to judge sockets is
+ * All that costs others nothing. Where an LSM that is known to judge sockets is
  * active, sock_refused sees the error itself, at each socket() of the machine.
  */
 enum smc_step { SMC_STEP_NONE = 0, SMC_STEP_ASKED, SMC_STEP_MADE };
 
-/* smc_refuse - Disarm the pod of the current task, once, and tell the agent.
- * Two threads at once, or two generations of these programs: one tells. */
+/* smc_refuse - Disarm the pod of the current task, once, and tell the agent. Of
+ * two threads, or two generations of these programs, one tells it. */
 static __always_inline void smc_refuse(struct task_struct *t, int err)
 {
 	struct smc_handshake none = {};
@@ -191,7 +190,8 @@ static __always_inline struct smc_usage *smc_usage_of(__u32 pod_id)
 	return bpf_map_lookup_elem(&smc_usage, &slot);
 }
 
-/* A conversion of this task has ended in silence: is it the second in a row? */
+/* The kernel refused a conversion of this task and no program saw why: is it
+ * the second in a row? */
 static __always_inline void smc_unexplained(struct task_struct *t,
 					    struct smc_converting *c)
 {
@@ -202,7 +202,7 @@ static __always_inline void smc_unexplained(struct task_struct *t,
 		smc_refuse(t, -EACCES);
 }
 
-/* smc_converting_next - The current task calls socket() again, for whatever:
+/* smc_converting_next - The current task calls socket() again, of any kind:
  * what became of its last conversion? Return: its state, or NULL. */
 static __always_inline struct smc_converting *
 smc_converting_next(struct task_struct *t)
@@ -218,9 +218,9 @@ smc_converting_next(struct task_struct *t)
 	return c;
 }
 
-/* smc_converting_begin - May the current task's socket be converted? A refusal
- * that cannot be told would fail every socket() of the pod for ever: without
- * the memory to tell it, rather not. */
+/* smc_converting_begin - May the current task's socket be converted? Not
+ * without the memory to notice a refusal: an unnoticed one would fail every
+ * socket() of the pod for ever. */
 static __always_inline bool smc_converting_begin(struct task_struct *t,
 						 struct smc_converting *c,
 						 const struct smc_pod *pod)
@@ -238,12 +238,12 @@ static __always_inline bool smc_converting_begin(struct task_struct *t,
 /*
  * ---- beyond the ration ----
  *
- * Which socket will be plain TCP for it is not known yet, and no hook sees one
- * made that others would not pay for. So it is noted how many of a process
- * there are (of the process, for a Go program goes from thread to thread
- * between two calls), and each connect() of a plain socket by that process
- * takes one off. A process that connects plain sockets of another origin, too,
- * may have the two mixed up; a listener is never told.
+ * The program cannot tell yet which socket will be plain TCP because of the
+ * ration, and any hook that sees one made would cost other programs. So it
+ * counts them for each process (not each thread, for a Go program changes
+ * threads between two calls), and each connect() of a plain socket by that
+ * process takes one off. If a process connects other plain sockets, too, the
+ * two may be mixed up; a listener never gets this reason.
  */
 static __always_inline void smc_rationed_put(struct task_struct *t)
 {
@@ -270,14 +270,13 @@ static __always_inline bool smc_rationed_take(void)
 }
 
 /*
- * smc_own - A program asks for an SMC socket itself, in whatever namespace.
- * Beyond the ration IPPROTO_SMC becomes what a fall-back would make of it;
- * there is nothing that AF_SMC could become. Of another type the kernel has
- * none, and says so.
+ * smc_own - An application asks for an SMC socket, in any namespace. Beyond the
+ * ration IPPROTO_SMC becomes TCP, as after a fall-back; AF_SMC is refused. The
+ * kernel itself refuses other types than stream.
  *
- * Beside a sidecar the same goes for whoever is not the proxy: an SMC socket
- * has no file while it connects, and a rule of ours lets such ones pass the
- * redirect (user/node/sidecar.h).
+ * In a pod with a sidecar the same holds for all processes but the proxy: an
+ * SMC socket has no file while it connects, and our nft rule lets such sockets
+ * pass the redirect (user/node/sidecar.h).
  */
 static __noinline int smc_own(__u64 *args)
 {
@@ -300,12 +299,12 @@ static __noinline int smc_own(__u64 *args)
 	smc_count(slot, SMC_COUNTER_RATIONED_OWN);
 	if (family == AF_SMC)
 		return SMCPROTO_NONE;
-	if (w.pod) /* nobody asks why a stranger's connection is TCP */
+	if (w.pod) /* nobody asks for a stranger's reason */
 		smc_rationed_put(t);
 	return IPPROTO_TCP;
 }
 
-/* @args: of update_socket_protocol(): family, type, protocol */
+/* @args: those of update_socket_protocol(): family, type, protocol */
 static __noinline int smc_convert(__u64 *args)
 {
 	int family = args[0], type = args[1], protocol = args[2];
@@ -334,9 +333,9 @@ static __noinline int smc_convert(__u64 *args)
 	return IPPROTO_SMC;
 }
 
-/* Every socket() of the machine comes here: these looks, at what is asked for
- * and at the namespace, are all that those pay which are not in one of ours. So
- * no other argument is loaded (BPF_PROG() would). */
+/* Runs for every socket() of the machine: those outside of our namespaces pay
+ * only for these checks of the request and the namespace. So it loads no other
+ * argument (BPF_PROG() would). */
 SEC("fmod_ret/update_socket_protocol")
 int sockproto(__u64 *ctx)
 {
@@ -350,8 +349,8 @@ int sockproto(__u64 *ctx)
 	return smc_convert(ctx);
 }
 
-/* What plain TCP would have answered too says nothing about SMC: no memory, no
- * file, or a kernel without that address family. */
+/* Is it an error that plain TCP would not have given? Not a lack of memory or
+ * files, nor a kernel without that address family. */
 static __always_inline bool smc_is_refusal(int err)
 {
 	return err && err != -ENOMEM && err != -ENFILE && err != -ENOBUFS &&
@@ -359,7 +358,8 @@ static __always_inline bool smc_is_refusal(int err)
 }
 
 /* Runs in the task that called socket(): the kernel makes its own SMC sockets
- * another way. Also those that a program asked for itself, and io_uring's. */
+ * another way. Also for sockets that an application asked for, and
+ * io_uring's. */
 SEC("fexit/smc_inet_init_sock")
 int BPF_PROG(sock_made, struct sock *sk, int ret)
 {
@@ -388,7 +388,7 @@ int BPF_PROG(sock_undone, struct sock *sk)
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct smc_converting *c;
 
-	smc_ration_give(sk); /* smc_release() never gets it */
+	smc_ration_give(sk); /* it will not come to smc_release() */
 	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
 	if (!c || c->step != SMC_STEP_MADE || c->sock != (__u64)sk)
 		return 0;
@@ -416,14 +416,14 @@ int BPF_PROG(sock_refused, struct net *net, int family, int type, int protocol,
 }
 
 /*
- * Two faults of the kernel's smc_connect() that plain TCP does not have, kept
- * away from converted sockets. Each call of it sets syn_smc again, before it
- * looks at what an earlier call has under way:
+ * Keeps converted sockets from two faults of the kernel's smc_connect() that
+ * plain TCP does not have. Each call sets syn_smc again, before it looks
+ * whether an earlier call is still under way:
  *
  * - Non-blocking, called again while the first handshake runs in the kernel's
  *   worker: the worker finds syn_smc set though the peer said no, and sends
- *   SMC's messages into a TCP stream. The kernel means to answer EALREADY and
- *   does, a line too late.
+ *   SMC's messages into a TCP stream. The kernel does answer EALREADY, but a
+ *   line too late.
  * - Blocking, restarted after a signal, when the SYN-ACK (with a "no" in it)
  *   has come meanwhile: the same, in the caller's own context. Nothing can
  *   make that socket fall back any more. It fails here, before a byte is sent
@@ -449,8 +449,8 @@ static __always_inline int smc_connect_fault(const struct smc_sock *smc)
 	return BPF_CORE_READ_BITFIELD_PROBED(tp, syn_smc) ? 0 : -ECONNABORTED;
 }
 
-/* smc_forget_offer - Where connect() failed before, the record of its offer is
- * still there; after the next SYN nothing leads to it any more. */
+/* smc_forget_offer - If connect() failed before, the record of its offer is
+ * still there; after the next SYN nobody could find it any more. */
 static __always_inline void smc_forget_offer(const struct smc_sock *smc)
 {
 	const struct tcp_sock *tp =
@@ -482,7 +482,7 @@ static __noinline int smc_connect_again(struct sock *sk)
 	int err;
 
 	if (!w.pod)
-		return 0; /* a program's own SMC socket is left alone */
+		return 0; /* an application's own SMC socket */
 	err = smc_connect_fault(smc);
 	if (err)
 		smc_count(w.pod->pod_id,
@@ -495,9 +495,10 @@ static __noinline int smc_connect_again(struct sock *sk)
 
 /*
  * An SMC socket passes a sidecar's redirect (see smc_own()), and this one is
- * not its proxy's: it was made before the rules came, or by io_uring, or handed
- * on. It is refused as netfilter refuses what it drops, for nothing can make it
- * plain TCP any more. Whoever has fallen back has a file, and is redirected.
+ * not the proxy's: it was made before the rules came, or by io_uring, or handed
+ * on. Nothing can make it plain TCP any more, so refuse it, with the error of a
+ * packet that netfilter drops. A socket that has fallen back has a file, and is
+ * redirected.
  */
 static __noinline int smc_connect_first(struct sock *sk)
 {
@@ -511,7 +512,7 @@ static __noinline int smc_connect_first(struct sock *sk)
 	return -EPERM;
 }
 
-/* @sk: an SMC socket, whichever family made it. */
+/* @sk: an SMC socket of either family. */
 static __always_inline int smc_connect_guard(const struct socket *sock,
 					     struct sock *sk)
 {
@@ -562,10 +563,9 @@ static __always_inline __u32 smc_connect_reason(const struct smc_pod *pod,
 		       : reason;
 }
 
-/* A socket of an armed pod that is not SMC's: it was opened before the pod was
- * armed or beyond its ration, it is not the sidecar's, io_uring made it, or it
- * has fallen back. What becomes of it is seen by no hook that others would not
- * pay for. */
+/* Records a connect() of an armed pod's plain socket: it was opened before the
+ * pod was armed or beyond its ration, it is not the sidecar's, io_uring made
+ * it, or it has fallen back. A hook that sees its outcome would cost others. */
 static __noinline int smc_note_plain(struct sock *sk, const void *addr)
 {
 	struct smc_handshake key = {.kind = SMC_KIND_SOCKET};
@@ -591,9 +591,9 @@ static __noinline int smc_note_plain(struct sock *sk, const void *addr)
 	return 0;
 }
 
-/* Every connect() of the machine comes here. smc_sock is read through the
- * probing reader: where SMC is a module, its types are not vmlinux's, and
- * bpf_core_cast() knows only those. */
+/* Runs for every connect() of the machine. The probing reader reads smc_sock:
+ * where SMC is a module, its types are not vmlinux's, and bpf_core_cast() knows
+ * only those. */
 SEC("fmod_ret/security_socket_connect")
 int BPF_PROG(connect_guard, struct socket *sock, void *address)
 {

@@ -4,7 +4,7 @@
  * enforcement point. It takes plain values (tests/bpf feeds it a table) and
  * changes nothing.
  *
- * Default deny: every way out that is not the last one says bypass and why.
+ * Default deny: every return but the last says bypass, and why.
  */
 #pragma once
 
@@ -21,11 +21,11 @@ struct smc_conn {
 struct smc_answer {
 	__u32 verdict;	  /* enum smc_verdict */
 	__u32 reason;	  /* enum smc_reason */
-	__u32 transports; /* what both ends have in common, if asked for */
+	__u32 transports; /* transports of both ends; set if asked for */
 };
 
-/* Both ends have one address, or an end is 127/8 (a redirect makes that of the
- * local one) or ::1. */
+/* Both ends have the same address, or one is 127/8 (a redirect makes the local
+ * one such) or ::1. */
 static __always_inline bool smc_is_loopback(const struct smc_conn *c)
 {
 	const __u32 *r = (const __u32 *)c->remote.ip;
@@ -51,7 +51,7 @@ static __always_inline bool smc_port_row(__u32 pod_id, __u16 port, __u32 role)
 	return bpf_map_lookup_elem(&smc_port, &key) != NULL;
 }
 
-/* A client is judged by the port it dials, a server by its own. */
+/* A client's excluded ports are those it dials, a server's its own. */
 static __always_inline bool
 smc_port_excluded(__u32 pod_id, const struct smc_conn *c, __u32 role)
 {
@@ -79,8 +79,8 @@ static __always_inline bool smc_barred(const struct smc_quarantine_key *key,
 	return q && q->state != SMC_QUARANTINE_MARK && q->until_ns > now;
 }
 
-/* A pod is judged by what it saw itself, and by what two pods saw. On most
- * nodes nobody is in quarantine: then only a word is read. */
+/* A peer is in quarantine for what this pod saw, or for what two pods saw. On
+ * most nodes no peer is: then this reads only one word. */
 static __always_inline bool smc_quarantined(__u32 pod_id,
 					    const struct smc_conn *c)
 {
@@ -106,12 +106,13 @@ static __always_inline bool smc_quarantined(__u32 pod_id,
 }
 
 /*
- * smc_client_reach - How may @c's remote address:port be offered SMC?
+ * smc_client_reach - By which transports may a client offer SMC to @c's remote
+ * address:port?
  *
- * A Service's row comes before the endpoint's: a proxy takes what is sent to an
- * external address of a Service, whoever owns that address, and an endpoint's
- * own row would offer SMC to the Service's backends. A server has no such row
- * to ask: its peer's port is no Service's, and what a proxy took does not reach
+ * A Service's row comes before the endpoint's: a proxy takes packets to a
+ * Service's external address, whoever owns it, so by the endpoint's own row the
+ * client would offer SMC to the Service's backends. A server asks no such row:
+ * its peer's port is no Service's, and packets that a proxy took do not reach
  * it.
  *
  * Return: NONE with *@transports set, or why not.
@@ -132,24 +133,23 @@ static __always_inline __u32 smc_client_reach(const struct smc_conn *c,
 		return SMC_REASON_NOT_ENDPOINT;
 	if (!s || s->transports)
 		return SMC_REASON_NONE;
-	/* A row that only says no: of a Service, or of a node's address, which
-	 * is no endpoint to clients. */
+	/* A row without transports only denies: it is a Service's, or a node
+	 * address's, which is no endpoint to clients. */
 	return e && !offers ? SMC_REASON_NOT_ENDPOINT
 			    : SMC_REASON_MIXED_SERVICE;
 }
 
-/* smc_agent_silent - Is it so long since the agent told of what it knows that
- * an address may be somebody else's by now? */
+/* smc_agent_silent - Has the agent been silent for so long that another pod may
+ * have got an address by now? */
 static __always_inline bool smc_agent_silent(const struct smc_config *config)
 {
 	return config->offers_until_ns != SMC_NO_END &&
 	       config->offers_until_ns <= bpf_ktime_get_ns();
 }
 
-/* smc_over_budget - Has the pod, or the node, all the SMC connections and their
- * memory that it may have? What is under way when the bound is reached may
- * still pass it: the rations bound that. Without a row, or with a limit of 0,
- * it has. */
+/* smc_over_budget - Has the pod, or the node, reached its limit of SMC
+ * connections or their memory? Handshakes under way may still exceed it; the
+ * rations bound their number. True also without a row or with a limit of 0. */
 static __always_inline bool smc_over_budget(const struct smc_limits *limits,
 					    __u32 pod_id)
 {
@@ -168,7 +168,7 @@ static __always_inline bool smc_over_budget(const struct smc_limits *limits,
 	       node->bytes >= (__s64)limits->bytes_node;
 }
 
-/* Only the last four bytes of an address: SMC-R goes over IPv4 alone. */
+/* Uses only the last four bytes of an address: SMC-R works over IPv4 alone. */
 static __always_inline void smc_path_key_of(struct smc_path_key *key,
 					    const __u8 *own, const __u8 *peer)
 {
@@ -176,7 +176,8 @@ static __always_inline void smc_path_key_of(struct smc_path_key *key,
 	*(__u32 *)key->peer = *(const __u32 *)(peer + 12);
 }
 
-/* smc_path_reason - Why nothing goes over RDMA to this peer now, or NONE. */
+/* smc_path_reason - Why no connection goes over RDMA to this peer now, or
+ * NONE. */
 static __always_inline __u32 smc_path_reason(const struct smc_conn *c)
 {
 	const struct smc_path *path;
@@ -191,8 +192,8 @@ static __always_inline __u32 smc_path_reason(const struct smc_conn *c)
 		       : SMC_REASON_PATH_UNPROVEN;
 }
 
-/* The order: what a person configured comes before what was found out about the
- * peer. */
+/* The order: reasons that a person configured come before those that the
+ * programs found out about the peer. */
 static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 					      const struct smc_conn *c,
 					      __u32 role, __u32 *transports)
@@ -204,7 +205,8 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 	config = bpf_map_lookup_elem(&smc_config, &zero);
 	if (!config || !config->enabled)
 		return SMC_REASON_MESH_OFF;
-	/* Whoever offers is told by its own agent, or is no endpoint. */
+	/* Clients only: a peer that offers was told so by its own agent, or is
+	 * no endpoint. */
 	if (role == SMC_ROLE_CLIENT && smc_agent_silent(config))
 		return SMC_REASON_AGENT_SILENT;
 	/* REFUSED: sockets made earlier may live, but the pod is disarmed. A
@@ -238,7 +240,7 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 	if (config->uses & SMC_USE_PENDING &&
 	    smc_over_budget(&config->limits, pod->pod_id))
 		return SMC_REASON_BUDGET;
-	/* Inside a node the kernel takes shared memory first. */
+	/* Inside a node the kernel prefers shared memory. */
 	return config->uses & SMC_USE_PATHS &&
 			       !(*transports & SMC_TRANSPORT_SMCD)
 		       ? smc_path_reason(c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * The public ABI of smcmesh: what the BPF programs and everything that reads
- * the pinned maps agree on. Structs, enums and constants, and one sum.
+ * The public ABI of smcmesh: shared by the BPF programs and all readers of the
+ * pinned maps. Structs, enums and constants, and one sum.
  *
  * Conventions
  * - An address is 16 bytes in network order; IPv4 is written ::ffff:a.b.c.d.
@@ -9,13 +9,13 @@
  *   would type.
  * - A time is CLOCK_MONOTONIC in nanoseconds (bpf_ktime_get_ns()).
  * - Every padding byte has a name and is zero: hash keys compare them.
- * - What changes a key or a meaning gets a new SMC_ABI_VERSION. A new map, and
- *   a field in room that was left for it (_room), is no new ABI; neither is
- *   another number of entries.
+ * - A change of a key or of a meaning needs a new SMC_ABI_VERSION. A new map, a
+ *   field in room that was left for it (_room), or another number of entries
+ *   does not.
  *
- * Each ABI has pins of its own, so that two may run side by side while an agent
- * of one takes over from the other: ABI 1 in SMC_PIN_DIR itself, every later
- * one in SMC_PIN_DIR/vN.
+ * Each ABI has its own pins, so that two may run side by side while an agent of
+ * one takes over from the other: ABI 1 in SMC_PIN_DIR itself, every later one
+ * in SMC_PIN_DIR/vN.
  */
 #pragma once
 
@@ -39,61 +39,62 @@
 /* Pods of this node that are known at once: pod_id % SMC_PODS is the pod's
  * slot in smc_counter and smc_usage. */
 #define SMC_PODS 1024
-/* Slots that are no pod's: the node itself, and all that is of no pod of ours
- * (pods that are not armed, processes of the host). The last one, for ABI 1 has
- * numbered pods from 1 on, and their numbers are kept. */
+/* Slots of no pod: the node's, and that of all that is outside of armed pods
+ * (other pods, processes of the host). The latter is the last slot, for ABI 1
+ * numbered pods from 1 on, and pods keep their numbers. */
 #define SMC_SLOT_NODE 0
 #define SMC_SLOT_STRANGERS (SMC_PODS - 1)
 #define SMC_POD_SLOTS (SMC_PODS - 2)
-/* A node has hundreds of pods at most, and a disarmed one leaves its row. */
+/* A node has hundreds of pods at most, and the rows of disarmed ones stay. */
 #define SMC_NETNS_ENTRIES 4096
 #define SMC_CGROUP_ENTRIES 4096
-/* 150,000 pods in the largest clusters, two addresses each at times. */
+/* 150,000 pods in the largest clusters, some with two addresses each. */
 #define SMC_ENDPOINT_ENTRIES 262144
 /* 10,000 services with a few ports and two addresses each. */
 #define SMC_SERVICE_ENTRIES 65536
 #define SMC_CIDR_ENTRIES 4096
 /*
- * Blocks of excluded ports. Each pod has a share that is its own, so that what
- * one excludes keeps nobody else's out: it holds 256 ports in each direction
- * twice over, or 34 of the worst ranges (30 blocks: 1-65534). The mesh's own
- * (SmcMesh) have room for whatever set there is: every other port of 65,536, in
- * two directions. A trie's rows are made when they are put, 64 or 128 bytes
- * each: all pods' together are 134 MB at most, and 128 KiB a pod.
+ * Blocks of excluded ports. Each pod has its own share, so that its exclusions
+ * do not keep another's out: room for 256 ports in each direction twice over,
+ * or for 34 of the worst ranges (30 blocks: 1-65534). The mesh's (SmcMesh) have
+ * room for any set: every other port of 65,536, in two directions. The kernel
+ * allocates a trie's rows when they are put, 64 or 128 bytes each: 134 MB at
+ * most for all pods, 128 KiB for one.
  */
 #define SMC_PORT_SHARE 1024
 #define SMC_PORT_MESH 65536
 #define SMC_PORT_ENTRIES (SMC_PORT_MESH + SMC_POD_SLOTS * SMC_PORT_SHARE)
 #define SMC_QUARANTINE_ENTRIES 4096
-/* Rows that one pod may make in 2^42 ns (73 minutes): a row is of no use for
- * longer than two hours, so that a pod has a fifth of the map at most. */
+/* Rows that one pod may make in 2^42 ns (73 minutes): no row is of use for
+ * longer than two hours, so one pod has a fifth of the map at most. */
 #define SMC_QUARANTINE_SHARE 256
 #define SMC_QUARANTINE_PERIOD 42
 /* Open flows of the node, about 13 MB. */
 #define SMC_FLOW_ENTRIES 65536
-/* One pod's share of them; from FLOW_FREE on, open flows of the node, only pods
- * that have fewer than FLOW_SMALL get more. */
+/* One pod's share of them; when the node has FLOW_FREE open flows only pods
+ * with fewer than FLOW_SMALL get more. */
 #define SMC_FLOW_SHARE 16384
 #define SMC_FLOW_FREE (SMC_FLOW_ENTRIES / 4 * 3)
 #define SMC_FLOW_SMALL 512
-/* Closed ones that are still shown, about 5 MB. A power of two. */
+/* Closed flows that are still shown, about 5 MB. A power of two. */
 #define SMC_FLOW_CLOSED_ENTRIES 32768
 #define SMC_EVENT_BYTES (1 << 20)
-/* Pairs of RDMA ports. A pair without a row is unproven, so what does not fit
- * stays TCP. 6 MB. */
+/* Pairs of RDMA ports. A pair without a row is unproven, so if there is no room
+ * connections stay TCP. 6 MB. */
 #define SMC_PATH_ENTRIES 32768
-/* SMC sockets under way that can be counted: no limit may be higher. */
+/* The most SMC sockets under way that can be counted: no limit may be
+ * higher. */
 #define SMC_PENDING_ENTRIES 4096
 
-/* Answers of this node that are not finished: the "yes" is sent, and what
- * becomes of it is not known. So many of one peer address, and of all. */
+/* Unfinished answers of this node: it sent the "yes", and does not know the
+ * outcome. The most to one peer address, and to all. */
 #define SMC_ANSWERS_PEER 64
 #define SMC_ANSWERS_NODE 256
-/* Each is counted for as long as a SYN-ACK is repeated (63 s), at most: by the
+/* Each counts at most as long as the kernel repeats a SYN-ACK (63 s): by the
  * slot of 2^SHIFT ns in which it was given, for 64 to 69 s. */
 #define SMC_ANSWER_SHIFT 32
 #define SMC_ANSWER_SLOTS 16
-/* Rows that peers are counted in; those that meet in one share its ration. */
+/* Rows that count answers to peers; peers in one row share its ration. */
 #define SMC_ANSWER_PEER_BITS 12
 #define SMC_ANSWER_PEERS (1 << SMC_ANSWER_PEER_BITS)
 
@@ -112,27 +113,28 @@ enum smc_transport {
 
 /* ---- smc_config: array of one ------------------------------------------ */
 
-/* What of the verdict's look-ups can hit, and who reads what is written. */
+/* Which look-ups of the verdict can hit, and who reads what the programs
+ * write. */
 enum smc_use {
 	SMC_USE_PORTS = 1,    /* smc_port has rows */
 	SMC_USE_CIDRS = 2,    /* smc_cidr has rows */
 	SMC_USE_FOLLOWED = 4, /* somebody reads every event of a flow */
-	/* The recorder `smc` is up, and whole: what sees connections that have
-	 * no record yet makes them one. */
+	/* The recorder `smc` is attached completely: its programs make the
+	 * records of connections that have none yet. */
 	SMC_USE_PLAIN = 8,
-	/* All is attached that counts what is held (SMC sockets under way,
-	 * answers, connections), and that takes it off again: else nobody is
-	 * rationed, and nothing has a budget. */
+	/* All programs are attached that count SMC sockets under way, answers
+	 * and connections, and that uncount them. Without this there are no
+	 * rations and no budgets. */
 	SMC_USE_PENDING = 16,
 	/* A row of smc_netns has SMC_POD_SIDECAR. */
 	SMC_USE_SIDECARS = 32,
-	/* The agent probes RDMA paths: handshakes that would go over RDMA do so
-	 * over paths that are proven (smc_path), and else stay TCP. */
+	/* The agent probes RDMA paths: handshakes go over RDMA only on proven
+	 * paths (smc_path), and else stay TCP. */
 	SMC_USE_PATHS = 64,
 };
 
-/* How much of what the kernel's SMC has once for all may be held at a time
- * (SmcMesh.spec.limits; a pod's own, lower ones are in smc_usage). */
+/* Limits of what all pods share in the kernel's SMC (SmcMesh.spec.limits;
+ * smc_usage has a pod's own, lower ones). */
 struct smc_limits {
 	__u32 pending_pod;     /* SMC sockets under way, of a pod */
 	__u32 pending_node;    /* of all, whatever the number of CPUs */
@@ -142,13 +144,13 @@ struct smc_limits {
 	__u64 bytes_node;      /* of all */
 };
 
-/* All that is of no armed pod together, SMC sockets under way: no setting, for
- * nobody of them asked for us. */
+/* SMC sockets under way outside of armed pods, all together. This is no
+ * setting, for their owners did not ask for smcmesh. */
 #define SMC_PENDING_STRANGERS 128
-/* The last quarter of pending_node is for those that hold fewer than this. */
+/* The last quarter of pending_node is for slots that hold fewer than this. */
 #define SMC_PENDING_FEW 8
 
-/* Two, and two more where agents died in the middle of changing them. */
+/* Two during a change, and two more that agents left which died in one. */
 #define SMC_SELECTORS 4
 
 struct smc_config {
@@ -159,13 +161,13 @@ struct smc_config {
 	__u32 node_id;	    /* this node, as in smc_endpoint.node_id */
 	__u32 uses;	    /* enum smc_use bits */
 	struct smc_limits limits;
-	/* The lease: from then on a client offers nothing; or SMC_NO_END. The
-	 * agent keeps moving it while what it knows is news. */
+	/* The lease: from then on clients offer nothing; or SMC_NO_END. The
+	 * agent moves it on as long as what it knows is fresh. */
 	__u64 offers_until_ns;
 	/* Ids of the struct_ops maps that the namespaces of our pods choose:
-	 * where another one is in net.smc.hs_ctrl nothing is converted. The
-	 * first is the agent's; while that takes another's place the others
-	 * are those which namespaces still have. 0 is none. */
+	 * where net.smc.hs_ctrl has another one nothing is converted. The first
+	 * is the agent's; while it replaces another the rest are those that
+	 * namespaces still have. 0: none. */
 	__u32 selectors[SMC_SELECTORS];
 	__u64 _room[6];
 };
@@ -178,9 +180,9 @@ enum smc_pod_flag {
 	SMC_POD_SIDECAR = 1, /* only sockets of its owners are converted */
 	SMC_POD_DENY = 2,    /* disarmed, but its SMC sockets may live: deny */
 	SMC_POD_REFUSED = 4, /* set by BPF: the kernel refused a conversion */
-	/* A namespace that armed hostNetwork pods share with others: its row
-	 * of smc_netns only says "judge by smc_cgroup, and let pass whatever
-	 * has no row there". Without this row nothing there is converted. */
+	/* A namespace that armed hostNetwork pods share with others: its row of
+	 * smc_netns says only "judge by smc_cgroup, and let sockets without a
+	 * row there pass". Without this row nothing there is converted. */
 	SMC_POD_SHARED = 8,
 	SMC_POD_LISTENS = 16, /* set by BPF: it opened an SMC listener */
 };
@@ -188,16 +190,17 @@ enum smc_pod_flag {
 /* No user or group has it: the kernel's INVALID_UID and INVALID_GID. */
 #define SMC_ID_ANY 0xffffffffU
 
-/* Whose sockets: both must fit. The IDs are those of the init user namespace,
- * and of the credentials that opened the socket: fsuid and fsgid, which the
- * kernel's own owner match compares (net/netfilter/xt_owner.c, nft_meta.c). */
+/* Owners of sockets: both must match. The IDs are those of the init user
+ * namespace, and of the credentials that opened the socket: fsuid and fsgid,
+ * which the kernel's own owner match compares (net/netfilter/xt_owner.c,
+ * nft_meta.c). */
 struct smc_owner {
 	__u32 uid; /* or SMC_ID_ANY */
 	__u32 gid; /* or SMC_ID_ANY */
 };
 
 /* A mesh has one or two: its proxy's UID, or its UID and its GID; or the UIDs
- * of its proxy and of what sets it up. */
+ * of its proxy and of the program that sets it up. */
 #define SMC_OWNERS 4
 
 /* Key of smc_netns: the namespace's cookie (SO_NETNS_COOKIE), __u64.
@@ -206,11 +209,11 @@ struct smc_pod {
 	__u32 pod_id; /* this node's number of the pod, see smc_is_pod_slot() */
 	__u32 flags;  /* enum smc_pod_flag */
 	__u32 transports; /* what this very namespace can use */
-	__u32 n_owners;	  /* SMC_POD_SIDECAR: convert what is one of theirs */
+	__u32 n_owners;	  /* SMC_POD_SIDECAR: convert only theirs */
 	struct smc_owner owners[SMC_OWNERS];
 };
 
-/* smc_slot - Where the pod of this number counts. */
+/* smc_slot - The slot of the pod with this number. */
 static inline __u32 smc_slot(__u32 pod_id)
 {
 	return pod_id % SMC_PODS;
@@ -228,8 +231,8 @@ struct smc_addr {
 };
 
 enum smc_endpoint_flag {
-	/* A node's own address: its offers may be answered, but it is offered
-	 * SMC only at the ports that smc_service lists. */
+	/* A node's own address: servers answer its offers, but clients offer to
+	 * it only at the ports that smc_service lists. */
 	SMC_ENDPOINT_ANSWER_ONLY = 1,
 };
 
@@ -257,11 +260,10 @@ struct smc_service {
  */
 
 /*
- * The RDMA way between a port of this node or of a pod of its, and one
- * elsewhere. A port is named by the IPv4 address that its RoCEv2 GID is made
- * of: whatever shares the port shares the path. Of a Service's address, whose
- * backends are known to the agent alone, the row says what holds for all ways
- * there.
+ * The RDMA path between a port of this node or of its pods and one elsewhere. A
+ * port's name is the IPv4 address in its RoCEv2 GID: all connections through
+ * the port share the path. Only the agent knows the backends of a Service, so
+ * the row of a Service's address says what holds for all paths there.
  */
 struct smc_path_key {
 	__u8 own[4];
@@ -269,12 +271,11 @@ struct smc_path_key {
 };
 
 /*
- * bad_ns set: bad. Else proven_until_ns to come: proven. Else unproven.
+ * bad_ns set: bad. Else proven_until_ns in the future: proven. Else unproven.
  *
- * The agent proves (a probe of its, without SMC, was answered); the kernel's
- * signs of a broken path make it bad at once, and so does a probe that is not
- * answered where an earlier one was. Only a probe that began after
- * bad_until_ns ends that.
+ * An answer to the agent's probe (without SMC) proves it. The kernel's signs of
+ * a broken path make it bad at once, and so does an unanswered probe after an
+ * answered one. Only a probe that began after bad_until_ns ends that.
  */
 struct smc_path {
 	__u64 proven_until_ns;
@@ -282,13 +283,13 @@ struct smc_path {
 	__u64 bad_ns;
 	__u64 bad_until_ns;
 	__u64 used_ns;	 /* the last handshake that was to go over it */
-	__u64 wished_ns; /* the last one that it was not fit for */
+	__u64 wished_ns; /* the last one that stayed TCP for it */
 	__u32 strikes;	 /* how often it became bad: each doubles the time */
-	__u32 links[2];	 /* that are up now: made by us, by the peer */
+	__u32 links[2];	 /* up now: made by us, by the peer */
 	__u32 _room;
 };
 
-/* For so long a probe proves. */
+/* A probe proves a path for so long. */
 #define SMC_PATH_PROVEN_NS 30000000000ULL
 
 /* ---- exclusions ---------------------------------------------------------- */
@@ -303,32 +304,32 @@ struct smc_cidr {
 };
 
 /*
- * smc_port: LPM trie. A row is a block of ports, and excludes them: 2^n, the
- * first a multiple of that, so that they share their leading bits. Each
- * direction has rows of its own: then a row can only deny, whatever shorter or
- * longer one lies beside it, and a change can be written row by row.
+ * smc_port: LPM trie. A row excludes a block of 2^n ports; the first is a
+ * multiple of that, so that they share their leading bits. Each direction has
+ * its own rows: so a row can only deny, whatever row is beside it, and the
+ * agent can write a change row by row.
  */
 struct smc_port_key {
 	__u32 prefixlen; /* SMC_PORT_PREFIX + the leading bits of the port */
 	__u32 pod_id;	 /* 0: every pod of the mesh */
-	/* enum smc_role. Of a client the port it dials: nothing is offered
-	 * there. Of a server its own: offers to it are not answered. */
+	/* enum smc_role. A client offers nothing to such a port; a server
+	 * answers no offers at such a port of its own. */
 	__u16 role;
-	/* In network order, against the rule above: a trie compares bits from
-	 * the first byte's highest on. */
+	/* In network order, unlike other ports: a trie compares bits from the
+	 * highest one of the first byte on. */
 	__u8 port[2];
 };
 
 #define SMC_PORT_PREFIX 48 /* pod_id and role, whole */
 
 struct smc_port {
-	__u16 first, last; /* the same block, for whoever reads it */
+	__u16 first, last; /* the same block, for people */
 };
 
 /* ---- smc_quarantine: LRU ------------------------------------------------- */
 
 struct smc_quarantine_key {
-	__u32 pod_id; /* who saw the failure; 0: two pods did, it is for all */
+	__u32 pod_id; /* which pod saw the failure; 0: two did, it is for all */
 	__u8 ip[16];
 	__u16 port;
 	__u16 _pad;
@@ -336,12 +337,12 @@ struct smc_quarantine_key {
 
 enum smc_quarantine_state {
 	/* It failed once, as a server that restarts does; of pod 0: one pod has
-	 * it in quarantine. It is offered SMC. */
+	 * it in quarantine. Clients offer it SMC. */
 	SMC_QUARANTINE_MARK = 1,
-	/* SYNs with the option were not answered: is the peer dead, or does the
-	 * path drop them? The next connect() goes without, and tells. */
+	/* The peer did not answer SYNs with the option: is it dead, or does the
+	 * path drop them? The next connect() goes without, to find out. */
 	SMC_QUARANTINE_SUSPICION = 2,
-	SMC_QUARANTINE_STRUCK = 3, /* it is not offered SMC */
+	SMC_QUARANTINE_STRUCK = 3, /* clients do not offer it SMC */
 };
 
 struct smc_quarantine {
@@ -349,8 +350,8 @@ struct smc_quarantine {
 	__u64 until_ns; /* when it ends */
 	__u32 state;	/* enum smc_quarantine_state */
 	__u32 strikes;	/* how often it misbehaved: each doubles the time */
-	/* The kernel's code or negative errno, as __u32; 0: SYNs with the
-	 * option were not answered. */
+	/* The kernel's code or negative errno, as __u32; 0: no answer to SYNs
+	 * with the option. */
 	__u32 reason;
 	__u32 pods[2]; /* of pod 0: the pods that saw it; 0: none */
 	__u32 _pad;
@@ -359,14 +360,15 @@ struct smc_quarantine {
 /* ---- smc_flow: hash of the open ones ------------------------------------- */
 
 /*
- * One handshake, named by what is known from its first packet to the end of the
- * connection, and in the kernel's own functions: the SYN_SENT socket, the
- * request, and what comes of either. The initial sequence number is random for
- * each handshake. A client's remote port is left out: the kernel forgets it
- * when a blocking connect() fails, and the local one is the client's own.
+ * The name of a handshake, of facts that are known from its first packet to the
+ * end of the connection, and in the kernel's own functions: in the SYN_SENT
+ * socket, the request, and the socket that comes of either. The initial
+ * sequence number is random for each handshake. A client's remote port is not
+ * in it: the kernel forgets that when a blocking connect() fails, and the local
+ * port is the client's alone.
  *
- * A connection whose handshake nobody of ours saw is named by its socket's
- * cookie: its low half in isn, its high half in the two ports.
+ * If no program of ours saw the handshake the name is the socket's cookie: its
+ * low half in isn, its high half in the two ports.
  */
 struct smc_handshake {
 	__u32 isn;   /* of the own SYN or SYN-ACK */
@@ -399,21 +401,21 @@ enum smc_outcome {
 };
 
 enum smc_flow_flag {
-	/* A plain TCP connection that was noted when connect() was called: the
-	 * remote address is the one that connect() was given, and whether it
-	 * was established is told by socket diagnosis, if it lived so long. */
+	/* A plain TCP connection, recorded at connect(), with the remote
+	 * address that connect() got. Socket diagnosis finds out whether it was
+	 * established, if it lives so long. */
 	SMC_FLOW_ATTEMPT = 1,
-	/* Its end and bytes are told by socket diagnosis, some time after. */
+	/* Socket diagnosis finds its end and bytes, some time after. */
 	SMC_FLOW_DIAGNOSED = 2,
-	/* It was opened under another ABI: what became of it is known, when it
-	 * ends is told by socket diagnosis. */
+	/* It was opened under another ABI: its outcome is known, and socket
+	 * diagnosis finds its end. */
 	SMC_FLOW_UPGRADED = 4,
 	/* Its TCP connection is open, while its outcome is still pending. */
 	SMC_FLOW_OPENED = 8,
 	/* Its handshake was to go over RDMA, and was counted as under way. */
 	SMC_FLOW_RDMA = 16,
 	/* Of those: the last sign of life of its path was old, so that only one
-	 * or two such handshakes were let through at that time. */
+	 * or two such handshakes could go on at that time. */
 	SMC_FLOW_DOUBT = 32,
 };
 
@@ -443,7 +445,8 @@ struct smc_flow {
 
 /* ---- smc_flow_closed: array, written round and round --------------------- */
 
-/* Whoever closes a flow takes the next row: smc_usage.closed of slot 0. */
+/* A program that closes a flow takes the next row: smc_usage.closed of slot
+ * 0. */
 struct smc_closed {
 	__u64 serial; /* counted up from 1; 0: empty, or being written */
 	struct smc_handshake key; /* what it had in smc_flow */
@@ -452,8 +455,8 @@ struct smc_closed {
 
 /* ---- smc_counter: per-CPU array, key: slot of the pod -------------------- */
 
-/* The value is struct smc_counters of counters.h: so many numbers. Its two
- * parts do not change without a new ABI. */
+/* The value is struct smc_counters of counters.h: so many numbers, in two
+ * parts, which do not change without a new ABI. */
 /* enum smc_counter_id; the last one marks a slot that a take over works on */
 #define SMC_COUNTER_ROOM 48
 #define SMC_BYPASSED_ROOM 32 /* bypassed flows, by enum smc_reason */
@@ -463,9 +466,9 @@ struct smc_closed {
 
 struct smc_usage {
 	__u32 flows;	   /* rows of smc_flow */
-	__u32 quarantines; /* of slot 0: peers were put into quarantine */
-	__u64 closed;	   /* of slot 0: flows that were closed */
-	__u32 unexplained; /* conversions in a row that ended in silence */
+	__u32 quarantines; /* of slot 0: how often one began */
+	__u64 closed;	   /* of slot 0: how many flows closed */
+	__u32 unexplained; /* conversions in a row that failed unseen */
 	__u32 pending;	   /* SMC sockets under way */
 	__s64 bytes;	   /* of the buffers of SMC; below 0 for a moment */
 	__u32 connections; /* of SMC, open or agreed on */
@@ -475,8 +478,8 @@ struct smc_usage {
 	/* Rows of smc_quarantine that the pod has made: in the low half their
 	 * number, in the high half the period it is of. */
 	__u32 quarantine_rows;
-	/* Of slot 0: no row of smc_quarantine says anything from then on; 0:
-	 * there never was one. */
+	/* Of slot 0: from then on no row of smc_quarantine counts; 0: there
+	 * never was one. */
 	__u64 quarantined_until;
 	__u64 _room[1];
 };
@@ -515,21 +518,21 @@ struct smc_event {
 /* ---- contexts of the agent's own programs (BPF_PROG_TYPE_SYSCALL) ---------
  */
 
-/* A row of smc_usage is raised and lowered by many at once, and user space
- * cannot add to a word: so rows of smc_flow are put and dropped by programs. */
+/* Many change a row of smc_usage at once, and user space cannot add to a word:
+ * so the agent puts and drops rows of smc_flow by programs. */
 
-/* path_told: what the agent has found out about the path at @key. Of a
- * Service's address that is what holds for all paths there. */
+/* path_told: the agent's findings about the path at @key, or about all paths to
+ * a Service's address. */
 struct smc_path_job {
 	struct smc_path_key key;
 	__u64 asked_ns; /* when the probe began, the oldest of several */
-	__u64 until_ns; /* it proves until then; 0: there was no answer */
-	__u32 made;	/* out: 1: the row is bad since this */
+	__u64 until_ns; /* proven until then; 0: there was no answer */
+	__u32 made;	/* out: 1: this made it bad */
 	__s32 result;	/* 0; -E2BIG: there is no room for a row */
 };
 
-/* flow_put: insert @flow at @key, if nothing is there. flow_drop: take the row
- * at @key away, and keep @flow among the closed ones unless its outcome is
+/* flow_put: insert @flow at @key, if nothing is there. flow_drop: delete the
+ * row at @key, and keep @flow among the closed ones unless its outcome is
  * SMC_OUTCOME_PENDING. */
 struct smc_flow_job {
 	struct smc_handshake key;
@@ -538,8 +541,8 @@ struct smc_flow_job {
 	__u32 _pad;
 };
 
-/* counter_add: add @values to the counters of a slot, all in one run: whoever
- * is killed has added all of them or none. */
+/* counter_add: add @values to the counters of a slot, all in one run: an agent
+ * that is killed has added all or none. */
 struct smc_counter_job {
 	__u32 slot;
 	__u32 _pad;
@@ -553,7 +556,7 @@ struct smc_limit_job {
 	__u32 _pad;
 };
 
-/* pending_drop: take the row at @cookie away, and what it counts for. */
+/* pending_drop: delete the row at @cookie, and uncount it. */
 struct smc_pending_job {
 	__u64 cookie;
 	__s32 result; /* 0; -ENOENT: there was none */

@@ -86,8 +86,8 @@ enum smc_counter_id { SMC_COUNTERS(SMC_COUNTER_ENUM) SMC_COUNTER_MAX };
 /* Where "bypassed for this reason" begins: SMC_COUNTER_REASON + reason. */
 #define SMC_COUNTER_REASON SMC_COUNTER_ROOM
 
-/* The value of smc_counter: a __u64 at each number, so that it is also read as
- * an array, and named for whoever dumps the map. */
+/* The value of smc_counter: a __u64 at each number, so that it can be read as
+ * an array, with names for people who dump the map. */
 #define SMC_COUNTER_FIELD(id, metric, labels, sentence) __u64 id;
 #define SMC_BYPASSED_FIELD(id, label, sentence) __u64 id;
 struct smc_counters {
@@ -103,7 +103,7 @@ struct smc_counters {
 
 _Static_assert(sizeof(struct smc_counters) == 8 * SMC_COUNTERS_ROOM, "ABI");
 
-/* One counter, for those who read them. */
+/* The name of one counter, for readers. */
 struct smc_counter_key {
 	__u32 slot;
 	__u32 counter; /* enum smc_counter_id, or SMC_COUNTER_REASON + reason */

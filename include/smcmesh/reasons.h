@@ -102,7 +102,7 @@
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)
 
-/* Of pods they begin here, so that a new reason of flows renumbers none. */
+/* The reasons of pods begin here: so a new one of flows renumbers none. */
 #define SMC_REASON_POD 100
 
 #define SMC_REASON_ENUM(id, label, sentence) SMC_REASON_##id,

@@ -184,7 +184,7 @@ int cidr_parse(const char *text, struct cidr *out)
 	addr[slash - text] = '\0';
 	if (addr_parse(addr, &c.addr))
 		return -EINVAL;
-	/* What was typed decides, so that ::ffff:0:0/96 means what it says. */
+	/* The notation decides, so that ::ffff:0:0/96 is an IPv6 prefix. */
 	max = strchr(addr, ':') ? 128 : 32;
 	len = strtoul(slash + 1, &end, 10);
 	if (*end || len > max)

@@ -22,8 +22,8 @@ int addr_parse(const char *text, struct smc_addr *out);
  * there is no address of that length. */
 bool addr_from_bytes(const void *bytes, size_t len, struct smc_addr *out);
 
-/* addr_from_sockaddr - Of @sa, whose length is its family's; NULL, and other
- * families than AF_INET and AF_INET6: false. */
+/* addr_from_sockaddr - The address of @sa, whose length is its family's; false
+ * for NULL and for other families than AF_INET and AF_INET6. */
 bool addr_from_sockaddr(const struct sockaddr *sa, struct smc_addr *out);
 
 /* addr_format - Text of @addr, IPv4 without the mapping. Return: @text. */
@@ -32,7 +32,7 @@ const char *addr_format(const struct smc_addr *addr, char text[ADDR_STRLEN]);
 /* addr_is_v4 - Is it an IPv4 address, mapped? */
 bool addr_is_v4(const struct smc_addr *addr);
 
-/* addr_is_loopback - Of either family? */
+/* addr_is_loopback - Is it loopback, of either family? */
 bool addr_is_loopback(const struct smc_addr *addr);
 
 /* addr_usable - May it be an endpoint's at all: not unspecified, loopback,
@@ -45,7 +45,7 @@ int addr_cmp(const struct smc_addr *a, const struct smc_addr *b);
 /* addr_order - The same, for qsort() and bsearch(). */
 int addr_order(const void *a, const void *b);
 
-/* addr_port - Both in one. */
+/* addr_port - Address and port in one struct. */
 struct smc_addr_port addr_port(const struct smc_addr *addr, __u16 port);
 
 /* addr_port_parse - "10.0.0.1:80" or "[fd00::1]:80", the port not 0, to @out.
@@ -65,8 +65,8 @@ const char *host_port_format(const char *host, const char *port, char *text,
  * addresses are equal. */
 int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);
 
-/* cidr_parse - "10.0.0.0/8" or "fd00::/8". Return: 0, or -EINVAL, also where
- * bits are set below the prefix. */
+/* cidr_parse - "10.0.0.0/8" or "fd00::/8". Return: 0, or -EINVAL, also if bits
+ * are set below the prefix. */
 int cidr_parse(const char *text, struct cidr *out);
 
 /* cidr_has - Is @addr one of @cidr's? */

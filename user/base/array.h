@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arrays that grow one by one, with no field for their room. */
+/* Arrays that grow one by one, without a field for their room. */
 #pragma once
 
 #include <stddef.h>
@@ -8,10 +8,9 @@
 #include <string.h>
 
 /*
- * array_room - Room for one more element behind the @n there are. The room is
- * always the next power of two, so it is full exactly when @n is 0 or a power
- * of two: an array is grown by this function from its first element on, or not
- * at all.
+ * array_room - Room for one more element behind @n. The room is always the next
+ * power of two, so it is full exactly when @n is 0 or a power of two: grow an
+ * array by this function from its first element on, or not at all.
  *
  * Return: the array, perhaps moved; NULL without memory, @v is then untouched.
  */
@@ -42,9 +41,9 @@ static inline void *array_room(void *v, size_t n, size_t size)
 	})
 
 /*
- * array_sort_once - Sort @n elements of @size bytes at @v by @order, and of
- * those that are equal by @same, which stand together then, keep the first.
- * @v may be NULL where @n is 0. Return: how many are left.
+ * array_sort_once - Sort @n elements of @size bytes at @v by @order, and keep
+ * the first of those that are equal by @same, which then stand together. @v may
+ * be NULL if @n is 0. Return: how many are left.
  */
 static inline size_t array_sort_once(void *v, size_t n, size_t size,
 				     int (*order)(const void *, const void *),

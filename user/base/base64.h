@@ -5,8 +5,8 @@
 #include "base/buf.h"
 
 /*
- * base64_decode - Append the bytes that @text stands for. White space is passed
- * over, padding at the end is needed.
+ * base64_decode - Append the bytes that @text encodes. Ignores white space;
+ * padding at the end is needed.
  * Return: 0, -EINVAL (@out untouched) or -ENOMEM.
  */
 int base64_decode(const char *text, struct buf *out);

@@ -21,7 +21,7 @@ static int buf_grow(struct buf *b, size_t more)
 
 	if (b->err)
 		return b->err;
-	/* Doubling would pass over it and never end. */
+	/* Doubling would overflow and never end. */
 	if (more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
 		b->err = -ENOMEM;
 		return b->err;

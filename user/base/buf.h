@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 struct buf {
-	char *data;  /* NUL-terminated once anything was added; else NULL */
+	char *data;  /* NUL-terminated after the first addition; else NULL */
 	size_t len;  /* without the NUL */
 	size_t room; /* allocated */
 	int err;     /* 0, or -ENOMEM: sticky, later calls do nothing */
@@ -21,7 +21,7 @@ int buf_add(struct buf *b, const void *data, size_t len);
 int buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* buf_drop - Take away the first @len bytes, at most all. The room stays. */
+/* buf_drop - Remove the first @len bytes, at most all. The room stays. */
 void buf_drop(struct buf *b, size_t len);
 
 /* buf_take - Hand over the text: the caller frees it. NULL if b->err. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ownership by scope: a variable declared with one of these attributes gives
- * its resource back when it goes out of scope. It is initialised (NULL or -1)
- * where it is declared and handed over only by take_ptr() and take_fd().
+ * Ownership by scope: a variable declared with one of these attributes frees
+ * its resource when it goes out of scope. Initialise it (NULL or -1) where it
+ * is declared, and hand it over only by take_ptr() and take_fd().
  */
 #pragma once
 

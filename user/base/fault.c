@@ -14,7 +14,7 @@ void fault_point(const char *name)
 	const char *colon = want ? strrchr(want, ':') : NULL;
 	size_t len;
 
-	/* Names have colons of their own, but no part that is a number. */
+	/* Names contain colons, but no part that is a number. */
 	if (colon && (colon[1] < '0' || colon[1] > '9'))
 		colon = NULL;
 	len = !want ? 0 : colon ? (size_t)(colon - want) : strlen(want);

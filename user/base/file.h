@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files that people or kubelet write for us. */
+/* Files that people or kubelet write for the agent. */
 #pragma once
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-/* More than this is no file of settings. */
+/* No file of settings is larger. */
 #define SMALL_FILE_MAX (4L << 20)
 
 /*
- * small_file_read - The bytes of a file.
- * @out:   gets them, behind what it has.
+ * small_file_read - Append the content of a file.
+ * @out:   keeps what it has.
  * @error: gets a sentence that names the path.
- * Return: 0 or a negative errno: -EFBIG: it has more than SMALL_FILE_MAX bytes.
+ * Return: 0 or a negative errno: -EFBIG: it is larger than SMALL_FILE_MAX.
  */
 must_check int small_file_read(const char *path, struct buf *out,
 			       struct buf *error);

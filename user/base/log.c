@@ -21,9 +21,8 @@ void log_level_set(enum log_level level)
 	threshold = level;
 }
 
-/* What is logged may come from others (names, paths, the kernel's strings): it
- * must neither start a line of its own nor reach a terminal as control codes.
- */
+/* Texts may come from others (names, paths, the kernel's strings): they must
+ * neither start a new line nor send control codes to a terminal. */
 static void make_plain(char *text)
 {
 	for (; *text; text++)

@@ -14,8 +14,8 @@ void log_level_set(enum log_level level);
  * log_at - Print one line if @level is wanted.
  * @err: 0, or a negative errno whose text is appended after ": ".
  *
- * Return: @err, so that `return log_err(err, "pin %s", path);` works. errno is
- * left as it was.
+ * Return: @err, so that `return log_err(err, "pin %s", path);` works. Keeps
+ * errno.
  */
 int log_at(enum log_level level, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -19,7 +19,7 @@ __u64 memory_total(void)
 	return sysinfo(&info) ? 0 : (__u64)info.totalram * info.mem_unit;
 }
 
-/* Of this process, in bytes; 0: it cannot be told. */
+/* The resident memory of this process, in bytes; 0: not known. */
 static size_t resident(void)
 {
 	_fclose_ FILE *f = fopen("/proc/self/statm", "re");

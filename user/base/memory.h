@@ -17,20 +17,20 @@ __u64 memory_total(void);
  */
 void memory_lend(void);
 
-/* When memory was given back, and how large this process was then. */
+/* When memory was last given back, and how large this process was then. */
 struct memory_kept {
-	bool due; /* set by who has freed much */
+	bool due; /* set after freeing much */
 	size_t resident;
 	__u64 at_ns;
 };
 
 /*
- * memory_give_back - Where it is due, give the kernel back what malloc() keeps
- * for later. A list of the whole cluster, or the plan before the last one, is
- * freed in a million small pieces, of which malloc() gives back only those at
- * the heap's end. That takes a walk over all that is free, and a page fault for
- * each page that is needed again: so it is done when this process has grown
- * since the last time, else once a minute.
- * @now_ns: CLOCK_MONOTONIC. Return: it was done, and is not due any more.
+ * memory_give_back - If it is due, give free memory that malloc() keeps back to
+ * the kernel. Freeing a list of the whole cluster, or an old plan, frees a
+ * million small pieces, of which malloc() gives back only those at the heap's
+ * end. Giving back walks over all that is free, and costs a page fault for each
+ * page that is needed again: so do it when this process has grown since the
+ * last time, else once a minute.
+ * @now_ns: CLOCK_MONOTONIC. Return: was it done? Then it is not due any more.
  */
 bool memory_give_back(struct memory_kept *kept, __u64 now_ns);

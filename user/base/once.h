@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is logged once, until it changes: its owner keeps what was said last and
- * asks here whether there is something else to say now.
+ * Logs things once, until they change: the owner keeps what it logged last and
+ * asks here whether there is something new.
  */
 #pragma once
 
 #include "base/text.h"
 
-/* once_text - *@said is @text now, copied; NULL: all is well. Return: was it
- * something else? Without memory it stays so, and is said again next time. */
+/* once_text - Note that *@said is @text now, copied; NULL: all is well. Return:
+ * has it changed? Without memory it stays, and is logged again next time. */
 static inline bool once_text(char **said, const char *text)
 {
 	if (text_same(*said, text))
@@ -17,7 +17,7 @@ static inline bool once_text(char **said, const char *text)
 	return true;
 }
 
-/* once_err - The same of a negative errno, or of any other number. */
+/* once_err - The same for a negative errno, or any other number. */
 static inline bool once_err(int *said, int err)
 {
 	bool news = *said != err;
@@ -26,7 +26,7 @@ static inline bool once_err(int *said, int err)
 	return news;
 }
 
-/* once_bool - The same of what is so or not. */
+/* once_bool - The same for a bool. */
 static inline bool once_bool(bool *said, bool now)
 {
 	bool news = *said != now;

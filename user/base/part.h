@@ -10,10 +10,11 @@ bool part_blank(const char *text);
 
 /*
  * part_next - Cut the next part out of *@text, without the blanks around it.
- * *@text: behind its comma then, NULL after the last part.
- * Return: where the part starts, *@len bytes; "" between two commas is one.
+ * *@text then points behind the part's comma; NULL after the last part.
+ * Return: the start of the part, of *@len bytes; "" between two commas is a
+ * part.
  */
 const char *part_next(const char **text, size_t *len);
 
-/* part_copy - What can be shown of a part: its first 31 bytes, as a string. */
+/* part_copy - Copy the first 31 bytes of a part, to show them, as a string. */
 void part_copy(const char *part, size_t len, char out[32]);

@@ -24,7 +24,8 @@ static inline bool strv_has(char *const *v, const char *text)
 	return false;
 }
 
-/* strv_push - Append a copy of @text. Return: 0 or -ENOMEM, @v is as it was. */
+/* strv_push - Append a copy of @text. Return: 0 or -ENOMEM, @v is untouched
+ * then. */
 must_check static inline int strv_push(char ***v, const char *text)
 {
 	size_t n = 0;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-/* @digits digits at *@text, which is moved behind them; -1: not that. */
+/* Read @digits digits at *@text, and move it behind them; -1: not that. */
 static int number(const char **text, int digits)
 {
 	int n = 0;

@@ -10,7 +10,7 @@
 #include "cli/command.h"
 
 struct follow {
-	struct buf text; /* the start of a line whose end has not come */
+	struct buf text; /* the start of a line without its end yet */
 	client_line_fn fn;
 	void *arg;
 };
@@ -37,7 +37,7 @@ static size_t take_lines(char *data, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-/* What there is to look at while no agent answers. */
+/* Say what else to look at while no agent answers. */
 static void say_without(const char *path)
 {
 	static const struct {
@@ -113,7 +113,7 @@ static int ask(const char *run, const char *method, const char *path,
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	if (method)
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-	/* A proxy of the environment is for other hosts. */
+	/* A proxy in the environment is for other hosts. */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg);

@@ -9,16 +9,16 @@
 
 /*
  * client_get - GET @path from the agent of @run into @out.
- * Return: 0, or a negative errno after saying on stderr what is wrong and what
- * to do; @out is then empty.
+ * Return: 0, or a negative errno, after an error on stderr that says what to
+ * do; @out is then empty.
  */
 must_check int client_get(const char *run, const char *path, struct buf *out);
 
-/* client_post - The same of a POST without a body: something is done. */
+/* client_post - The same for a POST without a body, which changes something. */
 must_check int client_post(const char *run, const char *path, struct buf *out);
 
 /*
- * client_follow - GET @path and hand each line to @fn as it comes, without its
+ * client_follow - GET @path and call @fn for each line as it comes, without its
  * newline, until the agent ends the stream.
  * Return: 0, or a negative errno as above.
  */
@@ -27,23 +27,23 @@ must_check int client_follow(const char *run, const char *path,
 			     client_line_fn fn, void *arg);
 
 /*
- * client_show - What the simple commands do: GET @path; with @json print it as
- * it is, else hand the parsed document to @print.
+ * client_show - For simple commands: GET @path; with @json print it as it is,
+ * else pass the parsed document to @print.
  * Return: an exit status.
  */
 int client_show(const char *run, const char *path, bool json,
 		void (*print)(yyjson_val *root));
 
-/* client_do - The same of a POST. */
+/* client_do - The same for a POST. */
 int client_do(const char *run, const char *path, bool json,
 	      void (*print)(yyjson_val *root));
 
-/* client_print - With @json print @text as it is, else hand the parsed document
+/* client_print - With @json print @text as it is, else pass the parsed document
  * to @print. Return: an exit status. */
 int client_print(const struct buf *text, bool json,
 		 void (*print)(yyjson_val *root));
 
-/* json_text - A string member, "" where it is none. */
+/* json_text - A string member, "" if there is none. */
 const char *json_text(yyjson_val *obj, const char *key);
 
 /* json_join - The strings of an array member, with commas. Return: @out's text,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* In words, "methods" of /v1/status and of doctor's report. */
+/* Prints "methods" of /v1/status and of doctor's report as text. */
 #include "cli/cannot.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "cli/ask_agent.h"
 
-/* The one of this one's kind that is taken, or "none". */
+/* The method in use of this one's kind, or "none". */
 static const char *taken(yyjson_val *root, yyjson_val *method)
 {
 	return json_text(root, json_text(method, "kind"));

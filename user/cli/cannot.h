@@ -4,12 +4,12 @@
 #include <yyjson.h>
 
 /*
- * print_cannot - Of the converter, selector and recorder that @root names as
- * taken, a line for each that cannot do something: "limits  NAME: what".
+ * print_cannot - For the converter, selector and recorder that @root names as
+ * in use, print a line for each that cannot do something: "limits  NAME: what".
  * @width: of the first column.
  */
 void print_cannot(yyjson_val *root, int width);
 
-/* print_lacks - Where none of a kind can be had, a line for each of that kind:
- * "lacks  NAME: the features". */
+/* print_lacks - For each kind without a usable one, print a line for each of
+ * that kind: "lacks  NAME: the features". */
 void print_lacks(yyjson_val *root, int width);

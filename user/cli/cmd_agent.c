@@ -65,7 +65,7 @@ static const struct cli_option options[] = {
 	{},
 };
 
-/* An option that would have no effect is a misunderstanding. */
+/* An option without effect is a misunderstanding: refuse it. */
 static bool kube_options_ok(const struct cli_args *args)
 {
 	if (!strcmp(args->option[SOURCE], "kube"))
@@ -117,7 +117,7 @@ static int run(const struct cli_args *args)
 			"smcmesh agent: this host has no name, give --node\n");
 		return EXIT_USAGE;
 	}
-	/* A log that a service manager reads is read line by line. */
+	/* A service manager reads the log line by line. */
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	err = agent_run(&opt);
 	if (err == -EINVAL)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Take everything of ours away, in the order that keeps I2 at every moment:
- * first the converter goes and the verdict denies (no new SMC sockets, no
- * offer), then each namespace lets go of its selector, then the selector
- * itself. A namespace with open SMC sockets keeps it, denying: without one the
- * kernel would let them offer to, and answer, anyone. The same goes for one
- * that could not be dealt with.
+ * Removes everything of ours, in the order that keeps I2 at every moment: first
+ * it removes the converter and makes the verdict deny (no new SMC sockets, no
+ * offer), then it clears the selector in each namespace, then it removes the
+ * selector itself. A namespace with open SMC sockets keeps it, denying: without
+ * one the kernel would let them offer to, and answer, anyone. So does a
+ * namespace where clearing failed.
  *
- * It ends by looking for what it should have removed, not by believing itself;
- * what it could not look at is not clean. --list is that look alone.
- * --then-idle is for a DaemonSet, whose pods must not end: it tries until
- * nothing is left, and the look is what makes the pod Ready.
+ * At the end it looks for what it should have removed; a namespace where it
+ * cannot look is not clean. --list is that look alone. --then-idle is for a
+ * DaemonSet, whose pods must not end: it tries until nothing is left, and the
+ * look is what makes the pod Ready.
  *
- * --abi takes away what the agents of one ABI pinned. What namespaces have is
- * shared by all: it goes with the last of them.
+ * --abi removes what the agents of one ABI pinned. All ABIs share what
+ * namespaces have: it goes with the last of them.
  */
 #include <errno.h>
 #include <limits.h>
@@ -36,7 +36,7 @@
 /* Between two tries of --then-idle. */
 #define AGAIN_S 5
 
-/* A path and whose it is. */
+/* A path and its pod. */
 #define NAME_ROOM (PATH_MAX + PODNAME_UID_MAX + 16)
 
 /* More than any node has seen. */
@@ -63,16 +63,16 @@ static const struct cli_option options[] = {
 struct cleanup {
 	struct datapath_options datapath;
 	const char *run;
-	char **ours; /* the names of our selectors, read before they go */
+	char **ours; /* names of our selectors, read before they go */
 	bool force;
-	bool partly; /* another ABI stays, and with it all but its pins */
+	bool partly; /* another ABI stays: remove only the pins */
 	unsigned int namespaces, kept;
-	bool unreleased;   /* in some namespace we do not know what stayed */
+	bool unreleased;   /* in some namespace it is not known what stayed */
 	bool denied;	   /* rights were missing */
 	struct buf said;   /* of the namespaces */
 	struct buf out;	   /* for stdout */
 	struct buf errors; /* for stderr */
-	int err;	   /* the first that something ended with */
+	int err;	   /* the first error */
 };
 
 static void told_free(struct cleanup *c)
@@ -95,7 +95,7 @@ static void add_said(struct buf *out, const struct buf *said)
 		buf_add(out, said->data, said->len);
 }
 
-/* A second pass meets what stopped the first: it is said once. */
+/* A second pass fails at the same things as the first: print each once. */
 static void failed(struct cleanup *c, int err, const char *what)
 {
 	_buf_ struct buf line = {};
@@ -153,8 +153,8 @@ static void say_released(struct buf *said, const char *path,
 			path, sockets);
 }
 
-/* Is @err that the namespace is no longer there? A process that ends refuses
- * for a moment, and what was unmounted is an ordinary file. */
+/* Does @err mean that the namespace is gone? A process that is ending refuses
+ * for a moment, and an unmounted file is an ordinary one. */
 static bool has_gone(int err, const struct place *at)
 {
 	struct ns_id now;
@@ -188,7 +188,7 @@ static int release(const struct place *at, void *arg)
 	return 0;
 }
 
-/* Which selectors are ours; where that is not known none may be taken away. */
+/* Find out which selectors are ours; if that fails none may be removed. */
 static void learn_ours(struct cleanup *c)
 {
 	int err = datapath_ctrl_names_read(&c->datapath, &c->ours);
@@ -199,7 +199,8 @@ static void learn_ours(struct cleanup *c)
 
 /* ---- the rest ---------------------------------------------------------- */
 
-/* Lines of what is gone; what was left is for another pass to tell. */
+/* Add the lines of removed things; another pass reports those that were
+ * left. */
 static void add_removed(struct buf *out, const struct buf *said)
 {
 	const char *p = said->data ?: "";
@@ -218,14 +219,15 @@ static void remove_datapath(struct cleanup *c, bool keep_selector,
 	       "remove the BPF programs and maps");
 }
 
-/* Must the selector stay, as a namespace has it, or may have it? */
+/* Must the selector stay, because a namespace has it, or may have it? */
 static bool is_needed(const struct cleanup *c)
 {
 	return c->kept || c->unreleased;
 }
 
-/* Another ABI's agent has its selector in the namespaces, or will: what of this
- * one's is still there has been told to deny, and to nobody's name. */
+/* Another ABI's agent has its selector in the namespaces, or will have. A
+ * namespace that still has this ABI's keeps it: it denies everything, and its
+ * name is gone. */
 static void remove_part(struct cleanup *c)
 {
 	_buf_ struct buf first = {}, second = {};
@@ -236,8 +238,8 @@ static void remove_part(struct cleanup *c)
 	add_said(&c->out, &second);
 }
 
-/* Stop converting and deny everything; let the namespaces go; then, unless one
- * of them needs it, the rest. */
+/* Stop converting and deny everything; clear the namespaces; then, unless one
+ * of them needs it, remove the rest. */
 static void remove_all(struct cleanup *c)
 {
 	_buf_ struct buf first = {}, second = {};
@@ -268,8 +270,8 @@ static void remove_ueid(struct cleanup *c)
 }
 
 /*
- * In a container the directory is a mount, of the host's directory of the same
- * name, and cannot be removed by this name: go by the host's root.
+ * In a container the directory is a mount of the host's directory of the same
+ * name, and cannot be removed by this name: use the host's root.
  */
 static void remove_mounted(struct cleanup *c)
 {
@@ -307,7 +309,7 @@ static void remove_run(struct cleanup *c)
 
 /* ---- the proof --------------------------------------------------------- */
 
-/* What could not be looked at is not known to be clean. */
+/* A namespace where the look fails is not known to be clean. */
 static int look(const struct place *at, void *arg)
 {
 	struct cleanup *c = arg;
@@ -333,7 +335,7 @@ static int look(const struct place *at, void *arg)
 	return 0;
 }
 
-/* The ABIs of which there are pins. Return: their number. */
+/* The ABIs that have pins. Return: their number. */
 static size_t abis_of(struct cleanup *c, unsigned int abis[ABIS_MAX])
 {
 	int n = datapath_abis(&c->datapath, abis, ABIS_MAX);
@@ -377,7 +379,7 @@ static void look_for_pins(struct cleanup *c)
 		note(c, -EBUSY);
 }
 
-/* Does --abi leave another one's pins? */
+/* Do pins of another ABI stay, with --abi? */
 static bool is_partly(struct cleanup *c)
 {
 	unsigned int abis[ABIS_MAX];
@@ -447,7 +449,7 @@ static int conclude(struct cleanup *c)
 
 /* ---- the whole --------------------------------------------------------- */
 
-/* Return: the lock, -1 where nothing can hold one, or -EBUSY. */
+/* Return: the lock, -1 if no agent can hold one, or -EBUSY. */
 static int lock_or_say(struct cleanup *c)
 {
 	pid_t holder = 0;
@@ -504,8 +506,8 @@ static void print(const struct cleanup *c)
 	fputs(c->errors.data ?: "", stderr);
 }
 
-/* Return: did one of the signals that end us come within @seconds (-1: wait
- * for ever)? They are blocked, so that each try is a whole one. */
+/* Return: did a terminating signal come within @seconds (-1: wait for ever)?
+ * They are blocked, so that no try is cut short. */
 static bool signalled(const sigset_t *signals, int seconds)
 {
 	const struct timespec time = {.tv_sec = seconds};
@@ -523,7 +525,7 @@ static bool says_the_same(const struct cleanup *a, const struct cleanup *b)
 	       !strcmp(a->errors.data ?: "", b->errors.data ?: "");
 }
 
-/* Each answer is printed once, however often it is given. */
+/* Prints each answer once, however often it comes. */
 static int clean_then_idle(const struct cleanup *how)
 {
 	_cleanup_(told_free) struct cleanup last = {};
@@ -549,7 +551,7 @@ static int clean_then_idle(const struct cleanup *how)
 	return EXIT_OK;
 }
 
-/* Return: 0, or -EINVAL, said. */
+/* Return: 0, or -EINVAL, with an error on stderr. */
 static int read_abi(const char *text, unsigned int *out)
 {
 	char *end;

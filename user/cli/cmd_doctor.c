@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What doctor/ finds out about this node, printed: as the JSON document that it
- * makes, or as tables made from that, so that both say the same. */
+/* Prints what doctor/ finds out about this node: as the JSON document that it
+ * makes, or as tables made from that, so that both agree. */
 #include <stdio.h>
 #include <string.h>
 #include "cli/ask_agent.h"

@@ -40,7 +40,7 @@ static void print_endpoints(yyjson_val *root)
 	table_print(&t, stdout);
 }
 
-/* A row without transports has nothing that could expire. */
+/* A row without transports has no expiry. */
 static const char *why_not(yyjson_val *service, struct buf *text)
 {
 	const char *stranger = json_text(service, "stranger");
@@ -61,7 +61,7 @@ static const char *why_not(yyjson_val *service, struct buf *text)
 	return text->data;
 }
 
-/* A Service's ports, and those of pods in the node's network. */
+/* A Service's ports, and those of hostNetwork pods. */
 static void print_services(yyjson_val *root)
 {
 	_cleanup_(table_free) struct table t = {};

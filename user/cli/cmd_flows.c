@@ -36,7 +36,7 @@ static void end_text(yyjson_val *f, const char *side, char text[72])
 	snprintf(number, sizeof(number), "%llu", port);
 	if (port)
 		host_port_format(address, number, text, 72);
-	else /* connect() was called, and nobody knows more of it yet */
+	else /* connect() was called, no more is known yet */
 		snprintf(text, 72, "-");
 }
 
@@ -118,7 +118,7 @@ static void follow_line(const char *line, size_t len, void *json)
 	fflush(stdout);
 }
 
-/* "": as many as the agent tells without being asked. */
+/* "": the agent's default. */
 static int limit_text(const struct cli_args *args, const char **out)
 {
 	const char *limit = args->option[LIMIT];

@@ -27,7 +27,7 @@ static bool at_limit(yyjson_val *pod)
 	       held(pod, "connections") >= held(pod, "connections_max");
 }
 
-/* What is late is the one thing that an armed pod's user should know. */
+/* An armed pod's user should know what is late, and what limits it. */
 static void add_why(struct table *t, yyjson_val *pod)
 {
 	unsigned long long flows =

@@ -59,7 +59,7 @@ static void held(yyjson_val *root)
 	       number(held, "strangers_pending_max"), number(held, "rationed"));
 }
 
-/* How long clients go on offering SMC should the agent fall silent. */
+/* How long clients go on offering SMC if the agent falls silent. */
 static void print_lease(yyjson_val *lease)
 {
 	yyjson_val *left = yyjson_obj_get(lease, "left_seconds");
@@ -85,7 +85,7 @@ static void print_paths(yyjson_val *paths)
 	       number(paths, "bad"), *problem ? ": " : "", problem);
 }
 
-/* The problem of a file begins with its path, as `from` ends with it. */
+/* The problem of a file begins with its path, with which `from` ends. */
 static void print_source(yyjson_val *source)
 {
 	const char *from = json_text(source, "from");

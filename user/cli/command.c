@@ -67,7 +67,7 @@ static void command_usage(FILE *to, const struct command *c)
 	option_usage(to, &help);
 }
 
-/* getopt's tables of one command's option table. */
+/* getopt's tables for one command's options. */
 struct getopt_tables {
 	struct option longs[CLI_OPTIONS_MAX + 2];
 	char shorts[2 * CLI_OPTIONS_MAX + 4];
@@ -81,7 +81,7 @@ static void tables_fill(const struct command *c, struct getopt_tables *t)
 	size_t n = 0;
 
 	memset(t, 0, sizeof(*t));
-	*s++ = ':'; /* "missing argument" is told apart, and nothing printed */
+	*s++ = ':'; /* report a missing argument apart, print nothing */
 	for (; c->options[n].name; n++) {
 		const struct cli_option *o = &c->options[n];
 
@@ -197,7 +197,7 @@ int command_main(int argc, char **argv)
 	if (ret)
 		return ret < 0 ? EXIT_OK : ret;
 	ret = c->run(&args);
-	/* A full disk or a closed pipe must not look like success. */
+	/* A full disk or a closed pipe must give an error. */
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "smcmesh %s: standard output: %m\n", c->name);
 		return EXIT_FAILED;

@@ -12,20 +12,20 @@
 #define CLI_OPTIONS_MAX 24
 #define CLI_OPERANDS_MAX 2
 
-/* UNTOLD: of what answers yes or no, that it could not find out. */
+/* UNTOLD: a command that answers yes or no could not find out. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNTOLD = 3 };
 
 struct cli_option {
 	char key;	     /* of -k, or 0 */
 	const char *name;    /* of --name */
-	const char *value;   /* what the argument is called, NULL: a flag */
-	const char *initial; /* the value without the option, NULL: none */
+	const char *value;   /* name of the argument, NULL: a flag */
+	const char *initial; /* value without the option, NULL: none */
 	const char *help;
 };
 
 struct cli_args {
 	/* By the option's place in the table: its argument, "" for a flag that
-	 * was given, `initial` or NULL where it was not. */
+	 * was given, or if it was not given `initial` or NULL. */
 	const char *option[CLI_OPTIONS_MAX];
 	const char *operand[CLI_OPERANDS_MAX]; /* NULL: not given */
 };
@@ -34,13 +34,13 @@ struct command {
 	const char *name;
 	const char *help;    /* one line */
 	const char *more;    /* further lines of --help, or NULL */
-	const char *operand; /* what its operands are called; NULL: none */
+	const char *operand; /* names of its operands; NULL: none */
 	unsigned int operands_min, operands_max;
 	const struct cli_option *options;	 /* ends with an empty row */
 	int (*run)(const struct cli_args *args); /* an exit status */
 };
 
-/* Rows that several commands share, so that they say the same. */
+/* Rows that several commands share, so that they agree. */
 #define CLI_OPTION_OUTPUT \
 	{'o', "output", "table|json", "table", "how the data is printed"}
 #define CLI_OPTION_RUN \
@@ -61,10 +61,10 @@ extern const struct command command_agent, command_status, command_pods,
 	command_endpoints, command_flows, command_quarantine, command_reopen,
 	command_doctor, command_cleanup, command_version;
 
-/* command_find - NULL where there is none of that name. */
+/* command_find - NULL if there is none of that name. */
 const struct command *command_find(const char *name);
 
-/* wants_json - Was -o json given? Wrong values were refused already. */
+/* wants_json - Was -o json given? The parser has refused wrong values. */
 static inline bool wants_json(const char *output)
 {
 	return !strcmp(output, "json");

@@ -16,7 +16,8 @@ void table_init(struct table *t, const char *const *heads)
 		t->columns++;
 }
 
-/* Names come from files and from the API: no terminal sequences from there. */
+/* Names come from files and from the API: they may contain terminal
+ * sequences. */
 static void make_printable(char *text)
 {
 	for (; *text; text++)

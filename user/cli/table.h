@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables for people: columns as wide as their content. Not for parsing: that
- * is what -o json is for. */
+/* Tables for people: columns as wide as their content. Programs should parse -o
+ * json instead. */
 #pragma once
 
 #include <stddef.h>
@@ -24,7 +24,8 @@ void table_add(struct table *t, const char *text);
 void table_addf(struct table *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* table_print - All rows, the titles first; nothing at all for no rows. */
+/* table_print - Print all rows after the titles; nothing if there are no
+ * rows. */
 void table_print(const struct table *t, FILE *to);
 
 /* table_free - Safe on a zeroed struct; for cleanup. */

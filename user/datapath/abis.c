@@ -47,7 +47,7 @@ static int dirs_add(struct abi_dirs *dirs, const char *root, unsigned int abi)
 struct search {
 	const char *root;
 	struct abi_dirs *out;
-	bool first; /* something of ABI 1 was seen */
+	bool first; /* a pin of ABI 1 was seen */
 };
 
 static int see_pin(const char *dir, const char *name, void *arg)
@@ -113,7 +113,7 @@ int abi_map_open(const char *dir, const char *name, __u32 key_size,
 		       : -EPROTO;
 }
 
-/* Return: a descriptor of the map, and *@value, all of its row: free it; or a
+/* Return: a descriptor of the map, and in *@value its whole row: free it; or a
  * negative errno. */
 static int config_open(const char *dir, size_t size, void **value)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the pins of each ABI are: of ABI 1 in BPFFS/smcmesh itself, with the
- * links in links/ there; of every later one in BPFFS/smcmesh/vN and vN/links.
+ * Where the pins of each ABI are: ABI 1's in BPFFS/smcmesh itself, with the
+ * links in links/; every later one's in BPFFS/smcmesh/vN and vN/links.
  */
 #pragma once
 
@@ -19,15 +19,15 @@ struct abi_dirs {
 	size_t n;
 };
 
-/* abi_dir_set - The directories of @abi below @root, "BPFFS/smcmesh", whether
- * they are there or not. Return: 0 or -ENOMEM. */
+/* abi_dir_set - Set the directories of @abi below @root, "BPFFS/smcmesh"; they
+ * need not exist. Return: 0 or -ENOMEM. */
 must_check int abi_dir_set(struct abi_dir *out, const char *root,
 			   unsigned int abi);
 void abi_dir_free(struct abi_dir *d);
 
-/* abi_dirs_read - Those that are there: of ABI 1 when there is a pin of any
- * kind. Return: 0, also where @root is not there; or a negative errno. Free
- * with abi_dirs_free(), also after an error. */
+/* abi_dirs_read - Find those that exist: ABI 1's if it has any pin. Return: 0,
+ * also if @root does not exist; or a negative errno. Free with abi_dirs_free(),
+ * also after an error. */
 must_check int abi_dirs_read(const char *root, struct abi_dirs *out);
 void abi_dirs_free(struct abi_dirs *dirs);
 
@@ -36,8 +36,8 @@ void abi_dirs_free(struct abi_dirs *dirs);
  * map, or shorter; or another negative errno. */
 must_check int abi_config(const char *dir, void *out, size_t size);
 
-/* abi_config_write - Replace these bytes, and leave what is behind them, which
- * an ABI later than ours may have. Return: as above. */
+/* abi_config_write - Replace these bytes, and leave what follows them, which an
+ * ABI later than ours may have. Return: as above. */
 must_check int abi_config_write(const char *dir, const void *first,
 				size_t size);
 

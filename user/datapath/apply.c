@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A plan into the maps: for each map the difference between what it should
- * hold and what the kernel holds is written, in two passes over all maps
- * (passes.h). The first takes away: a verdict may only become stricter by it,
- * until it allows what the old plan and the new one both do. The second gives,
- * and arms last. Where the agent dies in between, or a row cannot be taken
- * away, the maps never allow what one of the two plans does not.
+ * Writes a plan into the maps: for each map the difference between what it
+ * should hold and what the kernel holds, in two passes over all maps
+ * (passes.h). The first takes away: it only makes verdicts stricter, until they
+ * allow what both the old plan and the new one do. The second gives, and arms
+ * last. If the agent dies in between, or a row cannot be deleted, the maps
+ * never allow what one of the two plans does not.
  *
- * A full map takes no new row. One that allows something is just left out: that
- * traffic is TCP. One that denies is missed: exclusions, and Services' rows
- * that only say no, are written first, and a pod is not armed while an
- * exclusion of its own has found no room; where one holds for the whole node,
- * its switch stays off.
+ * A full map takes no new row. A row that allows something is just left out:
+ * that traffic is TCP. Rows that deny must not be missing: the apply writes
+ * exclusions, and Services' rows that only deny, first, and does not arm a pod
+ * while one of its exclusions has no room; if one for the whole node has none,
+ * the node's switch stays off.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -27,9 +27,9 @@
 struct part {
 	enum map_id id;
 	struct passes todo;
-	unsigned int rows; /* in the map: as read, and then as written */
+	unsigned int rows; /* in the map: before, later after writing */
 	unsigned int full; /* rows of the first pass that found no room */
-	struct rows left;  /* those, and whatever else is not there */
+	struct rows left;  /* those, and others that are missing */
 };
 
 struct apply {
@@ -37,7 +37,7 @@ struct apply {
 	const struct mesh_plan *plan;
 	struct datapath_changes *did;
 	struct missing missing;
-	bool configured; /* smc_config was changed, and is counted */
+	bool configured; /* smc_config was changed, counted once */
 	int err;	 /* the first one */
 };
 
@@ -64,7 +64,7 @@ static struct rows shape(enum map_id id)
 			     .value_size = map_rows[id].value_size};
 }
 
-/* What is to be done to it. One that cannot be read is left alone. */
+/* Find out what to write. A map that cannot be read is left alone. */
 static void part_plan(struct apply *a, struct part *p)
 {
 	_cleanup_(rows_free) struct rows have = shape(p->id);
@@ -77,7 +77,7 @@ static void part_plan(struct apply *a, struct part *p)
 		      ?: wants_rows(a->dp, a->plan, &a->missing, p->id, &have,
 				    &want);
 	err = err ?: passes_make(p->id, &want, &have, &p->todo);
-	if (err) /* half a difference is none */
+	if (err) /* half a difference is useless */
 		passes_free(&p->todo);
 	note(a, err, "read", p->id);
 }
@@ -106,7 +106,7 @@ static void part_remove(struct apply *a, const struct part *p, enum pass pass)
 	note(a, err, "delete from", p->id);
 }
 
-/* The big one: with points at which a test kills us. */
+/* The big map: with points at which a test kills us. */
 static void part_put_endpoints(struct apply *a, const struct part *p)
 {
 	static const char *const at[] = {"maps:quarter", "maps:half",
@@ -125,7 +125,7 @@ static void part_put_endpoints(struct apply *a, const struct part *p)
 	note(a, err, "write", p->id);
 }
 
-/* Rows that have come so far, less those that went. */
+/* Rows added so far, less those removed. */
 static unsigned int came(const struct apply *a)
 {
 	return a->did->added - a->did->removed;
@@ -133,7 +133,7 @@ static unsigned int came(const struct apply *a)
 
 static void part_take(struct apply *a, struct part *p)
 {
-	unsigned int again = 0; /* these are counted when they are as wanted */
+	unsigned int again = 0; /* these count when they are as wanted */
 	unsigned int before = came(a);
 
 	part_put(a, p, &p->todo.halfway, &again);
@@ -174,8 +174,8 @@ static void put_config(struct apply *a, const struct smc_config *c)
 	a->configured |= !err;
 }
 
-/* What of the verdict's look-ups can hit, by the plan; the other bits are not
- * the plan's. */
+/* The look-ups of the verdict that can hit, by the plan; the plan does not set
+ * the other bits. */
 #define PLANNED_USES (SMC_USE_PORTS | SMC_USE_CIDRS | SMC_USE_SIDECARS)
 
 static __u32 planned_uses(const struct mesh_plan *plan)
@@ -189,8 +189,8 @@ static __u32 planned_uses(const struct mesh_plan *plan)
 	return uses;
 }
 
-/* The configuration that is wanted, and one that allows only what the present
- * one does, too. Return: 0 or a negative errno, noted. */
+/* Make the wanted configuration, and one that allows only what the present one
+ * does, too. Return: 0 or a negative errno, noted. */
 static int want_config(struct apply *a, const struct smc_config *config,
 		       struct smc_config *want, struct smc_config *both)
 {
@@ -211,8 +211,8 @@ static int want_config(struct apply *a, const struct smc_config *config,
 
 /* ---- what denies and is not there ---- */
 
-/* Which of the rows that had to be there after the first pass are not: asked of
- * the kernel, and only where one found no room. */
+/* Find the rows that the first pass should have written and that are missing:
+ * asks the kernel, and only if a row found no room. */
 static void part_missing(struct apply *a, struct part *p)
 {
 	_cleanup_(rows_free) struct rows have = shape(p->id);
@@ -232,9 +232,9 @@ static void part_missing(struct apply *a, struct part *p)
 }
 
 /*
- * Rows that deny, before anything else: the exclusions, and Services' rows that
- * only say no. Where those that go keep out some that hold for the whole node:
- * while nothing is offered they can go first.
+ * Write the rows that deny before all others: the exclusions, and Services'
+ * rows that only deny. If old rows keep out new ones that hold for the whole
+ * node, delete the old ones first, while nothing is offered.
  */
 static void deny(struct apply *a, struct part *port, struct part *cidr,
 		 struct part *service, struct smc_config *both)
@@ -282,7 +282,7 @@ static void give(struct apply *a, struct part *const parts[], size_t n,
 	__u32 last = want->uses;
 
 	want->enabled &= !a->missing.node;
-	/* Exclusions that go are looked up until they have gone. */
+	/* Programs look old exclusions up until these are deleted. */
 	want->uses |= both->uses;
 	put_config(a, want);
 	for (size_t i = n; i--;)
@@ -296,8 +296,9 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 		   const struct smc_config *config,
 		   struct datapath_changes *did)
 {
-	/* In the order of taking away, after what denies; given in the
-	 * opposite one, so that pods are disarmed first and armed last. */
+	/* In the order of taking away, after the rows that deny; giving goes in
+	 * the opposite order, so that pods are disarmed first and armed
+	 * last. */
 	_cleanup_(part_free) struct part netns = {.id = MAP_NETNS};
 	_cleanup_(part_free) struct part cgroup = {.id = MAP_CGROUP};
 	_cleanup_(part_free) struct part port = {.id = MAP_PORT};

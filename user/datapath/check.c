@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Drift: what someone took away or changed is put back. */
+/* Drift: restores what someone removed or changed. */
 #include <sys/vfs.h>
 #include <linux/magic.h>
 
@@ -41,8 +41,8 @@ static void maps_check(struct datapath *dp, struct check *c)
 	}
 }
 
-/* A struct_ops map can be registered once only: one that was unregistered by
- * someone is replaced by a new generation, loaded beside the rest. */
+/* A struct_ops map can be registered only once: so load a new generation beside
+ * the rest in place of one that someone unregistered. */
 static int selector_renew(struct datapath *dp)
 {
 	struct load_set set = {.selector = dp->selector};
@@ -72,8 +72,8 @@ static void selector_check(struct datapath *dp, struct check *c)
 	did = dp->selector->check(dp);
 	if (did == -ESTALE)
 		did = selector_renew(dp);
-	/* An older one goes with the last namespace that has it, and its name
-	 * is anybody's then. */
+	/* An older one goes with the last namespace that has it, and then
+	 * anybody may use its name. */
 	else if (dp->ctrl_names && dp->ctrl_names[0] && dp->ctrl_names[1])
 		(void)ctrl_names_refresh(dp);
 	check_note(dp, c, dp->selector->name, did);
@@ -84,7 +84,7 @@ static int dirs_check(const struct datapath *dp)
 	struct statfs fs;
 
 	if (statfs(dp->bpffs, &fs) || fs.f_type != BPF_FS_MAGIC)
-		return -ENOTDIR; /* no BPF file system any more */
+		return -ENOTDIR; /* the BPF file system is gone */
 	return dirs_make(dp);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a check came to: said when it is something else than the last time. */
+/* Logs the result of a check when it differs from the last one. */
 #include <string.h>
 
 #include "base/array.h"
@@ -7,7 +7,7 @@
 #include "base/once.h"
 #include "datapath/state.h"
 
-/* Keeps what was last said of @what. Return: is this something else? */
+/* Keeps the last result of @what. Return: is this another one? */
 static bool is_news(struct datapath *dp, const char *what, int err)
 {
 	struct check_said *said;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* smc_config at the start: whose maps these are, and what holds until the agent
- * has a plan. */
+/* smc_config at the start: which agent made these maps, and what holds until
+ * this one has a plan. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,16 +8,16 @@
 #include "base/memory.h"
 #include "datapath/other.h"
 
-/* While ours is off it is theirs that counts, with all that belongs to it. What
- * they exclude and we have no room for keeps ours off. */
+/* While our switch is off the other ABI's configuration counts, with all that
+ * belongs to it. If we have no room for its exclusions ours stays off. */
 static int take_theirs(struct datapath *dp, struct smc_config *c)
 {
 	int err;
 
 	err = others_config(dp, c);
-	if (err) /* -ENOENT: it has no maps any more, or none yet */
+	if (err) /* -ENOENT: it has no maps (any more) */
 		return err == -ENOENT ? 0 : err;
-	/* Our agent has just begun: for one lease they are as good as ours. */
+	/* Our agent has just begun: its rows count as fresh for one lease. */
 	c->offers_until_ns = clock_now() + MESH_DEFAULT_LEASE_S * CLOCK_SECOND;
 	err = others_rows(dp, &c->uses);
 	if (err != -ENOSPC)
@@ -29,8 +29,8 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 	return 0;
 }
 
-/* Whoever counts against no limit counts for nothing: until a plan says what
- * they are here, they are the defaults. */
+/* A pod without a limit would get nothing: so until a plan sets them these are
+ * the defaults. */
 static struct smc_limits limits_default(void)
 {
 	struct mesh_config config = {};
@@ -49,9 +49,9 @@ int config_begin(struct datapath *dp)
 		err = take_theirs(dp, &c);
 	c.abi_version = SMC_ABI_VERSION;
 	c.abi_readable = SMC_ABI_READABLE;
-	if (!c.limits.buffers_node) /* nobody's setting: never written */
+	if (!c.limits.buffers_node) /* no setting: so it was never written */
 		c.limits = limits_default();
-	c.uses &= ~SMC_USE_FOLLOWED; /* whoever followed did so by an agent */
+	c.uses &= ~SMC_USE_FOLLOWED; /* the followers were those of an agent */
 	err = err ?: config_selectors_of(dp, &c);
 	err = err ?: config_write(dp, &c);
 	return err ? log_err(err, "begin with smc_config") : 0;

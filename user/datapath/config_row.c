@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* smc_config: written by the agent alone, so it is read, changed and written
- * back without a lock. */
+/* smc_config: only the agent writes it, so it reads, changes and writes it back
+ * without a lock. */
 #include <bpf/bpf.h>
 #include <math.h>
 #include <string.h>
@@ -23,7 +23,7 @@ int config_write(const struct datapath *dp, const struct smc_config *c)
 	return bpf_map_update_elem(dp->map_fd[MAP_CONFIG], &zero, c, BPF_ANY);
 }
 
-/* Without a selector nothing is converted: then none of them is ours. */
+/* Without a selector nothing is converted: then none of these ids is ours. */
 int config_selectors_of(struct datapath *dp, struct smc_config *c)
 {
 	if (dp->selector)

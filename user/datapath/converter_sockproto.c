@@ -3,10 +3,9 @@
  * protocol of a new socket (net/socket.c, Linux >= 6.6; IPPROTO_SMC >= 6.11).
  *
  * A converted socket() that the kernel refuses (an LSM may) must disarm the pod
- * in the same moment: sock_made and sock_undone see what became of it. Without
- * them a program could fail because of us, again and again. Where an LSM judges
- * sockets sock_refused has to see it, too.
- */
+ * at once: sock_made and sock_undone see the result. Without them a program
+ * could fail because of us, again and again. Where an LSM judges sockets
+ * sock_refused has to see it, too. */
 #include "base/log.h"
 #include "datapath/converter.h"
 

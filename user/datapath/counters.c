@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * smc_counter: a slot of it is one struct for every possible CPU, of which each
- * is an array of numbers. Read slot by slot: all of it at once would be 640 KiB
- * for each CPU.
+ * smc_counter: a slot holds one struct for every possible CPU, which is an
+ * array of numbers. The agent reads it slot by slot: all at once would be 640
+ * KiB for each CPU.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -49,7 +49,8 @@ bool counters_any(const struct smc_counters *c)
 	return false;
 }
 
-/* A later version may have counted more; the marks of a take over are none. */
+/* A later version may have counted more; the marks of a take over are no
+ * counters. */
 static bool is_known(__u32 counter)
 {
 	if (counter < SMC_COUNTER_REASON)

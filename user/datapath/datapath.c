@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The state of the datapath, and what can be asked about it. */
+/* The state of the datapath, and questions about it. */
 #include "datapath/datapath.h"
 
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The BPF side: probe the kernel, load the object, pin and attach it, write
- * its maps, take it away again. Everything is below BPFFS/smcmesh/vN, of ABI N:
+ * its maps, remove it again. Everything is below BPFFS/smcmesh/vN, of ABI N:
  * maps under their names, links under links/.
  *
- * A restart adopts: pinned maps are re-used, a new program is attached before
- * the old one goes. A dead agent leaves everything working.
+ * A restarted agent adopts pinned maps, and attaches each new program before it
+ * detaches the old one. When an agent dies all goes on working.
  */
 #pragma once
 
@@ -24,31 +24,31 @@ struct datapath_options {
 	const char *bpffs;  /* NULL: DATAPATH_BPFFS */
 	const char *cgroup; /* cgroup v2 mount to attach to; NULL: find it */
 	const char *proc;   /* NULL: DATAPATH_PROC */
-	/* Load and attach also where nothing can be converted: to measure what
-	 * the hooks cost, and to test them. Nothing is converted by that. */
+	/* Load and attach even if nothing can be converted: to measure what the
+	 * hooks cost, and to test them. Nothing is converted by that. */
 	bool idle;
 	unsigned int abi; /* of datapath_remove() alone */
 };
 
 /*
- * datapath_open - Probe, load, pin, attach what nobody but SMC sockets runs
- * through; and the rest, where the maps of an agent before us hold armed pods.
- * A kernel without a converter or without a selector is no error: nothing is
- * loaded then (unless @opt->idle), both are "none", there are no maps, and
- * every other call does nothing and succeeds. A program that the kernel does
- * not take is left out, with a line that says what is lost; only without its
- * selector, or without the guard of refused sockets, nothing is converted.
+ * datapath_open - Probe, load, pin, and attach the programs that only SMC
+ * sockets run through; the others, too, if an agent before us left armed pods
+ * in the maps. A kernel without a converter or without a selector is no error:
+ * nothing is loaded then (unless @opt->idle), both are "none", there are no
+ * maps, and every other call does nothing and succeeds. A program that the
+ * kernel refuses is left out, with a line that says what is lost; nothing is
+ * converted if that is the selector, or the guard against refused sockets.
  * The selector is registered here, under a new generation's name.
  *
- * Return: 0; -EPROTO: pins of an ABI that cannot be taken over (said how to get
- * out, the datapath untouched); another negative errno, logged: no capability,
- * no bpffs. Free with datapath_close(), which detaches nothing.
+ * Return: 0; -EPROTO: pins of an ABI that cannot be taken over (logged with the
+ * way out, the datapath untouched); another negative errno, logged: no
+ * capability, no bpffs. Free with datapath_close(), which detaches nothing.
  */
 int datapath_open(const struct datapath_options *opt, struct datapath **out);
 void datapath_close(struct datapath *dp);
 
 /*
- * datapath_read - Only the pinned maps, as another process made them: for the
+ * datapath_read - Open only the pinned maps that another process made: for the
  * datapath_each_*() calls. Loads and changes nothing.
  * Return: 0; -ENOENT: nothing is pinned there; -EPROTO: of another ABI
  * version; or a negative errno, logged. Free with datapath_close().
@@ -58,8 +58,8 @@ int datapath_read(const struct datapath_options *opt, struct datapath **out);
 /* datapath_features - Every probe's answer (see features.h). */
 const struct features *datapath_features(const struct datapath *dp);
 
-/* datapath_has_converter - Can sockets be converted here? Not where what it
- * needs could not be attached, or an attempt of datapath_arm() has failed. */
+/* datapath_has_converter - Can sockets be converted here? Not if something it
+ * needs could not be attached, or datapath_arm() has failed once. */
 bool datapath_has_converter(const struct datapath *dp);
 bool datapath_has_selector(const struct datapath *dp);
 const char *datapath_converter(const struct datapath *dp); /* or "none" */
@@ -82,66 +82,66 @@ struct datapath_method {
 size_t datapath_methods(const struct features *fs, struct datapath_method *out,
 			size_t room);
 
-/* datapath_cgroup - The cgroup v2 that the flow programs are attached to; NULL
- * where there is none. */
+/* datapath_cgroup - The cgroup v2 that the flow programs are attached to; NULL:
+ * none. */
 const char *datapath_cgroup(const struct datapath *dp);
 
 /* ---- what runs, and when ---- */
 
 /*
- * datapath_record - Choose what writes the flow records (recorder.h), and bring
- * its programs up in place of the other's. Records are found by both.
- * @wanted: SmcMesh.spec.recorder; what this kernel cannot do is said, and the
- * other one taken.
+ * datapath_record - Choose the recorder of flows (recorder.h), and attach its
+ * programs in place of the other's. Both find the same records.
+ * @wanted: SmcMesh.spec.recorder; if this kernel cannot do it the other one is
+ * taken, with a log line.
  * Return: 0 or the first negative errno, logged.
  */
 int datapath_record(struct datapath *dp, enum mesh_recorder wanted);
 const char *datapath_recorder(const struct datapath *dp); /* or "none" */
 
 /*
- * datapath_arm - Attach what programs of everybody run through (the hooks of
- * socket(), connect() and of passive connections): before the first pod of this
- * node is armed. Does nothing where all is attached. 25 to 35 ms.
+ * datapath_arm - Attach the hooks that all programs run through (of socket(),
+ * connect() and passive connections): before the first pod of this node is
+ * armed. Does nothing if all are attached. Takes 25 to 35 ms.
  * Return: 0 or a negative errno, logged: nothing is converted then.
  */
 int datapath_arm(struct datapath *dp);
 
 /*
- * datapath_disarm - Detach them: no pod of this node is to be armed.
- * @guarded: a namespace of ours still holds SMC sockets: what guards their
- * connect() stays, and what closes their records.
+ * datapath_disarm - Detach them: no pod of this node is to be armed any more.
+ * @guarded: a namespace of ours still holds SMC sockets: keep the guard of
+ * their connect(), and the programs that close their records.
  */
 void datapath_disarm(struct datapath *dp, bool guarded);
 
 /*
- * datapath_listen - Attach what every SYN to this machine runs through, where
- * the hooks above are and a pod has opened an SMC listener since: it makes a
- * SYN to a full one wait. Does nothing twice; what cannot be attached is said
- * once. datapath_disarm() detaches it with the rest.
+ * datapath_listen - Attach the program that every SYN to this machine runs
+ * through, if the hooks above are attached and a pod has opened an SMC listener
+ * since: it makes a SYN to a full one wait. A second call does nothing; a
+ * failure is logged once. datapath_disarm() detaches it with the rest.
  */
 void datapath_listen(struct datapath *dp);
 
 /* datapath_is_armed - Is any of these hooks attached? */
 bool datapath_is_armed(const struct datapath *dp);
 
-/* datapath_follow - Does somebody read the events of every flow? Otherwise only
- * fall-backs and refused sockets are told. Return: 0 or a negative errno. */
+/* datapath_follow - Does somebody read the events of every flow? Otherwise BPF
+ * sends only fall-backs and refused sockets. Return: 0 or a negative errno. */
 int datapath_follow(struct datapath *dp, bool followed);
 
 /* datapath_ctrl_name - The name to write into net.smc.hs_ctrl of a namespace;
- * NULL where there is no selector. Changes when datapath_check() had to make
- * a new one: then write it into every armed namespace again. Valid until the
- * next datapath_check(). */
+ * NULL if there is no selector. Changes when datapath_check() had to make a new
+ * one: then write it into every armed namespace again. Valid until the next
+ * datapath_check(). */
 const char *datapath_ctrl_name(const struct datapath *dp);
 
 /* datapath_ctrl_names - The names of every generation of ours that the kernel
- * still has, NULL-terminated: who finds one of them in a namespace has found a
- * selector of ours, and with any other that looks alike someone else's. Valid
- * until the next datapath_check() or datapath_retire_selectors(). */
+ * still has, NULL-terminated: a namespace with one of them has a selector of
+ * ours; one with another name, however similar, has someone else's. Valid until
+ * the next datapath_check() or datapath_retire_selectors(). */
 char *const *datapath_ctrl_names(const struct datapath *dp);
 
-/* datapath_ctrl_names_read - The same for who has no datapath open. Return: 0
- * (free with strv_free()) or a negative errno. */
+/* datapath_ctrl_names_read - The same for callers without an open datapath.
+ * Return: 0 (free with strv_free()) or a negative errno. */
 int datapath_ctrl_names_read(const struct datapath_options *opt, char ***out);
 
 /* datapath_retire_selectors - Unregister our older generations, after every
@@ -152,10 +152,10 @@ int datapath_retire_selectors(struct datapath *dp);
 struct datapath_changes {
 	unsigned int added, changed, removed;
 	unsigned int endpoints; /* in the map afterwards */
-	unsigned int full;	/* rows that found their map full, left out */
+	unsigned int full;	/* rows left out of full maps */
 	unsigned int missing;	/* of those, rows that deny; so... */
-	bool off; /* the switch stays off: one holds for the node */
-	bool no_room[SMC_PODS]; /* by slot: not armed, for one is this pod's */
+	bool off;		/* the switch stays off: one was for the node */
+	bool no_room[SMC_PODS]; /* by slot: not armed, one was this pod's */
 };
 
 /*
@@ -163,9 +163,9 @@ struct datapath_changes {
  * difference. Order: what takes away first (switch off, disarmed pods, new
  * exclusions, endpoints that went), arming last. BPF's own flags, REFUSED and
  * LISTENS, are kept while the entry is of the same pod_id.
- * A full map keeps its oldest content: counted in did->full, no error. Where a
- * row that denies found no room, what it is about is not armed.
- * After an error nothing is given, only taken away: the next one goes on.
+ * A full map keeps its oldest content: did->full counts that, it is no error.
+ * If a row that denies found no room its pod, or the node, is not armed.
+ * After an error it only takes away, and gives nothing: the next call goes on.
  * @config: of it, enabled is taken from @plan and abi_version is ours; the
  * lease stays.
  *
@@ -175,19 +175,19 @@ int datapath_apply(struct datapath *dp, const struct mesh_plan *plan,
 		   const struct smc_config *config,
 		   struct datapath_changes *did);
 
-/* datapath_config - What is applied now, by us or an agent before us. Return:
- * 0; -ENOENT: there is no such map; or another negative errno. */
+/* datapath_config - The configuration applied now, by us or an agent before us.
+ * Return: 0; -ENOENT: there is no such map; or another negative errno. */
 int datapath_config(const struct datapath *dp, struct smc_config *out);
 
 /*
  * datapath_offer_until - Move the lease: smc_config.offers_until_ns, which
  * datapath_apply() leaves as it is. @ns: CLOCK_MONOTONIC, or SMC_NO_END.
- * Return: 0, also where there are no maps; or a negative errno.
+ * Return: 0, also if there are no maps; or a negative errno.
  */
 int datapath_offer_until(const struct datapath *dp, __u64 ns);
 
-/* datapath_offers_left - Seconds until then: 0 when it is over, INFINITY where
- * it has no end. */
+/* datapath_offers_left - Seconds until then: 0: it is over, INFINITY: it has no
+ * end. */
 double datapath_offers_left(const struct smc_config *c);
 
 /* Iterate over pinned maps as they are in the kernel. @fn returning non-zero
@@ -210,13 +210,13 @@ int datapath_each_endpoint(struct datapath *dp, datapath_endpoint_fn fn,
 			   void *arg);
 int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
 			  void *arg);
-/* datapath_each_flow - The open ones, then those of the closed ones that are
- * still kept (v->closed), both in no order. @open_only: not those. */
+/* datapath_each_flow - The open flows, then the closed ones that are still kept
+ * (v->closed), both in no order. @open_only: only the former. */
 int datapath_each_flow(struct datapath *dp, bool open_only, datapath_flow_fn fn,
 		       void *arg);
 
-/* datapath_flow_seen - What socket diagnosis told of a flow that only it can
- * tell of: @v in place of the open record at @key, if there still is one.
+/* datapath_flow_seen - Put @v, which socket diagnosis found out, in place of
+ * the open record at @key, if there still is one.
  * Return: 0; -ENOENT: it has gone; or another negative errno. */
 int datapath_flow_seen(struct datapath *dp, const struct smc_handshake *key,
 		       const struct smc_flow *v);
@@ -226,54 +226,55 @@ int datapath_flow_seen(struct datapath *dp, const struct smc_handshake *key,
 int datapath_flow_close(struct datapath *dp, const struct smc_handshake *key,
 			const struct smc_flow *v);
 
-/* datapath_flows_evicted - Could a record be missing of a flow that was opened
- * since its pod was armed: were some lost for want of room? */
+/* datapath_flows_evicted - May a flow that was opened since its pod was armed
+ * have no record: were some lost for want of room? */
 bool datapath_flows_evicted(struct datapath *dp);
 int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 			  void *arg);
 
 /* datapath_usage - What the pod of this slot (smc_slot()) holds now; of
- * SMC_SLOT_NODE: all. Return: 0 or a negative errno; nothing is held, then and
- * where there is no such map. */
+ * SMC_SLOT_NODE: all. Return: 0 or a negative errno; @out is zero then, and if
+ * there is no such map. */
 int datapath_usage(const struct datapath *dp, __u32 slot,
 		   struct smc_usage *out);
 
-/* datapath_each_quarantine - What is held against peers, by which pod; also
- * what has ended, and is remembered. */
+/* datapath_each_quarantine - What pods hold against peers; also rows that have
+ * ended, which BPF remembers. */
 typedef int (*datapath_quarantine_fn)(const struct smc_quarantine_key *key,
 				      const struct smc_quarantine *v,
 				      void *arg);
 int datapath_each_quarantine(struct datapath *dp, datapath_quarantine_fn fn,
 			     void *arg);
 
-/* datapath_quarantine_clear - Forget what is held against @peer, by whomever;
- * NULL: against all. Pods offer them SMC again at once. Return: number of rows
- * that were taken away, or a negative errno (some may be gone then). */
+/* datapath_quarantine_clear - Delete all rows against @peer, of any pod; NULL:
+ * against all peers. Pods offer them SMC again at once. Return: number of rows
+ * deleted, or a negative errno (some may be gone then). */
 int datapath_quarantine_clear(struct datapath *dp,
 			      const struct smc_addr_port *peer);
 
-/* datapath_forget_pod - Set a pod's counters to 0, and its own limits to none:
- * its slot is free. */
+/* datapath_forget_pod - Set a pod's counters to 0, and its own limits to none,
+ * which frees its slot. */
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id);
 
-/* datapath_sweep_counters - The same of every slot that is not @known; those of
- * no pod stay. Return: number of slots that were not 0, or a negative errno. */
+/* datapath_sweep_counters - The same for every slot that is not @known; the
+ * slots of no pod stay. Return: number of slots that were not 0, or a negative
+ * errno. */
 typedef bool (*datapath_known_fn)(__u32 slot, void *arg);
 int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
 			    void *arg);
 
 /* ---- rations ---- */
 
-/* datapath_rations - Are SMC sockets under way counted, and rationed? Not where
+/* datapath_rations - Does BPF count and ration SMC sockets under way? Not if
  * the kernel lacks one of the functions by which they come and go. */
 bool datapath_rations(const struct datapath *dp);
 
 /* datapath_rationed - How many sockets of this slot became plain TCP, or were
- * refused, because of that; of SMC_SLOT_NODE: all. Return: 0 or a negative
+ * refused, by the ration; of SMC_SLOT_NODE: all. Return: 0 or a negative
  * errno. */
 int datapath_rationed(struct datapath *dp, __u32 slot, __u64 *out);
 
-/* datapath_limit_pod - A pod's own bounds, 0: the mesh's. Return: 0, or a
+/* datapath_limit_pod - Set a pod's own bounds, 0: the mesh's. Return: 0, or a
  * negative errno. */
 int datapath_limit_pod(const struct datapath *dp, __u32 pod_id,
 		       __u32 pending_max, __u32 connections_max);
@@ -285,23 +286,23 @@ typedef int (*datapath_pending_fn)(__u64 cookie, const struct smc_pending *v,
 int datapath_each_pending(struct datapath *dp, datapath_pending_fn fn,
 			  void *arg);
 
-/* datapath_pending_drop - Count this one no longer. Return: 0; -ENOENT: it is
- * not counted (any more); or another negative errno. */
+/* datapath_pending_drop - Uncount this one. Return: 0; -ENOENT: it is not
+ * counted (any more); or another negative errno. */
 int datapath_pending_drop(const struct datapath *dp, __u64 cookie);
 
-/* datapath_pending_counts - How many are said to be under way: @out has
+/* datapath_pending_counts - How many are counted as under way: @out has
  * SMC_PODS numbers, by slot. Return: 0 or a negative errno. */
 int datapath_pending_counts(struct datapath *dp, __u32 *out);
 
-/* datapath_pending_mend - Add @n, which may be negative, to what is said of one
+/* datapath_pending_mend - Add @n, which may be negative, to the count of one
  * slot. Return: 0 or a negative errno. */
 int datapath_pending_mend(const struct datapath *dp, __u32 slot, __s32 n);
 
 /* ---- RDMA paths ---- */
 
-/* datapath_use_paths - From now on RDMA is used over proven paths alone,
- * whether or not an agent is there to prove them. Return: 0, also where there
- * are no maps; or a negative errno. */
+/* datapath_use_paths - From now on use RDMA only over proven paths, whether or
+ * not an agent is there to prove them. Return: 0, also if there are no maps; or
+ * a negative errno. */
 int datapath_use_paths(struct datapath *dp);
 
 /* datapath_each_path - The rows of smc_path, in no order. Return: as the others
@@ -310,23 +311,23 @@ typedef int (*datapath_path_fn)(const struct smc_path_key *key,
 				const struct smc_path *v, void *arg);
 int datapath_each_path(struct datapath *dp, datapath_path_fn fn, void *arg);
 
-/* datapath_path_told - Write down what was found out about a path; abi.h has
- * the job. Return: 0 with job->made set, or a negative errno. */
+/* datapath_path_told - Record a probe's result for a path; abi.h has the job.
+ * Return: 0 with job->made set, or a negative errno. */
 int datapath_path_told(const struct datapath *dp, struct smc_path_job *job);
 
-/* datapath_path_drop - Forget a path. Return: 0, also where it was not known;
- * or a negative errno. */
+/* datapath_path_drop - Delete a path. Return: 0, also if it was not known; or a
+ * negative errno. */
 int datapath_path_drop(const struct datapath *dp,
 		       const struct smc_path_key *key);
 
 /*
- * datapath_take_over - The second half of a live upgrade, when every namespace
- * that the agent of another ABI had armed has been looked at and is judged by
- * our selector: its links go, its counters are added to ours, its open flows
- * are shown as opened before the upgrade, its maps go.
- * (The first half is in datapath_open(): what its maps hold is put into ours,
- * so that a namespace is judged by the same when it gets our selector.) Return:
- * 0, also where there is nothing to take over; or a negative errno.
+ * datapath_take_over - The second half of a live upgrade, when looks have put
+ * our selector into every namespace that the agent of another ABI had armed:
+ * detach its links, add its counters to ours, take its open flows as opened
+ * before the upgrade, remove its maps.
+ * (The first half is in datapath_open(): it copies that agent's maps into ours,
+ * so that the verdict is the same when a namespace gets our selector.) Return:
+ * 0, also if there is nothing to take over; or a negative errno.
  */
 int datapath_take_over(struct datapath *dp);
 
@@ -335,36 +336,35 @@ int datapath_take_over(struct datapath *dp);
 int datapath_events_fd(const struct datapath *dp);
 typedef void (*datapath_event_fn)(const struct smc_event *e, void *arg);
 
-/* datapath_events_read - Hand over what is in the ring buffer, a bounded
- * number: POLLIN comes again while there is more. Return: number of events, or
- * a negative errno. */
+/* datapath_events_read - Hand over a bounded number of events: POLLIN comes
+ * again while there are more. Return: number of events, or a negative errno. */
 #define DATAPATH_EVENTS_AT_ONCE 1024
 int datapath_events_read(struct datapath *dp, datapath_event_fn fn, void *arg);
 
 /*
  * datapath_check - Is everything still attached, pinned and registered as we
- * made it? Heals what is missing (re-pin, re-attach, register anew). A pin in
- * the place of ours that another process made is reported and left. An error is
- * logged when it comes, not again while it lasts.
- * @repairs: their number, also where something else could not be repaired.
+ * made it? Heals what is missing (re-pin, re-attach, register anew). It reports
+ * and leaves a pin that another process made in the place of ours. It logs an
+ * error when it comes, not again while it lasts.
+ * @repairs: their number, also if something else could not be repaired.
  * Return: 0, or the first negative errno (the rest was still done).
  */
 int datapath_check(struct datapath *dp, unsigned int *repairs);
 
 /*
  * datapath_remove - `smcmesh cleanup`'s BPF part: links, struct_ops maps of
- * ours (every generation, found by name), map pins, the directory. What is not
- * ours is left. @said: one line for each thing removed or left, and why.
+ * ours (every generation, found by name), map pins, the directory. It leaves
+ * what is not ours. @said: one line for each thing removed or left, and why.
  * @keep_selector: namespaces still hold SMC sockets: leave the newest ctrl
- * registered, with the maps that its verdict reads, switched off: it denies
+ * registered, and the maps that its verdict reads, switched off: it denies
  * everything.
- * @opt->abi: only what an agent of that ABI made; 0: of every ABI.
+ * @opt->abi: only pins of an agent of that ABI; 0: of every ABI.
  * No agent may be running. Return: 0, or the first negative errno.
  */
 int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 		    struct buf *said);
 
-/* datapath_abis - Of which ABIs are there pins, in ascending order? Return:
- * their number, of which at most @room are written; or a negative errno. */
+/* datapath_abis - The ABIs that have pins, in ascending order. Return: their
+ * number, of which at most @room are written; or a negative errno. */
 int datapath_abis(const struct datapath_options *opt, unsigned int *out,
 		  size_t room);

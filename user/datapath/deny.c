@@ -73,7 +73,7 @@ bool is_kept(const struct kept *kept, __u32 map_id)
 
 /* ---- deny everything ---- */
 
-/* A public map as it is pinned, with the sizes it has there. Return: 1; 0: no
+/* A public map as it is pinned, with the sizes of that pin. Return: 1; 0: no
  * such pin; or a negative errno. */
 static int open_public(const struct abi_dir *at, enum map_id id, int *fd,
 		       struct rows *rows)
@@ -88,7 +88,7 @@ static int open_public(const struct abi_dir *at, enum map_id id, int *fd,
 	err = bpf_map_get_info_by_fd(*fd, &info, &len);
 	if (err)
 		return err;
-	/* Of every ABI: the first words of these maps are what they are. */
+	/* The first words of these maps are the same in every ABI. */
 	if (info.value_size < 3 * sizeof(__u32) ||
 	    info.key_size != map_rows[id].key_size)
 		return -EPROTO;
@@ -98,7 +98,7 @@ static int open_public(const struct abi_dir *at, enum map_id id, int *fd,
 	return err ?: 1;
 }
 
-/* Rows of shared namespaces stay: they let sockets pass that are not ours. */
+/* Rows of shared namespaces stay: they let other programs' sockets pass. */
 static int disarm_namespaces(const struct abi_dir *at)
 {
 	_cleanup_(rows_free) struct rows rows = {}, pods = {};
@@ -150,7 +150,7 @@ static int edit_word(const struct abi_dir *at, enum map_id id, size_t offset,
 	return err;
 }
 
-/* ABI 1 has the switch where later ones say who can read them. */
+/* ABI 1 has the switch where later ones have the ABI that can read them. */
 static int switch_off(const struct abi_dir *at)
 {
 	return edit_word(at, MAP_CONFIG,

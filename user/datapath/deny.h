@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a selector is left with that stays because namespaces still hold SMC
- * sockets: the maps that its verdict reads, saying no to everything.
+ * Makes a selector deny everything that must stay because namespaces still hold
+ * SMC sockets, by the maps that its verdict reads.
  */
 #pragma once
 
@@ -21,10 +21,10 @@ void kept_free(struct kept *kept);
 bool is_kept(const struct kept *kept, __u32 map_id);
 
 /*
- * deny_everything - With the switch off every verdict is "bypass"; and no
- * namespace nor cgroup stays armed for an agent that comes later. A cgroup's
- * entry denies, since beside it, in the host's namespace, sockets are none of
- * our business.
+ * deny_everything - Turn the switch off, so that every verdict is "bypass"; and
+ * disarm all namespaces and cgroups, for an agent that comes later. A cgroup's
+ * row stays and denies, since in the host's namespace sockets without a row
+ * pass.
  * Return: 0 or the first negative errno, logged.
  */
 must_check int deny_everything(const struct abi_dir *at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Probes, one per row of features.h, each trying the thing itself. An answer
- * that the kernel gives for want of rights is UNKNOWN, never MISSING.
+ * Probes, one per row of features.h, each trying the thing itself. If the
+ * kernel refuses for want of rights the answer is UNKNOWN, never MISSING.
  */
 #include "datapath/features.h"
 
@@ -40,7 +40,7 @@
 struct probe {
 	const struct datapath_options *opt;
 	const struct kbtf *kbtf;     /* NULL: the kernel has none */
-	const struct features *seen; /* by the probes that ran before */
+	const struct features *seen; /* from the probes before this one */
 };
 
 /* Answers of a probe: a feature_state and what was seen. */
@@ -98,7 +98,7 @@ bool features_is_cgroup_root(const char *path)
 {
 	char file[PATH_MAX];
 
-	/* The root alone has no events (kernel/cgroup/cgroup.c,
+	/* Only the root has no events (kernel/cgroup/cgroup.c,
 	 * CFTYPE_NOT_ON_ROOT). */
 	snprintf(file, sizeof(file), "%s/cgroup.events", path);
 	return access(file, F_OK) != 0;
@@ -115,7 +115,7 @@ int features_find_cgroup2(const char *proc, char *out, size_t room)
 	if (!f)
 		return -errno;
 	/* Hybrid hosts have it at /sys/fs/cgroup/unified, and containers may
-	 * have it anywhere: the table of mounts knows. */
+	 * have it anywhere: the mount table tells. */
 	while ((m = getmntent(f))) {
 		if (strcmp(m->mnt_type, "cgroup2") || !is_cgroup2(m->mnt_dir) ||
 		    !features_is_cgroup_root(m->mnt_dir))
@@ -178,7 +178,7 @@ static void probe_capabilities(const struct probe *p, struct feature_result *r)
 
 static void probe_ipproto_smc(const struct probe *p, struct feature_result *r)
 {
-	/* Loads the module, where there is one, by its alias. */
+	/* Loads the module, if there is one, by its alias. */
 	_close_ int fd =
 		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
 
@@ -188,8 +188,8 @@ static void probe_ipproto_smc(const struct probe *p, struct feature_result *r)
 		say_errno(r, -errno);
 }
 
-/* Can a program be loaded that overrides what @func returns? It is not
- * attached: that would patch a function of the running kernel for a probe. */
+/* Can a program be loaded that overrides the result of @func? The probe does
+ * not attach it: that would patch a function of the running kernel. */
 static void try_fmod_ret(const struct probe *p, const char *func,
 			 struct feature_result *r)
 {
@@ -252,9 +252,9 @@ static void probe_hs_ctrl(const struct probe *p, struct feature_result *r)
 		r->state = FEATURE_PRESENT;
 }
 
-/* The modules that are active, by what security file system or, where that is
- * not mounted, system call the kernel has. Return: 0 and, in @names, their
- * names; or a negative errno. */
+/* List the active modules, from the security file system or, if it is not
+ * mounted, by system call. Return: 0 with their names in @names; or a negative
+ * errno. */
 static int read_lsm(char *names, size_t room)
 {
 	_fclose_ FILE *f = fopen("/sys/kernel/security/lsm", "re");
@@ -303,7 +303,7 @@ static void probe_no_socket_lsm(const struct probe *p, struct feature_result *r)
 	err = read_lsm(names, sizeof(names));
 	if (err)
 		err = ask_lsm(names, sizeof(names));
-	/* A kernel without the one and the other was built without modules. */
+	/* A kernel with neither was built without modules. */
 	if (err == -ENOSYS && access("/sys/kernel/security", F_OK))
 		err = 0;
 	if (err) {
@@ -318,7 +318,7 @@ static void probe_no_socket_lsm(const struct probe *p, struct feature_result *r)
 				say(r, FEATURE_MISSING, "%s", name);
 }
 
-/* @hooks: ELF sections, as of the programs that attach there. */
+/* @hooks: ELF sections of programs that attach there. */
 static void probe_hooks(const struct probe *p, const char *const *hooks,
 			size_t n, struct feature_result *r)
 {
@@ -343,7 +343,7 @@ static void probe_smc_trace(const struct probe *p, struct feature_result *r)
 	probe_hooks(p, hooks, array_size(hooks), r);
 }
 
-/* Those of the rows of link_rows with LINK_RATION. */
+/* The rows of link_rows with LINK_RATION. */
 static void probe_smc_count(const struct probe *p, struct feature_result *r)
 {
 	static const char *const hooks[] = {"tp_btf/smc_switch_to_fallback",
@@ -359,7 +359,7 @@ static void probe_smc_count(const struct probe *p, struct feature_result *r)
 }
 
 /* Ask socket diagnosis for the SMC sockets of this namespace; the kernel loads
- * smc_diag for it, where it is a module. Answers 0 or a negative errno. */
+ * smc_diag for it, if that is a module. Return: 0 or a negative errno. */
 static int ask_smc_diag(void)
 {
 	struct {
@@ -425,9 +425,9 @@ static void probe_class(const char *dir, const char *only,
 
 static void probe_loopback(const struct probe *p, struct feature_result *r)
 {
-	/* "lo" of the class dibs (drivers/dibs/dibs_loopback.c). Before there
-	 * was dibs, SMC had one of its own (net/smc/smc_loopback.c) and showed
-	 * it nowhere but in its netlink. */
+	/* "lo" of the class dibs (drivers/dibs/dibs_loopback.c). Before dibs
+	 * SMC had its own loopback device (net/smc/smc_loopback.c) and showed
+	 * it only in its netlink. */
 	if (feature_present(p->seen, FEATURE_IPPROTO_SMC) &&
 	    access("/sys/class/dibs", F_OK))
 		say(r, FEATURE_UNKNOWN, "no dibs: only SMC's netlink tells");
@@ -499,10 +499,9 @@ void features_probe(const struct datapath_options *opt, struct features *out)
 	_kbtf_ struct kbtf *kbtf = NULL;
 
 	memset(out, 0, sizeof(*out));
-	/* libbpf has much to say about what a kernel lacks. */
+	/* libbpf warns much about what a kernel lacks. */
 	libbpf_set_print(NULL);
-	/* First, because it loads the module, and that brings BTF of its own.
-	 */
+	/* First, because it loads the module, which brings its own BTF. */
 	probe_ipproto_smc(&p, &out->v[FEATURE_IPPROTO_SMC]);
 	kbtf = kbtf_open();
 	p.kbtf = kbtf;

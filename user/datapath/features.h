@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What this kernel can do: one table, each row probed by trying the thing,
- * never by a version number. Read by the loader, by doctor, by the metrics.
+ * never by a version number. The loader, doctor and the metrics read it.
  */
 #pragma once
 
@@ -67,14 +67,14 @@ enum feature { FEATURES(FEATURE_ENUM) FEATURE_MAX };
 #undef FEATURE_ENUM
 
 enum feature_state {
-	FEATURE_UNKNOWN = 0, /* could not be tried: see detail */
+	FEATURE_UNKNOWN = 0, /* the probe could not try: see detail */
 	FEATURE_MISSING,
 	FEATURE_PRESENT,
 };
 
 struct feature_result {
 	enum feature_state state;
-	char detail[96]; /* "" or what was seen: a path, an errno's text */
+	char detail[96]; /* "" or what it saw: a path, an errno's text */
 };
 
 struct features {
@@ -88,8 +88,8 @@ struct feature_text {
 /* feature_text - The row of @f in the table. */
 const struct feature_text *feature_text(enum feature f);
 
-/* features_probe - Try them all. Makes nothing that outlives the call, except
- * that the kernel may load its own modules smc and smc_diag. */
+/* features_probe - Try them all. Nothing of that outlives the call, but the
+ * kernel may load its own modules smc and smc_diag. */
 struct datapath_options;
 void features_probe(const struct datapath_options *opt, struct features *out);
 
@@ -99,8 +99,8 @@ void features_probe(const struct datapath_options *opt, struct features *out);
 bool features_is_cgroup_root(const char *path);
 
 /* features_find_cgroup2 - The first mount of the root of the cgroup v2
- * hierarchy, as the kernel's table of mounts below @proc has it. Return: 0,
- * -ENOENT or another negative errno. */
+ * hierarchy, by the mount table below @proc. Return: 0, -ENOENT or another
+ * negative errno. */
 int features_find_cgroup2(const char *proc, char *out, size_t room);
 
 static inline bool feature_present(const struct features *fs, enum feature f)
@@ -111,27 +111,27 @@ static inline bool feature_present(const struct features *fs, enum feature f)
 /* features_have - Are all of @needs present? @needs: ended by FEATURE_MAX. */
 bool features_have(const struct features *fs, const enum feature *needs);
 
-/* features_lack - Is one of @needs missing? What could not be tried is not. */
+/* features_lack - Is one of @needs missing? One that could not be tried is
+ * not. */
 bool features_lack(const struct features *fs, const enum feature *needs);
 
 /* ---- methods.c: what follows for converters, selectors and recorders ---- */
 
 /* features_converter, features_selector - The name of the one that a datapath
- * opened with these features would take, or "none". */
+ * with these features would take, or "none". */
 const char *features_converter(const struct features *fs);
 const char *features_selector(const struct features *fs);
 
 /*
- * features_capable - Can this kernel make connections SMC? PRESENT: there is a
- * converter and a selector. MISSING: there is no pair of them neither of which
- * lacks something, so it cannot, whatever those features are that could not be
- * tried. UNKNOWN: they decide.
+ * features_capable - Can this kernel make connections SMC? PRESENT: it has a
+ * converter and a selector. MISSING: every pair of them lacks something,
+ * whatever the features are that could not be tried. UNKNOWN: those decide.
  */
 enum feature_state features_capable(const struct features *fs);
 
 /*
- * features_say - Append the same in words: which converter and selector, and
- * what they cannot do; or what each that there is needs and is not there.
+ * features_say - Append the same in words: the converter and selector, and what
+ * they cannot do; or what each lacks.
  */
 struct buf;
 void features_say(const struct features *fs, struct buf *out);

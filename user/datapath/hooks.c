@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What runs, and when.
+ * Which programs are attached, and when.
  *
- * Programs on SMC's own functions cost nobody else anything: they are attached
- * from the start. What every socket() and connect() of the machine runs through
- * (LINK_ARMED) is attached when the first pod is to be armed, in the order of
- * link_rows: what guards before what converts. All of them are attached before
- * the first is pinned, for a pod waits: whoever dies in between has attached
- * nothing. They are detached in the opposite order. What every SYN to the
- * machine runs through waits for the first SMC listener (LINK_LISTENER).
+ * Programs on SMC's own functions cost others nothing: the datapath attaches
+ * them from the start. It attaches those that every socket() and connect() of
+ * the machine runs through (LINK_ARMED) when the first pod is to be armed, in
+ * the order of link_rows: guards before the converter. It attaches all before
+ * it pins the first, for a pod waits: an agent that dies in between has
+ * attached nothing. It detaches them in the opposite order. The program that
+ * every SYN to the machine runs through waits for the first SMC listener
+ * (LINK_LISTENER).
  */
 #include <string.h>
 
@@ -44,7 +45,7 @@ static bool can_record(const struct datapath *dp, const struct recorder *r)
 	return true;
 }
 
-/* The wished one, if it can be had; else the first that can. */
+/* The wished one, if it works here; else the first that does. */
 static const struct recorder *choose(const struct datapath *dp,
 				     enum mesh_recorder wish)
 {
@@ -60,7 +61,8 @@ static const struct recorder *choose(const struct datapath *dp,
 	return first;
 }
 
-/* The one of the agent before us: it goes on until somebody wishes another. */
+/* The recorder of the agent before us: it stays until SmcMesh wishes
+ * another. */
 static enum mesh_recorder before(const struct datapath *dp)
 {
 	for (size_t i = 0; i < LINKS; i++)
@@ -70,7 +72,7 @@ static enum mesh_recorder before(const struct datapath *dp)
 	return MESH_RECORDER_AUTO;
 }
 
-/* Is this link of a recorder to be up, while that one records? */
+/* Must this link of a recorder be attached, while that one records? */
 static bool is_due(const struct datapath *dp, size_t i,
 		   const struct recorder *r)
 {
@@ -108,8 +110,8 @@ static int detach_recorder(struct datapath *dp, const struct recorder *r)
 	return first;
 }
 
-/* Both record for a moment, rather than none. What cannot be attached leaves
- * the other. */
+/* Both record for a moment, rather than none. If one cannot be attached the
+ * other stays. */
 static int record_with(struct datapath *dp, const struct recorder *r)
 {
 	const struct recorder *old = dp->recorder;
@@ -177,8 +179,8 @@ static bool is_armed_row(const struct datapath *dp, size_t i)
 		link_rows[i].recorder == dp->recorder);
 }
 
-/* An idle datapath has its hooks in place, converts nothing, and so does not
- * mind what this kernel refuses. */
+/* An idle datapath has its hooks in place and converts nothing, so it does not
+ * matter what this kernel refuses. */
 static int attach_converter(struct datapath *dp)
 {
 	const struct converter *c = dp->converter;
@@ -189,8 +191,8 @@ static int attach_converter(struct datapath *dp)
 	return 0;
 }
 
-/* Only without its converter, which asks for its guard, nothing is converted;
- * without another it is said what is lost. */
+/* Nothing is converted only if the converter, which tests for its guard, is
+ * missing; for any other it logs what is lost. */
 static int attach_armed(struct datapath *dp)
 {
 	int err = 0;
@@ -218,7 +220,7 @@ static int pin_armed(struct datapath *dp)
 	return err;
 }
 
-/* @kept: but not those with this flag. */
+/* @kept: except those with this flag. */
 static void detach_armed(struct datapath *dp, unsigned int kept)
 {
 	int err;
@@ -240,7 +242,7 @@ bool datapath_has_converter(const struct datapath *dp)
 		dp->converter->is_ready(dp));
 }
 
-/* May it be tried? It may have failed before. */
+/* May it be tried? Not if it failed before. */
 static bool can_arm(const struct datapath *dp)
 {
 	if (!dp->obj)
@@ -304,7 +306,7 @@ static bool any_of(const struct datapath *dp, enum map_id id,
 	struct smc_pod pod;
 	int err = pods_read(dp, id, &rows);
 
-	/* Rather too much is attached than too little. */
+	/* Too many hooks are better than too few. */
 	if (err)
 		return log_warn(err, "read the map %s", map_rows[id].name);
 	for (size_t i = 0; i < rows.n; i++) {
@@ -323,7 +325,7 @@ static bool any_pod(const struct datapath *dp,
 
 /* ---- with the first SMC listener ---- */
 
-/* Also one of a pod that has been disarmed since, which only a pin tells. */
+/* Also of a pod that has been disarmed since, of which only a pin tells. */
 static bool had_listener(const struct datapath *dp)
 {
 	for (size_t i = 0; i < LINKS; i++)
@@ -351,7 +353,7 @@ void datapath_listen(struct datapath *dp)
 
 /* ---- at the start ---- */
 
-/* One that cannot be attached is said there, and does not keep the others. */
+/* A failure is logged there, and does not keep the others. */
 static void attach_start(struct datapath *dp)
 {
 	for (size_t i = 0; i < LINKS; i++) {
@@ -364,7 +366,7 @@ static void attach_start(struct datapath *dp)
 	}
 }
 
-/* What guarded sockets of ours before a restart goes on to. */
+/* The programs that guarded our sockets before a restart go on. */
 static void guard_again(struct datapath *dp)
 {
 	for (size_t i = 0; i < LINKS; i++) {
@@ -380,8 +382,8 @@ void hooks_up(struct datapath *dp)
 {
 	enum mesh_recorder wish = before(dp);
 
-	/* What closes records is there before what makes them: else those of
-	 * the first connections stay open, and hold what they hold. */
+	/* The programs that close records before those that make them: else the
+	 * records of the first connections stay open, and hold their share. */
 	datapath_record(dp, wish);
 	attach_start(dp);
 	ration_up(dp);

@@ -21,7 +21,7 @@ unsigned int hs_name_parse(const char *name)
 	generation = strtoul(name + SMC_CTRL_PREFIX_LEN, NULL, 10);
 	if (!generation || generation > HS_GENERATION_MAX)
 		return 0;
-	/* Signs, blanks, leading zeros and tails do not come out the same. */
+	/* Signs, blanks, leading zeros and tails give another name. */
 	hs_name_format(generation, again);
 	return strcmp(name, again) ? 0 : generation;
 }

@@ -18,8 +18,8 @@ void hs_name_format(unsigned int generation, char name[SMC_CTRL_NAME_MAX]);
 unsigned int hs_name_parse(const char *name);
 
 /*
- * hs_generation_next - One more than the highest of @v, so that neither a
- * crash nor a namespace that still has an old one ever meets the same name for
- * something else. Where the highest is HS_GENERATION_MAX: the lowest free.
+ * hs_generation_next - One more than the highest of @v, so that no name ever
+ * gets a second meaning, after a crash or for a namespace that still has an old
+ * one. If the highest is HS_GENERATION_MAX: the lowest free.
  */
 unsigned int hs_generation_next(const unsigned int *v, size_t n);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which pinned maps of an earlier start are used again: those that are what
- * they would be made as. One that has another number of entries is replaced by
- * a new one with its content:
+ * Decides which pinned maps of an earlier start to use again: those that have
+ * the form of a new one. A map with another number of entries is replaced by a
+ * new one with its content:
  *
  *   copy, attach the programs that use the new one, swap the pin, and copy once
- *   more what the old programs have written meanwhile.
+ *   more what the old programs wrote meanwhile.
  *
- * Wherever the agent dies in between, the pinned map is a whole one.
+ * Wherever the agent dies in between, the pinned map is complete.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -44,7 +44,7 @@ int adopt_check_version(const struct datapath *dp)
 		return refuse(dp, "smc_config is something else");
 	if (err)
 		return log_err(err, "read %s/smc_config", dp->dir);
-	/* 0: made, and its agent died before it could write the version. */
+	/* 0: its agent died before it could write the version. */
 	if (!c.abi_version || c.abi_version == SMC_ABI_VERSION)
 		return 0;
 	snprintf(what, sizeof(what), "ABI version %u, ours is %u",
@@ -153,7 +153,8 @@ static int new_fd(const struct datapath *dp, const struct resized *r)
 	return bpf_map__fd(bpf_object__find_map_by_name(dp->obj, r->name));
 }
 
-/* As the kernel hands its rows out. Return: does it have any? */
+/* The sizes of its rows as the kernel returns them. Return: does it have
+ * any? */
 static bool rows_shape(int fd, struct rows *out)
 {
 	struct bpf_map_info info = {};
@@ -171,7 +172,7 @@ static bool rows_shape(int fd, struct rows *out)
 	return true;
 }
 
-/* Rows of an array that is longer than the new one find no place there. */
+/* The last rows of an array that is longer than the new one find no place. */
 static int copy_one(const struct datapath *dp, struct resized *r)
 {
 	unsigned int full = 0;
@@ -201,8 +202,8 @@ int adopt_copy(struct datapath *dp)
 	return err;
 }
 
-/* One row that an old program has made or changed since it was copied; what is
- * newer in the new map, or was deleted there, stays so. */
+/* Copy a row that an old program has made or changed since the first copy; rows
+ * that are newer in the new map, or were deleted there, stay so. */
 static void copy_late(int to, const struct rows *first, const void *key,
 		      const void *value, void *room)
 {

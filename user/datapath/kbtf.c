@@ -36,7 +36,7 @@ void kbtf_cleanup(struct kbtf **k)
 	free(*k);
 }
 
-/* A split BTF also finds what is in its base. */
+/* A split BTF includes its base. */
 static const struct btf *widest(const struct kbtf *k)
 {
 	return k->smc ? k->smc : k->vmlinux;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the kernel says about its own types and functions: BTF of vmlinux and,
- * where SMC is a module, of the module smc.
+ * The kernel's own types and functions: BTF of vmlinux and, where SMC is a
+ * module, of the module smc.
  */
 #pragma once
 
@@ -15,14 +15,14 @@ struct kbtf *kbtf_open(void);
 void kbtf_cleanup(struct kbtf **k);
 #define _kbtf_ _cleanup_(kbtf_cleanup)
 
-/* kbtf_id - The id of a type of the given BTF_KIND_*. @in_module: set when it
- * is the module's; may be NULL. Return: the id, or -ENOENT. */
+/* kbtf_id - The id of a type of the given BTF_KIND_*. @in_module: whether it is
+ * the module's; may be NULL. Return: the id, or -ENOENT. */
 int kbtf_id(const struct kbtf *k, const char *name, __u32 kind,
 	    bool *in_module);
 
 /*
- * kbtf_hook - Is there what a program of ELF section @sec attaches to: the
- * function of "fentry/F", "fexit/F" or "fmod_ret/F", the tracepoint of
+ * kbtf_hook - Does the kernel have the target of a program of ELF section @sec:
+ * the function of "fentry/F", "fexit/F" or "fmod_ret/F", the tracepoint of
  * "tp_btf/T"? True for every other kind of section. A static function that the
  * compiler inlined is not in BTF.
  */

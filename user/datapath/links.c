@@ -3,12 +3,12 @@
  * Links: each program of ours is attached by one link, pinned under the
  * program's name, so that it outlives the agent.
  *
- * A restart replaces what runs without a gap. A cgroup link is given the new
- * program (BPF_LINK_UPDATE, atomic). Tracing links have no update: the new one
- * is attached, takes the pin by rename(), and the old link goes with the pin's
- * reference; for a moment both programs run, which they must bear. Wherever the
- * agent dies, each program has been attached at least once; a second link that
- * is in no pin ends with the process.
+ * A restart replaces programs without a gap. A cgroup link gets the new program
+ * (BPF_LINK_UPDATE, atomic). Tracing links have no update: the agent attaches a
+ * new one, which takes the pin by rename(), and the old link goes with the
+ * pin's reference; for a moment both programs run, which they must bear.
+ * Wherever the agent dies, each program is attached at least once; a second
+ * link without a pin ends with the process.
  */
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -91,7 +91,7 @@ static bool is_on_our_cgroup(const struct datapath *dp, int link_fd)
 	       !fstat(dp->cgroup_fd, &st) && info.cgroup.cgroup_id == st.st_ino;
 }
 
-/* Give the pinned link, if it is where it should be, the new program.
+/* Update the pinned link, if it is where it should be, to the new program.
  * Return: the link's descriptor or a negative errno. */
 static int update_pinned(struct datapath *dp, const char *name, int prog_fd)
 {
@@ -112,7 +112,7 @@ static int attach_cgroup(struct datapath *dp, const struct bpf_program *prog)
 			       bpf_program__expected_attach_type(prog), NULL);
 }
 
-/* libbpf's link object is given up for its descriptor. */
+/* Keep libbpf's link's descriptor, and free its object. */
 static int attach_tracing(const struct bpf_program *prog)
 {
 	struct bpf_link *link = bpf_program__attach(prog);
@@ -146,7 +146,7 @@ int link_attach(struct datapath *dp, size_t i)
 	int fd = -1;
 
 	if (!prog)
-		return -ENOENT; /* said when it was not loaded */
+		return -ENOENT; /* logged when it was not loaded */
 	if (row->kind == LINK_CGROUP)
 		fd = update_pinned(dp, row->name, bpf_program__fd(prog));
 	if (fd < 0)
@@ -163,7 +163,7 @@ int link_pin(struct datapath *dp, size_t i)
 	const struct link_row *row = &link_rows[i];
 	int err;
 
-	/* so it is where the pinned one was given our program */
+	/* if so the pinned one has our program already */
 	if (pin_is(dp->link_dir, row->name, dp->link_fd[i]) == 1)
 		return 0;
 	err = pin_put(dp->link_fd[i], dp->link_dir, row->name);
@@ -193,8 +193,8 @@ int link_drop(const char *dir, const char *name)
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	/* Ends a cgroup link for whoever else holds it, too; the other kinds
-	 * do not know it, and end with their last reference. */
+	/* Detaches a cgroup link for all its holders; the other kinds do not
+	 * support it, and end with their last reference. */
 	bpf_link_detach(fd);
 	return pin_drop(dir, name);
 }
@@ -210,8 +210,8 @@ int link_down(struct datapath *dp, size_t i)
 		       : 0;
 }
 
-/* A cgroup link lets go of its cgroup when that is removed, or when told to by
- * someone (`bpftool link detach`); other links cannot. */
+/* The kernel detaches a cgroup link when the cgroup is removed, or when someone
+ * asks (`bpftool link detach`); other links it cannot. */
 static bool is_alive(int fd)
 {
 	struct bpf_link_info info;

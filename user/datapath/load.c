@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The BPF object: what of it this kernel takes is loaded, with the pinned maps
- * of an earlier start (inherit.c says which those are).
+ * Loads what this kernel accepts of the BPF object, with the pinned maps of an
+ * earlier start (inherit.c decides which).
  *
- * bpf_object__load() is all or nothing: one program that the verifier refuses
- * takes the others with it. So after a failure each one is tried alone, those
- * that fail are left out, and the rest is loaded. It costs nothing where all
- * is well, and needs no guess about what the kernel dislikes.
+ * bpf_object__load() is all or nothing: if the verifier refuses one program
+ * none is loaded. So after a failure this tries each one alone, leaves out
+ * those that fail, and loads the rest. That costs nothing where all is well,
+ * and needs no guess about what the kernel refuses.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -34,8 +34,8 @@ static bool is_wanted(const struct load_set *set, const char *prog)
 	return false;
 }
 
-/* @probe: leave out maps of types that this kernel has not. Programs that use
- * one are refused then, each by itself, and not the object as a whole. */
+/* @probe: leave out maps of types that this kernel does not have. The kernel
+ *         then refuses each program that uses one, and not the whole object. */
 static int prepare_maps(struct datapath *dp, struct bpf_object *obj, bool probe)
 {
 	char path[PATH_MAX];
@@ -105,7 +105,7 @@ static int load_once(struct datapath *dp, const struct load_set *set,
 	return err;
 }
 
-/* The verifier's verdict is the last line before its statistics. */
+/* The verifier's reason is the last line before its statistics. */
 static const char *last_words(char *log)
 {
 	char *stats = strstr(log, "\nprocessed "), *line;
@@ -118,7 +118,7 @@ static const char *last_words(char *log)
 	return line ? line + 1 : log;
 }
 
-/* Does @set, of one piece, load by itself? If not, say what is lost. */
+/* Does @set, of one part, load by itself? If not, log what is lost. */
 static bool loads_alone(struct datapath *dp, const struct load_set *set,
 			const char *name, const char *lost)
 {
@@ -134,7 +134,7 @@ static bool loads_alone(struct datapath *dp, const struct load_set *set,
 	return !err;
 }
 
-/* Clear @wanted if @alone, the set of nothing but that, does not load. Return:
+/* Clear @wanted if @alone, the set of only that part, does not load. Return:
  * number taken out. */
 static int weed_one(struct datapath *dp, bool *wanted,
 		    const struct load_set *alone, const char *name,
@@ -174,7 +174,7 @@ static int weed_jobs(struct datapath *dp, struct load_set *set)
 	return out;
 }
 
-/* Take out of @set what does not load. Return: number taken out. */
+/* Take the parts that do not load out of @set. Return: their number. */
 static int weed(struct datapath *dp, struct load_set *set)
 {
 	int out;

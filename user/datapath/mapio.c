@@ -5,21 +5,21 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The kernel's own ENOTSUPP: what a map type without batches answers
+/* The kernel's own ENOTSUPP: its answer for a map type without batches
  * (BPF_DO_BATCH() in kernel/bpf/syscall.c). */
 #define KERNEL_ENOTSUPP 524
 
 #define BATCH 8192U
 #define BATCH_BYTES (2U << 20)
-#define KEY_MAX 64 /* bytes; more than any key of ours */
+#define KEY_MAX 64 /* bytes; more than any of our keys */
 
-/* Older kernels know no batches at all: EINVAL. */
+/* Older kernels have no batches at all: EINVAL. */
 static bool no_batches(int err)
 {
 	return err == -KERNEL_ENOTSUPP || err == -EOPNOTSUPP || err == -EINVAL;
 }
 
-/* Keys and values apart, as the batch calls want them. */
+/* Keys and values in two arrays, as the batch calls need them. */
 struct columns {
 	unsigned char *keys, *values;
 	__u32 room;
@@ -52,7 +52,7 @@ static int add_row(const void *key, const void *value, void *arg)
 	return rows_add(arg, key, value);
 }
 
-/* How many rows go at once: one may hold values of every CPU. */
+/* How many rows go at once: a row may hold values of every CPU. */
 static __u32 batch_of(const struct rows *r)
 {
 	size_t n = BATCH_BYTES / (r->key_size + r->value_size);
@@ -60,8 +60,8 @@ static __u32 batch_of(const struct rows *r)
 	return n < BATCH ? n + 1 : BATCH;
 }
 
-/* @none: raised where the kernel has no batches for it: nothing was handed
- * out, and there is no error. */
+/* @none: set if the kernel has no batches for it: then @fn got nothing, and
+ *        there is no error. */
 static int read_batches(int fd, const struct rows *shape, map_row_fn fn,
 			void *arg, bool *none)
 {
@@ -77,7 +77,7 @@ static int read_batches(int fd, const struct rows *shape, map_row_fn fn,
 		n = c.room;
 		err = bpf_map_lookup_batch(fd, first ? NULL : pos, pos, c.keys,
 					   c.values, &n, NULL);
-		/* One bucket holds more than there is room for: n is 0. */
+		/* One bucket has more rows than there is room for: n is 0. */
 		if (err == -ENOSPC) {
 			err = columns_room(&c, shape, 2 * c.room);
 			continue;
@@ -95,8 +95,8 @@ static int read_batches(int fd, const struct rows *shape, map_row_fn fn,
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Where a key vanishes between two calls the walk starts again at the first
- * one, so it may see rows twice; sorting removes those. @most bounds it. */
+/* If a key vanishes between two calls the walk starts again at the first one,
+ * so it may see rows twice; sorting removes those. @most bounds it. */
 static int read_each(int fd, struct rows *out, size_t most)
 {
 	_free_ unsigned char *value = malloc(out->value_size);
@@ -196,17 +196,18 @@ static int do_one(int fd, enum write_op op, const struct rows *r,
 				   BPF_ANY);
 }
 
-/* What became of a row on which a call stopped. */
+/* Judge the error of the row on which a call stopped. */
 static void judge(int e, unsigned int *full, int *err)
 {
-	/* A full hash says E2BIG, a full trie ENOSPC (trie_update_elem()). */
+	/* A full hash returns E2BIG, a full trie ENOSPC
+	 * (trie_update_elem()). */
 	if (e == -E2BIG || e == -ENOSPC)
 		++*full;
 	else if (e != -ENOENT)
 		keep_first(err, e);
 }
 
-/* Batches stop at the first row that fails; that one is judged and skipped. */
+/* A batch stops at the first row that fails; judge and skip that one. */
 static size_t write_columns(int fd, enum write_op op, const struct rows *r,
 			    const struct columns *c, __u32 n,
 			    unsigned int *full, int *err)
@@ -218,7 +219,7 @@ static size_t write_columns(int fd, enum write_op op, const struct rows *r,
 	while (i < n) {
 		count = n - i;
 		e = do_batch(fd, op, r, c, i, &count);
-		/* Where there are batches the kernel has lowered count. */
+		/* If there are batches the kernel has lowered count. */
 		if (no_batches(e) && count == n - i) {
 			count = 0;
 			e = do_one(fd, op, r, c, i);

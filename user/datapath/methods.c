@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How sockets become SMC, handshakes are allowed and flows recorded: of each
- * the ways that there are, and which of them a kernel can go. */
+/* The ways to make sockets SMC, to judge handshakes and to record flows, and
+ * which of them a kernel supports. */
 #include <string.h>
 
 #include "datapath/converter.h"
@@ -140,7 +140,7 @@ static void say_needs(const struct features *fs,
 	}
 }
 
-/* The first that can be had, or what each of this kind lacks. */
+/* The first that works here, or what each of this kind lacks. */
 static void say_kind(const struct features *fs, const char *kind,
 		     struct buf *out)
 {

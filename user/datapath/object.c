@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The BPF object of this binary, and its own programs, which are never attached
- * and run by us. */
+/* The BPF object of this binary, and its programs that are never attached: the
+ * agent runs them. */
 #include <bpf/bpf.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ const struct job_row job_rows[JOB_MAX] = {
 
 static bool quiet;
 
-/* What libbpf warns of is said by us, with its consequence. */
+/* We log what libbpf warns of ourselves, with its consequence. */
 static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char line[512];
@@ -66,7 +66,7 @@ int job_run(const struct datapath *dp, enum job_id id, void *context,
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = context,
 		    .ctx_size_in = size);
 
-	/* The kernel copies the context back to where it came from. */
+	/* The kernel copies the context back to the same place. */
 	return prog ? bpf_prog_test_run_opts(bpf_program__fd(prog), &opts)
 		    : -ENOSYS;
 }

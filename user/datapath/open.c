@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Opening the datapath: choose a converter and a selector by what the kernel
- * can do, load, adopt the pins, attach what is to run (hooks.c), sweep what an
- * earlier start left.
+ * Opens the datapath: chooses a converter and a selector by what the kernel can
+ * do, loads, adopts the pins, attaches (hooks.c), and sweeps what an earlier
+ * start left.
  */
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -81,8 +81,8 @@ static bool is_possible(const struct datapath *dp, const struct kbtf *kbtf,
 	return false;
 }
 
-/* What of the object makes sense here: of the links those whose hook the kernel
- * has. */
+/* The parts of the object that make sense here: of the links those whose hook
+ * the kernel has. */
 static int choose_parts(const struct datapath *dp, struct load_set *set)
 {
 	_object_ struct bpf_object *obj = object_open();
@@ -123,9 +123,8 @@ static int take_map_fds(struct datapath *dp)
 	return 0;
 }
 
-/* Load the object, and register its selector if it has one. Another agent may
- * take the name of our generation between the two: then the next one is
- * tried. */
+/* Load the object, and register its selector if it has one. If another agent
+ * takes the name of our generation between the two, try the next. */
 static int load_and_enroll(struct datapath *dp, struct load_set *set,
 			   struct bpf_object **obj)
 {
@@ -185,7 +184,7 @@ static int open_cgroup(struct datapath *dp, const char *wanted)
 	return dp->cgroup_fd < 0 ? log_err(-errno, "open %s", dp->cgroup) : 0;
 }
 
-/* What was pinned by an earlier start of ours, or by the agent of another ABI,
+/* Adopt what an earlier start of ours pinned, or the agent of another ABI,
  * before a program of ours reads it. */
 static int adopt(struct datapath *dp)
 {
@@ -230,7 +229,7 @@ static int bring_up(struct datapath *dp)
 	return 0;
 }
 
-/* What a test says that this kernel can do. */
+/* A test sets what this kernel can do. */
 static void pretend(struct features *fs)
 {
 	static const enum feature asked[] = {
@@ -269,7 +268,8 @@ int datapath_open(const struct datapath_options *opt, struct datapath **out)
 	return err;
 }
 
-/* Nothing of ours is there. Return: -ENOENT, or -EPROTO, said: of another. */
+/* Nothing of ours is there. Return: -ENOENT, or -EPROTO, logged: another ABI's
+ * is. */
 static int say_other(const struct datapath *dp)
 {
 	_cleanup_(abi_dirs_free) struct abi_dirs dirs = {};

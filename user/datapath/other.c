@@ -26,8 +26,8 @@ static int see_ours(const char *dir, const char *name, void *arg)
 	return map_pin_is_ours(dir, name) ? -EEXIST : 0;
 }
 
-/* An agent may have died before it made its first map, or after it took the
- * last one away: then nothing of ours is in there. */
+/* An agent may have died before it made its first map, or after it removed the
+ * last one: then nothing of ours is in there. */
 static int check_rest(const struct abi_dir *at)
 {
 	int err = pin_each(at->dir, see_ours, NULL);
@@ -132,7 +132,8 @@ int others_pods(const struct datapath *dp, enum map_id id, struct rows *out)
 	return err;
 }
 
-/* The one that connections are judged by: of several the last that is on. */
+/* The one whose selector judges connections now: of several the last that is
+ * on. */
 static const struct other *live_one(const struct datapath *dp)
 {
 	for (size_t i = dp->n_others; i--;) {
@@ -158,8 +159,8 @@ static void shape(enum map_id id, struct rows *out)
 	out->value_size = map_rows[id].value_size;
 }
 
-/* Our rows of that map become those. @keep: what is more than those stays.
- * Return: -ENOSPC: a row of those that may deny found no room. */
+/* Make our rows of that map those. @keep: further rows stay.
+ * Return: -ENOSPC: a row that may deny found no room. */
 static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 		   bool keep)
 {
@@ -223,8 +224,8 @@ int others_rows(struct datapath *dp, __u32 *uses)
 	return err ?: take_pods(dp, MAP_CGROUP);
 }
 
-/* Tell BPF that the map is to be asked. Nothing of ours runs when this is
- * written for the first time, and later it is not written again. */
+/* Tell BPF to look into the map. None of our programs runs when this is first
+ * written, and later it is not written again. */
 static int raise_quarantines(struct datapath *dp, __u32 n, __u64 until)
 {
 	int fd = dp->map_fd[MAP_USAGE], err;

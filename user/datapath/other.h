@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent of another ABI left beside ours, and how it is read: one row
- * per layout that we know.
+ * What the agent of another ABI left beside our pins, and how to read it: one
+ * row per layout that we know.
  */
 #pragma once
 
@@ -22,9 +22,9 @@ struct other_kind {
 	__u32 pod_value;
 	/* Into ours: the switch, transports, node id. Return: 0 or errno. */
 	int (*config)(const struct other *o, struct smc_config *out);
-	/* The rows of one of its maps, as rows of ours, to @out. */
+	/* Append the rows of one of its maps, as rows of ours, to @out. */
 	int (*rows)(const struct other *o, enum map_id id, struct rows *out);
-	/* Its counters, by slot. @all: SMC_PODS of them, zeroed. */
+	/* Its counters, by slot. @all: SMC_PODS of them, zeroed before. */
 	int (*counters)(const struct other *o, struct smc_counters *all);
 	/* Delete the counters of one slot. */
 	int (*forget)(const struct other *o, __u32 slot);
@@ -34,12 +34,12 @@ struct other_kind {
 };
 
 extern const struct other_kind other_first; /* ABI 1 */
-extern const struct other_kind other_later; /* that says we can read it */
+extern const struct other_kind other_later; /* if we can read it */
 
 /*
- * others_find - Find them, to dp->others. Changes nothing.
- * Return: 0; -EPROTO: there is one that cannot be read, said with the way out;
- * or another negative errno, logged.
+ * others_find - Find them, into dp->others. Changes nothing.
+ * Return: 0; -EPROTO: one cannot be read, logged with the way out; or another
+ * negative errno, logged.
  */
 must_check int others_find(struct datapath *dp);
 void others_free(struct datapath *dp);
@@ -50,30 +50,31 @@ must_check int others_pods(const struct datapath *dp, enum map_id id,
 			   struct rows *out);
 
 /*
- * others_rows - Make our maps hold what theirs do, before a namespace is judged
- * by them: only while our switch is off, that is until the agent has applied a
- * plan of its own, or has died before it did.
- * @uses: enum smc_use bits that tell of it.
- * Return: 0; -ENOSPC: something that may deny found no room; or another
- * negative errno.
+ * others_rows - Copy their maps into ours, before the first verdict by ours:
+ * only while our switch is off, that is until our agent has applied its first
+ * plan.
+ * @uses: enum smc_use bits for that.
+ * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
+ * errno.
  */
 must_check int others_rows(struct datapath *dp, __u32 *uses);
 
-/* others_config - What the switch was, and so on. Return: 0; -ENOENT: there is
- * no other; or a negative errno. */
+/* others_config - Their switch, transports and node id. Return: 0; -ENOENT:
+ * there is no other; or a negative errno. */
 must_check int others_config(const struct datapath *dp, struct smc_config *out);
 
-/* others_quarantine - Take their peers in quarantine into ours, before it is
- * asked. Return: 0 or a negative errno. */
+/* others_quarantine - Copy their peers in quarantine into ours, before a
+ * verdict reads it. Return: 0 or a negative errno. */
 must_check int others_quarantine(struct datapath *dp);
 
-/* others_hush - Ours are attached: drop the links of theirs that would record
- * or convert beside them. What only they have (the marks of an older sidecar
- * rule) stays until datapath_take_over(). */
+/* others_hush - Ours are attached: drop those links of theirs that would record
+ * or convert beside ours. The others (the marks of an older sidecar rule) stay
+ * until datapath_take_over(). */
 void others_hush(struct datapath *dp);
 
-/* other_rows - The rows of one of its maps whose sizes are ours, added to @out.
- * Return: 0, also where there is no such map; or a negative errno. */
+/* other_rows - Add the rows of one of its maps, of the same sizes as ours, to
+ * @out.
+ * Return: 0, also if there is no such map; or a negative errno. */
 must_check int other_rows(const struct other *o, enum map_id id,
 			  struct rows *out);
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * ABI 1. Of its layout only what differs from ours is written down here.
- */
+/* ABI 1. This describes only where its layout differs from ours. */
 #include <bpf/bpf.h>
 #include <string.h>
 
@@ -27,9 +25,9 @@ struct first_flow {
 };
 _Static_assert(sizeof(struct first_flow) == 104, "ABI 1");
 
-/* A per-CPU hash to a __u64. Its numbers are those of ours, as far as it has
- * them: it counted the reasons of flows, which have kept their numbers, from
- * FIRST_REASON on. */
+/* A per-CPU hash to a __u64. Its numbers are ours, as far as it has them; from
+ * FIRST_REASON on it counted the reasons of flows, which still have their
+ * numbers. */
 struct first_counter {
 	__u32 pod_id, counter;
 };
@@ -93,13 +91,13 @@ static int ports(const struct other *o, struct rows *out)
 	return err;
 }
 
-/* Each had an end of its own. */
+/* Each row had its own end. */
 struct first_service {
 	__u32 transports, _pad;
 	__u64 expires_ns;
 };
 
-/* A sidecar's had one user: SMC_ID_ANY of any other pod. */
+/* A sidecar's had one user; any other pod's SMC_ID_ANY. */
 struct first_pod {
 	__u32 pod_id, flags, transports, uid;
 };
@@ -148,9 +146,9 @@ static int services(const struct other *o, struct rows *out)
 	return err;
 }
 
-/* It held for all pods, on the word of one that is not known any more. So it
- * does here, until it ends: no longer than an hour. To forget it would make a
- * connect() of each pod fail again. */
+/* A row held for all pods, because of one that is not known any more. So it
+ * does here, until it ends, within an hour. Dropping it would make a connect()
+ * of each pod fail again. */
 static int quarantine(const struct other *o, struct rows *out)
 {
 	_cleanup_(rows_free) struct rows rows = {
@@ -213,7 +211,7 @@ static int open_counters(const struct other *o, struct rows *rows, int *cpus)
 	return err ?: take_fd(fd);
 }
 
-/* Where ours counts that. Return: its number, or SMC_COUNTERS_ROOM. */
+/* Which counter of ours that is. Return: its number, or SMC_COUNTERS_ROOM. */
 static __u32 number_of(__u32 counter)
 {
 	if (counter < FIRST_COUNTERS)
@@ -272,7 +270,7 @@ static int forget(const struct other *o, __u32 slot)
 
 /* ---- flows ---- */
 
-/* As a connection is named whose handshake nobody of ours saw. */
+/* The key of a connection whose handshake no program of ours saw. */
 static struct smc_handshake key_of(__u64 cookie, const struct first_flow *f)
 {
 	return (struct smc_handshake){

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Every ABI after the first that says ours can read it: the maps which that
- * takes (SMC_ABI_READABLE) are what ours are. */
+/* Every ABI after the first that says we can read it: the maps that this needs
+ * (SMC_ABI_READABLE) are like ours. */
 #include <bpf/bpf.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The maps of another ABI, by what its agent made them like. */
+/* The maps of another ABI, in the form that its agent gave them. */
 #include "datapath/mapio.h"
 #include "datapath/other.h"
 

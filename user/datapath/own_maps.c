@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Maps of ours: the object behind a pin has the pin's name, for that is how we
- * pin; a selector's alone has another. */
+ * pin; only a selector's has another. */
 #include <bpf/bpf.h>
 #include <string.h>
 

@@ -13,7 +13,7 @@ static bool allows_nothing(const struct smc_pod *pod)
 }
 
 /* Two rows of different pods, of different owners, or of which one is no pod's
- * at all (SMC_POD_SHARED) have nothing in common. */
+ * (SMC_POD_SHARED) have nothing in common. */
 static bool nothing_in_common(const struct smc_pod *a, const struct smc_pod *b)
 {
 	if (a->pod_id != b->pod_id || (a->flags ^ b->flags) & SMC_POD_SHARED)
@@ -23,7 +23,7 @@ static bool nothing_in_common(const struct smc_pod *a, const struct smc_pod *b)
 		memcmp(a->owners, b->owners, sizeof(a->owners)));
 }
 
-/* Of two rows of which one is a sidecar's at most: whom it converts. */
+/* The owners that both rows convert, of which one at most is a sidecar's. */
 static void owners_less(struct smc_pod *pod, const struct smc_pod *old)
 {
 	if (pod->flags & SMC_POD_SIDECAR || !(old->flags & SMC_POD_SIDECAR))
@@ -108,7 +108,7 @@ void config_less(const struct smc_config *have, const struct smc_config *want,
 	*less = *want;
 	less->enabled = have->enabled && want->enabled;
 	less->transports &= have->transports;
-	/* An exclusion that nobody looks for is none. */
+	/* An exclusion that no program looks up has no effect. */
 	less->uses |= have->uses;
 	less->offers_until_ns =
 		lower(have->offers_until_ns, want->offers_until_ns);
@@ -128,7 +128,7 @@ void config_less(const struct smc_config *have, const struct smc_config *want,
 /* ---- rows that come and go ------------------------------------------------
  */
 
-/* A Service's row that only says no denies what the endpoint's row at that
+/* A Service's row that only denies forbids what the row of the endpoint at that
  * address would allow. */
 static bool service_denies(const void *value)
 {
@@ -139,9 +139,9 @@ static bool service_denies(const void *value)
 }
 
 /*
- * Where a connection finds no row it is TCP, but for three kinds of map: of the
- * exclusions each row denies; a Service's may; and whoever has no row of
- * smc_cgroup passes untouched, so that a row there denies, or it arms.
+ * A connection without a row is TCP, except for three kinds of map: each row of
+ * the exclusions denies; a Service's may; and a cgroup without a row passes
+ * untouched, so that a row of smc_cgroup denies, or it arms.
  */
 static enum pass when_added(enum map_id id, const void *value)
 {
@@ -178,7 +178,7 @@ void passes_free(struct passes *p)
 	rows_free(&p->halfway);
 }
 
-/* Each of @rows to the pass of @to that @when says. */
+/* Put each of @rows into the pass of @to that @when returns. */
 static int split(enum map_id id, const struct rows *rows,
 		 enum pass (*when)(enum map_id id, const void *value),
 		 struct rows to[PASSES])

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The difference between what a map should hold and what it holds, by what it
- * does to the verdict: what takes away is written in a first pass, over all
- * maps, what gives in a second. Pure: knows no kernel.
+ * The difference between what a map should hold and what it holds, by its
+ * effect on the verdict: a first pass over all maps takes away, a second gives.
+ * Pure: knows no kernel.
  *
  * A row that changes in both directions (an endpoint that loses one transport
- * and gains another) is written twice: first as what both of its forms allow,
- * at last as it is wanted.
+ * and gains another) is written twice: first with what both forms allow, then
+ * as wanted.
  */
 #pragma once
 
@@ -25,17 +25,18 @@ struct passes {
 void passes_free(struct passes *p);
 
 /*
- * passes_make - What makes @have into @want, both sorted and of the map @id.
+ * passes_make - The passes that turn @have into @want, both sorted and of the
+ * map @id.
  * Return: 0 or -ENOMEM. Free with passes_free(), also after -ENOMEM.
  */
 must_check int passes_make(enum map_id id, const struct rows *want,
 			   const struct rows *have, struct passes *out);
 
-/* row_less - The value that allows what both @have and @want do, and no more,
- * to @less. All are values of the map @id. */
+/* row_less - Set @less to the value that allows just what both @have and @want
+ * do. All are values of the map @id. */
 void row_less(enum map_id id, const void *have, const void *want, void *less);
 
-/* config_less - The same of smc_config. What belongs to neither direction is
- * @want's. */
+/* config_less - The same for smc_config. Members that neither allow nor deny
+ * are @want's. */
 void config_less(const struct smc_config *have, const struct smc_config *want,
 		 struct smc_config *less);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* RDMA paths, as user space sees them: handshakes and links write their rows at
- * the same time (bpf/path.bpf.h), so what probes have found out is written by a
- * program. */
+ * the same time (bpf/path.bpf.h), so a program writes the results of probes. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>

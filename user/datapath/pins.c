@@ -8,8 +8,8 @@
 #include "base/array.h"
 #include "base/fault.h"
 
-/* The kernel names its descriptors (kernel/bpf/syscall.c): a link is bpf_link
- * to the one who made it and bpf-link to the one who opens its pin. */
+/* The kernel's names for its descriptors (kernel/bpf/syscall.c): a link is
+ * bpf_link for its maker and bpf-link for those who open its pin. */
 static const struct {
 	const char *text;
 	enum pin_kind kind;
@@ -27,7 +27,7 @@ int pin_path(char out[PATH_MAX], const char *dir, const char *name)
 	return n > 0 && n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* What is behind a BPF descriptor. */
+/* The kind of object behind a BPF descriptor. */
 static enum pin_kind pin_kind_of(int fd)
 {
 	char link[64], text[64];
@@ -105,7 +105,7 @@ int pin_is(const char *dir, const char *name, int fd)
 	return err ?: a == b;
 }
 
-/* Where a pin is made before it takes its name. */
+/* The path where a pin is made before it gets its name. */
 static int fresh_path(char fresh[PATH_MAX], const char *dir, const char *name)
 {
 	int len = snprintf(fresh, PATH_MAX, "%s/%s_new", dir, name);
@@ -121,7 +121,7 @@ int pin_put(int fd, const char *dir, const char *name)
 	err = pin_path(path, dir, name) ?: fresh_path(fresh, dir, name);
 	if (err)
 		return err;
-	/* One may be left from an agent that died right here. */
+	/* An agent that died right here may have left one. */
 	if (unlink(fresh) && errno != ENOENT)
 		return -errno;
 	fault_point("pin:before");
@@ -183,7 +183,7 @@ static void names_free(struct names *names)
 	free(names->v);
 }
 
-/* @dirs: the directories, or what is none. */
+/* @dirs: list the directories, or all others. */
 static int names_read(const char *dir, bool dirs, struct names *out)
 {
 	_closedir_ DIR *d = opendir(dir);

@@ -18,8 +18,8 @@ enum pin_kind { PIN_OTHER = 0, PIN_MAP, PIN_LINK, PIN_PROG };
 must_check int pin_path(char out[PATH_MAX], const char *dir, const char *name);
 
 /*
- * pin_open - The object pinned as @dir/@name. The kernel hands out whatever is
- * there, so a caller that wants a map asks for one.
+ * pin_open - The object pinned as @dir/@name. The kernel opens an object of any
+ * kind, so the caller says which it wants.
  * Return: a descriptor, close it; -ENOENT: no such pin; -EMEDIUMTYPE: pinned,
  * but of another kind; or another negative errno.
  */
@@ -34,14 +34,14 @@ must_check int pin_is(const char *dir, const char *name, int fd);
 
 /*
  * pin_put - Pin @fd as @dir/@name, in place of whatever was pinned there.
- * The name never stands for nothing: the new pin takes it by rename(), which
- * bpffs has (simple_rename), and the old one drops its reference with that.
+ * The name always has an object: the new pin takes it by rename(), which bpffs
+ * has (simple_rename), and the old one then drops its reference.
  * Return: 0 or a negative errno.
  */
 must_check int pin_put(int fd, const char *dir, const char *name);
 
-/* pin_drop - Remove a pin, and one half made by an agent that died in
- * pin_put(). Return: 1 removed, 0 was not there, or errno. */
+/* pin_drop - Remove a pin, and one that an agent died on in pin_put(). Return:
+ * 1 removed, 0 was not there, or errno. */
 int pin_drop(const char *dir, const char *name);
 
 /* pin_dir_make - Make @dir, mode 0700, unless it is there. */

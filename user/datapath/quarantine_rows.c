@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Peers in quarantine: BPF makes the rows, we show them and take them away. */
+/* Peers in quarantine: BPF makes the rows, the agent shows and deletes them. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static int clear_row(const struct smc_quarantine_key *key,
 			memcmp(key->ip, c->peer->ip, sizeof(key->ip)) != 0))
 		return 0;
 	err = bpf_map_delete_elem(c->fd, key);
-	if (err == -ENOENT) /* it was forgiven just now */
+	if (err == -ENOENT) /* a connect() forgave it just now */
 		return 0;
 	c->did += !err;
 	return err;

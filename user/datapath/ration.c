@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The rations, as user space sees them: what is held is counted by BPF alone
- * (bpf/ration.bpf.h); from here limits are set, and a count that is wrong is
- * mended, both by programs that do no more than the change.
+ * The rations, as user space sees them: only BPF counts (bpf/ration.bpf.h); the
+ * agent sets limits and mends wrong counts, both by programs that do just the
+ * change.
  */
 #include <string.h>
 
@@ -12,8 +12,8 @@
 
 /* ---- is it counted? ---- */
 
-/* One that is missing would leave sockets counted for ever, or count none of a
- * kind: then rather none at all. */
+/* Without one of them some sockets would stay counted for ever, or never be
+ * counted: then rather count none. */
 static bool all_attached(const struct datapath *dp)
 {
 	for (size_t i = 0; i < LINKS; i++)
@@ -60,7 +60,7 @@ static int limit(const struct datapath *dp, __u32 slot, __u32 pending_max,
 		    now.connections_max == connections_max))
 		return err;
 	err = job_run(dp, JOB_USAGE_LIMIT, &job, sizeof(job));
-	return err == -ENOSYS ? 0 : err; /* said when it was not loaded */
+	return err == -ENOSYS ? 0 : err; /* logged when it was not loaded */
 }
 
 int datapath_limit_pod(const struct datapath *dp, __u32 pod_id,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the kernel holds, handed out row by row, and the ring of events. */
+/* Hands out what the kernel holds row by row, and reads the ring of events. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static int each_pod(struct datapath *dp, enum map_id id, datapath_pod_fn fn,
 	int err;
 
 	err = pods_read(dp, id, &rows);
-	/* Rows lie packed: copied out, because they may not be aligned. */
+	/* Rows are packed: copy them, because they may not be aligned. */
 	for (size_t i = 0; !err && i < rows.n; i++) {
 		memcpy(&key, rows_key(&rows, i), sizeof(key));
 		memcpy(&pod, rows_value(&rows, i), sizeof(pod));
@@ -112,7 +112,7 @@ int flows_each(int fd, datapath_flow_fn fn, void *arg)
 	return map_walk(fd, &shape, hand_flow, &walk);
 }
 
-/* Rows that nobody has written yet, and one that is being written, have no
+/* Rows that were never written, and one that is being written, have no
  * serial. */
 static int hand_closed(const void *key, const void *value, void *arg)
 {
@@ -172,7 +172,7 @@ static int on_event(void *arg, void *data, size_t size)
 
 	if (size >= sizeof(struct smc_event))
 		dp->event_fn(data, dp->event_arg);
-	/* The record is consumed also when we stop here. */
+	/* The record is consumed even if we stop here. */
 	return ++dp->events_seen < DATAPATH_EVENTS_AT_ONCE ? 0 : -EAGAIN;
 }
 

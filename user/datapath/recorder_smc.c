@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The selector makes the record of a handshake, SMC's own functions settle and
- * close it: who has no SMC socket runs through none of it. */
+/* The selector makes the record of a handshake, programs on SMC's own functions
+ * settle and close it: a process without SMC sockets runs through none of
+ * them. */
 #include "datapath/recorder.h"
 
 static const enum feature smc_needs[] = {FEATURE_HS_CTRL, FEATURE_SMC_TRACE,

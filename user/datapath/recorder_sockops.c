@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A sockops program at the root cgroup sees every TCP connection begin and end:
- * any kernel has that. */
+ * any kernel can do that. */
 #include "datapath/recorder.h"
 
 static const enum feature sockops_needs[] = {FEATURE_CGROUP2, FEATURE_MAX};

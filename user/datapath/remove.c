@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Taking the datapath away, whatever version and ABI made it: works on pins and
- * on the kernel's list of objects, and knows nothing of what the BPF object of
- * this binary holds. (deny.c: what a selector that stays is left with.)
+ * Removes the datapath, whatever version and ABI made it: works on pins and on
+ * the kernel's list of objects, and does not use the BPF object of this binary.
+ * (deny.c: the maps of a selector that stays.)
  *
- * A pin is ours when the object behind it has the pin's name: it is how we pin.
+ * A pin is ours if the object behind it has the pin's name, for that is how we
+ * pin.
  */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
@@ -19,7 +20,7 @@
 struct removal {
 	struct datapath *dp;
 	struct abi_dirs dirs;
-	char suffix[16]; /* of what is said of the ABI that is dealt with */
+	char suffix[16]; /* of messages about the present ABI */
 	bool keep_selector;
 	struct kept kept; /* maps that the kept selector reads */
 	struct buf *said;
@@ -41,7 +42,7 @@ static void note(struct removal *r, int err, const char *what)
 		r->err = err;
 }
 
-/* Ours needs no name. */
+/* Messages about our own ABI do not name it. */
 static void begin(struct removal *r, const struct abi_dir *at)
 {
 	r->suffix[0] = '\0';
@@ -69,7 +70,7 @@ static int remove_link(const char *dir, const char *name, void *arg)
 	return 0;
 }
 
-/* Converters work on the links that their datapath has pinned. */
+/* Converters detach the links that their datapath has pinned. */
 static int detach(struct removal *r, const struct converter *c,
 		  const struct abi_dir *at)
 {
@@ -82,7 +83,7 @@ static int detach(struct removal *r, const struct converter *c,
 	return did;
 }
 
-/* What converts goes first, so that nothing is converted without the rest. */
+/* The converter goes first, so that nothing is converted without the rest. */
 static void remove_links(struct removal *r, const struct abi_dir *at)
 {
 	int did;
@@ -178,7 +179,7 @@ static void remove_all(struct removal *r, bool pinned)
 	}
 	for (size_t i = 0; i < dirs->n; i++)
 		remove_maps(r, &dirs->v[i]);
-	/* where the other ABIs are, too */
+	/* the directory of the other ABIs, too */
 	if (!rmdir(r->dp->root))
 		buf_printf(r->said, "removed directory %s\n", r->dp->root);
 	else if (errno != ENOTEMPTY && errno != ENOENT)

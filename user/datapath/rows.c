@@ -92,7 +92,7 @@ static int copy_row(struct rows *to, const struct rows *from, size_t i)
 	return rows_add(to, rows_key(from, i), rows_value(from, i));
 }
 
-/* Which comes next: below 0 a row of want alone, above 0 one of have alone. */
+/* Which row comes next: below 0 one only in want, above 0 one only in have. */
 static int next_is(const struct rows *want, size_t w, const struct rows *have,
 		   size_t h)
 {

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 
 struct rows {
-	size_t key_size, value_size; /* bytes; fixed before the first row */
+	size_t key_size, value_size; /* bytes; set before the first row */
 	size_t n, room;
 	unsigned char *v; /* n records of key_size + value_size */
 };
@@ -23,8 +23,8 @@ must_check int rows_reserve(struct rows *r, size_t n);
 /* rows_add - Append a copy of one row. Return: 0 or -ENOMEM. */
 must_check int rows_add(struct rows *r, const void *key, const void *value);
 
-/* rows_sort - Order by key (as memcmp() does); of rows with the same key one
- * stays. */
+/* rows_sort - Order by key (as memcmp() does); of rows with the same key keep
+ * one. */
 void rows_sort(struct rows *r);
 
 static inline void *rows_key(const struct rows *r, size_t i)
@@ -48,7 +48,8 @@ struct rows_delta {
 
 void rows_delta_free(struct rows_delta *d);
 
-/* rows_diff - What makes @have into @want, both sorted and of the same sizes.
+/* rows_diff - The changes that turn @have into @want, both sorted and of the
+ * same sizes.
  * Return: 0 or -ENOMEM. Free with rows_delta_free(), also after -ENOMEM. */
 must_check int rows_diff(const struct rows *want, const struct rows *have,
 			 struct rows_delta *out);

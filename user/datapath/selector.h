@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How one handshake is allowed or refused: one row per way the kernels know. */
+/* How one handshake is allowed or refused: one row for each way that kernels
+ * offer. */
 #pragma once
 
 #include "base/buf.h"
@@ -9,39 +10,39 @@
 struct selector {
 	const char *name;
 	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
-	/* Without one of these it cannot be had; ended by FEATURE_MAX. */
+	/* It needs all of these; ended by FEATURE_MAX. */
 	const enum feature *needs;
-	/* Its own part of a new @dp. Return: 0 or -ENOMEM. */
+	/* Make its own part of a new @dp. Return: 0 or -ENOMEM. */
 	int (*open)(struct datapath *dp);
 	void (*close)(struct datapath *dp);
-	/* The programs of the object that are its, NULL-terminated. */
+	/* Its programs in the object, NULL-terminated. */
 	const char *const *programs;
 	/* Before the object is loaded: @load it, or leave it out. */
 	int (*prepare)(struct datapath *dp, struct bpf_object *obj, bool load);
-	/* Register what was loaded, beside older generations. Return: 0;
+	/* Register the loaded one, beside older generations. Return: 0;
 	 * -EEXIST: the name was taken meanwhile, load again; or errno. */
 	int (*enroll)(struct datapath *dp, struct bpf_object *obj);
-	/* What a namespace must be told to use it; NULL: nothing. */
+	/* The value for a namespace that uses it; NULL: none. */
 	const char *(*name_of)(const struct datapath *dp);
-	/* Append to the NULL-terminated @names what every generation of ours
-	 * that the kernel still has is called, registered or not. Return: 0,
-	 * also where this kernel has none; or a negative errno. */
+	/* Append the names of every generation of ours that the kernel still
+	 * has, registered or not, to the NULL-terminated @names. Return: 0,
+	 * also if this kernel has none; or a negative errno. */
 	int (*names)(struct datapath *dp, char ***names);
-	/* Is @dir/@name a generation of it? Such pins alone have another name
+	/* Is @dir/@name a generation of it? Only such pins have another name
 	 * than their map. */
 	bool (*pin_is_ours)(const char *dir, const char *name);
-	/* By which ids BPF is to know it: its own, and those of earlier
-	 * generations that namespaces have. @ids: smc_config.selectors, what
-	 * they were and what they are to be. Return: 0 or a negative errno. */
+	/* The ids by which BPF must know it: its own, and those of earlier
+	 * generations that namespaces have. @ids: smc_config.selectors, the old
+	 * ones, replaced by the new. Return: 0 or a negative errno. */
 	int (*ids)(struct datapath *dp, __u32 ids[SMC_SELECTORS]);
 	/* Return: number of repairs; -ESTALE: gone, load and enroll again;
-	 * -EEXIST: the pin in its place is not of this agent; or another
+	 * -EEXIST: another process made the pin in its place; or another
 	 * negative errno. */
 	int (*check)(struct datapath *dp);
 	/* Drop the older generations. Return: number dropped, or errno. */
 	int (*retire)(struct datapath *dp);
 	/* Drop every generation (@keep_newest: but one) and its pin in @dirs;
-	 * @pinned: only what has a pin there. Works on pins alone.
+	 * @pinned: only those with a pin there. Works on pins alone.
 	 * Return: 0 or the first negative errno. */
 	int (*remove)(struct datapath *dp, const struct abi_dirs *dirs,
 		      bool pinned, bool keep_newest, struct buf *said);
@@ -49,14 +50,14 @@ struct selector {
 
 extern const struct selector selector_hs_ctrl;
 
-/* The first that can be had is taken. NULL ends the table. */
+/* The datapath takes the first that works. NULL ends the table. */
 extern const struct selector *const selectors[];
 
-/* selector_for - The one that is taken with these features; NULL: none. */
+/* selector_for - The one to take with these features; NULL: none. */
 const struct selector *selector_for(const struct features *fs);
 
-/* pairs_impossible - Does one of the two lack something in every pair of @c and
- * @s? NULL ends each of the lists. */
+/* pairs_impossible - Does every pair of @c and @s lack something? NULL ends
+ * each of the lists. */
 struct converter;
 bool pairs_impossible(const struct converter *const *c,
 		      const struct selector *const *s,

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * struct_ops smc_hs_ctrl: two BPF programs decide over each SYN and SYN-ACK of
- * the namespaces that chose them by name (net.smc.hs_ctrl).
+ * struct_ops smc_hs_ctrl: two BPF programs judge each SYN and SYN-ACK of the
+ * namespaces that chose them by name (net.smc.hs_ctrl).
  *
- * What the kernel makes of it (net/smc/smc_hs_bpf.c, kernel/bpf/
- * bpf_struct_ops.c): it is registered by writing element 0 of the struct_ops
- * map, without a link. The registration holds the map, so it lives on without
- * us and without a pin. Deleting element 0 unregisters; namespaces that use it
- * go on using it. A map can be registered once only, and its name must be
- * unique, so every load is a new generation with a name of its own, and an
- * upgrade is: register the new one, let the namespaces change their name,
- * retire the old one.
+ * How the kernel treats it (net/smc/smc_hs_bpf.c, kernel/bpf/
+ * bpf_struct_ops.c): writing element 0 of the struct_ops map registers it,
+ * without a link. The registration holds the map, so it lives on without us and
+ * without a pin. Deleting element 0 unregisters it; namespaces that use it go
+ * on using it. A map can be registered only once, and its name must be unique,
+ * so every load is a new generation with its own name, and an upgrade is:
+ * register the new one, write its name into the namespaces, retire the old one.
  *
- * Generations are found again by map id, never by pin alone: an agent may have
- * died between the two.
+ * The agent finds generations again by map id, never by pin alone: an agent may
+ * have died between the two.
  */
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -41,8 +40,8 @@ struct hs_ctrl {
 	char name[SMC_CTRL_NAME_MAX];
 	int map_fd; /* of the struct_ops map; -1: none */
 	__u32 id;   /* of that map */
-	/* Where things are in the value of such a map, in bytes; 0: not looked
-	 * up yet (the name is never at 0, the kernel's own header is). */
+	/* Offsets in the value of such a map, in bytes; 0: not looked up yet
+	 * (the name is never at 0, where the kernel's own header is). */
 	__u32 name_at, state_at, refs_at;
 };
 
@@ -64,8 +63,8 @@ static void hs_close(struct datapath *dp)
 
 /* ---- what is registered ---- */
 
-/* Where name and state are in the map's value; the kernel's BTF says it, once.
- */
+/* Offsets of name and state in the map's value; read from the kernel's BTF,
+ * once. */
 static int layout_read(struct datapath *dp)
 {
 	_kbtf_ struct kbtf *k = NULL;
@@ -80,7 +79,7 @@ static int layout_read(struct datapath *dp)
 	name = kbtf_member(k, CTRL_STRUCT, "name", NULL);
 	state = kbtf_member(k, CTRL_VALUE, "common.state", NULL);
 	refs = kbtf_member(k, CTRL_VALUE, "common.refcnt", NULL);
-	/* before there was struct bpf_struct_ops_common_value */
+	/* before the kernel had struct bpf_struct_ops_common_value */
 	if (state < 0)
 		state = kbtf_member(k, CTRL_VALUE, "state", NULL);
 	if (refs < 0)
@@ -145,14 +144,14 @@ static int ctrl_read(const struct datapath *dp, int fd, struct ctrl *out)
 	out->generation = hs_name_parse(out->name);
 	out->ours = !strcmp(info.name, CTRL_MAP);
 	out->in_use = state == STATE_INUSE;
-	/* Of what holds the map the kernel counts here neither descriptors nor
-	 * pins (bpf_struct_ops_map_sys_lookup_elem()): its registration is one,
-	 * each namespace another. */
+	/* In refs the kernel counts neither descriptors nor pins of the map
+	 * (bpf_struct_ops_map_sys_lookup_elem()): its registration is one, each
+	 * namespace another. */
 	out->chosen = refs > (__u32)out->in_use;
 	return 1;
 }
 
-/* Every struct_ops map with a name of our kind in it, in the order of ids. */
+/* Every struct_ops map with a name of our form in it, in the order of ids. */
 static int ctrls_read(struct datapath *dp, struct ctrls *out)
 {
 	__u32 id = 0;
@@ -163,7 +162,7 @@ static int ctrls_read(struct datapath *dp, struct ctrls *out)
 		_close_ int fd = bpf_map_get_fd_by_id(id);
 		struct ctrl c = {}, *slot;
 
-		/* It may have gone since; one that cannot be read is none. */
+		/* It may be gone by now; skip one that cannot be read. */
 		if (fd < 0 || ctrl_read(dp, fd, &c) <= 0 || !c.generation)
 			continue;
 		slot = array_push(out->v, out->n);
@@ -279,8 +278,8 @@ static int hs_enroll(struct datapath *dp, struct bpf_object *obj)
 	link = bpf_map__attach_struct_ops(map);
 	if (!link)
 		return -errno;
-	/* Destroying the link would unregister; disconnected, only memory is
-	 * freed. */
+	/* Destroying the link would unregister; if disconnected it only frees
+	 * memory. */
 	bpf_link__disconnect(link);
 	bpf_link__destroy(link);
 	err = remember(dp, bpf_map__fd(map),
@@ -290,7 +289,7 @@ static int hs_enroll(struct datapath *dp, struct bpf_object *obj)
 		return err;
 	pin_name(dp->hs_ctrl->generation, pin);
 	err = pin_put(dp->hs_ctrl->map_fd, dp->dir, pin);
-	if (err) /* it is found by its id, too */
+	if (err) /* we also find it by its id */
 		log_warn(err, "pin the selector %s/%s", dp->dir, pin);
 	return 0;
 }
@@ -319,8 +318,8 @@ static bool has_id(const __u32 ids[SMC_SELECTORS], __u32 id)
 	return false;
 }
 
-/* A namespace gets a generation after that was pinned. (Where its pin was taken
- * away, or could not be made, the last agent has told BPF its id.) One that is
+/* A namespace gets a generation only after its pin was made. (If its pin was
+ * removed, or could not be made, the last agent has told BPF its id.) One with
  * neither has our name and is not ours. */
 static bool is_known(const struct abi_dirs *dirs, const struct ctrl *c,
 		     const __u32 ids[SMC_SELECTORS])
@@ -466,7 +465,7 @@ static int remove_ctrl(const struct abi_dirs *dirs, const struct ctrl *c)
 	return did;
 }
 
-/* Those that are not to be touched go from the list. */
+/* Remove those without a pin from the list: they stay. */
 static void leave_unpinned(struct ctrls *c, const struct abi_dirs *dirs)
 {
 	size_t n = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of this room share: nobody else includes it. */
+/* Shared by the files of this room: nobody else includes it. */
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -48,14 +48,14 @@ enum link_kind {
 };
 
 enum link_flag {
-	/* Others than our pods run through it: it is attached while a pod of
-	 * this node is armed. All others are attached from the start. */
+	/* Other programs than our pods' run through it: it is attached while a
+	 * pod of this node is armed. All others are attached from the start. */
 	LINK_ARMED = 1,
 	/* Of those: it stays while SMC sockets of ours are open. */
 	LINK_GUARDS = 2,
-	LINK_CONVERTER = 4, /* the converter's own: attached by it */
-	LINK_FOR_LSM = 8,   /* only where FEATURE_NO_SOCKET_LSM is not there */
-	/* Without one of these SMC sockets under way are not counted. */
+	LINK_CONVERTER = 4, /* the converter's own: it attaches it */
+	LINK_FOR_LSM = 8,   /* only if FEATURE_NO_SOCKET_LSM is missing */
+	/* Without one of these BPF does not count SMC sockets under way. */
 	LINK_RATION = 16,
 	/* Of those with LINK_ARMED: only once a pod has an SMC listener. */
 	LINK_LISTENER = 32,
@@ -67,9 +67,9 @@ struct link_row {
 	const char *name; /* of the program and of the pin */
 	enum link_kind kind;
 	unsigned int flags; /* enum link_flag */
-	/* Without it not even tried; FEATURE_MAX: the hook alone decides. */
+	/* Not tried without it; FEATURE_MAX: the hook alone decides. */
 	enum feature needs;
-	const struct recorder *recorder; /* while this one records; NULL: any */
+	const struct recorder *recorder; /* while it records; NULL: any */
 	const char *lost;		 /* what is lost without it */
 };
 
@@ -77,10 +77,10 @@ struct link_row {
 /* In the order of attachment. */
 extern const struct link_row link_rows[LINKS];
 
-/* links_find - Index of the row of that name; it exists. */
+/* links_find - Index of the row of that name, which must exist. */
 size_t links_find(const char *name);
 
-/* ---- our own programs: never attached, run by us ---- */
+/* ---- our own programs: never attached, run by the agent ---- */
 
 /* X(ID, name, what is lost without it) */
 #define DATAPATH_JOBS(X)                                                      \
@@ -108,24 +108,24 @@ extern const struct job_row job_rows[JOB_MAX];
 
 /* ---- the whole ---- */
 
-/* What datapath_check() last said of a thing. */
+/* What datapath_check() last logged of a thing. */
 struct check_said {
 	const char *what; /* lives as long as the datapath */
 	int err;	  /* 0: it is in order again */
 };
 
-/* Which of the links with LINK_ARMED are to be up. */
+/* Which of the links with LINK_ARMED must be attached. */
 enum hooks {
 	HOOKS_DOWN = 0,
 	HOOKS_GUARD, /* those with LINK_GUARDS */
 	HOOKS_ARMED, /* all */
 };
 
-/* A pinned map that has another number of entries than ours. */
+/* A pinned map with another number of entries than ours. */
 struct resized {
 	char name[BPF_OBJ_NAME_LEN];
 	int fd;		   /* of the pinned one; -1: none */
-	struct rows first; /* what was in it when it was copied */
+	struct rows first; /* its content when it was copied */
 };
 
 struct datapath {
@@ -134,18 +134,18 @@ struct datapath {
 	char *dir, *link_dir;	     /* our ABI's in it, and its links/ */
 	bool idle;
 	struct features features;
-	const struct converter *converter; /* that this kernel can; or NULL */
+	const struct converter *converter; /* supported here; or NULL */
 	const struct selector *selector;   /* registered; NULL: none */
 	const struct recorder *recorder;   /* NULL: none */
 	enum mesh_recorder wish;	   /* of the recorder, the last one */
 	enum hooks hooks;
-	bool listens;	 /* those with LINK_LISTENER are to be up, too */
-	bool arm_failed; /* so nothing must be converted */
+	bool listens;	 /* those with LINK_LISTENER, too */
+	bool arm_failed; /* so it must convert nothing */
 	bool rations;	 /* all links with LINK_RATION are up */
 	struct other *others;
-	size_t n_others; /* ABIs beside ours, to be taken over from */
+	size_t n_others; /* other ABIs, to take over from */
 	struct resized *resized;
-	size_t n_resized;	     /* while the datapath is opened */
+	size_t n_resized;	     /* only while the datapath is opened */
 	struct bpf_object *obj;	     /* NULL: nothing is loaded */
 	struct bpf_object *ctrl_obj; /* a selector loaded later than obj */
 	int cgroup_fd;		     /* or -1 */
@@ -161,8 +161,8 @@ struct datapath {
 	int events_seen;
 };
 
-/* datapath_new - The state with its paths and nothing open: what open, read
- * and remove start from. Return: 0 or -ENOMEM. */
+/* datapath_new - The state with its paths and nothing open: open, read and
+ * remove start from it. Return: 0 or -ENOMEM. */
 must_check int datapath_new(const struct datapath_options *opt,
 			    struct datapath **out);
 void datapath_cleanup(struct datapath **dp);
@@ -170,8 +170,8 @@ void datapath_cleanup(struct datapath **dp);
 
 /* ---- datapath.c ---- */
 
-/* ctrl_names_refresh - Ask the kernel anew for datapath_ctrl_names(). Return: 0
- * or a negative errno, logged: they are what they were. */
+/* ctrl_names_refresh - Ask the kernel again for datapath_ctrl_names(). Return:
+ * 0 or a negative errno, logged: they stay as they were. */
 int ctrl_names_refresh(struct datapath *dp);
 
 /* ---- open.c ---- */
@@ -181,29 +181,29 @@ must_check int dirs_make(const struct datapath *dp);
 
 /* ---- object.c ---- */
 
-/* object_open - The BPF object of this binary, not loaded. NULL: errno says. */
+/* object_open - The BPF object of this binary, not loaded. NULL: see errno. */
 struct bpf_object *object_open(void);
 void object_cleanup(struct bpf_object **obj);
 #define _object_ _cleanup_(object_cleanup)
 
-/* object_quiet - What libbpf warns of is said no more, or again. */
+/* object_quiet - Suppress libbpf's warnings, or let them through again. */
 void object_quiet(bool is);
 
 /* object_is_pinned_map - Is it one of the maps that are pinned by name? */
 bool object_is_pinned_map(const struct bpf_map *map);
 
-/* object_program - One that is loaded, or NULL. */
+/* object_program - The program of that name if it is loaded, or NULL. */
 const struct bpf_program *object_program(const struct datapath *dp,
 					 const char *name);
 
-/* job_run - Run one of our own programs; what it writes into @context comes
- * back there. Return: 0; -ENOSYS: it is not loaded; or a negative errno. */
+/* job_run - Run one of our own programs; it writes its results into @context.
+ * Return: 0; -ENOSYS: it is not loaded; or a negative errno. */
 must_check int job_run(const struct datapath *dp, enum job_id id, void *context,
 		       __u32 size);
 
 /* ---- load.c ---- */
 
-/* What is to be loaded: rows of link_rows and job_rows, and the selector. */
+/* What to load: rows of link_rows and job_rows, and the selector. */
 struct load_set {
 	bool link[LINKS];
 	bool job[JOB_MAX];
@@ -212,8 +212,8 @@ struct load_set {
 
 /*
  * object_load - Load the programs of @set and the maps, adopting pinned ones.
- * Programs that this kernel refuses are taken out of @set, each with a line
- * that says what is lost, and the others are loaded.
+ * It takes programs that this kernel refuses out of @set, each with a line that
+ * says what is lost, and loads the others.
  * Return: 0 or a negative errno, logged.
  */
 must_check int object_load(struct datapath *dp, struct load_set *set,
@@ -221,38 +221,38 @@ must_check int object_load(struct datapath *dp, struct load_set *set,
 
 /* ---- inherit.c ---- */
 
-/* adopt_check_version - Is what is pinned, if anything, of our ABI version?
+/* adopt_check_version - Are the pins, if any, of our ABI version?
  * Return: as adopt_check_pins(). */
 must_check int adopt_check_version(const struct datapath *dp);
 
-/* adopt_check_pins - May we adopt what is pinned? Maps that differ from ours in
- * their number of entries alone are noted in dp->resized. Return: 0; -EPROTO,
- * logged with the way out; or a negative errno, logged. Touches nothing. */
+/* adopt_check_pins - May we adopt the pins? Notes maps that differ from ours
+ * only in their number of entries in dp->resized. Return: 0; -EPROTO, logged
+ * with the way out; or a negative errno, logged. Touches nothing. */
 must_check int adopt_check_pins(struct datapath *dp);
 
 /* adopt_is_resized - Is this map replaced by one of another size? */
 bool adopt_is_resized(const struct datapath *dp, const char *map);
 
-/* adopt_copy - Fill the new maps with what is in those they replace, before a
- * program uses them. Return: 0 or the first negative errno, logged. */
+/* adopt_copy - Copy the replaced maps into the new ones, before a program uses
+ * them. Return: 0 or the first negative errno, logged. */
 must_check int adopt_copy(struct datapath *dp);
 
-/* adopt_finish - The new programs run: the new maps take over the pins, and
- * what has come to the old ones meanwhile. Errors are logged. */
+/* adopt_finish - The new programs run: give the pins to the new maps, and copy
+ * what the old ones got meanwhile. Errors are logged. */
 void adopt_finish(struct datapath *dp);
 void adopt_free(struct datapath *dp);
 
 /* ---- check_note.c ---- */
 
-/* What one datapath_check() came to. */
+/* The result of one datapath_check(). */
 struct check {
 	unsigned int repairs;
 	int err; /* the first one */
 };
 
 /*
- * check_note - Add how it is with one thing; an error is logged when it is
- * another one than the last time.
+ * check_note - Add the result for one thing; log an error that differs from the
+ * last one.
  * @what: its name; must live as long as @dp.
  * @did: number of repairs, or a negative errno (-EEXIST: its pin is foreign).
  */
@@ -261,16 +261,16 @@ void check_note(struct datapath *dp, struct check *c, const char *what,
 
 /* ---- links.c ---- */
 
-/* link_attach - Attach a loaded program. A tracing program runs beside the one
- * that is pinned, until link_pin(). Return: 0; -ENOENT: it is not loaded; or a
+/* link_attach - Attach a loaded program. A tracing program runs beside the
+ * pinned one until link_pin(). Return: 0; -ENOENT: it is not loaded; or a
  * negative errno, logged. */
 must_check int link_attach(struct datapath *dp, size_t i);
 
-/* link_pin - Pin it, in place of what is pinned. Return: 0 or a negative errno,
+/* link_pin - Pin it, in place of the pinned one. Return: 0 or a negative errno,
  * logged. */
 must_check int link_pin(struct datapath *dp, size_t i);
 
-/* link_up - The two; what cannot be pinned is detached again. */
+/* link_up - Both; detaches it again if it cannot be pinned. */
 int link_up(struct datapath *dp, size_t i);
 
 /* link_down - Drop a link and its pin. Return: 1 removed, 0 was not there, or
@@ -281,39 +281,39 @@ int link_down(struct datapath *dp, size_t i);
  * link_down(). */
 int link_drop(const char *dir, const char *name);
 
-/* link_is_loaded - Is the program of this row there to be attached? */
+/* link_is_loaded - Is the program of this row loaded? */
 bool link_is_loaded(const struct datapath *dp, size_t i);
 
-/* links_check - Re-attach and re-pin what has gone. */
+/* links_check - Re-attach and re-pin missing links. */
 void links_check(struct datapath *dp, struct check *c);
 
-/* links_sweep - Remove pins of ours that no running program has: an older
- * version's, and those of an agent that died while it attached. */
+/* links_sweep - Remove those pins of ours that none of our programs has: an
+ * older version's, and those of an agent that died while it attached. */
 int links_sweep(struct datapath *dp);
 
-/* link_pin_is_ours - Is @dir/@name a link to the program of that name? It is
- * how we pin, and how we tell our pins from others'. */
+/* link_pin_is_ours - Is @dir/@name a link to the program of that name? We pin
+ * so, and tell our pins from others' by it. */
 bool link_pin_is_ours(const char *dir, const char *name);
 
 /* ---- hooks.c ---- */
 
-/* hooks_up - Attach what is attached from the start, and begin to record; where
- * pods are armed the rest, before their sockets miss it. What cannot be
- * attached is said. */
+/* hooks_up - Attach what is attached from the start, and begin to record; if
+ * pods are armed attach the rest, before it misses their sockets. Failures are
+ * logged. */
 void hooks_up(struct datapath *dp);
 
-/* hooks_passing - A step of attaching, for tests that kill us there: passed
- * before and after it. */
+/* hooks_passing - A point before and after a step of attaching, where tests
+ * kill us. */
 void hooks_passing(const char *step);
 
 /* ---- ration.c ---- */
 
-/* ration_up - What is attached from the start is: count SMC sockets under way,
- * if it is all that is needed for that; if not it is said. */
+/* ration_up - Count SMC sockets under way, if what is attached from the start
+ * is complete; if not log it. */
 void ration_up(struct datapath *dp);
 
-/* ration_forget - Of a slot that is nobody's, no limits of its own. Return: 0
- * or a negative errno. */
+/* ration_forget - Remove the own limits of a slot that is no pod's any more.
+ * Return: 0 or a negative errno. */
 must_check int ration_forget(const struct datapath *dp, __u32 slot);
 
 /* ---- config_row.c ---- */
@@ -322,13 +322,13 @@ must_check int ration_forget(const struct datapath *dp, __u32 slot);
 must_check int config_write(const struct datapath *dp,
 			    const struct smc_config *c);
 
-/* config_selectors_of - Into @c, by which ids BPF is to know our selector.
+/* config_selectors_of - Set the ids by which BPF knows our selector in @c.
  * Return: 0 or a negative errno. */
 must_check int config_selectors_of(struct datapath *dp, struct smc_config *c);
 
-/* config_selectors - Tell BPF by which ids it knows our selector: after one was
- * registered and before a namespace chooses it, and when namespaces have left
- * the older ones. Return: 0 or a negative errno. */
+/* config_selectors - Tell BPF the ids of our selector: after it was registered
+ * and before a namespace chooses it, and when namespaces have left the older
+ * ones. Return: 0 or a negative errno. */
 must_check int config_selectors(struct datapath *dp);
 
 /* config_use - Set those of the bits @mask (enum smc_use) that are in @uses,
@@ -337,15 +337,15 @@ must_check int config_use(struct datapath *dp, __u32 mask, __u32 uses);
 
 /* ---- config_begin.c ---- */
 
-/* config_begin - Say whose maps these are before anything relies on them. Where
- * another ABI's datapath is the one that runs, ours begins with what that one's
- * maps hold. Return: 0 or a negative errno, logged. */
+/* config_begin - Write which ABI these maps are of before anything relies on
+ * them. If another ABI's datapath is running ours begins with the content of
+ * its maps. Return: 0 or a negative errno, logged. */
 must_check int config_begin(struct datapath *dp);
 
 /* ---- counters.c ---- */
 
-/* counters_read - Of a pinned smc_counter of our layout, the counters of one
- * slot, summed over the CPUs. Return: 0 or a negative errno. */
+/* counters_read - The counters of one slot in a pinned smc_counter of our
+ * layout, summed over the CPUs. Return: 0 or a negative errno. */
 must_check int counters_read(int fd, __u32 slot, struct smc_counters *out);
 
 /* counters_clear - Set them to 0. Return: 0 or a negative errno. */
@@ -354,7 +354,7 @@ must_check int counters_clear(int fd, __u32 slot);
 /* counters_any - Is one of them not 0? */
 bool counters_any(const struct smc_counters *c);
 
-/* No counter: see take_over.c. */
+/* Not a counter: see take_over.c. */
 #define COUNTER_MARK (SMC_COUNTER_ROOM - 1)
 _Static_assert(COUNTER_MARK >= SMC_COUNTER_MAX, "it has a place of its own");
 
@@ -365,8 +365,8 @@ _Static_assert(COUNTER_MARK >= SMC_COUNTER_MAX, "it has a place of its own");
 must_check int pods_read(const struct datapath *dp, enum map_id id,
 			 struct rows *out);
 
-/* flows_each - The rows of one map of flows. @fn returning non-zero stops and
- * is returned. Return: 0 or a negative errno. */
+/* flows_each - Call @fn for the rows of one map of flows; non-zero stops and is
+ * returned. Return: 0 or a negative errno. */
 must_check int flows_each(int fd, datapath_flow_fn fn, void *arg);
 
 /* events_open - Map the ring buffer. Return: 0 or a negative errno, logged. */
@@ -374,11 +374,11 @@ must_check int events_open(struct datapath *dp);
 
 /* ---- own_maps.c ---- */
 
-/* map_open_ours - The map pinned as @dir/@name, and what it is. Return: a
- * descriptor, -EMEDIUMTYPE: it is none of ours; or another negative errno. */
+/* map_open_ours - Open the map pinned as @dir/@name, with its info. Return: a
+ * descriptor, -EMEDIUMTYPE: it is not ours; or another negative errno. */
 must_check int map_open_ours(const char *dir, const char *name,
 			     struct bpf_map_info *info);
 
-/* map_pin_is_ours - Is @dir/@name a map of that name, or a selector of ours? It
- * is how we pin. */
+/* map_pin_is_ours - Is @dir/@name a map of that name, or a selector of ours? We
+ * pin so. */
 bool map_pin_is_ours(const char *dir, const char *name);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The second half of a live upgrade: our programs run, every namespace is
- * judged by our selector. The other ABI's links go first, what converts before
- * the rest; then nothing but us writes to its maps, and what they hold is
- * moved.
+ * The second half of a live upgrade: our programs run, and our selector judges
+ * every namespace. The agent first detaches the other ABI's links, the
+ * converter before the rest; then only it writes to those maps, and moves their
+ * content.
  *
  * The agent may be killed anywhere, and the next one does the rest. A flow is
- * put once, for its key is taken then. Counters are added and cleared there
- * slot by slot; that these two are done once is told by a mark (COUNTER_MARK),
- * which is set in the run of BPF that adds: a slot with a mark was added, and
- * what it came from is cleared, or is still to be.
+ * put once, for then its key is taken. Counters are added here and cleared
+ * there slot by slot. A mark (COUNTER_MARK), which the BPF program sets in the
+ * run that adds, has both done once: a slot with a mark was added, and its
+ * source is cleared, or must still be.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -45,9 +45,8 @@ static int hush_link(const char *dir, const char *name, void *arg)
 		       : drop_link(dir, name, arg);
 }
 
-/* Its selector still answers, until each namespace has ours, and what would
- * take off again what it counts is going: so it rations nothing any more. ABI 1
- * never did. */
+/* Its selector still answers, until each namespace has ours, but the programs
+ * that uncount are going: so its rations end. ABI 1 never had any. */
 static int count_no_more(const struct other *o)
 {
 	const size_t size = offsetof(struct smc_config, uses) + sizeof(__u32);
@@ -57,7 +56,7 @@ static int count_no_more(const struct other *o)
 	if (o->kind != &other_later)
 		return 0;
 	err = abi_config(o->at.dir, &c, size);
-	if (err) /* -ENOENT: it has no maps any more, or none yet */
+	if (err) /* -ENOENT: it has no maps (any more) */
 		return err == -ENOENT ? 0 : err;
 	c.uses &= ~SMC_USE_PENDING;
 	return abi_config_write(o->at.dir, &c, size);
@@ -78,7 +77,7 @@ void others_hush(struct datapath *dp)
 	fault_point("takeover:hush");
 }
 
-/* What this kernel does not take was said when it was loaded. */
+/* What this kernel refuses was logged at the load. */
 static bool can_run(const struct datapath *dp, enum job_id id)
 {
 	return object_program(dp, job_rows[id].name);
@@ -86,7 +85,7 @@ static bool can_run(const struct datapath *dp, enum job_id id)
 
 /* ---- counters ---- */
 
-/* @c: more than there is, modulo 2^64; its mark changes with it. */
+/* @c: how much to add, modulo 2^64; the mark changes with it. */
 static int add(const struct datapath *dp, __u32 slot,
 	       const struct smc_counters *c, __u64 mark)
 {
@@ -107,7 +106,7 @@ static int marks_of(const struct datapath *dp, __u32 slot, __u64 *out)
 	return err;
 }
 
-/* @theirs: of the slot; of no use where it has been added already. */
+/* @theirs: of the slot; unused if it has been added already. */
 static int take_slot(const struct datapath *dp, const struct other *o,
 		     __u32 slot, const struct smc_counters *theirs)
 {
@@ -145,7 +144,7 @@ static int take_counters(struct datapath *dp, const struct other *o)
 	for (__u32 slot = 0; !err && slot < SMC_PODS; slot++)
 		if (counters_any(&all[slot]))
 			err = take_slot(dp, o, slot, &all[slot]);
-	/* Now nothing is left there that a mark would tell of. */
+	/* Now no marked slot has anything left there. */
 	for (__u32 slot = 0; !err && slot < SMC_PODS; slot++)
 		err = clear_mark(dp, slot);
 	return err;
@@ -153,7 +152,7 @@ static int take_counters(struct datapath *dp, const struct other *o)
 
 /* ---- flows ---- */
 
-/* What both ABIs may have recorded, each under its own key. */
+/* A connection that both ABIs may have recorded, each under its own key. */
 struct ends {
 	__u64 netns_cookie;
 	__u8 local_ip[16], remote_ip[16];
@@ -185,11 +184,12 @@ static int know(const struct smc_handshake *key, const struct smc_flow *v,
 	struct taking *t = arg;
 	const struct ends e = ends_of(v);
 
-	/* one that was taken over is found by its key */
+	/* the key finds one that was taken over */
 	return v->flags & SMC_FLOW_UPGRADED ? 0 : rows_add(&t->known, &e, "");
 }
 
-/* What is under way is settled by who saw it begin, or not at all. */
+/* Handshakes under way are settled by the programs that saw them begin, or
+ * never. */
 static int take_flow(const struct smc_handshake *key, const struct smc_flow *v,
 		     void *arg)
 {
@@ -240,7 +240,7 @@ static int drop_map(const char *dir, const char *name, void *arg)
 	return did < 0 ? did : 0;
 }
 
-/* By smc_config it is known what the others are: it goes last. */
+/* smc_config tells what the other maps are: it goes last. */
 static int drop_maps(const struct other *o)
 {
 	int err;
@@ -251,7 +251,7 @@ static int drop_maps(const struct other *o)
 	return err < 0 ? err : 0;
 }
 
-/* What somebody else put there keeps a directory. */
+/* A directory stays if somebody else put something there. */
 static void drop_dirs(const struct other *o)
 {
 	rmdir(o->at.link_dir);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What each map should hold, by a plan and by what the map holds. Pure, but for
- * the rows of another ABI's agent. */
+/* What each map should hold, by a plan and by its present content. Pure, but
+ * for the rows of another ABI's agent. */
 #include "datapath/port_row.h"
 #include "datapath/wants.h"
 
@@ -119,11 +119,11 @@ static int (*const wants[MAP_MAX])(const struct mesh_plan *plan,
 
 /*
  * BPF marks a pod for which the kernel refused a socket, and one that has an
- * SMC listener; the marks are its own, and stay while the entry is the same
- * pod's. (Of an entry that denies the plan says whether a socket was refused:
+ * SMC listener; the marks are BPF's, and stay while the entry is the same
+ * pod's. (For an entry that denies the plan says whether a socket was refused:
  * that outlives the annotation. A mark set between our reading and our writing
- * of a changed entry is lost, and set again by the next refused socket, or the
- * next client of that listener.)
+ * of a changed entry is lost; the next refused socket, or the next client of
+ * that listener, sets it again.)
  */
 static void keep_marks(struct rows *want, const struct rows *have)
 {
@@ -147,8 +147,8 @@ static void keep_marks(struct rows *want, const struct rows *have)
 
 /*
  * A namespace once shared stays so. Its selector stays as long as the
- * namespace, and without this row it would deny the SMC sockets of programs
- * there that are none of our business.
+ * namespace, and without this row it would deny the SMC sockets of other
+ * programs there.
  */
 static int keep_shared(struct rows *want, const struct rows *have)
 {
@@ -163,7 +163,7 @@ static int keep_shared(struct rows *want, const struct rows *have)
 	return err;
 }
 
-/* Both also of what the agent of another ABI wrote, while it is there. */
+/* Also from the rows of another ABI's agent, while they exist. */
 static int keep_flags(const struct datapath *dp, enum map_id id,
 		      struct rows *want, const struct rows *have)
 {

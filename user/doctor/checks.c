@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A new check is a row below and, above, the function that asks. */
+/* A new check is a row below and, above, its probe function. */
 #include "doctor/checks.h"
 
 #include <stdio.h>
@@ -33,8 +33,8 @@ static bool has_no_lsm_request(const struct doctor *d, struct buf *what)
 	return !feature_present(&d->features, FEATURE_LSM_REQUEST);
 }
 
-/* Landlock's TCP rules exist from its ABI 4 on; asked by its own system call,
- * since securityfs is often not mounted. */
+/* Landlock has TCP rules from its ABI 4 on; its own system call tells, since
+ * securityfs is often not mounted. */
 static bool landlock_has_tcp(const struct doctor *d, struct buf *what)
 {
 	const unsigned int create_ruleset_version = 1;
@@ -69,8 +69,8 @@ static bool is_encrypted(const struct doctor *d, struct buf *what)
 	return true;
 }
 
-/* Pods' own devices are not seen from here; where the host has none either, the
- * agent says it when a pod is armed. */
+/* Pods' own devices cannot be seen from here; if the host has none either, the
+ * agent reports that when it arms a pod. */
 static bool cannot_probe_paths(const struct doctor *d, struct buf *what)
 {
 	return d->n_rdma && probe_check(d->proc) == -ENODEV;

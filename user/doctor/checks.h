@@ -7,26 +7,27 @@
 
 struct doctor_check {
 	const char *name; /* "no-ueid" */
-	/* Asked only where all of them are present, ended by FEATURE_MAX;
+	/* The check runs only if all of them are present, ended by FEATURE_MAX;
 	 * NULL: always. */
 	const enum feature *needs;
 	/*
-	 * Is it wrong? NULL: always, where @needs are there. Changes nothing,
+	 * Is it wrong? NULL: always, if @needs are present. Changes nothing,
 	 * answers at once.
-	 * @what: what was found, for the {} of the sentence.
+	 * @what: gets what it found, for the {} of the sentence.
 	 */
 	bool (*probe)(const struct doctor *d, struct buf *what);
-	/* What is wrong, and what comes of it; {} stands for what was found. */
+	/* What is wrong, and its consequence; {} stands for what the probe
+	 * found. */
 	const char *sentence;
 	const char *repair; /* what to do, a sentence; NULL: nothing helps */
 };
 
-/* In the order in which they are said; a row without a name ends them. */
+/* In the order of the output; a row without a name ends them. */
 extern const struct doctor_check doctor_checks[];
 
 /*
  * doctor_ask - Is this wrong here?
- * @out: the sentence and the repair are appended where it is.
+ * @out: gets the sentence and the repair if it is.
  */
 bool doctor_ask(const struct doctor_check *c, const struct doctor *d,
 		struct buf *out);

@@ -9,7 +9,7 @@ void doctor_open(const struct datapath_options *opt, struct doctor *d)
 	int n;
 
 	*d = (struct doctor){.proc = opt->proc};
-	/* Not there, or of another version: nothing is known to be armed. */
+	/* Missing, or of another version: nothing is known to be armed. */
 	if (datapath_read(opt, &d->maps))
 		d->maps = NULL;
 	if (datapath_ctrl_names_read(opt, &d->ours))
@@ -61,7 +61,7 @@ static bool always(const struct doctor *d)
 	return true;
 }
 
-/* The first that fits. */
+/* The first row that fits. */
 static const struct conclusion {
 	enum feature_state capable;
 	bool (*fits)(const struct doctor *d);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a node can do and what is wrong with it, asked of the kernel and of the
- * pinned maps: facts are gathered once, and all that is said follows from them.
- * `smcmesh doctor` prints it; the agent may ask the same.
+ * What a node can do and what is wrong with it, by the kernel and the pinned
+ * maps: doctor gathers facts once, and derives all sentences from them.
+ * `smcmesh doctor` prints it; the agent may use it, too.
  */
 #pragma once
 
@@ -10,11 +10,11 @@
 #include "node/rdma.h"
 #include "node/smc.h"
 
-/* What there is to judge by. */
+/* The facts. */
 struct doctor {
 	const char *proc; /* where the host's processes are seen */
 	struct features features;
-	struct smc_ueids ueids; /* none where the kernel has no SMC */
+	struct smc_ueids ueids; /* none if the kernel has no SMC */
 	struct rdma_device rdma[RDMA_MAX];
 	unsigned int n_rdma;
 	struct datapath *maps; /* as they are pinned; NULL: there are none */
@@ -24,15 +24,15 @@ struct doctor {
 /*
  * doctor_open - Gather the facts. Changes nothing, except that the kernel may
  * load its own modules smc and smc_diag.
- * @opt: of it, proc outlives @d. What cannot be read is left out: it is no
- * error where no agent has run yet.
+ * @opt: its proc must outlive @d. What cannot be read is left out: that is no
+ * error if no agent has run yet.
  * Close it with doctor_close().
  */
 void doctor_open(const struct datapath_options *opt, struct doctor *d);
 void doctor_close(struct doctor *d);
 
-/* doctor_recorder - The one that is taken where the configuration does not say
- * one, or "none". */
+/* doctor_recorder - The one in use if the configuration does not choose, or
+ * "none". */
 const char *doctor_recorder(const struct doctor *d);
 
 /* doctor_conclusion - The whole in one sentence. */

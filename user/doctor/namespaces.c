@@ -7,7 +7,7 @@ struct visit {
 	const struct doctor *d;
 	doctor_namespace_fn fn;
 	void *arg;
-	bool unseen; /* some of them could not be looked at */
+	bool unseen; /* some could not be entered */
 };
 
 struct wanted {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that is found out about a node, as one JSON document: what `smcmesh
- * doctor -o json` prints, and its tables are made from. */
+/* All findings about a node, as one JSON document: `smcmesh doctor -o json`
+ * prints it, and the tables are made from it. */
 #pragma once
 
 #include <yyjson.h>
@@ -8,7 +8,7 @@
 
 /*
  * doctor_report - Look at everything.
- * @all_seen: could every namespace that was found be looked at?
+ * @all_seen: did the look into every namespace found succeed?
  * Return: a document to be freed with yyjson_mut_doc_free(), or NULL without
  * memory.
  */

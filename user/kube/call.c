@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What curl is told of a call: headers, TLS, time-outs. */
+/* curl's options for a call: headers, TLS, time-outs. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,7 +11,7 @@
 #include "kube/client_impl.h"
 
 #define CONNECT_MS 10000L
-/* A peer that is gone without a word is noticed after about this. */
+/* A peer that has vanished without a packet is noticed after about this. */
 #define DEAD_MS 30000
 #define KEEP_IDLE_S 20L
 #define KEEP_BETWEEN_S 5L
@@ -66,7 +66,7 @@ static int add_headers(struct kube_call *call, const struct kube_request *req)
 	if (!err && req->body)
 		err = add_header(call, "Content-Type",
 				 req->content_type ?: "application/json");
-	/* Without this curl asks for leave before it sends a larger body. */
+	/* Without this curl asks the server before it sends a larger body. */
 	if (!err && req->body)
 		err = add_header(call, "Expect", "");
 	if (!err && host)
@@ -74,8 +74,8 @@ static int add_headers(struct kube_call *call, const struct kube_request *req)
 	return err;
 }
 
-/* A client's certificate or its key. Always the content: for another one than
- * before curl makes a new connection, for the same file it would not. */
+/* A client's certificate or its key. Always pass the content: if it changed
+ * curl makes a new connection, for the same file name it would not. */
 static int add_pem(struct kube_call *call, const struct kube_pem *pem,
 		   CURLoption option)
 {
@@ -97,8 +97,8 @@ static int add_pem(struct kube_call *call, const struct kube_pem *pem,
 	return 0;
 }
 
-/* curl's own lack SOCK_CLOEXEC, and time out only where the kernel gives up,
- * after a quarter of an hour. */
+/* curl's own sockets lack SOCK_CLOEXEC, and time out only when the kernel gives
+ * up, after a quarter of an hour. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 				 struct curl_sockaddr *addr)
 {
@@ -128,13 +128,13 @@ static int set_tls(const struct kube_client *c, CURL *easy)
 	set(CURLOPT_SSL_VERIFYPEER, 1L);
 	set(CURLOPT_SSL_VERIFYHOST, 2L);
 	set(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	/* It would hold on to a CA file for a day. */
+	/* Else curl keeps a CA file for a day. */
 	set(CURLOPT_CA_CACHE_TIMEOUT, 0L);
 	if (blob.len)
 		set(CURLOPT_CAINFO_BLOB, &blob);
 	else if (ca->file)
 		set(CURLOPT_CAINFO, ca->file);
-	/* The directory that curl was built with is believed beside it. */
+	/* Else curl also trusts the directory that it was built with. */
 	if (blob.len || ca->file)
 		set(CURLOPT_CAPATH, NULL);
 	return 0;
@@ -154,7 +154,7 @@ static int set_transport(const struct kube_client *c, CURL *easy)
 	set(CURLOPT_TCP_KEEPIDLE, KEEP_IDLE_S);
 	set(CURLOPT_TCP_KEEPINTVL, KEEP_BETWEEN_S);
 	set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	/* What the environment says of proxies is not meant for an agent. */
+	/* Proxies in the environment are not meant for an agent. */
 	set(CURLOPT_PROXY, c->config.proxy ?: "");
 	if (c->connect_to)
 		set(CURLOPT_CONNECT_TO, c->connect_to);
@@ -204,8 +204,8 @@ int call_prepare(struct kube_call *call, const struct kube_request *req)
 }
 
 /*
- * The certificate's name instead of the host's: curl takes the name to verify
- * from the URL, so the URL says that name, and where to connect is said apart.
+ * curl takes the name to verify from the URL. So if the certificate has another
+ * name the URL gets that, and a separate option says where to connect.
  */
 int client_server_name(struct kube_client *c)
 {
@@ -226,7 +226,7 @@ int client_server_name(struct kube_client *c)
 		c->base = strdup(base);
 		err = c->connect_to && c->host && c->base ? 0 : -ENOMEM;
 	}
-	/* curl's own says "/" where there is no path, and so do our paths. */
+	/* curl writes "/" for an empty path, and our paths begin with one. */
 	if (!err && *c->base && c->base[strlen(c->base) - 1] == '/')
 		c->base[strlen(c->base) - 1] = '\0';
 	curl_free(host);

@@ -2,10 +2,10 @@
 /*
  * curl's multi interface as a source of the loop.
  *
- * curl says which sockets to watch and when to be woken; we tell it what
- * happened. Its callbacks only note: what they gathered is delivered after curl
- * has returned, because nothing of curl may be called from inside them, and
- * those whom we call back may ask, cancel and close as they like.
+ * curl says which sockets to watch and when to wake it; the client reports
+ * events to it. curl's callbacks only collect data: the client delivers it
+ * after curl has returned, because callbacks must not call curl, while our
+ * callers' may request, cancel and close as they like.
  *
  * With TLS it is HTTP/2, all requests and watches of a node on one connection.
  */
@@ -18,15 +18,15 @@
 
 #include "base/log.h"
 
-/* Of the body of an answer that says no. */
+/* The most to keep of the body of a refusal. */
 #define REFUSAL_MAX (64UL << 10)
-/* Nobody sends us away for longer. */
+/* The longest Retry-After that we obey. */
 #define RETRY_MAX_S 60
-/* Where the server says how long to stay away (Retry-After), we wait so long
- * and what we would wait after this many failures, at most. */
+/* If the server says how long to stay away (Retry-After), we wait for that time
+ * and at most our own wait after this many failures. */
 #define ASKED_MOST 2
-/* As if after so many failures at most, where no connection came about: that
- * costs the server nothing. So it is asked again after 4 s at most. */
+/* If no connection came about, which costs the server nothing, count at most so
+ * many failures. So we ask again after 4 s at most. */
 #define UNREACHED_MOST 4
 
 /* One of curl's sockets. */
@@ -82,7 +82,7 @@ static void now_ready(struct kube_call *call)
 	call->is_ready = true;
 }
 
-/* Return: false if the call was cancelled meanwhile. */
+/* Return: false if a callback cancelled the call meanwhile. */
 static bool deliver_data(struct kube_client *c, struct kube_call *call)
 {
 	struct buf in = call->in;
@@ -110,7 +110,8 @@ static void deliver_end(struct kube_client *c, struct kube_call *call)
 		buf_printf(&body, "%s", call->error);
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &wait);
 	c->retry_after = wait > RETRY_MAX_S ? RETRY_MAX_S : wait;
-	/* Dead, or of a client certificate that has expired since. */
+	/* The connection is dead, or has a client certificate that expired
+	 * since. */
 	c->unreached = call->unreached;
 	c->fresh = call->err == -ETIMEDOUT || call->status == 401;
 
@@ -150,7 +151,8 @@ static int errno_of(const struct kube_call *call, CURLcode code)
 	}
 }
 
-/* Where curl's sentence has milliseconds in it, so that no two are equal. */
+/* Replace those sentences of curl's that contain milliseconds, so that no two
+ * would be equal. */
 static void say_plainly(struct kube_call *call, CURLcode code)
 {
 	long error = 0;
@@ -314,7 +316,7 @@ static size_t call_header(char *line, size_t one, size_t n, void *arg)
 	struct kube_call *call = arg;
 	long status = 0;
 
-	/* The empty line behind the last one. */
+	/* The empty line after the last header. */
 	if (n != 2 || memcmp(line, "\r\n", 2) || !call->data)
 		return n;
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -344,7 +346,7 @@ static size_t call_body(char *data, size_t one, size_t n, void *arg)
 
 /* ---- asking -------------------------------------------------------------- */
 
-/* The token cannot be read: said from the loop, like all that fails. */
+/* The token cannot be read: report that from the loop, like all failures. */
 static void fail_soon(struct kube_call *call, int err)
 {
 	call->over = true;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An API server, over HTTP, on the loop: one request at a time for those who
- * ask, and watch.h for those who want to be told. Nothing here blocks, and no
- * callback is called from inside the call that asked for it.
+ * An API server, over HTTP, on the loop: here single requests; watch.h keeps
+ * watches. Nothing here blocks, and no callback runs inside the call that made
+ * the request.
  *
- * Certificates are verified, always. A token and a client certificate are read
- * from their files again for each request, so they may rotate; neither is ever
- * sent over plain HTTP.
+ * The client always verifies certificates. It reads a token and a client
+ * certificate from their files again for each request, so they may rotate; it
+ * never sends either over plain HTTP.
  */
 #pragma once
 
@@ -17,26 +17,26 @@
 #include "base/cleanup.h"
 
 /*
- * How to reach and convince the server. NULL: not given. Nothing is owned, and
- * all is copied by those who take it.
+ * How to reach the server and log in. NULL: not given. The struct owns nothing;
+ * functions that take it copy all.
  *
  * The address comes from `server`, else from `kubeconfig`, else from the pod
  * that we run in (KUBERNETES_SERVICE_HOST and _PORT, and the service account's
- * directory). What is given here beside a kubeconfig wins over what that says.
+ * directory). These options win over a kubeconfig.
  */
 struct kube_options {
 	const char *kubeconfig; /* file, YAML or JSON: its current context */
 	const char *server;	/* "https://HOST:PORT", or http:// of a proxy */
 	const char *token_file; /* bearer token */
-	const char *client_cert; /* PEM file, read as the token's is */
+	const char *client_cert; /* PEM file, read like the token's */
 	const char *client_key;	 /* PEM file */
 	const char *ca;		 /* PEM file; without any, the system's */
 	/* For source_open() only: */
 	const char *mesh_kubeconfig; /* of the server that has ASMMeshConfig */
-	const char *node; /* whose pods are watched; file: are without one */
+	const char *node;	     /* of the pods; file: of those without */
 	/* For tests. NULL is /var/run/secrets/kubernetes.io/serviceaccount. 0
-	 * is a minute: so long SmcNodes and Services are still watched after
-	 * the last annotated pod of this node went. */
+	 * is a minute: how long to watch SmcNodes and Services after the last
+	 * annotated pod of this node went. */
 	const char *service_account;
 	unsigned int linger_ms;
 };
@@ -45,9 +45,9 @@ struct kube_client;
 struct kube_call;
 
 /*
- * kube_client_open - Read the configuration; nothing is connected yet.
+ * kube_client_open - Read the configuration; does not connect yet.
  *
- * Return: 0; -EINVAL: the configuration asks for what is not supported (exec
+ * Return: 0; -EINVAL: the configuration needs something unsupported (exec
  * plugins, auth providers, unverified TLS) or makes no sense, -ENOENT: there is
  * none, or another negative errno: each with a log line that says what and
  * where. Free with kube_client_close().
@@ -80,10 +80,10 @@ struct kube_request {
 	unsigned int timeout_ms;  /* for the whole; 0: KUBE_TIMEOUT_MS */
 
 	/*
-	 * The end, called once from the loop unless cancelled before. May
+	 * Called once at the end, from the loop, unless cancelled before. May
 	 * cancel other calls and make new ones.
 	 * @err: 0: there is an answer, of whatever @status. Else a negative
-	 *       errno, @status 0, and @body a sentence about why.
+	 *       errno, @status 0, and @body says why in a sentence.
 	 * @body: NUL-terminated, valid during the call.
 	 */
 	void (*done)(int err, int status, const char *body, size_t len,
@@ -92,33 +92,33 @@ struct kube_request {
 };
 
 /*
- * kube_request - Ask. All of @req is copied.
- * @call: NULL, or gets what kube_cancel() takes, valid until `done` is called.
- * Return: 0, -EINVAL for a request that cannot be meant, or -ENOMEM: `done` is
- * not called then.
+ * kube_request - Send a request. Copies all of @req.
+ * @call: NULL, or gets the handle for kube_cancel(), valid until `done` is
+ * called.
+ * Return: 0, -EINVAL for a senseless request, or -ENOMEM: `done` is not called
+ * then.
  */
 must_check int kube_request(struct kube_client *c,
 			    const struct kube_request *req,
 			    struct kube_call **call);
 
-/* kube_cancel - `done` is not called. The server may have acted all the same.
- * NULL is fine. */
+/* kube_cancel - End the call without `done`. The server may have acted all the
+ * same. NULL is fine. */
 void kube_cancel(struct kube_call *call);
 
 /* kube_retry_after - During `done`: how many seconds the server asks to stay
- * away (429, 503), at most 60; 0: it does not. */
+ * away (429, 503), at most 60; 0: it does not ask. */
 unsigned int kube_retry_after(const struct kube_client *c);
 
-/* kube_unreached - During `done`: there is no answer, for no connection came
- * about. */
+/* kube_unreached - During `done`: did no connection come about? */
 bool kube_unreached(const struct kube_client *c);
 
-/* kube_escape - Append @text as it may stand in a path or a query value. */
+/* kube_escape - Append @text, escaped for a path or a query value. */
 void kube_escape(struct buf *out, const char *text);
 
 /*
- * kube_say - Append the sentence about a request that did not succeed, from
- * what `done` was given: what was wanted in the words of RBAC, then why.
+ * kube_say - Append a sentence about a failed request, from the arguments of
+ * `done`: the request in the words of RBAC, then the reason.
  *   cannot patch smcnodes.smcmesh.io/status n1: 403, User "..." cannot ...
  *   cannot list pods: connection refused (https://10.96.0.1:443)
  */
@@ -129,16 +129,16 @@ void kube_say(struct buf *out, const struct kube_client *c, const char *method,
 /*
  * kube_backoff_ms - How long to wait after the @failures-th failure in a row
  * (from 1): half a second, doubled each time up to 30 s, and of that a random
- * part between a half and the whole, so that not all nodes come at once.
+ * part between a half and the whole, so that the nodes do not all come at once.
  */
 unsigned int kube_backoff_ms(unsigned int failures);
 
 /*
- * kube_again_ms - How long to wait before what failed is tried again, which
- * counts as one more of @failures. During `done`:
- * - it is what the server asked for and up to a second more, else all whom it
- *   sent away would come back at once; and it counts twice at most, since
- *   a server that says when to come is well enough;
- * - it is 4 s at most where no connection came about.
+ * kube_again_ms - How long to wait before trying again, which counts as one
+ * more of @failures. During `done`:
+ * - as long as the server asked and up to a second more, else all clients would
+ *   come back at once; and it counts twice at most, since a server that says
+ *   when to come works well enough;
+ * - 4 s at most if no connection came about.
  */
 unsigned int kube_again_ms(const struct kube_client *c, unsigned int *failures);

@@ -17,10 +17,10 @@ struct kube_call {
 	bool added; /* to the multi handle */
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
-	struct buf in; /* what came, and was not delivered yet */
+	struct buf in; /* received, not delivered yet */
 	bool begun;    /* a 2xx answer to a stream */
 	bool too_much;
-	bool over; /* nothing more will come: */
+	bool over; /* nothing more will come, because: */
 	int err, status;
 	bool unreached; /* no connection came about */
 	void (*data)(struct buf *in, void *arg);
@@ -36,7 +36,7 @@ struct kube_client {
 	struct curl_slist *connect_to;
 	CURLM *multi;
 	uv_timer_t timer;   /* curl's */
-	uv_timer_t deliver; /* for what failed before it began */
+	uv_timer_t deliver; /* for failures before curl began */
 	struct handles handles;
 	LIST_HEAD(, kube_call) calls;
 	LIST_HEAD(, sock) socks;
@@ -46,20 +46,20 @@ struct kube_client {
 	/* Of the call whose `done` runs: */
 	unsigned int retry_after;
 	bool unreached;
-	bool fresh; /* the connection may be of no use: make a new one */
+	bool fresh; /* the connection may be dead: make a new one */
 	bool closed;
 };
 
-/* ---- call.c: what curl is told of a call --------------------------------- */
+/* ---- call.c: curl's options for a call ----------------------------------- */
 
 /*
- * call_prepare - Make call->easy ready to be started, but for what it calls
- * when an answer comes. Return: 0, -ENOMEM, or a negative errno with a sentence
- * in call->error: the token or the client certificate cannot be read.
+ * call_prepare - Make call->easy ready to start, except for its callbacks.
+ * Return: 0, -ENOMEM, or a negative errno with a sentence in call->error: the
+ * token or the client certificate cannot be read.
  */
 must_check int call_prepare(struct kube_call *call,
 			    const struct kube_request *req);
 
-/* client_server_name - The name in the server's certificate is not the host of
- * its address. Return: 0 or -ENOMEM. */
+/* client_server_name - Set up curl for a server whose certificate has another
+ * name than the host of its address. Return: 0 or -ENOMEM. */
 must_check int client_server_name(struct kube_client *c);

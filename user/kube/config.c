@@ -16,13 +16,13 @@
 
 /* ---- putting it together ------------------------------------------------- */
 
-/* What is not given leaves what is known already. */
+/* An option that is not given keeps the value before. */
 static int set_given(char **out, const char *text)
 {
 	return text ? text_set(out, text) : 0;
 }
 
-/* A file that an option names, instead of what a kubeconfig says. */
+/* A file that an option names replaces what a kubeconfig says. */
 static int set_pem(struct kube_pem *pem, const char *option, const char *file)
 {
 	if (!file)
@@ -40,7 +40,8 @@ static int set_path(char **out, const char *dir, const char *name)
 	return *out ? 0 : -ENOMEM;
 }
 
-/* The pod we run in: kubelet sets both variables and mounts the directory. */
+/* The pod that we run in: kubelet sets both variables and mounts the
+ * directory. */
 static int from_pod(const struct kube_options *opt, struct kube_config *out,
 		    struct buf *error)
 {
@@ -160,7 +161,7 @@ static int check_server(struct kube_config *c, struct buf *error)
 	return -EINVAL;
 }
 
-/* Of data: what kubectl shows of it is none, and is easily taken for it. */
+/* kubectl shows this text in place of data, and people easily copy it. */
 #define OMITTED " (kubectl config view leaves it out unless it is told --raw)"
 
 static int check_pem(const struct kube_pem *pem, enum pem_kind kind,
@@ -208,7 +209,7 @@ static int check_pair(const struct kube_config *c, struct buf *error)
 	return -EINVAL;
 }
 
-/* What is wrong is said at the start, and not once a request fails. */
+/* Report bad files at the start, and not when a request fails. */
 static int check_files(const struct kube_config *c, struct buf *error)
 {
 	return check_token(c, error) ?:

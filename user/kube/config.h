@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the API server is and who we are, out of options, kubeconfig and the
- * pod we run in. Only user/kube includes this. */
+/* The API server's address and our credentials, from options, kubeconfig and
+ * the pod that we run in. Only user/kube includes this. */
 #pragma once
 
 #include "kube/client.h"
@@ -9,7 +9,7 @@
 struct kube_pem {
 	char *file;
 	struct buf data;
-	char *from; /* who names or has it: an option, a field of a file */
+	char *from; /* the option or field that has it */
 };
 
 /* Owns all of it. NULL: not given. */
@@ -22,18 +22,18 @@ struct kube_config {
 };
 
 /*
- * kube_config_read - Put it together and see that it makes sense.
+ * kube_config_read - Collect the configuration and check that it makes sense.
  * @out: initialised by the callee; free with kube_config_free(), also after a
  *       failure.
  * @error: gets a sentence on failure.
- * Return: 0; -EINVAL: unsupported or senseless; -ENOENT: nothing says where a
- * server is; another negative errno: a file cannot be read.
+ * Return: 0; -EINVAL: unsupported or senseless; -ENOENT: no source names a
+ * server; another negative errno: a file cannot be read.
  */
 must_check int kube_config_read(const struct kube_options *opt,
 				struct kube_config *out, struct buf *error);
 void kube_config_free(struct kube_config *c);
 
-/* kubeconfig_read - The current context of the kubeconfig at @path, into
- * *@out. Return: as above, but it need not say where a server is. */
+/* kubeconfig_read - Read the current context of the kubeconfig at @path into
+ * *@out. Return: as above, but it need not name a server. */
 must_check int kubeconfig_read(const char *path, struct kube_config *out,
 			       struct buf *error);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A kubeconfig: of its current context the cluster and the user.
+ * Reads a kubeconfig: the cluster and the user of its current context.
  *
- * What we do not support is refused by name, so that nobody wonders why the
- * server does not know us; what does not concern us is passed over.
+ * It refuses by name what it does not support, so that nobody wonders why the
+ * server does not know us, and ignores fields that do not concern us.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static int refuse(const struct file *f, const char *field, const char *why)
 	return -EINVAL;
 }
 
-/* 1 with *@out, 0 where it is not there or empty, -EINVAL. */
+/* Return: 1 with *@out, 0 if it is missing or empty, -EINVAL. */
 static int get_text(const struct file *f, yyjson_val *obj, const char *field,
 		    const char **out)
 {
@@ -83,7 +83,7 @@ static int take_path(const struct file *f, yyjson_val *obj, const char *field,
 	return *out ? 0 : -ENOMEM;
 }
 
-/* @field names a file, @field-data is the content; the latter wins. */
+/* @field names a file, @field-data is the content, which wins. */
 static int take_pem(const struct file *f, yyjson_val *obj, const char *field,
 		    struct kube_pem *out)
 {

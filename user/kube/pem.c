@@ -72,8 +72,8 @@ static bool has(const struct line *line, const char *text)
 	return memmem(line->text, line->len, text, strlen(text));
 }
 
-/* Up to the end mark. Return: there are bytes in it, and it has an end.
- * @locked: it is said to be encrypted. */
+/* Read up to the end mark. Return: it has bytes, and an end.
+ * @locked: its header says that it is encrypted. */
 static bool block_read(const char **at, const char *end, bool *locked)
 {
 	_buf_ struct buf body = {}, bytes = {};
@@ -83,7 +83,7 @@ static bool block_read(const char **at, const char *end, bool *locked)
 		if (line_label(&line, END, &label))
 			return !base64_decode(body.data ?: "", &bytes) &&
 			       bytes.len;
-		/* of the older form, "Proc-Type: 4,ENCRYPTED" */
+		/* an older header, "Proc-Type: 4,ENCRYPTED" */
 		if (memchr(line.text, ':', line.len))
 			*locked |= has(&line, "ENCRYPTED");
 		else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is a text PEM (RFC 7468), and of what? Only user/kube includes this. */
+/* Is a text PEM (RFC 7468), and which kind? Only user/kube includes this. */
 #pragma once
 
 #include <stddef.h>
@@ -7,9 +7,9 @@
 enum pem_kind { PEM_CERTIFICATE, PEM_KEY };
 
 /*
- * pem_wrong - What is wrong with @text, where a certificate or a private key is
- * wanted: there is no block of that kind with something in it, or its key is
- * encrypted. What else is in the text, before it or behind it, does not matter.
+ * pem_wrong - What is wrong with @text as a certificate or a private key: it
+ * has no block of that kind with content, or its key is encrypted. Other text
+ * before or after it does not matter.
  * Return: the end of a sentence about the text, static; NULL: nothing is wrong.
  */
 const char *pem_wrong(enum pem_kind kind, const char *text, size_t len);

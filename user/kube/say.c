@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests in the words of RBAC, and what the server said to them. */
+/* Requests in the words of RBAC, and the server's answers to them. */
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
 
 #include "kube/client.h"
 
-/* As of a refusal: long enough for the API server's own sentences. */
+/* Of a refusal: long enough for the API server's own sentences. */
 #define MESSAGE_MAX 400
 
 void kube_escape(struct buf *out, const char *text)
@@ -108,7 +108,8 @@ static void say_wanted(struct buf *out, const char *method, const char *path)
 
 /* ---- what was said ------------------------------------------------------- */
 
-/* One line, cut, nothing that would upset a terminal. */
+/* Append it as one line, cut, without characters that would upset a
+ * terminal. */
 static void say_text(struct buf *out, const char *text, size_t len)
 {
 	size_t n = len < MESSAGE_MAX ? len : MESSAGE_MAX;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers that are read as they come; only user/kube includes this. */
+/* Requests whose answers are read piece by piece; only user/kube includes
+ * this. */
 #pragma once
 
 #include <sys/queue.h>
@@ -8,15 +9,14 @@
 /* The watches of a client: watch_back.c. */
 struct kube_watches {
 	LIST_HEAD(, kube_watch) list;
-	uint64_t anew; /* loop time when all were listed anew; 0: never */
+	uint64_t anew; /* loop time of the last list of all anew; 0: never */
 };
 
 /*
- * kube_stream - As kube_request(), but what a 2xx answer brings is handed over
- * piece by piece.
+ * kube_stream - As kube_request(), but hands over a 2xx answer piece by piece.
  * @data: called from the loop: with nothing when the answer begins, then with
  *        what came. It takes what it can use from the front of @in with
- *        buf_drop(); the rest comes again, with more behind it. It may cancel.
+ *        buf_drop(); the rest comes again, with more after it. It may cancel.
  *
  * `done` then gets the body of other answers only.
  */
@@ -25,7 +25,7 @@ must_check int kube_stream(struct kube_client *c,
 			   void (*data)(struct buf *in, void *arg),
 			   struct kube_call **call);
 
-/* kube_client_suspect - An answer does not come: the connection may be dead
+/* kube_client_suspect - An answer is overdue: the connection may be dead
  * without the kernel knowing. The next request makes a new one. */
 void kube_client_suspect(struct kube_client *c);
 
@@ -34,9 +34,9 @@ uv_loop_t *kube_client_loop(const struct kube_client *c);
 
 struct kube_watches *kube_client_watches(struct kube_client *c);
 
-/* kube_dice - A number from 0 to @most, so that not all nodes do alike. */
+/* kube_dice - A random number from 0 to @most, so that the nodes differ. */
 unsigned int kube_dice(unsigned int most);
 
-/* The most that is read of one answer. Parsed it takes three times as much for
- * a moment, which must fit into the memory that deploy/ gives the agent. */
+/* The most to read of one answer. Parsing takes three times as much for a
+ * moment, which must fit into the memory that deploy/ gives the agent. */
 #define KUBE_BODY_MAX (40UL << 20)

@@ -4,14 +4,14 @@
  *
  *   STREAM   a watch that begins with all there is (sendInitialEvents) and says
  *            by a bookmark when that was all; it then is the watch
- *   PLAIN    what a server that refuses this gets: a list from its watch cache;
- *            if that is too large, from its store, whose first page it is
+ *   PLAIN    for a server that refuses that: a list from its watch cache; if
+ *            that is too large, the first page of one from its store
  *   PAGE     the next page of that
  *   WATCH    from where the last one ended
  *   PROBE    one object, to see whether the server's versions went back
  *
- * There is always either a call under way or the timer running, never nothing.
- * While a call is awaited the timer is what gives it up.
+ * There is always a call under way or the timer running, never nothing. During
+ * a call the timer ends the wait for it.
  */
 #include "kube/watch_impl.h"
 
@@ -25,18 +25,18 @@
 /* How long a server may take to begin an answer. */
 #define ANSWER_MS 30000
 #define PLAIN_MS 120000
-/* The server ends a watch after this or twice as long, so that all are
+/* The server ends a watch after this or up to twice as long, so that all are
  * spread again. */
 #define WATCH_S 300
-/* A server sends a bookmark about once a minute where nothing changes. A watch
- * that is silent for longer, and up to a tenth more, is opened anew; so that
- * this proves something, it is to end after DOUBTED_S. */
+/* A server sends a bookmark about once a minute if nothing changes. The agent
+ * opens a watch anew that is silent for longer, and up to a tenth more; the new
+ * one must end after DOUBTED_S, so that silence then proves something. */
 #define SILENT_MS 90000
 #define DOUBTED_S 15
-/* Only so many 404 in a row make what is known go: the server may be starting,
- * or something else may have answered. */
+/* Only after so many 404 in a row are the known objects dropped: the server may
+ * be starting, or another program may have answered. */
 #define ABSENT_TIMES 3
-/* As if after so many failures at most: every 2 to 4 s. */
+/* Wait as after so many failures at most: every 2 to 4 s. */
 #define EAGER_MOST 4
 
 #define PAGE_OBJECTS "500"
@@ -73,29 +73,29 @@ static void absent(struct kube_watch *w, const char *problem)
 		watch_problem(w, NULL);
 }
 
-/* Who answers so has looked at the path. 401, 403 and 5xx are also what those
- * say that stand before the server, to whatever is asked. */
+/* With this status the server has looked at the path. Proxies in front of it
+ * also answer 401, 403 and 5xx, whatever the path. */
 static bool proves_there(int status)
 {
 	return status / 100 == 2 || status == 400 || status == 410 ||
 	       status == 422 || status == 429;
 }
 
-/* So answers a server that does not stream lists: 422 where that is switched
- * off, the others where it does not understand what is asked. */
+/* The answers of a server that does not stream lists: 422 if that is switched
+ * off, the others if it does not understand the request. */
 static bool cannot_stream(int status)
 {
 	return status == 400 || status == 406 || status == 415 || status == 422;
 }
 
-/* It may be one that is behind the last, or began anew. */
+/* The server may be behind the last one, or have begun anew. */
 static bool lacks_version(int status, const char *body)
 {
 	return status == 400 || status == 410 ||
 	       (status == 504 && strstr(body, "Too large resource version"));
 }
 
-/* An answer of whatever kind, or none, ended the call. */
+/* The call ended with an answer of any kind, or none. */
 static void refused(struct kube_watch *w, int err, int status, const char *body,
 		    size_t len)
 {
@@ -104,7 +104,7 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 
 	kube_say(&problem, w->client, "GET", w->asked, err, status, body, len);
 	text = problem.data ?: "out of memory";
-	/* Not so for what the server refuses with a reason. */
+	/* Not for what the server refuses with a reason. */
 	if (w->opt.eager && status / 100 != 4 && w->failures >= EAGER_MOST)
 		w->failures = EAGER_MOST - 1;
 	if (status)
@@ -119,18 +119,18 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 		w->stage = PLAIN;
 		watch_start(w);
 	} else if (w->stage == STREAM && status == 500) {
-		/* That may be its way to say so; or else it has trouble enough
-		 * to be left alone for a moment. */
+		/* It may mean that it cannot stream; or the server is
+		 * overloaded, and should be left alone for a moment. */
 		watch_fail(w, PLAIN, text);
 	} else if (w->stage == PLAIN && err == -EFBIG && !w->paged) {
 		w->paged = true;
 		watch_start(w);
 	} else if (w->stage == PAGE && status == 410) {
-		/* It took too long: from the first page again. */
+		/* It took too long: start again with the first page. */
 		watch_later(w, PLAIN);
 	} else if (w->stage == PLAIN && w->version &&
 		   lacks_version(status, body)) {
-		/* Take what it has. */
+		/* Take the version that it has. */
 		free(take_ptr(w->version));
 		watch_start(w);
 	} else if (w->stage == WATCH && status == 410) {
@@ -142,10 +142,10 @@ static void refused(struct kube_watch *w, int err, int status, const char *body,
 	}
 }
 
-/* A watch lived for as long as the server lets it live. */
+/* A watch lived as long as the server allows. */
 static void ended(struct kube_watch *w)
 {
-	/* Not even a bookmark came: is it that versions went back? */
+	/* Not even a bookmark came: did the versions go back? */
 	if (w->doubted)
 		w->stage = PROBE;
 	else
@@ -180,7 +180,8 @@ static void call_done(int err, int status, const char *body, size_t len,
 	}
 }
 
-/* Nothing came: the connection may be dead, or the server never meant to. */
+/* Nothing came: the connection may be dead, or the server has nothing to
+ * send. */
 static void watch_silence_event(uv_timer_t *timer)
 {
 	struct kube_watch *w = timer->data;
@@ -200,7 +201,7 @@ static void watch_silence_event(uv_timer_t *timer)
 		watch_start(w);
 		return;
 	}
-	/* It cannot have been well. */
+	/* So the call was not good. */
 	w->begun = false;
 	watch_fail_say(w, w->stage, "no answer within %u s",
 		       (w->doubted ? WATCH_DOUBTED_MS : ANSWER_MS) / 1000);
@@ -208,8 +209,8 @@ static void watch_silence_event(uv_timer_t *timer)
 
 /* ---- calls --------------------------------------------------------------- */
 
-/* For a version a limit would lead past the watch cache, to the store; for "0"
- * most servers take no notice of it. */
+/* With a version a limit would bypass the watch cache and read the store; with
+ * "0" most servers ignore it. */
 static void first_page(const struct kube_watch *w, struct buf *out)
 {
 	buf_printf(out, "%s?", w->path);
@@ -302,7 +303,7 @@ static void watch_start(struct kube_watch *w)
 	w->since = uv_now(kube_client_loop(w->client));
 	if (w->stage == WATCH && !w->version)
 		w->stage = STREAM;
-	/* The server may have been restored meanwhile. */
+	/* Somebody may have restored the server meanwhile. */
 	if (w->stage == WATCH && w->opt.eager && w->away && !w->doubted &&
 	    !w->probed)
 		w->stage = PROBE;

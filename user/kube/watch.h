@@ -4,21 +4,20 @@
  *
  * The list is a streaming one where the server offers it, else one with
  * resourceVersion=0. Then a watch with bookmarks, taken up again where it
- * ended; 410 lists anew. A path that is not there (404: the CRD is not
- * installed) is an empty set and no trouble; it is asked again, slowly.
- * Everything else that goes wrong is trouble, and what is known stays known
- * meanwhile.
+ * ended; 410 lists anew. A missing path (404: the CRD is not installed) is an
+ * empty set and no trouble; the watch asks again, slowly. Any other failure is
+ * trouble, and the known objects stay meanwhile.
  */
 #pragma once
 
 #include <yyjson.h>
 #include "kube/client.h"
 
-/* One object that is there. The strings are the watch's. */
+/* An object. The strings are the watch's. */
 struct kube_object {
 	const char *ns; /* "" where it has none */
 	const char *name, *uid;
-	void *data; /* the owner's: starts as NULL, freed in on_delete */
+	void *data; /* the owner's: NULL at first, freed in on_delete */
 };
 
 struct kube_watch_options {
@@ -30,10 +29,10 @@ struct kube_watch_options {
 	bool metadata_only; /* PartialObjectMetadata instead of whole objects */
 	/* It is cheap to serve: while the server fails this watch asks every
 	 * few seconds, others up to half a minute: kube_watch_server_back().
-	 * When it is back it is asked for its version first. */
+	 * When the server is back the watch first asks for its version. */
 	bool eager;
 	unsigned int
-		first_ms; /* at most so long it waits at first, by chance */
+		first_ms; /* a random wait before the start, at most this */
 
 	/*
 	 * on_put - @obj is new, or has changed. All of this is called from the
@@ -41,12 +40,13 @@ struct kube_watch_options {
 	 * of these.
 	 */
 	void (*on_put)(struct kube_object *obj, yyjson_val *val, void *arg);
-	/* It is gone, or another one (UID) has its name now; also for each
+	/* @obj is gone, or another object (UID) has its name now; also for each
 	 * object when the watch is closed. */
 	void (*on_delete)(struct kube_object *obj, void *arg);
-	/* All there is was put and all else deleted; again after each list. */
+	/* on_put had all objects and the others are deleted; again after each
+	 * list. */
 	void (*on_synced)(void *arg);
-	/* kube_watch_problem() is another one, or none. */
+	/* kube_watch_problem() has changed. */
 	void (*on_trouble)(void *arg);
 	void *arg;
 };
@@ -58,38 +58,37 @@ must_check int kube_watch_open(struct kube_client *c,
 			       const struct kube_watch_options *opt,
 			       struct kube_watch **out);
 
-/* kube_watch_close - on_delete for each object, then nothing more. The memory
- * goes when the loop has closed the handles. NULL is fine. */
+/* kube_watch_close - Call on_delete for each object, then nothing more. The
+ * memory goes when the loop has closed the handles. NULL is fine. */
 void kube_watch_close(struct kube_watch *w);
 
-/* kube_watch_again - Do not wait for the end of a back-off. */
+/* kube_watch_again - End a back-off now. */
 void kube_watch_again(struct kube_watch *w);
 
-/* kube_watch_server_back - Another watch of this client is well again: nor need
- * this one wait for the end of a back-off, if it is in trouble. What it has to
- * list is spread over half a minute by how much that is, since the agents of
- * all nodes are likely to come back now. Where the server said how long to stay
- * away that holds. */
+/* kube_watch_server_back - Another watch of this client works again: so end the
+ * back-off of this one, too, if it is in trouble. A list that it must make
+ * waits a random time of up to half a minute, by its length, since the agents
+ * of all nodes are likely to come back now. A time that the server asked for
+ * stays. */
 void kube_watch_server_back(struct kube_watch *w);
 
 /* kube_version - A resourceVersion as a number (etcd's revision), which grows
- * with each change; 0: it is none. */
+ * with each change; 0: it is not one. */
 uint64_t kube_version(const char *text);
 
-/* kube_watches_stand - The version at which @c's watch of @path stands; 0:
- * there is none. */
+/* kube_watches_stand - The last version of @c's watch of @path; 0: none. */
 uint64_t kube_watches_stand(struct kube_client *c, const char *path);
 
-/* kube_watches_anew - The server's versions went back, as @why tells: all
- * watches of @c list anew, and take none of the versions that they know for one
- * of the server's. Return: false: that was less than a minute ago. */
+/* kube_watches_anew - The server's versions went back, as @why tells: have all
+ * watches of @c list anew, and forget the versions that they know. Return:
+ * false: the last time was less than a minute ago. */
 bool kube_watches_anew(struct kube_client *c, const char *why);
 
-/* kube_watch_synced - Was it all listed once? It stays so. */
+/* kube_watch_synced - Has it listed all once? It stays so. */
 bool kube_watch_synced(const struct kube_watch *w);
 
-/* kube_watch_age_ms - For how long nothing was heard of it: no event, no
- * bookmark (a server sends one a minute), no list. */
+/* kube_watch_age_ms - How long ago it last heard anything: an event, a bookmark
+ * (a server sends one a minute), a list. */
 uint64_t kube_watch_age_ms(const struct kube_watch *w);
 
 /* kube_watch_problem - NULL, or a sentence. */

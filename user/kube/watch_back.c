@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Versions that go back: the API server's store (etcd) was restored from a
- * backup, or it is another one. A watch from a version that is yet to come is
- * taken without a word, and brings nothing until then; so what is lower than
- * where a watch stands, a bookmark, the end of a list or the answer to a write
- * of ours, means: list all anew.
+ * Notices versions that go back: the API server's store (etcd) was restored
+ * from a backup, or it is another one. The server accepts a watch from a future
+ * version silently, and sends nothing until then; so if a bookmark, the end of
+ * a list or the answer to a write of ours is lower than the last version of a
+ * watch, all watches list anew.
  *
- * A server of today sends no such bookmark. But then it is silent, and a
+ * Today's servers send no such bookmark. But then they are silent, and a
  * doubted watch that ended without a byte asks for a list of one object: PROBE.
  * So do the eager ones when the server is back after any trouble.
  */
@@ -19,8 +19,8 @@
 #include "base/fault.h"
 #include "base/log.h"
 
-/* A server whose versions are no such numbers at all is not asked for
- * everything all the time. */
+/* If a server's versions are not such numbers at all, do not list everything
+ * all the time. */
 #define BETWEEN_MS 60000
 
 uint64_t kube_version(const char *text)
@@ -40,7 +40,7 @@ bool watch_is_back(const struct kube_watch *w, const char *version)
 	return v && v < stands;
 }
 
-/* A version may be another object's now. */
+/* The same version may be another object's now. */
 static void list_anew(struct kube_watch *w)
 {
 	watch_set_forget(&w->set);

@@ -4,7 +4,7 @@
  *
  *   watch.c          asks, and acts on how a call ends
  *   watch_read.c     reads what comes: events of a stream, pages of a list
- *   watch_trouble.c  says what is wrong, and when to ask again
+ *   watch_trouble.c  reports problems, and decides when to ask again
  *   watch_back.c     notices when the server's versions go back
  *   watch_set.c      the objects known
  */
@@ -13,16 +13,15 @@
 #include "kube/stream.h"
 #include "kube/watch_set.h"
 
-/* How a call asks: watch.c. */
+/* The stages of a call: watch.c. */
 enum stage { STREAM, PLAIN, PAGE, WATCH, PROBE };
 
 struct kube_watch;
 
-/* What watch.c does, for the files below it. */
+/* What the files below call in watch.c. */
 struct watch_steps {
 	void (*start)(struct kube_watch *w); /* ask now, as w->stage says */
-	/* of the timer, whose data is the watch: nothing was heard for too
-	 * long */
+	/* for the timer, whose data is the watch: nothing came for too long */
 	uv_timer_cb silence_event;
 };
 
@@ -38,20 +37,20 @@ struct kube_watch {
 	enum stage stage;
 	bool begun;
 	uint64_t since; /* loop time of the call's start, ms */
-	uint64_t heard; /* the last time that what is known was right */
+	uint64_t heard; /* when the objects were last known to be right */
 	struct watch_set set;
-	char *version; /* to go on from; NULL: none */
+	char *version; /* of the last event; NULL: none */
 	char *next;    /* a PAGE's token */
-	bool paged;    /* a list was too large to be had at once */
+	bool paged;    /* a list was too large for one answer */
 	/* The last call fell silent. The next one is short, so that the server
-	 * must say something, if only that it is over. */
+	 * must send something, if only its end. */
 	bool doubted;
 	bool probed;		  /* since the last failure */
-	unsigned int patience_ms; /* so long it may be silent otherwise */
+	unsigned int patience_ms; /* else so long it may be silent */
 	unsigned int failures, absent;
-	bool unreached;	 /* the last call found nobody */
+	bool unreached;	 /* the last call got no connection */
 	bool told;	 /* the server said when to come again */
-	bool away;	 /* the server was; or so it seemed */
+	bool away;	 /* the server was away, or seemed so */
 	uint64_t listed; /* loop time */
 	bool synced, closed;
 	bool not_there; /* the last answer was a 404 that counted */
@@ -63,79 +62,80 @@ struct kube_watch {
 /* watch_stream_data - kube_stream()'s `data`. */
 void watch_stream_data(struct buf *in, void *arg);
 
-/* watch_is_list - Is it a list, with a version? *@meta: the list's own. */
+/* watch_is_list - Is it a list, with a version? *@meta: that of the list. */
 bool watch_is_list(yyjson_val *root, struct watch_meta *meta);
 
 /* watch_plain_list - The body of a list that was not streamed. */
 void watch_plain_list(struct kube_watch *w, const char *body, size_t len);
 
-/* watch_listed - All there is was put: what was not is gone. */
+/* watch_listed - A list is complete: delete the objects that it did not
+ * have. */
 void watch_listed(struct kube_watch *w);
 
-/* watch_there - The path is there. */
+/* watch_there - The path exists. */
 void watch_there(struct kube_watch *w);
 
-/* watch_drop - The owner is told that @e is gone. */
+/* watch_drop - Tell the owner that @e is gone. */
 void watch_drop(struct kube_watch *w, struct watch_entry *e);
 
 /* ---- watch_back.c -------------------------------------------------------- */
 
-/* watch_is_back - Is @version lower than where the watch stands? */
+/* watch_is_back - Is @version lower than the last one of the watch? */
 bool watch_is_back(const struct kube_watch *w, const char *version);
 
-/* watch_probed - The answer to a PROBE came. */
+/* watch_probed - Take the answer to a PROBE. */
 void watch_probed(struct kube_watch *w, const char *body, size_t len);
 
 /* ---- watch_trouble.c ----------------------------------------------------- */
 
-/* A call that has lived so long was well: what ends it is no trouble yet. */
+/* A call that has lived so long was good: its end is no trouble yet. */
 #define WATCH_SETTLED_MS 10000
 
-/* So long one that is doubted may be silent, which is to end before that. */
+/* How long a doubted call, which must end before that, may be silent. */
 #define WATCH_DOUBTED_MS 20000
 
-/* watch_settled - Has the call lived for so long? */
+/* watch_settled - Has the call lived that long? */
 bool watch_settled(const struct kube_watch *w);
 
-/* watch_heard - What is known is right as of now. */
+/* watch_heard - Note that the objects are right as of now. */
 void watch_heard(struct kube_watch *w);
 
-/* watch_problem - It is this one now; NULL: none. */
+/* watch_problem - Set the present problem; NULL: none. */
 void watch_problem(struct kube_watch *w, const char *problem);
 
-/* watch_expect - Something came just now: more must come in time. */
+/* watch_expect - Something came just now: restart the timer for the next. */
 void watch_expect(struct kube_watch *w);
 
-/* watch_stop_call - Neither a call nor the timer is left. */
+/* watch_stop_call - End the call and the timer. */
 void watch_stop_call(struct kube_watch *w);
 
-/* watch_start_in - Ask then, as w->stage says. */
+/* watch_start_in - Ask after @ms, as w->stage says. */
 void watch_start_in(struct kube_watch *w, unsigned int ms);
 
 /* watch_later - Try again, at @stage. Return: was all well before? */
 bool watch_later(struct kube_watch *w, enum stage stage);
 
-/* watch_answered - The server answers, whatever it says. */
+/* watch_answered - The server has answered, whatever it said. */
 void watch_answered(struct kube_watch *w);
 
 /*
- * watch_spread_ms - After how long @n objects are to be listed anew, where all
- * nodes have to at the same time: by chance, within 6 ms for each, 30 s at
+ * watch_spread_ms - The wait before listing @n objects anew, where all nodes
+ * must do so at the same time: random, 6 ms at most for each object, 30 s at
  * most.
  */
 unsigned int watch_spread_ms(size_t n);
 
-/* watch_list_in - List anew, so many ms from now. */
+/* watch_list_in - List anew in @ms. */
 void watch_list_in(struct kube_watch *w, unsigned int ms);
 
 /*
- * watch_expired - The server does not know any more what came after w->version:
- * list anew, at once; but where other nodes are likely to do so as well,
- * spread.
+ * watch_expired - The server does not know what came after w->version any more:
+ * list anew at once; or after a random wait, if other nodes are likely to list,
+ * too.
  */
 void watch_expired(struct kube_watch *w);
 
-/* watch_fail - The call did not end as it should: say why, try again later. */
+/* watch_fail - The call failed: report why, try again later. */
 void watch_fail(struct kube_watch *w, enum stage stage, const char *problem);
 void watch_fail_say(struct kube_watch *w, enum stage stage, const char *fmt,
 		    ...) __attribute__((format(printf, 3, 4)));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a watch reads: the events of a stream, a list.
+ * Reads what a watch gets: the events of a stream, a list.
  *
- * Objects are put as they come, also while a list is under way; what it did not
- * bring is deleted when it is complete. So no half of a list ever counts.
+ * It puts objects as they come, also during a list; when the list is complete
+ * it deletes those that the list did not have. So half a list never counts.
  */
 #include "kube/watch_impl.h"
 
@@ -26,7 +26,7 @@ void watch_drop(struct kube_watch *w, struct watch_entry *e)
 	watch_entry_free(e);
 }
 
-/* A version that is not said leaves the one before. */
+/* An event without a version keeps the one before. */
 static int set_version(char **version, const char *text)
 {
 	return text && *text ? text_set(version, text) : 0;
@@ -63,7 +63,7 @@ static void put(struct kube_watch *w, yyjson_val *obj)
 	w->opt.on_put(&e->obj, obj, w->opt.arg);
 }
 
-/* UID decides: what has got the name since stays. */
+/* The UID decides: a newer object of that name stays. */
 static void gone(struct kube_watch *w, yyjson_val *obj)
 {
 	struct watch_meta meta;
@@ -76,13 +76,13 @@ static void gone(struct kube_watch *w, yyjson_val *obj)
 		watch_drop(w, e);
 }
 
-/* The list is complete: what it did not bring is not there any more. */
+/* The list is complete: delete the objects that it did not have. */
 void watch_listed(struct kube_watch *w)
 {
 	_free_ struct watch_entry **unseen = NULL;
 	ssize_t n = watch_set_unseen(&w->set, &unseen);
 
-	/* Without memory they go with the next list. */
+	/* Without memory they go after the next list. */
 	for (ssize_t i = 0; i < n && !w->closed; i++)
 		watch_drop(w, unseen[i]);
 	if (w->closed)
@@ -108,7 +108,8 @@ static bool ends_list(yyjson_val *obj)
 		"true");
 }
 
-/* Versions went back: this bookmark's, or the list's that it ends. */
+/* Do the versions go back: this bookmark's, or that of the list which it
+ * ends? */
 static bool is_back(struct kube_watch *w, yyjson_val *obj,
 		    const struct watch_meta *meta)
 {
@@ -126,7 +127,7 @@ static void bookmark(struct kube_watch *w, yyjson_val *obj)
 	watch_listed(w);
 }
 
-/* The Status inside the stream says why there will be nothing more. */
+/* A Status inside the stream says why nothing more will come. */
 static void error_event(struct kube_watch *w, yyjson_val *status)
 {
 	const char *message = yyjson_get_str(yyjson_obj_get(status, "message"));
@@ -154,7 +155,7 @@ static void event(struct kube_watch *w, yyjson_val *root)
 		watch_fail_say(w, STREAM, "an event without type or object");
 		return;
 	}
-	/* A half-read list is nothing to go on from. A bookmark has no name. */
+	/* Do not continue from a half-read list. A bookmark has no name. */
 	watch_meta_of(obj, &meta);
 	if (yyjson_equals_str(type, "BOOKMARK") && is_back(w, obj, &meta))
 		return;
@@ -189,8 +190,8 @@ static void line(struct kube_watch *w, const char *text, size_t len)
 	yyjson_doc_free(doc);
 }
 
-/* The path is there. If it was installed just now there is no need to go on as
- * slowly as before. */
+/* The path exists. If it was installed just now ask no longer as slowly as
+ * before. */
 void watch_there(struct kube_watch *w)
 {
 	w->absent = 0;
@@ -214,13 +215,14 @@ void watch_stream_data(struct buf *in, void *arg)
 		w->away = false;
 	if (in->len)
 		w->doubted = false;
-	/* That a doubted server begins an answer proves nothing. */
+	/* The beginning of an answer does not prove that a doubted server
+	 * works. */
 	if (w->stage == WATCH && !w->doubted) {
 		watch_heard(w);
 		watch_problem(w, NULL);
 	}
 	watch_expect(w);
-	/* Any of these may end the call or the watch. */
+	/* Each of these may end the call or the watch. */
 	while (!w->closed && w->call == call) {
 		const char *begin = in->data + done, *end;
 
@@ -239,8 +241,8 @@ void watch_stream_data(struct buf *in, void *arg)
 
 /* ---- lists that were not streamed ---------------------------------------- */
 
-/* All of a page was put. The version counts with the last one: half of a list
- * is nothing to go on from. */
+/* All of a page was put. The version counts only with the last page: do not
+ * continue from half a list. */
 static void page_read(struct kube_watch *w, yyjson_val *root,
 		      const struct watch_meta *meta)
 {

@@ -78,7 +78,7 @@ struct watch_entry *watch_set_add(struct watch_set *s,
 
 struct watch_entry *watch_set_any(const struct watch_set *s)
 {
-	/* What tsearch() returns, too: a node begins with its key. */
+	/* tsearch() returns such a node, too: it begins with its key. */
 	return *(struct watch_entry **)s->root;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is wrong with a watch, and when it asks again. */
+/* Reports problems of a watch, and decides when it asks again. */
 #include "kube/watch_impl.h"
 
 #include <stdarg.h>
@@ -9,10 +9,10 @@
 #include "base/log.h"
 #include "base/once.h"
 
-/* At the beginning of a streaming list a server that does not know what was
- * asked (before Kubernetes 1.27) sends what there is, and never ends it. */
+/* A server that does not know streaming lists (before Kubernetes 1.27) sends
+ * the objects, but no end of the list. */
 #define UNENDING_MS 10000
-/* With 5,000 nodes, and as many SmcNodes, all of their lists take 30 s. */
+/* With 5,000 nodes, and as many SmcNodes, all their lists take 30 s. */
 #define SPREAD_EACH_MS 6
 #define SPREAD_MOST_MS 30000
 
@@ -106,7 +106,8 @@ void watch_expired(struct kube_watch *w)
 
 	log_debug("%s: what was watched from is too old, listing anew",
 		  w->what);
-	/* A server that forgets at once is not asked for lists all the time. */
+	/* Do not ask a server for lists all the time that forgets versions at
+	 * once. */
 	if (since < fault_ms(WATCH_SETTLED_MS))
 		watch_later(w, STREAM);
 	else
@@ -123,7 +124,7 @@ void kube_watch_again(struct kube_watch *w)
 
 void kube_watch_server_back(struct kube_watch *w)
 {
-	/* Without failures it does not wait for the end of a back-off. */
+	/* Without failures there is no back-off to end. */
 	if (w->call || !w->problem || !w->failures || w->told)
 		return;
 	if (w->stage == WATCH)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of an owner whose memory has handles of libuv in it: it may go only
- * when the loop has closed them all.
+ * Frees an owner whose memory has libuv handles in it, when the loop has closed
+ * them all.
  */
 #pragma once
 
@@ -14,10 +14,10 @@ struct handles {
 	void *owner;
 };
 
-/* handles_close - Close @handle, of any type of libuv's. Its `data` is ours
- * from now on, and NULL when it is closed. */
+/* handles_close - Close @handle, of any libuv type. Its `data` is ours from now
+ * on, and NULL when it is closed. */
 void handles_close(struct handles *hs, void *handle);
 
-/* handles_free - Call @free(@owner) when all of them are closed: at once if
- * they are already. */
+/* handles_free - Call @free(@owner) when the loop has closed all of them: at
+ * once if it has already. */
 void handles_free(struct handles *hs, void (*free)(void *owner), void *owner);

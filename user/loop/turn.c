@@ -5,7 +5,8 @@
 
 static void wake_event(uv_idle_t *idle)
 {
-	/* Being active is all it is for: the poll then does not block. */
+	/* It does nothing: while an idle handle is active the poll does not
+	 * block. */
 }
 
 static void check_event(uv_check_t *check)

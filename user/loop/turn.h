@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One turn after each batch of events. Sources of the loop only note what they
- * saw and call turn_due(); when libuv has run all events of a batch, what is to
- * be done is done once.
+ * One turn after each batch of events. Event sources only note what they saw
+ * and call turn_due(); when libuv has run all events of a batch, the turn does
+ * the work once.
  */
 #pragma once
 
@@ -18,16 +18,16 @@ struct turn {
 	void *arg;
 };
 
-/* turn_open - On @loop, have @run(@arg) for turns. @t: zeroed. The handles are
- * closed with all others of the loop. */
+/* turn_open - Have @loop call @run(@arg) for each turn. @t: zeroed. The handles
+ * are closed with all others of the loop. */
 void turn_open(struct turn *t, uv_loop_t *loop, void (*run)(void *arg),
 	       void *arg);
 
-/* turn_due - Have one after this batch of events. */
+/* turn_due - Take a turn after this batch of events. */
 void turn_due(struct turn *t);
 
-/* turn_again - Have one in a moment: the last one left something over. */
+/* turn_again - Take a turn in a moment: the last one left something over. */
 void turn_again(struct turn *t);
 
-/* turn_stop - There are no more. */
+/* turn_stop - Take no more turns. */
 void turn_stop(struct turn *t);

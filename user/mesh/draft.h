@@ -14,11 +14,11 @@ struct spaces {
 must_check int spaces_make(const struct mesh_world *w, struct spaces *out);
 void spaces_free(struct spaces *s);
 
-/* spaces_says - What holds for @pod. */
+/* spaces_says - The annotations that hold for @pod. */
 struct mesh_says spaces_says(const struct spaces *s,
 			     const struct mesh_pod *pod);
 
-/* want_in - mesh_want() with the Namespaces at hand. */
+/* want_in - mesh_want() with sorted Namespaces. */
 must_check int want_in(const struct mesh_world *w, const struct mesh_host *host,
 		       const struct spaces *spaces, struct mesh_wants *out);
 
@@ -31,16 +31,17 @@ struct draft {
 	struct smc_addr *service_addrs; /* every ClusterIP, sorted */
 	size_t n_service_addrs;
 	struct mesh_ports node_ports; /* of every Service */
-	/* of this node's pods, which a network plugin leads to them */
+	/* hostPorts of this node's pods: the network plugin leads them there */
 	struct mesh_ports host_ports;
 	struct mesh_plan plan;
 	struct own_pod *own; /* beside plan.pods */
 };
 
 struct own_pod {
-	const struct mesh_seen *seen; /* NULL: nothing was seen of it */
-	bool lost; /* an address of it went to someone else, or to nobody */
-	/* hostNetwork: where it listens, and nobody takes the port before */
+	const struct mesh_seen *seen; /* NULL: no look has seen it */
+	bool lost; /* an address of it went to another, or to nobody */
+	/* hostNetwork: ports where it listens, and no proxy or plugin comes
+	 * first */
 	struct mesh_ports listens;
 };
 
@@ -54,8 +55,8 @@ must_check int draft_warn(struct draft *d, const char *fmt, ...)
  * -ENOMEM. */
 must_check int draft_service_addrs(struct draft *d);
 
-/* draft_listens - Fill the own pods' `listens`, without the hostPorts of pods
- * of this node. Return: 0 or -ENOMEM. */
+/* draft_listens - Fill `listens` of this node's pods, without ports that are
+ * another's hostPort here. Return: 0 or -ENOMEM. */
 must_check int draft_listens(struct draft *d);
 
 /* draft_is_service - Is @addr a ClusterIP? */
@@ -72,27 +73,26 @@ must_check int draft_listeners(struct draft *d, const struct plan_endpoint *e,
 			       __u32 transports,
 			       const struct mesh_ports *ports);
 
-/* draft_externals - A row of plan.services that denies at each port of a
- * Service's external address that is an endpoint's. Where those of an address
- * find no room it is offered to at no port. After draft_endpoints(). Return: 0
- * or -ENOMEM. */
+/* draft_externals - Add a row to plan.services that denies, for each port of a
+ * Service's external address that is an endpoint's. An address whose rows find
+ * no room is offered SMC at no port. After draft_endpoints(). Return: 0 or
+ * -ENOMEM. */
 must_check int draft_externals(struct draft *d);
 
-/* draft_shared_addrs - Have the rows of plan.services, which are in order, deny
+/* draft_shared_addrs - Make rows of plan.services, which are in order, deny
  * where a ClusterIP's port is also another Service's external one. */
 void draft_shared_addrs(struct draft *d);
 
-/* Of smc_service: all rows, and those of them that deny at an endpoint. */
+/* The most rows of smc_service, and of those that deny at an endpoint. */
 #define SERVICES_MAX SMC_SERVICE_ENTRIES
 #define EXTERNALS_MAX (SERVICES_MAX / 2)
 
-/* draft_services - The Services' rows beside those of listeners and external
- * addresses, and all of them in order. After draft_externals(). Return: 0 or
- * -ENOMEM. */
+/* draft_services - Add the Services' other rows, and sort all. After
+ * draft_externals(). Return: 0 or -ENOMEM. */
 must_check int draft_services(struct draft *d);
 
-/* services_find - The row at @key of the @n at @v, which are in order, or NULL:
- * for a plan in the making, mesh_service_find() is for one that is made. */
+/* services_find - The row at @key of the @n sorted ones at @v, or NULL. For a
+ * plan in the making; a finished one has mesh_service_find(). */
 const struct plan_service *services_find(const struct plan_service *v, size_t n,
 					 const struct smc_addr_port *key);
 

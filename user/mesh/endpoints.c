@@ -8,26 +8,26 @@
  * for it. A claim publishes if it would make the address an endpoint. Then, for
  * each address:
  *
- * - What a hostNetwork pod claims is the address of its node. All of them on
- *   one node are one claimant, and other pods lose against it: as endpoint a
- *   node's address is answered only, never offered to as a pod's would be.
- * - The claimant created last has it. Two created at the same second: neither,
- *   and it is said if one of them publishes.
+ * - A hostNetwork pod claims its node's address. All of them on one node are
+ *   one claimant, and other pods lose against it: servers answer a node's
+ *   address, but clients do not offer to it as they do to a pod's.
+ * - The claimant created last has it. If two were created at the same second
+ *   neither has it, with a warning if one of them publishes.
  * - Then it is an endpoint if its owner publishes it, and no Service has it.
  *
  * The other nodes see of a pod only what its SmcNode lists, so an address that
  * a pod of this node lost stays listed, without a transport: a claim, which
- * makes nobody an endpoint. If it went, the one end of a tie would see no tie
- * any more, have the address, and so end the tie for both in turns. A loser to
- * a later pod claims on, too: it may be half of a tie once that one has gone.
- * An agent that does not know claims takes it for an endpoint that shares no
- * transport with anybody: it is as good a rival, and if it has the address
- * nobody offers to it.
+ * makes nobody an endpoint. Without it the node at one end of a tie would see
+ * no tie any more, take the address, and so on in turns. A pod that lost to a
+ * later one goes on claiming, too: it may be in a tie when that one has gone.
+ * An agent that does not know claims takes one for an endpoint without a common
+ * transport: it is a rival all the same, and if it gets the address nobody
+ * offers to it.
  *
- * A claimant is known by (node, UID): an SmcNode may list a pod that the world
- * knows too, and is not its rival. What an SmcNode of ours says is not read:
- * this node knows its own pods better. A node that is not ready, or shares no
- * UEID with us, publishes nothing, but its pods own their addresses.
+ * (node, UID) names a claimant: an SmcNode may list a pod that the world knows
+ * too, and is not its rival. The plan ignores this node's own SmcNode: the node
+ * knows its pods better. A node that is not ready, or shares no UEID with us,
+ * publishes nothing, but its pods own their addresses.
  *
  * Cost: one sort of all claims, O(n log n).
  */
@@ -70,7 +70,7 @@ __u32 mesh_transports_at(const struct smc_addr *addr, __u32 transports)
 	return addr_is_v4(addr) ? transports : transports & ~SMC_TRANSPORT_SMCR;
 }
 
-/* As an endpoint a ClusterIP would be offered SMC at every port, whoever is
+/* As an endpoint a ClusterIP would be offered SMC at every port, whatever is
  * behind it. */
 static int warn_service(struct draft *d, const struct claim *c,
 			const struct smc_addr *addr)
@@ -126,7 +126,7 @@ static bool addrs_have(const struct mesh_addrs *addrs,
 	return false;
 }
 
-/* A pod of this node publishes what was found in its own namespace. */
+/* A pod of this node publishes what a look found in its namespace. */
 static int claim_own(struct draft *d, size_t own, struct claims *claims)
 {
 	const struct plan_pod *p = &d->plan.pods[own];
@@ -173,7 +173,8 @@ static int claim_other(struct draft *d, const struct mesh_pod *pod,
 	return err;
 }
 
-/* A fabric is who shares a UEID: without one SMCv2 is declined. */
+/* Nodes with a common UEID are one fabric: without it the kernel declines
+ * SMCv2. */
 static bool same_fabric(const struct mesh_config *c,
 			const struct mesh_node *node)
 {
@@ -278,7 +279,7 @@ static int collect(struct draft *d, struct claims *claims)
 /* ---- settling -------------------------------------------------------------
  */
 
-/* Who claims; claims of one claimant compare equal. */
+/* Order by claimant; claims of one claimant compare equal. */
 static int claimant_cmp(const struct claim *a, const struct claim *b)
 {
 	int order;
@@ -307,9 +308,9 @@ static int claim_cmp(const void *a, const void *b)
 struct bid {
 	struct claim *v;
 	size_t n;
-	const struct claim *face; /* a publishing one, latest; or NULL */
+	const struct claim *face; /* the latest that publishes; or NULL */
 	long long created;
-	__u32 transports; /* that all the publishing ones have */
+	__u32 transports; /* common to all that publish */
 };
 
 static struct bid take_bid(struct claim *v, const struct claim *end)
@@ -333,11 +334,11 @@ static bool is_own(const struct bid *bid)
 	return bid->v->own != NOT_OWN;
 }
 
-/* Who was created last: two, where there is a tie. */
+/* The claimants created last: two, where there is a tie. */
 struct top {
 	struct bid v[2]; /* of more than two, those of this node */
 	size_t n;
-	bool publishing; /* one of them all does */
+	bool publishing; /* one of them all publishes */
 };
 
 static void top_take(struct top *top, const struct bid *bid)
@@ -416,7 +417,7 @@ static int publish(struct plan_pod *p, const struct claim *c)
 	return mesh_ports_set(&p->listens, c->ports->v, c->ports->n);
 }
 
-/* Make @won an endpoint, and published where it is of this node. */
+/* Make @won an endpoint, and mark it published if it is this node's. */
 static int add_endpoint(struct draft *d, const struct bid *won)
 {
 	struct mesh_plan *plan = &d->plan;

@@ -2,9 +2,9 @@
 /*
  * Exclusions: the mesh's own (SmcMesh) hold for every pod, in both directions,
  * also while the mesh switch is off, so that switching it on cannot open a gap.
- * A pod's own (its annotations, or its Namespace's) are written as soon as the
- * pod has a number. One whose own are more than its share of the map is never
- * armed (want.c), and takes nobody's room.
+ * The agent writes a pod's own (its annotations, or its Namespace's) as soon as
+ * the pod has a number. A pod with more than its share of the map is never
+ * armed (want.c), and takes no other's room.
  */
 #include <errno.h>
 #include <stdlib.h>

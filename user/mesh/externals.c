@@ -2,25 +2,26 @@
 /*
  * The external addresses of Services, where they are an endpoint's or a node's.
  *
- * Whoever may write a Service may name any address: nodes', since traffic that
- * comes to them is meant, or another tenant's pod's. A proxy on every node
- * takes what is sent to that address at the Service's ports, and gives it to
- * the Service's backends. So at these ports, and at no others, such an address
- * is not offered SMC: a row without transports, which the verdict asks before
- * the endpoint's. (At any other address nothing is offered without a row.) The
- * pod itself stays armed, and an endpoint to whom it connects: its address is
- * not taken for a Service's as a ClusterIP is, or one Service would disarm it.
+ * A user who may write a Service may name any address: nodes', for traffic that
+ * comes to them, or another tenant's pod's. A proxy on every node takes packets
+ * to that address at the Service's ports, and forwards them to the Service's
+ * backends. So at these ports, and at no others, such an address is not offered
+ * SMC: a row without transports, which the verdict asks before the endpoint's.
+ * (At any other address nothing is offered without a row.) The pod itself stays
+ * armed, and an endpoint to whom it connects: its address is not taken for a
+ * Service's as a ClusterIP is, or one Service would disarm it.
  *
  * Rows that find no room must not be left out, and one Service can name every
- * port of every pod. EXTERNALS_MAX rows are for this; where more are wanted,
+ * port of every pod. There are EXTERNALS_MAX rows for this. If more are wanted,
  * the addresses that want most get none, and are offered SMC at no port
- * instead: SMC_ENDPOINT_ANSWER_ONLY. So where few ports of an address are named
- * it does not lose by others of which many are. An address with a Service whose
- * ports were not all understood is one of these, too. Counted first, so that
- * neither time nor memory goes by the product of addresses and ports.
+ * instead: SMC_ENDPOINT_ANSWER_ONLY. So an address with few named ports does
+ * not suffer from one with many. An address is treated like that, too, if a
+ * Service's ports were not all understood. The plan counts first, so that time
+ * and memory do not grow with the product of addresses and ports.
  *
- * With another Service's ClusterIP it is the proxy's affair who of the two gets
- * the connection: the row that is there denies, and no other is needed.
+ * If the address is also another Service's ClusterIP the proxy decides which of
+ * the two gets the connection: the ClusterIP's row then denies, and there is no
+ * second one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,14 +30,14 @@
 #include "base/array.h"
 #include "mesh/draft.h"
 
-/* How an endpoint's address is claimed, beside plan.endpoints. */
+/* What Services claim of an endpoint's address, beside plan.endpoints. */
 struct claimed {
-	size_t ports;		       /* one of two Services counts twice */
+	size_t ports;		       /* a port of two Services counts twice */
 	bool all;		       /* any port may be meant */
-	const struct mesh_service *by; /* one of those, or NULL */
+	const struct mesh_service *by; /* one of those Services, or NULL */
 };
 
-/* What find() gives for an address that is no endpoint's. */
+/* find() returns this if the address is no endpoint's. */
 #define NO_ENDPOINT SIZE_MAX
 
 static size_t find(const struct mesh_plan *plan, const struct smc_addr *addr)
@@ -77,7 +78,7 @@ static bool has_rows(const struct claimed *c, size_t share)
 	return !c->all && c->ports <= share;
 }
 
-/* The rows that there are if no address has more than @share. */
+/* The number of rows if no address has more than @share. */
 static size_t rows_at(const struct draft *d, const struct claimed *claimed,
 		      size_t share)
 {
@@ -101,7 +102,7 @@ static size_t share_of(const struct draft *d, const struct claimed *claimed)
 /* ---- addresses that are given up ------------------------------------------
  */
 
-/* Of a node's address the listeners' rows offer. */
+/* At a node's address it is the listeners' rows that offer. */
 static void drop_listeners(struct mesh_plan *plan, const struct smc_addr *addr)
 {
 	size_t kept = 0;
@@ -208,7 +209,7 @@ static void ports_of(const struct mesh_service *s,
 		bits[s->ports[i].port / 8] |= 1 << s->ports[i].port % 8;
 }
 
-/* The first row at or after @addr, which are in order. */
+/* The first row at or after @addr; they are in order. */
 static size_t first_row(const struct mesh_plan *plan,
 			const struct smc_addr *addr)
 {

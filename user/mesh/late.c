@@ -78,7 +78,7 @@ static bool record_allows(const struct smc_flow *record,
 	case SMC_REASON_AGENT_SILENT:
 		return true;
 	case SMC_REASON_NOT_CONVERTED:
-		/* A server's: its listener is late, and stays so. */
+		/* A server's listener is plain TCP, and stays so. */
 		return record->role == SMC_ROLE_CLIENT;
 	case SMC_REASON_NOT_OFFERED:
 		return opened_before(record, since);

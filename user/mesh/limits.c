@@ -9,7 +9,8 @@
 #include "base/part.h"
 #include "mesh/draft.h"
 
-/* What has no row in smc_pending is not counted, and would know no limit. */
+/* A socket without a row in smc_pending is not counted, and would know no
+ * limit. */
 _Static_assert(MESH_PENDING_MAX <= SMC_PENDING_ENTRIES, "rows for all");
 
 struct smc_limits mesh_limits(const struct mesh_config *config, __u64 memory)
@@ -69,7 +70,7 @@ int mesh_lease_parse(const char *text, __u32 *seconds)
 
 	if (number_parse(text, digits, &n))
 		return -EINVAL;
-	if (!n && !text[digits]) /* nothing has no unit */
+	if (!n && !text[digits]) /* 0 needs no unit */
 		unit = 1;
 	lease = (__u64)n * unit;
 	if (!unit ||
@@ -93,8 +94,7 @@ static int limit_parse(const char *part, size_t len,
 
 		if (len < name || memcmp(part, limits[i].name, name))
 			continue;
-		/* A second one is no better than a wrong one: which is meant?
-		 */
+		/* A limit given twice is an error, too: which one counts? */
 		if (*limits[i].value ||
 		    number_parse(part + name, len - name, limits[i].value) ||
 		    !*limits[i].value)
@@ -125,8 +125,8 @@ int mesh_pod_limits_parse(const char *text, struct mesh_pod_limits *out,
 /* ---- the plan -------------------------------------------------------------
  */
 
-/* What was sent over RDMA would leave the node in the clear, where everything
- * else that pods send does not. */
+/* RDMA traffic would leave the node in the clear, where all other traffic of
+ * pods is encrypted. */
 int draft_usable(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 {
 	const struct mesh_host *host = d->host;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much of what the kernel's SMC has once for all a pod, and a node, may
- * hold at a time, and how long offers outlive the agent: what may be said (the
- * defaults are in model.h), and how its texts are read.
+ * How much of what all share in the kernel's SMC a pod, and a node, may hold at
+ * a time, and how long offers outlive the agent: the allowed values (the
+ * defaults are in model.h), and how their texts are read.
  */
 #pragma once
 
 #include "base/cleanup.h"
 #include "mesh/model.h"
 
-/* smc_hs_wq runs 1,024 works per CPU, and who pins himself to one CPU has that
- * one's alone: half of it, whatever the number of CPUs, leaves room for what is
- * not counted. It is the default, too. */
+/* smc_hs_wq runs 1,024 works per CPU, and a program may pin itself to one CPU:
+ * half of that, whatever the number of CPUs, leaves room for works that are not
+ * counted. It is the default, too. */
 #define MESH_PENDING_MAX 512
 #define MESH_CONNECTIONS_MAX 65536
-/* What SMC's buffers take no cgroup has to give back: half of it is a lot. */
+/* No cgroup pays for SMC's buffers: half of the memory is a lot. */
 #define MESH_MEMORY_PERCENT_MAX 50
 /* The agent gives a sign of life with each resync, every 5 s: two may fail. */
 #define MESH_LEASE_MIN_S 15

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the mesh is made of, as a source (user/source/) found it. Plain values:
+ * The objects of the mesh, as a source (user/source/) found them. Plain values:
  * no JSON, no file descriptors, no kernel state.
  *
  * Ownership: every pointer below belongs to the struct that holds it; a world
@@ -29,7 +29,7 @@ enum mesh_switch { MESH_UNSET = 0, MESH_OFF, MESH_ON };
 
 /* SmcMesh.spec.recorder: what writes the records of flows. */
 enum mesh_recorder {
-	MESH_RECORDER_AUTO = 0, /* smc where it can be had */
+	MESH_RECORDER_AUTO = 0, /* smc if the kernel has what it needs */
 	MESH_RECORDER_SMC,	/* the selector and SMC's own functions */
 	MESH_RECORDER_SOCKOPS,	/* a sockops program on the root cgroup */
 };
@@ -44,8 +44,8 @@ struct mesh_addrs {
 	size_t n;
 };
 
-/* SmcMesh.spec.limits: what a pod, and a node, may hold at once of what the
- * kernel's SMC has once for all. */
+/* SmcMesh.spec.limits: how much a pod, and a node, may hold at once of what all
+ * share in the kernel's SMC. */
 struct mesh_limits {
 	__u32 pending_pod, pending_node; /* SMC sockets under way */
 	__u32 connections_pod;		 /* open SMC connections */
@@ -59,17 +59,17 @@ struct mesh_config {
 	struct cidr *exclude_cidrs;
 	size_t n_exclude_cidrs;
 	struct mesh_ranges exclude_ports; /* both directions, every pod */
-	char ueid[MESH_UEID_MAX + 1];	  /* never empty: the default else */
+	char ueid[MESH_UEID_MAX + 1];	  /* never empty: it has a default */
 	__u32 mark, mark_mask;
 	enum mesh_recorder recorder;
 	struct mesh_limits limits;
 	__u32 lease_s; /* offers end so long after the agent's last sign of
 			* life; 0: never */
-	bool allow_unencrypted; /* smcr where others' traffic is encrypted */
+	bool allow_unencrypted; /* smcr though other traffic is encrypted */
 };
 
-/* Who its programs are, as far as the API says: the container's or else the
- * pod's securityContext. SMC_ID_ANY: the image decides. */
+/* The user and group of its programs, as the API has them: in the container's
+ * or else the pod's securityContext. SMC_ID_ANY: the image decides. */
 struct mesh_container {
 	char *name;
 	__u32 uid, gid;
@@ -87,9 +87,9 @@ struct mesh_pod {
 	bool ended;	   /* phase Succeeded or Failed: owns no address */
 	bool running;	   /* phase Running: a container of it was started */
 	bool host_network;
-	bool forwards; /* whoever made it says that its TCP ends in a guest */
-	/* Ports of its node that lead to it; of a hostNetwork pod none, which
-	 * has them itself. */
+	bool forwards; /* the API tells that its TCP ends in a guest */
+	/* Ports of its node that lead to it. A hostNetwork pod has none: the
+	 * node's ports are its own. */
 	struct mesh_ports host_ports;
 	enum mesh_switch enabled; /* the annotation */
 	char *problem; /* NULL, or a sentence: annotation, value, expected */
@@ -100,9 +100,9 @@ struct mesh_pod {
 	bool says_in, says_out;
 	/* smcmesh.io/limits: the bounds that it asks for; 0: the mesh's */
 	__u32 pending_max, connections_max;
-	/* It seems to have a proxy, of this user and group in its own user
-	 * namespace. That counts until the rules in its network namespace say
-	 * whom they let pass. */
+	/* It seems to have a proxy, with this user and group in its own user
+	 * namespace. That holds until a look finds whom the rules in its
+	 * network namespace let pass. */
 	bool sidecar;
 	struct smc_owner proxy;
 	struct mesh_container *containers; /* those that stay */
@@ -129,7 +129,7 @@ struct mesh_node {
 	struct smc_addr rdma;  /* of its own RDMA port; 0: none is said */
 	bool ready;	       /* condition Ready is not "False" */
 	long long ready_since; /* its lastTransitionTime, 0: not said */
-	/* The same of the condition Capable. */
+	/* The same for the condition Capable. */
 	enum mesh_truth capable;
 	long long capable_since;
 	__u32 transports;
@@ -158,18 +158,18 @@ struct mesh_service_port {
 	__u16 port;
 };
 
-/* What a proxy on each node turns into an address of one of its backends. */
+/* A Service: a proxy on each node turns its address into a backend's. */
 struct mesh_service {
 	char *ns, *name;
 	struct mesh_addrs addrs; /* ClusterIPs; none where it is headless */
-	/* Whatever else it takes its ports at: spec.externalIPs, its balancers'
-	 * addresses. They may be anybody's. */
+	/* Other addresses where it has its ports: spec.externalIPs, its
+	 * balancers'. They may be anybody's. */
 	struct mesh_addrs externals;
 	struct mesh_service_port *ports; /* TCP only */
 	size_t n_ports;
 	struct mesh_ports node_ports; /* taken at every node's addresses */
-	/* Its slices are not all that is behind it, or its proxy is not the
-	 * node's own. */
+	/* It has backends that its slices do not list, or a proxy other than
+	 * the node's own. */
 	bool elsewhere;
 	bool broken; /* a port was not understood, and is not in `ports` */
 };
@@ -178,8 +178,8 @@ struct mesh_service {
 struct mesh_slice {
 	char *ns, *name;
 	char *service; /* of the same namespace; "" if it belongs to none */
-	/* Something in it was not understood, so it may have backends that are
-	 * not listed here: no port of the Service is offered SMC. */
+	/* Something in it was not understood, so it may have other backends
+	 * than those here: no port of the Service is offered SMC. */
 	bool broken;
 	struct mesh_service_port *ports; /* TCP only; names of the Service's */
 	size_t n_ports;
@@ -192,7 +192,7 @@ struct mesh_world {
 	size_t n_pods;
 	struct mesh_node *nodes;
 	size_t n_nodes;
-	/* Of these, any order, each name (in its namespace) once. */
+	/* The objects in any order, each name (in its namespace) once. */
 	struct mesh_namespace *namespaces;
 	size_t n_namespaces;
 	struct mesh_service *services;

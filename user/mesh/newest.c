@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Once there are as many as are kept, they are a heap whose first is the one
- * that goes next: the oldest. */
+/* When there are `most` of them they become a heap, with the oldest, which goes
+ * next, first. */
 #include "mesh/newest.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ static int newest_first(const void *a, const void *b)
 	return order ? order : memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
-/* Put @row, for which the place @at is free, where it belongs below there. */
+/* Put @row into the heap below @at, a free place. */
 static void sift(struct mesh_newest *s, size_t at, struct mesh_record row)
 {
 	size_t child;

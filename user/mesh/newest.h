@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The newest so many of records that come in any order. */
+/* Keeps the newest of records that come in any order. */
 #pragma once
 
 #include "base/cleanup.h"
 #include "mesh/record_fate.h"
 
 struct mesh_newest {
-	size_t most;	       /* are kept; set by the caller, the rest is 0 */
+	size_t most;	       /* to keep; set by the caller, the rest is 0 */
 	size_t total;	       /* came */
 	struct mesh_record *v; /* those kept, n */
 	size_t n;

@@ -34,7 +34,7 @@ long long mesh_capable_since(struct mesh_ready *ready, enum mesh_truth is,
 	return ready->capable_since;
 }
 
-/* Without a boot id it cannot be told whose boot the list is of. */
+/* Without a boot id nobody can tell from which boot the list is. */
 bool mesh_rebooted(const struct mesh_node *own, const char *boot_id)
 {
 	if (!own || !own->n_endpoints)
@@ -111,7 +111,7 @@ static const struct {
 	{"Starting", "nothing was armed since the node started"},
 };
 
-/* Why is nothing possible here? An index of whys, or -1. */
+/* Why can this node do nothing? An index of whys, or -1. */
 static int why_not(const struct mesh_host *host, const struct mesh_plan *plan)
 {
 	if (!host->converter)
@@ -134,8 +134,8 @@ static bool is_ours(const struct mesh_host *host, const struct plan_conflict *c)
 	       !strcmp(c->by[1].node, host->node);
 }
 
-/* Those of pods of other nodes are theirs to tell: one tie would have every
- * node of the cluster write its SmcNode anew. */
+/* Other nodes report conflicts between their own pods: else one tie would have
+ * every node of the cluster rewrite its SmcNode. */
 static void add_conflicts(const struct mesh_host *host,
 			  const struct mesh_plan *plan, struct buf *text)
 {

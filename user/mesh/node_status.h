@@ -28,8 +28,8 @@ struct mesh_ready {
 /* mesh_ready_from - What the own SmcNode says; NULL: there is none. */
 struct mesh_ready mesh_ready_from(const struct mesh_node *own);
 
-/* mesh_capable_since - Capable is @is now. @now: seconds since 1970. Return:
- * since when; kept in @ready. */
+/* mesh_capable_since - Note that Capable is @is now. @now: seconds since 1970.
+ * Return: since when; kept in @ready. */
 long long mesh_capable_since(struct mesh_ready *ready, enum mesh_truth is,
 			     long long now);
 
@@ -44,8 +44,8 @@ struct mesh_publish {
 };
 
 /*
- * mesh_rebooted - Must an empty list be published before anything is armed? So
- * it is if the own SmcNode lists endpoints of another boot than this one.
+ * mesh_rebooted - Must the node publish an empty list before it arms anything?
+ * Yes if its SmcNode lists endpoints of another boot.
  * @own: the own SmcNode as the API has it; NULL: there is none.
  */
 bool mesh_rebooted(const struct mesh_node *own, const char *boot_id);
@@ -53,9 +53,8 @@ bool mesh_rebooted(const struct mesh_node *own, const char *boot_id);
 /*
  * mesh_publish - What to publish of @plan.
  * @plan: NULL: no endpoint (before the first plan, after a boot).
- * @armed: is this pod armed in the kernel, as read back just now? A pod of
- *         which it says no is not published, whatever the plan wants. NULL: as
- *         planned.
+ * @armed: is this pod armed in the kernel, as read back just now? If not, the
+ *         pod is not published, whatever the plan wants. NULL: as planned.
  * @ready: brought up to date.
  * @now: seconds since 1970.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owners of sockets (struct smc_owner): in words, and who is one. */
+/* Owners of sockets (struct smc_owner): as text, and matched. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,8 +12,8 @@
  */
 const char *owner_format(const struct smc_owner *o, char text[OWNER_STRLEN]);
 
-/* owners_have - Is what @uid and @gid opened one of these @n owners'? Of a user
- * or group that is not known (SMC_ID_ANY) only what any has. */
+/* owners_have - Does one of the @n owners own what @uid and @gid opened? A user
+ * or group that is not known (SMC_ID_ANY) matches only an owner with any. */
 bool owners_have(const struct smc_owner *v, size_t n, __u32 uid, __u32 gid);
 
 /* owners_same - In the same order. */
@@ -21,10 +21,10 @@ bool owners_same(const struct smc_owner *a, size_t n_a,
 		 const struct smc_owner *b, size_t n_b);
 
 /*
- * owners_shared - Does the pod's object say of two containers that stay that
- * what they open is the owners'? Then the sidecar's rules do not tell its proxy
- * from another program.
- * @v: as the pod counts. @first, @second: their names, untouched if not.
+ * owners_shared - Do two lasting containers of the pod run as the owners, by
+ * its object? Then the sidecar's rules cannot tell its proxy from another
+ * program.
+ * @v: IDs as in the pod. @first, @second: their names, untouched if not.
  */
 bool owners_shared(const struct smc_owner *v, size_t n,
 		   const struct mesh_pod *pod, const char **first,

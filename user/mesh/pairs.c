@@ -50,7 +50,7 @@ static int port_cmp(const void *a, const void *b)
 	return strcmp(x->ns, y->ns);
 }
 
-/* Those of namespace @ns: the first one; *@n: how many. */
+/* The ports of namespace @ns: the first one; *@n: how many. */
 static const struct mesh_port *ports_of(const struct build *b, const char *ns,
 					size_t *n)
 {
@@ -165,7 +165,7 @@ static int want_cmp(const void *a, const void *b)
 	return want_key_cmp(a, b) ?: y->near - x->near;
 }
 
-/* Of two for one key the near one stays. */
+/* Of two with the same key the near one stays. */
 static void pairs_sort(struct mesh_pairs *pairs)
 {
 	pairs->n = array_sort_once(pairs->v, pairs->n, sizeof(*pairs->v),
@@ -188,7 +188,7 @@ static bool is_way(const struct build *b, const struct mesh_service *s,
 	return false;
 }
 
-/* A backend of this node has shared memory, or is the pod itself: no path. */
+/* A backend on this node uses shared memory, or is the pod itself: no path. */
 static int add_behind(struct build *b, const struct mesh_port *p,
 		      const struct smc_addr *backend)
 {
@@ -271,7 +271,7 @@ static int way_cmp(const void *a, const void *b)
 	return mesh_path_cmp(&x->key, &y->key);
 }
 
-/* Of two for one key any will do: they are of one Service. */
+/* Of two with the same key either will do: both are of one Service. */
 static void ways_sort(struct mesh_pairs *pairs)
 {
 	pairs->n_ways = array_sort_once(pairs->ways, pairs->n_ways,
@@ -336,7 +336,7 @@ bool mesh_way_told(const struct mesh_pairs *pairs, struct mesh_paths *paths,
 		return job->until_ns > way->row.proven_until_ns ||
 		       way->row.bad_ns;
 	job->until_ns = 0;
-	/* a proof that only runs out ends by itself in the way's row, too */
+	/* the way's own row has the time when a proof runs out */
 	return bad && !way->row.bad_ns && way->row.proven_until_ns > now;
 }
 

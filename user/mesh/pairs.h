@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between which RDMA ports there are paths: of this node's armed pods with the
+ * Between which RDMA ports there are paths: from this node's armed pods to
  * endpoints that can only be reached over RDMA; and what is behind a Service's
- * address, which has a row of its own among the paths.
+ * address, which has its own row among the paths.
  */
 #pragma once
 
@@ -17,8 +17,8 @@ struct mesh_port {
 };
 
 /*
- * A Service's address and one of the ports above: what is behind it. The paths
- * are those with its backends; one without any is none.
+ * A Service's address seen from one of the ports above: the paths to its
+ * backends. There is no way without such a path.
  */
 struct mesh_way {
 	struct smc_path_key key; /* peer: the Service's address */
@@ -38,12 +38,11 @@ struct mesh_pairs {
 /*
  * mesh_pairs_of - Pairs and ways of @plan.
  * @ports:  in any order; an address may be there for several pods.
- * @wished: in any order: keys of rows that flows have asked for.
+ * @wished: in any order: keys of rows for which flows were refused.
  *
- * A pair is near where both ends are of one namespace. Of the others those that
- * are wished come first, and no more are listed than there may be
- * (MESH_PATHS_MAX). Ways are listed to the Services of a port's own namespace,
- * and those that are wished.
+ * A pair is near if both ends are in one namespace. Of the others the wished
+ * ones come first, up to MESH_PATHS_MAX in all. Ways lead to the Services of a
+ * port's own namespace, and to wished ones.
  * Return: 0 or -ENOMEM. Free with mesh_pairs_free().
  */
 must_check int mesh_pairs_of(const struct mesh_world *w,
@@ -57,14 +56,14 @@ void mesh_pairs_free(struct mesh_pairs *pairs);
 struct mesh_way *mesh_way_find(struct mesh_pairs *pairs,
 			       const struct smc_path_key *key);
 
-/* mesh_ways_need - Who needs a way needs the paths behind it: their rows get
- * the times of its. */
+/* mesh_ways_need - Copy each way's times of use to the paths behind it, which
+ * it needs. */
 void mesh_ways_need(const struct mesh_pairs *pairs, struct mesh_paths *paths);
 
 /*
- * mesh_way_told - What holds for a way, by the rows of the paths behind it.
- * @job: gets it: proven while all of them are, else not.
- * Return: is that news to the way's own row?
+ * mesh_way_told - Judge a way by the rows of the paths behind it.
+ * @job: gets the result: proven while all of them are, else not.
+ * Return: does it differ from the way's own row?
  */
 bool mesh_way_told(const struct mesh_pairs *pairs, struct mesh_paths *paths,
 		   const struct mesh_way *way, __u64 now,

@@ -11,8 +11,8 @@
 #define KNOWN (600 * CLOCK_SECOND)
 #define OFTEN CLOCK_SECOND
 #define SELDOM (10 * CLOCK_SECOND)
-/* Whoever asks comes once a second, but not to the millisecond: what is due a
- * moment after would have to wait for another whole second. */
+/* The agent asks once a second, but not to the millisecond: a path that is due
+ * a moment later would wait for another whole second. */
 #define MOMENT (CLOCK_SECOND / 4)
 
 enum mesh_path_state mesh_path_state(const struct smc_path *row, __u64 now)
@@ -112,7 +112,7 @@ static __u64 latest(const struct mesh_path *p)
 	return p->near && p->since_ns > use ? p->since_ns : use;
 }
 
-/* How often it is asked; 0: when its turn comes. */
+/* The time between two probes; 0: when its turn comes. */
 static __u64 interval(const struct mesh_path *p, __u64 now)
 {
 	if (within(p->row.used_ns, USED, now) ||
@@ -128,7 +128,7 @@ static bool is_past(__u64 then, __u64 span, __u64 now)
 	return now + MOMENT >= then + span;
 }
 
-/* Was a flow refused for it since? */
+/* Was a flow refused for it since its last probe? */
 static bool is_wished(const struct mesh_path *p)
 {
 	return p->row.wished_ns && p->row.wished_ns >= p->asked_ns;
@@ -148,8 +148,8 @@ static bool is_due(const struct mesh_path *p, __u64 now)
 }
 
 /*
- * A rate, as a bucket that is full at *@full: each probe of the @rate ones in a
- * second moves that by its share. Return: how many it has, at most @most.
+ * A token bucket that was full at @full: each of the @rate probes in a second
+ * moves that by its share. Return: tokens in it, at most @most.
  */
 static size_t has(__u64 full, unsigned int rate, __u64 now, size_t most)
 {
@@ -179,8 +179,8 @@ struct turn {
 	__u64 use, asked;
 };
 
-/* By kind; then whoever was needed last, but those that wait for their turn in
- * its order. */
+/* By kind, then the one needed last first; those that wait for their turn in
+ * that order. */
 static int turn_cmp(const void *a, const void *b)
 {
 	const struct turn *x = a, *y = b;
@@ -198,7 +198,7 @@ static enum kind kind_of(const struct mesh_path *p, __u64 now)
 {
 	if (!interval(p, now))
 		return REST;
-	/* one that is refused now is needed now, however long it waits */
+	/* a flow refused for it needs it now, however long it has waited */
 	return is_past(p->asked_ns, SELDOM, now) && !is_wished(p) ? OVERDUE
 								  : NEEDED;
 }
@@ -227,9 +227,8 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* @left probes, among those found. Half of them are for the overdue, and more
- * where there is nothing else: so 3,000 paths that are all in use stay proven.
- */
+/* Share @left probes out among those found. The overdue get half, and more if
+ * there is nothing else: so 3,000 paths that are all in use stay proven. */
 static void share_out(size_t left, size_t rest, const size_t found[KINDS],
 		      size_t shares[KINDS])
 {

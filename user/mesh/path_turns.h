@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which RDMA paths are probed, and when (node/probe.h does it). What is proven
- * or bad stands in the kernel's rows (struct smc_path); here is decided what
- * there should be known of next. Times are CLOCK_MONOTONIC, in nanoseconds.
+ * Which RDMA paths are probed, and when (node/probe.h does it). The kernel's
+ * rows (struct smc_path) say what is proven or bad; this file decides which to
+ * probe next. Times are CLOCK_MONOTONIC, in nanoseconds.
  *
  * | a path                                             | is probed           |
  * |----------------------------------------------------|---------------------|
@@ -15,12 +15,11 @@
  * | all others                                         | one by one          |
  * | bad, before its time is over                       | never               |
  *
- * A node makes 200 probes a second (after a pause as many at once), and 20 of
- * them for "all others":
- * those of a node that shares one device with all its pods, in a cluster of
- * 5,000 nodes, have each their turn every 250 s, and each node has to reject 20
- * in a second. What is not proven any more when a program needs it is refused
- * once, and then probed at once.
+ * A node makes 200 probes a second (after a pause as many at once), 20 of them
+ * for "all others": if all its pods share one device, in a cluster of 5,000
+ * nodes, each of those has its turn every 250 s, and each node rejects 20 in a
+ * second. If a path is not proven any more when a program needs it, one flow is
+ * refused, and the path then probed at once.
  */
 #pragma once
 
@@ -29,8 +28,8 @@
 #include <smcmesh/abi.h>
 #include "base/cleanup.h"
 
-/* Pairs that are kept in mind; the rest is as if it did not exist, until a flow
- * is refused for it. */
+/* Pairs that the agent keeps; it learns of another when a flow is refused for
+ * it. */
 #define MESH_PATHS_MAX 16384
 
 #define MESH_PATHS_RATE 200
@@ -46,10 +45,10 @@ enum mesh_path_state {
 /* mesh_path_word - "unproven", "proven" or "bad". */
 const char *mesh_path_word(enum mesh_path_state state);
 
-/* mesh_path_state - What the verdict takes @row for. */
+/* mesh_path_state - What @row means to the verdict. */
 enum mesh_path_state mesh_path_state(const struct smc_path *row, __u64 now);
 
-/* A pair that there is. */
+/* A pair that the mesh has. */
 struct mesh_path_want {
 	struct smc_path_key key;
 	bool near; /* programs are likely to need it */
@@ -76,8 +75,7 @@ void mesh_paths_free(struct mesh_paths *paths);
 int mesh_path_cmp(const void *a, const void *b);
 
 /*
- * mesh_paths_set - From now on these are the pairs: new ones begin, the others
- * go.
+ * mesh_paths_set - Replace the pairs: new ones begin, missing ones go.
  * @wants: ascending by key, each once. Beyond MESH_PATHS_MAX the near ones are
  *         kept, and the first of the others.
  * Return: 0, or -ENOMEM with nothing changed.
@@ -91,9 +89,9 @@ struct mesh_path *mesh_paths_find(struct mesh_paths *paths,
 				  const struct smc_path_key *key);
 
 /*
- * mesh_paths_due - What to probe now, the most important first; it counts as
- * asked from now on. Asked for once a second: what is due within a quarter of
- * that is due.
+ * mesh_paths_due - The paths to probe now, the most important first; they count
+ * as probed from now on. To be called once a second: a path that is due within
+ * a quarter of that is due.
  * @out: places in paths->v, good until mesh_paths_set(). @room: of them.
  * Return: their number.
  */

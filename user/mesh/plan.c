@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From what is wanted and what was seen to what every map should hold.
+ * Makes the content of every map from what is wanted and what was seen.
  *
  * 0. limits.c: which transports may be used here.
  * 1. judge: a pod of this node is armed if mesh_want() wants it and its
@@ -10,7 +10,8 @@
  *    opened its sockets.)
  * 2. one pod for each namespace and cgroup.
  * 3. endpoints.c: who owns which address. A pod that lost all that it would
- *    have published is not armed after all: it is not who it seems to be.
+ *    have published is not armed after all: it is not the pod that it seems to
+ *    be.
  * 4. externals.c, services.c: which Services, and which ports of hostNetwork
  *    pods, may be offered SMC, and which ports of an endpoint may not.
  * 5. A cgroup of a hostNetwork pod that was armed and is not now goes on
@@ -53,7 +54,7 @@ static enum smc_reason why_not_armed(const struct mesh_host *host, __u32 usable,
 	if (!pod->host_network &&
 	    (!seen->netns_cookie || seen->netns_cookie == host->netns_cookie))
 		return SMC_REASON_NO_NETNS;
-	/* Nobody would be converted. */
+	/* The converter would convert nobody's sockets. */
 	if (seen->sidecar && !seen->n_owners)
 		return SMC_REASON_OWNER_RULE;
 	if (!(seen->transports & usable))
@@ -97,11 +98,11 @@ static void disarm(struct plan_pod *p, enum smc_reason reason)
 }
 
 /*
- * The kernel refused it a socket. Its row stays, with that mark: it converts
- * nothing, gives nobody but a sidecar's proxy an SMC socket that he asks for,
- * and the next agent knows. (A trial socket would tell it nothing: the policy
- * is that of the pod's own cgroup or label.) Of a hostNetwork pod it is
- * draft_denied()'s.
+ * The kernel refused the pod a socket. Its row stays, marked: BPF converts
+ * nothing for it, lets nobody but a sidecar's proxy have an SMC socket that it
+ * asks for, and the next agent knows. (That one's trial socket would not tell:
+ * the policy is for the pod's own cgroup or label.) draft_denied() does this
+ * for a hostNetwork pod.
  */
 static void keep_refused(struct plan_pod *p, const struct mesh_seen *seen)
 {
@@ -197,7 +198,7 @@ static bool same_place(const struct plan_pod *a, const struct plan_pod *b)
 	       a->cgroup_id == b->cgroup_id;
 }
 
-/* Armed pods at one place, the latest first: it alone stays armed, or none if
+/* Of the armed pods at one place only the latest stays armed, or none if
  * another is as new. */
 static int settle_place(struct draft *d, struct plan_pod **v, size_t n)
 {

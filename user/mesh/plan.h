@@ -7,7 +7,8 @@
  * A reconcile goes: mesh_want() says which pods of this node should be armed;
  * the agent lets user/node prepare each (selector set and read back, trial
  * socket, owner rule) and notes what it saw; mesh_plan() then gives the
- * content of every map. Nothing is published that was not seen verified.
+ * content of every map. It publishes nothing that the agent has not seen
+ * verified.
  */
 #pragma once
 
@@ -22,22 +23,22 @@ struct mesh_host {
 	bool selector;	  /* one was registered */
 	bool cgroup2;	  /* --cgroup is a cgroup v2 */
 	__u32 transports; /* of the node */
-	/* What encrypts its traffic, and does not see what goes over RDMA: "the
-	 * WireGuard device wg0". NULL: nothing. */
+	/* What encrypts its traffic, but not RDMA: "the WireGuard device wg0".
+	 * NULL: nothing. */
 	const char *encrypts;
 	__u64 memory; /* of the node, bytes */
-	/* The host's own namespace, 0: not known. No pod is ever armed by it:
-	 * that would convert every program of the machine. */
+	/* The host's own namespace, 0: not known. It never arms a pod: that
+	 * would convert every program of the machine. */
 	__u64 netns_cookie;
-	/* What the host's own namespace takes for itself: packets to there go
-	 * to no proxy and to no pod. Prefixes, and single addresses, sorted. */
+	/* Addresses that the host's own namespace takes: packets there go to no
+	 * proxy and to no pod. Prefixes, and single addresses, sorted. */
 	const struct cidr *local_nets;
 	size_t n_local_nets;
 	struct mesh_addrs local;
 };
 
-/* What holds for a pod: each annotation is its own or, where it has none, its
- * Namespace's. All points into the world. */
+/* The annotations that hold for a pod: each is its own or, where it has none,
+ * its Namespace's. All points into the world. */
 struct mesh_says {
 	enum mesh_switch enabled;
 	const char *problem; /* NULL, or why it is not enabled */
@@ -79,14 +80,13 @@ struct mesh_seen {
 	 * a row may belong to a pod that has left the world. */
 	bool was_armed;
 	__u32 transports; /* that this namespace can use */
-	/* Something of its own redirects its TCP, and lets these pass, as the
-	 * init user namespace counts: they are converted, and no one else. */
+	/* Rules in it redirect its TCP, and let these owners pass (IDs of the
+	 * init user namespace): only theirs are converted. */
 	bool sidecar;
 	__u32 n_owners;
 	struct smc_owner owners[SMC_OWNERS];
 	struct mesh_addrs addrs; /* found in the namespace */
-	/* hostNetwork: where SMC sockets of its cgroup listen, and nobody
-	 * else's does */
+	/* hostNetwork: ports where only SMC sockets of its cgroup listen */
 	struct mesh_ports listens;
 };
 
@@ -99,12 +99,12 @@ struct plan_pod { /* one per pod of this node, in the world's order */
 	enum smc_reason reason;
 	__u32 pod_id;
 	/* One of them, if armed; netns_cookie also if the kernel refused it a
-	 * socket: value says so then. */
+	 * socket, as value then says. */
 	__u64 netns_cookie, cgroup_id;
 	struct smc_pod value;	     /* of smc_netns or smc_cgroup */
 	struct mesh_addrs published; /* of this pod, usable and unclaimed */
-	/* It would publish these, armed or not, but lost them: the others are
-	 * told of the claim, and of no more. */
+	/* Those that it would publish, armed or not, but lost: other nodes
+	 * learn only of the claim. */
 	struct mesh_addrs claimed;
 	struct mesh_ports listens; /* hostNetwork: published with them */
 	/* Its own bounds (smc_usage), below the mesh's; 0: the mesh's. */
@@ -162,15 +162,15 @@ const char *mesh_service_why_sentence(const char *label);
 /*
  * A row of smc_service: a port of a ClusterIP, of a hostNetwork pod, or of a
  * Service's external address that is an endpoint's. Transports 0: not offered
- * SMC, reason mixed-service. Its time is the datapath's affair.
+ * SMC, reason mixed-service. The datapath sets its time.
  */
 struct plan_service {
 	struct smc_addr_port key;
 	__u32 transports;
-	/* Whose it is, into the world: of a hostNetwork pod, pod is set. */
+	/* The Service, or the hostNetwork pod (pod is set), into the world. */
 	const char *ns, *service, *pod;
 	enum mesh_service_why why; /* where transports is 0 */
-	/* BACKEND: one that is to blame, else zero. */
+	/* BACKEND: one of those to blame, else zero. */
 	struct smc_addr stranger;
 };
 
@@ -193,8 +193,8 @@ struct plan_port {
 struct mesh_plan {
 	bool enabled;
 	__u32 transports; /* of the node, as far as they may be used */
-	/* The host's own namespace, where rows of smc_cgroup are to be obeyed
-	 * (SMC_POD_SHARED); 0 where there is no such row. */
+	/* The host's own namespace, if programs there must obey rows of
+	 * smc_cgroup (SMC_POD_SHARED); 0: there is no such row. */
 	__u64 shared_netns;
 	struct plan_pod *pods;
 	size_t n_pods;
@@ -222,14 +222,14 @@ struct mesh_plan {
 __u32 mesh_node_id(const char *name);
 
 /* The node's share of the kernel's 5,000 receive buffers of SMC-D: the rest is
- * for what is made while we count. */
+ * for buffers made while the agent counts. */
 #define MESH_BUFFERS_NODE 4000
 
 /*
  * A pod has an eighth of the memory for buffers. The kernel keeps the buffers
  * of a connection that has ended, in each of nine sizes, for as long as their
  * link group lives: so a pod that opens and closes connections of all sizes
- * leaves the whole of it behind at most, which budget.h lets pass.
+ * leaves at most all of it behind, which budget.h allows.
  */
 #define MESH_BYTES_PODS 8
 
@@ -249,12 +249,12 @@ __u32 mesh_transports_at(const struct smc_addr *addr, __u32 transports);
  * @seen: by pod UID, any order; a wanted pod that is missing in it is not
  *        armed, reason SMC_REASON_NO_NETNS.
  *
- * The rules: docs in plan.c. Endpoints are the armed pods of this node and
+ * The rules: see plan.c. Endpoints are the armed pods of this node and
  * what the SmcNodes of the fabric publish; without an SmcNode of its node, an
  * annotated running pod of another node counts as published with this node's
  * own transports. smcd is kept only for pods of this node. Two claims on one
- * address: the later created wins; equal: neither, and a warning. Who lost an
- * address goes on claiming it.
+ * address: the later created wins; equal: neither, and a warning. A pod that
+ * lost an address goes on claiming it.
  *
  * Return: 0 or -ENOMEM. The plan points into @w; free with mesh_plan_free().
  */

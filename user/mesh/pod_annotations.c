@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the annotations say of a pod: its own, and where it has none those of
- * its Namespace. Each annotation stands for itself: a pod that says which ports
+ * The annotations that hold for a pod: its own, and where it has none those of
+ * its Namespace. Each annotation counts by itself: a pod that says which ports
  * are excluded still takes `enabled` from its Namespace.
  */
 #include <errno.h>
@@ -42,7 +42,7 @@ static const struct mesh_namespace *find(const struct spaces *s, char *name)
 	return found ? *found : NULL;
 }
 
-/* Ports that the pod does not say. A value that was not understood matters only
+/* Take ports from the Namespace. A value that was not understood matters only
  * where something would be accelerated in spite of it. */
 static void take_ports(struct mesh_says *says, const struct mesh_default *d,
 		       const struct mesh_ranges **ports)

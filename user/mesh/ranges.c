@@ -16,7 +16,7 @@ static int first_cmp(const void *a, const void *b)
 	       (int)((const struct mesh_range *)b)->first;
 }
 
-/* Sorted ones, joined where one ends no earlier than just before the next. */
+/* Join sorted ranges that overlap or touch. Return: how many are left. */
 static size_t join(struct mesh_range *v, size_t n)
 {
 	size_t kept = 0;
@@ -106,7 +106,8 @@ int mesh_ranges_parse(const char *text, struct mesh_ranges *out, char bad[32])
 	const char *part;
 	size_t len, n = 0;
 
-	/* Nothing but blanks is an empty list; an empty part of one is not. */
+	/* Nothing but blanks is an empty list; an empty part of one is an
+	 * error. */
 	if (part_blank(text))
 		return mesh_ranges_set(out, NULL, 0);
 	while (text) {

@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include <smcmesh/abi.h>
 
-/* An annotation has at most so many ports or ranges. */
+/* An annotation may have so many ports or ranges. */
 #define MESH_RANGES_MAX 256
 
 struct mesh_range {
@@ -48,8 +48,8 @@ must_check int mesh_ranges_parse(const char *text, struct mesh_ranges *out,
 
 /*
  * mesh_block - The largest block that begins at @first and ends at @last or
- * before: 2^n ports, of which the first is a multiple of that. From block to
- * block every range is gone through in at most 30 steps.
+ * before: 2^n ports, of which the first is a multiple of that. Every range has
+ * at most 30 blocks.
  * Return: its last port.
  */
 __u16 mesh_block(__u16 first, __u16 last);
@@ -57,5 +57,5 @@ __u16 mesh_block(__u16 first, __u16 last);
 /* mesh_block_bits - How many leading bits all ports of a block share. */
 unsigned int mesh_block_bits(__u16 first, __u16 last);
 
-/* mesh_blocks - How many blocks @r comes to. */
+/* mesh_blocks - How many blocks @r has. */
 size_t mesh_blocks(const struct mesh_ranges *r);

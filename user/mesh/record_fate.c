@@ -8,12 +8,13 @@
 #include "base/array.h"
 #include "base/clock.h"
 
-/* A connect() may be on its way from the record to the kernel's tables. */
+/* The socket of a new record may not be in the kernel's tables yet. */
 #define YOUNG_NS (2 * CLOCK_SECOND)
 
-/* No handshake takes so long. The socket of a connect() that failed was used
- * again, and nothing leads to its record any more; or a client never answered
- * our SYN-ACK, which the kernel repeats for a minute and tells no hook of. */
+/* No handshake takes so long. Either connect() failed and the program used the
+ * socket again, so that nothing leads to the record any more; or a client never
+ * answered our SYN-ACK, which the kernel repeats for a minute and tells no hook
+ * of. */
 #define CONNECTING_NS (300 * CLOCK_SECOND)
 #define ACCEPTING_NS (90 * CLOCK_SECOND)
 

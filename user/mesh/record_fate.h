@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records of flows against the sockets that diagnosis finds: which record is a
- * socket's, and what becomes of those whose end no program of ours tells.
+ * Matches records of flows with the sockets that diagnosis finds, and decides
+ * what becomes of records whose end no program of ours sees.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <smcmesh/abi.h>
 
-/* A TCP socket that is no listener, as socket diagnosis tells of it. */
+/* A TCP socket that is no listener, as socket diagnosis reports it. */
 struct mesh_socket {
 	struct smc_addr local, remote;
 	__u16 local_port, remote_port;
@@ -30,7 +30,7 @@ struct mesh_records {
 	size_t n;
 	/* Of mesh_records_index(). */
 	const struct mesh_record **by_cookie, **by_ends;
-	size_t n_cookies; /* those that have one */
+	size_t n_cookies; /* records that have one */
 };
 
 /* mesh_records_add - Return: 0 or -ENOMEM. */
@@ -50,19 +50,19 @@ void mesh_records_free(struct mesh_records *r);
 const struct mesh_record *mesh_record_of(const struct mesh_records *r,
 					 const struct mesh_socket *s);
 
-/* mesh_record_untold - Is its end told by socket diagnosis alone? */
+/* mesh_record_untold - Does only socket diagnosis tell its end? */
 bool mesh_record_untold(const struct smc_handshake *key,
 			const struct smc_flow *flow);
 
 /* What becomes of an open record. */
 enum mesh_fate {
 	MESH_FATE_STAYS = 0,
-	MESH_FATE_SEEN,	  /* more is known of it */
+	MESH_FATE_SEEN,	  /* diagnosis found out more */
 	MESH_FATE_CLOSED, /* its socket has gone, or will never be one */
 };
 
 /*
- * mesh_record_fate - By what diagnosis found in its namespace.
+ * mesh_record_fate - Judge by what diagnosis found in its namespace.
  * @s: its socket, NULL: it was not found. @asked_ns: when that was asked,
  * CLOCK_MONOTONIC: a younger record may be of a socket that was not there yet.
  * @out: the record as it is to be.
@@ -71,8 +71,8 @@ enum mesh_fate mesh_record_fate(const struct mesh_record *r,
 				const struct mesh_socket *s, __u64 asked_ns,
 				struct smc_flow *out);
 
-/* mesh_record_fate_alone - Without diagnosis. @netns_there: its namespace is
- * that of a pod that is there. */
+/* mesh_record_fate_alone - Judge without diagnosis. @netns_there: its namespace
+ * is that of an existing pod. */
 enum mesh_fate mesh_record_fate_alone(const struct mesh_record *r,
 				      bool netns_there, __u64 now_ns,
 				      struct smc_flow *out);

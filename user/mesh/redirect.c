@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The users and groups that the rules name cut all users, and all groups, into
- * intervals: within one nobody can be told from another. So it is enough to run
- * the rules for one user and one group of each, and for a socket without a
- * file.
+ * intervals: the rules treat all within one alike. So it is enough to run them
+ * for one user and one group of each, and for a socket without a file.
  *
- * A run says what can become of a packet, as a set: a rule that may match or
- * not leaves both ways open. A chain's set does not depend on who jumps there,
+ * A run gives the set of what can become of a packet: a rule that may match or
+ * not leaves both ways open. A chain's set does not depend on the jump to it,
  * so each chain is run once.
  */
 #include "mesh/redirect.h"
@@ -16,7 +15,7 @@
 #include <string.h>
 #include "base/array.h"
 
-/* Bounds on what somebody in the pod can make us compute. Real meshes have two
+/* Bounds on what a program in the pod can make us compute. Real meshes have two
  * owners and thirty rules. */
 #define CUTS_MAX 24
 #define RULES_MAX 4096
@@ -75,7 +74,7 @@ int redirect_range_add(struct redirect_test *test, __u32 first, __u32 last)
 
 /* ---- intervals ----------------------------------------------------------- */
 
-/* Where a new one begins, sorted; the first at 0. */
+/* Where each interval begins, sorted; the first at 0. */
 struct cuts {
 	__u32 v[CUTS_MAX];
 	size_t n;
@@ -111,7 +110,7 @@ static void cut_test(struct cuts *c, const struct redirect_test *t)
 	}
 }
 
-/* Is it of one user or group only? */
+/* Does the interval have one user or group only? */
 static bool is_one(const struct cuts *c, size_t i)
 {
 	return i + 1 < c->n ? c->v[i + 1] == c->v[i] + 1
@@ -129,7 +128,7 @@ struct run {
 	__u32 uid, gid;
 	unsigned char *sets; /* of each chain, once it was run */
 	bool asked;	     /* a rule that can match asked for an owner */
-	bool odd;	     /* and in a way that cannot be answered */
+	bool odd;	     /* and in a way that tests cannot answer */
 };
 
 static bool test_holds(const struct run *run, const struct redirect_test *t)
@@ -159,7 +158,8 @@ static bool can_match(struct run *run, const struct redirect_rule *rule)
 static unsigned int run_chain(struct run *run, size_t chain,
 			      unsigned int depth);
 
-/* What can become of a packet that matches @rule; 0: on with the next one. */
+/* What can become of a packet that matches @rule; 0: it goes on to the next
+ * one. */
 static unsigned int run_rule(struct run *run, const struct redirect_rule *rule,
 			     unsigned int depth)
 {
@@ -198,7 +198,7 @@ static unsigned int run_chain(struct run *run, size_t chain, unsigned int depth)
 			continue;
 		got = run_rule(run, rule, depth);
 		goes_on = rule->maybe || rule->odd || !got;
-		/* who jumped goes on where the chain returns */
+		/* the jumping chain goes on where the other returns */
 		if (rule->verdict == REDIRECT_JUMP && got & MAY_RETURN) {
 			got &= ~MAY_RETURN;
 			goes_on = true;
@@ -219,8 +219,8 @@ struct judge {
 	unsigned char *sets;
 	int before;
 	bool asked, odd;
-	bool early; /* something is moved before ours could let it pass */
-	bool all;   /* whatever leaves is moved, in one of the families */
+	bool early; /* a chain before ours moves something */
+	bool all;   /* all that leaves is moved, in one of the families */
 };
 
 /* Can TCP of this owner be moved? */

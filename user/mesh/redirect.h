@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the nat output rules of a pod's namespace do with TCP that leaves the
- * pod, and so whom they let pass: that is who may be converted there.
+ * pod, and so which owners they let pass: only those may be converted.
  *
  * A converted socket has no file while it connects, and the kernel's owner
- * match looks there for the owner (net/netfilter/xt_owner.c, nft_meta.c): such
- * rules take it for nobody's. So it must pass all of them (node/sidecar.h), and
- * only those may be converted who pass them anyway. Rules that ask for no owner
- * treat it like any other socket: these need nothing of ours.
+ * match looks there for the owner (net/netfilter/xt_owner.c, nft_meta.c): rules
+ * with one take it for nobody's. So our rule lets it pass all of them
+ * (node/sidecar.h), and only owners may be converted who pass anyway. Rules
+ * without an owner match treat it like any other socket, and need no rule of
+ * ours.
  *
- * The rules are read elsewhere (node/rules.h) into this description. It keeps
- * what is asked of the owner, and of all else only whether the rule can match
- * at all: what no packet does that leaves the pod (through lo, to loopback,
- * over another protocol) is left out by who reads.
+ * node/rules.h reads the rules into this description. It keeps the owner
+ * matches, and of all others only whether the rule can match at all: the reader
+ * leaves out what no TCP packet does that leaves the pod (through lo, to
+ * loopback, of another protocol).
  */
 #pragma once
 
@@ -29,12 +30,12 @@ struct redirect_range {
 	__u32 first, last;
 };
 
-/* One question about the file's fsuid, or fsgid: is it in one of these? Numbers
- * of the user namespace that owns the network namespace. */
+/* A match of the file's fsuid, or fsgid: is it in one of these ranges? IDs of
+ * the user namespace that owns the network namespace. */
 struct redirect_test {
 	bool gid, invert;
-	/* Of xtables: inverted it also matches what has no file. Of nftables a
-	 * rule ends there, whatever is asked. */
+	/* Of xtables: inverted it also matches sockets without a file. An
+	 * nftables rule never matches those. */
 	bool xt;
 	struct redirect_range *v;
 	size_t n;
@@ -52,8 +53,8 @@ enum redirect_verdict {
 
 struct redirect_rule {
 	unsigned int families; /* enum redirect_family: which packets it sees */
-	bool maybe; /* it also asks what may be true or not: a port, a mark */
-	bool odd;   /* and something of the owner that tests cannot say */
+	bool maybe; /* it also tests what may be true or not: a port, a mark */
+	bool odd;   /* and the owner in a way that tests cannot express */
 	struct redirect_test *tests;
 	size_t n_tests;
 	enum redirect_verdict verdict;
@@ -93,9 +94,9 @@ must_check int redirect_range_add(struct redirect_test *test, __u32 first,
 
 enum redirect_answer {
 	REDIRECT_NONE,	  /* nothing there moves TCP that leaves */
-	REDIRECT_ALIKE,	  /* something does, whosever it is */
-	REDIRECT_OWNERS,  /* something does, but not theirs */
-	REDIRECT_UNKNOWN, /* whom it lets pass cannot be told: see why */
+	REDIRECT_ALIKE,	  /* rules move it, whosever it is */
+	REDIRECT_OWNERS,  /* rules move it, but not theirs */
+	REDIRECT_UNKNOWN, /* not known whom they let pass: see why */
 };
 
 struct redirect_pass {
@@ -109,10 +110,10 @@ struct redirect_pass {
  * redirects_judge - Whom do the rules let pass?
  * @before: the priority of the chain of ours that lets converted sockets pass.
  *
- * An owner passes if none of his TCP that leaves the pod can be moved, in
- * either family, whatever its address, port and mark. Of rules that move all
- * TCP and let nobody pass the answer is UNKNOWN: whoever is behind them would
- * be led to himself.
+ * An owner passes if none of its TCP that leaves the pod can be moved, in
+ * either family, whatever the address, port and mark. If the rules move all TCP
+ * and let nobody pass the answer is UNKNOWN: they would lead the proxy to
+ * itself.
  *
  * Return: 0 or -ENOMEM.
  */

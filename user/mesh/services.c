@@ -3,18 +3,18 @@
  * Which address:port, beside the endpoints, may be offered SMC.
  *
  * - A TCP port of a ClusterIP. Its SYN leaves with that address, and a proxy
- *   rewrites it to one of the backends, which we cannot foresee: so all of them
- *   must be endpoints, and the transports are those that all have. A backend
- *   counts while it is ready or serving, whatever hints and policies say of it;
- *   and it must not be excluded itself, since the exclusions are asked about
- *   the ClusterIP only. No backend, no row. Nor may it be who the slices do
- *   not tell of: other clusters' backends, a proxy that is not the node's own,
- *   or something on this node that holds the address itself.
+ *   rewrites it to one of the backends, which the agent cannot foresee: so all
+ *   of them must be endpoints, and the transports are those that all have. A
+ *   backend counts while it is ready or serving, whatever hints and policies
+ *   say of it; and it must not be excluded itself, since the exclusions are
+ *   asked about the ClusterIP only. No backend, no row. Nor may there be others
+ *   than the slices list: backends in other clusters, a proxy that is not the
+ *   node's own, or a program on this node, which holds the address itself.
  * - A port of a node's address at which an SMC socket of an armed hostNetwork
  *   pod listens, unless it is some Service's NodePort, an external address's
  *   (externals.c), or the hostPort of a pod there: a proxy comes first.
  *
- * What is not so has a row with transports 0: the verdict then says
+ * Any other port has a row with transports 0: the verdict then says
  * mixed-service instead of not-endpoint.
  */
 #include <errno.h>
@@ -92,8 +92,7 @@ static int collect_host_ports(struct draft *d)
 	return mesh_ports_set(&d->host_ports, v, n);
 }
 
-/* The others hear of no more than this: they do not know our pods' hostPorts.
- */
+/* Other nodes learn only of these: they do not know our pods' hostPorts. */
 int draft_listens(struct draft *d)
 {
 	int err = collect_host_ports(d);
@@ -117,8 +116,8 @@ int draft_listens(struct draft *d)
 /* ---- rows -----------------------------------------------------------------
  */
 
-/* By key, and where there are two, by transports and why: the rest is equal
- * then as far as anyone can tell. */
+/* By key; then by transports and why: rows that are equal in these are
+ * alike. */
 static int row_cmp(const void *a, const void *b)
 {
 	const struct plan_service *x = a, *y = b;
@@ -131,7 +130,7 @@ static int row_cmp(const void *a, const void *b)
 	return (x->why < y->why) - (x->why > y->why);
 }
 
-/* Two rows for one key: what both allow. */
+/* Merge two rows for one key into what both allow. */
 static void rows_merge(struct mesh_plan *plan)
 {
 	struct plan_service *v = plan->services;
@@ -160,8 +159,8 @@ static bool guards(const struct draft *d, const struct plan_service *row)
 	return row->why == MESH_SERVICE_EXTERNAL && !draft_is_service(d, &addr);
 }
 
-/* Where not all have room, those go first that only explain, then those that
- * something would be offered at. */
+/* If there is no room for all, drop those that only explain first, then those
+ * that offer. */
 static int rows_fit(struct draft *d)
 {
 	struct mesh_plan *plan = &d->plan;
@@ -227,10 +226,10 @@ struct services {
 	struct draft *d;
 	const struct mesh_slice **slices; /* by Service */
 	size_t n_slices;
-	size_t n_before; /* rows there are already, in order */
+	size_t n_before; /* sorted rows from before */
 };
 
-/* How may this backend be offered SMC? 0: it may not. */
+/* By which transports may this backend be offered SMC? 0: none. */
 static __u32 backend_transports(const struct services *s,
 				const struct smc_addr *addr, __u16 port)
 {
@@ -241,7 +240,7 @@ static __u32 backend_transports(const struct services *s,
 
 	if (!e || excluded(&s->d->world->config, addr, port))
 		return 0;
-	/* On its own node a proxy takes it away once more. */
+	/* Its port has a row of its own: a proxy on its node comes first. */
 	row = services_find(plan->services, s->n_before, &key);
 	if (row)
 		return row->transports;
@@ -253,7 +252,7 @@ static __u32 backend_transports(const struct services *s,
 struct shared {
 	__u32 transports;
 	size_t backends;
-	bool unread; /* there may be others */
+	bool unread; /* there may be other backends */
 	struct smc_addr stranger;
 };
 
@@ -348,7 +347,7 @@ static bool is_local(const struct mesh_host *host, const struct smc_addr *addr)
 					sizeof(*host->local.v), addr_order);
 }
 
-/* Why may nothing be offered there, by what was found out of its backends? */
+/* Why may nothing be offered there, judging by its backends? */
 static enum mesh_service_why why_not(const struct services *s,
 				     const struct mesh_service *service,
 				     const struct smc_addr *addr,

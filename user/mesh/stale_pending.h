@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SMC sockets that are counted as under way: which of them are so wrongly. BPF
- * counts without a flaw while its programs are attached; what ends while one is
- * not (somebody removed the pins) is left over. What is said here is believed
- * only when it is said twice.
+ * Which SMC sockets are wrongly counted as under way. BPF counts exactly while
+ * its programs are attached; a socket that ends while one is not (somebody
+ * removed the pins) stays counted. The agent believes these functions only when
+ * they say the same twice.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <smcmesh/abi.h>
 
-/* A younger one may be made or end while one looks. */
+/* A younger one may be made or end while the agent looks. */
 #define MESH_PENDING_OLD_NS 2000000000ULL
 
 /* A row of smc_pending, and what socket diagnosis says of it. */
@@ -25,11 +25,11 @@ struct mesh_pending {
 	} told;
 };
 
-/* mesh_pending_is_old - Can it be asked of? @now: CLOCK_MONOTONIC. */
+/* mesh_pending_is_old - Is it old enough to judge? @now: CLOCK_MONOTONIC. */
 bool mesh_pending_is_old(const struct smc_pending *v, __u64 now);
 
 /*
- * mesh_pending_over - Those of @v that are over.
+ * mesh_pending_over - Find those of @v that have ended.
  * @cookies: room for @n; gets them in ascending order.
  * Return: their number.
  */
@@ -45,9 +45,9 @@ size_t mesh_pending_twice(const __u64 *before, size_t n_before,
 			  const __u64 *now, size_t n_now, __u64 *out);
 
 /*
- * mesh_pending_drift - By how much is what usage says too low?
- * @before, @after: what it said before and after the rows were counted: where
- * these differ sockets came and went, and nothing is known.
- * Return: to be added to it, if the next time says the same; 0: nothing.
+ * mesh_pending_drift - By how much is the count in smc_usage too low?
+ * @before, @after: the count before and after @rows were counted: if they
+ * differ, sockets came and went, and nothing is known.
+ * Return: what to add to it, if the next call says the same; 0: nothing.
  */
 __s32 mesh_pending_drift(__u32 before, __u32 rows, __u32 after);

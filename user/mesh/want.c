@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which pods of this node should be armed: what can be told from the world and
- * the node alone, before anyone has looked into the pod's namespace.
+ * Which pods of this node should be armed, as far as the world and the node
+ * alone tell, before a look into the pod's namespace.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "base/array.h"
 #include "mesh/draft.h"
 
-/* What belongs to the pod is said before what belongs to the node: a user can
- * change the first. */
+/* Reasons of the pod come before reasons of the node: a user can change the
+ * first. */
 static enum smc_reason why_not(const struct mesh_world *w,
 			       const struct mesh_host *host,
 			       const struct mesh_pod *pod,
@@ -23,10 +23,10 @@ static enum smc_reason why_not(const struct mesh_world *w,
 		return SMC_REASON_BAD_ANNOTATION;
 	if (says->enabled != MESH_ON)
 		return SMC_REASON_NOT_ANNOTATED;
-	/* A guest's kernel would be offered SMC. */
+	/* Clients would offer SMC to a guest's kernel. */
 	if (pod->forwards)
 		return SMC_REASON_FORWARDS;
-	/* What is not written is not excluded. */
+	/* An exclusion without a row would not hold. */
 	if (exclusion_rows(says) > SMC_PORT_SHARE)
 		return SMC_REASON_POD_MAP_FULL;
 	if (!mesh_enabled(&w->config))

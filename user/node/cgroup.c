@@ -39,7 +39,7 @@ int cgroup_v1_mount(const char *proc, const char *controller,
 
 /* ---- the directory ------------------------------------------------------- */
 
-/* A pod's directory, whosever, or a container's: nothing below it is another
+/* The directory of any pod, or of a container: nothing below it is another
  * pod's. */
 static bool is_some_pods(const char *name)
 {
@@ -72,7 +72,7 @@ typedef int (*dir_fn)(char path[CGROUP_PATH_MAX], const char *name, int depth,
 
 /*
  * Call @fn for each directory in @path, with that directory's path, until it
- * returns other than -ENOENT: then @path stays what it was for that call.
+ * returns other than -ENOENT: then @path stays as in that call.
  */
 static int each_directory(char path[CGROUP_PATH_MAX], int depth, dir_fn fn,
 			  void *arg)
@@ -83,7 +83,7 @@ static int each_directory(char path[CGROUP_PATH_MAX], int depth, dir_fn fn,
 	int err = -ENOENT;
 
 	if (!dir)
-		return -errno; /* -ENOENT: it went meanwhile */
+		return -errno; /* -ENOENT: it was removed */
 	while (err == -ENOENT && (d = readdir(dir))) {
 		if (!is_directory(d))
 			continue;
@@ -103,7 +103,7 @@ static int find_below(char path[CGROUP_PATH_MAX], const char *name, int depth,
 		return 0;
 	if (depth == POD_DEPTH || is_some_pods(name))
 		return -ENOENT;
-	/* What cannot be looked into is not the end of the search. */
+	/* A directory that cannot be read does not end the search. */
 	return each_directory(path, depth + 1, find_below, uid) ? -ENOENT : 0;
 }
 
@@ -137,8 +137,8 @@ int cgroup_id(const char *path, __u64 *out)
 		memcpy(out, handle.head.f_handle, sizeof(*out));
 		return 0;
 	}
-	/* Not allowed by a seccomp profile, or not kernfs: on 64-bit kernels
-	 * since 5.5 the inode number is the id. */
+	/* A seccomp profile forbids it, or this is not kernfs: on 64-bit
+	 * kernels since 5.5 the inode number is the id. */
 	if (stat(path, &st))
 		return -errno;
 	*out = st.st_ino;

@@ -12,16 +12,16 @@
 
 #define CGROUP_PATH_MAX 4096
 
-/* cgroup_v1_mount - Where @proc's mount table has the v1 hierarchy with
- * @controller ("pids", "name=systemd"). Return: 0 with a path in @path,
- * -ENOENT: nowhere, or another errno. */
+/* cgroup_v1_mount - The mount of the v1 hierarchy with @controller ("pids",
+ * "name=systemd"), by @proc's mount table. Return: 0 with its path in @path,
+ * -ENOENT: there is none, or another errno. */
 must_check int cgroup_v1_mount(const char *proc, const char *controller,
 			       char path[CGROUP_PATH_MAX]);
 
 /*
  * cgroup_find_pod - The directory of pod @uid below @root.
  * Return: 0; -ENOENT: there is none (yet), also on a hybrid host whose kubelet
- * uses v1 only; or another errno.
+ * uses only v1; or another errno.
  */
 must_check int cgroup_find_pod(const char *root, const char *uid,
 			       char path[CGROUP_PATH_MAX]);
@@ -33,9 +33,9 @@ must_check int cgroup_find_pod(const char *root, const char *uid,
 must_check int cgroup_id(const char *path, __u64 *out);
 
 /* cgroup_populated - Is a process in the cgroup v2 directory @path, or below?
- * True also where that cannot be told. */
+ * True also if the kernel does not tell. */
 bool cgroup_populated(const char *path);
 
 /* cgroup_alive - Is there still a cgroup of this id in the hierarchy mounted at
- * @root? True also where that cannot be told. */
+ * @root? True also if the kernel does not tell. */
 bool cgroup_alive(const char *root, __u64 id);

@@ -241,12 +241,11 @@ static size_t keep_held(struct netns_listener *l, size_t n, const char *proc)
 }
 
 /*
- * The inner TCP socket of an SMC listener is a TCP listener like any other in
- * the kernel's tables; nothing in the answer tells them apart, and SMC's own
- * rows have ports, but no addresses. As a rule a port has listeners of one
- * kind, and then comparing ports is enough. Different addresses, or
- * SO_REUSEPORT, allow both at one port; then the one that no process has open
- * is the inner one: only the outer socket has a file.
+ * In the kernel's tables the inner TCP socket of an SMC listener looks like any
+ * TCP listener, and SMC's own rows have ports, but no addresses. Usually a port
+ * has listeners of one kind, and comparing ports is enough. Different
+ * addresses, or SO_REUSEPORT, allow both at one port; then a listener that no
+ * process has open is the inner one: only the outer socket has a file.
  */
 size_t diag_without_smc(struct netns_listener *tcp, size_t n_tcp,
 			const struct diag_smc *smc, size_t n_smc,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sockets of the caller's network namespace, from the kernel's socket
- * diagnosis. netns.h has the same for another namespace.
+ * diagnosis. netns.h does the same for another namespace.
  */
 #pragma once
 
@@ -26,10 +26,9 @@ enum diag_smc_state {
 struct diag_smc {
 	__u16 local_port, remote_port;
 	__u8 state; /* enum diag_smc_state, or a closing state from 20 on */
-	__u8 mode;  /* SMC_DIAG_MODE_*; means something in state ACTIVE only:
-		     * a socket that is not connected reads SMCR */
+	__u8 mode; /* SMC_DIAG_MODE_*; only of state ACTIVE: others read SMCR */
 	__u8 _pad[2];
-	__u32 uid;	      /* as the caller's user namespace sees it */
+	__u32 uid;	      /* in the caller's user namespace */
 	__u32 fallback;	      /* SMC_CLC_DECL_*, or 0 */
 	__u32 peer_diagnosis; /* the peer's SMC_CLC_DECL_*, or 0 */
 	__u64 inode;
@@ -47,20 +46,20 @@ struct diag_tcp {
 	struct smc_addr local, remote; /* :: or ::ffff:0.0.0.0: any */
 	__u16 local_port, remote_port;
 	__u32 bound_if; /* SO_BINDTODEVICE, or 0 */
-	__u32 uid;	/* as the caller's user namespace sees it */
+	__u32 uid;	/* in the caller's user namespace */
 	__u64 inode;
-	__u64 cookie; /* SO_COOKIE */
-	__u64 cgroup; /* the v2 id of where it was made; 0: not known */
-	__u64 rx_bytes, tx_bytes; /* payload; where asked for */
-	__u8 state;		  /* TCP_LISTEN and its like */
+	__u64 cookie;		  /* SO_COOKIE */
+	__u64 cgroup;		  /* v2 id of where it was made; 0: not known */
+	__u64 rx_bytes, tx_bytes; /* payload; if asked for */
+	__u8 state;		  /* TCP_LISTEN etc. */
 	bool counted;		  /* the kernel told the bytes */
 	__u8 _pad[6];
 };
 
 /*
- * diag_tcp_each - Call @fn for every TCP socket in one of @states, a mask of
- * 1 << TCP_LISTEN and its like; also for the inner ones of SMC sockets.
- * @bytes: ask for them, too; it takes each socket's lock for a moment.
+ * diag_tcp_each - Call @fn for every TCP socket in one of @states, a mask of 1
+ * << TCP_LISTEN etc.; also for the inner ones of SMC sockets.
+ * @bytes: ask for them, too; the kernel then locks each socket for a moment.
  * @fn: returns 0 to go on, or a negative errno.
  * Return: 0, what @fn returned if not 0, or a negative errno.
  */
@@ -73,9 +72,9 @@ struct netns_listener {
 	struct smc_addr addr; /* :: or ::ffff:0.0.0.0: any */
 	__u16 port;
 	__u16 _pad;
-	__u32 uid; /* as the caller's user namespace sees it */
+	__u32 uid; /* in the caller's user namespace */
 	__u64 inode;
-	__u64 cgroup; /* the v2 id of where it was made; 0: not known */
+	__u64 cgroup; /* v2 id of where it was made; 0: not known */
 };
 
 /*
@@ -88,9 +87,9 @@ must_check int diag_tcp_listeners(struct netns_listener **out);
 size_t diag_smc_listening(const struct diag_smc *smc, size_t n, __u16 port);
 
 /*
- * diag_late_listeners - TCP listeners that are not SMC sockets, can be reached
- * from outside (not bound to a loopback address), sorted by port.
- * @proc: asked only where an SMC and a TCP listener share a port.
+ * diag_late_listeners - TCP listeners that are not SMC sockets and can be
+ * reached from outside (not bound to a loopback address), sorted by port.
+ * @proc: read only if an SMC and a TCP listener share a port.
  * Return: count in *@out, which it allocates; or negative errno.
  */
 must_check int diag_late_listeners(const char *proc,

@@ -32,7 +32,7 @@ int encrypt_take_link(const struct nlmsghdr *h, void *what)
 	return MNL_CB_STOP;
 }
 
-/* The kernel lists those of that kind alone, if it knows the kind. */
+/* The kernel lists only WireGuard devices, if it knows the kind. */
 static int find_wireguard(char *what)
 {
 	struct nl_request r;
@@ -46,7 +46,7 @@ static int find_wireguard(char *what)
 	return nl_dump(NETLINK_ROUTE, &r, encrypt_take_link, forget, what);
 }
 
-/* One that encrypts nothing is there only beside others that do. */
+/* A policy that encrypts nothing exists only beside others that do. */
 static int take_policy(const struct nlmsghdr *h, void *what)
 {
 	strcpy(what, "an IPsec policy");

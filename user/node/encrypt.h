@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What encrypts the traffic between nodes, as network plugins have the kernel
- * do it: WireGuard devices, and IPsec. Both work on packets of the network
- * stack; what SMC sends over RDMA never is one.
+ * What encrypts the traffic between nodes: WireGuard devices and IPsec, which
+ * network plugins set up in the kernel. Both work on packets of the network
+ * stack, which SMC's RDMA messages never are.
  */
 #pragma once
 
@@ -11,9 +11,9 @@
 #define ENCRYPT_TEXT_MAX 64
 
 /*
- * encrypt_find - Is there any of it in the caller's network namespace?
- * @what: then, "the WireGuard device wg0" or "an IPsec policy".
- * Return: 1 there is, 0 there is none, or a negative errno: not known.
+ * encrypt_find - Does the caller's network namespace encrypt?
+ * @what: if so, "the WireGuard device wg0" or "an IPsec policy".
+ * Return: 1: yes, 0: no, or a negative errno: not known.
  */
 must_check int encrypt_find(char what[ENCRYPT_TEXT_MAX]);
 

@@ -32,7 +32,7 @@ static const struct {
 };
 #define ACTIONS_MAX 32 /* of each: all are below */
 
-/* A mirror takes nothing away. */
+/* A mirror leaves the packet. */
 static bool is_redirect(const struct nlattr *action)
 {
 	const struct nlattr *act[TCA_ACT_OPTIONS + 1];
@@ -91,7 +91,8 @@ static void begin_filters(void *arg)
 }
 
 /* This names the ingress side of both kinds of qdisc that have one
- * (tc_dump_tfilter(), net/sched/cls_api.c): a device without has none. */
+ * (tc_dump_tfilter(), net/sched/cls_api.c): a device without such a qdisc lists
+ * nothing. */
 static int look_at_device(struct forwards *f, const char *name)
 {
 	struct device d = {f, name};
@@ -104,7 +105,7 @@ static int look_at_device(struct forwards *f, const char *name)
 	t->tcm_family = AF_UNSPEC;
 	t->tcm_ifindex = if_nametoindex(name);
 	t->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
-	if (!t->tcm_ifindex) /* gone since it was listed */
+	if (!t->tcm_ifindex) /* removed since it was listed */
 		return 0;
 	err = nl_dump(NETLINK_ROUTE, &r, take_filter, begin_filters, &d);
 	return err == -EOPNOTSUPP ? 0 : err; /* a kernel without tc */
@@ -119,7 +120,7 @@ static bool has_own(const struct forwards *f, const struct ifaddrs *i)
 	       forwards_is_own(f, &addr);
 }
 
-/* A device with several addresses is looked at for each: it has few. */
+/* This looks at a device once for each of its addresses: it has few. */
 static int look_at_devices(struct forwards *f)
 {
 	struct ifaddrs *all;

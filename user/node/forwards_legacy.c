@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* iptables-legacy's nat table, chain by chain from where packets come in. */
+/* iptables-legacy's nat table, chain by chain, from the one where packets come
+ * in. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static bool is_for(const struct iptc_rule *r, const struct smc_addr *addr)
 	return true;
 }
 
-/* May it be for TCP to an address of the namespace? */
+/* May it match TCP to an address of the namespace? */
 static bool concerns(const struct forwards *f, const struct iptc_rule *r)
 {
 	if (r->protocol && !r->not_protocol && r->protocol != IPPROTO_TCP)
@@ -51,7 +52,7 @@ struct table {
 	struct xtc_handle *h;
 	struct chain *chains; /* by name */
 	size_t n_chains;
-	struct chain **todo; /* seen, but not read yet */
+	struct chain **todo; /* found, but not read yet */
 	size_t n_todo;
 };
 
@@ -77,7 +78,7 @@ static int list_chains(struct table *t)
 	return 0;
 }
 
-/* Return: 1: @name is one, and will be read; 0: it is none; or -ENOMEM. */
+/* Return: 1: @name is a chain, and will be read; 0: it is none; or -ENOMEM. */
 static int reach(struct table *t, const char *name)
 {
 	const struct chain key = {.name = name};
@@ -98,7 +99,8 @@ static int reach(struct table *t, const char *name)
 	return 1;
 }
 
-/* A rule that is for others may still lead to a chain that is not. */
+/* A rule may not match our packets and still jump to a chain with rules that
+ * do. */
 static int read_rule(struct table *t, const void *from)
 {
 	const struct xt_entry_target *x;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * nftables' rules as the kernel lists them, those of iptables-nft among them.
- * Two lists are asked for: the chains, of which the ones that nat on the way in
- * are the beginnings, and the rules, with what they jump to. A chain that no
- * rule jumps to is a beginning as well: a verdict map may lead there.
+ * The file asks for two lists: the chains, where the search begins at those
+ * that nat on the way in, and the rules, with their jumps. It begins at a chain
+ * that no rule jumps to as well: a verdict map may lead there.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ struct rule {
 		enum held held;
 		const struct nlattr *value; /* CONSTANT */
 	} registers[REGISTERS];
-	bool other;	   /* not for TCP to the namespace */
+	bool other;	   /* it does not match TCP to the namespace */
 	char to[NAME_LEN]; /* "": it jumps nowhere */
 };
 
@@ -92,7 +92,7 @@ static void do_payload(struct rule *r, const struct nlattr *data)
 		hold(r, tb[NFTA_PAYLOAD_DREG], held, NULL);
 }
 
-/* A mask, an arithmetic: no address any more. */
+/* After a mask or arithmetic it is no address any more. */
 static void do_bitwise(struct rule *r, const struct nlattr *data)
 {
 	const struct nlattr *tb[NFTA_BITWISE_MAX + 1];
@@ -151,8 +151,8 @@ static void do_immediate(struct rule *r, const struct nlattr *data)
 		     value[NFTA_DATA_VALUE]);
 }
 
-/* Without an address it is the port alone that changes; the destination that it
- * has is no other either. */
+/* Without an address nat changes only the port; a destination that the packet
+ * has already is no other one either. */
 static void do_nat(struct rule *r, const struct nlattr *data)
 {
 	const struct nlattr *tb[NFTA_NAT_MAX + 1], *reg;
@@ -225,7 +225,7 @@ struct chain {
 	char table[NAME_LEN], name[NAME_LEN];
 	bool base, in;		      /* has a hook; one on the way in */
 	bool jumped, reached;	      /* by some rule; from the way in */
-	char does[FORWARDS_TEXT_MAX]; /* what a rule of it forwards to */
+	char does[FORWARDS_TEXT_MAX]; /* where a rule of it forwards to */
 };
 
 struct jump {
@@ -339,8 +339,8 @@ static void begin_rules(void *arg)
 	}
 }
 
-/* A rule of a chain that has come since the chains were listed is the next
- * look's. */
+/* Rules of a chain that is newer than the list of chains wait for the next
+ * look. */
 static int take_rule(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *tb[NFTA_RULE_MAX + 1], *expr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a nat rule does to what was sent to an address of the namespace. */
+/* What a nat rule does to packets to an address of the namespace. */
 #include <netinet/in.h>
-/* after it: both have struct in_addr */
+/* after <netinet/in.h>: both have struct in_addr */
 #include <linux/netfilter/nf_nat.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,8 +47,8 @@ static const void *range_first(unsigned int revision, const void *info,
 	return &range->min_addr;
 }
 
-/* NETMAP of IPv4 has revision 0 only, in the old form; of IPv6 in the new one,
- * as all later ones. Without an address DNAT changes the port alone. */
+/* NETMAP for IPv4 has only revision 0, in the old form; for IPv6 it has the new
+ * form, as all later ones. Without an address DNAT changes only the port. */
 void forwards_target(struct forwards *f, int family, const char *name,
 		     unsigned int revision, const void *info, size_t len)
 {

@@ -15,17 +15,17 @@
 #include <sys/wait.h>
 #include "base/clock.h"
 
-/* What goes over the pipe: this, then @len bytes. */
+/* The pipe carries this, then @len bytes. */
 struct answer_head {
 	int32_t result; /* of the job */
 	uint32_t len;
 };
 
-/* No namespace has this much to tell; a bound for a helper gone mad. */
+/* No namespace has an answer this long; a bound for a helper gone mad. */
 #define ANSWER_MAX (64U << 20)
 
-/* Our children: those that run, and those that were killed and are stuck in the
- * kernel, which are not waited for, but reaped later. */
+/* Our children: those that run, and killed ones that are stuck in the kernel,
+ * which the agent reaps later instead of waiting for them. */
 #define CHILDREN_MAX 8
 #define REAP_MS 200
 #define STEP_MS 50 /* of waiting */
@@ -38,8 +38,8 @@ static bool in_helper; /* this process is one */
 
 /*
  * How long a helper's own helper had no processor, in milliseconds: the helper
- * waits for that one, and its time is not counted either. One for each place,
- * shared by who started the helpers, who reads them, and those.
+ * waits for that one, so its time does not count either. One for each place, in
+ * memory shared by the agent, the helpers and theirs.
  */
 static long long *waited;
 static long long *own_waited; /* in a helper: its place; NULL: there is none */
@@ -53,7 +53,7 @@ static long long now_ms(void)
 
 /*
  * The caller's handlers must not run here: an event loop's handler would write
- * into the pipe that it shares with the caller, which would then act on it.
+ * into the pipe that it shares with the caller, and the caller would act on it.
  */
 static void signals_to_default(void)
 {
@@ -65,8 +65,8 @@ static void signals_to_default(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* A path may lead elsewhere by now: a process' number is given again, a file is
- * mounted on anew. The descriptor does not change any more. */
+/* A path may lead elsewhere by now: the kernel gives a process' number again,
+ * or somebody mounts another namespace there. A descriptor stays. */
 static int enter_netns(const struct netns_ref *netns)
 {
 	_close_ int fd = -1;
@@ -116,8 +116,8 @@ static void __attribute__((noreturn)) helper_main(const struct netns_ref *netns,
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent) /* it died before the line above */
 		_exit(1);
-	/* Nothing of the caller's stays open here: a helper that is stuck must
-	 * not hold its sockets. Kernels before 5.9 have no close_range(). */
+	/* Close all that the caller has open: a stuck helper must not hold its
+	 * sockets. Kernels before 5.9 have no close_range(). */
 	if (dup2(out, STDERR_FILENO + 1) < 0)
 		_exit(1);
 	out = STDERR_FILENO + 1;
@@ -143,8 +143,8 @@ static bool has_ended(pid_t pid)
 	return got == pid || (got < 0 && errno == ECHILD);
 }
 
-/* Return: a free place among the children, or -EBUSY. One whose answer is still
- * read keeps its number, and its place. */
+/* Return: a free place among the children, or -EBUSY. A child whose answer is
+ * still being read keeps its number, and its place. */
 static int reap(void)
 {
 	int place = -EBUSY;
@@ -181,9 +181,9 @@ static void helper_end(struct helper *h)
 
 /* ---- how long it has ----------------------------------------------------- */
 
-/* What it was ready to run and had no processor, in milliseconds: the second
- * number of its schedstat (Documentation/scheduler/sched-stats.rst). Return: 0
- * also where the kernel does not tell (CONFIG_SCHED_INFO). */
+/* How long it was ready to run and had no processor, in milliseconds: the
+ * second number of its schedstat (Documentation/scheduler/sched-stats.rst).
+ * Return: 0 also where the kernel does not tell (CONFIG_SCHED_INFO). */
 static long long had_no_processor(pid_t pid)
 {
 	unsigned long long ran, waited;
@@ -218,9 +218,9 @@ static int is_over(const struct helper *h)
 	return over >= excused ? -ETIMEDOUT : 0;
 }
 
-/* Who should have waked up and did not had no processor either, as on a machine
- * that stands still; for a while the helper has not, whoever may be at fault.
- */
+/* If this process did not wake up in time it had no processor either, as when
+ * the whole machine stands still; so the helper had none for a while, whatever
+ * the reason. */
 static void wait_a_step(struct helper *h)
 {
 	struct pollfd p = {.fd = h->fd, .events = POLLIN};
@@ -235,7 +235,7 @@ static void wait_a_step(struct helper *h)
 
 /* ---- its answer ---------------------------------------------------------- */
 
-/* Read what is there. Return: 0: that was all; -EAGAIN; or another errno. */
+/* Read what has arrived. Return: 0: that was all; -EAGAIN; or another errno. */
 static int read_more(struct helper *h)
 {
 	char chunk[16384];
@@ -273,18 +273,19 @@ static int take_answer(const struct buf *raw, struct buf *answer)
 }
 
 /*
- * A helper may have one of its own. It is made without the handlers that
- * libraries run at a fork(): libuv's would close descriptors that it takes for
- * its own. In a helper those were closed, and their numbers are our pipe's. (No
- * other thread is there that could hold a lock, which is what the rest of those
- * handlers are for.)
+ * Fork without the handlers that libraries run at a fork(), for a helper may
+ * have one of its own: libuv's handlers would close descriptors that it takes
+ * for its own. In a helper those were closed, and our pipe has their numbers.
+ * (The rest of those handlers is for locks that another thread holds; there is
+ * none.)
  */
 static pid_t make_helper(void)
 {
 	return in_helper ? _Fork() : fork();
 }
 
-/* Without memory for it a helper's helper has no more time than it itself. */
+/* Without memory for this a helper's helper has no more time than the helper
+ * itself. */
 static void begin_waited(int place)
 {
 	if (!waited)
@@ -321,7 +322,8 @@ int helper_start(struct helper *h, const struct netns_ref *netns, helper_fn fn,
 	if (fcntl(in, F_SETFL, O_NONBLOCK))
 		return -errno;
 	begin_waited(place);
-	/* A library's exit() in the helper would print what stdout holds. */
+	/* A library's exit() in the helper would print the content of
+	 * stdout. */
 	fflush(stdout);
 	pid = make_helper();
 	if (pid < 0)
@@ -349,7 +351,7 @@ int helper_take(struct helper *h, struct buf *answer)
 	} else if (!err) {
 		err = take_answer(&h->raw, answer);
 	}
-	/* The one thing that the caller takes for "not yet". */
+	/* The caller takes -EAGAIN for "not yet". */
 	if (err == -EAGAIN)
 		err = -EIO;
 	helper_end(h);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One job inside another network namespace, by a process made for it.
+ * Does one job inside another network namespace, in a process made for it.
  *
  * The helper is forked, enters the namespace, runs one function, sends its
  * answer over a pipe and ends. Whatever the job does (a netlink request that
  * never answers, a library that calls exit()) cannot hold up or end the caller,
- * and the caller never is in a namespace that is not its own.
+ * and the caller never leaves its own namespace.
  */
 #pragma once
 
@@ -16,39 +16,39 @@
 
 /*
  * Where a namespace is found, and which one it is. A path alone leads to
- * whatever is there by the time the helper opens it; who has looked it up
- * before says what must be there still.
+ * whatever is there when the helper opens it, so the caller says which
+ * namespace it found there before.
  */
 struct netns_ref {
 	const char *path; /* /run/netns/NAME or /proc/PID/ns/net */
-	/* Of the descriptor that the caller holds open meanwhile (place.h):
-	 * only then no other one has these numbers. ino 0: not known. */
+	/* Of the descriptor that the caller holds open meanwhile (place.h), so
+	 * that no other namespace can have these numbers. ino 0: not known. */
 	struct ns_id id;
 	__u64 cookie;	  /* SO_NETNS_COOKIE in it; 0: not known */
 	const char *proc; /* the agent's --proc; NULL: /proc */
-	/* datapath_ctrl_names(): what net.smc.hs_ctrl says where it is ours.
-	 * NULL: nothing is. */
+	/* datapath_ctrl_names(): the values of net.smc.hs_ctrl that are ours.
+	 * NULL: none is. */
 	char *const *ours;
-	/* It is a pod's alone: connections to its addresses are the pod's to
-	 * end. Of the host's that is not said. */
+	/* It is a pod's alone, so that connections to its addresses end in the
+	 * pod. Not set for the host's. */
 	bool pods;
 };
 
 /*
- * In one namespace: enough for an emulated machine, and all that a pod which
- * makes it slow on purpose can hold up the agent for. What a helper, or whoever
- * waits for it, waits for a processor is not counted, up to so many times that:
- * a busy node says nothing of the pod, which would be disarmed for it. Nor is
- * what a helper's own helper waits for one.
+ * In one namespace: enough for an emulated machine, and the longest that a pod
+ * which makes it slow on purpose can hold up the agent. Time in which a helper,
+ * its own helper, or the process that waits for it, waits for a processor does
+ * not count, up to so many times that: a busy node says nothing of the pod,
+ * which the agent would disarm for it.
  */
 #define HELPER_TIMEOUT_MS 1000
 #define HELPER_EXCUSED 3
-/* In one after the other of all namespaces. */
+/* For all namespaces, one after the other. */
 #define HELPER_ALL_TIMEOUT_MS 3000
 
 /*
- * helper_fn - The job. Runs in the helper, in the namespace; whatever it
- * leaves open or allocated dies with it.
+ * helper_fn - The job. Runs in the helper, in the namespace; descriptors and
+ * memory that it leaves end with it.
  * @arg: as given to helper_run(): a copy-on-write image of the caller's.
  * @answer: bytes for the caller.
  * Return: >= 0, or a negative errno.
@@ -57,7 +57,7 @@ typedef int (*helper_fn)(const void *arg, struct buf *answer);
 
 /* A helper that runs while the caller does something else. */
 struct helper {
-	int fd; /* readable: helper_take() has something to do */
+	int fd; /* readable: call helper_take() */
 	/* the rest is helper.c's */
 	int place, timeout_ms;
 	long long begun_ms, late_ms;
@@ -67,35 +67,34 @@ struct helper {
 /*
  * helper_start - As helper_run(), but do not wait.
  * Return: 0: call helper_take() when h->fd is readable, and now and then after
- * the end of the time, until it says something else than -EAGAIN, or
- * helper_stop(). Or -EBUSY as below or another errno: nothing was started.
+ * the end of the time, until it returns other than -EAGAIN, or helper_stop().
+ * Or -EBUSY as below or another errno: nothing was started.
  */
 must_check int helper_start(struct helper *h, const struct netns_ref *netns,
 			    helper_fn fn, const void *arg, int timeout_ms);
 
 /*
  * helper_take - Has it answered?
- * Return: -EAGAIN: not yet; else as helper_run() says of it, and it is gone: no
- * call with @h any more.
+ * Return: -EAGAIN: not yet; else as helper_run(), and the helper is gone: no
+ * more calls with @h.
  */
 must_check int helper_take(struct helper *h, struct buf *answer);
 
-/* helper_stop - End one that was started, and forget its answer. */
+/* helper_stop - End a started helper, and drop its answer. */
 void helper_stop(struct helper *h);
 
 /*
  * helper_run - Run @fn in the network namespace @netns, or in the caller's own
  * where @netns is NULL.
  * @answer: appended to only if the helper answered; may be NULL.
- * @timeout_ms: then the helper is killed; see HELPER_EXCUSED.
+ * @timeout_ms: the helper is killed after that; see HELPER_EXCUSED.
  *
- * Return: what @fn returned; -ENOENT: no such path, or another namespace than
- * the one that was looked up is there by now; -EINVAL: it is not a network
- * namespace; -ETIMEDOUT: it took its time; -ETIME: this machine had no
- * processor for it, for HELPER_EXCUSED times that, which says nothing of the
- * namespace; -EIO: the helper ended without an answer; -EBUSY: too many killed
- * helpers have still not ended; or another errno. (A job's own -EAGAIN arrives
- * as -EIO.)
+ * Return: what @fn returned; -ENOENT: no such path, or another namespace is
+ * there by now than @netns says; -EINVAL: it is not a network namespace;
+ * -ETIMEDOUT: it was too slow; -ETIME: this machine had no processor for it,
+ * for HELPER_EXCUSED times that, which says nothing of the namespace; -EIO: the
+ * helper ended without an answer; -EBUSY: too many killed helpers have still
+ * not ended; or another errno. (A job's own -EAGAIN arrives as -EIO.)
  */
 must_check int helper_run(const struct netns_ref *netns, helper_fn fn,
 			  const void *arg, int timeout_ms, struct buf *answer);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * iptables-legacy's nat table of the caller's network namespace, through
- * libiptc. Both families say the same in other words: here it is one table of
- * functions, and one shape of a rule.
+ * libiptc. libiptc names its functions and rules differently for the two
+ * families: here each is one table of functions, with one shape of a rule.
  */
 #pragma once
 
@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include "base/cleanup.h"
 
-/* libiptc's own header and <net/if.h> do not go together. */
+/* libiptc's own header conflicts with <net/if.h>. */
 struct xtc_handle;
 
-/* What a rule says; it points into the table. */
+/* The content of a rule; it points into the table. */
 struct iptc_rule {
 	unsigned int protocol; /* 0: any */
 	const char *out;       /* interface: "" is any */
@@ -22,8 +22,8 @@ struct iptc_rule {
 	const unsigned char *dst, *dst_mask; /* @addr_len bytes: 4 or 16 */
 	size_t addr_len;
 	bool not_protocol, not_out, not_dst;
-	bool more; /* it asks for something else of the packet */
-	bool go;   /* its target is gone to, not jumped to */
+	bool more; /* it also matches something else */
+	bool go;   /* a goto, not a jump */
 	const struct xt_entry_match *matches, *end;
 	const char *target; /* IPTC_LABEL_*, a chain, or an extension */
 	/* The same as the kernel has it: an extension's revision and data. */
@@ -40,7 +40,8 @@ struct iptc_family {
 	const char *(*policy)(const char *chain, struct xt_counters *counters,
 			      struct xtc_handle *h);
 	/* @prev: NULL for the first. Return: NULL after the last. The handle
-	 * knows where it is: one chain is read to its end before another. */
+	 *        keeps the position: read one chain to its end before
+	 *        another. */
 	const void *(*next)(const char *chain, const void *prev,
 			    struct xtc_handle *h);
 	void (*read)(const void *rule, struct xtc_handle *h,
@@ -51,8 +52,8 @@ struct iptc_family {
 extern const struct iptc_family iptc_families[IPTC_FAMILIES];
 
 /*
- * iptc_open - The family's nat table, where there is one: whoever reads one
- * that is not there makes it, so that is asked first.
+ * iptc_open - Open the family's nat table, if it exists: reading a missing one
+ * would make it, so this asks first.
  * @detail: a sentence for a person on failure; @room bytes. NULL: not wanted.
  * Return: 1 with *@h, which f->close() frees; 0: there is none; or a negative
  * errno.
@@ -60,6 +61,5 @@ extern const struct iptc_family iptc_families[IPTC_FAMILIES];
 must_check int iptc_open(const struct iptc_family *f, struct xtc_handle **h,
 			 char *detail, size_t room);
 
-/* iptc_any - Is there one of either family? Return: 1, 0 or a negative errno.
- */
+/* iptc_any - Has either family one? Return: 1, 0 or a negative errno. */
 must_check int iptc_any(void);

@@ -18,7 +18,7 @@
  * line. */
 struct mount {
 	char *device; /* "major:minor" of the file system */
-	char *root;   /* what of it is mounted */
+	char *root;   /* the mounted part of it */
 	char *point;  /* where */
 };
 
@@ -76,8 +76,8 @@ static bool any_mount(int dir, mount_fn fn, void *arg)
 
 /* ---- the same file ------------------------------------------------------- */
 
-/* What a process sees at @path. A link in it leads to what that process would
- * see there, not to what we would. */
+/* Look @path up as a process sees it: a link in it leads to where it leads for
+ * that process, not for us. */
 static bool stat_in_root(int dir, const char *path, struct stat *st)
 {
 	const struct open_how how = {.flags = O_PATH | O_CLOEXEC,
@@ -92,7 +92,7 @@ static bool stat_in_root(int dir, const char *path, struct stat *st)
 	return fd >= 0 && !fstat(fd, st);
 }
 
-/* The file @path of the file system @device, for which PROC/1 has a place. */
+/* The file @path of the file system @device, which PROC/1 has mounted. */
 struct sought {
 	int host; /* directory of PROC/1 */
 	const char *device, *path;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Directories are watched before they are read, never the other way round: what
- * is made in between is seen twice, not missed.
+ * The file watches a directory before it reads it: so it sees twice what is
+ * made in between, and misses nothing.
  *
  * cgroup.events of a v2 directory says when the first process below it came
- * (kernfs makes an inotify event of it); v1 has nothing of the kind, and there
- * the directory of a container, which the runtime makes just before, must do.
+ * (kernfs makes an inotify event of it); v1 has no such file; there the sign is
+ * the directory of a container, which the runtime makes just before.
  */
 #include "node/kubepods.h"
 
@@ -18,8 +18,8 @@
 #include "base/once.h"
 #include "node/podspace.h"
 
-/* How deep below a mount a directory of kubelet's is searched for: those of a
- * container in which a kubelet runs, and its --cgroup-root. A runtime's own
+/* How deep below a mount to search for a directory of kubelet's: below those of
+ * a container in which a kubelet runs, and its --cgroup-root. A runtime's own
  * cgroup is not deeper. */
 #define TOP_DEPTH 4
 /* One hierarchy of v2 and one of v1. */
@@ -32,7 +32,7 @@
 struct level {
 	char *path;
 	int wd;
-	bool top; /* or below one: the short names mean something */
+	bool top; /* top or below: short names count */
 };
 
 struct pod_dir {
@@ -63,8 +63,8 @@ struct kubepods {
 
 /* ---- watches ------------------------------------------------------------- */
 
-/* Each shim of a container runtime has an instance as root, as we have: there
- * may be none left. */
+/* Each shim of a container runtime has an inotify instance as root, as we do:
+ * there may be none left. */
 static void open_inotify(struct kubepods *k)
 {
 	k->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -79,7 +79,7 @@ static void open_inotify(struct kubepods *k)
 }
 
 /* Return: the watch, or -1 where there is none. A second watch of the same
- * directory is the first one again. */
+ * directory returns the first one's number. */
 static int watch(struct kubepods *k, const char *path, __u32 events)
 {
 	int wd;
@@ -203,7 +203,7 @@ static void read_entries(struct kubepods *k, const char *path, bool top)
 			take_entry(k, path, top, d->d_name);
 }
 
-/* Watch @l and take what is in it. It may have moved then: the entries may be
+/* Watch @l and take what is in it. That may move @l: the entries may be
  * levels. */
 static void level_read(struct kubepods *k, struct level *l)
 {
@@ -238,9 +238,9 @@ static void take_entry(struct kubepods *k, const char *dir, bool top,
 		level_add(k, path, true);
 }
 
-/* Search @path and below for @what, PODNAME_TOP or PODNAME_CONTAINER; the
- * directory that holds one is watched, since another one may come, or the same
- * be made anew. */
+/* Search @path and below for @what, PODNAME_TOP or PODNAME_CONTAINER; watch the
+ * directory that holds one, since another one may come, or the same one
+ * again. */
 static void search(struct kubepods *k, enum podname_what what, const char *path,
 		   int depth)
 {
@@ -291,7 +291,7 @@ void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg)
 			level_drop(k, &k->levels[i]);
 	for (unsigned int i = 0; i < k->n_roots; i++)
 		level_add(k, k->roots[i], false);
-	/* By number: a level may bring others. */
+	/* By index: a level may add others. */
 	for (size_t i = 0; i < k->n_levels; i++)
 		level_read(k, &k->levels[i]);
 	for (unsigned int i = 0; i < k->n_roots && !kubepods_any(k); i++)
@@ -313,7 +313,7 @@ void kubepods_seek(struct kubepods *k, kubepods_fn fn, void *arg)
 
 /* ---- events -------------------------------------------------------------- */
 
-/* The path goes away with all that is below it. */
+/* The path is removed, and all below it. */
 static void path_gone(struct kubepods *k, const char *dir, const char *name)
 {
 	char path[CGROUP_PATH_MAX];
@@ -329,7 +329,7 @@ static void path_gone(struct kubepods *k, const char *dir, const char *name)
 			level_drop(k, &k->levels[i]);
 }
 
-/* The kernel dropped a watch, because the directory is gone. */
+/* The kernel dropped a watch, because somebody removed the directory. */
 static void watch_gone(struct kubepods *k, int wd)
 {
 	for (size_t i = k->n_levels; i-- > 0;)
@@ -352,14 +352,14 @@ static void watch_gone(struct kubepods *k, int wd)
 static void level_event(struct kubepods *k, const struct level *l,
 			const struct inotify_event *e)
 {
-	/* Entries that are taken may move the levels. */
+	/* Taking entries may move the levels. */
 	_free_ char *path = strdup(l->path);
 	bool top = l->top;
 
 	if (!path || !(e->mask & IN_ISDIR) || !e->len)
 		return;
-	/* A directory of this name may have gone and come: then what is
-	 * remembered of it is not it. */
+	/* Somebody may have removed and made a directory of this name: then
+	 * forget the old one. */
 	path_gone(k, path, e->name);
 	if (e->mask & (IN_CREATE | IN_MOVED_TO))
 		take_entry(k, path, top, e->name);

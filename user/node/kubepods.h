@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cgroups that kubelet makes for pods, as they come: a pod's directory is
- * there before its first process is, so whoever is told of it has the time in
- * which the runtime makes the sandbox to be there first. Their names:
- * podname.h.
+ * Watches the cgroups that kubelet makes for pods: a pod's directory comes
+ * before its first process, so the agent has the time in which the runtime
+ * makes the sandbox to arm the pod first. Their names: podname.h.
  */
 #pragma once
 
@@ -16,40 +15,40 @@
 
 struct kubepods;
 
-/* Something that may be a start happened to the pod with this <uid>: its
- * directory came; or, once it is followed, a container's came in it, or it got
- * its first process. */
+/* The pod with this <uid> may be starting: its directory came; or, once the pod
+ * is followed, a container's directory came in it, or it got its first
+ * process. */
 typedef void (*kubepods_fn)(const char *uid, void *arg);
 
 /*
- * kubepods_open - Watch by inotify. Where that cannot be had, which is logged,
- * each kubepods_scan() tries again, and finds the pods meanwhile.
+ * kubepods_open - Watch by inotify. Without inotify, which is logged, each
+ * kubepods_scan() tries again, and finds the pods meanwhile.
  * @proc: where our own mount table is read.
- * @root: the cgroup v2 mount, or NULL. A v1 hierarchy is found in the table.
- * Return: 0 (also where there is nothing of kubelet's yet), or a negative
- * errno. Free with kubepods_close(); NULL is fine there.
+ * @root: the cgroup v2 mount, or NULL. The table tells the v1 hierarchy.
+ * Return: 0 (also if kubelet has made nothing yet), or a negative errno. Free
+ * with kubepods_close(); NULL is fine there.
  */
 must_check int kubepods_open(const char *proc, const char *root,
 			     struct kubepods **out);
 void kubepods_close(struct kubepods *k);
 
-/* kubepods_fd - Readable when there is something for kubepods_read(). -1: no
- * inotify; a kubepods_scan() may change that, once. */
+/* kubepods_fd - Readable when kubepods_read() has work. -1: no inotify; a
+ * kubepods_scan() may change that, once. */
 int kubepods_fd(const struct kubepods *k);
 
-/* kubepods_read - Take what inotify has, a bounded amount, and tell of it.
+/* kubepods_read - Take a bounded number of inotify events, and call @fn.
  * Return: 0 or a negative errno. */
 must_check int kubepods_read(struct kubepods *k, kubepods_fn fn, void *arg);
 
-/* kubepods_scan - Look for directories that no event told of (a --cgroup-root
- * that appeared, watches that could not be set), and tell of them. */
+/* kubepods_scan - Search for directories of which no event told (a
+ * --cgroup-root that appeared, watches that could not be set), and call @fn. */
 void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg);
 
-/* kubepods_follow - Tell what happens inside of this pod's directories too, for
- * as long as these exist. Where they do not yet: from when they do. */
+/* kubepods_follow - Watch the inside of this pod's directories too, as long as
+ * they exist, or from when they do. */
 void kubepods_follow(struct kubepods *k, const char *uid);
 
-/* kubepods_unfollow - No more. */
+/* kubepods_unfollow - Do so no more. */
 void kubepods_unfollow(struct kubepods *k, const char *uid);
 
 bool kubepods_followed(const struct kubepods *k, const char *uid);
@@ -57,22 +56,21 @@ bool kubepods_followed(const struct kubepods *k, const char *uid);
 /* kubepods_known - Has the pod a directory? */
 bool kubepods_known(const struct kubepods *k, const char *uid);
 
-/* kubepods_any - Was a directory of kubelet's seen at all? Where not, the pods
- * are elsewhere, and an answer about one of them means nothing. */
+/* kubepods_any - Was a directory of kubelet's found at all? If not, the pods
+ * are elsewhere, and answers about one of them mean nothing. */
 bool kubepods_any(const struct kubepods *k);
 
 /*
  * kubepods_seek - A process of a pod was found outside of kubelet's
- * directories: look for those of containers that are named by their pod
- * (podname.h), and from now on tell of what comes beside them as of kubelet's
- * own.
+ * directories: search for directories of containers that are named by their pod
+ * (podname.h), and from now on watch beside them as in kubelet's own.
  */
 void kubepods_seek(struct kubepods *k, kubepods_fn fn, void *arg);
 
 /*
  * kubepods_place - podspace_in() of the pod's directories.
- * Return: 0; -ENOENT: it has none, or no process in them is in a namespace of
- * the pod's own yet.
+ * Return: 0; -ENOENT: it has none, or no process there is in the pod's own
+ * namespace yet.
  */
 must_check int kubepods_place(const struct kubepods *k, const char *proc,
 			      const char *uid, struct place *out);

@@ -52,8 +52,8 @@ size_t listens_choose(struct netns_listener *tcp, size_t n_tcp,
 		for (end = i + 1; end < n_tcp; end++)
 			if (tcp[end].port != tcp[i].port)
 				break;
-		/* SMC's rows have no addresses: where not all at a port are
-		 * SMC's, nothing tells which are. */
+		/* SMC's rows have no addresses: if not all listeners at a port
+		 * are SMC's, nothing tells which are. */
 		if (diag_smc_listening(smc, n_smc, tcp[i].port) == end - i &&
 		    is_ours(tcp + i, end - i, ids))
 			out[n++] = tcp[i].port;

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a hostNetwork pod listens with SMC sockets. Its addresses are the
- * node's, which strangers share: only at these ports may it be offered SMC.
+ * Where a hostNetwork pod listens with SMC sockets. It shares the node's
+ * addresses with other programs: only at these ports may clients offer it SMC.
  */
 #pragma once
 
 #include "node/netns.h"
 
 /*
- * listens_find - The ports at which SMC sockets of a cgroup listen, and nobody
- * else does.
+ * listens_find - The ports at which only SMC sockets of a cgroup listen.
  * @ref: the namespace they are in.
  * @cgroup: the pod's directory in cgroup v2; those below it count too.
- * @out: freed before, and then the caller's.
+ * @out: its old content is freed; the new one is the caller's.
  *
  * Return: 0 or a negative errno, *@out untouched.
  */
 must_check int listens_find(const struct netns_ref *ref, const char *cgroup,
 			    struct mesh_ports *out);
 
-/* The ids of a pod's cgroups: its own, its containers', and what these made
+/* The ids of a pod's cgroups: its own, its containers', and those they made
  * below. */
 struct cgroup_ids {
 	__u64 *v;

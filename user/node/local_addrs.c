@@ -13,8 +13,8 @@
 
 #define IPVS_GENL "IPVS"
 #define IPVS_VERSION 1
-/* There is one in each namespace of a kernel that has IPVS. Asked first: the
- * name of its netlink family would load it. */
+/* Each namespace of a kernel with IPVS has this file. Look at it first: asking
+ * for IPVS's netlink family would load it. */
 #define IPVS_SERVICES "/proc/self/net/ip_vs"
 
 void local_free(struct local *l)
@@ -24,7 +24,7 @@ void local_free(struct local *l)
 	memset(l, 0, sizeof(*l));
 }
 
-/* @bits of @addr are told, as in struct cidr. */
+/* The first @bits of @addr count, as in struct cidr. */
 static int add(struct local *l, const struct smc_addr *addr, unsigned int bits)
 {
 	struct smc_addr *slot;
@@ -42,7 +42,7 @@ static int add(struct local *l, const struct smc_addr *addr, unsigned int bits)
 	return net ? 0 : -ENOMEM;
 }
 
-/* Of an attribute with an address of @family; none at all is all zeros. */
+/* The address of @family in an attribute; a missing attribute is all zeros. */
 static bool address_in(const struct nlattr *a, int family, struct smc_addr *out)
 {
 	static const __u8 zeros[16];
@@ -82,8 +82,8 @@ static void forget(void *arg)
 	local_free(arg);
 }
 
-/* Only of that table and kind, where the kernel can (since 4.20). A family that
- * it does not have, or a table, has none. */
+/* Of that table and kind only, where the kernel can filter (since 4.20). A
+ * kernel without that family, or table, has no routes there. */
 static int list_routes(int family, struct local *out)
 {
 	struct rtmsg *route;

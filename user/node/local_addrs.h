@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a namespace takes for itself: packets to there end in it, and no proxy's
- * translation is asked. Known by the routing table "local", where the kernel
- * keeps every address of its interfaces, and whatever prefixes somebody had it
- * take besides.
+ * The addresses that a namespace keeps for itself: packets to them end in it,
+ * and no proxy translates them. The routing table "local" has them: every
+ * address of its interfaces, and prefixes that somebody added.
  *
- * An address that IPVS has a TCP service at is none: IPVS needs its addresses
- * to be local (kube-proxy's and kube-router's keep them on a device that leads
- * nowhere), and gives what comes there to its backends before anybody's socket
- * is asked (its hooks at NF_INET_LOCAL_IN, net/netfilter/ipvs/ip_vs_core.c).
+ * An address at which IPVS has a TCP service is not one: IPVS needs its
+ * addresses to be local (kube-proxy's and kube-router's keep them on a device
+ * that leads nowhere), and gives packets there to its backends before any
+ * socket gets them (its hooks at NF_INET_LOCAL_IN,
+ * net/netfilter/ipvs/ip_vs_core.c).
  */
 #pragma once
 
@@ -23,7 +23,7 @@ struct local {
 };
 
 /*
- * local_find - Those of the caller's network namespace, to @out.
+ * local_find - Find those of the caller's network namespace.
  * Return: 0, or a negative errno with nothing in @out. Free with local_free().
  */
 must_check int local_find(struct local *out);
@@ -34,7 +34,7 @@ void local_free(struct local *l);
 struct nlmsghdr;
 
 /* local_take_route, local_take_service - One message of a list of routes, and
- * of IPVS services, to @arg, a struct local of which only addresses are in any
+ * of IPVS services, to @arg, a struct local, whose addresses need not be in
  * order. Return: MNL_CB_OK, or MNL_CB_ERROR with errno set. */
 int local_take_route(const struct nlmsghdr *h, void *arg);
 int local_take_service(const struct nlmsghdr *h, void *arg);

@@ -20,9 +20,10 @@
 
 /* ---- facts, in the namespace --------------------------------------------- */
 
-/* Beyond the ration (bpf/ration.bpf.h) this is a TCP socket, and proves
- * nothing: what was found before is not doubted for that, and whoever is armed
- * without it is disarmed by the first socket that the kernel refuses. */
+/* Beyond the ration (bpf/ration.bpf.h) this gives a TCP socket, which proves
+ * nothing: it does not put earlier findings in doubt, and a pod that is armed
+ * without this proof is disarmed by the first socket that the kernel
+ * refuses. */
 static int try_socket(struct netns_facts *f)
 {
 	_close_ int fd =
@@ -85,7 +86,7 @@ static int add_addresses(struct buf *to)
 	return to->err;
 }
 
-/* What cannot be looked for may be there. */
+/* If the look cannot search for forwards it assumes there is one. */
 static int check_forwards(struct netns_facts *f, const struct buf *addrs)
 {
 	const struct mesh_addrs own = {.v = (struct smc_addr *)addrs->data,
@@ -138,7 +139,7 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 	if (err)
 		return err;
 	err = make_safe(job, &f);
-	if (err == -ETIME) /* nothing was found out */
+	if (err == -ETIME) /* the look found out nothing */
 		return err;
 	if (!err && job->ref->pods)
 		err = check_forwards(&f, &addrs);
@@ -181,7 +182,7 @@ static int gather(const struct prepare_job *job, struct netns_facts *out)
 	return err ?: take_facts(&answer, out);
 }
 
-/* A proxy that is not known must not be armed: "any" would convert the
+/* A pod with an unknown proxy must not be armed: "any" would convert the
  * application's sockets, whose connections the sidecar redirects. */
 static void note_owners(const struct netns_ref *ref, struct netns_facts *f)
 {
@@ -239,7 +240,7 @@ void netns_facts_free(struct netns_facts *f)
 
 /* ---- diagnosis ----------------------------------------------------------- */
 
-/* Is SMC in this kernel? Asked so that nothing is loaded by asking. */
+/* Is SMC in this kernel? Asking must not load anything. */
 static bool kernel_has_smc(void)
 {
 	_fclose_ FILE *f = fopen("/proc/self/net/protocols", "re");
@@ -290,8 +291,8 @@ static bool has_our_selector(const struct netns_ref *ref)
 	return netns_selector_left(ref, name) > 0;
 }
 
-/* The helper moves from one to the next. Its own first one is seen by its
- * process' path, or by process 1's. */
+/* The helper moves from one namespace to the next. It recognizes its own first
+ * one by its process' path, or process 1's. */
 static int visit_guarded(const struct place *at, void *arg)
 {
 	int n;

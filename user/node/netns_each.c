@@ -30,21 +30,21 @@ static bool was_seen(const struct each *e, const struct ns_id *id)
 	return false;
 }
 
-/* Call for the namespace at @path, if it is a new one. */
+/* Call @fn for the namespace at @path, if it is a new one. */
 static int visit(struct each *e, const char *path)
 {
 	_place_ struct place at = PLACE_NONE;
 	struct held *seen;
 	int err = place_open(path, &at);
 
-	/* It went; or it may not be seen, then not by an agent with these
-	 * rights either. With fewer, @fn will not get into our own. */
+	/* It is gone; or we may not see it, and neither may an agent with these
+	 * rights. With fewer rights @fn will not get into our own. */
 	if (err == -EMFILE || err == -ENFILE)
 		return err;
 	if (err || was_seen(e, &at.id))
 		return 0;
 	err = e->fn(&at, e->arg);
-	if (err) /* gone from here: another path may still lead there */
+	if (err) /* left this path; another may still lead there */
 		return err == -ENOENT ? 0 : err;
 	seen = array_push(e->seen, e->n);
 	if (!seen)
@@ -53,8 +53,8 @@ static int visit(struct each *e, const char *path)
 	return 0;
 }
 
-/* One for each namespace: the usual 1,024 may be too few, and more are to be
- * had for the asking. */
+/* This needs a descriptor for each namespace: the usual 1,024 may be too few,
+ * so raise the limit. */
 static void want_descriptors(void)
 {
 	struct rlimit l;
@@ -81,7 +81,7 @@ static int visit_process(pid_t pid, void *arg)
 	return visit(e, path);
 }
 
-/* A file that nothing is mounted on is the rest of a namespace that is gone. */
+/* A file without a mount is left of a namespace that is gone. */
 static bool is_nsfs(const char *path)
 {
 	struct statfs fs;
@@ -106,9 +106,9 @@ static int visit_mounted(struct each *e, const char *where)
 
 /*
  * Mounted ones first: such a path stays good when a process ends. Then those of
- * processes, whose paths tell whose they are. The host's mounts last: they are
- * not ours in a container, and a pod whose containers have all ended may be
- * nothing but such a mount.
+ * processes, whose paths tell which. The host's mounts last: a container has
+ * other ones, and a pod whose containers have all ended may have only such a
+ * mount.
  */
 int netns_each(const char *proc, netns_fn fn, void *arg)
 {

@@ -21,9 +21,10 @@ void nft_doc_free(yyjson_doc **doc)
 }
 
 /*
- * Is nf_tables in this kernel? libnftables would say it in words only, and ends
- * the process where the whole bus is missing. nfnetlink_rcv_msg() answers
- * EINVAL for a subsystem that it does not have and could not load.
+ * Is nf_tables in this kernel? libnftables would answer only in text, and exits
+ * the process where the whole netlink bus is missing. nfnetlink_rcv_msg()
+ * answers EINVAL for a subsystem that the kernel does not have and could not
+ * load.
  */
 static int nft_probe(void)
 {

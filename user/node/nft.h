@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libnftables, in the caller's network namespace: commands and answers in JSON.
- * It reads the whole ruleset before the first command, and begins again
- * whenever that changed meanwhile (nft_cache_update()), so it is used in a
- * helper with a time of its own (helper.h).
+ * It reads the whole ruleset before the first command, and again whenever that
+ * changed meanwhile (nft_cache_update()), so use it in a helper with its own
+ * time-out (helper.h).
  */
 #pragma once
 
@@ -23,10 +23,10 @@ void nft_doc_free(yyjson_doc **doc);
 must_check int nft_open(struct nft_ctx **out);
 
 /*
- * nft_run - Run commands, JSON or nft's own language. libnftables says how it
- * failed in words only.
- * @failure: the negative errno then; the first line of the words goes to
- * @detail, of @room bytes.
+ * nft_run - Run commands, JSON or nft's own language. libnftables reports a
+ * failure only as text.
+ * @failure: the negative errno to return then; the first line of the text goes
+ * to @detail, of @room bytes.
  */
 must_check int nft_run(struct nft_ctx *nft, const char *commands, int failure,
 		       char *detail, size_t room);

@@ -11,7 +11,7 @@
 #define ANSWER_ROOM 65536
 #define ANSWER_SECONDS 2
 
-/* Whoever changes a list faster than it is read does so on purpose. */
+/* Somebody who changes a list faster than we read it does so on purpose. */
 #define DUMP_TRIES 10
 
 static void cleanup_mnl(struct mnl_socket **nl)
@@ -29,7 +29,7 @@ void nl_init(struct nl_request *r, __u16 type, __u16 flags)
 	r->head = mnl_nlmsg_put_header(r->room);
 	r->head->nlmsg_type = type;
 	r->head->nlmsg_flags = NLM_F_REQUEST | flags;
-	r->head->nlmsg_seq = 1; /* a socket of ours asks one thing only */
+	r->head->nlmsg_seq = 1; /* each of our sockets sends one request */
 }
 
 void nl_nft_init(struct nl_request *r, int what, __u8 family, __u16 flags)
@@ -53,7 +53,7 @@ void nl_genl_init(struct nl_request *r, int id, __u8 cmd, __u8 version,
 	g->version = version;
 }
 
-/* A kernel that does not know it lists everything. */
+/* A kernel without this option lists everything. */
 static int nl_be_strict(const struct mnl_socket *nl)
 {
 	int yes = 1;

@@ -13,8 +13,8 @@
 struct nl_request {
 	char room[512];
 	struct nlmsghdr *head;
-	/* Of rtnetlink: the kernel lists only what the header names, where it
-	 * can (NETLINK_GET_STRICT_CHK). */
+	/* rtnetlink: the kernel lists only what the header names, if it can
+	 * (NETLINK_GET_STRICT_CHK). */
 	bool strict;
 };
 
@@ -30,18 +30,18 @@ void nl_nft_init(struct nl_request *r, int what, __u8 family, __u16 flags);
  * @bus: NETLINK_GENERIC, NETLINK_SOCK_DIAG, NETLINK_RDMA...
  * @cb: may be NULL; returns MNL_CB_OK, or MNL_CB_ERROR with errno set.
  *
- * Return: 0; -ENOENT: the kernel has no such bus; -ETIMEDOUT: no answer for
+ * Return: 0; -ENOENT: the kernel has no such bus; -ETIMEDOUT: no answer within
  * seconds; -EINTR: see nl_dump(); or the kernel's negative errno.
  */
 must_check int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg);
 
 /*
- * nl_dump - nl_talk() for a list, which the kernel gives in parts: one that
- * changed in between is asked for again, a few times (NLM_F_DUMP_INTR: it may
- * lack what was there all the time).
- * @begin: forget what @cb was told; called before each try.
+ * nl_dump - nl_talk() for a list, which the kernel sends in parts: if it
+ * changed in between ask again, a few times (NLM_F_DUMP_INTR: it may lack
+ * entries that were there all the time).
+ * @begin: forget what @cb got; called before each try.
  *
- * Return: as nl_talk(); -EINTR: it went on changing.
+ * Return: as nl_talk(); -EINTR: it kept changing.
  */
 must_check int nl_dump(int bus, struct nl_request *r, mnl_cb_t cb,
 		       void (*begin)(void *arg), void *arg);
@@ -71,7 +71,7 @@ void nl_nest(const struct nlattr *nest, const struct nlattr **tb,
 __u8 nl_u8(const struct nlattr *a);
 __u16 nl_u16(const struct nlattr *a);
 __u32 nl_u32(const struct nlattr *a);
-/* nl_uint - Of four or eight bytes, as the kernel found it to fit. */
+/* nl_uint - An attribute of four or eight bytes, whichever the kernel chose. */
 __u64 nl_uint(const struct nlattr *a);
-/* nl_str - To @to, always terminated, cut off at @room. */
+/* nl_str - Copy to @to, always terminated, cut off at @room. */
 void nl_str(const struct nlattr *a, char *to, size_t room);

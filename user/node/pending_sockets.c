@@ -10,7 +10,7 @@
 #include "node/netns.h"
 #include "node/proc.h"
 
-/* In the helper; @v is its own copy. */
+/* In the helper, where @v is a copy. */
 struct job {
 	const char *proc;
 	struct mesh_pending *v;
@@ -49,8 +49,8 @@ static bool is_asked_of(const struct job *job, __u32 netns)
 	return false;
 }
 
-/* One that cannot be entered, or that does not answer, leaves its own untold,
- * and not the others'. */
+/* A namespace that cannot be entered, or that does not answer, leaves only its
+ * own sockets untold. */
 static int visit(const struct place *at, void *arg)
 {
 	_free_ struct diag_smc *smc = NULL;

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* Not to wait for whoever may be at the other end of what an administrator
- * named: it need not be a namespace. */
+/* Non-blocking: an administrator may have named a file that is no namespace,
+ * and whose other end never answers. */
 #define HOLD (O_RDONLY | O_NONBLOCK | O_CLOEXEC)
 
 static int hold(int dir, const char *path, struct place *out)

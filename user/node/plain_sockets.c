@@ -13,11 +13,11 @@
 #include "node/nl.h"
 #include "node/proc.h"
 
-/* One request each, in the time that a helper has. */
+/* One request each, within a helper's time. */
 #define END_MAX 4096
 
-/* Of connections that programs of ours would call plain and established; and
- * of all that are not over. */
+/* States of connections that programs would call plain and established; and of
+ * all that are not over. */
 #define ESTABLISHED (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT)
 #define LIVE                                                           \
 	(ESTABLISHED | 1 << TCP_SYN_SENT | 1 << TCP_SYN_RECV |         \
@@ -48,9 +48,9 @@ static bool has_inner(const struct diag_smc *s)
 }
 
 /*
- * SMC's rows have ports and no addresses, and nothing in a TCP row says that it
- * is an inner socket. Two connections with the same two ports, one of them SMC,
- * cannot be told apart: then neither counts as plain.
+ * SMC's rows have ports and no addresses, and a TCP row does not say that it is
+ * an inner socket. Two connections with the same two ports, one of them SMC,
+ * look alike: then neither counts as plain.
  */
 size_t plain_without_smc(struct plain_flow *v, size_t n,
 			 const struct diag_smc *smc, size_t n_smc)
@@ -142,7 +142,7 @@ struct find_job {
 	const struct mesh_records *asked; /* NULL: none */
 };
 
-/* The answer: this, the listeners, what was asked for, the connections. */
+/* The answer: this, the listeners, the sockets asked for, the connections. */
 struct answer_head {
 	__u64 n_listeners, n_told;
 };
@@ -171,7 +171,7 @@ static int list_flows(struct flows *flows)
 			    take_flow, flows);
 	if (err)
 		return err;
-	/* After the connections: one that became SMC in between is known. */
+	/* After the connections, to know those that became SMC in between. */
 	n_smc = diag_smc_list(&smc);
 	if (n_smc < 0 && n_smc != -ENOENT)
 		return n_smc;
@@ -268,8 +268,8 @@ struct mesh_socket plain_socket(const struct plain_flow *f)
 	};
 }
 
-/* Of a user in a certain group the user is enough: better a hint too many than
- * none at all. */
+/* Of a user in a certain group the user is enough: a hint too many is better
+ * than none. */
 static bool is_user(const struct smc_owner *v, size_t n, __u32 uid)
 {
 	for (size_t i = 0; i < n; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listeners and connections of a pod's namespace that are plain TCP, from the
- * kernel's socket diagnosis, and the end of connections by SOCK_DESTROY. Which
- * of them could be SMC by now is decided elsewhere (mesh/late.h).
+ * Lists listeners and connections of a pod's namespace that are plain TCP, by
+ * the kernel's socket diagnosis, and ends connections by SOCK_DESTROY.
+ * mesh/late.h decides which of them could be SMC by now.
  */
 #pragma once
 
@@ -12,8 +12,7 @@
 #include "node/diag.h"
 #include "node/netns.h"
 
-/* At most so many connections of a pod are returned; the others are left out.
- */
+/* plain_find() returns at most so many connections of a pod. */
 #define PLAIN_MAX 16384
 
 /* An established TCP connection, as the end in this namespace has it. */
@@ -21,34 +20,34 @@ struct plain_flow {
 	struct smc_addr local, remote;
 	__u16 local_port, remote_port;
 	__u32 bound_if; /* SO_BINDTODEVICE, or 0 */
-	__u32 uid;	/* whose, as the caller's user namespace sees it */
+	__u32 uid;	/* owner, in the caller's user namespace */
 	bool counted;	/* the kernel told the bytes */
 	__u8 _pad[3];
 	__u64 cookie;		  /* SO_COOKIE, as in smc_flow */
-	__u64 cgroup;		  /* in which it was opened; 0: not known */
+	__u64 cgroup;		  /* where it was opened; 0: not known */
 	__u64 rx_bytes, tx_bytes; /* payload */
 };
 
-/* plain_socket - It, to look for its record. */
+/* plain_socket - The same, to look for its record. */
 struct mesh_socket plain_socket(const struct plain_flow *f);
 
-/* What is plain TCP in a namespace. */
+/* The plain TCP sockets of a namespace. */
 struct plain {
 	struct netns_listener *listeners; /* diag_late_listeners() */
 	size_t n_listeners;
 	/* All connections but those between two ends in the namespace. */
 	struct plain_flow *flows;
 	size_t n_flows;
-	/* Of each record that was asked for its socket, plain TCP or the inner
-	 * one of an SMC socket, in any state of a connection; its cookie is 0
-	 * where there is none. */
+	/* The socket of each record that was asked for, plain TCP or the inner
+	 * one of an SMC socket, in any state of a connection; if there is none
+	 * its cookie is 0. */
 	struct mesh_socket *told;
 	size_t n_told;
 };
 
 /*
- * plain_find - All of it, by one helper.
- * @asked: with its index; may be NULL. Bytes are asked for only where it has
+ * plain_find - Find all, by one helper.
+ * @asked: indexed records; may be NULL. Bytes are asked for only if there are
  * records.
  * Return: 0 or a negative errno, @out is zeroed then. Free with plain_free().
  */
@@ -57,16 +56,17 @@ must_check int plain_find(const struct netns_ref *ref,
 void plain_free(struct plain *p);
 
 /*
- * plain_keep_owners - Drop what is not of these, as we count: a helper enters
- * no user namespace, and the kernel answers in terms of the asker's. It tells
- * no socket's group: what only that could tell is dropped, too.
+ * plain_keep_owners - Keep only sockets of these owners, by IDs of our user
+ * namespace: a helper enters no other, and the kernel answers in terms of the
+ * asker's. It tells no socket's group: sockets that only their group would
+ * identify are dropped, too.
  */
 void plain_keep_owners(struct plain *p, const struct smc_owner *v, size_t n);
 
 /*
- * plain_end - Have the kernel end these: both ends' programs see an error on
- * the connection, as if it had been reset. One that is gone already is not
- * counted; the cookie makes sure that it is no other.
+ * plain_end - Have the kernel end these: both ends' programs see an error, as
+ * if the connection had been reset. A connection that has ended already does
+ * not count; the cookie makes sure that it is no other.
  * Return: how many were ended; -EOPNOTSUPP: this kernel cannot
  * (CONFIG_INET_DIAG_DESTROY); or another negative errno.
  */

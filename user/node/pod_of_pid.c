@@ -7,13 +7,14 @@
 #include "node/proc.h"
 
 /* As long as the path of a cgroup may be; the rest of a longer line is taken
- * for another one. */
+ * for another line. */
 #define TABLE_LINE_MAX 4096
 
-/* Return: true: that is all that is to be known. */
+/* Return: true: go no further. */
 typedef bool (*part_fn)(const char *part, void *arg);
 
-/* Each part between slashes of a process' cgroups, in the kernel's order.
+/* Call @fn for each part between slashes of a process' cgroups, in the kernel's
+ * order.
  * @path: its table, below @dir. */
 static void each_part(int dir, const char *path, part_fn fn, void *arg)
 {

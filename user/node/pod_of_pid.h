@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whose is a process, and with it its network namespace? Its cgroups say so
- * where kubelet gave pods directories of their own (podname.h).
+ * Finds the pod of a process, and so of its network namespace, by the process'
+ * cgroups, where kubelet gave pods directories of their own (podname.h).
  *
- * The first part of a path that is a pod's decides: what a pod makes below its
- * own directory may have any name, and is that pod's.
+ * The first part of a path that is a pod's decides: directories that a pod
+ * makes below its own may have any name, and are the pod's.
  */
 #pragma once
 
@@ -14,20 +14,19 @@
 
 enum whose {
 	WHOSE_NOBODY, /* the names do not say, or cannot be read */
-	WHOSE_POD,    /* the one that was asked for */
+	WHOSE_POD,    /* the given one */
 	WHOSE_OTHER,  /* another pod's */
 };
 
 /*
- * whose_process - Is a process of pod @uid?
+ * whose_process - Is the process pod @uid's?
  * @dir: the process' directory, proc_open().
  * @uid: podname_is(); need not look like a <uid>.
  */
 enum whose whose_process(int dir, const char *uid);
 
 /*
- * netns_pod_uid - The pod whose process @path names. For people, who think in
- * pods.
+ * netns_pod_uid - The pod of the process that @path names, to show to people.
  * @path: PROC/PID/ns/net.
  * @uid: the <uid> of its cgroup, see podname.h.
  * Return: 0; -ENOENT: the process is in no pod's cgroup, has gone, or @path is

@@ -4,15 +4,15 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The <uid> in the name of a pod's directory, as it stands there. */
+/* The <uid> as it is written in the name of a pod's directory. */
 struct uid_part {
 	const char *text;
 	size_t len;
-	char dash; /* what is there for "-" */
+	char dash; /* written for "-" */
 };
 
-/* Return: the length of the first @full characters of @name without ".slice", 0
- * where that is not their end. */
+/* Return: the length of the first @full characters of @name without ".slice"; 0
+ * if they do not end so. */
 static size_t slice_len(const char *name, size_t full)
 {
 	static const char slice[] = ".slice";
@@ -21,8 +21,8 @@ static size_t slice_len(const char *name, size_t full)
 	return full > n && !strncmp(name + full - n, slice, n) ? full - n : 0;
 }
 
-/* In the first @full characters of @name. Only the form is looked at: the text
- * may be no <uid>, or nothing. */
+/* In the first @full characters of @name. This only checks the form: the text
+ * may be no <uid>, or empty. */
 static bool find_uid(const char *name, size_t full, struct uid_part *out)
 {
 	static const char mark[] = "-pod", plain[] = "pod";
@@ -86,7 +86,7 @@ bool podname_is(const char *name, const char *uid)
 	return names_pod(name, strlen(name), uid);
 }
 
-/* Before the colon of a container's name; of any other its whole length. */
+/* Of a container's name the part before the colon; of any other the whole. */
 static size_t pod_len(const char *name)
 {
 	return strcspn(name, ":");

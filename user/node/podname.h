@@ -15,14 +15,14 @@
  * static pod's <uid> is not its UID in the API but the hash of its file, the
  * annotation kubernetes.io/config.hash.
  *
- * A runtime that was not told of the systemd driver takes "SLICE:PREFIX:ID",
- * which it is given to hand on to systemd, for a path (containerd without
- * SystemdCgroup): a container's cgroup is then
+ * A runtime that is not configured for the systemd driver takes
+ * "SLICE:PREFIX:ID", which kubelet means for systemd, for a path (containerd
+ * without SystemdCgroup): a container's cgroup is then
  *
  *   kubepods-burstable-pod<uid>.slice:cri-containerd:<id>
  *
  * at the top or in the runtime's own cgroup, and kubelet's directory of the pod
- * stays without a process.
+ * has no process.
  */
 #pragma once
 
@@ -46,10 +46,10 @@ enum podname_what {
 enum podname_what podname_parse(const char *name, char uid[PODNAME_UID_MAX]);
 
 /*
- * podname_is - Is it the directory of pod @uid? That one need not look
- * like a <uid>: whoever writes a file as the source gives what names they like.
+ * podname_is - Is it the directory of pod @uid? The UID need not look like a
+ * <uid>: people who write a file as the source choose any names.
  */
 bool podname_is(const char *name, const char *uid);
 
-/* podname_has - Or that of a container of it? */
+/* podname_has - Is it that, or the directory of a container of the pod? */
 bool podname_has(const char *name, const char *uid);

@@ -8,17 +8,17 @@
 #include "node/kubefiles.h"
 #include "node/pod_of_pid.h"
 
-/* A pod's containers, their init's and systemd's own levels. */
+/* The levels of a pod's containers, of their init and of systemd. */
 #define PROCS_DEPTH 8
 
 struct search {
 	const char *proc;
-	const char *uid; /* whose process counts; NULL: it was listed */
+	const char *uid; /* its processes count; NULL: listed ones */
 	struct ns_id host;
 	bool host_known;
 	struct place best;		   /* so far */
 	int best_dir;			   /* of its process */
-	char listed[CGROUP_PATH_MAX + 16]; /* the list that it was in */
+	char listed[CGROUP_PATH_MAX + 16]; /* the list it was in */
 };
 
 static void begin(struct search *s, const char *proc, const char *uid)
@@ -43,7 +43,7 @@ static bool is_in_hosts(const struct search *s, int dir)
 	       ns_same(&net, &s->host);
 }
 
-/* What cgroups say is the truth: files are asked for where they say nothing. */
+/* Cgroups are the truth; only where they tell no pod the files decide. */
 static bool is_pods(const struct search *s, int dir)
 {
 	enum whose whose = whose_process(dir, s->uid);
@@ -81,7 +81,7 @@ static bool consider(struct search *s, pid_t pid)
 	return true;
 }
 
-/* Hand over the best, unless there is none or @err says why not. */
+/* Hand over the best, unless there is none or @err tells why. */
 static int conclude(struct search *s, int err, struct place *out)
 {
 	if (!err && !is_taken(s))
@@ -111,9 +111,9 @@ static void consider_procs(const char *dir, struct search *s)
 }
 
 /*
- * A number that was listed may have been another process' by the time its
- * directory was opened. One that is listed now, while that directory is still a
- * living process', is this process'.
+ * Another process may have had this number when it was listed, before we opened
+ * the directory. If it is listed now, while that directory is still a living
+ * process', the number is this process'.
  */
 static bool is_still_listed(const struct search *s)
 {

@@ -20,8 +20,8 @@
 
 #define RDMA_CM "/dev/infiniband/rdma_cm"
 
-/* include/rdma/rdma_cm.h of the kernel; not part of its uapi, though it tells
- * them to user space. */
+/* include/rdma/rdma_cm.h of the kernel; not in its uapi, though the kernel
+ * sends these to user space. */
 enum cm_event {
 	CM_ADDR_RESOLVED = 0,
 	CM_ADDR_ERROR = 1,
@@ -34,16 +34,16 @@ enum cm_event {
 };
 
 /*
- * Port 0 of the TCP port space: a program that binds to it is given another one
+ * Port 0 of the TCP port space: a program that binds to it gets another one
  * (cma_get_port(), drivers/infiniband/core/cma.c), so nobody listens there.
  */
 #define NOBODYS_PORT 0
 
 /*
- * The queue pair that the request names does not exist, and nobody must have
- * one of that number: a peer that knows a connection with it takes that for
- * stale and ends it (cm_match_req(), drivers/infiniband/core/cm.c). 1 is the
- * management one's, which is never connected.
+ * The request names a queue pair that does not exist, and must not: a peer that
+ * knows a connection with it takes that for stale and ends it (cm_match_req(),
+ * drivers/infiniband/core/cm.c). 1 is the management one's, which is never
+ * connected.
  */
 #define NOBODYS_QP 1
 
@@ -63,11 +63,11 @@ struct job {
 struct asked {
 	int fd; /* of rdma_cm */
 	int own_netns;
-	const char *netns; /* where it is, if it has entered any */
+	const char *netns; /* where it is now; NULL: where it began */
 	bool entered;
 	struct probe *v;
 	size_t n, open; /* those without a result */
-	__u64 stood_us; /* how long it was kept from running */
+	__u64 stood_us; /* time in which it could not run */
 	bool known[PROBE_MAX];
 	__u64 sent_us[PROBE_MAX][ATTEMPTS];
 };
@@ -107,8 +107,8 @@ static void put_sockaddr(struct sockaddr_in6 *to, const struct smc_addr *addr)
 	memcpy(to, &sin, sizeof(sin));
 }
 
-/* The first of three steps; the others follow upon events. @uid: names the
- * request in those. */
+/* The first of three steps; events lead to the others. @uid: the request's name
+ * in those. */
 static int cm_resolve_addr(int fd, __u64 uid, const struct probe *p, int ms)
 {
 	struct rdma_ucm_create_id_resp made = {};
@@ -141,7 +141,7 @@ static int cm_connect(int fd, __u32 id)
 	struct rdma_ucm_connect cmd = {
 		.id = id, .conn_param = {.qp_num = NOBODYS_QP, .valid = 1}};
 
-	/* Kernels before 5.9 have no `ece`, and take no longer command. */
+	/* Kernels before 5.9 have no `ece`, and reject a longer command. */
 	return cm_do(fd, RDMA_USER_CM_CMD_CONNECT, &cmd,
 		     offsetof(struct rdma_ucm_connect, ece), 0);
 }
@@ -157,7 +157,7 @@ static int cm_next(int fd, struct rdma_ucm_event_resp *event)
 		     sizeof(*event));
 }
 
-/* The first thing that is heard of it counts. */
+/* Only the first result counts. */
 static void settle(struct asked *a, size_t i, int result)
 {
 	if (a->known[i])
@@ -207,7 +207,7 @@ static void take_event(struct asked *a, const struct rdma_ucm_event_resp *e,
 			settle(a, i, err);
 		break;
 	case CM_REJECTED:
-	case CM_CONNECT_RESPONSE: /* so somebody does listen there */
+	case CM_CONNECT_RESPONSE: /* somebody does listen there */
 		settle_whole(a, i, a->sent_us[i][attempt]);
 		break;
 	case CM_ADDR_ERROR:
@@ -227,8 +227,8 @@ static void take_events(struct asked *a, int ms)
 		take_event(a, &e, ms);
 }
 
-/* A request is its maker's namespace's from the beginning to the end, whoever
- * opened rdma_cm: one descriptor is enough. */
+/* A request stays in the namespace that made it, whoever opened rdma_cm: one
+ * descriptor is enough. */
 static int enter(const struct asked *a, const char *netns, __u64 cookie)
 {
 	_close_ int fd = -1;
@@ -240,7 +240,7 @@ static int enter(const struct asked *a, const char *netns, __u64 cookie)
 		return -errno;
 	if (setns(fd, CLONE_NEWNET))
 		return -errno;
-	/* a path may lead to another one by now */
+	/* the path may lead to another one by now */
 	return cookie && netns_own_cookie() != cookie ? -ENOENT : 0;
 }
 
@@ -257,7 +257,7 @@ static int step_in(struct asked *a, size_t i)
 	return err;
 }
 
-/* Each that has no answer yet. */
+/* Ask for each that has no answer yet. */
 static void ask(struct asked *a, size_t attempt, int ms)
 {
 	int err;
@@ -271,14 +271,13 @@ static void ask(struct asked *a, size_t attempt, int ms)
 						 &a->v[i], ms);
 		if (err)
 			settle(a, i, err);
-		take_events(a, ms); /* the earliest are answered by now */
+		take_events(a, ms); /* the first answers may be there */
 	}
 }
 
 /*
- * Whoever should have waked up and did not was kept from it, by a machine that
- * stands still or has no processor free: such times are not counted, for the
- * answer may have come in them.
+ * If this process woke up too late, the machine stood still or had no processor
+ * free: that time does not count, for the answer may have come in it.
  */
 static void wait_until(struct asked *a, __u64 end_us, int ms)
 {
@@ -302,7 +301,7 @@ static bool two_ipv4(const struct probe *p)
 	       addr_usable(&p->own) && addr_usable(&p->peer);
 }
 
-/* What is still open at the end of this process is taken back by the kernel.
+/* When this process ends the kernel ends requests that are still open.
  * @v: gets the results. Return: 0 or a negative errno. */
 static int ask_all(const struct job *job, struct probe *v)
 {
@@ -336,8 +335,8 @@ static int ask_all(const struct job *job, struct probe *v)
 
 /* ---- past a container's device filter ------------------------------------ */
 
-/* A fork() into the root cgroup. A mount that is read-only does not matter, but
- * a cgroup namespace that does not show the root does. */
+/* A fork() into the root cgroup. It works with a read-only mount, but not with
+ * a cgroup namespace that does not show the root. */
 static pid_t fork_into_root(const struct probe_host *host)
 {
 	_close_ int ns = -1, root = -1;
@@ -356,8 +355,8 @@ static pid_t fork_into_root(const struct probe_host *host)
 	return syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* Kernel and container may have other ways to say no; what the caller is told
- * is what it began with. */
+/* Kernel and container may refuse in other ways; the caller gets the first
+ * error. */
 static int ask_from_root(const struct job *job, struct probe *v)
 {
 	pid_t parent = getpid(), pid = fork_into_root(&job->host);

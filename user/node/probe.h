@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Is the RDMA path between two ports whole, both ways? Asked without SMC.
+ * Finds out whether the RDMA path between two ports works, both ways, without
+ * SMC.
  *
- * An RDMA-CM request goes out to a service at which nobody listens. The peer's
- * kernel rejects it ("invalid service ID") by a datagram of its own, so that an
+ * The helper sends an RDMA-CM request to a service at which nobody listens. The
+ * peer's kernel rejects it ("invalid service ID") by a datagram, so that an
  * answer has passed both directions of the very path that SMC-R would use: the
- * same GIDs, the same UDP port 4791. Nothing of ours runs at the peer, no lock
- * of SMC is taken on either side, and nothing stays. What an answer does not
- * prove: large packets, and reliable queue pairs.
+ * same GIDs, the same UDP port 4791. The peer needs no program of ours, neither
+ * side takes a lock of SMC, and nothing stays. An answer does not prove that
+ * large packets, or reliable queue pairs, work.
  *
- * The request is made by the kernel's own interface, /dev/infiniband/rdma_cm
- * (rdma/rdma_user_cm.h): four of its commands. librdmacm would do more than is
- * wanted: it opens the verbs device by its vendor's provider and takes a
- * protection domain, just to tell that an address was resolved.
+ * The helper uses four commands of the kernel's own interface,
+ * /dev/infiniband/rdma_cm (rdma/rdma_user_cm.h). librdmacm would do too much:
+ * it opens the verbs device by its vendor's provider and allocates a protection
+ * domain, just to report that an address was resolved.
  */
 #pragma once
 
@@ -22,28 +23,29 @@
 #include "base/cleanup.h"
 #include "node/helper.h"
 
-/* So many paths at a time: one request for each waits in the kernel. */
+/* So many paths at a time: the kernel keeps one request for each. */
 #define PROBE_MAX 256
 /* Ten times what an emulated machine takes. */
 #define PROBE_TIMEOUT_MS 500
 
 struct probe {
-	/* The namespace of its own port, a path; NULL: the caller's. And the
+	/* Path of the namespace of its own port; NULL: the caller's. And the
 	 * cookie that it must still have; 0: not known. */
 	const char *netns;
 	__u64 cookie;
-	/* Of the two RDMA ports, IPv4: a RoCEv2 GID is made of just that. */
+	/* IPv4 addresses of the two RDMA ports, which make their RoCEv2
+	 * GIDs. */
 	struct smc_addr own, peer;
 	/*
-	 * 0: whole. -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH: no answer, or not
-	 * even a neighbour to send to. -ENOENT: it is not there; -ENODEV:
-	 * @own is of no RDMA device of it; -EINVAL: not two IPv4 addresses; or
-	 * another errno.
+	 * 0: the path works. -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH: no
+	 * answer, or no neighbour to send to. -ENOENT: the namespace is gone;
+	 * -ENODEV: no RDMA device in it has @own; -EINVAL: not two IPv4
+	 * addresses; or another errno.
 	 */
 	int result;
 	__u32 us; /* from the request to its answer; 0: there was none */
-	/* When the request that was answered went out, CLOCK_MONOTONIC: so long
-	 * ago the path was whole. 0: there was no answer. */
+	/* When the answered request went out, CLOCK_MONOTONIC: the path worked
+	 * then. 0: there was no answer. */
 	__u64 sent_ns;
 };
 
@@ -53,10 +55,10 @@ struct probe_host {
 	 * has none, and its cgroup namespace is that of the whole tree. NULL:
 	 * /proc. */
 	const char *proc;
-	/* The root of the cgroup v2 tree, or NULL. A container's device filter,
-	 * which is its cgroup's, lets nobody open rdma_cm; so there the helper
-	 * has a child that begins in the root. Who may do that (CAP_SYS_ADMIN)
-	 * could let itself in anyway. */
+	/* The root of the cgroup v2 tree, or NULL. The device filter of a
+	 * container's cgroup keeps everyone in it from opening rdma_cm; so the
+	 * helper starts a child in the root. A process that may do that
+	 * (CAP_SYS_ADMIN) could lift the filter anyway. */
 	const char *cgroup;
 };
 
@@ -65,14 +67,12 @@ struct probe_host {
 must_check int probe_check(const char *proc);
 
 /*
- * probe_start - Ask all of these at once, by one helper, which goes from
- * namespace to namespace: those of one had better stand together. It does not
- * wait.
+ * probe_start - Probe all of these at once, by one helper, which goes from
+ * namespace to namespace: so sort them by that. Does not wait.
  * @v:    copied. @n: at most PROBE_MAX.
- * @ms:   how long an answer is waited for. A request that was not answered in
- *        half of that is repeated, so one lost packet is not taken for a dead
- *        path. Times in which the helper could not run are not counted, as long
- *        as they are no more than @ms.
+ * @ms:   how long the helper waits for an answer. It repeats a request without
+ *        one after half of that, so one lost packet is no dead path. Time in
+ *        which it could not run does not count, up to @ms.
  * Return: 0; then call probe_take() when h->fd is readable, and again twice
  * @ms and a second later; or a negative errno: -E2BIG, or as helper_start().
  */
@@ -80,9 +80,9 @@ must_check int probe_start(struct helper *h, const struct probe_host *host,
 			   const struct probe *v, size_t n, int ms);
 
 /*
- * probe_take - What was answered, to result and us of @v, the same @n as above.
+ * probe_take - Put the answers into result and us of @v, the same @n as above.
  * Return: 0; -EAGAIN: not yet; or another negative errno, with the helper gone
  * and @v untouched: -ENODEV: no rdma_cm on this machine (a module that is not
- * loaded: rdma_ucm); -EPERM: it may not be opened; or as helper_take().
+ * loaded: rdma_ucm); -EPERM: the helper may not open it; or as helper_take().
  */
 must_check int probe_take(struct helper *h, struct probe *v, size_t n);

@@ -31,7 +31,7 @@ must_check int ns_of_path(const char *path, struct ns_id *out);
 __u64 netns_own_cookie(void);
 
 /*
- * Which process: its number may be given again once it has ended, with another
+ * A process: its number may be given again once it has ended, but with another
  * start.
  */
 struct proc_id {
@@ -40,16 +40,16 @@ struct proc_id {
 };
 
 /*
- * proc_open - The directory of process @pid below @proc. It stays that
- * process': when it has ended nothing in it can be opened any more (ESRCH),
- * also where its number was given to another one (get_proc_task(),
+ * proc_open - Open the directory of process @pid below @proc. It stays that
+ * process': when the process has ended nothing in it can be opened any more
+ * (ESRCH), even if another one has its number (get_proc_task(),
  * fs/proc/base.c).
  * Return: a descriptor for openat(), or a negative errno.
  */
 must_check int proc_open(const char *proc, pid_t pid);
 
-/* proc_start_of - When did the process start whose directory is @dir? Ticks
- * since boot, to compare by; or a negative errno. */
+/* proc_start_of - When did the process with directory @dir start? Ticks since
+ * boot, to compare by; or a negative errno. */
 must_check long long proc_start_of(int dir);
 
 /* proc_ns_of - Namespace @kind ("net", "user") of the process whose directory
@@ -78,8 +78,8 @@ int proc_each(const char *proc, proc_fn fn, void *arg);
 /*
  * proc_holds_sockets - Which of these sockets has a process open as a file?
  * @inode: their inode numbers, @held: one answer for each.
- * Reads every process' descriptors: for rare questions only. One that may not
- * be looked into holds nothing.
+ * Reads every process' descriptors: for rare use only. A process that we may
+ * not look into holds nothing.
  */
 void proc_holds_sockets(const char *proc, const unsigned long *inode,
 			bool *held, size_t n);

@@ -23,7 +23,7 @@ struct device_ids {
 struct ports {
 	struct rdma_device *v;
 	unsigned int n, room;
-	/* Of the device being listed, and where its ports begin. */
+	/* The type of the device being listed, and where its ports begin. */
 	__u8 node_type;
 	unsigned int first;
 };
@@ -85,7 +85,8 @@ static int list_ports(const struct device_id *id, struct ports *ports)
 	ports->node_type = id->node_type;
 	ports->first = ports->n;
 	err = nl_dump(NETLINK_RDMA, &r, take_port, forget_ports, ports);
-	/* The kernel's word for a device that went since it was listed. */
+	/* The kernel's error for a device that was removed since it was
+	 * listed. */
 	return err == -EINVAL ? 0 : err;
 }
 

@@ -7,23 +7,24 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 
-/* More ports than a machine has; whoever lists them has room for so many. */
+/* More ports than a machine has; callers have room for so many. */
 #define RDMA_MAX 64
 
 /* A port of an RDMA device as seen in the caller's network namespace. */
 struct rdma_device {
 	char name[64];	   /* IB_DEVICE_NAME_MAX */
-	char netdev[16];   /* of the port; "" if not in this namespace */
+	char netdev[16];   /* the port's; "" if not in this namespace */
 	unsigned int port; /* from 1 */
 	bool active;
-	bool channel_adapter; /* InfiniBand or RoCE; SMC takes no iWARP */
-	struct cidr subnet;   /* first usable IPv4 one of @netdev; else zero */
-	struct smc_addr address; /* of @netdev, in that */
+	bool channel_adapter; /* InfiniBand or RoCE, not iWARP, which SMC does
+				 not use */
+	struct cidr subnet;   /* of its first usable IPv4 address; else zero */
+	struct smc_addr address; /* that address */
 };
 
 /*
  * rdma_list - The ports that the caller's namespace may use.
- * @room: places in @out; ports beyond are left out.
+ * @room: places in @out; further ports are left out.
  * Return: rows written, -ENOENT: no RDMA in the kernel, or another errno.
  */
 must_check int rdma_list(struct rdma_device *out, unsigned int room);
@@ -31,7 +32,7 @@ must_check int rdma_list(struct rdma_device *out, unsigned int room);
 /*
  * rdma_usable - Can sockets of this namespace use the port for SMC-R?
  *
- * What SMC-Rv2 wants (net/smc of Linux 7.3), and how it is seen here:
+ * What SMC-Rv2 needs (net/smc of Linux 7.3), and how this tells:
  * - an InfiniBand or RoCE device (smc_ib_add_dev(): RDMA_NODE_IB_CA), active
  *   (smc_ib_port_active()), that this namespace may use
  *   (rdma_dev_access_netns()): the node type, port state and mere presence in

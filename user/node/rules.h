@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The nat output rules of the caller's network namespace, whoever made them: of
- * nftables (and of iptables over it) through libnftables' JSON, of
- * iptables-legacy through libiptc. Reading neither loads a module nor makes a
- * table that is not there.
+ * Reads the nat output rules of the caller's network namespace, whoever made
+ * them: of nftables (and of iptables over it) through libnftables' JSON, of
+ * iptables-legacy through libiptc. Reading loads no module and makes no table.
  *
- * What becomes of them is decided in mesh/redirect.h. What no rule can say
- * there is told as "may match"; never as something that lets pass.
+ * mesh/redirect.h judges them. A rule that its description cannot express
+ * becomes one that "may match"; never one that lets pass.
  */
 #pragma once
 
@@ -18,7 +17,7 @@
 struct nft_ctx;
 
 /*
- * rules_nft_any - Has the namespace any table of nftables but that one in the
+ * rules_nft_any - Has the namespace a table of nftables other than @but in the
  * family inet? One message, without libnftables.
  * Return: 1, 0 (also where the kernel has no nf_tables), or a negative errno.
  */
@@ -26,21 +25,21 @@ must_check int rules_nft_any(const char *but);
 
 /*
  * rules_nft_read - Append the chains of each table that has a nat output chain.
- * @own: rules with this comment in the table inet @own are ours: left out.
+ * @own: skip rules with this comment in the table inet @own: they are ours.
  * @detail: a sentence for a person on failure; @room bytes.
  * Return: 0 or a negative errno.
  */
 must_check int rules_nft_read(struct nft_ctx *nft, const char *own,
 			      struct redirects *out, char *detail, size_t room);
 
-/* rules_legacy_read - Append its chains, where it has any. */
+/* rules_legacy_read - Append the chains of iptables-legacy, if it has any. */
 must_check int rules_legacy_read(struct redirects *out, char *detail,
 				 size_t room);
 
 /* ---- parts, for tests ---------------------------------------------------- */
 
-/* What the kernel holds of a match or target of xtables within a rule of
- * nftables: libnftables prints no more than its name. */
+/* What the kernel has for a match or target of xtables within a rule of
+ * nftables: libnftables prints only its name. */
 struct xt_info {
 	__u64 rule; /* its handle: one counter for all of a table */
 	char name[32];
@@ -63,7 +62,7 @@ must_check int rules_nft_decode(yyjson_val *objects, const struct xt_infos *xt,
 enum holds { HOLDS_NO, HOLDS_MAYBE, HOLDS_YES };
 
 /*
- * rules_xt_match - Take what a match of xtables asks into @rule.
+ * rules_xt_match - Add a match of xtables to @rule.
  * Return: 0 or -ENOMEM; *@holds: of all but the owner, which goes to the tests.
  */
 must_check int rules_xt_match(struct redirect_rule *rule, const char *name,

@@ -82,7 +82,7 @@ static int add_side(struct redirect_test *t, const char *op, yyjson_val *right)
 		return redirect_range_add(t, 0, with ? id : id - 1);
 	if (*op == '>' && (with || id < SMC_ID_ANY))
 		return redirect_range_add(t, with ? id : id + 1, SMC_ID_ANY);
-	return 0; /* none is less than the least */
+	return 0; /* nothing is less than that */
 }
 
 static int add_ids(struct redirect_test *t, const char *op, yyjson_val *right)
@@ -103,8 +103,8 @@ static int add_ids(struct redirect_test *t, const char *op, yyjson_val *right)
 	return err;
 }
 
-/* What is none of those (a set by name, a map) is odd: nobody knows whom it
- * lets pass. */
+/* Any other match (a set by name, a map) is odd: we cannot tell whom it lets
+ * pass. */
 static int match_owner(struct redirect_rule *rule, bool gid, const char *op,
 		       yyjson_val *right)
 {
@@ -125,7 +125,7 @@ static int match_owner(struct redirect_rule *rule, bool gid, const char *op,
 
 /* ---- all else ------------------------------------------------------------ */
 
-/* Can one of @right be what the packet has, and must it? */
+/* Can the packet have one of @right, and must it? */
 static enum holds one_of(yyjson_val *right, enum holds (*is)(yyjson_val *val))
 {
 	yyjson_val *set = yyjson_obj_get(right, "set"), *val;
@@ -153,7 +153,7 @@ static enum holds compare(const char *op, yyjson_val *right,
 	return HOLDS_MAYBE;
 }
 
-/* A number or, where libnftables has one, its name. */
+/* A number, or its name if libnftables has one. */
 static enum holds is_tcp(yyjson_val *val)
 {
 	if (yyjson_is_uint(val))
@@ -163,7 +163,7 @@ static enum holds is_tcp(yyjson_val *val)
 	return !strcmp(yyjson_get_str(val), "tcp") ? HOLDS_YES : HOLDS_NO;
 }
 
-/* What leaves the pod does not go through lo. */
+/* Packets that leave the pod do not go through lo. */
 static enum holds is_interface(yyjson_val *val)
 {
 	if (yyjson_equals_str(val, "lo") ||
@@ -183,7 +183,7 @@ static bool is_loopback(const char *text, unsigned int bits)
 	       IN6_IS_ADDR_LOOPBACK(&six) && bits >= 128;
 }
 
-/* Nor does what goes to loopback. */
+/* Nor do they go to loopback. */
 static enum holds is_destination(yyjson_val *val)
 {
 	yyjson_val *prefix = yyjson_obj_get(val, "prefix");
@@ -231,8 +231,8 @@ static enum holds match_meta(const char *key, const char *op, yyjson_val *right,
 	return HOLDS_MAYBE;
 }
 
-/* A field of a header says that the packet has one: libnftables does not print
- * the match that goes before. */
+/* A match of a header's field implies that the packet has the header:
+ * libnftables does not print the match for that. */
 static enum holds match_payload(yyjson_val *payload, const char *op,
 				yyjson_val *right, struct redirect_rule *rule)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* iptables-legacy, both families, which differ in the shape of a rule only. */
+/* iptables-legacy, both families; they differ only in the shape of a rule. */
 #include "node/rules.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static bool all_of(const unsigned char *bytes, size_t n, unsigned char value)
 	return !n;
 }
 
-/* Is it for 127.0.0.0/8, or what is in it; or for ::1? */
+/* Does it match only 127.0.0.0/8, or a part of that; or ::1? */
 static bool is_for_loopback(const struct iptc_rule *e)
 {
 	static const struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
@@ -43,7 +43,7 @@ static bool is_for_loopback(const struct iptc_rule *e)
 	       !memcmp(e->dst, &loopback, sizeof(loopback));
 }
 
-/* "lo" to its end, and not every interface whose name begins so. */
+/* All of "lo", not every interface whose name begins so. */
 static bool is_lo(const struct iptc_rule *e)
 {
 	return !strcmp(e->out, "lo") && e->out_mask[2];
@@ -105,7 +105,7 @@ struct reading {
 	const struct iptc_family *f;
 	struct xtc_handle *h;
 	struct redirects *out;
-	size_t first; /* of its chains, in @out */
+	size_t first; /* of its chains in @out */
 	char **names; /* of these */
 	size_t n_names;
 };

@@ -41,7 +41,7 @@ static const char *str_of(yyjson_val *obj, const char *key)
 
 /* ---- a table's chains and rules ------------------------------------------ */
 
-/* Names are those of one table. */
+/* Names count within one table. */
 struct decoding {
 	const struct xt_infos *xt;
 	struct redirects *out;
@@ -105,9 +105,9 @@ static bool read_verdict(const struct decoding *d, const char *key,
 }
 
 /*
- * Many verdicts, by a key: a chain of its own, each rule of which may match. A
- * "return" there ends the rule's own chain and here goes on after it: that may
- * let less pass, never more. Of a named map the content is not looked at.
+ * Many verdicts, by a key: make a chain, each rule of which may match. A
+ * "return" there ends the rule's own chain, and here continues after the rule:
+ * that may let less pass, never more. The content of a named map is not read.
  */
 static int read_vmap(struct decoding *d, yyjson_val *vmap,
 		     struct redirect_rule *rule)
@@ -145,8 +145,8 @@ static int read_vmap(struct decoding *d, yyjson_val *vmap,
 	return 0;
 }
 
-/* The next of that rule; NULL: what was read before and what is printed now
- * are not of the same time. */
+/* The next one of that rule; NULL: the kernel's list and libnftables' output
+ * are not from the same time. */
 static const struct xt_info *next_xt(const struct xt_infos *xt, __u64 handle,
 				     const char *name, size_t *skip)
 {
@@ -182,7 +182,7 @@ static int read_xt(const struct decoding *d, yyjson_val *xt, __u64 handle,
 			      info->len, holds);
 }
 
-/* What changes nothing of where the packet goes, and asks nothing. */
+/* A statement that does not change where the packet goes, and matches all. */
 static bool is_idle(const char *key)
 {
 	static const char *const idle[] = {"counter", "comment", "log",
@@ -209,12 +209,12 @@ static int read_statement(struct decoding *d, const char *key, yyjson_val *val,
 	else if (!strcmp(key, "xt"))
 		err = read_xt(d, val, handle, skip, rule, &one);
 	else if (!read_verdict(d, key, val, rule) && !is_idle(key))
-		one = HOLDS_MAYBE; /* a limit, a quota, what is not known */
+		one = HOLDS_MAYBE; /* a limit, a quota, an unknown one */
 	*holds = one < *holds ? one : *holds;
 	return err;
 }
 
-/* The rule is built beside the chains, since one with a map adds a chain. */
+/* Build the rule outside of the chains, since one with a map adds a chain. */
 static int add_rule(struct decoding *d, yyjson_val *val)
 {
 	__u64 handle = yyjson_get_uint(yyjson_obj_get(val, "handle"));
@@ -241,7 +241,7 @@ static int add_rule(struct decoding *d, yyjson_val *val)
 	rule.maybe = holds == HOLDS_MAYBE;
 	if (holds == HOLDS_NO)
 		rule.families = 0;
-	/* where it is may have moved */
+	/* the chain may have moved */
 	slot = &d->out->v[chain].rules[d->out->v[chain].n_rules - 1];
 	*slot = rule;
 	return err;
@@ -262,7 +262,7 @@ int rules_nft_decode(yyjson_val *objects, const struct xt_infos *xt,
 	size_t i, n;
 	int err = 0, family;
 
-	/* chains first: a rule may jump to one that is listed later */
+	/* chains first: a rule may jump to a chain that is listed later */
 	yyjson_arr_foreach (objects, i, n, item) {
 		val = yyjson_obj_get(item, "chain");
 		if (val && !err)
@@ -431,7 +431,7 @@ static bool has_output(yyjson_val *objects, const char *family,
 	return false;
 }
 
-/* The name goes into a command: it is quoted as JSON asks. */
+/* The name becomes part of a command: quote it as JSON does. */
 static int list_command(struct buf *b, const char *family, const char *table)
 {
 	buf_printf(b,

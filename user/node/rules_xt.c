@@ -18,8 +18,8 @@ static int add_ids(struct redirect_rule *rule, bool gid, bool invert,
 	return redirect_range_add(t, first, last);
 }
 
-/* owner_mt() in net/netfilter/xt_owner.c, revision 1: each of what it asks must
- * hold. Supplementary groups are no credentials that we compare. */
+/* owner_mt() in net/netfilter/xt_owner.c, revision 1: all its tests must hold.
+ * We do not compare supplementary groups. */
 static int match_owner(struct redirect_rule *rule, const void *data, size_t len,
 		       enum holds *holds)
 {
@@ -32,7 +32,7 @@ static int match_owner(struct redirect_rule *rule, const void *data, size_t len,
 	}
 	memcpy(&info, data, sizeof(info));
 	if (info.match & info.invert & XT_OWNER_SOCKET)
-		*holds = HOLDS_NO; /* what is sent from here has a socket */
+		*holds = HOLDS_NO; /* packets sent from here have a socket */
 	if (info.match & XT_OWNER_SUPPL_GROUPS)
 		rule->odd = true;
 	if (info.match & XT_OWNER_UID)

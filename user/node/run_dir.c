@@ -57,7 +57,8 @@ static int pid_write(int fd)
 	return 0;
 }
 
-/* Is @fd still what @path names? Cleanup removes the file while it holds it. */
+/* Is @fd still the file at @path? Cleanup removes the file while it holds
+ * it. */
 static bool is_at(int fd, const char *path)
 {
 	struct stat a, b;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* net.smc.hs_ctrl: the name of the struct smc_hs_ctrl that this namespace's
- * handshakes are judged by; empty: none. */
+/* net.smc.hs_ctrl: the name of the struct smc_hs_ctrl that judges this
+ * namespace's handshakes; empty: none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -53,14 +53,15 @@ static int ctrl_write(const struct netns_ref *ref, const char *name)
 
 	if (fd < 0)
 		return fd;
-	/* An empty write never gets to the kernel's handler: end the line. */
+	/* An empty write does not reach the kernel's handler: so end the
+	 * line. */
 	len = snprintf(text, sizeof(text), "%s\n", name);
 	if (len >= (int)sizeof(text))
 		return -ENAMETOOLONG;
 	return write(fd, text, len) < 0 ? -errno : 0;
 }
 
-/* What is there, to @f. Return: 0; -ENODATA: nothing; or another negative
+/* Note the present name in @f. Return: 0; -ENODATA: none; or another negative
  * errno, with its reason in @f. */
 static int note(const struct netns_ref *ref, struct netns_facts *f)
 {

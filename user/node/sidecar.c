@@ -12,14 +12,14 @@
 #include "node/iptc.h"
 #include "node/rules.h"
 
-/* Every rule of ours carries it; by it the table is known to be ours. */
+/* A comment in every rule of ours; it tells that the table is ours. */
 #define COMMENT "smcmesh"
 
 #define TEXT_OF_(n) #n
 #define TEXT_OF(n) TEXT_OF_(n)
 
-/* The table's objects as libnftables reads and prints them. What is written is
- * also what is compared with, so no second description can disagree. */
+/* The table's objects as libnftables reads and prints them. The same text is
+ * written and compared, so there is no second description to disagree. */
 #define TABLE_JSON \
 	"{\"table\":{\"family\":\"inet\",\"name\":\"" SIDECAR_TABLE "\"}}"
 #define CHAIN_JSON                                                         \
@@ -42,17 +42,17 @@
 	",{\"dnat\":{\"family\":\"" ip "\",\"addr\":" DADDR_JSON(ip) "}}"
 
 /*
- * Without a file are also the kernel's own TCP sockets (NFS, RDS, a further
- * subflow of MPTCP): they pass as well; and packets without a socket, like a
- * reset, which begin no connection. A raw socket has a file, and so has the
- * first subflow of MPTCP, its program's.
+ * The kernel's own TCP sockets (NFS, RDS, a further subflow of MPTCP) have no
+ * file either: they pass as well; and packets without a socket, like a reset,
+ * which begin no connection. A raw socket has a file, and so has the first
+ * subflow of MPTCP, its program's.
  */
 static const char *const object_json[] = {
 	TABLE_JSON, CHAIN_JSON, RULE_JSON(HAS_FILE), RULE_JSON(PASS("ip")),
 	RULE_JSON(PASS("ip6"))};
 
-/* Is a table of that name there, whoever made it? Asked without libnftables,
- * which reads every table first, and may not understand one of another's. */
+/* Is there a table of that name, whoever made it? Without libnftables, which
+ * reads every table first, and may not understand another program's. */
 static int nft_has_table(void)
 {
 	struct nl_request r;
@@ -89,10 +89,10 @@ static enum found whose(yyjson_val *objects)
 }
 
 /*
- * List the table. *@doc: NULL if it is ABSENT, or too odd to be right:
- * libnftables 1.0.6 prints broken JSON for a table with flags (a dormant one:
- * it takes a symbol table for the wrong type). Whether it is there and whose it
- * is can then still be read in its text.
+ * List the table. *@doc: NULL if it is ABSENT, or cannot be right: libnftables
+ * 1.0.6 prints broken JSON for a table with flags (a dormant one: it takes a
+ * symbol table for the wrong type). Its text still tells whether it is there
+ * and ours.
  */
 static int look(struct nft_ctx *nft, enum found *found, yyjson_doc **doc,
 		char *detail, size_t room)
@@ -128,7 +128,7 @@ static int wanted_objects(struct buf *b, const char *before, const char *after)
 	return b->err;
 }
 
-/* The content of a listed object without what the kernel numbered. */
+/* The content of a listed object without the numbers that the kernel gave. */
 static yyjson_mut_val *without_handle(yyjson_mut_doc *scratch, yyjson_val *item)
 {
 	yyjson_mut_val *copy = yyjson_val_mut_copy(scratch, item);
@@ -140,7 +140,7 @@ static yyjson_mut_val *without_handle(yyjson_mut_doc *scratch, yyjson_val *item)
 	return copy;
 }
 
-/* Is what was listed exactly what is wanted, in the same order? */
+/* Are the listed objects exactly the wanted ones, in the same order? */
 static bool same_objects(yyjson_doc *listed, yyjson_doc *wanted)
 {
 	yyjson_val *want = yyjson_arr_get_first(yyjson_doc_get_root(wanted));
@@ -178,7 +178,7 @@ static int is_right(yyjson_doc *listed)
 
 /* ---- public -------------------------------------------------------------- */
 
-/* "Add, delete, add" is nftables' way to say: whatever was there, now this. */
+/* "Add, delete, add" replaces the table, whether it was there or not. */
 static int replace(struct nft_ctx *nft, char *detail, size_t room)
 {
 	_buf_ struct buf b = {};
@@ -208,7 +208,7 @@ static int check(struct nft_ctx *nft, char *detail, size_t room)
 	return doc ? is_right(doc) : 0;
 }
 
-/* @nft: opened here unless it is. Return: as sidecar_settle() of the table. */
+/* @nft: opened here if NULL. Return: as sidecar_settle() for the table. */
 static int ensure(struct nft_ctx **nft, char *detail, size_t room)
 {
 	int err = *nft ? 0 : nft_open(nft);
@@ -230,11 +230,10 @@ static int ensure(struct nft_ctx **nft, char *detail, size_t room)
 }
 
 /*
- * libnftables reads the whole ruleset, and begins again whenever it changed
- * meanwhile (nft_cache_update()): in a namespace where somebody changes his all
- * the time it comes to no end. So it works in a helper of its own, whose time
- * is shorter than that of the look that it is part of. The kernel does what the
- * helper asks whole or not at all.
+ * libnftables reads the whole ruleset, and again whenever it changed meanwhile
+ * (nft_cache_update()): where a program changes its rules all the time it never
+ * ends. So it works in a helper of its own, with less time than the look that
+ * it is part of. The kernel does all that the helper asks or nothing.
  */
 #define NFT_TIMEOUT_MS 800
 #define DETAIL_ROOM 128
@@ -247,7 +246,7 @@ struct bounded {
 struct nft_job {
 	int (*run)(const struct nft_job *job, struct bounded *b);
 	const struct smc_owner *hint;
-	bool nft; /* there is more in nftables than our table */
+	bool nft; /* nftables has more than our table */
 };
 
 static int run_job(const void *arg, struct buf *answer)
@@ -339,7 +338,7 @@ static int read_rules(const struct nft_job *job, struct nft_ctx **nft,
 	return err ?: rules_legacy_read(out, b->detail, sizeof(b->detail));
 }
 
-/* Rules decide where there are any. */
+/* If rules move anything they decide. */
 static void decide(const struct nft_job *job, const struct redirect_pass *pass,
 		   struct sidecar_found *out)
 {

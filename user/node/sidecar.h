@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sidecars: who is behind the redirect of the caller's network namespace, and
- * the rule of ours that lets his converted connections pass it:
+ * Sidecars: finds the proxy behind the redirect of the caller's network
+ * namespace, and sets our rule that lets its converted connections pass:
  *
  *	table inet smcmesh {
  *		chain output {
@@ -17,19 +17,19 @@
  * socket of an SMC socket has none until it falls back (net/netfilter/
  * nft_meta.c, xt_owner.c), so its SYN is redirected to the proxy that sent it.
  *
- * What passes: TCP whose socket has no file. "skuid" ends a rule for such a
- * one, whatever it is compared with, so the first rule takes all others out:
- * they are the sidecar's rules' business, and so is an SMC socket that has
- * fallen back. A program's own SMC socket would pass too, whoever's it is, for
- * nothing tells it from the proxy's: so in such a pod nobody else gets one
- * (smc_own() in bpf/sockproto.bpf.c).
+ * What passes: TCP whose socket has no file. "skuid" never matches for it,
+ * whatever the range, so the first rule returns all other sockets: the
+ * sidecar's rules judge them, and SMC sockets that have fallen back. Any
+ * program's own SMC socket would pass too, for no rule tells it from the
+ * proxy's: so in such a pod only the proxy gets one (smc_own() in
+ * bpf/sockproto.bpf.c).
  *
- * How it works: a connection is translated once for each direction. All NAT
- * chains of a namespace, of nftables and of iptables, hang in one list that is
- * sorted by priority, and the walk ends at the first that set up a translation
- * (nf_nat_inet_fn(), net/netfilter/nf_nat_core.c). -110 is before -100, where
- * both kinds of istio rules are. Translated to the address it has, the
- * connection goes where it was going.
+ * How it works: the kernel translates a connection once for each direction. All
+ * NAT chains of a namespace, of nftables and of iptables, hang in one list that
+ * is sorted by priority, and the walk ends at the first that set up a
+ * translation (nf_nat_inet_fn(), net/netfilter/nf_nat_core.c). -110 is before
+ * -100, where both kinds of istio rules are. Translated to the address it has,
+ * the connection goes where it was going.
  */
 #pragma once
 
@@ -41,11 +41,11 @@
 
 #define SIDECAR_TABLE "smcmesh"
 
-/* Before the chains that sidecars redirect in: -100, of both kinds. What is
- * redirected earlier than this we cannot let pass. */
+/* Before the chains in which sidecars redirect: -100, of both kinds. If a rule
+ * redirects earlier than this we cannot let anything pass. */
 #define SIDECAR_PRIORITY -110
 
-/* Who is behind the namespace's redirect, and so may be converted there. */
+/* The proxy behind the namespace's redirect, which may be converted there. */
 struct sidecar_found {
 	bool sidecar; /* only they; else everybody */
 	bool by_hint; /* there is no redirect yet */
@@ -55,26 +55,24 @@ struct sidecar_found {
 };
 
 /*
- * sidecar_settle - Look whom the namespace's nat output rules let pass
- * (mesh/redirect.h), and see to it that our rule is there, if it is needed, and
- * right, or is not there. It is made all or nothing, in one transaction, and
- * read back.
- * @hint: who is taken for the owner where no rule moves anything (yet); NULL:
- *        everybody is.
+ * sidecar_settle - Find whom the namespace's nat output rules let pass
+ * (mesh/redirect.h), and make, mend or remove our rule as that needs. It does
+ * so in one transaction, and reads back.
+ * @hint: the owner if no rule moves anything (yet); NULL: everybody.
  * @detail: a sentence for a person on failure; @room bytes.
  *
- * Return: 1 made, put right or removed, 0 all was right; -ENOTUNIQ: whom they
- * let pass cannot be told, -EEXIST: a table of our name that is not ours,
+ * Return: 1 made, put right or removed, 0 all was right; -ENOTUNIQ: it is not
+ * known whom they let pass, -EEXIST: a table of our name that is not ours,
  * -EPROTONOSUPPORT: a rule is needed, and this kernel has no nf_tables, -EIO:
- * read back, it is not what was asked for; or another errno: the rules cannot
- * be read. @out is zeroed then.
+ * the table read back is another; or another errno: the rules cannot be read.
+ * @out is zeroed then.
  */
 must_check int sidecar_settle(const struct smc_owner *hint,
 			      struct sidecar_found *out, char *detail,
 			      size_t room);
 
 /*
- * sidecar_left - Is our table there? Where none of that name is, as nearly
+ * sidecar_left - Is our table there? If no table has its name, as nearly
  * everywhere, one message tells. Return: 1, 0: it is not, or is not ours, or
  * the kernel has no nf_tables; or a negative errno.
  */

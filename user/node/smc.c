@@ -8,11 +8,11 @@
 #include "mesh/model.h"
 #include "node/nl.h"
 
-/* include/linux/dibs.h: what every loopback device calls its fabric. */
+/* include/linux/dibs.h: the fabric of every loopback device. */
 #define DIBS_LOOPBACK_FABRIC "0xffff"
 #define DIBS_CLASS "/sys/class/dibs"
 
-/* @padded: the 33 bytes of a UEID that the kernel wants to the byte. */
+/* @padded: all 33 bytes of a UEID, as the kernel wants. */
 static int smc_change(__u8 cmd, const char *padded)
 {
 	int id = nl_genl_id(SMC_GENL_FAMILY_NAME);
@@ -101,7 +101,7 @@ int smc_ueid_add(const char *ueid)
 
 	if (!mesh_ueid_valid(ueid))
 		return -EINVAL;
-	/* The kernel tests "full" before "present": look first. */
+	/* The kernel tests "full" before "present": so look first. */
 	err = smc_ueid_list(&list);
 	if (err)
 		return err;
@@ -122,7 +122,7 @@ int smc_ueid_remove(const char *ueid)
 
 	if (!mesh_ueid_valid(ueid))
 		return -EINVAL;
-	/* -ENOENT has two meanings; this settles which one it is below. */
+	/* -ENOENT has two meanings below; this excludes one. */
 	err = smc_ueid_list(&list);
 	if (err)
 		return err;
@@ -132,7 +132,7 @@ int smc_ueid_remove(const char *ueid)
 	err = smc_change(SMC_NETLINK_REMOVE_UEID, padded);
 	if (err == -ENOENT)
 		return 0;
-	/* s390 says EAGAIN for "removed, and the SEID is on again". */
+	/* s390 returns EAGAIN for "removed, and the SEID is on again". */
 	if (err == -EAGAIN)
 		err = 0;
 	return err ?: 1;
@@ -195,11 +195,11 @@ static int dibs_loopback(void)
 }
 
 /*
- * The kernel's device dump leaves out the very device that is asked for here
- * (smc_nl_prep_smcd_dev() skips loopback devices, net/smc/smc_ism.c). Since
- * dibs (6.18) there is a sysfs class that names it. Before, it is inferred: a
- * loopback device makes SMC-Dv2 possible (smcd_register_dev()), and where
- * nothing else that the dump would show does, it is there.
+ * The kernel's device dump leaves out just the loopback device
+ * (smc_nl_prep_smcd_dev() skips it, net/smc/smc_ism.c). Since dibs (6.18) a
+ * sysfs class names it. Before that this infers it: a loopback device makes
+ * SMC-Dv2 possible (smcd_register_dev()), and if no device in the dump does, it
+ * is there.
  */
 int smc_loopback_present(void)
 {
@@ -222,7 +222,7 @@ int smc_loopback_present(void)
 
 /* ---- buffers ------------------------------------------------------------- */
 
-/* Of enum SMC_NLA_LGR_R_* and SMC_NLA_LGR_D_* (include/uapi/linux/smc.h); the
+/* From enum SMC_NLA_LGR_R_* and SMC_NLA_LGR_D_* (include/uapi/linux/smc.h); the
  * headers of Linux 6.1 end before them. */
 #define LGR_R_SNDBUF_ALLOC 12
 #define LGR_R_RMB_ALLOC 13

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel's SMC over generic netlink: UEIDs (one table per host), its
- * loopback device, what its buffers take. Wire format: include/uapi/linux/smc.h
- * of the kernel.
+ * loopback device, the memory of its buffers. Wire format:
+ * include/uapi/linux/smc.h of the kernel.
  *
  * Every call fails with -ENOENT where the kernel has no SMC. Asking may make
  * the kernel load the smc module, as opening a socket does.
@@ -39,8 +39,8 @@ must_check int smc_loopback_present(void);
 
 /*
  * smc_allocated - The memory of all SMC buffers of this machine, in use or kept
- * by link groups for their next connections, in bytes. A kernel before 6.8 does
- * not tell: 0.
+ * by link groups for their next connections, in bytes; 0 before Linux 6.8,
+ * which does not tell.
  * Return: 0 or errno.
  */
 must_check int smc_allocated(__u64 *bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kernel's struct tcp_info says. A file of its own, because the C
- * library's older struct of that name cannot be included beside it. */
+/* Reads the kernel's struct tcp_info. In its own file, because the C library
+ * has an older struct of that name. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 
 /*
  * tcpinfo_bytes - How much payload a connection has carried.
- * @info, @len: as a kernel wrote it, which may know fewer fields than we do.
- * Return: false: not this kernel.
+ * @info, @len: as the kernel wrote it, which may have fewer fields than ours.
+ * Return: false: this kernel does not tell.
  */
 bool tcpinfo_bytes(const void *info, size_t len, __u64 *rx, __u64 *tx);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The name is written into RUN/ueid before it is added: dying in between
+ * RUN/ueid gets the name before the kernel does: an agent that dies in between
  * leaves a line too many, which costs nothing; the other order could leave a
  * UEID in the kernel that nobody removes.
  */
@@ -18,7 +18,7 @@ static void path_of(const char *run, char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "%s/ueid", run);
 }
 
-/* Lines that are not a UEID are dropped: nothing of ours writes them. */
+/* Drop lines that are not a UEID: we write none. */
 static int ours_read(const char *run, struct smc_ueids *out)
 {
 	char path[PATH_MAX], line[SMC_UEID_LEN + 2];
@@ -83,13 +83,14 @@ static int add(const char *run, struct smc_ueids *ours, const char *ueid)
 	err = smc_ueid_add(ueid);
 	if (err == 1)
 		return 0;
-	/* Refused, or someone else was quicker: not ours then. */
+	/* The kernel refused it, or someone else added it first: it is not
+	 * ours. */
 	forget(ours, ueid);
 	return ours_write(run, ours) ?: err;
 }
 
-/* Remove ours except @keep (NULL: none). What the kernel did not let go stays
- * ours and is tried again. */
+/* Remove ours except @keep (NULL: none). One that the kernel does not remove
+ * stays ours, for the next try. */
 static int drop(struct smc_ueids *ours, const char *keep, struct buf *said)
 {
 	struct smc_ueids left = {};

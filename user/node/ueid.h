@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The UEID of this host. The kernel's table is one for all namespaces and has
- * four places; on x86 neither SMC-Rv2 nor the loopback works without one. What
- * we added is remembered in RUN/ueid, one name per line, so that only that is
- * ever removed, by whichever agent or cleanup comes later. (RUN is on a tmpfs:
- * it forgets at a reboot, as the kernel does.)
+ * The UEID of this host. The kernel has one table for all namespaces, with four
+ * places; on x86 neither SMC-Rv2 nor the loopback works without one. RUN/ueid
+ * has those that we added, one name per line, so that later agents and cleanups
+ * remove only these. (RUN is on a tmpfs: it forgets at a reboot, as the kernel
+ * does.)
  */
 #pragma once
 
@@ -12,9 +12,9 @@
 #include "base/cleanup.h"
 
 /*
- * ueid_ensure - Have @ueid in the kernel's table, and no other of ours.
+ * ueid_ensure - Make @ueid the only one of ours in the kernel's table.
  * Return: 0; -ENOENT: no SMC here; -ERANGE: the table is full of others'; or
- * another negative errno. Not logged.
+ * another negative errno. Does not log.
  */
 must_check int ueid_ensure(const char *run, const char *ueid);
 
@@ -26,7 +26,7 @@ must_check int ueid_ensure(const char *run, const char *ueid);
 must_check int ueid_forget(const char *run, struct buf *said);
 
 /*
- * ueid_left - Which of those that we added are in the kernel's table?
+ * ueid_left - Which of ours are in the kernel's table?
  * @said: one line for each.
  * Return: how many, or a negative errno.
  */

@@ -31,7 +31,7 @@ int uidmap_translate(const char *map, __u32 id, __u32 *out)
 	return translate(AT_FDCWD, map, id, out);
 }
 
-/* What the pod counts, while @v becomes what the host counts. */
+/* In the pod's IDs; @v gets the host's. */
 struct owners_in {
 	size_t n;
 	struct smc_owner v[SMC_OWNERS];
@@ -105,7 +105,7 @@ static int look_at(pid_t pid, void *arg)
 	return 0;
 }
 
-/* Return: the process whose map counts, 0: none, the host's UIDs. */
+/* Return: the process whose map to use, 0: none, the host's IDs hold. */
 static pid_t choose(const struct map_search *s)
 {
 	bool owned_by_pod =
@@ -117,10 +117,10 @@ static pid_t choose(const struct map_search *s)
 }
 
 /*
- * Most namespaces are named by a process in them, PROC/PID/ns/net: where that
- * process is in the user namespace that owns the network namespace too, the
- * search would choose maps that say the same.
- * Return: as uidmap_translate(); -ENOENT: it is not so.
+ * Most namespaces are named by a process in them, PROC/PID/ns/net: if that
+ * process is also in the user namespace that owns the network namespace, the
+ * search would choose an equal map.
+ * Return: as uidmap_translate(); -ENOENT: it is not.
  */
 static int by_named(const struct place *net, const struct owners_in *in,
 		    struct smc_owner *v)
@@ -139,7 +139,8 @@ static int by_named(const struct place *net, const struct owners_in *in,
 	return translate_all(dir, in, v);
 }
 
-/* It ended, or its number is another one's by now: nobody is left to ask. */
+/* The process ended, or another one has its number by now: there is no
+ * other. */
 static int by_number(const struct map_search *s, pid_t pid,
 		     const struct owners_in *in, struct smc_owner *v)
 {
@@ -162,7 +163,7 @@ static int search(const struct netns_ref *netns, const struct place *net,
 	char own[PATH_MAX];
 	int err;
 
-	/* "self": our number in @proc's pid namespace may be another one. */
+	/* "self": in @proc's pid namespace our number may be another one. */
 	snprintf(own, sizeof(own), "%s/self/ns/user", s.proc);
 	s.own_known = !ns_of_path(own, &s.own);
 	s.owner_known = find_owner(net, &s.owner);

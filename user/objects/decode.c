@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A List to a world: finds the objects, lets the other decode_*.c read them,
- * and sees to it that each is there once.
+ * Decodes a List into a world: finds the objects, has the other decode_*.c read
+ * them, and drops doubles.
  *
  * A list is an object of kind List, or of any kind that ends in List: what
  * `kubectl get -o json` prints, and what the API itself answers, where the
@@ -15,13 +15,13 @@
 #include "base/array.h"
 #include "objects/objects.h"
 
-/* kubectl never nests; joining files by hand does, once or twice. */
+/* kubectl never nests lists; people who join files do, once or twice. */
 #define LISTS_MAX_DEPTH 8
 
 struct decoder {
 	struct mesh_world world;
 	struct buf *notes;
-	size_t index; /* of the item, in its list: to name one without a name */
+	size_t index;	  /* in its list: names a nameless item */
 	bool seen[KINDS]; /* of the configuration's */
 };
 
@@ -44,7 +44,7 @@ static int add_config(struct decoder *d, const struct kind_row *kind,
 	return kind->decode(o, &d->world.config);
 }
 
-/* Decode one, append it to its array of the world. */
+/* Decode an object, append it to its array of the world. */
 static int add_element(struct decoder *d, const struct kind_row *kind,
 		       struct json_object *o)
 {
@@ -68,7 +68,7 @@ static const struct kind_row *find_kind(const char *name)
 	return NULL;
 }
 
-/* The version is not looked at: fields are only ever added. */
+/* The version does not matter: fields are only ever added. */
 static bool group_matches(const struct kind_row *kind, const char *api_version)
 {
 	const char *slash = strchr(api_version, '/');
@@ -114,7 +114,7 @@ static int list_of(const char *kind)
 static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
 		    int depth);
 
-/* @of: the kind if the item does not say it, or "". */
+/* @of: the kind if the item does not have it, or "". */
 static int add_item(struct decoder *d, yyjson_val *val, size_t index,
 		    const char *of, int depth)
 {
@@ -162,7 +162,7 @@ static int add_list(struct decoder *d, yyjson_val *list, const char *kind,
 
 	if (len < (int)sizeof(of))
 		memcpy(of, kind, len);
-	/* Go writes an empty list as null where nobody made it an array. */
+	/* Go writes null for an empty list that was never allocated. */
 	if (!yyjson_is_arr(items) && !yyjson_is_null(items)) {
 		json_note(&o, "items", items, "an array");
 		return 0;
@@ -188,8 +188,8 @@ static int broken(const char *json, size_t len, const yyjson_read_err *err,
 	return -EINVAL;
 }
 
-/* What is no list and no object of ours is refused as a whole: taken for an
- * empty list it would disarm everything. */
+/* Refuse a text as a whole that is no list and no object of ours: as an empty
+ * list it would disarm everything. */
 static int check_root(yyjson_val *root, struct buf *error)
 {
 	static const char expected[] = "expected a Kubernetes List in JSON";
@@ -230,7 +230,7 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 	int err;
 
 	mesh_world_init(&d.world);
-	/* Not YYJSON_READ_INSITU, so the text is only read. */
+	/* Not YYJSON_READ_INSITU, so yyjson does not write into the text. */
 	doc = yyjson_read_opts((char *)json, len, 0, NULL, &bad);
 	if (!doc)
 		return broken(json, len, &bad, error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kubernetes objects, as JSON, to mesh types. Unknown kinds and fields are
- * ignored; a known field of a wrong type is an error of that object only. */
+/* Decodes Kubernetes objects from JSON to mesh types. Ignores unknown kinds and
+ * fields; a known field of a wrong type is an error of that object only. */
 #pragma once
 
 #include <stddef.h>
@@ -13,8 +13,8 @@
  * kube_decode_list - A List (or one object alone) to a world.
  * @json:  text, need not be NUL-terminated; not kept.
  * @out:   initialised by the callee; the caller frees it.
- * @notes: gets one line for each object or value that was left out, naming
- *         it, the value and what was expected.
+ * @notes: gets one line for each object or value that was left out, with its
+ *         name, the value and what was expected.
  * @error: gets one sentence if the text as a whole is unusable: for broken
  *         JSON with line and column.
  *
@@ -24,8 +24,8 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
 		     struct buf *notes, struct buf *error);
 
 /*
- * kube_decode - One object of the API, whole, to its mesh type. Its `kind` is
- * not looked at: the caller asked for it. A Namespace may come as
+ * kube_decode - One object of the API, whole, to its mesh type. It ignores the
+ * object's `kind`: the caller knows it. A Namespace may come as
  * PartialObjectMetadata.
  * @val:   the object.
  * @out:   a struct of the kind's mesh type, filled, to be freed by the caller;
@@ -33,11 +33,11 @@ int kube_decode_list(const char *json, size_t len, struct mesh_world *out,
  * @notes: as above; the lines name the object.
  *
  * Return: 0; -EINVAL: the object is not usable, which was noted, and counts as
- * one that is not there (what was known of it before goes, too); -ENOMEM.
+ * missing (also if an earlier version was usable); -ENOMEM.
  *
- * A Pod's smcmesh.io/netns is not read: only a file may name a path. A Service
- * or an EndpointSlice that is not understood is no error where the safe thing
- * can be said of it: no addresses, `broken`.
+ * It does not read a Pod's smcmesh.io/netns: only a file may name a path. A
+ * Service or an EndpointSlice that is not understood is no error if there is a
+ * safe result: no addresses, `broken`.
  *
  * SmcMesh and ASMMeshConfig: @out is a struct mesh_config, valid before and
  * after. Each writes its own fields and leaves the other's alone, so they may
@@ -50,7 +50,7 @@ must_check int kube_decode(enum kind kind, yyjson_val *val, void *out,
 
 /*
  * kube_decode_uid - metadata.uid of an object as text (this node's Node, whose
- * UID its SmcNode's ownerReference carries).
+ * UID the ownerReference of its SmcNode has).
  * Return: 0 with *@uid to be freed; -EINVAL: none there; -ENOMEM.
  */
 must_check int kube_decode_uid(const char *json, size_t len, char **uid);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Our annotations, on a Pod or, as the default of its pods, on a Namespace. One
- * that is not understood becomes a sentence, which is shown with the pod.
+ * that is not understood becomes a sentence, shown with the pod.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #define EXCLUDE_OUT "smcmesh.io/exclude-outbound-ports"
 #define EXCLUDE_IN "smcmesh.io/exclude-inbound-ports"
 
-/* The first problem is kept: one is enough to act on. */
+/* Keep the first problem: one is enough to act on. */
 int annotation_problem(const struct annotations *a, char **problem,
 		       const char *key, const char *expected)
 {
@@ -54,7 +54,7 @@ static int read_switch(const struct annotations *a, const char *key,
 				  "\"true\" or \"false\"");
 }
 
-/* The vendor's annotation wins over our alias where both are there. */
+/* The vendor's annotation wins over our alias. */
 static int read_enabled(const struct json_object *o,
 			const struct annotations *a, struct mesh_default *out)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The containers of a Pod: whose programs will be in it, as far as the API
- * says, and which of them looks like a mesh's proxy.
+ * The containers of a Pod: their users and groups, as far as the API has them,
+ * and which of them looks like a mesh's proxy.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/array.h"
 #include "objects/objects.h"
 
-/* What injectors call their proxy, and the user it has where none is said. */
+/* The names that injectors give their proxy, and its default user. */
 static const struct {
 	const char *name;
 	__u32 uid;
@@ -20,7 +20,7 @@ static const struct {
 	{"consul-dataplane", 5995},
 };
 
-/* @id: a user or a group; untouched where nothing is said. */
+/* @id: a user or a group; untouched if the field is missing. */
 static int read_id(const struct json_object *o, const char *path, __u32 *id)
 {
 	unsigned long number;
@@ -31,8 +31,8 @@ static int read_id(const struct json_object *o, const char *path, __u32 *id)
 	return got < 0 ? got : 0;
 }
 
-/* Does it stay? A native sidecar is an init container that never ends. Return:
- * 1, 0, -EINVAL. */
+/* Does the container last? A native sidecar is an init container that never
+ * ends. Return: 1, 0, -EINVAL. */
 static int stays(const struct json_object *container, bool init)
 {
 	const char *restart = "";
@@ -58,7 +58,7 @@ static void note_proxy(const struct mesh_container *c, struct mesh_pod *pod)
 	}
 }
 
-/* @pods: what the pod says of its containers. */
+/* @pods: the pod's defaults for its containers. */
 static int add_container(const struct json_object *o, bool init,
 			 struct smc_owner pods, struct mesh_pod *pod)
 {
@@ -114,8 +114,8 @@ int decode_containers(const struct json_object *o, struct mesh_pod *pod)
 
 	err = err ?: read_list(o, "spec.initContainers", true, pods, pod);
 	err = err ?: read_list(o, "spec.containers", false, pods, pod);
-	/* A hostNetwork pod has no redirect: there a container of that name (a
-	 * gateway) is a program as any other. */
+	/* A hostNetwork pod has no redirect: a container of that name (a
+	 * gateway) is then a program like any other. */
 	for (size_t i = 0; !err && !pod->host_network && i < pod->n_containers;
 	     i++)
 		note_proxy(&pod->containers[i], pod);

@@ -2,15 +2,14 @@
 /*
  * Where connections to a Pod end, as far as its object says.
  *
- * - Some pods hand on the TCP that comes to them: a virtual machine's is ended
- *   by its guest, whose kernel knows nothing of ours. Of two kinds the object
- *   tells: KubeVirt's, by the label that its controller gives them and by which
- *   it finds them again; and those of a runtime that says what it costs beside
- *   the containers (spec.overhead, which the API server fills in from the
- *   RuntimeClass, and refuses from anybody else): a guest's kernel (Kata), or a
- *   network stack in user space (gVisor). The others are seen in the pod's
- *   namespace (user/node/forwards.h).
- * - A hostPort is taken from the node by the network plugin, whoever listens
+ * - Some pods forward their TCP: a virtual machine's ends in its guest, whose
+ *   kernel knows nothing of ours. The object tells two kinds: KubeVirt's, by
+ *   the label by which its controller finds them; and those of a runtime that
+ *   needs memory beside the containers (spec.overhead, which the API server
+ *   fills in from the RuntimeClass, and refuses from anybody else): for a
+ *   guest's kernel (Kata), or a network stack in user space (gVisor). Looks
+ *   into the pod's namespace find the others (user/node/forwards.h).
+ * - The network plugin takes a hostPort from the node, whatever program listens
  *   there.
  */
 #include <errno.h>
@@ -50,8 +49,8 @@ static void port_list_free(struct port_list *p)
 	free(p->v);
 }
 
-/* Whatever is no port number takes none; one for an address of the node counts
- * for all of them. */
+/* An invalid port number takes no port; a port at one address of the node
+ * counts for all of them. */
 static int add_ports(yyjson_val *container, struct port_list *out)
 {
 	yyjson_val *port;
@@ -76,7 +75,7 @@ static int add_ports(yyjson_val *container, struct port_list *out)
 	return 0;
 }
 
-/* That it is an array is known to whoever looks for the proxy in it. */
+/* The search for the proxy reports it if this is no array. */
 static int add_containers(const struct json_object *o, const char *key,
 			  struct port_list *out)
 {

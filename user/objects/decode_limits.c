@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What may be held of the kernel's SMC, and for how long: SmcMesh's limits,
- * lease and allowUnencrypted, and a pod's annotation that asks for less.
+ * Limits of what may be held of the kernel's SMC, and for how long: SmcMesh's
+ * limits, lease and allowUnencrypted, and a pod's annotation that asks for
+ * less.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,8 +37,8 @@ static int read_limit(const struct json_object *limits, const char *name,
 	return -EINVAL;
 }
 
-/* A pod has never more than its node: who lowers the node's bound alone lowers
- * the pods' with it, and both together must make sense. */
+/* A pod never has more than its node: lowering only the node's bound lowers the
+ * pods' with it, and the two must make sense together. */
 static void read_pending(const struct json_object *limits,
 			 struct mesh_limits *out)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* SmcMesh, ASMMeshConfig and SmcNode: the configuration of the mesh, and what
- * the nodes say of themselves. */
+ * the nodes publish. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static int read_cidrs(const struct json_object *o, struct mesh_config *c)
 	return 0;
 }
 
-/* The ports of an array of numbers; bad ones are noted and left out. */
+/* Read the ports of an array of numbers; bad ones are noted and left out. */
 static int read_ports(const struct json_object *o, const char *path,
 		      yyjson_val *list, const char *consequence,
 		      struct mesh_ports *out)
@@ -168,7 +168,7 @@ static void read_recorder(const struct json_object *o, struct mesh_config *c)
 			  "auto, smc or sockops");
 }
 
-/* Value and mask make sense together only: both are taken or neither. */
+/* Value and mask only make sense together: take both or neither. */
 static void read_mark(const struct json_object *o, struct mesh_config *c)
 {
 	struct json_object with = json_with(o, default_stays);
@@ -235,7 +235,7 @@ int decode_asm(struct json_object *o, struct mesh_config *out)
 /* ---- SmcNode --------------------------------------------------------------
  */
 
-/* A transport that we do not know is one of a newer smcmesh: not ours. */
+/* An unknown transport is a newer smcmesh's: ignore it. */
 static int read_transports(const struct json_object *o, const char *path,
 			   __u32 *out)
 {
@@ -345,7 +345,7 @@ static int read_ueids(const struct json_object *o, struct mesh_node *node)
 	return 0;
 }
 
-/* The first one that is said: an older agent says none. */
+/* Read the first one; an older agent publishes none. */
 static void read_rdma(const struct json_object *o, struct mesh_node *node)
 {
 	static const char path[] = "status.rdma";
@@ -375,7 +375,7 @@ static void read_rdma(const struct json_object *o, struct mesh_node *node)
 	}
 }
 
-/* A condition was read: since when is it what it is? */
+/* Read since when a condition is what it is. */
 static void read_since(const struct json_object *o, long long *since)
 {
 	struct json_object with = json_with(o, "the time is ignored");
@@ -383,8 +383,8 @@ static void read_since(const struct json_object *o, long long *since)
 	(void)!json_time(&with, "lastTransitionTime", since);
 }
 
-/* Only a plain "False" takes a node away: its datapath lives on without its
- * agent, so "Unknown" and silence change nothing. */
+/* Only a plain "False" removes a node: its datapath lives on without its agent,
+ * so "Unknown" or a missing condition changes nothing. */
 static void read_ready(const struct json_object *o, const char *status,
 		       struct mesh_node *node)
 {
@@ -393,7 +393,7 @@ static void read_ready(const struct json_object *o, const char *status,
 	read_since(o, &node->ready_since);
 }
 
-/* It is read for its time alone, by the agent that wrote it. */
+/* The agent reads this only for the time, to write it back. */
 static void read_capable(const struct json_object *o, const char *status,
 			 struct mesh_node *node)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One object as the API gives it: what decode.c does for each of a List. */
+/* Decodes one object from the API, as decode.c does for each of a List. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Each object once: joining files by hand makes doubles. */
+/* Keeps each object once: joining files by hand makes doubles. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "objects/objects.h"
 
-/* Two objects are the same by the strings at these offsets. */
+/* Two objects are the same if the strings at these offsets are. */
 struct key {
 	size_t at[2], n;
 };
@@ -29,8 +29,8 @@ static int key_cmp(const struct key *key, const void *a, const void *b)
 	return order;
 }
 
-/* Of pointers to objects. The place in the world makes the order total, so that
- * the last one wins. */
+/* Order of pointers to objects. Equal ones keep the world's order, so that the
+ * last one wins. */
 static int ordered(const void *a, const void *b, void *key)
 {
 	const char *x = *(const char *const *)a, *y = *(const char *const *)b;

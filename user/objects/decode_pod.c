@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A Pod. What decides about safety (identity, node, phase, hostNetwork,
+ * A Pod. Fields that decide about safety (identity, node, phase, hostNetwork,
  * containers) must be understood, or the Pod is left out: then it is neither
- * armed nor an endpoint. An address that is none is left out alone. An
- * annotation of ours that is not understood becomes the pod's `problem`: it is
- * shown with the pod, which is not enabled.
+ * armed nor an endpoint. An invalid address alone is left out. An annotation of
+ * ours that is not understood becomes the pod's `problem`: it is shown with the
+ * pod, which is not enabled.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,13 +14,13 @@
 #include "base/array.h"
 #include "objects/objects.h"
 
-/* Dual stack needs two; what is more is noted. */
+/* Dual stack needs two; more are noted. */
 #define POD_ADDRS_MAX 16
 
 #define ANNOTATION_NETNS "smcmesh.io/netns"
 #define ANNOTATION_PROXY_UID "smcmesh.io/proxy-uid"
 
-/* Kubelet's own, on the object that stands for a static pod. */
+/* Kubelet sets these on the object of a static pod. */
 #define ANNOTATION_HASH "kubernetes.io/config.hash"
 #define ANNOTATION_MIRROR "kubernetes.io/config.mirror"
 #define HASH_LEN 32
@@ -64,8 +64,8 @@ static int read_proxy_uid(const struct annotations *a, struct mesh_pod *pod)
 }
 
 /*
- * Who may make pods may set these too, and so name another pod's cgroup: only
- * what has the form of a static pod's is taken, which is no other pod's UID.
+ * A user who may make pods may set these too, and so name another pod's cgroup:
+ * accept only the form of a static pod's, which no other pod's UID has.
  */
 static int read_hash(const struct annotations *a, struct mesh_pod *pod)
 {
@@ -106,13 +106,13 @@ static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 	struct annotations a = {.of = ""};
 	int err = json_obj(&with, "metadata.annotations", &a.val);
 
-	/* Nor by its Namespace. */
+	/* And its Namespace must not enable it. */
 	if (err < 0)
 		pod->enabled = MESH_OFF;
 	if (err <= 0)
 		return 0;
 	err = read_common(o, &a, pod);
-	/* Who may make pods may not choose a path of the node's. */
+	/* A user who may make pods may not choose a path of the node's. */
 	if (!err && !o->from_api)
 		err = read_netns(&a, pod);
 	err = err ?: read_hash(&a, pod);
@@ -128,7 +128,7 @@ static int read_identity(const struct json_object *o, struct mesh_pod *pod)
 	const char *ns = "default", *name = "", *uid = NULL;
 	int err;
 
-	/* The name was read by the caller already: it is there. */
+	/* The caller has read the name already: it is there. */
 	if (get_name(o, "metadata.name", &name) < 0 ||
 	    get_name(o, "metadata.namespace", &ns) < 0 ||
 	    get_name(o, "metadata.uid", &uid) < 0 ||
@@ -139,7 +139,7 @@ static int read_identity(const struct json_object *o, struct mesh_pod *pod)
 	return err ?: set_uid(&pod->uid, uid, ns, name);
 }
 
-/* A Node as the owner: a static pod, which nobody else can start again. */
+/* A pod owned by a Node is a static one, which no controller recreates. */
 static void read_owners(const struct json_object *o, struct mesh_pod *pod)
 {
 	struct json_object with = json_with(o, "it will not be evicted");
@@ -171,7 +171,8 @@ static int read_state(const struct json_object *o, struct mesh_pod *pod)
 	    json_bool(o, "spec.hostNetwork", &pod->host_network) < 0 ||
 	    json_str(o, "status.phase", &phase) < 0)
 		return -EINVAL;
-	/* Being deleted is not having ended: it serves until it stops. */
+	/* A pod that is being deleted has not ended: it serves until it
+	 * stops. */
 	pod->ended = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
 	pod->running = !strcmp(phase, "Running");
 	read_owners(o, pod);
@@ -216,7 +217,7 @@ static int read_addrs(const struct json_object *o, struct mesh_pod *pod)
 	if (err < 0)
 		return 0;
 	if (!err) {
-		/* Before dual stack there was only this one. */
+		/* Before dual stack there was only this field. */
 		if (json_obj(&with, "status", &status) <= 0)
 			return 0;
 		with.val = status;

@@ -2,10 +2,10 @@
 /*
  * Services and EndpointSlices: which ClusterIP's ports end at which backends.
  *
- * Both are read so that what is not understood leads to TCP. A Service without
- * an address or a port is offered nothing. An EndpointSlice must not be left
- * out, since without its backends the others may look like all of them: it is
- * `broken`, and its Service is offered nothing.
+ * What is not understood leads to TCP. A Service without an address or a port
+ * is offered nothing. An EndpointSlice must not be left out, since its Service
+ * would then seem to have only the other backends: it is `broken`, and the
+ * Service is offered nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #define LABEL_SERVICE "kubernetes.io/service-name"
 #define LABEL_PROXY "service.kubernetes.io/service-proxy-name"
 
-/* Cilium's, and its older name: backends of other clusters, too. */
+/* Annotations of Cilium's, new and old: backends in other clusters, too. */
 #define ANNOTATION_GLOBAL "service.cilium.io/global"
 #define ANNOTATION_GLOBAL_OLD "io.cilium/global-service"
 
@@ -40,7 +40,7 @@ static bool is_tcp(const char *protocol)
 }
 
 /*
- * One element of a `ports`. Return: 1 it is a TCP port, made in *@out; 0
+ * Read one element of a `ports`. Return: 1 it is a TCP port, in *@out; 0
  * another protocol's; -EINVAL, noted; -ENOMEM.
  */
 static int read_port(const struct json_object *o, struct mesh_service_port *out)
@@ -70,7 +70,7 @@ static int read_port(const struct json_object *o, struct mesh_service_port *out)
 	return err ?: 1;
 }
 
-/* The TCP ports of an array. *@bad: one of them was left out. */
+/* Read the TCP ports of an array. *@bad: one of them was left out. */
 static int read_ports(const struct json_object *o, const char *path,
 		      struct mesh_service_port **v, size_t *n, bool *bad)
 {
@@ -135,7 +135,7 @@ static int read_addrs(const struct json_object *o, struct mesh_service *service)
 	if (got < 0)
 		return 0;
 	if (!got) {
-		/* Before dual stack there was only this one. */
+		/* Before dual stack there was only this field. */
 		if (json_obj(&with, "spec", &with.val) <= 0)
 			return 0;
 		val = yyjson_obj_get(with.val, "clusterIP");
@@ -158,9 +158,9 @@ static int read_addrs(const struct json_object *o, struct mesh_service *service)
 }
 
 /*
- * A text that is no address is noted and ignored. The address of a balancer
- * outside of the node (ipMode: Proxy) is read like the others: EndpointSlices
- * do not tell who answers there either.
+ * Notes and ignores an invalid address. Reads that of a balancer outside of the
+ * node (ipMode: Proxy) like the others: EndpointSlices do not tell which
+ * backends answer there either.
  */
 static int read_externals(const struct json_object *o,
 			  struct mesh_service *service)
@@ -195,8 +195,8 @@ static int read_externals(const struct json_object *o,
 	return err == -ENOMEM ? err : 0;
 }
 
-/* "false" in whatever case is what Cilium takes for one; all else is not known
- * to be. */
+/* Cilium takes "false" in any case for false; of other values we cannot
+ * know. */
 static bool is_global(const struct json_object *o, const char *key)
 {
 	yyjson_val *val = object_annotation(o, key);
@@ -205,8 +205,8 @@ static bool is_global(const struct json_object *o, const char *key)
 	return val && (!text || strcasecmp(text, "false"));
 }
 
-/* Its address, if any, is not translated to just the backends of its slices:
- * another DNS name, a proxy that is not the node's own, other clusters'. */
+/* Does its address, if any, lead to other backends than those of its slices: by
+ * another DNS name, a proxy that is not the node's own, in other clusters? */
 static bool is_elsewhere(const struct json_object *o)
 {
 	const char *type = "";
@@ -217,7 +217,7 @@ static bool is_elsewhere(const struct json_object *o)
 	       is_global(o, ANNOTATION_GLOBAL_OLD);
 }
 
-/* Whatever is no port number takes none. */
+/* An invalid port number takes no port. */
 static int read_node_ports(const struct json_object *o,
 			   struct mesh_service *service)
 {
@@ -266,9 +266,9 @@ int decode_service(struct json_object *o, struct mesh_service *out)
  */
 
 /*
- * May a proxy send a connection there? What is not said of `ready` means yes,
- * and of `serving` the same as ready (discovery/v1). A pod that terminates goes
- * on serving where no other is ready.
+ * May a proxy send a connection there? A missing `ready` means yes, and a
+ * missing `serving` the same as ready (discovery/v1). A terminating pod goes on
+ * serving if no other is ready.
  * Return: 1 yes, 0 no, -EINVAL noted.
  */
 static int is_backend(const struct json_object *o)
@@ -326,7 +326,7 @@ static int read_endpoints(const struct json_object *o, struct mesh_slice *slice)
 	return 0;
 }
 
-/* Names are no backends of a ClusterIP, the proxies leave them out. */
+/* Names are no backends of a ClusterIP: proxies leave them out. */
 static int read_backends(const struct json_object *o, struct mesh_slice *slice)
 {
 	const char *type = "";

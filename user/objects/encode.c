@@ -17,9 +17,9 @@
  */
 
 /*
- * yyjson's builders take the NULL of one that had no memory, and leave the
- * value out. A text with an endpoint missing must not get out, so the allocator
- * remembers, and is asked once at the end.
+ * yyjson's builders accept NULL, the result of a failed one, and leave the
+ * value out. A text must not lack an endpoint, so the allocator remembers a
+ * failure; the encoder asks once at the end.
  */
 static void *sticky_malloc(void *failed, size_t size)
 {
@@ -71,14 +71,15 @@ static void add_transports(yyjson_mut_doc *doc, yyjson_mut_val *obj,
 		yyjson_mut_arr_add_str(doc, arr, "smcd");
 }
 
-/* A document in the making, and its one way to fail. */
+/* A document in the making, with its allocator. */
 struct made {
 	yyjson_mut_doc *doc;
 	yyjson_alc alc;
 	bool failed;
 };
 
-/* Return: the root, NULL without memory. @m must not move from now on. */
+/* Return: the root, NULL without memory. The caller must not move @m
+ * afterwards. */
 static yyjson_mut_val *made_open(struct made *m, const char *api_version,
 				 const char *kind)
 {
@@ -247,7 +248,8 @@ int kube_encode_smcnode_new(const char *name, const char *node_uid,
 /* ---- Event ----------------------------------------------------------------
  */
 
-/* At most @max bytes of @text, not ending inside a UTF-8 sequence. */
+/* The first bytes of @text, at most @max, not ending inside a UTF-8
+ * sequence. */
 static size_t cut(const char *text, size_t max)
 {
 	size_t len = strnlen(text, max + 1);
@@ -275,7 +277,7 @@ static int event_name(const struct kube_event *e, struct buf *name)
 
 	if ((size_t)room > strlen(e->pod))
 		room = strlen(e->pod);
-	/* What is before a dot ends in a letter or a digit. */
+	/* The part before a dot must end in a letter or a digit. */
 	while (room && (e->pod[room - 1] == '-' || e->pod[room - 1] == '.'))
 		room--;
 	h = hash(hash(hash(h, e->uid), e->reason), e->message);
@@ -353,8 +355,9 @@ static yyjson_mut_val *add_op(yyjson_mut_doc *doc, yyjson_mut_val *ops,
 	return obj;
 }
 
-/* From the last to the first, so that removing one moves none that is still to
- * be removed. The test makes a list that has changed fail the whole patch. */
+/* From the last to the first, so that a removal does not move those still to be
+ * removed. The test operation makes the whole patch fail if the list has
+ * changed. */
 static int untaint(yyjson_val *taints, const char *key, yyjson_mut_doc *doc,
 		   yyjson_mut_val *ops)
 {

@@ -13,13 +13,13 @@ struct kube_rdma {
 	const char *device, *netdev;
 	unsigned int port;
 	const char *subnet;  /* "10.244.0.0/16", NULL: not known */
-	const char *address; /* in that: what a probe of the path here dials */
+	const char *address; /* in that: probes of paths to here dial it */
 };
 
 /* The condition Capable: can the kernel do SMC? */
 struct kube_capable {
 	enum mesh_truth is;  /* MESH_NOT_SAID: it is left out */
-	const char *message; /* by what, or what it lacks */
+	const char *message; /* why: what it does it by, or lacks */
 	long long since;     /* seconds since 1970 */
 };
 
@@ -41,8 +41,8 @@ struct kube_smcnode {
  * kube_encode_smcnode - The SmcNode with its status, whole, for
  *   PATCH /apis/smcmesh.io/v1alpha1/smcnodes/NAME/status
  *         ?fieldManager=smcmesh&force=true   (application/apply-patch+yaml)
- * Its metadata is the name alone. The same state gives the same text, so that
- * comparing two texts tells whether there is news. kube_decode() reads it back.
+ * Its metadata is the name alone. The same state gives the same text, so that a
+ * comparison of two texts finds changes. kube_decode() reads it back.
  *
  * Return: 0, appended to @out; or -ENOMEM.
  */
@@ -71,21 +71,22 @@ struct kube_event {
 
 /*
  * kube_encode_event - For POST /api/v1/namespaces/NS/events.
- * Its name is made of pod, UID, reason and message, so the same event said
- * again (by an agent that was restarted) is answered 409, which is fine.
+ * Its name comes from pod, UID, reason and message, so if a restarted agent
+ * sends the same event again the server answers 409, which is fine.
  */
 must_check int kube_encode_event(const struct kube_event *e, struct buf *out);
 
 /*
- * kube_encode_eviction - For POST /api/v1/namespaces/NS/pods/POD/eviction: the
- * pod of this @uid, and not one that has got its name since.
+ * kube_encode_eviction - For POST /api/v1/namespaces/NS/pods/POD/eviction: of
+ * the pod with this @uid, and not of a newer one with its name.
  */
 must_check int kube_encode_eviction(const char *ns, const char *pod,
 				    const char *uid, struct buf *out);
 
 /*
- * kube_encode_untaint - The JSON patch (application/json-patch+json) that takes
- * the taints with @key off a Node, and fails where they changed meanwhile.
+ * kube_encode_untaint - The JSON patch (application/json-patch+json) that
+ * removes the taints with @key from a Node, and fails if they changed
+ * meanwhile.
  * @node: the Node as the API gave it, @len bytes.
  * Return: 1, appended to @out; 0: there is no such taint; -EINVAL: no Node; or
  * -ENOMEM.

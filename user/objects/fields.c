@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What all kinds of objects have: names, UIDs, labels and annotations. */
+/* Fields of all kinds of objects: names, UIDs, labels and annotations. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ int get_name(const struct json_object *o, const char *path, const char **out)
 
 	if (got <= 0)
 		return got;
-	/* The API says "" for what is not set. */
+	/* The API writes "" for a name that is not set. */
 	if (!*name)
 		return 0;
 	if (!name_ok(name)) {

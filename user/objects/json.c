@@ -8,13 +8,14 @@
 
 #include "base/when.h"
 
-/* A hostile or absurd file must not make notes as big as itself. */
+/* Notes must not grow as large as a hostile or absurd file. */
 #define NOTES_MAX (64 * 1024)
 
 /* ---- notes ----------------------------------------------------------------
  */
 
-/* A string in quotes, cut, and without what would upset a terminal. */
+/* A string in quotes, cut, and without characters that would upset a
+ * terminal. */
 static void render_text(const char *text, size_t len, char *out, size_t room)
 {
 	size_t n = 0, max = 60;
@@ -92,7 +93,8 @@ void json_note(const struct json_object *o, const char *what, yyjson_val *val,
 /* ---- fields ---------------------------------------------------------------
  */
 
-/* 1 with *@out, 0 absent, -EINVAL noted: something on the way is no object. */
+/* Return: 1 with *@out, 0 absent, -EINVAL noted: a part of the path is no
+ * object. */
 static int walk(const struct json_object *o, const char *path, yyjson_val **out)
 {
 	yyjson_val *val = o->val;
@@ -100,7 +102,7 @@ static int walk(const struct json_object *o, const char *path, yyjson_val **out)
 
 	for (;;) {
 		size_t len = strcspn(part, ".");
-		char way[64]; /* longer than any path of ours */
+		char way[64]; /* longer than any of our paths */
 
 		val = yyjson_obj_getn(val, part, len);
 		if (!val || yyjson_is_null(val))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading fields out of JSON that others wrote, and noting what is wrong with
- * them. Only user/objects/ includes this.
+ * Reads fields of JSON that others wrote, and notes what is wrong with them.
+ * Only user/objects/ includes this.
  *
  * A field is named by its path of object keys, "spec.hostNetwork". A missing
  * one, a null, and one below a missing object are absent. One of another type
@@ -27,13 +27,13 @@ static inline void json_doc_free(yyjson_doc **doc)
 /* Strings longer than this are noted, except for annotations. */
 #define JSON_STR_MAX 1024
 
-/* Whose fields are read: where notes go and how they call the object. */
+/* The object whose fields are read: where notes go and how they name it. */
 struct json_object {
 	struct buf *notes;
 	yyjson_val *val;
 	const char *name;	 /* "Pod default/web-0" */
 	const char *consequence; /* "the Pod is left out" */
-	const char *array;	 /* NULL, or it is an element of this path */
+	const char *array;	 /* NULL, or the path of the array it is in */
 	size_t index;		 /* of that array */
 	bool from_api;		 /* not from a file */
 };
@@ -72,8 +72,8 @@ static inline struct json_object json_with(const struct json_object *o,
 const char *json_render(yyjson_val *val, char out[JSON_RENDER_MAX]);
 
 /*
- * json_note - Note that @what ("spec.ueid") has the value @val and not what was
- * expected. @what "": the object itself. @val NULL: it is missing.
+ * json_note - Note that @what ("spec.ueid") has the value @val and not the
+ * expected one. @what "": the object itself. @val NULL: it is missing.
  */
 void json_note(const struct json_object *o, const char *what, yyjson_val *val,
 	       const char *expected);
@@ -99,6 +99,6 @@ must_check int json_time(const struct json_object *o, const char *path,
 
 /*
  * json_value_str - @val as a string without NUL characters and of at most @max
- * bytes; NULL if it is none. Notes nothing.
+ * bytes; NULL if it is not one. Notes nothing.
  */
 const char *json_value_str(yyjson_val *val, size_t max);

@@ -6,7 +6,7 @@
 
 #include "objects/objects.h"
 
-/* The functions of a type as a row takes them, which knows no type. */
+/* A type's functions with the untyped arguments that rows need. */
 #define ANY(type)                                                \
 	static int read_##type(struct json_object *o, void *out) \
 	{                                                        \
@@ -93,10 +93,10 @@ const struct kind_row kinds[KINDS] = {
 		{
 			.name = "EndpointSlice",
 			API("discovery.k8s.io", "v1", "endpointslices"),
-			/* As kube-proxy asks. No ClusterIP leads to those of
-			 * headless Services and of other proxies; Services are
-			 * all asked for, since they hold addresses and ports.
-			 */
+			/* The selector of kube-proxy. No ClusterIP leads to
+			 * headless Services and to those of other proxies. But
+			 * we need all Services, since they hold addresses and
+			 * ports. */
 			.labels =
 				"!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name",
 			.peers = true,
@@ -104,7 +104,8 @@ const struct kind_row kinds[KINDS] = {
 		},
 };
 
-/* A pointer of any type is copied as bytes: no type but its own may read it. */
+/* Pointers of any type are copied as bytes: code must read a pointer as its own
+ * type. */
 void *kind_array(const struct mesh_world *w, enum kind kind, size_t *n)
 {
 	const char *base = (const char *)w;

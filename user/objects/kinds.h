@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kinds of Kubernetes objects that are read: each is a row of kinds[]. The
- * row says where the API has them, how the source "kube" watches them, how one
- * is decoded and what becomes of it in struct mesh_world. Whatever handles
- * objects of any kind is a loop over the rows.
+ * The kinds of Kubernetes objects that smcmesh reads: each is a row of kinds[].
+ * The row says where the API has them, how the source "kube" watches them, how
+ * one is decoded and where it goes in struct mesh_world. Code for objects of
+ * any kind is a loop over the rows.
  */
 #pragma once
 
 #include "mesh/model.h"
 
-/* In this order they are watched and their doubles dropped. */
+/* They are watched, and their doubles dropped, in this order. */
 enum kind {
 	KIND_POD,
 	KIND_NAMESPACE,
@@ -34,17 +34,17 @@ struct kind_row {
 	/* ---- its watch: as struct kube_watch_options (kube/watch.h) ---- */
 	const char *labels;
 	bool eager, optional, metadata_only;
-	bool peers; /* of interest only where a pod of this node is annotated */
+	bool peers; /* of use only if a pod of this node is annotated */
 
-	/* ---- what one becomes ---- */
+	/* ---- where one goes ---- */
 	/* Either an element of an array of the world, of `size` bytes. Offsets:
 	 * in struct mesh_world of the array and of its length; in the element
 	 * of its namespace (where it has one), its name, and its UID where two
 	 * of one UID are doubles, too; else 0. */
 	size_t size, array, n, ns_at, name_at, uid_at;
 	void (*free)(void *object); /* what it holds */
-	/* Or (`size` 0) a part of the configuration; reset - As if there were
-	 * none; what others say stays. */
+	/* Or (`size` 0) a part of the configuration; reset - Set that to its
+	 * defaults; other kinds' parts stay. */
 	void (*reset)(struct mesh_config *c);
 	/* As objects.h has it; @out: the element, or the configuration. */
 	int (*decode)(struct json_object *o, void *out);
@@ -55,6 +55,6 @@ extern const struct kind_row kinds[KINDS];
 /* kind_array - The objects of @kind in @w. Return: the first of *@n of them. */
 void *kind_array(const struct mesh_world *w, enum kind kind, size_t *n);
 
-/* kind_array_set - They are those @n at @v now. The configuration's kinds have
- * none: nothing is done. */
+/* kind_array_set - Set them to the @n at @v. Does nothing for kinds of the
+ * configuration, which have no array. */
 void kind_array_set(struct mesh_world *w, enum kind kind, void *v, size_t n);

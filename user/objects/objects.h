@@ -18,16 +18,16 @@ must_check int decode_namespace(struct json_object *o,
 must_check int decode_service(struct json_object *o, struct mesh_service *out);
 must_check int decode_slice(struct json_object *o, struct mesh_slice *out);
 
-/* These two change only what the object says well; @out is valid before and
- * after. */
+/* These two change only the valid fields of the object; @out is valid before
+ * and after. */
 must_check int decode_mesh(struct json_object *o, struct mesh_config *out);
 must_check int decode_asm(struct json_object *o, struct mesh_config *out);
 
-/* config_named_default - Is it the one that counts? If not it is noted. */
+/* config_named_default - Is it the one that counts? If not, note that. */
 bool config_named_default(const struct json_object *o);
 
-/* config_reset_mesh, config_reset_asm - As if there were none of it; what the
- * other says stays. */
+/* config_reset_mesh, config_reset_asm - Set its part to the defaults; the
+ * other's stays. */
 void config_reset_mesh(struct mesh_config *c);
 void config_reset_asm(struct mesh_config *c);
 
@@ -43,15 +43,16 @@ must_check int get_name(const struct json_object *o, const char *path,
 			const char **out);
 
 /* object_label, object_annotation - The value of one, or NULL: there is none.
- * (A key with dots is no path of json.h's.) Where the labels, or annotations,
- * are no object at all that is noted, and there is none. */
+ * (A path of json.h cannot name a key with dots.) If the labels, or
+ * annotations, are no object this notes that, and there is none. */
 yyjson_val *object_label(const struct json_object *o, const char *key);
 yyjson_val *object_annotation(const struct json_object *o, const char *key);
 
 /*
- * object_begin - An object of @kind, with a name, before it is decoded.
- * @o: its `val`, and in `index` its place in the list that it comes from; gets
- * the name that notes call it by, which @text owns: "Pod default/web-0".
+ * object_begin - Check that an object of @kind has a name, before it is
+ * decoded.
+ * @o: its `val`, and in `index` its place in its list; gets its name for notes,
+ * which @text owns: "Pod default/web-0".
  * Return: 0; -EINVAL: noted; -ENOMEM.
  */
 must_check int object_begin(const struct kind_row *kind, struct json_object *o,
@@ -59,8 +60,8 @@ must_check int object_begin(const struct kind_row *kind, struct json_object *o,
 
 /* ---- decode_once.c ------------------------------------------------------- */
 
-/* world_once - See to it that each object is in @w once: of two the later
- * stays, which is noted. Return: 0 or -ENOMEM. */
+/* world_once - Keep each object of @w once: of two the later, with a note.
+ * Return: 0 or -ENOMEM. */
 must_check int world_once(struct mesh_world *w, struct buf *notes);
 
 /* ---- decode_annotations.c ------------------------------------------------ */
@@ -75,14 +76,14 @@ struct annotations {
 const char *annotation(const struct annotations *a, const char *key, size_t max,
 		       bool *said);
 
-/* annotation_problem - Unless *@problem is there already, make it say that
- * @key has its value and not what was expected. Return: 0 or -ENOMEM. */
+/* annotation_problem - Unless *@problem is set, make it say that @key has its
+ * value and not the expected one. Return: 0 or -ENOMEM. */
 must_check int annotation_problem(const struct annotations *a, char **problem,
 				  const char *key, const char *expected);
 
-/* annotations_read - Those that Pods and Namespaces have in common. What is
- * not understood is in `problem`. Return: 0; or -ENOMEM: what was read so far
- * is the caller's all the same. */
+/* annotations_read - Read those that Pods and Namespaces have in common.
+ * `problem` names what is not understood. Return: 0; or -ENOMEM: the caller
+ * must free what was read so far. */
 must_check int annotations_read(const struct json_object *o,
 				const struct annotations *a,
 				struct mesh_default *enabled,
@@ -91,7 +92,7 @@ must_check int annotations_read(const struct json_object *o,
 
 /* ---- decode_ends.c ------------------------------------------------------- */
 
-/* decode_ends - Where connections to a pod end, as far as its object says:
+/* decode_ends - Find where connections to a pod end, by its object:
  * pod->forwards and pod->host_ports. After pod->host_network was read. Return:
  * 0, -EINVAL noted, or -ENOMEM. */
 must_check int decode_ends(const struct json_object *o, struct mesh_pod *pod);
@@ -99,8 +100,8 @@ must_check int decode_ends(const struct json_object *o, struct mesh_pod *pod);
 /* ---- decode_containers.c ------------------------------------------------- */
 
 /*
- * decode_containers - The containers that stay, whose they are, and the proxy
- * that one of them seems to be. pod->host_network is known.
+ * decode_containers - The containers that last, their owners, and the one that
+ * seems to be a proxy. pod->host_network must be known.
  * Return: 0, -ENOMEM, or -EINVAL, noted: something is not understood.
  */
 must_check int decode_containers(const struct json_object *o,
@@ -108,11 +109,11 @@ must_check int decode_containers(const struct json_object *o,
 
 /* ---- decode_limits.c ----------------------------------------------------- */
 
-/* decode_mesh_limits - SmcMesh's limits, lease and allowUnencrypted; what it
- * does not say well stays. */
+/* decode_mesh_limits - SmcMesh's limits, lease and allowUnencrypted; invalid
+ * fields change nothing. */
 void decode_mesh_limits(const struct json_object *o, struct mesh_config *out);
 
-/* decode_pod_limits - A pod's annotation that asks for less; what is not
- * understood is its `problem`. Return: 0 or -ENOMEM. */
+/* decode_pod_limits - A pod's annotation that asks for less; if it is not
+ * understood it becomes the pod's `problem`. Return: 0 or -ENOMEM. */
 must_check int decode_pod_limits(const struct annotations *a,
 				 struct mesh_pod *pod);

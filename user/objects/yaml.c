@@ -136,7 +136,7 @@ static yyjson_doc *from_yaml(struct reader *r, struct buf *error)
 	r->json = yyjson_mut_doc_new(NULL);
 	if (!root)
 		r->problem = "nothing in it";
-	else if (r->json) /* nodes are numbered from 1, the root comes first */
+	else if (r->json) /* nodes have numbers from 1 on, the root is first */
 		yyjson_mut_doc_set_root(r->json, convert(r, 1, 0));
 	if (r->problem)
 		buf_printf(error, "%s", r->problem);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The control socket: JSON under /v1. Fields are only ever added. Whatever is
- * called a state here was read from the kernel's maps for this very answer, and
- * stays in it: no answer changes what the agent knows. A number of rows is that
- * of the last reconcile.
+ * The control socket: JSON under /v1. Fields are only ever added. Every state
+ * comes from the kernel's maps, read for this answer alone: no answer changes
+ * what the agent knows. Numbers of rows are those of the last reconcile.
  */
 #include <errno.h>
 #include <math.h>
@@ -88,7 +87,7 @@ static yyjson_mut_val *addrs_json(yyjson_mut_doc *doc,
 
 /* ---- /v1/status -------------------------------------------------------- */
 
-/* @lines: each an element. */
+/* @lines: each becomes an element. */
 static yyjson_mut_val *lines_json(yyjson_mut_doc *doc, const char *lines)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
@@ -149,7 +148,7 @@ static void status_kernel(const struct agent *a, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_val(doc, o, "features", f);
 }
 
-/* What the API server has of this node. */
+/* What the API server knows of this node. */
 static yyjson_mut_val *publish_json(const struct agent *a, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -256,7 +255,7 @@ static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 	return arr;
 }
 
-/* One sentence: why not armed, and what was seen that says so. */
+/* One sentence: why the pod is not armed, and what the agent saw. */
 static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
 			 const struct pod *p, const struct pod_state *is)
 {
@@ -274,7 +273,7 @@ static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
 	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text);
 }
 
-/* Whose sockets are converted, as the host counts; null: any. */
+/* The owners whose sockets are converted, with the host's IDs; null: all. */
 static yyjson_mut_val *owners_json(yyjson_mut_doc *doc,
 				   const struct smc_pod *pod)
 {

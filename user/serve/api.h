@@ -16,21 +16,21 @@ void api_doc_free(yyjson_mut_doc **doc);
 /* api_doc_new - A document with an object as its root. */
 yyjson_mut_doc *api_doc_new(yyjson_mut_val **root);
 
-/* api_reply_doc - The document as the reply; one that could not be built, for
- * @err or for want of memory, is a 500. */
+/* api_reply_doc - Reply with the document; with a 500 if @err or a lack of
+ * memory kept it from being built. */
 void api_reply_doc(struct http_reply *reply, yyjson_mut_doc *doc, int err);
 
-/* api_reply_failed - A 500 that says @err, and a line in the log. */
+/* api_reply_failed - Reply with a 500 that says @err, and log it. */
 void api_reply_failed(struct http_reply *reply, int err);
 
-/* api_refuse - An answer of one line, "@what: @why". */
+/* api_refuse - Reply with one line, "@what: @why". */
 void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
 		const char *why);
 
 /* api_pod - The names of a pod of this node; both NULL where it has gone. */
 struct flow_pod api_pod(const struct agent *a, __u32 id);
 
-/* api_add_left - Seconds that are left; null: no end, or no maps. */
+/* api_add_left - Add the seconds that are left; null: no end, or no maps. */
 void api_add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
 		  double left);
 
@@ -41,7 +41,7 @@ void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
 
 /* ---- api_list.c ---------------------------------------------------------- */
 
-#define API_ARRAYS_MAX 4 /* the empty one at the end among them */
+#define API_ARRAYS_MAX 4 /* with the empty one at the end */
 
 struct api_array {
 	const char *name;
@@ -60,10 +60,10 @@ struct api_list {
 };
 
 /*
- * api_reply_list - The list as the reply, made while it is read: what its
- * elements are made from must be a copy, since the loop turns meanwhile.
- * @list: copied; what it points to is the reply's afterwards, in any case.
- * @err:  not 0: it could not be put together, a 500.
+ * api_reply_list - Reply with the list, made while it is read: its elements
+ * must be made from a copy, since the loop turns meanwhile.
+ * @list: copied; the reply owns what it points to afterwards, in any case.
+ * @err:  not 0: there is no list: reply with a 500.
  */
 void api_reply_list(struct http_reply *reply, struct api_list *list, int err);
 
@@ -78,7 +78,7 @@ void api_get_endpoints(struct MHD_Connection *request, struct http_reply *reply,
  * 0 or a negative errno. */
 must_check int api_limits(const struct agent *a, struct smc_limits *out);
 
-/* Add "held" to an object: what the node, or a pod, holds now, and what it may.
+/* Add "held" to an object: what the node, or a pod, holds now, and its limits.
  * Return: 0 or a negative errno, nothing was added then. */
 must_check int api_add_held_node(const struct agent *a, yyjson_mut_doc *doc,
 				 yyjson_mut_val *to);
@@ -112,7 +112,7 @@ struct api_late {
 	size_t n;
 };
 
-/* api_late_make - Of what is known now. Return: 0 or -ENOMEM. */
+/* api_late_make - Collect those known now. Return: 0 or -ENOMEM. */
 must_check int api_late_make(const struct pods *pods, struct api_late *out);
 bool api_late_has(const struct api_late *late, const struct smc_handshake *key);
 void api_late_free(struct api_late *late);
@@ -120,7 +120,7 @@ void api_late_free(struct api_late *late);
 void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 		   void *arg);
 
-/* api_event - A flow event for the readers of the stream. */
+/* api_event - Send a flow event to the readers of the stream. */
 void api_event(struct agent *a, const struct smc_event *e);
 
 /* api_stream_open - Before the first request. Return: 0 or -ENOMEM.
@@ -128,12 +128,12 @@ void api_event(struct agent *a, const struct smc_event *e);
 must_check int api_stream_open(struct agent *a);
 void api_stream_free(struct agent *a);
 
-/* api_stream_reset - An agent that was killed may have had readers: the
- * datapath does not tell of each flow any more. */
+/* api_stream_reset - Stop the datapath from sending every flow: a killed agent
+ * may have had readers. */
 void api_stream_reset(struct agent *a);
 
-/* api_stream_resync - Readers may have gone: without any the datapath tells no
- * more than it must. */
+/* api_stream_resync - Drop readers that have gone: without any the datapath
+ * sends no more than it must. */
 void api_stream_resync(struct agent *a);
 
 /* ---- api_quarantine.c --------------------------------------------------- */

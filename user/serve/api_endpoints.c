@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* /v1/endpoints: the kernel's rows of one moment, and what is known of each. */
+/* /v1/endpoints: the kernel's rows of one moment, and what the agent knows of
+ * each. */
 #include "serve/api.h"
 
 #include <errno.h>
@@ -136,7 +137,7 @@ static yyjson_mut_val *service_json(yyjson_mut_doc *doc, size_t i, void *arg)
 			       mesh_service_why_label(name->why));
 	yyjson_mut_obj_add_strcpy(doc, o, "stranger",
 				  stranger_text(&name->stranger, text));
-	/* one lease for all; what offers nothing has nothing to lose */
+	/* one lease for all; a row that offers nothing has none */
 	api_add_left(doc, o, "expires_in_seconds",
 		     row->value.transports ? l->left : 0);
 	return o;

@@ -57,7 +57,7 @@ struct flow_list {
 	const struct agent *agent;
 	struct api_late late;
 	struct mesh_newest flows;
-	size_t n_recorded; /* of those, the others are late */
+	size_t n_recorded; /* with a record; the rest are late flows without */
 	__u64 wall_offset;
 };
 
@@ -76,8 +76,8 @@ static int keep_flow(const struct smc_handshake *key, const struct smc_flow *v,
 	return mesh_newest_add(arg, key, v);
 }
 
-/* Those from before the pod was armed, which BPF has seen nothing of: behind
- * all others, for nobody knows how old they are. */
+/* Flows from before the pod was armed, of which BPF saw nothing: after all
+ * others, for nobody knows how old they are. */
 static int keep_unrecorded(struct mesh_newest *flows, const struct pod *p)
 {
 	for (size_t i = 0; i < p->n_late_flows; i++) {
@@ -153,7 +153,7 @@ static void reply_list(struct http_reply *reply, struct agent *a, size_t most)
 	api_reply_list(reply, &list, err);
 }
 
-/* Does somebody read the stream? */
+/* Have the datapath send every flow, or no more. */
 static void follow_flows(struct agent *a, bool followed)
 {
 	int err;

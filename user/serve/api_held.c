@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is held of what the kernel's SMC has once for all, and the bounds. */
+/* What pods hold of what all share in the kernel's SMC, and the limits. */
 #include "serve/api.h"
 #include "pods/known.h"
 
@@ -12,7 +12,7 @@ int api_limits(const struct agent *a, struct smc_limits *out)
 	return err == -ENOENT ? 0 : err; /* nothing is possible here */
 }
 
-/* How many sockets were plain TCP, or refused, for what is pending. */
+/* How many sockets became plain TCP, or were refused, by the pending limit. */
 static int add_rationed(const struct agent *a, __u32 slot, yyjson_mut_doc *doc,
 			yyjson_mut_val *o)
 {

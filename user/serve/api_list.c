@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Answers that are long lists: made while they are read, so that neither the
- * whole text is ever in memory nor the loop is busy with it. */
+/* Answers that are long lists: made while they are read, so that neither memory
+ * nor the loop has to hold the whole. */
 #include "serve/api.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #define PIECE 12288 /* bytes, after which a piece ends with an element */
 
-/* An element, or the end of its array. */
+/* Append an element, or the end of its array. */
 static int add_next(struct api_list *l, yyjson_mut_doc *doc, struct buf *out)
 {
 	const struct api_array *array = &l->array[l->at];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* RDMA paths: what is known of them, and how. */
+/* RDMA paths: what the agent knows of them, and how. */
 #include "serve/api.h"
 #include "pods/known.h"
 

@@ -13,7 +13,7 @@ struct listing {
 	__u64 now, wall_offset;
 };
 
-/* What has ended is kept by BPF for the next sentence; it holds nobody back. */
+/* BPF keeps an ended row for the next sentence; it quarantines nothing. */
 static int add_row(const struct smc_quarantine_key *key,
 		   const struct smc_quarantine *v, void *arg)
 {

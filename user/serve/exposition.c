@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the TCP listener tells: /metrics, /healthz, /readyz. */
+/* What the TCP listener serves: /metrics, /healthz, /readyz. */
 #include "serve/exposition.h"
 
 #include <string.h>
@@ -84,8 +84,8 @@ static int collect_usage(const struct agent *a, struct metrics *m)
 					 &m->strangers);
 }
 
-/* Before the first reconcile the numbers in the maps have no names: all
- * counters would be one nameless pod's, and sums over time count them twice. */
+/* Before the first reconcile the maps' pod numbers have no names: all counters
+ * would be one nameless pod's, and sums over time count them twice. */
 static int collect_pods(struct agent *a, struct metrics *m,
 			struct metrics_pod *pods)
 {

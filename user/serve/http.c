@@ -12,8 +12,8 @@
  * first ends the feeds.
  *
  * A stream's connection is suspended after each piece, too, and resumed after
- * the run: libmicrohttpd would ask for pieces until the socket is full, and the
- * loop would do nothing else as long as somebody reads as fast as we write.
+ * the run: else libmicrohttpd would ask for pieces until the socket is full,
+ * and the loop do nothing else while a client reads as fast as we write.
  */
 #include "serve/http.h"
 
@@ -43,7 +43,7 @@ struct http {
 	struct http_feed *feed; /* the last one that a route gave */
 	uv_poll_t poll;
 	uv_timer_t timer;
-	uv_idle_t idle; /* the next turn, whatever comes */
+	uv_idle_t idle; /* run in the next turn in any case */
 	struct handles handles;
 	struct streamed *streams[STREAMS_MAX]; /* or NULL */
 	unsigned int runs;		       /* of libmicrohttpd */
@@ -187,8 +187,8 @@ struct streamed {
 	struct http *server;
 	struct MHD_Connection *connection;
 	struct http_stream stream;
-	struct buf piece; /* what was not taken yet of the last one */
-	unsigned int run; /* in which that was made */
+	struct buf piece; /* rest of the last one */
+	unsigned int run; /* the run that made it */
 	bool suspended, ended;
 };
 
@@ -210,7 +210,7 @@ static void streamed_free(void *arg)
 	free(s);
 }
 
-/* The next piece, one in a run. Return: 0; 1: not in this run; -EIO. */
+/* Make the next piece, one in a run. Return: 0; 1: not in this run; -EIO. */
 static int streamed_more(struct streamed *s)
 {
 	int more;
@@ -244,7 +244,8 @@ static ssize_t streamed_read(void *arg, uint64_t pos, char *out, size_t max)
 	return n;
 }
 
-/* NULL: there are too many, or no memory; the stream is freed then. */
+/* Return: NULL: too many streams, or no memory; it has freed the stream
+ * then. */
 static struct MHD_Response *stream_response(struct http *h,
 					    const struct http_stream *stream,
 					    struct MHD_Connection *connection)
@@ -273,7 +274,7 @@ static struct MHD_Response *stream_response(struct http *h,
 	return response;
 }
 
-/* Return: a connection waits for the next run. */
+/* Return: does a connection wait for the next run? */
 static bool streams_resume(struct http *h)
 {
 	bool any = false;
@@ -328,7 +329,8 @@ static bool method_ok(const struct http_route *route, const char *method)
 	return !strcmp(method, "GET") || !strcmp(method, "HEAD");
 }
 
-/* What there is instead of a body; NULL: nothing, or nothing any more. */
+/* The response for a feed or stream; NULL: it has neither, or too many readers:
+ * the reply is then a 503. */
 static struct MHD_Response *bodiless_response(struct http *h,
 					      struct http_reply *reply,
 					      struct MHD_Connection *connection)
@@ -425,7 +427,7 @@ static bool run(struct http *h)
 
 static void timer_event(uv_timer_t *timer);
 
-/* A timer of 0 ms would fire again in the same turn, as often as it is set. */
+/* A timer of 0 ms would fire again in the same turn, each time it is set. */
 static void pump(struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -465,8 +467,8 @@ void http_stop(struct http *h)
 		h->feed->ended = true;
 		for (struct reader *r = h->feed->readers; r; r = r->next)
 			reader_resume(r);
-		/* A resumed connection is looked at by the next run; the end
-		 * of its stream is written by the one after. */
+		/* The next run looks at a resumed connection; the one after it
+		 * writes the end of its stream. */
 		for (int i = 0; i < 4 && h->feed->n; i++)
 			run(h);
 	}

@@ -2,8 +2,8 @@
 /*
  * HTTP on the loop: one server per listening socket, GET and HEAD (of some
  * POST) of a table of routes; streams: answers that are made while they are
- * read; and feeds: answers without an end, to which text is published. Bounded
- * everywhere: connections, idle time, what a slow reader may have waiting.
+ * read; and feeds: answers without an end, to which text is published. All is
+ * bounded: connections, idle time, text that waits for a slow reader.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ struct http_feed;
 struct MHD_Connection;
 
 /*
- * An answer that is made piece by piece, each when its reader has taken the one
- * before it; between two of them the loop does its other work.
+ * An answer made piece by piece, each when the reader has taken the one before;
+ * between two pieces the loop does its other work.
  * @more: append the next piece to @out, which is empty. Return: 1; 0: that was
  *        the last one; a negative errno, logged by itself: the connection is
  *        closed in mid answer, so no reader takes the part for the whole.
@@ -45,11 +45,11 @@ typedef void (*http_route_fn)(struct MHD_Connection *request,
 struct http_route {
 	const char *path;
 	http_route_fn run;
-	bool post; /* it does something: POST, and nothing else */
+	bool post; /* it changes something: POST only */
 };
 
-/* http_query - The value of ?key=value, "" for ?key, NULL where it is not
- * there. Lives as long as the request. */
+/* http_query - The value of ?key=value, "" for ?key, NULL if it is missing.
+ * Lives as long as the request. */
 const char *http_query(struct MHD_Connection *request, const char *key);
 
 /* http_address_check - Is @where an address and port as http_listen_tcp() wants
@@ -57,16 +57,16 @@ const char *http_query(struct MHD_Connection *request, const char *key);
 must_check int http_address_check(const char *where);
 
 /* http_listen_tcp - "127.0.0.1:9469", "[::1]:9469"; port 0: any free one.
- * @bound: what it became, as in @where. Return: socket, or a negative errno,
- * logged; -EINVAL: @where is no such text. */
+ * @bound: the address it got, as in @where. Return: socket, or a negative
+ * errno, logged; -EINVAL: @where is no such text. */
 must_check int http_listen_tcp(const char *where, char bound[64]);
 
-/* http_listen_unix - A socket of mode 0600 at @path; one that a dead agent
- * left is replaced: the caller holds the lock. Return: as above. */
+/* http_listen_unix - A socket of mode 0600 at @path; replaces one that a dead
+ * agent left: the caller holds the lock. Return: as above. */
 must_check int http_listen_unix(const char *path);
 
 /*
- * http_start - Serve @routes on @listen_fd, which is the server's from now on,
+ * http_start - Serve @routes on @listen_fd, which the server owns from now on,
  * also on failure.
  * @routes: ends with an empty row; @arg goes to each.
  * Return: 0 or a negative errno, logged.
@@ -87,13 +87,13 @@ void http_feed_free(struct http_feed *feed);
 unsigned int http_feed_readers(const struct http_feed *feed);
 
 /*
- * http_feed_publish - Send @text to every reader. A reader that has too much
- * waiting does not get it.
+ * http_feed_publish - Send @text to every reader. A reader for which too much
+ * text waits does not get it.
  * Return: number of readers that missed it.
  */
 unsigned int http_feed_publish(struct http_feed *feed, const char *text,
 			       size_t len);
 
-/* http_feed_sweep - Drop readers that have gone away: a connection that waits
- * for news is not looked at otherwise. */
+/* http_feed_sweep - Drop readers that have gone away: libmicrohttpd does not
+ * look at connections that wait for news. */
 void http_feed_sweep(struct http_feed *feed);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ready means: the first sync is done and what can be reached is reached. A
- * pod that cannot be armed for a reason of its own (also that its exclusions
- * have no room) does not make the node unready; it has the reason. A node that
- * cannot do SMC has reached all there is to reach.
+ * A node is ready when the first sync is done and it has reached all that it
+ * can. A pod that cannot be armed for a reason of its own (also that its
+ * exclusions have no room) does not make the node unready; the pod has the
+ * reason. A node that cannot do SMC is ready.
  */
 #include "serve/ready.h"
 
@@ -28,7 +28,7 @@ bool agent_ready(const struct agent *a, struct buf *why)
 	const char *problem = source_problem(a->source);
 
 	if (!source_world(a->source)) {
-		/* The problem says of what it is. */
+		/* The problem says what it is about. */
 		if (problem)
 			buf_printf(why, "not ready: nothing was read yet: %s",
 				   problem);

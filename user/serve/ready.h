@@ -3,9 +3,10 @@
 
 #include "pods/known.h"
 
-/* agent_ready - Is the desired state reached? @why: gets one sentence, either
- * way. */
+/* agent_ready - Has the node reached the desired state? @why: gets one
+ * sentence, either way. */
 bool agent_ready(const struct agent *a, struct buf *why);
 
-/* agent_knowledge - Append the sentence about how old it is. */
+/* agent_knowledge - Append a sentence about how old the agent's knowledge
+ * is. */
 void agent_knowledge(const struct agent *a, struct buf *out);

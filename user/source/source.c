@@ -9,7 +9,7 @@
 
 static const struct {
 	const char *prefix;
-	bool more; /* something must follow it, else nothing may */
+	bool more; /* text must follow it, else none may */
 	int (*open)(uv_loop_t *loop, const char *rest,
 		    const struct kube_options *kube,
 		    const struct source_events *events, struct source **out);
@@ -18,7 +18,7 @@ static const struct {
 	{"kube", false, source_kube_open},
 };
 
-/* Return: the kind of @spec, or -1; *@rest: what follows its prefix. */
+/* Return: the kind of @spec, or -1; *@rest: the text after its prefix. */
 static int kind_of(const char *spec, const char **rest)
 {
 	for (size_t i = 0; i < array_size(sources); i++) {

@@ -2,12 +2,12 @@
 /*
  * `--source file:PATH`: a List in a file.
  *
- * The directory is watched, not the file: an atomic rename over the file, and
+ * It watches the directory, not the file: an atomic rename over the file, and
  * the swap of the symbolic link above it that kubelet does for a ConfigMap,
  * show only there. An event starts a short timer, so that a burst is read once.
- * Once a second the file's stat is compared too, for what inotify cannot show:
- * the other end of a 9p or NFS mount, the target of a link into another
- * directory, a directory that was itself replaced or is not there yet.
+ * Once a second it compares the file's stat too, for changes that inotify
+ * cannot show: the other end of a 9p or NFS mount, the target of a link into
+ * another directory, a directory that was itself replaced or is not there yet.
  *
  * A problem (missing, broken, too big) is reported and changes nothing else.
  */
@@ -30,11 +30,11 @@
 #define POLL_MS 1000
 #define FILE_MAX (256L << 20)
 
-/* How often in a row a file that is being written may put off its reading. */
+/* How often in a row a file that is being written may postpone the reading. */
 #define TORN_MAX 20
 
-/* Two writes within one tick of the kernel's clock can leave the same stat
- * behind. 100 Hz is the slowest tick there is. */
+/* Two writes within one tick of the kernel's clock can leave the same stat. 100
+ * Hz is the slowest tick there is. */
 #define TICK_NS 20000000LL
 
 struct source_file {
@@ -48,7 +48,7 @@ struct source_file {
 	ino_t dir_ino;
 	bool force; /* read again, whatever stat says */
 	bool have_stat;
-	struct stat last; /* of what was read */
+	struct stat last; /* of the content that was read */
 	unsigned int torn;
 };
 
@@ -59,8 +59,8 @@ static void on_settle(uv_timer_t *timer)
 	check(timer->data);
 }
 
-/* The timer is not pushed back by further events: in a busy directory it would
- * never come. */
+/* Further events do not push the timer back: in a busy directory it would never
+ * fire. */
 static void check_soon(struct source_file *f, unsigned int ms)
 {
 	if (!f->base.closed && !uv_is_active((uv_handle_t *)&f->settle))
@@ -97,7 +97,7 @@ static void problem(struct source_file *f, const char *fmt, ...)
 	va_end(ap);
 	buf_printf(&b, "%s: %s", f->path, text);
 	source_set_problem(&f->base, b.data ? b.data : text);
-	/* Whatever is there next is read. */
+	/* Read whatever is there next. */
 	f->have_stat = false;
 }
 
@@ -155,7 +155,7 @@ static void read_file(struct source_file *f)
 	struct stat before, after;
 	ssize_t len;
 
-	/* The caller saw a regular file; should it be a FIFO by now, opening it
+	/* The caller saw a regular file; if it is a FIFO by now, opening it
 	 * must not block. */
 	fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &before)) {
@@ -207,19 +207,19 @@ static void on_event(uv_fs_event_t *watch, const char *name, int events,
 	struct source_file *f = watch->data;
 	const char *slash = strrchr(f->dir, '/');
 
-	/* Of the file itself an event means more than its stat. Others in the
+	/* An event for the file itself means more than its stat. Others in the
 	 * directory may concern it too: a link on the way to it. */
 	if (!name || !strcmp(name, f->name))
 		f->force = true;
-	/* libuv calls the directory's own end by the directory's name. The next
-	 * one may have the same inode number, so this is the only sign. */
+	/* When the directory itself goes libuv gives its name. The next one may
+	 * have the same inode number, so this is the only sign. */
 	if (!name || !strcmp(name, slash ? slash + 1 : f->dir))
 		f->stale = true;
 	check_soon(f, SETTLE_MS);
 }
 
-/* Watch the directory that is there now. Without one the poll goes on trying;
- * check() says what is wrong. */
+/* Watch the directory that exists now. Without one the poll goes on trying;
+ * check() reports the problem. */
 static void watch_dir(struct source_file *f)
 {
 	struct stat st;
@@ -286,7 +286,7 @@ static const struct source_ops file_ops = {
 	.reread = file_reread,
 };
 
-/* "dir/name" to its two parts: dirname() and basename() write into theirs. */
+/* Split "dir/name": dirname() and basename() write into their arguments. */
 static int copy_names(struct source_file *f, const char *path, const char *node)
 {
 	_free_ char *for_dir = strdup(path), *for_name = strdup(path);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every kind of source is built on: only source*.c here include this.
- * A kind embeds struct source as its first member, and is opened through the
- * table in source.c.
+ * The base of every kind of source: only source*.c here include this. A kind
+ * embeds struct source as its first member; the table in source.c opens it.
  */
 #pragma once
 
@@ -11,12 +10,13 @@
 #include "source/source.h"
 
 struct source_ops {
-	/* close - Stop at once; free later, when the loop let go. */
+	/* close - Stop at once; free later, when the loop has closed the
+	 * handles. */
 	void (*close)(struct source *s);
 	/* reread - As source_reread(). */
 	void (*reread)(struct source *s);
-	/* shows_nodes - As source_shows_nodes(), of a world that is there;
-	 * NULL: always. */
+	/* shows_nodes - As source_shows_nodes(), once there is a world; NULL:
+	 * always. */
 	bool (*shows_nodes)(const struct source *s);
 	/* age_ms - As source_age_ms(); NULL: always 0. */
 	uint64_t (*age_ms)(const struct source *s);
@@ -34,11 +34,11 @@ struct source {
 	struct mesh_world *world; /* the last good one, or NULL */
 	char *problem;
 	char *notes;
-	bool closed; /* no event is called any more */
+	bool closed; /* calls no event any more */
 };
 
-/* source_file_open - "file:", followed by @path. Of @opt it takes the node, to
- * which pods belong that name none. */
+/* source_file_open - "file:", followed by @path. It uses the node of @opt, for
+ * pods that name none. */
 must_check int source_file_open(uv_loop_t *loop, const char *path,
 				const struct kube_options *opt,
 				const struct source_events *events,
@@ -51,17 +51,17 @@ must_check int source_kube_open(uv_loop_t *loop, const char *rest,
 				struct source **out);
 
 /*
- * source_decode - A List in JSON: a good one becomes the source's world and the
- * problem goes; a bad one becomes the problem. Calls the events.
- * @where: what to call the text in a problem: a path.
- * @node: whose the pods are that name no node: no scheduler has seen them.
- * NULL: nobody's.
+ * source_decode - Decode a List in JSON: a good one becomes the source's world
+ * and ends the problem; a bad one is the problem. Calls the events.
+ * @where: the name of the text in a problem: a path.
+ * @node: the node of pods that name none, for no scheduler has seen them. NULL:
+ * none.
  */
 void source_decode(struct source *s, const char *where, const char *node,
 		   const char *json, size_t len);
 
-/* source_set_problem - A sentence, copied; NULL: all is well. Calls `trouble`
- * if it is another one than before. It goes with the next good world. */
+/* source_set_problem - Copy the sentence; NULL: all is well. Calls `trouble` if
+ * it is another one than before. The next good world ends it. */
 void source_set_problem(struct source *s, const char *problem);
 
 /* source_changed - Call `changed`. */

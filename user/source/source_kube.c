@@ -3,16 +3,17 @@
  * `--source kube`: the API server.
  *
  * Each kind of object has its watch, which holds the objects; each object is
- * decoded once, when it comes or changes. The world that others see is made of
- * arrays of what was decoded: a shallow copy, made anew for the kinds that
- * changed, once per turn of the loop. What went is freed after they were told.
+ * decoded once, when it comes or changes. The world that other rooms see is
+ * made of arrays of decoded objects: a shallow copy, made anew for the kinds
+ * that changed, once per turn of the loop. Deleted objects are freed after
+ * `changed` was called.
  *
- * The first world is shown when every watch that counts has been listed once;
- * until then the datapath stays as it was. (Of the mesh switch the last value
- * known will do.) Later a kind that is being listed
- * for the first time (the first annotated pod came to this node) counts as
- * empty, so that the pod need not wait to be armed. Services without all of
- * their backends are never shown: they would be offered SMC.
+ * The source shows the first world when it has listed every watch that counts
+ * once; until then the datapath stays as it was. (For the mesh switch the last
+ * known value is enough.) Later a kind that is being listed for the first time
+ * (the first annotated pod came to this node) counts as empty, so that the pod
+ * need not wait to be armed. The source never shows Services without all of
+ * their backends: they would be offered SMC.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,13 +26,14 @@
 #include "source/source_impl.h"
 #include "mesh/plan.h"
 
-/* After the last annotated pod of this node went: another mostly follows. */
+/* How long to keep watching after the last annotated pod of this node went:
+ * another mostly follows. */
 #define LINGER_MS 60000
 /* Trouble that is over within this time is not logged. */
 #define PROBLEM_MS 300
 #define AGAIN_MS 1000
-/* Agents of a cluster that is switched on start together: what is large is
- * asked for within this. */
+/* Agents of a cluster that is switched on start together: each asks for large
+ * lists at a random time within this. */
 #define START_MS 500
 
 struct source_kube;
@@ -53,7 +55,7 @@ struct source_kube {
 	struct kube_client *mesh; /* of ASMMeshConfig; may be the same */
 	struct watched of[KINDS];
 	struct mesh_config config; /* as of the last event */
-	enum mesh_switch asm_last; /* before it was listed: source_remember() */
+	enum mesh_switch asm_last; /* before it is listed: source_remember() */
 	struct held *gone;	   /* to be freed after the next `changed` */
 	uv_timer_t flush, linger, problem;
 	struct handles handles;
@@ -75,8 +77,8 @@ static enum kind kind_of(const struct watched *w)
 /* ---- problems ------------------------------------------------------------ */
 
 /*
- * "cannot list pods: Connection refused (...)", of each watch that has one.
- * Where it is the same for several they share the sentence.
+ * "cannot list pods: Connection refused (...)", for each watch with a problem.
+ * Watches with the same one share the sentence.
  */
 static void say_problems(const struct source_kube *s, struct buf *out)
 {
@@ -117,7 +119,7 @@ static void problem_event(uv_timer_t *timer)
 
 /* ---- the world ----------------------------------------------------------- */
 
-/* Is all of @kind known, or none of it wanted? */
+/* Is all of @kind known, or not wanted? */
 static bool synced(const struct source_kube *s, enum kind kind)
 {
 	const struct kube_watch *w = s->of[kind].watch;
@@ -125,9 +127,9 @@ static bool synced(const struct source_kube *s, enum kind kind)
 	return !w || kube_watch_synced(w);
 }
 
-/* Nobody needs to wait for the mesh's own API server where SmcMesh says whether
- * the mesh is on; nor where that server was asked in vain and it is known what
- * it said last. */
+/* The source need not wait for the mesh's own API server if SmcMesh says
+ * whether the mesh is on; nor if it asked that server in vain and knows what
+ * the server said last. */
 static bool asm_dispensable(const struct source_kube *s)
 {
 	return s->config.enabled != MESH_UNSET ||
@@ -150,7 +152,7 @@ static bool shown(const struct source_kube *s, enum kind kind)
 	return synced(s, kind);
 }
 
-/* What becomes of one kind: array and notes, made anew. */
+/* The new array and notes of one kind. */
 struct gathering {
 	size_t size, room, n;
 	char *array;
@@ -188,7 +190,7 @@ static int gather(const struct watched *of, struct gathering *g)
 	return g->notes.err;
 }
 
-/* The old ones are left in @g. */
+/* @g gets the old ones. */
 static void swap(struct watched *of, struct gathering *g)
 {
 	struct gathering old = {.array = of->array, .notes = of->notes};
@@ -212,7 +214,7 @@ static void gatherings_free(struct gatherings *g)
 	}
 }
 
-/* Its arrays are the kinds', its configuration is its own. */
+/* The kinds own its arrays; it owns its configuration. */
 static void world_free(struct mesh_world *w)
 {
 	if (w)
@@ -262,7 +264,7 @@ static void gone_free(struct source_kube *s)
 
 static void peers(struct source_kube *s, const struct mesh_world *w);
 
-/* Return: 0 or -ENOMEM; then all is as before. */
+/* Return: 0 or -ENOMEM; then nothing has changed. */
 static int flush(struct source_kube *s)
 {
 	_cleanup_(gatherings_free) struct gatherings all = {};
@@ -308,7 +310,7 @@ static void flush_soon(struct source_kube *s)
 
 /* ---- events of the watches ----------------------------------------------- */
 
-/* It may be in the world that is shown. */
+/* The world that others see may still have it. */
 static void let_go(struct source_kube *s, struct held *h)
 {
 	if (!h)
@@ -328,7 +330,7 @@ static void on_put(struct kube_object *obj, yyjson_val *val, void *arg)
 	let_go(s, obj->data);
 	obj->data = h;
 	of->dirty = true;
-	/* The first list is taken in whole. */
+	/* Wait for the whole first list. */
 	if (kube_watch_synced(of->watch))
 		flush_soon(s);
 }
@@ -355,7 +357,7 @@ static void on_synced(void *arg)
 	flush_soon(of->source);
 }
 
-/* One watch is well again, so the server is back for those that wait. */
+/* One watch works again, so the server is back for the others, too. */
 static void server_back(struct source_kube *s, enum kind is_well)
 {
 	for (enum kind k = 0; k < KINDS; k++)
@@ -390,7 +392,7 @@ static int watch(struct source_kube *s, enum kind kind)
 		.optional = kinds[kind].optional,
 		.metadata_only = kinds[kind].metadata_only,
 		.eager = kinds[kind].eager,
-		/* Not once a first annotated pod has come. */
+		/* Not after the first annotated pod has come. */
 		.first_ms = kinds[kind].peers && !s->complete ? START_MS : 0,
 		.on_put = on_put,
 		.on_delete = on_delete,
@@ -418,7 +420,7 @@ static void linger_event(uv_timer_t *timer)
 	for (enum kind k = 0; k < KINDS; k++)
 		if (kinds[k].peers)
 			unwatch(s, k);
-	/* Their problems went, too. */
+	/* Their problems are gone, too. */
 	on_trouble(&s->of[KIND_POD]);
 	flush_soon(s);
 }
@@ -438,7 +440,7 @@ static int any_annotated(const struct source_kube *s,
 	return any;
 }
 
-/* What the other nodes say is of interest only to an annotated pod of ours. */
+/* Only an annotated pod of ours needs to know what the other nodes say. */
 static void peers(struct source_kube *s, const struct mesh_world *w)
 {
 	int any = s->alone ? 0 : any_annotated(s, w);
@@ -519,7 +521,7 @@ static bool kube_shows_nodes(const struct source *base)
 	return of->watch && kube_watch_synced(of->watch) && !of->dirty;
 }
 
-/* A kind that is not watched, or not listed yet, counts as empty: it grants
+/* A kind that is not watched, or not listed yet, counts as empty: it allows
  * nothing that could be old. */
 static uint64_t kube_age_ms(const struct source *base)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a source of any kind holds: its last good world, and what is wrong. */
+/* What a source of any kind holds: its last good world, and its problem. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,8 @@ static void set_world(struct source *s, struct mesh_world *world,
 	call(s, s->events.changed);
 	if (problem)
 		call(s, s->events.trouble);
-	/* Only now: the handler may compare with what it still holds. */
+	/* Only now: the handler may compare with the old one that it still
+	 * holds. */
 	if (old)
 		mesh_world_free(old);
 	free(old);

@@ -19,7 +19,7 @@ static const struct text declines[] = {
 #undef ROW
 };
 
-/* The errnos with which smc_connect() ends after the option was agreed on. */
+/* The errnos with which smc_connect() fails after both ends agreed on SMC. */
 static const struct text broken[] = {
 	{ETIMEDOUT, "etimedout",
 	 "the peer agreed to SMC and then said nothing"},

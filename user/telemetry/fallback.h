@@ -2,7 +2,7 @@
 /*
  * Why the kernel gave up SMC for one connection: SMC_CLC_DECL_* of
  * net/smc/smc_clc.h, and the negative errnos that end a handshake without a
- * fall-back (a connect() whose peer agreed to SMC and then broke its word).
+ * fall-back (a connect() whose peer agreed to SMC and then failed).
  */
 #pragma once
 
@@ -86,12 +86,12 @@
 /*
  * fallback_label - The metrics' `code` label of a kernel code as struct
  * smc_flow has it (SMC_CLC_DECL_* or a negative errno as __u32): "none" for 0,
- * an errno's name in small letters, "other" for what is in no table.
+ * an errno's name in small letters, "other" for a code in no table.
  * Return: @text.
  */
 const char *fallback_label(__u32 code, char text[FALLBACK_LABEL_MAX]);
 
-/* fallback_sentence - What a person reads; never NULL. */
+/* fallback_sentence - The sentence for people; never NULL. */
 const char *fallback_sentence(__u32 code);
 
 /* fallback_is_errno - Is @code a negative errno, i.e. no fall-back at all? */

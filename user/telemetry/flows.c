@@ -69,7 +69,7 @@ struct smc_handshake flow_socket_key(__u64 netns_cookie, __u64 cookie)
 	};
 }
 
-/* The first one that holds says most. */
+/* The first flag that is set tells most. */
 static const struct {
 	__u32 flag;
 	const char *label, *remark;
@@ -188,7 +188,7 @@ static bool add_addr(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
 					 addr_format(&addr, text));
 }
 
-/* Static strings only where the text lives as long as the program. */
+/* Static strings only for texts that live as long as the program. */
 static bool add_outcome(yyjson_mut_doc *doc, yyjson_mut_val *o,
 			const struct smc_flow *f)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Families come in the order of their tables, each with one HELP and one TYPE
- * line, then its samples. The datapath's counters are sorted by (counter, pod
- * name's place) once, so that every family is one walk.
+ * line, then its samples. The datapath's counters are sorted once by (counter,
+ * place of the pod's name), so that every family is one walk.
  */
 #include "telemetry/metrics.h"
 
@@ -33,7 +33,7 @@ static const struct {
 #undef ROW
 };
 
-/* A label's value: backslash, quote and newline are escaped. */
+/* Escapes backslash, quote and newline of a label's value. */
 static void add_escaped(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
@@ -77,7 +77,7 @@ static void add_count(struct buf *out, enum metric id, __u64 value)
 	buf_printf(out, "smcmesh_%s %llu\n", families[id].name, value);
 }
 
-/* A pod by its number; an unknown number is the nameless pod. */
+/* The pod of that number; an unknown number is the nameless pod. */
 static const struct metrics_pod *pod_find(const struct metrics *m, __u32 id)
 {
 	static const struct metrics_pod nameless = {.ns = "", .name = ""};
@@ -293,8 +293,8 @@ static int fallback_cmp(const void *a, const void *b)
 	return x->code < y->code ? -1 : x->code > y->code;
 }
 
-/* Codes that share a label ("other") are one sample, and so are pods that
- * have lost their name. */
+/* Codes that share a label ("other") are one sample, and so are pods without a
+ * name. */
 static void add_fallbacks(struct buf *out, const struct metrics *m)
 {
 	_free_ struct metrics_fallback *v = NULL;
@@ -313,7 +313,7 @@ static void add_fallbacks(struct buf *out, const struct metrics *m)
 	for (size_t i = 0; i < m->n_fallbacks; i++) {
 		v[i].pod_id = pod_find(m, v[i].pod_id)->id;
 		if (!strcmp(fallback_label(v[i].code, label), "other"))
-			v[i].code = 1; /* no code of the kernel's */
+			v[i].code = 1; /* not a code of the kernel's */
 	}
 	qsort(v, m->n_fallbacks, sizeof(*v), fallback_cmp);
 	for (size_t i = 0; i < m->n_fallbacks; i++) {
@@ -363,7 +363,7 @@ static void name_slots(struct metrics *m)
 			m->named[smc_slot(m->pods[i].id)] = true;
 }
 
-/* Slots that have no name, together. */
+/* The sum of the slots without a name. */
 static __u64 counter_of_nameless(const struct metrics *m, __u32 counter)
 {
 	__u64 sum = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /metrics: Prometheus text format 0.0.4, and the reference of what is in it.
- * The caller collects the numbers; here are names, help, labels and escapes.
+ * /metrics: Prometheus text format 0.0.4, and its reference. The caller
+ * collects the numbers; this adds names, help, labels and escapes.
  *
  * Labels are bounded: pods of this node, and the tables of counters.h,
- * reasons.h and fallback.h. A pod's counters are at its number's slot. What has
- * no name (any more) counts under namespace="", pod="".
+ * reasons.h and fallback.h. The slot of a pod's number has its counters. Slots
+ * without a name (any more) count under namespace="", pod="".
  */
 #pragma once
 
@@ -135,12 +135,12 @@ struct metrics {
 	size_t n_features;
 	bool ready, mesh_enabled, source_ok;
 	unsigned int source_notes;
-	/* False before the first reconcile: whose the counters are is not known
-	 * then, so nothing that is a pod's is told. */
+	/* False before the first reconcile: the agent cannot tell the counters'
+	 * pods then, so it leaves out all that belongs to pods. */
 	bool knows_pods;
 	const struct metrics_pod *pods;
 	size_t n_pods;
-	bool rations; /* are sockets under way counted? */
+	bool rations; /* does BPF count sockets under way? */
 	struct smc_usage node_usage, strangers; /* of SMC_SLOT_STRANGERS */
 	struct smc_limits limits;
 	double offers_left; /* seconds, or INFINITY */
@@ -150,14 +150,14 @@ struct metrics {
 	size_t paths[MESH_PATH_STATES];
 	__u64 probes_answered, probes_unanswered, probes_failed;
 	bool publishes, published; /* does it publish at all; all of it? */
-	struct metrics_counter *counters; /* put in order by metrics_write() */
+	struct metrics_counter *counters; /* metrics_write() sorts it */
 	size_t n_counters;
-	bool named[SMC_PODS]; /* slots of these pods: by metrics_write() */
+	bool named[SMC_PODS]; /* slots of these pods: set by metrics_write() */
 	const struct metrics_fallback *fallbacks;
 	size_t n_fallbacks;
 	__u64 reconciles_ok, reconciles_failed;
 	double reconcile_seconds;
-	__u64 looks[2]; /* at pods that were not armed, and that were */
+	__u64 looks[2]; /* into pods that were not armed, and that were */
 	__u64 map_full, repairs, stream_dropped;
 	double start_time;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is held against a peer, as JSON and as a sentence. */
+/* A row against a peer, as JSON and as a sentence. */
 #pragma once
 
 #include "telemetry/flows.h"
@@ -10,13 +10,13 @@
  * number that has no name. Never NULL. */
 const char *quarantine_label(__u32 state);
 
-/* quarantine_sentence - What was seen, and what it means for the next
+/* quarantine_sentence - What the pod saw, and what that means for the next
  * connection. Return: @text. */
 const char *quarantine_sentence(const struct smc_quarantine_key *key,
 				const struct smc_quarantine *q,
 				char text[QUARANTINE_SENTENCE_MAX]);
 
-/* One row, and whose it is. */
+/* One row, and its pod. */
 struct quarantine_row {
 	const struct smc_quarantine_key *key;
 	const struct smc_quarantine *value;

@@ -8,8 +8,8 @@
 
 #define TRANSPORTS_STRLEN 12 /* "smcr,smcd" and the NUL */
 
-/* reason_known - Is there such a row? Between the last reason of flows and the
- * first of pods there is none. */
+/* reason_known - Is there such a row? There is none between the last reason of
+ * flows and the first of pods. */
 bool reason_known(__u32 reason);
 
 /* reason_label - E.g. "not-endpoint"; "unknown" for a number not in the
