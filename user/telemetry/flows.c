@@ -9,7 +9,7 @@
 #include <time.h>
 #include "base/addr.h"
 #include "telemetry/fallback.h"
-#include "telemetry/reason.h"
+#include "telemetry/reason_text.h"
 
 #define NSEC_PER_SEC 1000000000ULL
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "telemetry/reason.h"
+#include "telemetry/reason_text.h"
 
 #include <stddef.h>
 #include <stdio.h>
