@@ -143,38 +143,6 @@ def test_restart_with_endless_first_looks_disarms_nobody(lab, fault):
     assert ends(lab.a, lab.b) == SMCD
 
 
-@pytest.mark.long
-def test_a_throttled_agents_restart_disarms_nobody(lab):
-    """It has a twenty-fifth of a processor: no look comes to its end in time, and
-    what it waits for is in no account. Armed pods stay armed, and when it has its
-    processor again it knows them."""
-    group, real = "/sys/fs/cgroup/throttled", lab.agent.binary
-    lab.vm.run("echo +cpu > /sys/fs/cgroup/cgroup.subtree_control && "
-               f"mkdir {group} && echo '4000 100000' > {group}/cpu.max")
-    lab.vm.write("/run/throttled", f"#!/bin/sh\necho $$ > {group}/cgroup.procs\n"
-                                   f'exec {real} "$@"\n')
-    lab.vm.run("chmod +x /run/throttled")
-    lab.agent.stop()
-    lab.agent.binary = "/run/throttled"
-    traffic = hammering(lab.a, f"{lab.b.v4}:7000", threads=2, pace=20000)
-    try:
-        lab.agent.start(wait=False)
-        wait_for(lambda: "too slow for the first look" in lab.agent.proc.output, 300,
-                 "the first look, and its control, to take too long")
-        lab.vm.run(f"echo max > {group}/cpu.max")
-        lab.agent.wait_ready()
-        told = stop(traffic)
-        assert told["errors"] == told["tcp"] == 0 < told["smc"], (
-            told, lab.agent.why_tcp())
-    finally:
-        lab.vm.run(f"echo max > {group}/cpu.max")
-        traffic.kill()
-        lab.agent.stop()
-        lab.agent.binary = real
-        lab.agent.start()
-    assert ends(lab.a, lab.b) == SMCD
-
-
 def test_counters_of_a_pod_that_left_go_at_the_next_start(lab):
     """Its counters go at the next start, all others stay."""
     def counted(number):
