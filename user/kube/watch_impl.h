@@ -62,9 +62,6 @@ struct kube_watch {
 /* watch_stream_data - kube_stream()'s `data`. */
 void watch_stream_data(struct buf *in, void *arg);
 
-/* watch_is_list - Is it a list, with a version? *@meta: that of the list. */
-bool watch_is_list(yyjson_val *root, struct watch_meta *meta);
-
 /* watch_plain_list - The body of a list that was not streamed. */
 void watch_plain_list(struct kube_watch *w, const char *body, size_t len);
 

@@ -294,18 +294,23 @@ static bool facts_set(struct pod *p, const struct netns_facts *facts)
 	return differs;
 }
 
-/* Return: as facts_set(). */
-static bool look_failed(struct pod *p, int err)
+/* Count a look that failed with @err. Return: does what the last good one saw
+ * hold still? */
+static bool facts_hold(struct pod *p, int err)
 {
-	static const struct netns_facts nothing;
 	bool gone = err == -ENOENT || err == -EINVAL;
 
-	p->err = err;
+	if (!p->facts.verified || gone)
+		return false;
 	/* A slow machine says nothing of the pod, however often it is slow. */
-	if (p->facts.verified && err == -ETIME)
-		return false;
-	if (!gone && p->facts.verified && ++p->failures <= FAILURES_MAX)
-		return false;
+	return err == -ETIME || ++p->failures <= FAILURES_MAX;
+}
+
+/* Nothing is known of the namespace. Return: as facts_set(). */
+static bool facts_drop(struct pod *p)
+{
+	static const struct netns_facts nothing;
+
 	pod_forget_late(p);
 	return facts_set(p, &nothing);
 }
@@ -414,14 +419,6 @@ static int look_at_place(struct pod *p, const struct pod_how *how,
 	return netns_slow_here(how->proc) ? -ETIME : err;
 }
 
-/* A step of the look timed out, though the look did not: a few such looks say
- * no more of a pod that was whole than looks that fail. */
-static bool is_passing(const struct pod *p, const struct netns_facts *facts)
-{
-	return facts->err == -ETIMEDOUT && p->facts.verified &&
-	       p->failures < FAILURES_MAX;
-}
-
 static unsigned int looked(bool worked, bool differs)
 {
 	return (worked ? POD_LOOK_WORKED : 0) |
@@ -438,8 +435,8 @@ unsigned int pod_look(struct pods *pods, struct pod *p,
 	struct netns_ref ref;
 	__u64 cgroup_id = p->cgroup_id;
 	__u32 id = p->id;
-	bool found, differs;
-	int err;
+	bool found, differs, hold;
+	int err, failed;
 
 	p->stale = false;
 	p->sidecar = *sidecar;
@@ -450,13 +447,17 @@ unsigned int pod_look(struct pods *pods, struct pod *p,
 	err = err ?: look_at_place(p, how, sidecar, &at, &facts);
 	err = err ?: text_set(&p->where, at.path);
 	pod_pace(p, err ?: facts.err, how->now);
-	if (err || is_passing(p, &facts)) {
-		err = err ?: facts.err;
+	/* A step may have timed out, though the look did not: that says no more
+	 * of the pod than a look that fails. */
+	failed = err ?: (facts.err == -ETIMEDOUT ? facts.err : 0);
+	hold = failed && facts_hold(p, failed);
+	if (err || hold) {
 		netns_facts_free(&facts);
 		log_debug("look into the namespace of pod %s/%s, path=%s: %s",
 			  p->ns, p->name, p->netns_path ?: "(by its processes)",
-			  strerror(-err));
-		differs |= look_failed(p, err);
+			  strerror(-failed));
+		p->err = failed;
+		differs |= !hold && facts_drop(p);
 		return looked(found, differs);
 	}
 	differs |= facts_set(p, &facts);

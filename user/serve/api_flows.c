@@ -211,8 +211,6 @@ void api_event(struct agent *a, const struct smc_event *e)
 		a->stream.dropped += http_feed_readers(a->stream.feed);
 }
 
-/* ---- the stream ---------------------------------------------------------- */
-
 int api_stream_open(struct agent *a)
 {
 	a->stream.feed = http_feed_new();
