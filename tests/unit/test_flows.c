@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 #include "telemetry/flows.h"
-#include "telemetry/reason_text.h"
+#include "telemetry/abi_words.h"
 
 static struct smc_flow flow(__u8 outcome)
 {

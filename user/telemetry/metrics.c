@@ -11,7 +11,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "telemetry/fallback.h"
-#include "telemetry/reason_text.h"
+#include "telemetry/abi_words.h"
 
 struct family {
 	const char *name, *type, *labels, *help;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "telemetry/reason_text.h"
+#include "telemetry/abi_words.h"
 
 #include <stddef.h>
 #include <stdio.h>
