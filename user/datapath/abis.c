@@ -47,7 +47,7 @@ static int dirs_add(struct abi_dirs *dirs, const char *root, unsigned int abi)
 struct search {
 	const char *root;
 	struct abi_dirs *out;
-	bool first; /* a pin of ABI 1 was seen */
+	bool first; /* something of ABI 1 was seen: a pin, or links/ */
 };
 
 static int see_pin(const char *dir, const char *name, void *arg)
@@ -56,7 +56,8 @@ static int see_pin(const char *dir, const char *name, void *arg)
 	return 0;
 }
 
-/* "v7", as abi_dir_set() makes it; or ABI 1's links. */
+/* Take the directory of a later ABI ("v7", as abi_dir_set() makes it), and note
+ * that of ABI 1's links. */
 static int see_dir(const char *dir, const char *name, void *arg)
 {
 	struct search *s = arg;
@@ -129,7 +130,7 @@ static int config_open(const char *dir, size_t size, void **value)
 	err = bpf_map_get_info_by_fd(fd, &info, &len);
 	if (err)
 		return err;
-	/* Fields are only added at the end. */
+	/* Fields are only added at the end, so a longer row is fine. */
 	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size < size)
 		return -EPROTO;
 	*value = calloc(1, info.value_size);

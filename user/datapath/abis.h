@@ -25,15 +25,15 @@ must_check int abi_dir_set(struct abi_dir *out, const char *root,
 			   unsigned int abi);
 void abi_dir_free(struct abi_dir *d);
 
-/* abi_dirs_read - Find those that exist: ABI 1's if it has any pin. Return: 0,
- * also if @root does not exist; or a negative errno. Free with abi_dirs_free(),
- * also after an error. */
+/* abi_dirs_read - Find those that exist: ABI 1's if there is a pin of any kind
+ * in @root, or links/. Return: 0, also if @root does not exist; or a negative
+ * errno. Free with abi_dirs_free(), also after an error. */
 must_check int abi_dirs_read(const char *root, struct abi_dirs *out);
 void abi_dirs_free(struct abi_dirs *dirs);
 
-/* abi_config - The first @size bytes of the row of @dir/smc_config, whatever
- * ABI made it. Return: 0; -ENOENT: no such pin; -EPROTO: it is another kind of
- * map, or shorter; or another negative errno. */
+/* abi_config - Copy the first @size bytes of the row of @dir/smc_config to
+ * @out, whatever ABI made it. Return: 0; -ENOENT: no such pin; -EPROTO: it is
+ * no array, or its row is shorter; or another negative errno. */
 must_check int abi_config(const char *dir, void *out, size_t size);
 
 /* abi_config_write - Replace these bytes, and leave what follows them, which an

@@ -10,8 +10,8 @@
  * A full map takes no new row. A row that allows something is just left out:
  * that traffic is TCP. Rows that deny must not be missing: the apply writes
  * exclusions, and Services' rows that only deny, first, and does not arm a pod
- * while one of its exclusions has no room; if one for the whole node has none,
- * the node's switch stays off.
+ * while one of its exclusions found no room; if one that holds for the whole
+ * node found none, the node's switch stays off.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -27,9 +27,9 @@
 struct part {
 	enum map_id id;
 	struct passes todo;
-	unsigned int rows; /* in the map: before, later after writing */
+	unsigned int rows; /* of the map: first as read, then as written */
 	unsigned int full; /* rows of the first pass that found no room */
-	struct rows left;  /* those, and others that are missing */
+	struct rows left; /* wanted rows of that pass that are not in the map */
 };
 
 struct apply {
@@ -37,7 +37,7 @@ struct apply {
 	const struct mesh_plan *plan;
 	struct datapath_changes *did;
 	struct missing missing;
-	bool configured; /* smc_config was changed, counted once */
+	bool configured; /* did->changed has counted smc_config */
 	int err;	 /* the first one */
 };
 
@@ -106,7 +106,7 @@ static void part_remove(struct apply *a, const struct part *p, enum pass pass)
 	note(a, err, "delete from", p->id);
 }
 
-/* The big map: with points at which a test kills us. */
+/* The big map, in quarters: tests kill the agent between two of them. */
 static void part_put_endpoints(struct apply *a, const struct part *p)
 {
 	static const char *const at[] = {"maps:quarter", "maps:half",
@@ -133,7 +133,8 @@ static unsigned int came(const struct apply *a)
 
 static void part_take(struct apply *a, struct part *p)
 {
-	unsigned int again = 0; /* these count when they are as wanted */
+	/* Not counted: they are when they are written as wanted. */
+	unsigned int again = 0;
 	unsigned int before = came(a);
 
 	part_put(a, p, &p->todo.halfway, &again);
@@ -211,8 +212,8 @@ static int want_config(struct apply *a, const struct smc_config *config,
 
 /* ---- what denies and is not there ---- */
 
-/* Find the rows that the first pass should have written and that are missing:
- * asks the kernel, and only if a row found no room. */
+/* Find the rows that the first pass had to add and that are not in the map: ask
+ * the kernel, but only if a row found no room. */
 static void part_missing(struct apply *a, struct part *p)
 {
 	_cleanup_(rows_free) struct rows have = shape(p->id);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Drift: restores what someone removed or changed. */
+/* Repairs drift: puts back what someone else removed or changed. */
 #include <sys/vfs.h>
 #include <linux/magic.h>
 
 #include "base/log.h"
 #include "datapath/pins.h"
 #include "datapath/selector.h"
-
-/* ---- what is said ---- */
 
 /* ---- the parts ---- */
 
@@ -41,8 +39,9 @@ static void maps_check(struct datapath *dp, struct check *c)
 	}
 }
 
-/* A struct_ops map can be registered only once: so load a new generation beside
- * the rest in place of one that someone unregistered. */
+/* Someone unregistered the selector. The kernel registers a struct_ops map only
+ * once: so load a new generation of it alone, and register that. Return: 1, or
+ * a negative errno. */
 static int selector_renew(struct datapath *dp)
 {
 	struct load_set set = {.selector = dp->selector};
@@ -72,8 +71,8 @@ static void selector_check(struct datapath *dp, struct check *c)
 	did = dp->selector->check(dp);
 	if (did == -ESTALE)
 		did = selector_renew(dp);
-	/* An older one goes with the last namespace that has it, and then
-	 * anybody may use its name. */
+	/* The kernel frees an older one with the last namespace that has it,
+	 * and then anybody may use its name. */
 	else if (dp->ctrl_names && dp->ctrl_names[0] && dp->ctrl_names[1])
 		(void)ctrl_names_refresh(dp);
 	check_note(dp, c, dp->selector->name, did);

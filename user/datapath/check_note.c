@@ -7,7 +7,7 @@
 #include "base/once.h"
 #include "datapath/state.h"
 
-/* Keeps the last result of @what. Return: is this another one? */
+/* Keeps the last result of @what. Return: does @err differ from it? */
 static bool is_news(struct datapath *dp, const char *what, int err)
 {
 	struct check_said *said;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* smc_config at the start: which agent made these maps, and what holds until
- * this one has a plan. */
+/* smc_config at the start: says which ABI these maps are of, and what holds
+ * until the agent has a plan. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,7 +17,8 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 	err = others_config(dp, c);
 	if (err) /* -ENOENT: it has no maps (any more) */
 		return err == -ENOENT ? 0 : err;
-	/* Our agent has just begun: its rows count as fresh for one lease. */
+	/* Our agent has just begun, and knows nothing newer: for one lease the
+	 * other's rows count as its own. */
 	c->offers_until_ns = clock_now() + MESH_DEFAULT_LEASE_S * CLOCK_SECOND;
 	err = others_rows(dp, &c->uses);
 	if (err != -ENOSPC)
@@ -29,8 +30,8 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 	return 0;
 }
 
-/* A pod without a limit would get nothing: so until a plan sets them these are
- * the defaults. */
+/* A limit of 0 allows nothing: so the defaults hold until the agent has applied
+ * the configured ones. */
 static struct smc_limits limits_default(void)
 {
 	struct mesh_config config = {};
@@ -51,7 +52,7 @@ int config_begin(struct datapath *dp)
 	c.abi_readable = SMC_ABI_READABLE;
 	if (!c.limits.buffers_node) /* no setting: so it was never written */
 		c.limits = limits_default();
-	c.uses &= ~SMC_USE_FOLLOWED; /* the followers were those of an agent */
+	c.uses &= ~SMC_USE_FOLLOWED; /* they followed the agent before us */
 	err = err ?: config_selectors_of(dp, &c);
 	err = err ?: config_write(dp, &c);
 	return err ? log_err(err, "begin with smc_config") : 0;

@@ -11,8 +11,8 @@ struct converter {
 	const enum feature *needs;
 	/* Is all that attach() needs loaded, or attached from the start? */
 	bool (*is_ready)(const struct datapath *dp);
-	/* Start converting, after its guards are attached; does not pin yet.
-	 * Return: 0 or a negative errno, logged. */
+	/* Start converting; hooks.c has attached its guards before, and pins it
+	 * afterwards. Return: 0 or a negative errno, logged. */
 	int (*attach)(struct datapath *dp);
 	/* Stop converting; sockets made before stay as they are. Works on pins
 	 * alone. Return: 1 stopped, 0 was not attached, or errno. */

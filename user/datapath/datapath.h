@@ -58,8 +58,9 @@ int datapath_read(const struct datapath_options *opt, struct datapath **out);
 /* datapath_features - Every probe's answer (see features.h). */
 const struct features *datapath_features(const struct datapath *dp);
 
-/* datapath_has_converter - Can sockets be converted here? Not if something it
- * needs could not be attached, or datapath_arm() has failed once. */
+/* datapath_has_converter - Can sockets be converted here? Not if something that
+ * the converter needs could not be attached, or the last datapath_arm()
+ * failed. */
 bool datapath_has_converter(const struct datapath *dp);
 bool datapath_has_selector(const struct datapath *dp);
 const char *datapath_converter(const struct datapath *dp); /* or "none" */
@@ -109,7 +110,8 @@ int datapath_arm(struct datapath *dp);
 /*
  * datapath_disarm - Detach them: no pod of this node is to be armed any more.
  * @guarded: a namespace of ours still holds SMC sockets: keep the guard of
- * their connect(), and the programs that close their records.
+ * their connect(), the program that lets SYNs to their listeners wait, and the
+ * one that closes their records.
  */
 void datapath_disarm(struct datapath *dp, bool guarded);
 
@@ -124,8 +126,9 @@ void datapath_listen(struct datapath *dp);
 /* datapath_is_armed - Is any of these hooks attached? */
 bool datapath_is_armed(const struct datapath *dp);
 
-/* datapath_follow - Does somebody read the events of every flow? Otherwise BPF
- * sends only fall-backs and refused sockets. Return: 0 or a negative errno. */
+/* datapath_follow - Tell BPF whether somebody reads the events of every flow.
+ * Otherwise it sends only fall-backs and failures, refused sockets, and the
+ * first SMC listener of a pod. Return: 0 or a negative errno. */
 int datapath_follow(struct datapath *dp, bool followed);
 
 /* datapath_ctrl_name - The name to write into net.smc.hs_ctrl of a namespace;
@@ -153,9 +156,9 @@ struct datapath_changes {
 	unsigned int added, changed, removed;
 	unsigned int endpoints; /* in the map afterwards */
 	unsigned int full;	/* rows left out of full maps */
-	unsigned int missing;	/* of those, rows that deny; so... */
-	bool off;		/* the switch stays off: one was for the node */
-	bool no_room[SMC_PODS]; /* by slot: not armed, one was this pod's */
+	unsigned int missing;	/* of those, rows that deny */
+	bool off;		/* one is the node's, so its switch is off */
+	bool no_room[SMC_PODS]; /* by slot: one is this pod's, so not armed */
 };
 
 /*
@@ -166,8 +169,8 @@ struct datapath_changes {
  * A full map keeps its oldest content: did->full counts that, it is no error.
  * If a row that denies found no room its pod, or the node, is not armed.
  * After an error it only takes away, and gives nothing: the next call goes on.
- * @config: of it, enabled is taken from @plan and abi_version is ours; the
- * lease stays.
+ * @config: its limits, transports and node_id count. enabled comes from @plan;
+ * the lease, the selectors and the bits of uses that no plan sets stay.
  *
  * Return: 0, or the first negative errno.
  */
@@ -186,8 +189,8 @@ int datapath_config(const struct datapath *dp, struct smc_config *out);
  */
 int datapath_offer_until(const struct datapath *dp, __u64 ns);
 
-/* datapath_offers_left - Seconds until then: 0: it is over, INFINITY: it has no
- * end. */
+/* datapath_offers_left - Seconds until the lease of @c ends; 0: it has ended,
+ * INFINITY: it has no end. */
 double datapath_offers_left(const struct smc_config *c);
 
 /* Iterate over pinned maps as they are in the kernel. @fn returning non-zero

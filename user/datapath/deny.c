@@ -88,7 +88,8 @@ static int open_public(const struct abi_dir *at, enum map_id id, int *fd,
 	err = bpf_map_get_info_by_fd(*fd, &info, &len);
 	if (err)
 		return err;
-	/* The first words of these maps are the same in every ABI. */
+	/* A pod's row begins with the same three words in every ABI (and
+	 * smc_config: see switch_off()). */
 	if (info.value_size < 3 * sizeof(__u32) ||
 	    info.key_size != map_rows[id].key_size)
 		return -EPROTO;
@@ -98,7 +99,8 @@ static int open_public(const struct abi_dir *at, enum map_id id, int *fd,
 	return err ?: 1;
 }
 
-/* Rows of shared namespaces stay: they let other programs' sockets pass. */
+/* Delete the rows of pods. Those of shared namespaces stay: they let other
+ * programs' sockets pass. */
 static int disarm_namespaces(const struct abi_dir *at)
 {
 	_cleanup_(rows_free) struct rows rows = {}, pods = {};
@@ -125,7 +127,7 @@ static int disarm_namespaces(const struct abi_dir *at)
 	return err;
 }
 
-/* Sets bits in one word of every row. */
+/* Of one word of every row keep the bits in @and, and set those in @or. */
 static int edit_word(const struct abi_dir *at, enum map_id id, size_t offset,
 		     __u32 and, __u32 or)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes a selector deny everything that must stay because namespaces still hold
- * SMC sockets, by the maps that its verdict reads.
+ * A selector must stay while namespaces still hold SMC sockets: by the maps
+ * that its verdict reads it is made to deny everything.
  */
 #pragma once
 

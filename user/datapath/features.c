@@ -43,7 +43,7 @@ struct probe {
 	const struct features *seen; /* from the probes before this one */
 };
 
-/* Answers of a probe: a feature_state and what was seen. */
+/* Set the answer of a probe, and what it saw. */
 __attribute__((format(printf, 3, 4))) static void
 say(struct feature_result *r, enum feature_state state, const char *fmt, ...)
 {
@@ -252,9 +252,9 @@ static void probe_hs_ctrl(const struct probe *p, struct feature_result *r)
 		r->state = FEATURE_PRESENT;
 }
 
-/* List the active modules, from the security file system or, if it is not
- * mounted, by system call. Return: 0 with their names in @names; or a negative
- * errno. */
+/* The names of the active security modules, separated by commas: read_lsm()
+ * from the security file system, ask_lsm() by the system call, where that file
+ * system is not mounted. Return: 0 or a negative errno. */
 static int read_lsm(char *names, size_t room)
 {
 	_fclose_ FILE *f = fopen("/sys/kernel/security/lsm", "re");
@@ -303,7 +303,7 @@ static void probe_no_socket_lsm(const struct probe *p, struct feature_result *r)
 	err = read_lsm(names, sizeof(names));
 	if (err)
 		err = ask_lsm(names, sizeof(names));
-	/* A kernel with neither was built without modules. */
+	/* A kernel with neither was built without security modules. */
 	if (err == -ENOSYS && access("/sys/kernel/security", F_OK))
 		err = 0;
 	if (err) {
@@ -407,7 +407,7 @@ static void probe_smc_diag(const struct probe *p, struct feature_result *r)
 		r->state = FEATURE_PRESENT;
 }
 
-/* The first entry of a directory in sysfs. */
+/* Has the directory @dir of sysfs an entry @only (NULL: any)? */
 static void probe_class(const char *dir, const char *only,
 			struct feature_result *r)
 {

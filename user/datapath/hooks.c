@@ -110,8 +110,8 @@ static int detach_recorder(struct datapath *dp, const struct recorder *r)
 	return first;
 }
 
-/* Both record for a moment, rather than none. If one cannot be attached the
- * other stays. */
+/* Both record for a moment, rather than none. If the new one cannot be attached
+ * the old one stays. */
 static int record_with(struct datapath *dp, const struct recorder *r)
 {
 	const struct recorder *old = dp->recorder;
@@ -179,8 +179,9 @@ static bool is_armed_row(const struct datapath *dp, size_t i)
 		link_rows[i].recorder == dp->recorder);
 }
 
-/* An idle datapath has its hooks in place and converts nothing, so it does not
- * matter what this kernel refuses. */
+/* An idle datapath may have no converter: it attaches the first one's hook all
+ * the same, which converts nothing without a selector. So it does not matter if
+ * this kernel refuses that. */
 static int attach_converter(struct datapath *dp)
 {
 	const struct converter *c = dp->converter;
@@ -191,8 +192,9 @@ static int attach_converter(struct datapath *dp)
 	return 0;
 }
 
-/* Nothing is converted only if the converter, which tests for its guard, is
- * missing; for any other it logs what is lost. */
+/* Only a failure of the converter, which tests for its guard, ends this: then
+ * nothing is converted. For any other program link_attach() logs what is
+ * lost. */
 static int attach_armed(struct datapath *dp)
 {
 	int err = 0;
@@ -242,7 +244,7 @@ bool datapath_has_converter(const struct datapath *dp)
 		dp->converter->is_ready(dp));
 }
 
-/* May it be tried? Not if it failed before. */
+/* May datapath_arm() try? Also if it failed before. */
 static bool can_arm(const struct datapath *dp)
 {
 	if (!dp->obj)
@@ -306,7 +308,7 @@ static bool any_of(const struct datapath *dp, enum map_id id,
 	struct smc_pod pod;
 	int err = pods_read(dp, id, &rows);
 
-	/* Too many hooks are better than too few. */
+	/* "Yes": too many hooks are better than too few. */
 	if (err)
 		return log_warn(err, "read the map %s", map_rows[id].name);
 	for (size_t i = 0; i < rows.n; i++) {
@@ -353,7 +355,7 @@ void datapath_listen(struct datapath *dp)
 
 /* ---- at the start ---- */
 
-/* A failure is logged there, and does not keep the others. */
+/* link_up() logs a failure, which does not keep the others. */
 static void attach_start(struct datapath *dp)
 {
 	for (size_t i = 0; i < LINKS; i++) {

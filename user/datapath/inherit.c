@@ -7,7 +7,8 @@
  *   copy, attach the programs that use the new one, swap the pin, and copy once
  *   more what the old programs wrote meanwhile.
  *
- * Wherever the agent dies in between, the pinned map is complete.
+ * Wherever the agent dies in between, the pinned map is the old one, or the new
+ * one that lacks at most what that last copy adds.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -172,7 +173,8 @@ static bool rows_shape(int fd, struct rows *out)
 	return true;
 }
 
-/* The last rows of an array that is longer than the new one find no place. */
+/* The last rows of an array that is longer than the new one find no place: they
+ * are left out. */
 static int copy_one(const struct datapath *dp, struct resized *r)
 {
 	unsigned int full = 0;

@@ -112,7 +112,7 @@ static int attach_cgroup(struct datapath *dp, const struct bpf_program *prog)
 			       bpf_program__expected_attach_type(prog), NULL);
 }
 
-/* Keep libbpf's link's descriptor, and free its object. */
+/* Keep only a descriptor of the link, and free libbpf's object of it. */
 static int attach_tracing(const struct bpf_program *prog)
 {
 	struct bpf_link *link = bpf_program__attach(prog);
@@ -163,7 +163,7 @@ int link_pin(struct datapath *dp, size_t i)
 	const struct link_row *row = &link_rows[i];
 	int err;
 
-	/* if so the pinned one has our program already */
+	/* This one: pinned before, or update_pinned() put our program in. */
 	if (pin_is(dp->link_dir, row->name, dp->link_fd[i]) == 1)
 		return 0;
 	err = pin_put(dp->link_fd[i], dp->link_dir, row->name);
@@ -211,7 +211,7 @@ int link_down(struct datapath *dp, size_t i)
 }
 
 /* The kernel detaches a cgroup link when the cgroup is removed, or when someone
- * asks (`bpftool link detach`); other links it cannot. */
+ * asks for it (`bpftool link detach`); links of other kinds stay attached. */
 static bool is_alive(int fd)
 {
 	struct bpf_link_info info;

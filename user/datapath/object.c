@@ -16,7 +16,7 @@ const struct job_row job_rows[JOB_MAX] = {
 
 static bool quiet;
 
-/* We log what libbpf warns of ourselves, with its consequence. */
+/* For debugging alone: we log failures ourselves, with their consequence. */
 static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char line[512];

@@ -229,7 +229,7 @@ static int bring_up(struct datapath *dp)
 	return 0;
 }
 
-/* A test sets what this kernel can do. */
+/* For tests of the maps alone (fault_maps_only()), on kernels without these. */
 static void pretend(struct features *fs)
 {
 	static const enum feature asked[] = {

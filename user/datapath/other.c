@@ -133,7 +133,7 @@ int others_pods(const struct datapath *dp, enum map_id id, struct rows *out)
 }
 
 /* The one whose selector judges connections now: of several the last that is
- * on. */
+ * on, or the last where none is. */
 static const struct other *live_one(const struct datapath *dp)
 {
 	for (size_t i = dp->n_others; i--;) {
@@ -159,8 +159,9 @@ static void shape(enum map_id id, struct rows *out)
 	out->value_size = map_rows[id].value_size;
 }
 
-/* Make our rows of that map those. @keep: further rows stay.
- * Return: -ENOSPC: a row that may deny found no room. */
+/* Make our map have the rows @want. @keep: its other rows stay, too.
+ * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
+ * errno. */
 static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 		   bool keep)
 {

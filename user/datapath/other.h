@@ -34,7 +34,7 @@ struct other_kind {
 };
 
 extern const struct other_kind other_first; /* ABI 1 */
-extern const struct other_kind other_later; /* if we can read it */
+extern const struct other_kind other_later; /* the rest, if readable */
 
 /*
  * others_find - Find them, into dp->others. Changes nothing.
@@ -44,8 +44,8 @@ extern const struct other_kind other_later; /* if we can read it */
 must_check int others_find(struct datapath *dp);
 void others_free(struct datapath *dp);
 
-/* others_pods - Their rows of smc_netns or smc_cgroup, to @out, which has its
- * sizes. Sorted. Return: 0 or a negative errno. */
+/* others_pods - Append their rows of smc_netns or smc_cgroup to @out, whose
+ * sizes are set, and sort it. Return: 0 or a negative errno. */
 must_check int others_pods(const struct datapath *dp, enum map_id id,
 			   struct rows *out);
 
@@ -53,7 +53,7 @@ must_check int others_pods(const struct datapath *dp, enum map_id id,
  * others_rows - Copy their maps into ours, before the first verdict by ours:
  * only while our switch is off, that is until our agent has applied its first
  * plan.
- * @uses: enum smc_use bits for that.
+ * @uses: set to the enum smc_use bits of the exclusions that were copied.
  * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
  * errno.
  */

@@ -146,9 +146,9 @@ static int services(const struct other *o, struct rows *out)
 	return err;
 }
 
-/* A row held for all pods, because of one that is not known any more. So it
- * does here, until it ends, within an hour. Dropping it would make a connect()
- * of each pod fail again. */
+/* A row of ABI 1 holds for all pods, and does not say which one saw the
+ * failure. It holds for all here, too (pod 0), until it ends: within an hour.
+ * Dropping it would make a connect() of each pod fail again. */
 static int quarantine(const struct other *o, struct rows *out)
 {
 	_cleanup_(rows_free) struct rows rows = {

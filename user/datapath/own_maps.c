@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Maps of ours: the object behind a pin has the pin's name, for that is how we
- * pin; only a selector's has another. */
+/* Tells our maps from others': we pin a map under its own name, but for a
+ * selector's. */
 #include <bpf/bpf.h>
 #include <string.h>
 

@@ -139,9 +139,10 @@ static bool service_denies(const void *value)
 }
 
 /*
- * A connection without a row is TCP, except for three kinds of map: each row of
- * the exclusions denies; a Service's may; and a cgroup without a row passes
- * untouched, so that a row of smc_cgroup denies, or it arms.
+ * A row of most maps allows: a connection that finds none is TCP. Three kinds
+ * differ: each row of the exclusions denies; a Service's may; and sockets of a
+ * cgroup without a row pass untouched, so that a row of smc_cgroup denies, or
+ * it arms.
  */
 static enum pass when_added(enum map_id id, const void *value)
 {

@@ -40,8 +40,8 @@ must_check int pin_is(const char *dir, const char *name, int fd);
  */
 must_check int pin_put(int fd, const char *dir, const char *name);
 
-/* pin_drop - Remove a pin, and one that an agent died on in pin_put(). Return:
- * 1 removed, 0 was not there, or errno. */
+/* pin_drop - Remove a pin, and the half-made one of an agent that died in
+ * pin_put(). Return: 1 removed, 0 neither was there, or errno. */
 int pin_drop(const char *dir, const char *name);
 
 /* pin_dir_make - Make @dir, mode 0700, unless it is there. */

@@ -20,7 +20,7 @@
 struct removal {
 	struct datapath *dp;
 	struct abi_dirs dirs;
-	char suffix[16]; /* of messages about the present ABI */
+	char suffix[16]; /* of messages: which ABI is being removed */
 	bool keep_selector;
 	struct kept kept; /* maps that the kept selector reads */
 	struct buf *said;
@@ -70,7 +70,8 @@ static int remove_link(const char *dir, const char *name, void *arg)
 	return 0;
 }
 
-/* Converters detach the links that their datapath has pinned. */
+/* A converter detaches the link that is pinned in its datapath's link_dir: so
+ * that is the one of this ABI meanwhile. */
 static int detach(struct removal *r, const struct converter *c,
 		  const struct abi_dir *at)
 {
@@ -179,7 +180,7 @@ static void remove_all(struct removal *r, bool pinned)
 	}
 	for (size_t i = 0; i < dirs->n; i++)
 		remove_maps(r, &dirs->v[i]);
-	/* the directory of the other ABIs, too */
+	/* ABI 1's own, in which those of the other ABIs are */
 	if (!rmdir(r->dp->root))
 		buf_printf(r->said, "removed directory %s\n", r->dp->root);
 	else if (errno != ENOTEMPTY && errno != ENOENT)

@@ -42,7 +42,7 @@ struct selector {
 	/* Drop the older generations. Return: number dropped, or errno. */
 	int (*retire)(struct datapath *dp);
 	/* Drop every generation (@keep_newest: but one) and its pin in @dirs;
-	 * @pinned: only those with a pin there. Works on pins alone.
+	 * @pinned: only those with a pin there. Needs no loaded object.
 	 * Return: 0 or the first negative errno. */
 	int (*remove)(struct datapath *dp, const struct abi_dirs *dirs,
 		      bool pinned, bool keep_newest, struct buf *said);

@@ -63,8 +63,8 @@ static void hs_close(struct datapath *dp)
 
 /* ---- what is registered ---- */
 
-/* Offsets of name and state in the map's value; read from the kernel's BTF,
- * once. */
+/* Read where the name, the state and the references are in the map's value,
+ * from the kernel's BTF; once. */
 static int layout_read(struct datapath *dp)
 {
 	_kbtf_ struct kbtf *k = NULL;

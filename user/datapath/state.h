@@ -49,12 +49,13 @@ enum link_kind {
 
 enum link_flag {
 	/* Other programs than our pods' run through it: it is attached while a
-	 * pod of this node is armed. All others are attached from the start. */
+	 * pod of this node is armed. Links without this flag are attached from
+	 * the start. */
 	LINK_ARMED = 1,
 	/* Of those: it stays while SMC sockets of ours are open. */
 	LINK_GUARDS = 2,
-	LINK_CONVERTER = 4, /* the converter's own: it attaches it */
-	LINK_FOR_LSM = 8,   /* only if FEATURE_NO_SOCKET_LSM is missing */
+	LINK_CONVERTER = 4, /* the converter's own: its attach() does it */
+	LINK_FOR_LSM = 8,   /* not where FEATURE_NO_SOCKET_LSM is present */
 	/* Without one of these BPF does not count SMC sockets under way. */
 	LINK_RATION = 16,
 	/* Of those with LINK_ARMED: only once a pod has an SMC listener. */
@@ -139,8 +140,8 @@ struct datapath {
 	const struct recorder *recorder;   /* NULL: none */
 	enum mesh_recorder wish;	   /* of the recorder, the last one */
 	enum hooks hooks;
-	bool listens;	 /* those with LINK_LISTENER, too */
-	bool arm_failed; /* so it must convert nothing */
+	bool listens;	 /* a pod has had an SMC listener: LINK_LISTENER, too */
+	bool arm_failed; /* the last datapath_arm(): nothing is converted */
 	bool rations;	 /* all links with LINK_RATION are up */
 	struct other *others;
 	size_t n_others; /* other ABIs, to take over from */
@@ -270,7 +271,8 @@ must_check int link_attach(struct datapath *dp, size_t i);
  * logged. */
 must_check int link_pin(struct datapath *dp, size_t i);
 
-/* link_up - Both; detaches it again if it cannot be pinned. */
+/* link_up - link_attach() and link_pin(); detaches it again if it cannot be
+ * pinned. Return: 0 or a negative errno, logged. */
 int link_up(struct datapath *dp, size_t i);
 
 /* link_down - Drop a link and its pin. Return: 1 removed, 0 was not there, or
@@ -298,8 +300,8 @@ bool link_pin_is_ours(const char *dir, const char *name);
 /* ---- hooks.c ---- */
 
 /* hooks_up - Attach what is attached from the start, and begin to record; if
- * pods are armed attach the rest, before it misses their sockets. Failures are
- * logged. */
+ * pods are armed attach the rest at once, so that it misses none of their
+ * sockets. Failures are logged. */
 void hooks_up(struct datapath *dp);
 
 /* hooks_passing - A point before and after a step of attaching, where tests
@@ -308,8 +310,8 @@ void hooks_passing(const char *step);
 
 /* ---- ration.c ---- */
 
-/* ration_up - Count SMC sockets under way, if what is attached from the start
- * is complete; if not log it. */
+/* ration_up - Have BPF count SMC sockets under way if all links with
+ * LINK_RATION are attached; if not, log what that means. */
 void ration_up(struct datapath *dp);
 
 /* ration_forget - Remove the own limits of a slot that is no pod's any more.
@@ -338,8 +340,8 @@ must_check int config_use(struct datapath *dp, __u32 mask, __u32 uses);
 /* ---- config_begin.c ---- */
 
 /* config_begin - Write which ABI these maps are of before anything relies on
- * them. If another ABI's datapath is running ours begins with the content of
- * its maps. Return: 0 or a negative errno, logged. */
+ * them. If our switch is off and another ABI's datapath is there, ours begins
+ * with the content of its maps. Return: 0 or a negative errno, logged. */
 must_check int config_begin(struct datapath *dp);
 
 /* ---- counters.c ---- */

@@ -7,9 +7,9 @@
  *
  * The agent may be killed anywhere, and the next one does the rest. A flow is
  * put once, for then its key is taken. Counters are added here and cleared
- * there slot by slot. A mark (COUNTER_MARK), which the BPF program sets in the
- * run that adds, has both done once: a slot with a mark was added, and its
- * source is cleared, or must still be.
+ * there slot by slot. A mark (COUNTER_MARK) makes sure that a slot is added
+ * only once: the BPF program sets it in the same run that adds. A slot with a
+ * mark was added, and its source is cleared, or must still be.
  */
 #include <bpf/bpf.h>
 #include <string.h>
@@ -85,7 +85,8 @@ static bool can_run(const struct datapath *dp, enum job_id id)
 
 /* ---- counters ---- */
 
-/* @c: how much to add, modulo 2^64; the mark changes with it. */
+/* @c: how much to add; NULL: nothing. @mark: added to the mark; all modulo
+ * 2^64. */
 static int add(const struct datapath *dp, __u32 slot,
 	       const struct smc_counters *c, __u64 mark)
 {
@@ -184,7 +185,7 @@ static int know(const struct smc_handshake *key, const struct smc_flow *v,
 	struct taking *t = arg;
 	const struct ends e = ends_of(v);
 
-	/* the key finds one that was taken over */
+	/* one that was taken over has its old key: flow_put refuses it */
 	return v->flags & SMC_FLOW_UPGRADED ? 0 : rows_add(&t->known, &e, "");
 }
 

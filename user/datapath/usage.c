@@ -13,7 +13,7 @@ int datapath_usage(const struct datapath *dp, __u32 slot, struct smc_usage *out)
 	if (fd < 0)
 		return 0;
 	err = bpf_map_lookup_elem(fd, &slot, out);
-	/* given back before it was taken: for a moment */
+	/* A program may give bytes back before another has added them. */
 	if (!err && out->bytes < 0)
 		out->bytes = 0;
 	return err;

@@ -35,7 +35,8 @@ static int want_netns(const struct mesh_plan *plan,
 	return err;
 }
 
-/* Without a row a cgroup would pass untouched. */
+/* Without a row the pod's sockets would pass untouched: so a pod that may not
+ * be armed gets one that denies. */
 static int want_cgroup(const struct mesh_plan *plan,
 		       const struct missing *missing, struct rows *out)
 {
@@ -163,7 +164,8 @@ static int keep_shared(struct rows *want, const struct rows *have)
 	return err;
 }
 
-/* Also from the rows of another ABI's agent, while they exist. */
+/* Keep shared rows and BPF's marks, of our map and, while they exist, of those
+ * of another ABI's agent. */
 static int keep_flags(const struct datapath *dp, enum map_id id,
 		      struct rows *want, const struct rows *have)
 {
