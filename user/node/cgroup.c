@@ -71,8 +71,9 @@ typedef int (*dir_fn)(char path[CGROUP_PATH_MAX], const char *name, int depth,
 		      void *arg);
 
 /*
- * Call @fn for each directory in @path, with that directory's path, until it
- * returns other than -ENOENT: then @path stays as in that call.
+ * Call @fn for each directory in @path, with that directory's path in @path,
+ * until it returns other than -ENOENT. @path stays as in that call, and else is
+ * what it was. Return: what @fn returned last, or a negative errno.
  */
 static int each_directory(char path[CGROUP_PATH_MAX], int depth, dir_fn fn,
 			  void *arg)

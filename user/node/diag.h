@@ -26,7 +26,9 @@ enum diag_smc_state {
 struct diag_smc {
 	__u16 local_port, remote_port;
 	__u8 state; /* enum diag_smc_state, or a closing state from 20 on */
-	__u8 mode; /* SMC_DIAG_MODE_*; only of state ACTIVE: others read SMCR */
+	/* SMC_DIAG_MODE_*. A socket that has fallen back tells so in any state;
+	 * else this counts only in ACTIVE: an unconnected socket reads SMCR. */
+	__u8 mode;
 	__u8 _pad[2];
 	__u32 uid;	      /* in the caller's user namespace */
 	__u32 fallback;	      /* SMC_CLC_DECL_*, or 0 */

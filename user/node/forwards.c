@@ -90,7 +90,7 @@ static void begin_filters(void *arg)
 	((struct device *)arg)->f->what[0] = '\0';
 }
 
-/* This names the ingress side of both kinds of qdisc that have one
+/* tcm_parent names the ingress side of both kinds of qdisc that have one
  * (tc_dump_tfilter(), net/sched/cls_api.c): a device without such a qdisc lists
  * nothing. */
 static int look_at_device(struct forwards *f, const char *name)
@@ -120,7 +120,7 @@ static bool has_own(const struct forwards *f, const struct ifaddrs *i)
 	       forwards_is_own(f, &addr);
 }
 
-/* This looks at a device once for each of its addresses: it has few. */
+/* A device is looked at once for each of its own addresses: it has few. */
 static int look_at_devices(struct forwards *f)
 {
 	struct ifaddrs *all;

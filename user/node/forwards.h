@@ -7,8 +7,8 @@
  * agent has not prepared.
  *
  * A look searches for
- * - nat rules on the way in (prerouting) that lead TCP from an address of the
- *   namespace to one that is not: DNAT, NETMAP; of nftables, iptables-nft and
+ * - nat rules on the way in (prerouting) that lead TCP for an address of the
+ *   namespace to another one: DNAT, NETMAP; of nftables, iptables-nft and
  *   iptables-legacy. A redirect to a port of the namespace itself, as sidecars
  *   use, does not count;
  * - actions that move packets to another device: a tc filter with a redirect on

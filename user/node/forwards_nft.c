@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * nftables' rules as the kernel lists them, those of iptables-nft among them.
- * The file asks for two lists: the chains, where the search begins at those
- * that nat on the way in, and the rules, with their jumps. It begins at a chain
- * that no rule jumps to as well: a verdict map may lead there.
+ * The look asks for two lists: of the chains, and of the rules with their
+ * jumps. It begins at the chains that have a hook on the way in, and at those
+ * to which no rule jumps: a verdict map may lead there.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -151,8 +151,8 @@ static void do_immediate(struct rule *r, const struct nlattr *data)
 		     value[NFTA_DATA_VALUE]);
 }
 
-/* Without an address nat changes only the port; a destination that the packet
- * has already is no other one either. */
+/* Without an address nat changes only the port; and the address that the packet
+ * has already leads nowhere else. */
 static void do_nat(struct rule *r, const struct nlattr *data)
 {
 	const struct nlattr *tb[NFTA_NAT_MAX + 1], *reg;
@@ -176,7 +176,7 @@ static void do_nat(struct rule *r, const struct nlattr *data)
 		forwards_note(r->f, &addr);
 }
 
-/* One of iptables'. */
+/* A target of iptables-nft. */
 static void do_target(struct rule *r, const struct nlattr *data)
 {
 	const struct nlattr *tb[NFTA_TARGET_MAX + 1];
@@ -405,7 +405,7 @@ int forwards_nft(struct forwards *f)
 	_cleanup_(ruleset_free) struct ruleset s = {.own = f->own};
 	int err = list(&s, NFT_MSG_GETCHAIN, take_chain, begin_chains);
 
-	/* a kernel without nf_tables (nft_probe() of sidecar.c) */
+	/* a kernel without nf_tables (nft_probe() of nft.c) */
 	if (err == -EINVAL || err == -ENOENT)
 		return 0;
 	if (err || !s.n_chains)

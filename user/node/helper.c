@@ -38,8 +38,9 @@ static bool in_helper; /* this process is one */
 
 /*
  * How long a helper's own helper had no processor, in milliseconds: the helper
- * waits for that one, so its time does not count either. One for each place, in
- * memory shared by the agent, the helpers and theirs.
+ * waits for that one, so this does not count as the helper's time either. One
+ * number for each place, which the helper writes and the agent reads, in memory
+ * that they share.
  */
 static long long *waited;
 static long long *own_waited; /* in a helper: its place; NULL: there is none */

@@ -29,8 +29,9 @@ struct netns_ref {
 	/* datapath_ctrl_names(): the values of net.smc.hs_ctrl that are ours.
 	 * NULL: none is. */
 	char *const *ours;
-	/* It is a pod's alone, so that connections to its addresses end in the
-	 * pod. Not set for the host's. */
+	/* It is a pod's alone: so connections to its addresses must end in it,
+	 * and a look makes sure of that (forwards.h). Not set for the
+	 * host's. */
 	bool pods;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The file watches a directory before it reads it: so it sees twice what is
- * made in between, and misses nothing.
+ * A directory is watched before it is read, never the other way round: what
+ * kubelet makes in between is then seen twice, and not missed.
  *
  * cgroup.events of a v2 directory says when the first process below it came
  * (kernfs makes an inotify event of it); v1 has no such file; there the sign is
@@ -55,7 +55,7 @@ struct kubepods {
 	size_t n_pods;
 	struct follow *follows;
 	size_t n_follows;
-	bool blind, short_of_watches; /* said */
+	bool blind, short_of_watches; /* logged */
 	/* of the call in progress */
 	kubepods_fn fn;
 	void *arg;
@@ -313,7 +313,8 @@ void kubepods_seek(struct kubepods *k, kubepods_fn fn, void *arg)
 
 /* ---- events -------------------------------------------------------------- */
 
-/* The path is removed, and all below it. */
+/* Forget the directory @name of @dir: somebody removed it. Those below it went
+ * before, each with its own event. */
 static void path_gone(struct kubepods *k, const char *dir, const char *name)
 {
 	char path[CGROUP_PATH_MAX];

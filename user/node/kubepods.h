@@ -44,11 +44,11 @@ must_check int kubepods_read(struct kubepods *k, kubepods_fn fn, void *arg);
  * --cgroup-root that appeared, watches that could not be set), and call @fn. */
 void kubepods_scan(struct kubepods *k, kubepods_fn fn, void *arg);
 
-/* kubepods_follow - Watch the inside of this pod's directories too, as long as
- * they exist, or from when they do. */
+/* kubepods_follow - Watch the inside of this pod's directories, too: of those
+ * that exist, and of those that come. */
 void kubepods_follow(struct kubepods *k, const char *uid);
 
-/* kubepods_unfollow - Do so no more. */
+/* kubepods_unfollow - Stop that. */
 void kubepods_unfollow(struct kubepods *k, const char *uid);
 
 bool kubepods_followed(const struct kubepods *k, const char *uid);

@@ -89,7 +89,7 @@ static int add_id(struct cgroup_ids *ids, const char *path)
 {
 	__u64 id, *slot;
 
-	if (cgroup_id(path, &id)) /* it went */
+	if (cgroup_id(path, &id)) /* it was removed */
 		return 0;
 	slot = array_push(ids->v, ids->n);
 	if (!slot)

@@ -86,7 +86,7 @@ static int add_addresses(struct buf *to)
 	return to->err;
 }
 
-/* If the look cannot search for forwards it assumes there is one. */
+/* Where the look cannot search it assumes that something is forwarded. */
 static int check_forwards(struct netns_facts *f, const struct buf *addrs)
 {
 	const struct mesh_addrs own = {.v = (struct smc_addr *)addrs->data,
@@ -291,8 +291,9 @@ static bool has_our_selector(const struct netns_ref *ref)
 	return netns_selector_left(ref, name) > 0;
 }
 
-/* The helper moves from one namespace to the next. It recognizes its own first
- * one by its process' path, or process 1's. */
+/* The helper moves from one namespace to the next. It also visits the one in
+ * which it began, by the path of another process there: the agent, or
+ * process 1. */
 static int visit_guarded(const struct place *at, void *arg)
 {
 	int n;

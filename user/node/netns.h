@@ -120,8 +120,7 @@ must_check int netns_release(const struct netns_ref *ref, bool force,
 
 /* What a namespace has of ours. */
 struct netns_left {
-	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl, if it is ours, or ""
-				       */
+	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl; "": not ours */
 	bool rule;		      /* our nftables table */
 };
 

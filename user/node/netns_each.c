@@ -37,8 +37,9 @@ static int visit(struct each *e, const char *path)
 	struct held *seen;
 	int err = place_open(path, &at);
 
-	/* It is gone; or we may not see it, and neither may an agent with these
-	 * rights. With fewer rights @fn will not get into our own. */
+	/* It is gone; or we may not open it. Then no agent with our rights was
+	 * ever in it either, so nothing of ours is there; and if we have fewer
+	 * rights than the agent @fn fails already in our own. */
 	if (err == -EMFILE || err == -ENFILE)
 		return err;
 	if (err || was_seen(e, &at.id))
@@ -81,7 +82,7 @@ static int visit_process(pid_t pid, void *arg)
 	return visit(e, path);
 }
 
-/* A file without a mount is left of a namespace that is gone. */
+/* A namespace that is unmounted leaves an ordinary file behind. */
 static bool is_nsfs(const char *path)
 {
 	struct statfs fs;

@@ -13,7 +13,7 @@
 #include "node/nl.h"
 #include "node/proc.h"
 
-/* One request each, within a helper's time. */
+/* So many ends by one helper: one request each, within its time. */
 #define END_MAX 4096
 
 /* States of connections that programs would call plain and established; and of

@@ -28,7 +28,8 @@ struct plain_flow {
 	__u64 rx_bytes, tx_bytes; /* payload */
 };
 
-/* plain_socket - The same, to look for its record. */
+/* plain_socket - @f in the form in which mesh_record_of() looks for its
+ * record. */
 struct mesh_socket plain_socket(const struct plain_flow *f);
 
 /* The plain TCP sockets of a namespace. */

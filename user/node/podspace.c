@@ -13,7 +13,7 @@
 
 struct search {
 	const char *proc;
-	const char *uid; /* its processes count; NULL: listed ones */
+	const char *uid; /* the pod whose processes count; NULL: those listed */
 	struct ns_id host;
 	bool host_known;
 	struct place best;		   /* so far */

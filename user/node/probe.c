@@ -355,8 +355,8 @@ static pid_t fork_into_root(const struct probe_host *host)
 	return syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* Kernel and container may refuse in other ways; the caller gets the first
- * error. */
+/* Kernel and container may refuse that for other reasons: the caller gets the
+ * -EPERM that it began with. */
 static int ask_from_root(const struct job *job, struct probe *v)
 {
 	pid_t parent = getpid(), pid = fork_into_root(&job->host);

@@ -29,8 +29,8 @@
 #define PROBE_TIMEOUT_MS 500
 
 struct probe {
-	/* Path of the namespace of its own port; NULL: the caller's. And the
-	 * cookie that it must still have; 0: not known. */
+	/* Path of the namespace that has the own port; NULL: the caller's. And
+	 * the cookie that must still be found there; 0: not known. */
 	const char *netns;
 	__u64 cookie;
 	/* IPv4 addresses of the two RDMA ports, which make their RoCEv2

@@ -16,9 +16,8 @@ struct rdma_device {
 	char netdev[16];   /* the port's; "" if not in this namespace */
 	unsigned int port; /* from 1 */
 	bool active;
-	bool channel_adapter; /* InfiniBand or RoCE, not iWARP, which SMC does
-				 not use */
-	struct cidr subnet;   /* of its first usable IPv4 address; else zero */
+	bool channel_adapter; /* InfiniBand or RoCE; SMC uses no iWARP */
+	struct cidr subnet; /* of netdev's first usable IPv4 address, or zero */
 	struct smc_addr address; /* that address */
 };
 

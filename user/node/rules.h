@@ -17,8 +17,8 @@
 struct nft_ctx;
 
 /*
- * rules_nft_any - Has the namespace a table of nftables other than @but in the
- * family inet? One message, without libnftables.
+ * rules_nft_any - Has the namespace a table of nftables, but for the table inet
+ * @but and dormant ones? One message, without libnftables.
  * Return: 1, 0 (also where the kernel has no nf_tables), or a negative errno.
  */
 must_check int rules_nft_any(const char *but);

@@ -70,7 +70,7 @@ static int add_range(struct redirect_test *t, yyjson_val *val)
 	return redirect_range_add(t, first, last);
 }
 
-/* @op other than equality: a number, and all on one side of it. */
+/* @op: "<", "<=", ">" or ">=": the range on that side of the number. */
 static int add_side(struct redirect_test *t, const char *op, yyjson_val *right)
 {
 	bool with = op[1] == '=';

@@ -400,7 +400,7 @@ static int list_tables(struct tables *out)
 
 	nl_nft_init(&r, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NLM_F_DUMP);
 	err = nl_dump(NETLINK_NETFILTER, &r, see_table, forget_tables, out);
-	/* no nf_tables: nft_probe() */
+	/* a kernel without nf_tables: nft_probe(), nft.c */
 	return err == -ENOENT || err == -EINVAL ? 0 : err;
 }
 

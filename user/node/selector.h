@@ -32,8 +32,8 @@ struct netns_selector {
 	/* Remove what is ours, and read back. Return: 1 it is gone, 0 nothing
 	 * of ours was there, or a negative errno. */
 	int (*release)(const struct netns_ref *ref);
-	/* What release() would remove, by @name. Loads nothing of SMC.
-	 * Return: 1, 0 nothing, or a negative errno. */
+	/* What would release() remove? Its name goes to @name. Loads nothing of
+	 * SMC. Return: 1, 0 nothing, or a negative errno. */
 	int (*left)(const struct netns_ref *ref, char name[SMC_CTRL_NAME_MAX]);
 };
 
@@ -53,7 +53,8 @@ must_check int netns_selector_check(const struct netns_ref *ref,
  * several errors the first. */
 must_check int netns_selector_release(const struct netns_ref *ref);
 
-/* netns_selector_left - The first row's that is left. Return: as left(). */
+/* netns_selector_left - left() of the rows in turn, until one finds something.
+ * Return: as left(). */
 must_check int netns_selector_left(const struct netns_ref *ref,
 				   char name[SMC_CTRL_NAME_MAX]);
 

@@ -53,7 +53,7 @@ static int ctrl_write(const struct netns_ref *ref, const char *name)
 
 	if (fd < 0)
 		return fd;
-	/* An empty write does not reach the kernel's handler: so end the
+	/* A write of no bytes changes nothing (proc_dostring()): so end the
 	 * line. */
 	len = snprintf(text, sizeof(text), "%s\n", name);
 	if (len >= (int)sizeof(text))

@@ -61,7 +61,7 @@ static int nft_has_table(void)
 	nl_nft_init(&r, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_ACK);
 	mnl_attr_put_strz(r.head, NFTA_TABLE_NAME, SIDECAR_TABLE);
 	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
-	/* EINVAL, or ENOENT of the bus: no nf_tables, see above */
+	/* EINVAL, or ENOENT of the bus: no nf_tables (nft_probe(), nft.c) */
 	return err == -ENOENT || err == -EINVAL ? 0 : err ?: 1;
 }
 
@@ -233,7 +233,8 @@ static int ensure(struct nft_ctx **nft, char *detail, size_t room)
  * libnftables reads the whole ruleset, and again whenever it changed meanwhile
  * (nft_cache_update()): where a program changes its rules all the time it never
  * ends. So it works in a helper of its own, with less time than the look that
- * it is part of. The kernel does all that the helper asks or nothing.
+ * it is part of. The kernel does all that the helper asks or nothing, so that
+ * ending it leaves no half of a table.
  */
 #define NFT_TIMEOUT_MS 800
 #define DETAIL_ROOM 128
@@ -338,7 +339,7 @@ static int read_rules(const struct nft_job *job, struct nft_ctx **nft,
 	return err ?: rules_legacy_read(out, b->detail, sizeof(b->detail));
 }
 
-/* If rules move anything they decide. */
+/* Rules that move anything decide; a hint counts only without them. */
 static void decide(const struct nft_job *job, const struct redirect_pass *pass,
 		   struct sidecar_found *out)
 {

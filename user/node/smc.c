@@ -122,7 +122,8 @@ int smc_ueid_remove(const char *ueid)
 
 	if (!mesh_ueid_valid(ueid))
 		return -EINVAL;
-	/* -ENOENT has two meanings below; this excludes one. */
+	/* Below -ENOENT may mean "no SMC" or "no such UEID": this excludes the
+	 * first. */
 	err = smc_ueid_list(&list);
 	if (err)
 		return err;

@@ -26,7 +26,7 @@ must_check int ueid_ensure(const char *run, const char *ueid);
 must_check int ueid_forget(const char *run, struct buf *said);
 
 /*
- * ueid_left - Which of ours are in the kernel's table?
+ * ueid_left - Which of those that we added are still in the kernel's table?
  * @said: one line for each.
  * Return: how many, or a negative errno.
  */

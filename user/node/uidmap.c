@@ -31,7 +31,7 @@ int uidmap_translate(const char *map, __u32 id, __u32 *out)
 	return translate(AT_FDCWD, map, id, out);
 }
 
-/* In the pod's IDs; @v gets the host's. */
+/* Owners in the pod's IDs; the caller's array gets the host's. */
 struct owners_in {
 	size_t n;
 	struct smc_owner v[SMC_OWNERS];
@@ -139,8 +139,8 @@ static int by_named(const struct place *net, const struct owners_in *in,
 	return translate_all(dir, in, v);
 }
 
-/* The process ended, or another one has its number by now: there is no
- * other. */
+/* Translate by the maps of process @pid. If there is none, or it has ended
+ * since (another one may have its number by now), the IDs stay as they are. */
 static int by_number(const struct map_search *s, pid_t pid,
 		     const struct owners_in *in, struct smc_owner *v)
 {
