@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The rows of this node's pods in the kernel's maps at one moment, and the
- * state that they give each pod. Answers are made of them and change no pod;
- * the reconcile makes them the pods' state.
+ * state that they give each pod. serve/ answers requests by them and changes no
+ * pod; only the reconcile writes that state into the pods.
  */
 #pragma once
 
@@ -29,7 +29,6 @@ struct pod_state {
 struct pod_state armed_rows_state(const struct armed_rows *rows,
 				  const struct pod *p, bool full);
 
-/* pods_take_rows - Give each pod the state that the rows say. @full: as above.
- */
+/* pods_take_rows - Write the state of @rows into each pod. @full: as above. */
 void pods_take_rows(struct pods *pods, const struct armed_rows *rows,
 		    bool full);

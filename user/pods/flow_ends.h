@@ -9,18 +9,18 @@
 enum records_which {
 	RECORDS_ALL,
 	RECORDS_OPEN,
-	RECORDS_UNTOLD, /* the open ones whose end diagnosis alone can tell */
+	RECORDS_UNTOLD, /* open ones whose end only socket diagnosis tells */
 };
 
 /*
- * records_of - Those of one namespace, with their index.
+ * records_of - Read those of one namespace, and index them.
  * Return: 0 or a negative errno. Free with mesh_records_free(), also then.
  */
 must_check int records_of(struct agent *a, __u64 netns_cookie,
 			  enum records_which which, struct mesh_records *out);
 
-/* records_settle - @found was asked for @asked at @asked_ns, CLOCK_MONOTONIC.
- */
+/* records_settle - Complete or close the records @asked, by what plain_find()
+ * @found of their sockets. @asked_ns: when it began, CLOCK_MONOTONIC. */
 void records_settle(struct agent *a, const struct mesh_records *asked,
 		    const struct plain *found, __u64 asked_ns);
 

@@ -2,8 +2,8 @@
 /*
  * When the programs that everybody's processes run through are attached: from
  * the reconcile in which the source names the first pod of this node that is to
- * be armed, before its cgroup is there, until some time after the last one was.
- * And which recorder writes the flows.
+ * be armed, before its cgroup is there, until HOOKS_LINGER_MS after there was
+ * one last. And which recorder writes the flows.
  */
 #pragma once
 
@@ -21,7 +21,7 @@
 struct hooks {
 	/* All times are uv_now(); 0: not so. */
 	__u64 idle_since;    /* no pod is wanted, and something is attached */
-	__u64 asked_at;	     /* detached as far as SMC sockets allowed it */
+	__u64 asked_at;	     /* detached, but for what guards SMC sockets */
 	__u64 failed_at;     /* attaching */
 	__u64 unrecorded_at; /* choosing `recorder` */
 	bool recorded;
@@ -30,7 +30,7 @@ struct hooks {
 
 enum hooks_step {
 	HOOKS_STAY = 0,
-	HOOKS_ATTACH, /* datapath_arm(), which does nothing twice */
+	HOOKS_ATTACH, /* datapath_arm(); a second call does nothing */
 	HOOKS_DETACH,
 };
 
@@ -48,7 +48,8 @@ enum hooks_step hooks_next(struct hooks *h, bool wanted, bool attached,
 void hooks_attached(struct hooks *h, int err, __u64 now);
 void hooks_detached(struct hooks *h, bool guarded, __u64 now);
 
-/* hooks_record_due - Is the recorder to be chosen (again)? */
+/* hooks_record_due - Must the recorder be chosen (again)? hooks_recorded - It
+ * was; @err: 0, or why that failed. */
 bool hooks_record_due(const struct hooks *h, enum mesh_recorder wanted,
 		      __u64 now);
 void hooks_recorded(struct hooks *h, enum mesh_recorder wanted, int err,

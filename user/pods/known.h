@@ -49,16 +49,16 @@ struct looks {
 	uv_timer_t retry;
 	struct watch *watch;
 	struct starts *starts;
-	bool left;	      /* the last reconcile put work off... */
-	bool starts_left;     /* ...for which pods that start wait */
+	bool left;	      /* the last reconcile left work over */
+	bool starts_left;     /* of it, looks at pods that are not armed yet */
 	unsigned int starved; /* pods whose first look had no processor */
-	__u64 done[2];	      /* at pods that were not armed, and that were */
+	__u64 done[2];	      /* looks: [0] at unarmed pods, [1] at armed */
 };
 
 /* lateness.c: socket diagnosis. */
 struct late {
 	uv_timer_t timer;
-	bool unswept; /* open records are to be looked through */
+	bool unswept; /* the open records must be looked through */
 };
 
 /* serve/api_flows.c: the stream of flows. */
@@ -79,7 +79,7 @@ struct agent_self {
 /* agent/host_seen.c, local_services.c, budget.c: what was seen of this node. */
 struct host_seen {
 	struct mesh_host mesh;
-	bool can_convert; /* this kernel; mesh.converter: and the datapath */
+	bool can_convert; /* this kernel; mesh.converter: the datapath, too */
 	char encrypts[ENCRYPT_TEXT_MAX];     /* of mesh; "": nothing does */
 	bool encrypts_known, encrypts_fresh; /* ever, and since the resync */
 	struct local local;		     /* of mesh */
@@ -112,9 +112,10 @@ struct reconciled {
 	bool off; /* for want of them nothing is offered or answered here */
 };
 
-/* agent/handover.c: what agents before this one left is taken away. */
+/* agent/handover.c: which leftovers of agents before this one it has handled.
+ */
 struct handover {
-	bool swept;	/* counters of pods that went before this agent */
+	bool swept;	/* counters of pods deleted before it are removed */
 	bool took_over; /* from an agent of another ABI, or there was none */
 	/* Selectors older than this one are unregistered. */
 	char retired_for[SMC_CTRL_NAME_MAX];
@@ -130,8 +131,8 @@ struct agent_counts {
 };
 
 /*
- * All that the agent knows. Each member is changed by the room, mostly the
- * file, that is named beside it or over its type, and read by all above it.
+ * All that the agent knows. The room (mostly one file) that is named beside a
+ * member, or over its type, changes that; all rooms above read it.
  */
 struct agent {
 	const struct agent_options *opt;

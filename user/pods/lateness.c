@@ -54,9 +54,9 @@ static bool path_is_proven(struct agent *a, const struct smc_flow *f)
 }
 
 /* BPF records connections from the moment in which the pod was armed. So a
- * connection without a record is from before, unless the kernel has pushed its
- * record out of the map. One that a late listener accepted is left out: it
- * would be TCP again however often it was opened anew. */
+ * connection without a record is from before, unless BPF had no room for its
+ * record (some_lost()). One that a late listener accepted is left out: it would
+ * be TCP again however often it was opened anew. */
 static bool is_late(struct late_job *job, const struct plain_flow *f,
 		    const struct mesh_record *record)
 {

@@ -5,16 +5,16 @@
 
 #include "pods/known.h"
 
-/* diagnose_open - Before the first. */
+/* diagnose_open - Call it once, before all others here. */
 void diagnose_open(struct agent *a);
 
-/* diagnose_resync - Have the records of open flows, and the counts of what pods
- * hold, looked through again. */
+/* diagnose_resync - Have the next diagnose() also look through the records of
+ * open flows, and the counts of SMC sockets under way. */
 void diagnose_resync(struct agent *a);
 
-/* diagnose - After a reconcile: find it in each armed pod that was looked at
- * since the last time, one pod at a time, in a small part of the time. Of a pod
- * that is not armed nothing is late. */
+/* diagnose - After a reconcile: find the late sockets of each armed pod that
+ * was looked at since the last time, one pod at a time from the loop, in a
+ * small part of the agent's time. A pod that is not armed has none. */
 void diagnose(struct agent *a);
 
 /*

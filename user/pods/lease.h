@@ -18,14 +18,16 @@ struct lease {
 #define LEASE_KNOWLEDGE_MS 120000
 
 /*
- * lease_until - To when it is to be moved.
- * @have: where it is, @now: CLOCK_MONOTONIC, both ns; SMC_NO_END.
+ * lease_until - When the lease should end.
+ * @have: when it ends as it is, or SMC_NO_END; @now; CLOCK_MONOTONIC, ns.
  * @lease_s: mesh_config.lease_s. @age_ms: source_age_ms().
- * Return: @have where it is not worth a system call.
+ * Return: that, or SMC_NO_END; @have where the knowledge is too old, or a
+ * change not worth a system call.
  */
 __u64 lease_until(__u64 have, __u64 now, __u32 lease_s, __u64 age_ms);
 
-/* lease_move - Move the lease: the maps say by now what the agent knows. */
+/* lease_move - Move the lease, after a reconcile has written all that the agent
+ * knows into the maps. */
 void lease_move(struct agent *a, const struct mesh_config *config);
 
 /* lease_left - Seconds; 0: past, INFINITY: no end, negative: there are no

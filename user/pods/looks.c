@@ -48,8 +48,8 @@ static unsigned int next_room(const struct agent *a, const struct pod *p,
 	return slow ? 0 : room - 1;
 }
 
-/* At a pod that is due, while there is @room for a look; that becomes what is
- * left of it. Return: did the look see other than the one before it? */
+/* Look at a pod that is due. @room: for how many looks there is time, at least
+ * one; lowered. Return: did the look see other than the one before it? */
 static bool look(struct agent *a, struct pod *p, const struct pod_how *how,
 		 const struct netns_sidecar *sidecar, unsigned int *room)
 {

@@ -5,8 +5,8 @@
 #include "pods/known.h"
 
 /* looks_all - Take over which pods are wanted, and look into those that are
- * due. Return: 0; -EAGAIN, logged: no plan is to be made of what is known now;
- * or -ENOMEM. */
+ * due. Return: 0; -EAGAIN, logged: the agent must not plan by what it knows
+ * now; or -ENOMEM. */
 must_check int looks_all(struct agent *a, const struct mesh_wants *wants);
 
 /* looks_retry - Look again at the pods that wait for something and whose own

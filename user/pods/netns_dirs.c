@@ -26,7 +26,7 @@ struct watch {
 	void *arg;
 	struct dir dirs[WATCH_MAX];
 	struct handles handles;
-	bool unwatched; /* said */
+	bool unwatched; /* logged */
 };
 
 static void dir_event(uv_fs_event_t *handle, const char *name, int events,

@@ -353,8 +353,9 @@ static void batch_event(uv_poll_t *poll, int status, int events)
 
 /* ---- questions ----------------------------------------------------------- */
 
-/* What a probe of a path to @peer dials: where an endpoint is a node's address,
- * its RDMA port may have another one. Return: false: it is no endpoint now. */
+/* The address that a probe of a path to @peer goes to: if @peer is a node's
+ * address its RDMA port may have another one. Return: false: @peer is no
+ * endpoint now. */
 static bool dialled(const struct agent *a, const struct smc_addr *peer,
 		    struct smc_addr *out)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RDMA paths are proven before programs need them: which there are follows from
- * the plan (mesh/pairs.h), when they are asked from their rows in the kernel
- * (mesh/path_turns.h), and short-lived helpers ask (node/probe.h), a few at a
- * time, while the loop goes on.
+ * Has RDMA paths proven before programs need them. The plan tells which paths
+ * there are (mesh/pairs.h), their rows in the kernel when each is probed
+ * (mesh/path_turns.h). Short-lived helpers probe them (node/probe.h), a few at
+ * a time, while the loop goes on.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ struct paths {
 	bool open;
 	struct mesh_paths all;
 	struct mesh_pairs pairs;
-	/* Paths that are due, and that no helper asks yet. */
+	/* Paths that are due, and that no helper probes yet. */
 	struct smc_path_key *due;
 	size_t n_due;
 	struct paths_batch batches[PATHS_HELPERS];
@@ -48,7 +48,7 @@ must_check int paths_open(struct agent *a);
 /* paths_planned - After each plan: probe the pairs of ports that it makes. */
 void paths_planned(struct agent *a);
 
-/* paths_count - How many of those are in each state. */
+/* paths_count - How many of these pairs are in each state. */
 void paths_count(const struct agent *a, size_t counts[MESH_PATH_STATES]);
 
 /* paths_problem - Why none can be probed, or "". */
@@ -57,6 +57,7 @@ const char *paths_problem(const struct agent *a);
 /* paths_proven - Is the path of @key, or the way to a Service, proven now? */
 bool paths_proven(struct agent *a, const struct smc_path_key *key);
 
-/* paths_close - Before the loop's handles are closed; and what it kept. */
+/* paths_close - End the helpers, before the loop's handles are closed.
+ * paths_free - Free the rest. */
 void paths_close(struct agent *a);
 void paths_free(struct agent *a);

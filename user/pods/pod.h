@@ -64,8 +64,8 @@ enum pod_told_flag {
 struct pod_told {
 	unsigned int flags;
 	/* cluster/take_back.c: the pod stays armed, though not wanted, until
-	 * the server has the status of this number (0: that is not made yet),
-	 * or until then (uv_now()); hold_until 0: it is not held. */
+	 * the server has the status of number hold_number (0: that is not made
+	 * yet), but no longer than hold_until (uv_now(); 0: it is not held). */
 	__u64 hold_number, hold_until;
 	/* cluster/evict.c: what the server said to its eviction. */
 	struct pod_evict {
@@ -115,8 +115,9 @@ struct pod {
 	__u64 missing_since;
 	int err;	       /* of the last look, 0: facts are good */
 	unsigned int failures; /* looks that failed in a row */
-	/* Looks that got no answer in time held up the agent: the next one not
-	 * before (uv_now()), and the wait after that. 0: there was none. */
+	/* Looks that got no answer in time held up the agent: the next one
+	 * comes not before slow_until (uv_now()), slow_ms after the last; each
+	 * such look doubles that. 0: the last look was in time. */
 	__u64 slow_until;
 	unsigned int slow_ms;
 	bool stale;	      /* look again */

@@ -21,7 +21,7 @@
  * and at most; it doubles each time. */
 #define SLOW_FIRST_MS 2000
 #define SLOW_LAST_MS 128000
-#define SLOW_HERE_MS 8000 /* it was not the pod that was slow */
+#define SLOW_HERE_MS 8000 /* at most, if this machine is slow, not the pod */
 
 static void pod_free(struct pod *p)
 {

@@ -143,7 +143,8 @@ void rations_sweep(struct agent *a)
 	struct counted c = {.now = uv_hrtime()};
 	int err = sweep(a, &c);
 
-	/* Two sweeps in a row must find a socket, and this one found none. */
+	/* Two sweeps in a row must find a socket, and this one could not
+	 * look. */
 	if (err) {
 		a->rations.n_over = 0;
 		log_debug("look for SMC sockets that are counted wrongly: %s",

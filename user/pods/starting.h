@@ -2,8 +2,8 @@
 /*
  * Pods that are starting: from the moment their cgroup appears until a process
  * in it is in a network namespace of its own. kubepods.h tells of the first;
- * nothing tells of the second (setns() makes no event), so for a short time it
- * is asked, every millisecond at first.
+ * nothing tells of the second (setns() makes no event), so the agent looks for
+ * it again and again for a short time, every millisecond at first.
  */
 #pragma once
 
@@ -30,12 +30,12 @@ must_check int starts_open(uv_loop_t *loop, const char *proc,
 			   const char *cgroup, starts_fn fn, void *arg,
 			   struct starts **out);
 
-/* starts_follow - @fn is wanted for this pod. Where its cgroup is there already
- * its namespace is asked for at once. Doing it again does nothing. */
+/* starts_follow - Wait for this pod's namespace, too, and call @fn with it; at
+ * once if its cgroup is there already. A second call does nothing. */
 void starts_follow(struct starts *s, const char *uid);
 void starts_unfollow(struct starts *s, const char *uid);
 
-/* starts_scan - Look for what no event told of. */
+/* starts_scan - Search for cgroups of which no event told. */
 void starts_scan(struct starts *s);
 
 /*

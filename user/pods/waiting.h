@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which pods are to be looked at, and when the next time of one that cannot be
- * armed comes. */
+/* Which pods the agent must look at, and when it looks again at one that cannot
+ * be armed. */
 #pragma once
 
 #include "pods/pod.h"
 
-/* pod_stale - The pod's namespace is to be looked at again; pods_stale - all.
- */
+/* pod_stale - Have the pod's namespace looked at again; pods_stale - all of
+ * them. */
 void pod_stale(struct pod *p);
 void pods_stale(struct pods *pods);
 
@@ -15,9 +15,8 @@ void pods_stale(struct pods *pods);
  * own. */
 void pods_resync(struct pods *pods);
 
-/* pods_stale_at - Those of pods whose path is @path or below it: something
- * happened there, so those that wait need not wait for long. Return: is there
- * one? */
+/* pods_stale_at - Something happened at @path: pod_news() for the pods whose
+ * netns_path is @path or below it. Return: is there one? */
 bool pods_stale_at(struct pods *pods, const char *path);
 
 /*
@@ -35,8 +34,8 @@ unsigned int pods_retry(struct pods *pods, __u64 now);
  * the next pods_retry(). */
 bool pod_retry_due(struct pod *p, __u64 now);
 
-/* pod_news - Something that it may wait for has happened: it is to be looked at
- * now, and if that is too early soon again. */
+/* pod_news - Something has happened for which the pod may have waited: have it
+ * looked at now and, if that is too early, soon again. */
 void pod_news(struct pod *p);
 
 /* pods_news - The same of all that wait. */
