@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ration of answers: how many "yes" of this node may be unfinished at once.
- * When its client's ACK comes each takes a worker of the kernel's, for six
- * seconds if the client then sends nothing.
+ * Each takes a worker of the kernel's from its client's ACK on: for six seconds
+ * if the client then sends nothing.
  *
  * The programs cannot count them exactly: no hook sees a client that never
  * comes back, and sweeping needs a running agent. So they count them in slots
@@ -114,8 +114,8 @@ static __always_inline void smc_answers_take(const struct smc_answer_rows *r,
 	smc_answers_add(r->peer, slot, slot, 1);
 }
 
-/* smc_answers_give_back - An answer given at @given is finished at @now. The
- * caller calls this once for each. */
+/* smc_answers_give_back - Uncount an answer given at @given, which is finished
+ * at @now. Once for each: the caller sees to that. */
 static __always_inline void
 smc_answers_give_back(const struct smc_answer_rows *r, __u64 given, __u64 now)
 {

@@ -409,9 +409,9 @@ static __noinline int flow_passive_of(struct sock *listener, struct sock *child)
 	return 0;
 }
 
-/* Runs for each connection that a listener of this machine gets, so one pointer
- * tells those in unarmed namespaces. @own_req: false if another CPU finished
- * the same handshake first. */
+/* Runs for each connection that a listener of this machine gets: those in
+ * namespaces without a selector cost one pointer. @own_req: false if another
+ * CPU finished the same handshake first. */
 SEC("fentry/inet_csk_complete_hashdance")
 int BPF_PROG(flow_passive, struct sock *sk, struct sock *child,
 	     struct request_sock *req, bool own_req)

@@ -27,8 +27,8 @@
  * The kernel does not count plain connections between the two queues
  * (queued_smc_hs has only those that agreed on SMC), but each holds a reference
  * to the outer listener, as does each task blocked in accept(). For a "yes" the
- * selector takes all but one of these references for connections. A SYN does
- * not wait for them: TCP would not wait for a task.
+ * selector takes all of these references but one, a task's, for connections. A
+ * SYN does not wait for them: TCP would not wait for a task.
  */
 #pragma once
 

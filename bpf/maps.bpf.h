@@ -128,7 +128,8 @@ struct {
 } smc_counter SEC(".maps") __weak;
 
 /* What each pod, and the node, holds at this time: written by the programs
- * alone. */
+ * alone, also for the agent (ration.bpf.c). The agent itself writes a row only
+ * before any program runs (raise_quarantines()). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SMC_PODS);
@@ -227,7 +228,8 @@ struct smc_converting {
 	__u64 sock; /* the sock that was made; never dereferenced */
 };
 
-/* Tasks between sockproto's "yes" and the end of their socket(). */
+/* Tasks that have had a socket converted, and processes that have had one left
+ * to TCP by the ration. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* task storage must have it */

@@ -2,11 +2,12 @@
 /*
  * RDMA paths (struct smc_path), as handshakes use them.
  *
- * A first contact over a dead path fails, and until then holds for seconds a
- * lock of the whole kernel that every other SMC-R handshake needs, at a server
- * SMC-D's, too (smc_client_lgr_pending and smc_server_lgr_pending,
- * net/smc/af_smc.c). A connection over a link that has just died holds it for 2
- * s. A handshake that waits longer than 6 s fails. So:
+ * A first contact over a dead path fails, and until then holds for seconds one
+ * of two locks of the whole kernel (net/smc/af_smc.c): smc_client_lgr_pending,
+ * which every SMC-R handshake of a client needs, or smc_server_lgr_pending,
+ * which every one of a server needs, and SMC-D's at both ends. A connection
+ * over a link that has just died holds it for 2 s. A handshake that waits
+ * longer than 6 s fails. So:
  * - no application's connection has to find out whether a path works: the
  *   agent's probes do, which need none of those locks;
  * - between two probes a path may die. Over paths whose last sign of life is
@@ -224,7 +225,7 @@ static __always_inline void smc_path_strike(struct smc_path *path, __u64 now)
 		return;
 	if (path->bad_until_ns && now < path->bad_until_ns + PATH_BAD_LONGEST)
 		strikes = path->strikes + 1;
-	/* If two CPUs do this at once both write the same time. */
+	/* If two CPUs do this at once both write nearly the same time. */
 	path->bad_until_ns = now + smc_path_sentence(strikes);
 	if (__sync_val_compare_and_swap(&path->bad_ns, 0, now))
 		return;
@@ -348,9 +349,10 @@ static __always_inline bool smc_is_path_code(__u32 code, __u32 peer)
 }
 
 /*
- * smc_was_alone - This handshake cannot have waited for another one: no other
- * was under way in the 6 s before, and no path became bad. Otherwise its
- * ETIMEDOUT says nothing about its peer. @flow: under way.
+ * smc_was_alone - This handshake cannot have waited for another one over RDMA:
+ * no other was under way in the 6 s before, and no path became bad. Otherwise
+ * its ETIMEDOUT says nothing about its peer. A handshake that was not to go
+ * over RDMA counts as alone. @flow: under way.
  */
 static __always_inline bool smc_was_alone(const struct smc_flow *flow)
 {
@@ -380,7 +382,7 @@ static __always_inline bool smc_path_answer(struct smc_path *path,
 		smc_path_strike(path, now);
 		return true;
 	}
-	/* a probe sent before the path became bad proves nothing */
+	/* only a probe that began after the path's sentence ends that */
 	if (path->bad_ns && job->asked_ns < path->bad_until_ns)
 		return false;
 	path->proven_until_ns = job->until_ns;

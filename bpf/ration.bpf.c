@@ -52,8 +52,8 @@ int BPF_PROG(sock_listens, struct socket *sock, int backlog, int ret)
 	return 0;
 }
 
-/* close(), also of a socket that has fallen back. A sleeping connect worker of
- * the socket ends in this call, which waits for it. */
+/* close(), also of a socket that has fallen back. A worker that still sleeps in
+ * the socket's connect() ends in this call, which waits for it. */
 SEC("fentry/smc_release")
 int BPF_PROG(sock_gone, struct socket *sock)
 {
@@ -66,8 +66,8 @@ int BPF_PROG(sock_gone, struct socket *sock)
 
 /* ---- run by the agent: abi.h says what they do ---- */
 
-/* A program, for others add to the row meanwhile: user space could only write
- * the row as a whole. */
+/* Programs add to the row meanwhile, and user space could only write it as a
+ * whole: so this is a program, too. */
 SEC("syscall")
 int usage_limit(struct smc_limit_job *job)
 {

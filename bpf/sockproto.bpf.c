@@ -449,8 +449,8 @@ static __always_inline int smc_connect_fault(const struct smc_sock *smc)
 	return BPF_CORE_READ_BITFIELD_PROBED(tp, syn_smc) ? 0 : -ECONNABORTED;
 }
 
-/* smc_forget_offer - If connect() failed before, the record of its offer is
- * still there; after the next SYN nobody could find it any more. */
+/* smc_forget_offer - If connect() failed before, drop the record of its offer:
+ * after the next SYN, with another sequence number, nobody could find it. */
 static __always_inline void smc_forget_offer(const struct smc_sock *smc)
 {
 	const struct tcp_sock *tp =
