@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 #include "telemetry/flows.h"
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 
 static struct smc_flow flow(__u8 outcome)
 {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include "base/log.h"
 #include "pods/armed_rows.h"
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 
 static void read_rows(struct agent *a)
 {

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "node/smc.h"
 #include "telemetry/flows.h"
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 
 void api_doc_free(yyjson_mut_doc **doc)
 {

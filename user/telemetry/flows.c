@@ -9,7 +9,7 @@
 #include <time.h>
 #include "base/addr.h"
 #include "telemetry/fallback.h"
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 
 #define NSEC_PER_SEC 1000000000ULL
 

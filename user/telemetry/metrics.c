@@ -11,7 +11,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "telemetry/fallback.h"
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 
 struct family {
 	const char *name, *type, *labels, *help;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 
 #include <stddef.h>
 #include <stdio.h>
