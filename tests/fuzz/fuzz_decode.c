@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "objects/decode.h"
-#include "mesh/limits.h"
+#include "mesh/spec_limits.h"
 #include "mesh/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

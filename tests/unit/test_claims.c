@@ -10,7 +10,7 @@
 #include "worlds.h"
 #include "objects/decode.h"
 #include "objects/encode.h"
-#include "mesh/node_status.h"
+#include "mesh/smcnode_status.h"
 
 #define NODES 3
 #define PODS 6

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a Namespace says for its pods, and what a node says to the others. */
 #include "worlds.h"
-#include "mesh/node_status.h"
+#include "mesh/smcnode_status.h"
 
 /* ---- defaults of a Namespace ---------------------------------------------
  */

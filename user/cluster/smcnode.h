@@ -10,7 +10,7 @@
 
 #include <uv.h>
 #include "kube/client.h"
-#include "mesh/node_status.h"
+#include "mesh/smcnode_status.h"
 
 struct publish;
 

@@ -2,7 +2,7 @@
 /*
  * Makes the content of every map from what is wanted and what was seen.
  *
- * 0. limits.c: which transports may be used here.
+ * 0. spec_limits.c: which transports may be used here.
  * 1. judge: a pod of this node is armed if mesh_want() wants it and its
  *    namespace was seen verified, with a transport, and with at least one of
  *    the addresses that the API says. (A pod that has no address in the API yet
@@ -17,7 +17,8 @@
  * 5. A cgroup of a hostNetwork pod that was armed and is not now goes on
  *    denying: without an entry its SMC sockets would pass untouched, that is,
  *    offer to anyone.
- * 6. limits.c: what a pod may hold, where it asks for less than the mesh gives.
+ * 6. spec_limits.c: what a pod may hold, where it asks for less than the mesh
+ *    gives.
  * 7. exclusions.c.
  */
 #include <errno.h>

@@ -9,7 +9,7 @@
 
 #include "base/array.h"
 #include "objects/objects.h"
-#include "mesh/limits.h"
+#include "mesh/spec_limits.h"
 
 #define LIMITS "smcmesh.io/limits"
 

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "mesh/node_status.h"
+#include "mesh/smcnode_status.h"
 
 /* The one field manager of everything we apply. */
 #define KUBE_FIELD_MANAGER "smcmesh"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mesh/node_status.h"
+#include "mesh/smcnode_status.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* What the kernel's SMC may be used for: SmcMesh's limits and lease, a pod's
  * annotation, and what a plan makes of both. */
 #include "decoded.h"
-#include "mesh/limits.h"
+#include "mesh/spec_limits.h"
 #include "worlds.h"
 
 /* ---- texts ----------------------------------------------------------------

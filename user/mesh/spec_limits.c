@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How much of the kernel's SMC a pod and this node may hold at once. */
-#include "mesh/limits.h"
+#include "mesh/spec_limits.h"
 
 #include <errno.h>
 #include <string.h>
