@@ -259,24 +259,37 @@ static __always_inline bool smc_peer_went(int code)
 }
 
 /*
- * smc_path_blamed - A handshake that went over RDMA has failed. Return: false
- * if it waited for others' handshakes, and neither its path nor its peer is to
- * blame.
+ * smc_path_blamed - A handshake that went over RDMA has failed. @waited: it
+ * ends as one does that took too long. Return: false if that was because it
+ * waited for others' handshakes, and neither its path nor its peer is to blame.
  */
 static __always_inline bool smc_path_blamed(const struct smc_flow *flow,
-					    int code)
+					    int code, bool waited)
 {
-	if (code == -ETIMEDOUT && !smc_was_alone(flow))
+	if (waited && !smc_was_alone(flow))
 		return false;
 	if (code == -ETIMEDOUT || code == -EPROTO)
 		smc_path_failed(flow);
 	return true;
 }
 
-/* With a negative reason the handshake can neither go on nor fall back, and the
- * application's connect() fails. This keeps the next one from failing. */
+/* With which error of its peer a handshake failed, or 0: what could not be sent
+ * to a peer that has gone is -EPROTO, whatever it was (smc_clc_send_decline(),
+ * net/smc/smc_clc.c). */
+static __always_inline int smc_decline_failed(int reason, int err)
+{
+	if (reason >= 0)
+		return err == -EPROTO ? -ECONNRESET : 0;
+	return smc_peer_failed(reason) ? reason : 0;
+}
+
+/* Where this returns an error the handshake can neither go on nor fall back,
+ * and the application's connect() fails: with a negative reason, or because the
+ * peer has gone before it was told that this end declines. This keeps the next
+ * one from failing. */
 SEC("fexit/smc_connect_decline_fallback")
-int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
+int BPF_PROG(smc_declined, struct smc_sock *smc, int reason, __u8 version,
+	     int err)
 {
 	struct smc_handshake key;
 	struct smc_flow *flow;
@@ -284,9 +297,12 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 	struct smc_seen s;
 	struct smc_whose w;
 	struct smc_conn c;
+	bool waited;
+	int code;
 
 	tp = bpf_skc_to_tcp_sock(smc->clcsock->sk);
-	if (!tp || !smc_peer_failed(reason))
+	code = smc_decline_failed(reason, err);
+	if (!tp || !code)
 		return 0;
 	w = smc_pod_of_sock(&tp->inet_conn.icsk_inet.sk);
 	if (!w.pod)
@@ -298,12 +314,14 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason)
 			smc_socket_unanswered(flow, tp);
 		return 0;
 	}
-	if (flow && !smc_path_blamed(flow, reason))
+	/* a peer that had to wait has gone when this end declines at last */
+	waited = code == -ETIMEDOUT || reason >= 0;
+	if (flow && !smc_path_blamed(flow, code, waited))
 		return 0;
 	smc_read_conn(&c, &tp->inet_conn.icsk_inet.sk.__sk_common);
-	s = (struct smc_seen){w.pod->pod_id, reason, &c.remote,
+	s = (struct smc_seen){w.pod->pod_id, code, &c.remote,
 			      bpf_ktime_get_ns()};
-	if (smc_peer_went(reason))
+	if (smc_peer_went(code))
 		smc_mark(&s, flow ? flow->opened_ns : 0);
 	else
 		smc_strike(&s);
@@ -367,7 +385,7 @@ int BPF_PROG(smc_accepted, struct smc_sock *smc)
 		smc_accepted_plain(smc, tp, &key, outcome, code);
 	} else if (flow->verdict == SMC_VERDICT_ACCELERATE) {
 		if (failed)
-			smc_path_blamed(flow, code);
+			smc_path_blamed(flow, code, (int)code == -ETIMEDOUT);
 		else
 			flow->buffers = smc_buffers(smc);
 		smc_agreed_ended(&key, flow, outcome, code);

@@ -171,9 +171,10 @@ struct {
 
 /* Handshakes over RDMA that are under way; see path.bpf.h. */
 struct smc_rdma {
-	__u64 doubts[2]; /* of clients, of servers */
-	__u64 left_ns;	 /* when the last one ended */
-	__u64 bad_ns;	 /* when a path last became bad */
+	__u64 doubts[2];    /* of clients, of servers */
+	__u64 left_ns;	    /* when the last one ended */
+	__u64 slow_left_ns; /* that had taken a second or more */
+	__u64 bad_ns;	    /* when a path last became bad */
 	__s32 under_way;
 	__u32 _pad;
 };

@@ -289,6 +289,7 @@ static __always_inline __u32 smc_path_enter(const struct smc_conn *c,
 /* smc_path_leave - The handshake has ended, with whatever outcome. */
 static __always_inline void smc_path_leave(const struct smc_crossing *x)
 {
+	__u64 now = bpf_ktime_get_ns();
 	struct smc_rdma *rdma;
 
 	if (!(x->flags & SMC_FLOW_RDMA))
@@ -297,7 +298,9 @@ static __always_inline void smc_path_leave(const struct smc_crossing *x)
 	if (!rdma)
 		return;
 	__sync_fetch_and_sub(&rdma->under_way, 1);
-	rdma->left_ns = bpf_ktime_get_ns();
+	rdma->left_ns = now;
+	if (now - x->since_ns >= PATH_SECOND)
+		rdma->slow_left_ns = now;
 	if (x->flags & SMC_FLOW_DOUBT)
 		smc_doubt_end(smc_doubts(rdma, x->role));
 	if (x->role == SMC_ROLE_SERVER)
@@ -350,19 +353,25 @@ static __always_inline bool smc_is_path_code(__u32 code, __u32 peer)
 
 /*
  * smc_was_alone - This handshake cannot have waited for another one over RDMA:
- * no other was under way in the 6 s before, and no path became bad. Otherwise
- * its ETIMEDOUT says nothing about its peer. A handshake that was not to go
- * over RDMA counts as alone. @flow: under way.
+ * in the 6 s before no other was under way, and no path became bad. Otherwise
+ * its ETIMEDOUT says nothing about its peer. @flow: under way.
+ *
+ * A handshake over shared memory takes the lock of SMC-R's servers, at both
+ * ends (smc_connect_ism(), smc_listen_work(), net/smc/af_smc.c). Only a slow
+ * one over RDMA holds that for long: it can have waited for one that is under
+ * way, or that was slow and ended in those 6 s.
  */
 static __always_inline bool smc_was_alone(const struct smc_flow *flow)
 {
 	const struct smc_rdma *rdma = smc_rdma_now();
-	__u64 now = bpf_ktime_get_ns();
+	bool over_rdma = flow->flags & SMC_FLOW_RDMA;
+	__u64 now = bpf_ktime_get_ns(), left;
 
-	if (!(flow->flags & SMC_FLOW_RDMA))
-		return true;
-	return rdma && rdma->under_way <= 1 &&
-	       (!rdma->left_ns || rdma->left_ns + PATH_WAITED <= now) &&
+	if (!rdma)
+		return false;
+	left = over_rdma ? rdma->left_ns : rdma->slow_left_ns;
+	return rdma->under_way <= over_rdma &&
+	       (!left || left + PATH_WAITED <= now) &&
 	       (!rdma->bad_ns || rdma->bad_ns + PATH_WAITED <= now);
 }
 

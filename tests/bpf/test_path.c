@@ -18,7 +18,7 @@
 
 /* struct smc_rdma of maps.bpf.h, which is between BPF programs alone */
 struct rdma {
-	__u64 doubts[2], left_ns, bad_ns;
+	__u64 doubts[2], left_ns, slow_left_ns, bad_ns;
 	__s32 under_way;
 	__u32 _pad;
 };
@@ -320,6 +320,16 @@ static void test_with_a_fresh_sign_all_pass(void **state)
 	assert_true(rdma().left_ns >= now);
 }
 
+static void test_handshake_of_a_second_is_slow(void **state)
+{
+	__u64 now = now_ns();
+
+	leave_of(CLIENT, rdma_only, now - S / 2);
+	assert_int_equal(rdma().slow_left_ns, 0);
+	leave_of(CLIENT, rdma_only, now - S);
+	assert_true(rdma().slow_left_ns >= now);
+}
+
 static void test_first_contact_without_a_sign_passes_alone(void **state)
 {
 	put((struct smc_path){.seen_ns = now_ns() - 3 * S});
@@ -485,9 +495,6 @@ static void test_handshake_over_rdma_is_alone_without_others(void **state)
 	assert_true(alone(rdma_only));
 	put_rdma((struct rdma){.under_way = 2});
 	assert_false(alone(rdma_only));
-	/* what does not go over RDMA waits for none of these locks but at a
-	 * server, and strikes as ever */
-	assert_true(alone(0));
 	put_rdma((struct rdma){.under_way = 1, .left_ns = now - 5 * S});
 	assert_false(alone(rdma_only));
 	put_rdma((struct rdma){.under_way = 1, .left_ns = now - 7 * S});
@@ -496,6 +503,27 @@ static void test_handshake_over_rdma_is_alone_without_others(void **state)
 	assert_false(alone(rdma_only));
 	put_rdma((struct rdma){.under_way = 1, .bad_ns = now - 7 * S});
 	assert_true(alone(rdma_only));
+}
+
+/* Over shared memory a handshake needs the lock that a slow one over RDMA
+ * holds; quick ones, of which a busy node has some at any time, hold up nobody.
+ */
+static void test_handshake_in_memory_is_alone_without_slow_ones(void **state)
+{
+	__u64 now = now_ns();
+
+	put_rdma((struct rdma){.left_ns = now - S / 2});
+	assert_true(alone(0));
+	put_rdma((struct rdma){.under_way = 1});
+	assert_false(alone(0));
+	put_rdma((struct rdma){.slow_left_ns = now - 5 * S});
+	assert_false(alone(0));
+	put_rdma((struct rdma){.slow_left_ns = now - 7 * S});
+	assert_true(alone(0));
+	put_rdma((struct rdma){.bad_ns = now - 5 * S});
+	assert_false(alone(0));
+	put_rdma((struct rdma){.bad_ns = now - 7 * S});
+	assert_true(alone(0));
 }
 
 static int setup(void **state)
@@ -523,6 +551,7 @@ int main(void)
 		TEST(test_only_codes_of_a_dead_path_make_it_bad),
 		TEST(test_wish_is_noted_and_changes_nothing_else),
 		TEST(test_with_a_fresh_sign_all_pass),
+		TEST(test_handshake_of_a_second_is_slow),
 		TEST(test_first_contact_without_a_sign_passes_alone),
 		TEST(test_two_without_a_sign_pass_over_a_link),
 		TEST(test_a_doubt_ends_by_itself),
@@ -532,6 +561,7 @@ int main(void)
 		TEST(test_nobody_is_slow_after_boot),
 		TEST(test_slowness_by_another_bad_path_is_no_strike),
 		TEST(test_handshake_over_rdma_is_alone_without_others),
+		TEST(test_handshake_in_memory_is_alone_without_slow_ones),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -14,6 +14,7 @@ the pods; b to d (SMC-R), e to d (SMC-D) and p to d (plain) never need those
 paths, and are the control: they talk all the time.
 """
 import contextlib
+import errno
 import signal
 import time
 
@@ -332,22 +333,34 @@ def hanging(lab):
                for f in lab.agents["n2"].flows())
 
 
+CONNECT = """
+import socket, sys
+print(socket.socket().connect_ex((sys.argv[1], 7000)))
+"""
+
+
 def test_client_that_goes_silent_is_struck(lab):
     """Each holds the server's lock for 6 s: four that are unfinished after 3 s are
-    the last that it gets, and it is struck."""
+    the last that it gets, and it is struck. Who waits for that lock on the way to
+    another peer of the node, over shared memory, holds it against nobody."""
     lab.wait_state(lab.a, lab.c, "proven", 90)
     become(lambda: ends(lab.a, lab.c), SMCR)
     with silent(lab, lab.a):
         procs = [lab.a.spawn([progs.path("hold"), at(lab.c.v4, 7000)])
                  for _ in range(4)]
         wait_for(lambda: hanging(lab) >= 4, 20, "four handshakes", 0.2)
+        waits = lab.e.spawn(["python3", "-c", CONNECT, lab.d.v4])
         time.sleep(3)    # they are to be slow
         assert lab.paths("n2")[lab.c.v4, lab.a.v4]["state"] == "proven"
         assert ends(lab.a, lab.c) == TCP
         assert reason(lab.agents["n2"], lab.c, 7000, "server") == "path-bad"
+        waits.wait(30)
         for proc in procs:
             proc.kill(9)
     assert lab.paths("n2")[lab.c.v4, lab.a.v4]["strikes"] > 0
+    assert int(waits.out) == errno.ETIMEDOUT    # it did wait
+    assert lab.agents["n2"].cli("quarantine").out == ""
+    assert ends(lab.e, lab.d) == ("smcd", "smcd")
     lab.time_is_over(lab.c)
     lab.wait_state(lab.a, lab.c, "proven", 30)
     become(lambda: ends(lab.a, lab.c), SMCR)

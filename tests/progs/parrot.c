@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * parrot DEV echo|always|silent: a TCP peer that gets the SMC option wrong, on
- * every IPv4 address that is routed to the tun device DEV.
+ * parrot DEV echo|always|silent|leaves: a TCP peer that gets the SMC option
+ * wrong, on every IPv4 address that is routed to the tun device DEV.
  *
  *   echo    answers a SYN with a copy of the SYN's own options, as some load
  *           balancers do: an offer comes back as an answer
  *   always  the same, and puts the SMC option in whether offered or not
  *   silent  as `always`, and says nothing to the SMC handshake that follows
+ *   leaves  as `always`, accepts SMC-R in that handshake, which need not have
+ *           been proposed, and resets the connection at once
  *
  * Then it echoes data as an echo server does. It keeps no state: every packet
  * says all that is needed to answer it. On SIGTERM one JSON object: how many
@@ -30,8 +32,17 @@
 #include "tap.h"
 
 #define MAX_OPTIONS 40
+/* For the other end to read what it has got. */
+#define PAUSE_US 200000
 
-enum mode { ECHO, ALWAYS, SILENT };
+enum mode { ECHO, ALWAYS, SILENT, LEAVES };
+
+/* struct smc_clc_msg_accept_confirm of version 1, net/smc/smc_clc.h: what the
+ * kernel looks at before it asks whether it proposed SMC-R. The caller adds the
+ * trailer, which is as the first four bytes. */
+#define ACCEPT_LEN 68
+static const uint8_t accept_head[] = {0xe2, 0xd4, 0xc3,	      0xd9,
+				      2,    0,	  ACCEPT_LEN, 0x10};
 
 struct packet {
 	struct iphdr ip;
@@ -114,6 +125,32 @@ static void answer_syn(int fd, enum mode mode, const struct iphdr *ip,
 	transmit(fd, &out, len);
 }
 
+static void send_on(int fd, struct packet *out, const void *data,
+		    unsigned int len)
+{
+	memcpy(out->rest, data, len);
+	transmit(fd, out, len);
+	out->tcp.seq = htonl(ntohl(out->tcp.seq) + len);
+}
+
+/* The kernel looks for a reset when it has the header, and not again before it
+ * has the rest: so the header comes alone, and the rest with the reset. */
+static void accept_and_leave(int fd, struct packet *out)
+{
+	uint8_t accept[ACCEPT_LEN] = {};
+	unsigned int head = sizeof(accept_head);
+
+	memcpy(accept, accept_head, head);
+	memcpy(accept + ACCEPT_LEN - 4, accept_head, 4);
+	out->tcp.psh = 1;
+	send_on(fd, out, accept, head);
+	usleep(PAUSE_US);
+	send_on(fd, out, accept + head, ACCEPT_LEN - head);
+	out->tcp.psh = 0;
+	out->tcp.rst = 1;
+	transmit(fd, out, 0);
+}
+
 static void answer_data(int fd, enum mode mode, const struct iphdr *ip,
 			const struct tcphdr *tcp, const uint8_t *data,
 			unsigned int len)
@@ -125,6 +162,10 @@ static void answer_data(int fd, enum mode mode, const struct iphdr *ip,
 	if (!len && !tcp->fin)
 		return;
 	turn_round(ip, tcp, len + tcp->fin, &out);
+	if (is_clc && mode == LEAVES) {
+		accept_and_leave(fd, &out);
+		return;
+	}
 	if (is_clc && mode == SILENT)
 		len = 0;
 	out.tcp.psh = len > 0;
@@ -165,13 +206,14 @@ static int tun_open(const char *name)
 
 static enum mode mode_of(const char *text)
 {
-	static const char *const names[] = {"echo", "always", "silent"};
+	static const char *const names[] = {"echo", "always", "silent",
+					    "leaves"};
 
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(text, names[i]))
 			return i;
 	errno = 0;
-	die("'%s' is not echo, always or silent", text);
+	die("'%s' is not echo, always, silent or leaves", text);
 }
 
 int main(int argc, char **argv)
@@ -185,7 +227,7 @@ int main(int argc, char **argv)
 
 	errno = 0;
 	if (argc != 3)
-		die("usage: parrot DEV echo|always|silent");
+		die("usage: parrot DEV echo|always|silent|leaves");
 	mode = mode_of(argv[2]);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);

@@ -9,6 +9,7 @@ goes and no further.
      |       |        |               |
    --+-------+-- br0 -+---------------+--
 """
+import contextlib
 import signal
 
 import pytest
@@ -170,15 +171,24 @@ def test_smc_listener_that_fell_back_wakes_nobody(lab, who, protocol, port, said
 
 # ---- a peer that agrees and then says nothing --------------------------------
 
+@contextlib.contextmanager
+def endpoint(lab, last):
+    """10.9.0.LAST, which no SmcNode says."""
+    lab.agent.proc.kill(signal.SIGSTOP, wait=False)    # or it heals the row
+    try:
+        key = " ".join(str(b) for b in [0] * 10 + [255, 255, 10, 9, 0, last])
+        lab.vm.run(f"bpftool map update pinned {PINS}smc_endpoint key {key} "
+                   "value 2 0 0 0 1 0 0 0 0 0 0 0 0 0 0 0")
+        yield
+    finally:
+        lab.agent.proc.kill(signal.SIGCONT, wait=False)
+
+
 def test_silent_peer_fails_once(lab):
     """connect() fails as the kernel makes it fail; from then on the peer is not
     offered SMC, and works."""
-    lab.agent.proc.kill(signal.SIGSTOP, wait=False)    # or it heals the row
-    try:
+    with endpoint(lab, 7):
         silent = parrot(lab.p, "10.9.0.0/24", "silent")
-        key = " ".join(str(b) for b in [0] * 10 + [255, 255, 10, 9, 0, 7])
-        lab.vm.run(f"bpftool map update pinned {PINS}smc_endpoint key {key} "
-                   "value 2 0 0 0 1 0 0 0 0 0 0 0 0 0 0 0")
         first = hammer(lab.c, "10.9.0.7:80", count=1)
         assert first["errors"] == 1, first
         assert "connect: Connection timed out" in first["talk"]
@@ -195,13 +205,29 @@ def test_silent_peer_fails_once(lab):
         assert own["strikes"] == 1 and own["state"] == 3, rows
         # the neighbours are as they were
         assert ends(lab.c, lab.s) == ("smcd", "smcd")
-    finally:
-        lab.agent.proc.kill(signal.SIGCONT, wait=False)
     assert lab.agent.metric("smcmesh_quarantines_total") == 1
     flow = [f for f in lab.agent.flows()
             if f["remote_address"] == "10.9.0.7"]
     assert {f["reason"] for f in flow if f["outcome"] == "tcp"} == \
         {"quarantined"}, flow
+
+
+def test_peer_that_leaves_before_it_is_declined_fails_twice(lab):
+    """It accepts what was not proposed. The kernel would fall back, but its
+    message about that finds no peer any more, so connect() fails with the error
+    of that message (smc_connect_decline_fallback() in net/smc/af_smc.c). As after
+    every reset the second failure is the last."""
+    with endpoint(lab, 8):
+        # no client runs between its two packets
+        leaves = parrot(lab.p, "10.9.0.8/32", "leaves", "tun1",
+                        ["chrt", "-f", "9"])
+        told = hammer(lab.c, "10.9.0.8:80", count=20, threads=1)
+        assert told["errors"] == 2 and told["tcp"] == 18, told
+        assert stop(leaves)["clc"] == 2
+        rows = [r["formatted"] for r in lab.agent.map("smc_quarantine")]
+        own, = [r["value"] for r in rows if r["key"]["pod_id"]
+                and r["key"]["ip"][-1] == 8]
+        assert own["strikes"] == 1 and own["state"] == 3, rows
 
 
 # ---- a conversion that the kernel refuses -------------------------------------

@@ -113,13 +113,14 @@ def watch(pod):
             w.proc.kill(9)
 
 
-def parrot(pod, network, mode, dev="tun0"):
+def parrot(pod, network, mode, dev="tun0", first=()):
     """Echo servers on a whole network that get the SMC option wrong, in the
-    way that tests/progs/parrot.c calls @mode; the pod becomes its router."""
+    way that tests/progs/parrot.c calls @mode; the pod becomes its router. @first:
+    a program that starts it, with arguments."""
     pod.run(f"ip tuntap add mode tun name {dev} && ip link set {dev} up && "
             f"ip route add {network} dev {dev} && "
             "sysctl -qw net.ipv4.ip_forward=1")
-    return ready(pod.spawn([progs.path("parrot"), dev, mode]), "parrot")
+    return ready(pod.spawn([*first, progs.path("parrot"), dev, mode]), "parrot")
 
 
 def clock(vm):
