@@ -54,7 +54,10 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(ABIDEF) -Iinclud
 
 USER_SRC := $(wildcard user/*.c user/*/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
-SKEL := $(BUILD)/smcmesh.skel.h
+# objects that a command loads, and no agent: each with a skeleton of its own
+TOOL_SKEL := $(patsubst bpf/tools/%.bpf.c,$(BUILD)/%.skel.h,\
+	$(wildcard bpf/tools/*.bpf.c))
+SKEL := $(BUILD)/smcmesh.skel.h $(TOOL_SKEL)
 
 # What the build needs and this machine lacks; asked once a build needs it.
 MISSING = $(strip \
@@ -84,9 +87,13 @@ $(BUILD)/smcmesh.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(SKEL): $(BUILD)/smcmesh.bpf.o
+$(BUILD)/smcmesh.skel.h: $(BUILD)/smcmesh.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name smcmesh_bpf > $@
+
+$(TOOL_SKEL): $(BUILD)/%.skel.h: $(BUILD)/bpf/tools/%.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BUILD)/%.o: %.c | $(SKEL)
 	$(call say,CC,$<)

@@ -15,6 +15,7 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <smcmesh/abi.h>
+#include <smcmesh/converting.h>
 #include <smcmesh/counters.h>
 
 /* Written by the agent; read by every program. */
@@ -217,20 +218,8 @@ struct {
 	__type(value, struct smc_slow);
 } smc_slow SEC(".maps") __weak;
 
-/* How far a task's conversion of a socket has come; see sockproto.bpf.c. */
-struct smc_converting {
-	__u32 step;
-	__u32 failed; /* one of its conversions failed for no known reason */
-	__u32 pod_id; /* whose it was */
-	/* In a process' first task alone: how many of its sockets were not
-	 * converted because the ration was used up, and are not connected
-	 * yet. */
-	__s32 rationed;
-	__u64 sock; /* the sock that was made; never dereferenced */
-};
-
-/* Tasks that have had a socket converted, and processes that have had one left
- * to TCP by the ration. */
+/* Tasks that have had a socket converted, processes that have had one left to
+ * TCP by the ration, and `smcmesh syncheck`, which writes its own row. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* task storage must have it */

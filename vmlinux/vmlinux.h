@@ -54,10 +54,13 @@ enum uapi_sock_ops {
 	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
 	BPF_SOCK_OPS_STATE_CB = 10,
 	BPF_SOCK_OPS_TCP_LISTEN_CB = 11,
+	BPF_SOCK_OPS_HDR_OPT_LEN_CB = 14,
+	BPF_SOCK_OPS_WRITE_HDR_OPT_CB = 15,
 };
 
 enum uapi_sock_ops_flags {
 	BPF_SOCK_OPS_STATE_CB_FLAG = 4,
+	BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG = 64,
 };
 
 enum uapi_tcp_state {
@@ -81,6 +84,13 @@ struct bpf_sock_ops {
 	union {
 		struct bpf_sock *sk;
 	};
+	union {
+		void *skb_data;
+	};
+	union {
+		void *skb_data_end;
+	};
+	__u32 skb_tcp_flags;
 };
 
 /* ---- sockets ---- */

@@ -270,6 +270,45 @@ static void test_wrong_quarantine_usage_exits_with_2(void **state)
 	assert_says(s.err, "takes no now");
 }
 
+static void test_wrong_syncheck_usage_exits_with_2(void **state)
+{
+	static const char *const tries[] = {"0",  "101", "-1",	       " 3",
+					    "3x", "1e1", "4294967299", ""};
+	struct said s = TYPE("syncheck");
+
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "expected one target: HOST:PORT or a URL");
+	s = TYPE("syncheck", "db:1", "db:2");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "takes no db:2");
+	s = TYPE("syncheck", "db:1", "--pod", "web-0");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "expected NAMESPACE/POD, not web-0");
+	for (size_t i = 0; i < array_size(tries); i++) {
+		char want[64];
+
+		s = TYPE("syncheck", "db:1", "--tries", (char *)tries[i]);
+		assert_int_equal(s.status, 2);
+		snprintf(want, sizeof(want), "from 1 to 100, not %s\n",
+			 tries[i]);
+		assert_says(s.err, want);
+	}
+}
+
+static void test_alias_is_the_same_command(void **state)
+{
+	struct said s = TYPE("syn_check", "--url", "http://web:0/");
+
+	assert_ptr_equal(command_find("syn_check"), &command_syncheck);
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "not http://web:0/ (a port is a number");
+	s = TYPE("syn_check", "--help");
+	assert_int_equal(s.status, 0);
+	assert_says(s.out, "usage: smcmesh syncheck [OPTION...] HOST:PORT|URL");
+	/* control */
+	assert_null(command_find("syn-check"));
+}
+
 static void test_help_exits_with_0_and_lists_commands(void **state)
 {
 	struct said s = TYPE("--help");
@@ -360,6 +399,8 @@ int main(void)
 		cmocka_unit_test(test_commands_are_found_and_options_differ),
 		cmocka_unit_test(test_wrong_usage_exits_with_2_and_says_why),
 		cmocka_unit_test(test_wrong_quarantine_usage_exits_with_2),
+		cmocka_unit_test(test_wrong_syncheck_usage_exits_with_2),
+		cmocka_unit_test(test_alias_is_the_same_command),
 		cmocka_unit_test(test_help_exits_with_0_and_lists_commands),
 		cmocka_unit_test(test_version_says_version_and_abi),
 		cmocka_unit_test(test_without_an_agent_status_exits_with_1),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <curl/curl.h>
 #include <stdio.h>
-#include <string.h>
 #include "cli/ask_agent.h"
 #include "cli/command.h"
+#include "cli/pod_name.h"
 
 enum { OUTPUT, RUN };
 
@@ -33,17 +33,11 @@ static void print(yyjson_val *root)
 
 static int run(const struct cli_args *args)
 {
-	const char *slash = strchr(args->operand[0], '/');
 	_buf_ struct buf path = {};
 	char *pod;
 
-	if (!slash || slash == args->operand[0] || !slash[1] ||
-	    strchr(slash + 1, '/')) {
-		fprintf(stderr,
-			"smcmesh reopen: expected NAMESPACE/POD, not %s\n",
-			args->operand[0]);
+	if (!pod_name_ok("reopen", args->operand[0]))
 		return EXIT_USAGE;
-	}
 	pod = curl_easy_escape(NULL, args->operand[0], 0);
 	buf_printf(&path, "/v1/reopen?pod=%s", pod ?: "");
 	curl_free(pod);

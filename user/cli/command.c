@@ -7,23 +7,17 @@
 #include "base/cleanup.h"
 
 const struct command *const commands[] = {
-	&command_agent,
-	&command_status,
-	&command_pods,
-	&command_endpoints,
-	&command_flows,
-	&command_quarantine,
-	&command_reopen,
-	&command_doctor,
-	&command_cleanup,
-	&command_version,
-	NULL,
+	&command_agent,	    &command_status,  &command_pods,
+	&command_endpoints, &command_flows,   &command_quarantine,
+	&command_reopen,    &command_doctor,  &command_syncheck,
+	&command_cleanup,   &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)
 {
 	for (const struct command *const *c = commands; *c; c++)
-		if (!strcmp((*c)->name, name))
+		if (!strcmp((*c)->name, name) ||
+		    ((*c)->alias && !strcmp((*c)->alias, name)))
 			return *c;
 	return NULL;
 }

@@ -32,6 +32,7 @@ struct cli_args {
 
 struct command {
 	const char *name;
+	const char *alias;   /* another name for it, or NULL */
 	const char *help;    /* one line */
 	const char *more;    /* further lines of --help, or NULL */
 	const char *operand; /* names of its operands; NULL: none */
@@ -59,9 +60,9 @@ extern const struct command *const commands[];
 
 extern const struct command command_agent, command_status, command_pods,
 	command_endpoints, command_flows, command_quarantine, command_reopen,
-	command_doctor, command_cleanup, command_version;
+	command_doctor, command_syncheck, command_cleanup, command_version;
 
-/* command_find - NULL if there is none of that name. */
+/* command_find - By its name or its alias; NULL if there is none. */
 const struct command *command_find(const char *name);
 
 /* wants_json - Was -o json given? The parser has refused wrong values. */

@@ -304,6 +304,8 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 	yyjson_mut_obj_add_strcpy(doc, o, "namespace", p->ns);
 	yyjson_mut_obj_add_strcpy(doc, o, "name", p->name);
 	yyjson_mut_obj_add_strcpy(doc, o, "uid", p->uid);
+	yyjson_mut_obj_add_strcpy(doc, o, "cgroup_uid", p->cgroup_uid);
+	yyjson_mut_obj_add_bool(doc, o, "host_network", p->host_network);
 	yyjson_mut_obj_add_uint(doc, o, "pod_id", p->id);
 	yyjson_mut_obj_add_bool(doc, o, "wanted", p->wanted);
 	yyjson_mut_obj_add_bool(doc, o, "armed", is->armed);
