@@ -80,7 +80,7 @@ def test_sockets_of_the_probe_stay_tcp_in_an_armed_pod(lab):
         assert sum(p.smc for p in syns) == offers, syns
     # control: other programs of the pod
     assert ends(lab.c, lab.s) == SMCD
-    assert ends(lab.c, lab.t, 7001) == ("tcp", "tcp")
+    assert ends(lab.c, lab.t, 7001) == ("tcp", "plain")
 
 
 def test_probe_whose_socket_was_converted_tells_nothing(lab):
