@@ -18,6 +18,7 @@
 #include <mntent.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -441,8 +442,8 @@ static void probe_rdma(const struct probe *p, struct feature_result *r)
 }
 
 static const struct feature_text texts[] = {
-#define FEATURE_TEXT(id, label, what, loss, how) \
-	[FEATURE_##id] = {label, what, loss, how},
+#define FEATURE_TEXT(id, label, since, what, loss, how) \
+	[FEATURE_##id] = {label, since, what, loss, how},
 	FEATURES(FEATURE_TEXT)
 #undef FEATURE_TEXT
 };
@@ -470,6 +471,30 @@ _Static_assert(array_size(probes) == FEATURE_MAX, "a probe for every row");
 const struct feature_text *feature_text(enum feature f)
 {
 	return &texts[f];
+}
+
+/* Is @release, e.g. "6.8.0-52-generic", before @since, e.g. "6.11"? */
+static bool is_before(const char *release, const char *since)
+{
+	unsigned int is[2], first[2];
+
+	if (sscanf(since, "%u.%u", &first[0], &first[1]) != 2 ||
+	    sscanf(release, "%u.%u", &is[0], &is[1]) != 2)
+		return false;
+	return is[0] != first[0] ? is[0] < first[0] : is[1] < first[1];
+}
+
+const char *feature_how(enum feature f, const char *release,
+			char text[FEATURE_HOW_MAX])
+{
+	const struct feature_text *t = feature_text(f);
+
+	if (is_before(release, t->since))
+		snprintf(text, FEATURE_HOW_MAX, "Linux >= %s is needed: %s",
+			 t->since, t->how);
+	else
+		snprintf(text, FEATURE_HOW_MAX, "%s", t->how);
+	return text;
 }
 
 bool features_have(const struct features *fs, const enum feature *needs)

@@ -44,11 +44,14 @@ static void add_choice(struct report *r)
 
 static void add_features(struct report *r)
 {
+	struct utsname name = {};
+	char how[FEATURE_HOW_MAX];
 	static const char *const states[] = {[FEATURE_UNKNOWN] = "unknown",
 					     [FEATURE_MISSING] = "missing",
 					     [FEATURE_PRESENT] = "present"};
 	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
 
+	uname(&name);
 	for (unsigned int f = 0; f < FEATURE_MAX; f++) {
 		const struct feature_result *is = &r->d->features.v[f];
 		const struct feature_text *text = feature_text(f);
@@ -59,7 +62,8 @@ static void add_features(struct report *r)
 		yyjson_mut_obj_add_str(r->doc, o, "what", text->what);
 		yyjson_mut_obj_add_strcpy(r->doc, o, "detail", is->detail);
 		yyjson_mut_obj_add_str(r->doc, o, "loss", text->loss);
-		yyjson_mut_obj_add_str(r->doc, o, "how", text->how);
+		yyjson_mut_obj_add_strcpy(r->doc, o, "how",
+					  feature_how(f, name.release, how));
 	}
 	yyjson_mut_obj_add_val(r->doc, r->root, "features", arr);
 }
