@@ -152,6 +152,15 @@ def test_pods_that_are_not_armed_say_why(agent):
     assert found["smcmesh_pods", 'state="armed",reason="none"'] == 0
     table = agent.cli("pods").stdout
     assert re.search(r"default +a +no +no-converter .*cannot make SMC", table), table
+    # below it each reason once with what to do, here and in the status
+    todo = pods["a"]["remedy"]
+    assert "smcmesh doctor" in todo, pods["a"]
+    assert re.search(rf"^no-converter +1 +{re.escape(todo)}$", table, re.M), table
+    assert re.search(r"^not-annotated +1 +if it should", table, re.M), table
+    status = agent.cli("status").stdout
+    assert re.search(rf"^not armed    1 no-converter: .*\n  to do +{todo}$", status,
+                     re.M), status
+    assert "not-annotated" not in status, status
     assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
 
 

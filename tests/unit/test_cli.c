@@ -143,7 +143,7 @@ static void test_man_page_has_the_metrics_reference(void **state)
 {
 	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
 	struct buf b = {};
-	char *text, *rest, *row, line[512];
+	char *text, *rest, *row, line[1024];
 	int rows = 0;
 
 	assert_int_equal(metrics_reference(&b), 0);
@@ -162,11 +162,11 @@ static void test_man_page_has_the_metrics_reference(void **state)
 				 cells[0], cells[1], *cells[2] ? ": " : "",
 				 cells[2], cells[3]);
 		else if (!strncmp(cells[0], "0x", 2))
+			snprintf(line, sizeof(line), " %s %s %s %s ", cells[0],
+				 cells[1], cells[2], cells[3]);
+		else
 			snprintf(line, sizeof(line), " %s %s %s ", cells[0],
 				 cells[1], cells[2]);
-		else
-			snprintf(line, sizeof(line), " %s %s ", cells[0],
-				 cells[1]);
 		if (!strstr(man, line))
 			fail_msg("the man page lacks: %s", line);
 		rows++;
