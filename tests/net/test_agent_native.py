@@ -236,6 +236,27 @@ def test_doctor_run_by_nobody_says_what_it_cannot_see():
     assert "not every namespace could be looked at; run it as root" in r.stderr
 
 
+def test_doctor_answers_scripts_by_its_exit_status():
+    report = json.loads(smcmesh("doctor", "-o", "json").stdout)
+    assert report["capable"] is False and report["ok"] is False
+    checks = {c["id"]: c for c in report["checks"]}
+    assert len(checks) == len(report["checks"])
+    assert smcmesh("doctor").returncode == 0
+    assert smcmesh("doctor", "--check").returncode == 1
+    for name, status in ("ipproto_smc", "fail"), ("ueid", "skip"), ("btf", "pass"):
+        r = smcmesh("doctor", "--explain", name, "-o", "json")
+        assert json.loads(r.stdout) == checks[name], name
+        assert checks[name]["status"] == status, checks[name]
+        assert r.returncode == (status == "fail"), name
+        r = smcmesh("doctor", "--explain", name)
+        assert r.stdout.startswith(f"{status:8} {name}\n"), r.stdout
+        # what it would mean is said although nothing is wrong
+        assert re.search(r"^  (means|else) ", r.stdout, re.M), r.stdout
+    r = smcmesh("doctor", "--explain", "ueids")
+    assert r.returncode == 2 and "no check ueids, but: btf " in r.stderr, r.stderr
+    assert smcmesh("doctor", "--explain", "ueid", "--check").returncode == 2
+
+
 def test_what_each_way_needs_and_cannot_do_is_said(agent):
     """Of a row that is taken its limits, of one that cannot be had its needs."""
     status = agent.get("/v1/status")

@@ -473,6 +473,15 @@ const struct feature_text *feature_text(enum feature f)
 	return &texts[f];
 }
 
+const char *feature_state_word(enum feature_state state)
+{
+	static const char *const words[] = {[FEATURE_UNKNOWN] = "unknown",
+					    [FEATURE_MISSING] = "missing",
+					    [FEATURE_PRESENT] = "present"};
+
+	return words[state];
+}
+
 /* Is @release, e.g. "6.8.0-52-generic", before @since, e.g. "6.11"? */
 static bool is_before(const char *release, const char *since)
 {

@@ -106,6 +106,9 @@ struct feature_text {
 /* feature_text - The row of @f in the table. */
 const struct feature_text *feature_text(enum feature f);
 
+/* feature_state_word - "unknown", "missing", "present". */
+const char *feature_state_word(enum feature_state state);
+
 #define FEATURE_HOW_MAX 128
 
 /*
