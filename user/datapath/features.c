@@ -18,7 +18,6 @@
 #include <mntent.h>
 #include <netinet/in.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -26,6 +25,7 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "base/rpm_order.h"
 #include "datapath/datapath.h"
 #include "datapath/kbtf.h"
 
@@ -482,23 +482,12 @@ const char *feature_state_word(enum feature_state state)
 	return words[state];
 }
 
-/* Is @release, e.g. "6.8.0-52-generic", before @since, e.g. "6.11"? */
-static bool is_before(const char *release, const char *since)
-{
-	unsigned int is[2], first[2];
-
-	if (sscanf(since, "%u.%u", &first[0], &first[1]) != 2 ||
-	    sscanf(release, "%u.%u", &is[0], &is[1]) != 2)
-		return false;
-	return is[0] != first[0] ? is[0] < first[0] : is[1] < first[1];
-}
-
 const char *feature_how(enum feature f, const char *release,
 			char text[FEATURE_HOW_MAX])
 {
 	const struct feature_text *t = feature_text(f);
 
-	if (is_before(release, t->since))
+	if (rpm_order(release, t->since) < 0)
 		snprintf(text, FEATURE_HOW_MAX, "Linux >= %s is needed: %s",
 			 t->since, t->how);
 	else

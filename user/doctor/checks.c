@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "doctor/kernel_checks.h"
 #include "node/encrypt.h"
 #include "node/probe.h"
 
@@ -160,6 +161,21 @@ static enum check_status ask_inotify(const struct doctor_check *c,
 static const enum feature smc[] = {FEATURE_IPPROTO_SMC, FEATURE_MAX};
 
 const struct doctor_check doctor_checks[] = {
+	{"kernel", CHECK_FAIL, NULL, ask_kernel,
+	 "No connection of this node can be SMC, whatever pods are annotated: all stay TCP.",
+	 NULL},
+	{"smc-module", CHECK_FAIL, NULL, ask_smc_module,
+	 "There are no SMC sockets until the module smc is loaded: all stays TCP.",
+	 "modprobe smc; and for the next boot name it in a file of /etc/modules-load.d."},
+	{"smc-blacklisted", CHECK_FAIL, NULL, ask_smc_blocked,
+	 "The kernel may not load the module smc when an SMC socket is asked for: all stays TCP.",
+	 "Remove that line, or load the module by name before the agent starts."},
+	{"smc-vendor", CHECK_WARN, NULL, ask_smc_vendor,
+	 "The module smc is not this kernel's own, as drivers of network cards bring one along: it may lack IPPROTO_SMC and smc_hs_ctrl, and answers as if SMC were not there.",
+	 "Take net/smc out of the package or driver container that brings it, then depmod -a, and load the kernel's own."},
+	{"smc-refused", CHECK_FAIL, NULL, ask_smc_refused,
+	 "An LSM or a seccomp filter refuses SMC sockets to whoever asked here: if it does the same in pods, these are disarmed (reason refused) or not armed (trial-failed), and stay TCP.",
+	 "See the audit log for who refused it, and allow family 2, type 1, protocol 256, or in SELinux the class of such sockets."},
 	{"ueid", CHECK_WARN, smc, ask_ueid,
 	 "On x86 every SMC handshake falls back to TCP without a UEID.",
 	 "The agent adds the configured one when it runs."},

@@ -23,6 +23,8 @@ void doctor_open(const struct datapath_options *opt, const char *root,
 	if (feature_present(&d->features, FEATURE_IPPROTO_SMC) &&
 	    smc_ueid_list(&d->ueids))
 		d->ueids.n = 0;
+	kernel_smc_look(&d->host, &d->smc);
+	smc_module_look(&d->host, &d->module);
 	n = rdma_list(d->rdma, RDMA_MAX);
 	d->n_rdma = n > 0 ? n : 0;
 }

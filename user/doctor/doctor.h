@@ -7,15 +7,19 @@
 #pragma once
 
 #include "datapath/datapath.h"
+#include "node/kernel_smc.h"
 #include "node/os_release.h"
 #include "node/rdma.h"
 #include "node/smc.h"
+#include "node/smc_module.h"
 
 /* The facts. */
 struct doctor {
 	const char *proc; /* where the host's processes are seen */
 	struct host host;
 	struct os_release os; /* "" what is not known */
+	struct kernel_smc smc;
+	struct smc_module module; /* after all probes had it loaded */
 	struct features features;
 	struct smc_ueids ueids; /* none if the kernel has no SMC */
 	struct rdma_device rdma[RDMA_MAX];
