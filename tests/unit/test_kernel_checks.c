@@ -114,11 +114,10 @@ static void configuration_tells_what_symbols_do_not(void **state)
 		     "/boot/config-" RELEASE " has no CONFIG_SMC");
 	write_text("boot/config-" RELEASE, "CONFIG_NET=y\n# CONFIG_DIBS is not "
 					   "set\nCONFIG_SMC_HS_CTRL_BPF=y\n");
-	assert_build(
-		SMC_BUILD_NO,
-		"/boot/config-" RELEASE
-		" has no CONFIG_SMC, and CONFIG_DIBS, which that needs, is "
-		"not set");
+	assert_build(SMC_BUILD_NO,
+		     "/boot/config-" RELEASE
+		     " has no CONFIG_SMC; CONFIG_DIBS, which it needs, is "
+		     "not set");
 	/* control: no configuration at all, though there is the file */
 	write_text("boot/config-" RELEASE, "<html>\n");
 	look();
@@ -145,7 +144,7 @@ static void modules_builtin_tells_what_is_no_module(void **state)
 	assert_int_equal(d.smc.build, SMC_BUILD_MODULE);
 	write_text(MODULES "modules.builtin",
 		   "kernel/net/smc/smc_diag.ko\nkernel/net/smc/smc.ko\n");
-	assert_build(SMC_BUILD_IN, "/proc/kallsyms has tcp_have_smc, "
+	assert_build(SMC_BUILD_IN, "/proc/kallsyms has tcp_have_smc; "
 				   "modules.builtin has net/smc/smc.ko");
 }
 
@@ -243,6 +242,20 @@ static void a_new_kernel_with_smc_is_told_what_else_it_lacks(void **state)
 	lacks(FEATURE_SOCKPROTO);
 	assert_asked("kernel", CHECK_FAIL, "missing: sockproto",
 		     "sockproto: use a kernel built with CONFIG_MPTCP");
+}
+
+static void infiniband_is_asked_for_where_it_is_off(void **state)
+{
+	lacks(FEATURE_IPPROTO_SMC);
+	write_text("boot/config-" RELEASE,
+		   "CONFIG_INFINIBAND=m\n# CONFIG_DIBS is not set\n");
+	assert_asked("kernel", CHECK_FAIL, NULL, "below; ask");
+	assert_asked("kernel", CHECK_FAIL, NULL, "one.\nCONFIG_DIBS=m");
+	write_text("boot/config-" RELEASE,
+		   "CONFIG_NET=y\n# CONFIG_INFINIBAND is not set\n");
+	assert_asked("kernel", CHECK_FAIL,
+		     "CONFIG_INFINIBAND, which it needs, is not set",
+		     "one.\nCONFIG_INFINIBAND=m\nCONFIG_DIBS=m");
 }
 
 static void what_cannot_be_tried_is_unknown(void **state)
@@ -424,6 +437,7 @@ int main(void)
 		test(of_a_kernel_that_nobody_looked_at_nothing_is_said),
 		test(nobody_is_told_to_use_what_runs),
 		test(a_new_kernel_with_smc_is_told_what_else_it_lacks),
+		test(infiniband_is_asked_for_where_it_is_off),
 		test(what_cannot_be_tried_is_unknown),
 		test(a_module_that_is_not_loaded_is_told),
 		test(a_module_without_ipproto_smc_is_not_missed),

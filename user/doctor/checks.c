@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "doctor/kernel_checks.h"
+#include "doctor/vendor_checks.h"
 #include "node/encrypt.h"
 #include "node/probe.h"
 
@@ -206,6 +207,21 @@ const struct doctor_check doctor_checks[] = {
 	{"path-probes", CHECK_FAIL, smc, ask_path_probes,
 	 "No RDMA path can be probed, and none is used (reason path-unproven).",
 	 "modprobe rdma_ucm."},
+	{"held-device", CHECK_WARN, NULL, ask_held_device,
+	 "The kernel could not let go of the network device of a deleted pod for that long: the pod stays Terminating meanwhile, and while such a line comes every ten seconds no other namespace can be taken down either.",
+	 "On Alibaba Cloud Linux 5.10.134-16.3 see the check alinux-hotfix. Elsewhere restart what still has sockets of that pod, or reboot, and update the kernel."},
+	{"alinux-16.3", CHECK_FAIL, NULL, ask_alinux_older,
+	 "Alibaba Cloud's guide takes this kernel for too old for SMC between pods of a mesh.",
+	 "Update the kernel (yum update kernel) to 5.10.134-17.3 or later, and reboot."},
+	{"alinux-17.3", CHECK_WARN, NULL, ask_alinux_newer,
+	 "Alibaba Cloud's newer guide (ASM 1.23 and later) takes this kernel for too old for SMC between pods of a mesh; the older one (ASM 1.21) is content with 5.10.134-16.3.",
+	 "Update the kernel (yum update kernel) to 5.10.134-17.3 or later, and reboot."},
+	{"alinux-tcp2smc", CHECK_WARN, NULL, ask_tcp2smc,
+	 "Alibaba Cloud Linux 4 has the sysctl no more: pods that ask the erdma-controller for it (network.alibabacloud.com/erdma-smcr) do not start here. smcmesh does not use it.",
+	 "Annotate such pods smc.asm.alibabacloud.com/enabled in its place."},
+	{"alinux-hotfix", CHECK_WARN, NULL, ask_alinux_hotfix,
+	 "With this kernel the device of a deleted pod that spoke SMC may never become free (check held-device), and the pod stays Terminating.",
+	 "yum install kernel-hotfix-16664924-5.10.134-16.3, or update the kernel to 5.10.134-17.3 or later and reboot."},
 	{"inotify", CHECK_WARN, NULL, ask_inotify,
 	 "No inotify instance is left for this user: the agent finds pods seconds after they start, and what they open before that is late.",
 	 "Raise the sysctl fs.inotify.max_user_instances; an agent that runs notices."},

@@ -104,7 +104,10 @@ static void say_way(const struct doctor *d, const struct kernel_row *row,
 	else
 		say_hows(d, out);
 	if (out->data && strstr(out->data, LINES_BELOW))
-		buf_printf(out, "\n%s", KERNEL_LINES);
+		buf_printf(out, "\n%s%s",
+			   d->smc.without_infiniband ? "CONFIG_INFINIBAND=m\n"
+						     : "",
+			   KERNEL_LINES);
 }
 
 static void say_build(const struct doctor *d, struct buf *out)

@@ -12,7 +12,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct kernel_smc *k,
 	va_list ap;
 
 	if (len)
-		len += snprintf(k->seen + len, sizeof(k->seen) - len, ", ");
+		len += snprintf(k->seen + len, sizeof(k->seen) - len, "; ");
 	if (len >= sizeof(k->seen))
 		return;
 	va_start(ap, fmt);
@@ -61,7 +61,8 @@ static int ask_symbols(const struct host *h, struct kernel_smc *k)
 /* ---- configuration ---- */
 
 struct config {
-	char smc;	/* 'y', 'm'; 'n': not mentioned, or off */
+	char smc; /* 'y', 'm'; 'n': not mentioned, or off */
+	bool infiniband_off;
 	bool dibs_off;	/* CONFIG_DIBS is there and off: CONFIG_SMC needs it
 			 * since Linux 6.18 */
 	size_t options; /* how many there are: none in what is no such file */
@@ -75,6 +76,7 @@ static bool take_option(char *line, void *arg)
 	if (!strncmp(line, "CONFIG_SMC=", 11))
 		c->smc = line[11];
 	c->dibs_off |= !strcmp(line, "# CONFIG_DIBS is not set");
+	c->infiniband_off |= !strcmp(line, "# CONFIG_INFINIBAND is not set");
 	return true;
 }
 
@@ -104,10 +106,13 @@ static char ask_config(const struct host *h, struct kernel_smc *k)
 		if (c.smc != 'n')
 			note(k, "%s has CONFIG_SMC=%c", path, c.smc);
 		else
-			note(k, "%s has no CONFIG_SMC%s", path,
-			     c.dibs_off
-				     ? ", and CONFIG_DIBS, which that needs, is not set"
-				     : "");
+			note(k, "%s has no CONFIG_SMC", path);
+		if (c.smc == 'n' && c.dibs_off)
+			note(k, "CONFIG_DIBS, which it needs, is not set");
+		k->without_infiniband = c.smc == 'n' && c.infiniband_off;
+		if (k->without_infiniband)
+			note(k,
+			     "CONFIG_INFINIBAND, which it needs, is not set");
 		return c.smc;
 	}
 	return 0;

@@ -16,7 +16,9 @@ enum smc_build {
 
 struct kernel_smc {
 	enum smc_build build;
-	char seen[KERNEL_SMC_SEEN_MAX]; /* the evidence, phrases with commas */
+	bool without_infiniband; /* which CONFIG_SMC needs, too, is off */
+	char seen[KERNEL_SMC_SEEN_MAX]; /* the evidence, phrases with "; "
+					   between */
 };
 
 /*
