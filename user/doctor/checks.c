@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "doctor/fix_checks.h"
 #include "doctor/kernel_checks.h"
 #include "doctor/vendor_checks.h"
 #include "node/encrypt.h"
@@ -177,6 +178,9 @@ const struct doctor_check doctor_checks[] = {
 	{"smc-refused", CHECK_FAIL, NULL, ask_smc_refused,
 	 "An LSM or a seccomp filter refuses SMC sockets to whoever asked here: if it does the same in pods, these are disarmed (reason refused) or not armed (trial-failed), and stay TCP.",
 	 "See the audit log for who refused it, and allow family 2, type 1, protocol 256, or in SELinux the class of such sockets."},
+	{"smc-fixes", CHECK_WARN, NULL, ask_fixes,
+	 "Known faults of the kernel's SMC are not mended in it: by some of them a pod's program, or a peer, may crash the node or get at its memory.",
+	 NULL},
 	{"ueid", CHECK_WARN, smc, ask_ueid,
 	 "On x86 every SMC handshake falls back to TCP without a UEID.",
 	 "The agent adds the configured one when it runs."},
