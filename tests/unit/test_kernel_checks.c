@@ -314,6 +314,11 @@ static void a_module_whose_package_is_missing_is_told(void **state)
 	assert_asked("smc-module", CHECK_UNKNOWN, "cannot be read", NULL);
 	write_text("proc/kallsyms", "0 D init_net\n");
 	assert_asked("smc-module", CHECK_SKIP, "SMC is not built", NULL);
+	write_text("proc/kallsyms", "0 T tcp_sendmsg\n");
+	assert_asked("smc-module", CHECK_UNKNOWN, "cannot be read", NULL);
+	d.features.v[FEATURE_IPPROTO_SMC].state = FEATURE_PRESENT;
+	assert_asked("smc-module", CHECK_PASS, "can be made", NULL);
+	lacks(FEATURE_IPPROTO_SMC);
 	write_text("boot/config-" RELEASE, "CONFIG_SMC=y\n");
 	write_text("proc/kallsyms", "0 D tcp_have_smc\n");
 	assert_asked("smc-module", CHECK_PASS, "SMC is built in", NULL);

@@ -110,7 +110,7 @@ static void a_held_device_is_told_with_time_and_count(void **state)
 {
 	write_text("dev/kmsg",
 		   "6,1,1000,-;Linux version 5.10\n"
-		   " SUBSYSTEM=unregister_netdevice: waiting for eth9\n"
+		   " A=b;unregister_netdevice: waiting for eth9\n"
 		   "0,7,12000000,-;unregister_netdevice: waiting for eth0 to "
 		   "become free. Usage count = 2\n"
 		   "6,8,15000000,c;something else\n"

@@ -195,6 +195,11 @@ enum check_status ask_smc_module(const struct doctor_check *c,
 						: "SMC is built in");
 		return CHECK_PASS;
 	}
+	/* Of what is built in there may be no file and no directory. */
+	if (feature_present(&d->features, FEATURE_IPPROTO_SMC)) {
+		buf_printf(&f->found, "SMC sockets can be made");
+		return CHECK_PASS;
+	}
 	if (*m->file)
 		return not_loaded(c, d, f);
 	if (d->smc.build == SMC_BUILD_NO) {
