@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "doctor/checks.h"
 #include "telemetry/metrics.h"
 
 /* The programs run in the tree; a build elsewhere says where it is. */
@@ -97,6 +98,23 @@ static void test_man_page_has_every_option(void **state)
 				fail_msg("smcmesh %s: the man page lacks: %s",
 					 (*c)->name, text);
 		}
+	}
+}
+
+static void test_man_page_has_every_check_of_doctor(void **state)
+{
+	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
+	_free_ char *own = section(man, "doctor");
+	char *list = strstr(own, "checks beside the features:");
+	char *end = list ? strstr(list, "--check") : NULL;
+
+	assert_non_null(end);
+	*end = '\0';
+	for (const struct doctor_check *c = doctor_checks; c->id; c++) {
+		char *at = strstr(list, c->id);
+
+		if (!at || at[-1] != ' ' || !strchr(" ,.", at[strlen(c->id)]))
+			fail_msg("the man page lacks the check %s", c->id);
 	}
 }
 
@@ -356,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_man_page_has_every_option),
 		cmocka_unit_test(test_man_page_has_no_other_option),
+		cmocka_unit_test(test_man_page_has_every_check_of_doctor),
 		cmocka_unit_test(test_man_page_has_the_metrics_reference),
 		cmocka_unit_test(test_commands_are_found_and_options_differ),
 		cmocka_unit_test(test_wrong_usage_exits_with_2_and_says_why),

@@ -169,6 +169,35 @@ static void records_that_are_none_are_left_out(void **state)
 	assert_string_equal(got.data, "[0 ][0 x][0 y]");
 }
 
+struct told {
+	unsigned int n, with_time, with_syntax;
+};
+
+static void look_at(__u64 usec, const char *text, void *arg)
+{
+	struct told *t = arg;
+	double seconds;
+
+	t->n++;
+	t->with_time += usec > 0;
+	t->with_syntax += *text == '<' || sscanf(text, "[%lf]", &seconds) == 1;
+}
+
+/* This machine's own log; whoever has no right to it is told so. */
+static void without_kmsg_the_system_call_is_asked(void **state)
+{
+	struct host h = d.host;
+	struct told told = {};
+	int err;
+
+	assert_int_equal(kernel_log_each(&h, look_at, &told), -ENOENT);
+	h.given = false;
+	err = kernel_log_each(&h, look_at, &told);
+	assert_true(err == -EPERM || (!err && told.n > 0));
+	assert_int_equal(told.with_syntax, 0);
+	assert_true(err || told.with_time > 0);
+}
+
 /* ---- the hot fix ---- */
 
 static void write_rpm(const char *body)
@@ -266,6 +295,7 @@ int main(void)
 		test(a_log_that_cannot_be_read_is_unknown),
 		test(records_are_whole_however_long_the_log_is),
 		test(records_that_are_none_are_left_out),
+		test(without_kmsg_the_system_call_is_asked),
 		test(rpm_is_asked_where_it_is),
 		test(another_roots_packages_are_not_known),
 		test(only_an_enabled_livepatch_is_active),
