@@ -103,7 +103,8 @@
 	  "subnet")                                                            \
 	X(GETVLANERR, 0x03080000, "vlan-unknown",                              \
 	  "the VLAN of the connection could not be found out",                 \
-	  "put the pod's interface on one VLAN device, not on several")        \
+	  "nothing to do if it is rare: the route of the connection "          \
+	  "went while it was made")                                            \
 	X(ISMVLANERR, 0x03090000, "vlan-refused",                              \
 	  "the VLAN could not be registered with the device",                  \
 	  "let the device join the VLAN where it is administered")             \
