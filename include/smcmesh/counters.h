@@ -89,7 +89,7 @@ enum smc_counter_id { SMC_COUNTERS(SMC_COUNTER_ENUM) SMC_COUNTER_MAX };
 /* The value of smc_counter: a __u64 at each number, so that it can be read as
  * an array, with names for people who dump the map. */
 #define SMC_COUNTER_FIELD(id, metric, labels, sentence) __u64 id;
-#define SMC_BYPASSED_FIELD(id, label, sentence) __u64 id;
+#define SMC_BYPASSED_FIELD(id, label, sentence, remedy) __u64 id;
 struct smc_counters {
 	SMC_COUNTERS(SMC_COUNTER_FIELD)
 	__u64 _room[SMC_COUNTER_ROOM - SMC_COUNTER_MAX];

@@ -25,7 +25,7 @@
 static struct verdict_bpf *skel;
 
 static const char *const reasons[] = {
-#define REASON_LABEL(id, label, sentence) [SMC_REASON_##id] = (label),
+#define REASON_LABEL(id, label, sentence, remedy) [SMC_REASON_##id] = (label),
 	SMC_REASONS(REASON_LABEL)
 #undef REASON_LABEL
 };

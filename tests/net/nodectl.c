@@ -62,7 +62,7 @@ static void put_addrs(const struct mesh_addrs *addrs)
 }
 
 static const char *const reasons[] = {
-#define LABEL(id, label, sentence) [SMC_REASON_##id] = label,
+#define LABEL(id, label, sentence, remedy) [SMC_REASON_##id] = label,
 	SMC_REASONS(LABEL)};
 
 static void put_owners(const struct smc_owner *v, size_t n)

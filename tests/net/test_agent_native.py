@@ -152,6 +152,15 @@ def test_pods_that_are_not_armed_say_why(agent):
     assert found["smcmesh_pods", 'state="armed",reason="none"'] == 0
     table = agent.cli("pods").stdout
     assert re.search(r"default +a +no +no-converter .*cannot make SMC", table), table
+    # below it each reason once with what to do, here and in the status
+    todo = pods["a"]["remedy"]
+    assert "smcmesh doctor" in todo, pods["a"]
+    assert re.search(rf"^no-converter +1 +{re.escape(todo)}$", table, re.M), table
+    assert re.search(r"^not-annotated +1 +if it should", table, re.M), table
+    status = agent.cli("status").stdout
+    assert re.search(rf"^not armed    1 no-converter: .*\n  to do +{todo}$", status,
+                     re.M), status
+    assert "not-annotated" not in status, status
     assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
 
 
@@ -225,6 +234,27 @@ def test_doctor_run_by_nobody_says_what_it_cannot_see():
     report = json.loads(r.stdout)
     assert report["capable"] is False and not report["namespaces"], r.stdout
     assert "not every namespace could be looked at; run it as root" in r.stderr
+
+
+def test_doctor_answers_scripts_by_its_exit_status():
+    report = json.loads(smcmesh("doctor", "-o", "json").stdout)
+    assert report["capable"] is False and report["ok"] is False
+    checks = {c["id"]: c for c in report["checks"]}
+    assert len(checks) == len(report["checks"])
+    assert smcmesh("doctor").returncode == 0
+    assert smcmesh("doctor", "--check").returncode == 1
+    for name, status in ("ipproto_smc", "fail"), ("ueid", "skip"), ("btf", "pass"):
+        r = smcmesh("doctor", "--explain", name, "-o", "json")
+        assert json.loads(r.stdout) == checks[name], name
+        assert checks[name]["status"] == status, checks[name]
+        assert r.returncode == (status == "fail"), name
+        r = smcmesh("doctor", "--explain", name)
+        assert r.stdout.startswith(f"{status:8} {name}\n"), r.stdout
+        # what it would mean is said although nothing is wrong
+        assert re.search(r"^  (means|else) ", r.stdout, re.M), r.stdout
+    r = smcmesh("doctor", "--explain", "ueids")
+    assert r.returncode == 2 and "no check ueids, but: btf " in r.stderr, r.stderr
+    assert smcmesh("doctor", "--explain", "ueid", "--check").returncode == 2
 
 
 def test_what_each_way_needs_and_cannot_do_is_said(agent):

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "doctor/checks.h"
 #include "telemetry/metrics.h"
 
 /* The programs run in the tree; a build elsewhere says where it is. */
@@ -100,6 +101,23 @@ static void test_man_page_has_every_option(void **state)
 	}
 }
 
+static void test_man_page_has_every_check_of_doctor(void **state)
+{
+	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
+	_free_ char *own = section(man, "doctor");
+	char *list = strstr(own, "checks beside the features:");
+	char *end = list ? strstr(list, "--check") : NULL;
+
+	assert_non_null(end);
+	*end = '\0';
+	for (const struct doctor_check *c = doctor_checks; c->id; c++) {
+		char *at = strstr(list, c->id);
+
+		if (!at || at[-1] != ' ' || !strchr(" ,.", at[strlen(c->id)]))
+			fail_msg("the man page lacks the check %s", c->id);
+	}
+}
+
 static bool is_option(const char *word, size_t len)
 {
 	if (len == 4 && !strncmp(word, "help", 4))
@@ -143,7 +161,7 @@ static void test_man_page_has_the_metrics_reference(void **state)
 {
 	_free_ char *man = plain(read_file("user/cli/smcmesh.8"));
 	struct buf b = {};
-	char *text, *rest, *row, line[512];
+	char *text, *rest, *row, line[1024];
 	int rows = 0;
 
 	assert_int_equal(metrics_reference(&b), 0);
@@ -162,11 +180,11 @@ static void test_man_page_has_the_metrics_reference(void **state)
 				 cells[0], cells[1], *cells[2] ? ": " : "",
 				 cells[2], cells[3]);
 		else if (!strncmp(cells[0], "0x", 2))
+			snprintf(line, sizeof(line), " %s %s %s %s ", cells[0],
+				 cells[1], cells[2], cells[3]);
+		else
 			snprintf(line, sizeof(line), " %s %s %s ", cells[0],
 				 cells[1], cells[2]);
-		else
-			snprintf(line, sizeof(line), " %s %s ", cells[0],
-				 cells[1]);
 		if (!strstr(man, line))
 			fail_msg("the man page lacks: %s", line);
 		rows++;
@@ -395,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_man_page_has_every_option),
 		cmocka_unit_test(test_man_page_has_no_other_option),
+		cmocka_unit_test(test_man_page_has_every_check_of_doctor),
 		cmocka_unit_test(test_man_page_has_the_metrics_reference),
 		cmocka_unit_test(test_commands_are_found_and_options_differ),
 		cmocka_unit_test(test_wrong_usage_exits_with_2_and_says_why),

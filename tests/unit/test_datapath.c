@@ -195,6 +195,33 @@ static void test_every_feature_has_texts_and_its_own_label(void **state)
 	}
 }
 
+static void assert_how(enum feature f, const char *release, const char *how)
+{
+	char text[FEATURE_HOW_MAX];
+
+	assert_string_equal(feature_how(f, release, text), how);
+}
+
+static void test_only_an_older_kernel_is_told_of_a_newer_one(void **state)
+{
+	const char *how = feature_text(FEATURE_IPPROTO_SMC)->how;
+	char text[FEATURE_HOW_MAX], longest[FEATURE_HOW_MAX];
+
+	assert_how(FEATURE_IPPROTO_SMC, "6.18.44-fc", how);
+	assert_how(FEATURE_IPPROTO_SMC, "6.11.0", how);
+	assert_how(FEATURE_IPPROTO_SMC, "7.0-rc1", how);
+	snprintf(text, sizeof(text), "Linux >= 6.11 is needed: %s", how);
+	assert_how(FEATURE_IPPROTO_SMC, "6.8.0-52-generic", text);
+	assert_how(FEATURE_IPPROTO_SMC, "5.10.134-17.3.al8.x86_64", text);
+	assert_how(FEATURE_BTF, "4.19.91", feature_text(FEATURE_BTF)->how);
+	for (int i = 0; i < FEATURE_MAX; i++) {
+		/* none is cut, none says it to everybody */
+		assert_null(strstr(feature_text(i)->how, ">="));
+		feature_how(i, "4.4", longest);
+		assert_true(strlen(longest) < FEATURE_HOW_MAX - 1);
+	}
+}
+
 static bool has_row(const char *prog)
 {
 	for (size_t i = 0; i < LINKS; i++)
@@ -503,6 +530,8 @@ int main(void)
 		cmocka_unit_test(test_next_selector_generation_is_a_free_one),
 		cmocka_unit_test(
 			test_every_feature_has_texts_and_its_own_label),
+		cmocka_unit_test(
+			test_only_an_older_kernel_is_told_of_a_newer_one),
 		cmocka_unit_test(
 			test_every_program_has_a_row_and_every_row_one),
 		cmocka_unit_test(test_guards_are_attached_before_the_converter),

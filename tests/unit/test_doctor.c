@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* user/doctor: the table of checks, each on made-up facts with its control, and
- * the conclusion. What asks this machine itself has no test here. */
+ * the conclusion. What asks this machine's kernel itself has no test here. */
 #include "unit.h"
+#include "tree.h"
 
+#include "doctor/check_list.h"
 #include "doctor/checks.h"
 #include "doctor/method_list.h"
 
@@ -16,131 +18,254 @@ static void all_features(enum feature_state state)
 
 static int fresh(void **state)
 {
-	d = (struct doctor){.proc = "/proc", .ueids.n = 1};
+	d = (struct doctor){.proc = "/proc",
+			    .host = {.release = "7.3.4", .given = true},
+			    .ueids = {.n = 1, .v = {"SMCMESH"}}};
 	all_features(FEATURE_PRESENT);
-	return 0;
+	snprintf(d.host.root, sizeof(d.host.root), "%s", tree_top);
+	return tree_empty();
 }
 
-static const struct doctor_check *check(const char *name)
+static const struct doctor_check *check(const char *id)
 {
 	const struct doctor_check *c = doctor_checks;
 
-	while (c->name && strcmp(c->name, name))
+	while (c->id && strcmp(c->id, id))
 		c++;
-	if (!c->name)
-		fail_msg("no check %s", name);
+	if (!c->id)
+		fail_msg("no check %s", id);
 	return c;
 }
 
-static bool is_said(const char *name)
+/* Beside the status: what is wrong has all its parts, nothing else has advice.
+ */
+static enum check_status status(const char *id)
 {
-	_buf_ struct buf out = {};
-	bool said = doctor_ask(check(name), &d, &out);
+	_cleanup_(finding_free) struct finding f = {};
+	bool wrong;
 
-	assert_int_equal(said, out.len > 0);
-	return said;
+	doctor_ask(check(id), &d, &f);
+	wrong = f.status != CHECK_PASS && f.status != CHECK_SKIP;
+	if (f.status != CHECK_PASS)
+		assert_true(f.found.len > 0);
+	assert_int_equal(wrong, f.means.len > 0);
+	if (!wrong)
+		assert_int_equal(f.fix.len, 0);
+	return f.status;
 }
 
-static void assert_said(const char *name, const char *text)
+static void assert_found(const char *id, enum check_status status,
+			 const char *found)
 {
-	_buf_ struct buf out = {};
+	_cleanup_(finding_free) struct finding f = {};
 
-	assert_true(doctor_ask(check(name), &d, &out));
-	assert_string_equal(out.data, text);
+	doctor_ask(check(id), &d, &f);
+	assert_string_equal(check_status_word(f.status),
+			    check_status_word(status));
+	assert_string_equal(f.found.data ?: "", found);
 }
 
 /* ---- the table ---- */
 
-static void rows_have_names_and_whole_sentences(void **state)
+static void rows_have_ids_and_whole_sentences(void **state)
 {
 	size_t n = 0;
 
-	for (const struct doctor_check *c = doctor_checks; c->name; c++, n++) {
-		const char *gap = strstr(c->sentence, "{}");
-
-		if (check(c->name) != c)
-			fail_msg("two checks %s", c->name);
-		assert_null(gap ? strstr(gap + 2, "{}") : NULL);
-		assert_true(strchr(".:", c->sentence[strlen(c->sentence) - 1]));
-		if (c->repair)
-			assert_int_equal(c->repair[strlen(c->repair) - 1], '.');
-		/* what is always so is a fact of some kernels alone */
-		assert_true(c->probe || c->needs);
+	for (const struct doctor_check *c = doctor_checks; c->id; c++, n++) {
+		if (check(c->id) != c)
+			fail_msg("two checks %s", c->id);
+		for (int f = 0; f < FEATURE_MAX; f++)
+			assert_string_not_equal(c->id, feature_text(f)->label);
+		assert_true(c->severity == CHECK_WARN ||
+			    c->severity == CHECK_FAIL);
+		assert_non_null(c->probe);
+		assert_int_equal(c->means[strlen(c->means) - 1], '.');
+		if (c->fix)
+			assert_int_equal(c->fix[strlen(c->fix) - 1], '.');
+		assert_string_equal(check_meaning(c->id), c->means);
 	}
-	assert_int_equal(n, 11);
+	assert_int_equal(n, 22);
+	assert_non_null(check_meaning("ipproto_smc"));
+	assert_null(check_meaning("nothing"));
 }
 
 /* ---- asking ---- */
 
-static void without_what_a_check_needs_it_is_not_asked(void **state)
+static void without_what_a_check_needs_it_is_skipped(void **state)
 {
 	d.ueids.n = 0;
-	assert_true(is_said("no-ueid"));
-	assert_true(is_said("signal-during-connect"));
+	assert_int_equal(status("ueid"), CHECK_WARN);
+	assert_int_equal(status("signal-during-connect"), CHECK_WARN);
 	for (int s = FEATURE_UNKNOWN; s <= FEATURE_MISSING; s++) {
 		d.features.v[FEATURE_IPPROTO_SMC].state = s;
-		for (const struct doctor_check *c = doctor_checks; c->name; c++)
+		for (const struct doctor_check *c = doctor_checks; c->id; c++)
 			if (c->needs)
-				assert_false(is_said(c->name));
+				assert_int_equal(status(c->id), CHECK_SKIP);
 	}
+	assert_found("ueid", CHECK_SKIP, "ipproto_smc: missing");
 }
 
 static void a_kernel_without_a_ueid_is_told_so(void **state)
 {
-	assert_false(is_said("no-ueid"));
+	_cleanup_(finding_free) struct finding f = {};
+
+	assert_found("ueid", CHECK_PASS, "SMCMESH");
 	d.ueids.n = 0;
-	assert_said("no-ueid",
-		    "The kernel has no UEID: on x86 every SMC handshake falls "
-		    "back to TCP without one. The agent adds the configured "
-		    "one when it runs.");
+	assert_found("ueid", CHECK_WARN, "the kernel has no UEID");
+	doctor_ask(check("ueid"), &d, &f);
+	assert_string_equal(f.means.data, "On x86 every SMC handshake falls "
+					  "back to TCP without a UEID.");
+	assert_string_equal(f.fix.data, "The agent adds the configured one "
+					"when it runs.");
 }
 
 static void a_hook_that_is_missing_is_told(void **state)
 {
 	static const struct {
 		enum feature feature;
-		const char *name;
+		const char *id;
 	} hooks[] = {{FEATURE_LSM_CONNECT, "second-connect"},
-		     {FEATURE_SMC_COUNT, "not-rationed"},
+		     {FEATURE_SMC_COUNT, "handshake-rations"},
 		     {FEATURE_LSM_REQUEST, "busy-listener"}};
 
 	for (size_t i = 0; i < 3; i++) {
-		assert_false(is_said(hooks[i].name));
+		assert_int_equal(status(hooks[i].id), CHECK_PASS);
 		d.features.v[hooks[i].feature].state = FEATURE_UNKNOWN;
-		assert_true(is_said(hooks[i].name));
+		assert_int_equal(status(hooks[i].id), CHECK_WARN);
 		for (size_t j = i + 1; j < 3; j++)
-			assert_false(is_said(hooks[j].name));
+			assert_int_equal(status(hooks[j].id), CHECK_PASS);
 	}
+	strcpy(d.features.v[FEATURE_LSM_REQUEST].detail, "not permitted");
+	assert_found("busy-listener", CHECK_WARN,
+		     "BPF on security_inet_conn_request is unknown: not "
+		     "permitted");
 }
 
 static void without_maps_the_agent_is_not_called_silent(void **state)
 {
-	assert_false(is_said("agent-silent"));
+	assert_int_equal(status("agent-silent"), CHECK_SKIP);
 }
 
 static void without_an_rdma_device_no_path_is_missed(void **state)
 {
-	assert_false(is_said("no-path-probes"));
+	assert_int_equal(status("path-probes"), CHECK_SKIP);
 }
 
-static bool finds(const struct doctor *unused, struct buf *what)
+static void selinux_is_told_only_while_it_enforces(void **state)
 {
-	buf_printf(what, "a device");
-	return true;
+	const char *path = "sys/fs/selinux/enforce";
+
+	assert_int_equal(status("selinux"), CHECK_PASS);
+	write_text(path, "0\n");
+	assert_found("selinux", CHECK_PASS, "/sys/fs/selinux/enforce is 0");
+	write_text(path, "1\n");
+	assert_found("selinux", CHECK_WARN, "/sys/fs/selinux/enforce is 1");
+	remove_tree(path);
+	make_dirs(path); /* is there, and cannot be read */
+	assert_int_equal(status("selinux"), CHECK_UNKNOWN);
 }
 
-static void what_was_found_stands_in_the_sentence(void **state)
+static enum check_status knows_better(const struct doctor_check *c,
+				      const struct doctor *unused,
+				      struct finding *f)
 {
-	struct doctor_check c = {"x", NULL, finds, "It has {}, alas.", "Wait."};
-	_buf_ struct buf out = {};
+	buf_printf(&f->found, "a device");
+	buf_printf(&f->fix, "Do this.");
+	return check_wrong(c, true);
+}
 
-	assert_true(doctor_ask(&c, &d, &out));
-	assert_string_equal(out.data, "It has a device, alas. Wait.");
-	buf_drop(&out, out.len);
-	c.sentence = "It has.";
-	c.repair = NULL;
-	assert_true(doctor_ask(&c, &d, &out));
-	assert_string_equal(out.data, "It has.");
+static void what_the_probe_knows_better_replaces_the_rows_text(void **state)
+{
+	const struct doctor_check c = {"x",	     CHECK_FAIL, NULL,
+				       knows_better, "Alas.",	 "Wait."};
+	_cleanup_(finding_free) struct finding f = {};
+
+	doctor_ask(&c, &d, &f);
+	assert_int_equal(f.status, CHECK_FAIL);
+	assert_string_equal(f.found.data, "a device");
+	assert_string_equal(f.means.data, "Alas.");
+	assert_string_equal(f.fix.data, "Do this.");
+}
+
+/* ---- the list of them ---- */
+
+static yyjson_mut_doc *doc;
+
+static yyjson_mut_val *listed(const struct check_list *list, const char *id)
+{
+	yyjson_mut_val *o;
+	size_t i, max;
+
+	yyjson_mut_arr_foreach(list->checks, i, max, o)
+	{
+		if (!strcmp(yyjson_mut_get_str(yyjson_mut_obj_get(o, "id")),
+			    id))
+			return o;
+	}
+	fail_msg("%s is not listed", id);
+	return NULL;
+}
+
+static struct check_list listing(void)
+{
+	yyjson_mut_doc_free(doc);
+	doc = yyjson_mut_doc_new(NULL);
+	return check_list_make(doc, &d);
+}
+
+static int forget(void **state)
+{
+	yyjson_mut_doc_free(doc);
+	doc = NULL;
+	return 0;
+}
+
+static void assert_listed(const char *id, const char *status, const char *fix)
+{
+	const struct check_list list = listing();
+	yyjson_mut_val *o = listed(&list, id);
+
+	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(o, "status")),
+			    status);
+	assert_says(yyjson_mut_get_str(yyjson_mut_obj_get(o, "fix")), fix);
+	assert_non_null(yyjson_mut_obj_get(o, "found"));
+	assert_int_equal(yyjson_mut_get_len(yyjson_mut_obj_get(o, "means")) > 0,
+			 strcmp(status, "pass") && strcmp(status, "skip"));
+}
+
+static void features_are_checks_and_fail_where_all_depends_on_them(void **state)
+{
+	assert_false(listing().failed);
+	assert_listed("sockproto", "pass", "");
+	d.features.v[FEATURE_RDMA].state = FEATURE_MISSING;
+	assert_listed("rdma", "warn", "add an RDMA NIC");
+	assert_false(listing().failed);
+	d.features.v[FEATURE_SOCKPROTO].state = FEATURE_UNKNOWN;
+	assert_listed("sockproto", "unknown", "lockdown");
+	d.features.v[FEATURE_CAPABILITIES].state = FEATURE_MISSING;
+	assert_listed("sockproto", "unknown", "as root");
+	fresh(NULL);
+	d.features.v[FEATURE_SOCKPROTO].state = FEATURE_MISSING;
+	assert_listed("sockproto", "fail", "CONFIG_MPTCP");
+	assert_true(listing().failed);
+}
+
+static void warnings_are_what_warns_and_fails_of_the_rows(void **state)
+{
+	const struct check_list before = listing();
+	size_t n = yyjson_mut_arr_size(before.warnings);
+	struct check_list list;
+	const char *first;
+
+	d.ueids.n = 0;
+	d.features.v[FEATURE_RDMA].state = FEATURE_MISSING;
+	list = listing();
+	assert_int_equal(yyjson_mut_arr_size(list.warnings), n + 1);
+	first = yyjson_mut_get_str(yyjson_mut_arr_get(list.warnings, 0));
+	assert_string_equal(first,
+			    "The kernel has no UEID. On x86 every SMC "
+			    "handshake falls back to TCP without a UEID. The "
+			    "agent adds the configured one when it runs.");
 }
 
 /* ---- the conclusion ---- */
@@ -206,22 +331,25 @@ static void list_says_what_each_lacks_and_cannot_do(void **state)
 	free(text);
 }
 
-#define test(f) cmocka_unit_test_setup(f, fresh)
+#define test(f) cmocka_unit_test_setup_teardown(f, fresh, forget)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(rows_have_names_and_whole_sentences),
-		test(without_what_a_check_needs_it_is_not_asked),
+		test(rows_have_ids_and_whole_sentences),
+		test(without_what_a_check_needs_it_is_skipped),
 		test(a_kernel_without_a_ueid_is_told_so),
 		test(a_hook_that_is_missing_is_told),
 		test(without_maps_the_agent_is_not_called_silent),
 		test(without_an_rdma_device_no_path_is_missed),
-		test(what_was_found_stands_in_the_sentence),
+		test(selinux_is_told_only_while_it_enforces),
+		test(what_the_probe_knows_better_replaces_the_rows_text),
+		test(features_are_checks_and_fail_where_all_depends_on_them),
+		test(warnings_are_what_warns_and_fails_of_the_rows),
 		test(conclusion_follows_from_features_and_devices),
 		test(recorder_is_the_first_that_can_be_had),
 		test(list_says_what_each_lacks_and_cannot_do),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, tree_make, tree_remove);
 }

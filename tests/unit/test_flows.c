@@ -192,9 +192,32 @@ static void test_numbers_between_reasons_are_unknown(void **state)
 	assert_string_equal(reason_label(SMC_REASON_CHANGED), "changed");
 }
 
+/* Each says what to do or that nothing can be done, as a phrase; the manual has
+ * it as it stands. */
+static void test_every_reason_says_what_to_do(void **state)
+{
+	for (__u32 r = 0; r < SMC_REASON_MAX; r++) {
+		const char *text = reason_remedy(r);
+
+		if (!reason_known(r)) {
+			assert_string_equal(text, "");
+			continue;
+		}
+		assert_true(strlen(text) > 10);
+		assert_null(strpbrk(text, "\"\\|`"));
+		assert_true(text[strlen(text) - 1] != '.');
+		assert_string_equal(text, reason_remedy_of(reason_label(r)));
+		assert_string_not_equal(text, reason_sentence(r));
+	}
+	assert_string_equal(reason_remedy(~0U), "");
+	assert_string_equal(reason_remedy_of("unknown"), "");
+	assert_string_equal(reason_remedy_of(""), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_reason_says_what_to_do),
 		cmocka_unit_test(test_sentence_says_outcome_reason_and_code),
 		cmocka_unit_test(test_sentence_says_how_inexactly_it_was_noted),
 		cmocka_unit_test(test_flow_id_tells_client_server_and_socket),

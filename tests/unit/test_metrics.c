@@ -256,7 +256,7 @@ static void test_pods_that_are_not_known_yet_have_no_sample(void **state)
 static void test_every_fallback_code_has_a_label_of_its_own(void **state)
 {
 	static const __u32 codes[] = {
-#define ROW(id, code, label, sentence) code,
+#define ROW(id, code, label, sentence, remedy) code,
 		FALLBACKS(ROW)
 #undef ROW
 	};
@@ -274,6 +274,32 @@ static void test_every_fallback_code_has_a_label_of_its_own(void **state)
 	assert_string_equal(fallback_label(-4000, a), "other");
 	assert_says(fallback_sentence(-ETIMEDOUT), "said nothing");
 	assert_says(fallback_sentence(0x03030008), "UEID");
+	assert_says(fallback_sentence(-EHOSTUNREACH), "No route");
+	assert_says(fallback_sentence(0), "no reason");
+	assert_says(fallback_sentence(0x0badc0de), "does not know");
+}
+
+static void test_every_fallback_code_says_what_to_do(void **state)
+{
+	static const __u32 codes[] = {
+#define ROW(id, code, label, sentence, remedy) code,
+		FALLBACKS(ROW)
+#undef ROW
+			- ETIMEDOUT,
+		-EPROTO, -ECONNRESET, -EAGAIN};
+
+	for (size_t i = 0; i < array_size(codes); i++) {
+		const char *text = fallback_remedy(codes[i]);
+
+		assert_true(strlen(text) > 10);
+		assert_true(text[strlen(text) - 1] != '.');
+	}
+	assert_says(fallback_remedy(0x03030008), "same UEID");
+	assert_says(fallback_remedy(-EPROTO), "exclude");
+	/* control: of what is in no table nothing is claimed */
+	assert_string_equal(fallback_remedy(0), "");
+	assert_string_equal(fallback_remedy(0x0badc0de), "");
+	assert_string_equal(fallback_remedy(-EHOSTUNREACH), "");
 }
 
 int main(void)
@@ -293,6 +319,7 @@ int main(void)
 			test_pods_that_are_not_known_yet_have_no_sample),
 		cmocka_unit_test(
 			test_every_fallback_code_has_a_label_of_its_own),
+		cmocka_unit_test(test_every_fallback_code_says_what_to_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,6 +340,11 @@ def test_doctor_says_what_is_there(lab):
         assert rows[f"/run/netns/{name}"]["armed"], rows
         assert rows[f"/run/netns/{name}"]["guarded"], rows
     assert any("signal" in w for w in report["warnings"])
+    checks = {c["id"]: c for c in report["checks"]}
+    assert report["ok"] and checks["ueid"]["status"] == "pass", report["checks"]
+    assert checks["ueid"]["found"] == "SMCMESH"
+    assert checks["signal-during-connect"]["status"] == "warn"
+    assert lab.agent.cli("doctor", "--check").rc == 0
     text = lab.agent.cli("doctor").out
     assert re.search(r"^hs_ctrl +present", text, re.M)
     limits = r"^limits +sockproto: sockets made by io_uring stay TCP$"
@@ -354,6 +359,8 @@ def test_doctor_without_rights_does_not_say_no(lab):
     report = lab.agent.cli("doctor", "-o", "json", user=1000).json()
     assert report["capable"] is None, report["features"]
     assert report["conclusion"].endswith("run it as root."), report
+    assert not report["ok"]
+    assert lab.agent.cli("doctor", "--check", user=1000, check=False).rc == 3
     r = lab.agent.cli("doctor", user=1000)
     assert "not every namespace" in r.err, r.err
 

@@ -7,12 +7,22 @@
 #include "cli/cannot.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "doctor/checks.h"
 #include "doctor/report.h"
 
-enum { OUTPUT, BPFFS, CGROUP, PROC };
+enum { CHECK, EXPLAIN, OUTPUT, ROOT, BPFFS, CGROUP, PROC };
 
 static const struct cli_option options[] = {
+	[CHECK] =
+		{0, "check", NULL, NULL,
+		 "exit 1 if this node is not capable, 3 if that is not known"},
+	[EXPLAIN] =
+		{0, "explain", "ID", NULL,
+		 "only this check; exit 1 if it warns or fails, 3 if it is not known"},
 	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[ROOT] =
+		{0, "root", "DIR", NULL,
+		 "where the host's files are; without it, the root of its first process"},
 	[BPFFS] = CLI_OPTION_BPFFS,
 	[CGROUP] = CLI_OPTION_CGROUP,
 	[PROC] = CLI_OPTION_PROC,
@@ -116,54 +126,153 @@ static void print_namespaces(yyjson_val *root)
 	table_print(&t, stdout);
 }
 
-static void print(yyjson_val *root)
+/* ---- the checks ---- */
+
+/* Lines to copy keep their own, below the first. */
+static void print_part(const char *name, const char *text)
 {
-	yyjson_val *w;
+	if (!*text)
+		return;
+	printf("  %-6s ", name);
+	for (; *text; text++) {
+		putchar(*text);
+		if (*text == '\n')
+			printf("%9s", "");
+	}
+	putchar('\n');
+}
+
+static void print_check(yyjson_val *check)
+{
+	printf("%-8s %s\n", json_text(check, "status"), json_text(check, "id"));
+	print_part("found", json_text(check, "found"));
+	print_part("means", json_text(check, "means"));
+	print_part("fix", json_text(check, "fix"));
+}
+
+static bool has_status(yyjson_val *check, enum check_status status)
+{
+	return !strcmp(json_text(check, "status"), check_status_word(status));
+}
+
+static yyjson_val *find(yyjson_val *root, const char *array, const char *key,
+			const char *name)
+{
+	yyjson_val *o;
 	size_t i, max;
 
-	printf("Linux %s\n\n", json_text(root, "kernel"));
+	yyjson_arr_foreach (yyjson_obj_get(root, array), i, max, o) {
+		if (!strcmp(json_text(o, key), name))
+			return o;
+	}
+	return NULL;
+}
+
+/* The features have a table of their own. */
+static void print_checks(yyjson_val *root)
+{
+	yyjson_val *c;
+	size_t i, max;
+
+	yyjson_arr_foreach (yyjson_obj_get(root, "checks"), i, max, c) {
+		if (has_status(c, CHECK_PASS) || has_status(c, CHECK_SKIP) ||
+		    find(root, "features", "feature", json_text(c, "id")))
+			continue;
+		putchar('\n');
+		print_check(c);
+	}
+}
+
+/* ---- the whole ---- */
+
+static void print(yyjson_val *root)
+{
+	const char *system = json_text(root, "system");
+
+	printf("Linux %s%s%s\n\n", json_text(root, "kernel"),
+	       *system ? " on " : "", system);
 	print_features(root);
 	print_missing(root);
 	print_rdma(root);
 	print_namespaces(root);
-	yyjson_arr_foreach (yyjson_obj_get(root, "warnings"), i, max, w) {
-		printf("\nWarning: %s\n", yyjson_get_str(w) ?: "");
-	}
+	print_checks(root);
 	printf("\n%s\n", json_text(root, "conclusion"));
 }
 
-static int show(yyjson_mut_doc *mut, bool json)
+static int write_json(const yyjson_val *root)
 {
-	_free_ char *text = NULL;
-	yyjson_doc *doc;
+	_free_ char *text =
+		yyjson_val_write(root, YYJSON_WRITE_NEWLINE_AT_END, NULL);
 
-	if (json) {
-		text = yyjson_mut_write(mut, YYJSON_WRITE_NEWLINE_AT_END, NULL);
-		if (!text)
-			return EXIT_FAILED;
-		fputs(text, stdout);
-		return EXIT_OK;
-	}
-	doc = yyjson_mut_doc_imut_copy(mut, NULL);
-	if (!doc)
+	if (!text)
 		return EXIT_FAILED;
-	print(yyjson_doc_get_root(doc));
-	yyjson_doc_free(doc);
+	fputs(text, stdout);
 	return EXIT_OK;
 }
 
-static int run(const struct cli_args *args)
+static int no_check(yyjson_val *root, const char *id)
+{
+	yyjson_val *c;
+	size_t i, max;
+
+	fprintf(stderr, "smcmesh doctor: there is no check %s, but:", id);
+	yyjson_arr_foreach (yyjson_obj_get(root, "checks"), i, max, c) {
+		fprintf(stderr, " %s", json_text(c, "id"));
+	}
+	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
+static int explain(yyjson_val *root, const char *id, bool json)
+{
+	yyjson_val *c = find(root, "checks", "id", id);
+
+	if (!c)
+		return no_check(root, id);
+	if (json && write_json(c))
+		return EXIT_FAILED;
+	if (!json) {
+		print_check(c);
+		if (!*json_text(c, "means"))
+			print_part("else", check_meaning(id) ?: "");
+	}
+	if (has_status(c, CHECK_UNKNOWN))
+		return EXIT_UNTOLD;
+	return has_status(c, CHECK_WARN) || has_status(c, CHECK_FAIL)
+		       ? EXIT_FAILED
+		       : EXIT_OK;
+}
+
+static int show(yyjson_val *root, const struct cli_args *args)
+{
+	bool json = wants_json(args->option[OUTPUT]);
+	yyjson_val *capable = yyjson_obj_get(root, "capable");
+
+	if (args->option[EXPLAIN])
+		return explain(root, args->option[EXPLAIN], json);
+	if (json && write_json(root))
+		return EXIT_FAILED;
+	if (!json)
+		print(root);
+	if (!args->option[CHECK])
+		return EXIT_OK;
+	if (yyjson_is_null(capable))
+		return EXIT_UNTOLD;
+	return yyjson_get_bool(capable) ? EXIT_OK : EXIT_FAILED;
+}
+
+static yyjson_doc *look(const struct cli_args *args)
 {
 	const struct datapath_options opt = {.bpffs = args->option[BPFFS],
 					     .cgroup = args->option[CGROUP],
 					     .proc = args->option[PROC]};
-	yyjson_mut_doc *doc;
+	yyjson_mut_doc *mut;
+	yyjson_doc *doc;
 	struct doctor d;
 	bool all_seen;
-	int ret;
 
-	doctor_open(&opt, &d);
-	doc = doctor_report(&d, &all_seen);
+	doctor_open(&opt, args->option[ROOT], &d);
+	mut = doctor_report(&d, &all_seen);
 	if (!all_seen)
 		fprintf(stderr,
 			"smcmesh doctor: not every namespace could be looked at%s\n",
@@ -171,16 +280,34 @@ static int run(const struct cli_args *args)
 				? ""
 				: "; run it as root");
 	doctor_close(&d);
-	ret = show(doc, wants_json(args->option[OUTPUT]));
-	yyjson_mut_doc_free(doc);
+	doc = yyjson_mut_doc_imut_copy(mut, NULL);
+	yyjson_mut_doc_free(mut);
+	return doc;
+}
+
+static int run(const struct cli_args *args)
+{
+	yyjson_doc *doc;
+	int ret;
+
+	if (args->option[CHECK] && args->option[EXPLAIN]) {
+		fprintf(stderr,
+			"smcmesh doctor: --check and --explain are not for one call\n");
+		return EXIT_USAGE;
+	}
+	doc = look(args);
+	if (!doc)
+		return EXIT_FAILED;
+	ret = show(yyjson_doc_get_root(doc), args);
+	yyjson_doc_free(doc);
 	return ret;
 }
 
 const struct command command_doctor = {
 	.name = "doctor",
 	.help = "what this node's kernel can do, what is missing, how to get it",
-	.more = "Needs no agent. Exits 0 once it has looked, whatever it found; `capable` in\n"
-		"its JSON is the answer for scripts: null where the kernel does not tell.",
+	.more = "Needs no agent. Without --check and --explain it exits 0 once it has looked,\n"
+		"whatever it found.",
 	.options = options,
 	.run = run,
 };

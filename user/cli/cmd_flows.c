@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "cli/ask_agent.h"
 #include "cli/command.h"
+#include "cli/remedies.h"
 #include "cli/table.h"
 #include "telemetry/flows.h"
 
@@ -73,13 +74,14 @@ static void say_cut(yyjson_val *root)
 
 static void print(yyjson_val *root)
 {
+	_cleanup_(remedies_free) struct remedies todo = {};
 	_cleanup_(table_free) struct table t = {};
+	yyjson_val *flows = yyjson_obj_get(root, "flows"), *f;
 	char pod[160], end[72];
-	yyjson_val *f;
 	size_t i, max;
 
 	table_init(&t, heads);
-	yyjson_arr_foreach (yyjson_obj_get(root, "flows"), i, max, f) {
+	yyjson_arr_foreach (flows, i, max, f) {
 		pod_text(f, pod);
 		table_add(&t, pod);
 		table_add(&t, json_text(f, "role"));
@@ -92,6 +94,8 @@ static void print(yyjson_val *root)
 	}
 	table_print(&t, stdout);
 	say_cut(root);
+	remedies_of_flows(flows, &todo);
+	remedies_print(&todo, "FLOWS", stdout);
 }
 
 static void print_event(const char *line, size_t len)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/ask_agent.h"
 #include "cli/command.h"
+#include "cli/remedies.h"
 #include "cli/table.h"
 
 enum { OUTPUT, RUN };
@@ -61,12 +62,13 @@ static void add_why(struct table *t, yyjson_val *pod)
 
 static void print(yyjson_val *root)
 {
+	_cleanup_(remedies_free) struct remedies todo = {};
 	_cleanup_(table_free) struct table t = {};
-	yyjson_val *pod;
+	yyjson_val *pods = yyjson_obj_get(root, "pods"), *pod;
 	size_t i, max;
 
 	table_init(&t, heads);
-	yyjson_arr_foreach (yyjson_obj_get(root, "pods"), i, max, pod) {
+	yyjson_arr_foreach (pods, i, max, pod) {
 		_buf_ struct buf transports = {}, published = {};
 
 		table_add(&t, json_text(pod, "namespace"));
@@ -80,6 +82,8 @@ static void print(yyjson_val *root)
 		add_why(&t, pod);
 	}
 	table_print(&t, stdout);
+	remedies_of_pods(pods, &todo);
+	remedies_print(&todo, "PODS", stdout);
 }
 
 static int run(const struct cli_args *args)

@@ -85,6 +85,20 @@ static void print_paths(yyjson_val *paths)
 	       number(paths, "bad"), *problem ? ": " : "", problem);
 }
 
+/* Of each reason how many pods have it, and what to do. */
+static void print_not_armed(yyjson_val *pods)
+{
+	yyjson_val *why;
+	size_t i, max;
+
+	yyjson_arr_foreach (yyjson_obj_get(pods, "not_armed"), i, max, why) {
+		printf("%-12s %llu %s: %s\n%-12s %s\n", "not armed",
+		       number(why, "pods"), json_text(why, "reason"),
+		       json_text(why, "sentence"), "  to do",
+		       json_text(why, "remedy"));
+	}
+}
+
 /* The problem of a file begins with its path, with which `from` ends. */
 static void print_source(yyjson_val *source)
 {
@@ -125,6 +139,7 @@ static void print(yyjson_val *root)
 	printf("%-12s %llu here, %llu wanted, %llu armed\n", "pods",
 	       number(pods, "here"), number(pods, "wanted"),
 	       number(pods, "armed"));
+	print_not_armed(pods);
 	printf("%-12s %llu\n", "endpoints", number(root, "endpoints"));
 	print_paths(yyjson_obj_get(root, "paths"));
 	held(root);

@@ -25,6 +25,7 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "base/rpm_order.h"
 #include "datapath/datapath.h"
 #include "datapath/kbtf.h"
 
@@ -441,8 +442,8 @@ static void probe_rdma(const struct probe *p, struct feature_result *r)
 }
 
 static const struct feature_text texts[] = {
-#define FEATURE_TEXT(id, label, what, loss, how) \
-	[FEATURE_##id] = {label, what, loss, how},
+#define FEATURE_TEXT(id, label, since, what, loss, how) \
+	[FEATURE_##id] = {label, since, what, loss, how},
 	FEATURES(FEATURE_TEXT)
 #undef FEATURE_TEXT
 };
@@ -470,6 +471,28 @@ _Static_assert(array_size(probes) == FEATURE_MAX, "a probe for every row");
 const struct feature_text *feature_text(enum feature f)
 {
 	return &texts[f];
+}
+
+const char *feature_state_word(enum feature_state state)
+{
+	static const char *const words[] = {[FEATURE_UNKNOWN] = "unknown",
+					    [FEATURE_MISSING] = "missing",
+					    [FEATURE_PRESENT] = "present"};
+
+	return words[state];
+}
+
+const char *feature_how(enum feature f, const char *release,
+			char text[FEATURE_HOW_MAX])
+{
+	const struct feature_text *t = feature_text(f);
+
+	if (rpm_order(release, t->since) < 0)
+		snprintf(text, FEATURE_HOW_MAX, "Linux >= %s is needed: %s",
+			 t->since, t->how);
+	else
+		snprintf(text, FEATURE_HOW_MAX, "%s", t->how);
+	return text;
 }
 
 bool features_have(const struct features *fs, const enum feature *needs)

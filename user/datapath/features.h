@@ -8,61 +8,79 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* X(ID, label, what it is, what is lost without it, how to get it) */
+/* X(ID, label, since which Linux or "", what it is, what is lost without it,
+ * how to get it). Since is advice, for whoever runs an older one. */
+/* clang-format off */
 #define FEATURES(X)                                                            \
-	X(BTF, "btf", "kernel type information (/sys/kernel/btf/vmlinux)",     \
+	X(BTF, "btf", "",                                                      \
+	  "kernel type information (/sys/kernel/btf/vmlinux)",                 \
 	  "no BPF program of ours can be loaded",                              \
 	  "use a kernel built with CONFIG_DEBUG_INFO_BTF")                     \
-	X(BPFFS, "bpffs", "a mounted BPF file system",                         \
+	X(BPFFS, "bpffs", "",                                                  \
+	  "a mounted BPF file system",                                         \
 	  "nothing can be pinned, so nothing would survive the agent",         \
 	  "mount -t bpf bpf /sys/fs/bpf")                                      \
-	X(CGROUP2, "cgroup2", "a mounted cgroup v2 hierarchy",                 \
-	  "no recorder sockops, and hostNetwork pods cannot be told apart",    \
+	X(CGROUP2, "cgroup2", "",                                              \
+	  "a mounted cgroup v2 hierarchy",                                     \
+	  "no recorder sockops, and hostNetwork pods cannot be told "          \
+	  "apart",                                                             \
 	  "mount -t cgroup2 none /sys/fs/cgroup/unified")                      \
-	X(CAPABILITIES, "capabilities",                                        \
+	X(CAPABILITIES, "capabilities", "",                                    \
 	  "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN",             \
 	  "BPF programs cannot be loaded or pod namespaces not entered",       \
 	  "run the agent as root or with these capabilities")                  \
-	X(IPPROTO_SMC, "ipproto_smc", "sockets of protocol IPPROTO_SMC",       \
+	X(IPPROTO_SMC, "ipproto_smc", "6.11",                                  \
+	  "sockets of protocol IPPROTO_SMC",                                   \
 	  "there is nothing to convert TCP sockets to",                        \
-	  "use Linux >= 6.11 with CONFIG_SMC, and modprobe smc")               \
-	X(SOCKPROTO, "sockproto", "the hook fmod_ret/update_socket_protocol",  \
+	  "use a kernel built with CONFIG_SMC, and modprobe smc")              \
+	X(SOCKPROTO, "sockproto", "6.6",                                       \
+	  "the hook fmod_ret/update_socket_protocol",                          \
 	  "TCP sockets cannot be converted by BPF",                            \
-	  "use Linux >= 6.6 with CONFIG_MPTCP")                                \
-	X(HS_CTRL, "hs_ctrl", "BPF struct_ops smc_hs_ctrl",                    \
+	  "use a kernel built with CONFIG_MPTCP and BPF tracing")              \
+	X(HS_CTRL, "hs_ctrl", "6.19",                                          \
+	  "BPF struct_ops smc_hs_ctrl",                                        \
 	  "handshakes cannot be selected by BPF",                              \
-	  "use Linux >= 6.19 with CONFIG_SMC_HS_CTRL_BPF")                     \
-	X(LSM_CONNECT, "lsm_connect", "BPF on security_socket_connect",        \
+	  "use a kernel built with CONFIG_SMC_HS_CTRL_BPF")                    \
+	X(LSM_CONNECT, "lsm_connect", "",                                      \
+	  "BPF on security_socket_connect",                                    \
 	  "a second connect() during a non-blocking one may fail",             \
 	  "use a kernel with CONFIG_SECURITY_NETWORK")                         \
-	X(LSM_REQUEST, "lsm_request", "BPF on security_inet_conn_request",     \
+	X(LSM_REQUEST, "lsm_request", "",                                      \
+	  "BPF on security_inet_conn_request",                                 \
 	  "clients of a busy SMC listener, plain ones too, may be reset",      \
 	  "use a kernel with CONFIG_SECURITY_NETWORK")                         \
-	X(NO_SOCKET_LSM, "no_socket_lsm",                                      \
-	  "no security module (selinux, apparmor, smack, tomoyo) that may "    \
-	  "refuse sockets",                                                    \
-	  "while a pod is armed every socket() of the node runs through a "    \
-	  "hook that notices refusals",                                        \
+	X(NO_SOCKET_LSM, "no_socket_lsm", "",                                  \
+	  "no security module (selinux, apparmor, smack, tomoyo) that "        \
+	  "may refuse sockets",                                                \
+	  "while a pod is armed every socket() of the node runs "              \
+	  "through a hook that notices refusals",                              \
 	  "nothing to do; or leave them out of lsm= on the command line")      \
-	X(SMC_TRACE, "smc_trace", "BPF on the kernel's SMC functions",         \
+	X(SMC_TRACE, "smc_trace", "",                                          \
+	  "BPF on the kernel's SMC functions",                                 \
 	  "no recorder smc, and fall-back reasons are not recorded",           \
 	  "use a kernel with CONFIG_SMC and BTF for it")                       \
-	X(SMC_DIAG, "smc_diag", "socket diagnosis of SMC",                     \
+	X(SMC_DIAG, "smc_diag", "",                                            \
+	  "socket diagnosis of SMC",                                           \
 	  "cleanup cannot tell whether SMC sockets are open",                  \
 	  "modprobe smc_diag")                                                 \
-	X(LOOPBACK, "smcd_loopback", "the loopback device for SMC-D",          \
+	X(LOOPBACK, "smcd_loopback", "",                                       \
+	  "the loopback device for SMC-D",                                     \
 	  "no shared memory between pods of this node",                        \
-	  "use a kernel with CONFIG_DIBS_LO (or CONFIG_SMC_LO)")               \
-	X(RDMA, "rdma", "an RDMA device", "no SMC-R between nodes",            \
-	  "add an RDMA NIC, or soft RoCE: rdma link add rxe0 type rxe netdev " \
-	  "eth0")                                                              \
-	X(SMC_COUNT, "smc_count",                                              \
+	  "use a kernel built with CONFIG_DIBS_LO (before 6.18 "               \
+	  "CONFIG_SMC_LO)")                                                    \
+	X(RDMA, "rdma", "",                                                    \
+	  "an RDMA device",                                                    \
+	  "no SMC-R between nodes",                                            \
+	  "add an RDMA NIC, or soft RoCE: rdma link add rxe0 type rxe "        \
+	  "netdev eth0")                                                       \
+	X(SMC_COUNT, "smc_count", "6.11",                                      \
 	  "BPF on the functions by which SMC sockets come and go",             \
-	  "SMC handshakes under way are not rationed: one pod, armed or not, " \
-	  "can hold up those of the whole node",                               \
-	  "use Linux >= 6.11 with CONFIG_SMC and BTF for it")
+	  "SMC handshakes under way are not rationed: one pod, armed "         \
+	  "or not, can hold up those of the whole node",                       \
+	  "use a kernel built with CONFIG_SMC and BTF for it")
+/* clang-format on */
 
-#define FEATURE_ENUM(id, label, what, loss, how) FEATURE_##id,
+#define FEATURE_ENUM(id, label, since, what, loss, how) FEATURE_##id,
 enum feature { FEATURES(FEATURE_ENUM) FEATURE_MAX };
 #undef FEATURE_ENUM
 
@@ -82,11 +100,24 @@ struct features {
 };
 
 struct feature_text {
-	const char *label, *what, *loss, *how;
+	const char *label, *since, *what, *loss, *how;
 };
 
 /* feature_text - The row of @f in the table. */
 const struct feature_text *feature_text(enum feature f);
+
+/* feature_state_word - "unknown", "missing", "present". */
+const char *feature_state_word(enum feature_state state);
+
+#define FEATURE_HOW_MAX 128
+
+/*
+ * feature_how - How to get it on the machine that runs @release (uname's, e.g.
+ * "6.8.0-52-generic"): names the version that first had it only to whoever runs
+ * an older one. Return: @text.
+ */
+const char *feature_how(enum feature f, const char *release,
+			char text[FEATURE_HOW_MAX]);
 
 /* features_probe - Try them all. Nothing of that outlives the call, but the
  * kernel may load its own modules smc and smc_diag. */

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -18,18 +19,28 @@
 
 /* ---- what this kernel can do ---- */
 
+/* feature_how() for the kernel that runs. Return: @text. */
+static const char *how_here(enum feature f, char text[FEATURE_HOW_MAX])
+{
+	struct utsname name = {};
+
+	uname(&name);
+	return feature_how(f, name.release, text);
+}
+
 /* Name one missing feature, and the way to get it. */
 static void say_missing(const struct features *fs, enum feature f)
 {
 	const struct feature_text *t = feature_text(f);
 	const char *detail = fs->v[f].detail;
+	char how[FEATURE_HOW_MAX];
 
 	if (!feature_present(fs, f))
 		log_info("%s: %s%s%s%s; %s", t->what,
 			 fs->v[f].state == FEATURE_MISSING ? "missing"
 							   : "not known",
 			 *detail ? " (" : "", detail, *detail ? ")" : "",
-			 t->how);
+			 how_here(f, how));
 }
 
 static void say_impossible(const struct features *fs)
@@ -44,11 +55,12 @@ static void say_impossible(const struct features *fs)
 static int require(const struct features *fs, enum feature f, int err)
 {
 	const struct feature_text *t = feature_text(f);
+	char how[FEATURE_HOW_MAX];
 
 	if (feature_present(fs, f))
 		return 0;
 	return log_err(err, "%s %s: %s; %s", t->what, fs->v[f].detail, t->loss,
-		       t->how);
+		       how_here(f, how));
 }
 
 /* ---- load ---- */

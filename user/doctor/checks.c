@@ -8,79 +8,154 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "doctor/fix_checks.h"
+#include "doctor/kernel_checks.h"
+#include "doctor/vendor_checks.h"
 #include "node/encrypt.h"
 #include "node/probe.h"
 
 /* ---- asking ---- */
 
-static bool has_no_ueid(const struct doctor *d, struct buf *what)
+static enum check_status ask_ueid(const struct doctor_check *c,
+				  const struct doctor *d, struct finding *f)
 {
-	return !d->ueids.n;
+	for (unsigned int i = 0; i < d->ueids.n; i++)
+		buf_printf(&f->found, "%s%s", i ? ", " : "", d->ueids.v[i]);
+	if (!d->ueids.n)
+		buf_printf(&f->found, "the kernel has no UEID");
+	return check_wrong(c, !d->ueids.n);
 }
 
-static bool has_no_lsm_connect(const struct doctor *d, struct buf *what)
+static enum check_status always_so(const struct doctor_check *c,
+				   const struct doctor *d, struct finding *f)
 {
-	return !feature_present(&d->features, FEATURE_LSM_CONNECT);
+	buf_printf(&f->found, "so it is in every kernel with SMC, Linux %s too",
+		   d->host.release);
+	return check_wrong(c, true);
 }
 
-static bool has_no_count(const struct doctor *d, struct buf *what)
+/* Is the hook there? */
+static enum check_status ask_feature(const struct doctor_check *c,
+				     const struct doctor *d, enum feature hook,
+				     struct finding *f)
 {
-	return !feature_present(&d->features, FEATURE_SMC_COUNT);
+	const struct feature_result *is = &d->features.v[hook];
+
+	buf_printf(&f->found, "%s is %s%s%s", feature_text(hook)->what,
+		   feature_state_word(is->state), *is->detail ? ": " : "",
+		   is->detail);
+	return check_wrong(c, is->state != FEATURE_PRESENT);
 }
 
-static bool has_no_lsm_request(const struct doctor *d, struct buf *what)
+static enum check_status ask_lsm_connect(const struct doctor_check *c,
+					 const struct doctor *d,
+					 struct finding *f)
 {
-	return !feature_present(&d->features, FEATURE_LSM_REQUEST);
+	return ask_feature(c, d, FEATURE_LSM_CONNECT, f);
+}
+
+static enum check_status ask_count(const struct doctor_check *c,
+				   const struct doctor *d, struct finding *f)
+{
+	return ask_feature(c, d, FEATURE_SMC_COUNT, f);
+}
+
+static enum check_status ask_lsm_request(const struct doctor_check *c,
+					 const struct doctor *d,
+					 struct finding *f)
+{
+	return ask_feature(c, d, FEATURE_LSM_REQUEST, f);
 }
 
 /* Landlock has TCP rules from its ABI 4 on; its own system call tells, since
  * securityfs is often not mounted. */
-static bool landlock_has_tcp(const struct doctor *d, struct buf *what)
+static enum check_status ask_landlock(const struct doctor_check *c,
+				      const struct doctor *d, struct finding *f)
 {
 	const unsigned int create_ruleset_version = 1;
+	long abi = syscall(__NR_landlock_create_ruleset, NULL, 0,
+			   create_ruleset_version);
 
-	return syscall(__NR_landlock_create_ruleset, NULL, 0,
-		       create_ruleset_version) >= 4;
+	if (abi > 0)
+		buf_printf(&f->found, "Landlock is on, ABI %ld", abi);
+	return check_wrong(c, abi >= 4);
 }
 
-static bool selinux_enforces(const struct doctor *d, struct buf *what)
+static enum check_status ask_selinux(const struct doctor_check *c,
+				     const struct doctor *d, struct finding *f)
 {
-	_fclose_ FILE *f = fopen("/sys/fs/selinux/enforce", "re");
+	const char *path = "/sys/fs/selinux/enforce";
+	char line[8];
+	int err = host_first_line(&d->host, path, line, sizeof(line));
 
-	return f && fgetc(f) == '1';
+	if (!err)
+		buf_printf(&f->found, "%s is %s", path, line);
+	else if (err != -ENOENT)
+		buf_printf(&f->found, "%s: %s", path, strerror(-err));
+	if (err && err != -ENOENT)
+		return CHECK_UNKNOWN;
+	return check_wrong(c, *line == '1');
 }
 
 /* Is the node switched on, and its agent silent for longer than the lease? */
-static bool agent_is_silent(const struct doctor *d, struct buf *what)
+static enum check_status ask_agent(const struct doctor_check *c,
+				   const struct doctor *d, struct finding *f)
 {
 	struct smc_config config;
 
-	return d->maps && !datapath_config(d->maps, &config) &&
-	       config.enabled && datapath_offers_left(&config) <= 0;
+	if (!d->maps || datapath_config(d->maps, &config) || !config.enabled) {
+		buf_printf(&f->found, "no agent of this version has switched "
+				      "this node on");
+		return CHECK_SKIP;
+	}
+	if (datapath_offers_left(&config) > 0)
+		return CHECK_PASS;
+	buf_printf(&f->found, "the map smc_config says that it is over");
+	return check_wrong(c, true);
 }
 
-static bool is_encrypted(const struct doctor *d, struct buf *what)
+static enum check_status ask_encryption(const struct doctor_check *c,
+					const struct doctor *d,
+					struct finding *f)
 {
 	char text[ENCRYPT_TEXT_MAX];
+	int got = encrypt_find(text);
 
-	if (encrypt_find(text) <= 0)
-		return false;
-	buf_printf(what, "%s", text);
-	return true;
+	if (got > 0)
+		buf_printf(&f->found, "this node has %s", text);
+	else if (got < 0)
+		buf_printf(&f->found,
+			   "WireGuard and IPsec cannot be looked for: %s",
+			   strerror(-got));
+	return got < 0 ? CHECK_UNKNOWN : check_wrong(c, got);
 }
 
 /* Pods' own devices cannot be seen from here; if the host has none either, the
  * agent reports that when it arms a pod. */
-static bool cannot_probe_paths(const struct doctor *d, struct buf *what)
+static enum check_status ask_path_probes(const struct doctor_check *c,
+					 const struct doctor *d,
+					 struct finding *f)
 {
-	return d->n_rdma && probe_check(d->proc) == -ENODEV;
+	bool missing;
+
+	if (!d->n_rdma) {
+		buf_printf(&f->found, "the host has no RDMA device");
+		return CHECK_SKIP;
+	}
+	missing = probe_check(d->proc) == -ENODEV;
+	if (missing)
+		buf_printf(&f->found, "there is no /dev/infiniband/rdma_cm");
+	return check_wrong(c, missing);
 }
 
-static bool has_no_inotify_left(const struct doctor *d, struct buf *what)
+static enum check_status ask_inotify(const struct doctor_check *c,
+				     const struct doctor *d, struct finding *f)
 {
 	_close_ int fd = inotify_init1(IN_CLOEXEC);
 
-	return fd < 0;
+	if (fd < 0)
+		buf_printf(&f->found, "inotify_init1: %s", strerror(errno));
+	return check_wrong(c, fd < 0);
 }
 
 /* ---- the rows ---- */
@@ -88,37 +163,70 @@ static bool has_no_inotify_left(const struct doctor *d, struct buf *what)
 static const enum feature smc[] = {FEATURE_IPPROTO_SMC, FEATURE_MAX};
 
 const struct doctor_check doctor_checks[] = {
-	{"no-ueid", smc, has_no_ueid,
-	 "The kernel has no UEID: on x86 every SMC handshake falls back to TCP without one.",
+	{"kernel", CHECK_FAIL, NULL, ask_kernel,
+	 "No connection of this node can be SMC, whatever pods are annotated: all stay TCP.",
+	 NULL},
+	{"smc-module", CHECK_FAIL, NULL, ask_smc_module,
+	 "There are no SMC sockets until the module smc is loaded: all stays TCP.",
+	 "modprobe smc; and for the next boot name it in a file of /etc/modules-load.d."},
+	{"smc-blacklisted", CHECK_FAIL, NULL, ask_smc_blocked,
+	 "The kernel may not load the module smc when an SMC socket is asked for: all stays TCP.",
+	 "Remove that line, or load the module by name before the agent starts."},
+	{"smc-vendor", CHECK_WARN, NULL, ask_smc_vendor,
+	 "The module smc is not this kernel's own, as drivers of network cards bring one along: it may lack IPPROTO_SMC and smc_hs_ctrl, and answers as if SMC were not there.",
+	 "Take net/smc out of the package or driver container that brings it, then depmod -a, and load the kernel's own."},
+	{"smc-refused", CHECK_FAIL, NULL, ask_smc_refused,
+	 "An LSM or a seccomp filter refuses SMC sockets to whoever asked here: if it does the same in pods, these are disarmed (reason refused) or not armed (trial-failed), and stay TCP.",
+	 "See the audit log for who refused it, and allow family 2, type 1, protocol 256, or in SELinux the class of such sockets."},
+	{"smc-fixes", CHECK_WARN, NULL, ask_fixes,
+	 "Known faults of the kernel's SMC are not mended in it: by some of them a pod's program, or a peer, may crash the node or get at its memory.",
+	 NULL},
+	{"ueid", CHECK_WARN, smc, ask_ueid,
+	 "On x86 every SMC handshake falls back to TCP without a UEID.",
 	 "The agent adds the configured one when it runs."},
-	{"signal-during-connect", smc, NULL,
+	{"signal-during-connect", CHECK_WARN, smc, always_so,
 	 "A signal that interrupts a blocking connect() of an SMC socket can break that connection, to any destination: a bug of the kernel's SMC.",
 	 "Programs whose signal handlers run during connect() should not be annotated."},
-	{"second-connect", smc, has_no_lsm_connect,
+	{"second-connect", CHECK_WARN, smc, ask_lsm_connect,
 	 "A second connect() call during a non-blocking one may fail on SMC sockets: the hook that prevents it is missing.",
 	 NULL},
-	{"not-rationed", smc, has_no_count,
-	 "SMC handshakes under way cannot be counted: a pod that opens very many connections to addresses that do not answer, armed or not, holds up every SMC listener of the node. The hooks that see SMC sockets come and go are missing.",
+	{"handshake-rations", CHECK_WARN, smc, ask_count,
+	 "SMC handshakes under way cannot be counted: a pod that opens very many connections to addresses that do not answer, armed or not, holds up every SMC listener of the node.",
 	 NULL},
-	{"busy-listener", smc, has_no_lsm_request,
+	{"busy-listener", CHECK_WARN, smc, ask_lsm_request,
 	 "Clients of a listener in an annotated pod whose accept queue is full, plain TCP ones too, may be reset: the hook that lets their SYNs wait is missing.",
 	 NULL},
-	{"landlock", smc, landlock_has_tcp,
-	 "Landlock is on, and its TCP rules do not see SMC sockets: programs in annotated pods that confine themselves so are not confined.",
+	{"landlock", CHECK_WARN, smc, ask_landlock,
+	 "Landlock's TCP rules do not see SMC sockets: programs in annotated pods that confine themselves so are not confined.",
 	 NULL},
-	{"selinux", smc, selinux_enforces,
+	{"selinux", CHECK_WARN, smc, ask_selinux,
 	 "SELinux enforces, and sees SMC sockets as raw IP sockets: a policy may refuse them (the pod is then disarmed, reason refused), and where it lets a domain use them, its rules on which ports may be connected to (name_connect) do not hold for the sockets of annotated pods.",
 	 NULL},
-	{"agent-silent", NULL, agent_is_silent,
+	{"agent-silent", CHECK_FAIL, NULL, ask_agent,
 	 "The agent of this node gave no sign of life for longer than the lease (SmcMesh spec.lease), or heard nothing of who is an endpoint: clients of armed pods open plain TCP connections until it does. Open SMC connections go on, and offers are answered.",
+	 "Look at its pod in the namespace smcmesh-system, or at systemctl status smcmesh."},
+	{"encryption", CHECK_WARN, smc, ask_encryption,
+	 "Data over RDMA would pass by what encrypts the traffic between nodes: there is no smcr, unless SmcMesh's spec.allowUnencrypted is true.",
 	 NULL},
-	{"encrypted", smc, is_encrypted,
-	 "This node has {}, and data over RDMA would pass by what encrypts the traffic between nodes: there is no smcr, unless SmcMesh's spec.allowUnencrypted is true.",
-	 NULL},
-	{"no-path-probes", smc, cannot_probe_paths,
-	 "There is no /dev/infiniband/rdma_cm, so no RDMA path can be probed, and none is used (reason path-unproven):",
+	{"path-probes", CHECK_FAIL, smc, ask_path_probes,
+	 "No RDMA path can be probed, and none is used (reason path-unproven).",
 	 "modprobe rdma_ucm."},
-	{"no-inotify", NULL, has_no_inotify_left,
+	{"held-device", CHECK_WARN, NULL, ask_held_device,
+	 "The kernel could not let go of the network device of a deleted pod for that long: the pod stays Terminating meanwhile, and while such a line comes every ten seconds no other namespace can be taken down either.",
+	 "On Alibaba Cloud Linux 5.10.134-16.3 see the check alinux-hotfix. Elsewhere restart what still has sockets of that pod, or reboot, and update the kernel."},
+	{"alinux-16.3", CHECK_FAIL, NULL, ask_alinux_older,
+	 "Alibaba Cloud's guide takes this kernel for too old for SMC between pods of a mesh.",
+	 "Update the kernel (yum update kernel) to 5.10.134-17.3 or later, and reboot."},
+	{"alinux-17.3", CHECK_WARN, NULL, ask_alinux_newer,
+	 "Alibaba Cloud's newer guide (ASM 1.23 and later) takes this kernel for too old for SMC between pods of a mesh; the older one (ASM 1.21) is content with 5.10.134-16.3.",
+	 "Update the kernel (yum update kernel) to 5.10.134-17.3 or later, and reboot."},
+	{"alinux-tcp2smc", CHECK_WARN, NULL, ask_tcp2smc,
+	 "Alibaba Cloud Linux 4 has the sysctl no more: pods that ask the erdma-controller for it (network.alibabacloud.com/erdma-smcr) do not start here. smcmesh does not use it.",
+	 "Annotate such pods smc.asm.alibabacloud.com/enabled in its place."},
+	{"alinux-hotfix", CHECK_WARN, NULL, ask_alinux_hotfix,
+	 "With this kernel the device of a deleted pod that spoke SMC may never become free (check held-device), and the pod stays Terminating.",
+	 "yum install kernel-hotfix-16664924-5.10.134-16.3, or update the kernel to 5.10.134-17.3 or later and reboot."},
+	{"inotify", CHECK_WARN, NULL, ask_inotify,
 	 "No inotify instance is left for this user: the agent finds pods seconds after they start, and what they open before that is late.",
 	 "Raise the sysctl fs.inotify.max_user_instances; an agent that runs notices."},
 	{},
@@ -126,28 +234,59 @@ const struct doctor_check doctor_checks[] = {
 
 /* ---- saying ---- */
 
-static void say(const struct doctor_check *c, const char *what, struct buf *out)
+const char *check_status_word(enum check_status status)
 {
-	const char *gap = strstr(c->sentence, "{}");
+	static const char *const words[] = {
+		[CHECK_SKIP] = "skip",	     [CHECK_PASS] = "pass",
+		[CHECK_WARN] = "warn",	     [CHECK_FAIL] = "fail",
+		[CHECK_UNKNOWN] = "unknown",
+	};
 
-	if (gap)
-		buf_printf(out, "%.*s%s%s", (int)(gap - c->sentence),
-			   c->sentence, what, gap + 2);
-	else
-		buf_printf(out, "%s", c->sentence);
-	if (c->repair)
-		buf_printf(out, " %s", c->repair);
+	return words[status];
 }
 
-bool doctor_ask(const struct doctor_check *c, const struct doctor *d,
-		struct buf *out)
+const char *check_meaning(const char *id)
 {
-	_buf_ struct buf what = {};
+	for (const struct doctor_check *c = doctor_checks; c->id; c++)
+		if (!strcmp(c->id, id))
+			return c->means;
+	for (int f = 0; f < FEATURE_MAX; f++)
+		if (!strcmp(feature_text(f)->label, id))
+			return feature_text(f)->loss;
+	return NULL;
+}
 
-	if (c->needs && !features_have(&d->features, c->needs))
+void finding_free(struct finding *f)
+{
+	buf_free(&f->found);
+	buf_free(&f->means);
+	buf_free(&f->fix);
+}
+
+/* Return: are all there? */
+static bool has_needs(const struct doctor_check *c, const struct doctor *d,
+		      struct finding *f)
+{
+	for (const enum feature *n = c->needs; n && *n != FEATURE_MAX; n++) {
+		if (feature_present(&d->features, *n))
+			continue;
+		buf_printf(&f->found, "%s: %s", feature_text(*n)->label,
+			   feature_state_word(d->features.v[*n].state));
 		return false;
-	if (c->probe && !c->probe(d, &what))
-		return false;
-	say(c, what.data ?: "", out);
+	}
 	return true;
+}
+
+void doctor_ask(const struct doctor_check *c, const struct doctor *d,
+		struct finding *out)
+{
+	if (!has_needs(c, d, out))
+		return;
+	out->status = c->probe(c, d, out);
+	if (out->status == CHECK_PASS || out->status == CHECK_SKIP)
+		return;
+	if (!out->means.len)
+		buf_printf(&out->means, "%s", c->means);
+	if (!out->fix.len && c->fix)
+		buf_printf(&out->fix, "%s", c->fix);
 }

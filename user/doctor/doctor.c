@@ -4,11 +4,15 @@
 #include <string.h>
 #include "base/strv.h"
 
-void doctor_open(const struct datapath_options *opt, struct doctor *d)
+void doctor_open(const struct datapath_options *opt, const char *root,
+		 struct doctor *d)
 {
 	int n;
 
 	*d = (struct doctor){.proc = opt->proc};
+	host_open(opt->proc, root, &d->host);
+	if (os_release_read(&d->host, &d->os))
+		d->os = (struct os_release){};
 	/* Missing, or of another version: nothing is known to be armed. */
 	if (datapath_read(opt, &d->maps))
 		d->maps = NULL;
@@ -19,6 +23,8 @@ void doctor_open(const struct datapath_options *opt, struct doctor *d)
 	if (feature_present(&d->features, FEATURE_IPPROTO_SMC) &&
 	    smc_ueid_list(&d->ueids))
 		d->ueids.n = 0;
+	kernel_smc_look(&d->host, &d->smc);
+	smc_module_look(&d->host, &d->module);
 	n = rdma_list(d->rdma, RDMA_MAX);
 	d->n_rdma = n > 0 ? n : 0;
 }

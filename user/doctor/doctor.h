@@ -7,12 +7,19 @@
 #pragma once
 
 #include "datapath/datapath.h"
+#include "node/kernel_smc.h"
+#include "node/os_release.h"
 #include "node/rdma.h"
 #include "node/smc.h"
+#include "node/smc_module.h"
 
 /* The facts. */
 struct doctor {
 	const char *proc; /* where the host's processes are seen */
+	struct host host;
+	struct os_release os; /* "" what is not known */
+	struct kernel_smc smc;
+	struct smc_module module; /* after all probes had it loaded */
 	struct features features;
 	struct smc_ueids ueids; /* none if the kernel has no SMC */
 	struct rdma_device rdma[RDMA_MAX];
@@ -24,11 +31,13 @@ struct doctor {
 /*
  * doctor_open - Gather the facts. Changes nothing, except that the kernel may
  * load its own modules smc and smc_diag.
- * @opt: its proc must outlive @d. What cannot be read is left out: that is no
- * error if no agent has run yet.
+ * @opt:  its proc must outlive @d. What cannot be read is left out: that is no
+ *        error if no agent has run yet.
+ * @root: where the host's files are, if not where @opt's proc says; or NULL.
  * Close it with doctor_close().
  */
-void doctor_open(const struct datapath_options *opt, struct doctor *d);
+void doctor_open(const struct datapath_options *opt, const char *root,
+		 struct doctor *d);
 void doctor_close(struct doctor *d);
 
 /* doctor_recorder - The one in use if the configuration does not choose, or

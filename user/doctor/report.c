@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "doctor/report.h"
 
-#include <sys/utsname.h>
-#include "base/buf.h"
-#include "doctor/checks.h"
+#include "doctor/check_list.h"
 #include "doctor/method_list.h"
 #include "doctor/namespaces.h"
 #include "telemetry/flows.h"
@@ -13,14 +11,6 @@ struct report {
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *root;
 };
-
-static void add_kernel(struct report *r)
-{
-	struct utsname name = {};
-
-	uname(&name);
-	yyjson_mut_obj_add_strcpy(r->doc, r->root, "kernel", name.release);
-}
 
 static void add_choice(struct report *r)
 {
@@ -44,10 +34,8 @@ static void add_choice(struct report *r)
 
 static void add_features(struct report *r)
 {
-	static const char *const states[] = {[FEATURE_UNKNOWN] = "unknown",
-					     [FEATURE_MISSING] = "missing",
-					     [FEATURE_PRESENT] = "present"};
 	yyjson_mut_val *arr = yyjson_mut_arr(r->doc);
+	char how[FEATURE_HOW_MAX];
 
 	for (unsigned int f = 0; f < FEATURE_MAX; f++) {
 		const struct feature_result *is = &r->d->features.v[f];
@@ -55,11 +43,14 @@ static void add_features(struct report *r)
 		yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, arr);
 
 		yyjson_mut_obj_add_str(r->doc, o, "feature", text->label);
-		yyjson_mut_obj_add_str(r->doc, o, "state", states[is->state]);
+		yyjson_mut_obj_add_str(r->doc, o, "state",
+				       feature_state_word(is->state));
 		yyjson_mut_obj_add_str(r->doc, o, "what", text->what);
 		yyjson_mut_obj_add_strcpy(r->doc, o, "detail", is->detail);
 		yyjson_mut_obj_add_str(r->doc, o, "loss", text->loss);
-		yyjson_mut_obj_add_str(r->doc, o, "how", text->how);
+		yyjson_mut_obj_add_strcpy(
+			r->doc, o, "how",
+			feature_how(f, r->d->host.release, how));
 	}
 	yyjson_mut_obj_add_val(r->doc, r->root, "features", arr);
 }
@@ -104,17 +95,16 @@ static void add_namespace(const struct doctor_namespace *ns, void *arg)
 			       json_transports(r->doc, ns->facts->transports));
 }
 
-static void add_warnings(struct report *r)
+static void add_checks(struct report *r)
 {
-	yyjson_mut_val *arr =
-		yyjson_mut_obj_add_arr(r->doc, r->root, "warnings");
+	const struct check_list list = check_list_make(r->doc, r->d);
 
-	for (const struct doctor_check *c = doctor_checks; c->name; c++) {
-		_buf_ struct buf text = {};
-
-		if (doctor_ask(c, r->d, &text))
-			yyjson_mut_arr_add_strcpy(r->doc, arr, text.data ?: "");
-	}
+	yyjson_mut_obj_add_bool(r->doc, r->root, "ok",
+				features_capable(&r->d->features) ==
+						FEATURE_PRESENT &&
+					!list.failed);
+	yyjson_mut_obj_add_val(r->doc, r->root, "checks", list.checks);
+	yyjson_mut_obj_add_val(r->doc, r->root, "warnings", list.warnings);
 }
 
 yyjson_mut_doc *doctor_report(const struct doctor *d, bool *all_seen)
@@ -123,14 +113,15 @@ yyjson_mut_doc *doctor_report(const struct doctor *d, bool *all_seen)
 
 	r.root = yyjson_mut_obj(r.doc);
 	yyjson_mut_doc_set_root(r.doc, r.root);
-	add_kernel(&r);
+	yyjson_mut_obj_add_strcpy(r.doc, r.root, "kernel", d->host.release);
+	yyjson_mut_obj_add_strcpy(r.doc, r.root, "system", d->os.name);
 	add_choice(&r);
 	add_features(&r);
 	add_ueids(&r);
 	add_rdma(&r);
 	yyjson_mut_obj_add_arr(r.doc, r.root, "namespaces");
 	*all_seen = doctor_each_namespace(d, add_namespace, &r);
-	add_warnings(&r);
+	add_checks(&r);
 	yyjson_mut_obj_add_str(r.doc, r.root, "conclusion",
 			       doctor_conclusion(d));
 	return r.doc;

@@ -34,10 +34,10 @@ static void say_change(const struct pod *p, const struct pod_before *was)
 		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
 			 transports_format(p->kernel.transports, text));
 	else if (!armed && (was->armed || was->reason != p->reason))
-		log_info("pod %s/%s is not armed: %s%s%s%s", p->ns, p->name,
+		log_info("pod %s/%s is not armed: %s%s%s%s; %s", p->ns, p->name,
 			 reason_sentence(p->reason),
 			 *p->facts.detail ? " (" : "", p->facts.detail,
-			 *p->facts.detail ? ")" : "");
+			 *p->facts.detail ? ")" : "", reason_remedy(p->reason));
 }
 
 /* Before the first reconcile is done a pod that is armed was armed by an agent

@@ -162,13 +162,53 @@ static yyjson_mut_val *publish_json(const struct agent *a, yyjson_mut_doc *doc)
 	return o;
 }
 
+/* Why the pods of one reason are not armed; not said of those that nobody
+ * asked for, or that have ended. */
+static void add_why(yyjson_mut_doc *doc, yyjson_mut_val *arr, __u32 reason,
+		    size_t n)
+{
+	yyjson_mut_val *o;
+
+	if (!n || reason == SMC_REASON_NONE ||
+	    reason == SMC_REASON_NOT_ANNOTATED ||
+	    reason == SMC_REASON_POD_ENDED)
+		return;
+	o = yyjson_mut_arr_add_obj(doc, arr);
+	yyjson_mut_obj_add_str(doc, o, "reason", reason_label(reason));
+	yyjson_mut_obj_add_uint(doc, o, "pods", n);
+	yyjson_mut_obj_add_str(doc, o, "sentence", reason_sentence(reason));
+	yyjson_mut_obj_add_str(doc, o, "remedy", reason_remedy(reason));
+}
+
+static yyjson_mut_val *pods_sum_json(const struct agent *a,
+				     const struct armed_rows *rows,
+				     yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *why = yyjson_mut_arr(doc);
+	size_t wanted = 0, by[SMC_REASON_MAX] = {};
+
+	for (size_t i = 0; i < a->pods.n; i++) {
+		const struct pod_state is =
+			armed_rows_state(rows, a->pods.v[i], a->last.full);
+
+		by[is.armed ? SMC_REASON_NONE : is.reason]++;
+		wanted += a->pods.v[i]->wanted;
+	}
+	for (__u32 r = 0; r < SMC_REASON_MAX; r++)
+		add_why(doc, why, r, by[r]);
+	yyjson_mut_obj_add_uint(doc, o, "here", a->pods.n);
+	yyjson_mut_obj_add_uint(doc, o, "wanted", wanted);
+	yyjson_mut_obj_add_uint(doc, o, "armed", by[SMC_REASON_NONE]);
+	yyjson_mut_obj_add_val(doc, o, "not_armed", why);
+	return o;
+}
+
 static void status_work(const struct agent *a, const struct armed_rows *rows,
 			yyjson_mut_doc *doc, yyjson_mut_val *o)
 {
 	const char *problem = source_problem(a->source);
-	yyjson_mut_val *src = yyjson_mut_obj(doc), *pods = yyjson_mut_obj(doc);
+	yyjson_mut_val *src = yyjson_mut_obj(doc);
 	yyjson_mut_val *warn = yyjson_mut_arr(doc);
-	size_t armed = 0, wanted = 0;
 
 	yyjson_mut_obj_add_bool(doc, o, "mesh_enabled", a->last.mesh_enabled);
 	yyjson_mut_obj_add_strcpy(doc, src, "from", a->opt->source);
@@ -181,15 +221,7 @@ static void status_work(const struct agent *a, const struct armed_rows *rows,
 	yyjson_mut_obj_add_val(doc, o, "source", src);
 	if (a->cluster)
 		yyjson_mut_obj_add_val(doc, o, "publish", publish_json(a, doc));
-	for (size_t i = 0; i < a->pods.n; i++) {
-		armed += armed_rows_state(rows, a->pods.v[i], a->last.full)
-				 .armed;
-		wanted += a->pods.v[i]->wanted;
-	}
-	yyjson_mut_obj_add_uint(doc, pods, "here", a->pods.n);
-	yyjson_mut_obj_add_uint(doc, pods, "wanted", wanted);
-	yyjson_mut_obj_add_uint(doc, pods, "armed", armed);
-	yyjson_mut_obj_add_val(doc, o, "pods", pods);
+	yyjson_mut_obj_add_val(doc, o, "pods", pods_sum_json(a, rows, doc));
 	yyjson_mut_obj_add_uint(doc, o, "reconciles", a->counts.reconciles_ok);
 	yyjson_mut_obj_add_uint(doc, o, "repairs", agent_repairs(a));
 	for (size_t i = 0; i < a->last.n_warnings; i++)
@@ -311,6 +343,8 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 	yyjson_mut_obj_add_bool(doc, o, "armed", is->armed);
 	yyjson_mut_obj_add_str(doc, o, "reason", reason_label(is->reason));
 	add_sentence(doc, o, p, is);
+	yyjson_mut_obj_add_str(doc, o, "remedy",
+			       is->armed ? "" : reason_remedy(is->reason));
 	yyjson_mut_obj_add_val(doc, o, "transports",
 			       json_transports(doc, is->kernel.transports));
 	yyjson_mut_obj_add_val(doc, o, "addresses", addrs_json(doc, &p->addrs));

@@ -10,23 +10,26 @@
 
 struct text {
 	__u32 code;
-	const char *label, *sentence;
+	const char *label, *sentence, *remedy;
 };
 
 static const struct text declines[] = {
-#define ROW(id, code, label, sentence) {code, label, sentence},
+#define ROW(id, code, label, sentence, remedy) {code, label, sentence, remedy},
 	FALLBACKS(ROW)
 #undef ROW
 };
 
 /* The errnos with which smc_connect() fails after both ends agreed on SMC. */
 static const struct text broken[] = {
-	{ETIMEDOUT, "etimedout",
-	 "the peer agreed to SMC and then said nothing"},
-	{EPROTO, "eproto", "the peer agreed to SMC and then did not speak it"},
+	{ETIMEDOUT, "etimedout", "the peer agreed to SMC and then said nothing",
+	 "see whether the peer's program accepts in time, and whether it still runs; smcmesh quarantine says until when it is offered no SMC"},
+	{EPROTO, "eproto", "the peer agreed to SMC and then did not speak it",
+	 "exclude the peer's address or port: it, or something on the way, returns TCP options that it does not understand"},
 	{ECONNRESET, "econnreset",
-	 "the connection was closed during the SMC handshake"},
-	{EAGAIN, "eagain", "the SMC handshake was interrupted by a signal"},
+	 "the connection was closed during the SMC handshake",
+	 "nothing to do if the server was being stopped; else see whether its backlog is too small or it closes what it accepts"},
+	{EAGAIN, "eagain", "the SMC handshake was interrupted by a signal",
+	 "nothing can be done but to leave programs without the annotation whose signal handlers run during connect(): a bug of the kernel's SMC"},
 };
 
 static const struct text *text_find(const struct text *v, size_t n, __u32 code)
@@ -67,16 +70,29 @@ const char *fallback_label(__u32 code, char text[FALLBACK_LABEL_MAX])
 	return text;
 }
 
+static const struct text *text_of(__u32 code)
+{
+	if (fallback_is_errno(code))
+		return text_find(broken, array_size(broken), -(__s32)code);
+	return text_find(declines, array_size(declines), code);
+}
+
 const char *fallback_sentence(__u32 code)
 {
-	const struct text *t;
+	const struct text *t = text_of(code);
 
 	if (!code)
 		return "the kernel gave no reason";
-	if (fallback_is_errno(code)) {
-		t = text_find(broken, array_size(broken), -(__s32)code);
-		return t ? t->sentence : strerror(-(__s32)code);
-	}
-	t = text_find(declines, array_size(declines), code);
-	return t ? t->sentence : "a reason that this version does not know";
+	if (t)
+		return t->sentence;
+	return fallback_is_errno(code)
+		       ? strerror(-(__s32)code)
+		       : "a reason that this version does not know";
+}
+
+const char *fallback_remedy(__u32 code)
+{
+	const struct text *t = text_of(code);
+
+	return t ? t->remedy : "";
 }

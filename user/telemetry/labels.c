@@ -3,12 +3,14 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include "base/cleanup.h"
 
 static const struct {
-	const char *label, *sentence;
+	const char *label, *sentence, *remedy;
 } reasons[SMC_REASON_MAX] = {
-#define ROW(id, label, sentence) [SMC_REASON_##id] = {label, sentence},
+#define ROW(id, label, sentence, remedy) \
+	[SMC_REASON_##id] = {label, sentence, remedy},
 	SMC_REASONS(ROW)
 #undef ROW
 };
@@ -55,6 +57,21 @@ const char *reason_sentence(__u32 reason)
 	return reason_known(reason) ? reasons[reason].sentence
 				    : "a reason that this version does not "
 				      "know";
+}
+
+const char *reason_remedy(__u32 reason)
+{
+	return reason_known(reason) ? reasons[reason].remedy : "";
+}
+
+const char *reason_remedy_of(const char *label)
+{
+	__u32 r = 0;
+
+	while (r < SMC_REASON_MAX &&
+	       (!reason_known(r) || strcmp(reasons[r].label, label)))
+		r++;
+	return reason_remedy(r);
 }
 
 const char *role_label(__u32 role)

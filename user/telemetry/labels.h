@@ -19,6 +19,13 @@ const char *reason_label(__u32 reason);
 /* reason_sentence - The row's sentence, never NULL. */
 const char *reason_sentence(__u32 reason);
 
+/* reason_remedy - What to do, or that nothing can be done: a phrase without a
+ * full stop. "" for a number not in the table. */
+const char *reason_remedy(__u32 reason);
+
+/* reason_remedy_of - The same by the label, as JSON has it. */
+const char *reason_remedy_of(const char *label);
+
 /* role_label, outcome_label, verdict_label, event_label - "unknown" for a
  * number that has no name; never NULL. */
 const char *role_label(__u32 role);

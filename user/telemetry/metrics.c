@@ -494,15 +494,18 @@ int metrics_reference(struct buf *out)
 {
 	buf_printf(out, "## Metrics\n\n");
 	reference_families(out);
-	buf_printf(out, "\n## Reasons\n\n| reason | meaning |\n|---|---|\n");
+	buf_printf(out, "\n## Reasons\n\n| reason | meaning | what to do |\n"
+			"|---|---|---|\n");
 	for (__u32 r = 0; r < SMC_REASON_MAX; r++)
 		if (reason_known(r))
-			buf_printf(out, "| `%s` | %s |\n", reason_label(r),
-				   reason_sentence(r));
+			buf_printf(out, "| `%s` | %s | %s |\n", reason_label(r),
+				   reason_sentence(r), reason_remedy(r));
 	buf_printf(out, "\n## Codes of the kernel\n\n"
-			"| number | code | meaning |\n|---|---|---|\n");
-#define ROW(id, code, label, sentence) \
-	buf_printf(out, "| 0x%08x | `%s` | %s |\n", code, label, sentence);
+			"| number | code | meaning | what to do |\n"
+			"|---|---|---|---|\n");
+#define ROW(id, code, label, sentence, remedy)                        \
+	buf_printf(out, "| 0x%08x | `%s` | %s | %s |\n", code, label, \
+		   sentence, remedy);
 	FALLBACKS(ROW)
 #undef ROW
 	return out->err;
