@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "cli/remedies.h"
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 #include "telemetry/fallback.h"
 
 static yyjson_doc *doc;

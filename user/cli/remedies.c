@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "cli/ask_agent.h"
 #include "cli/table.h"
-#include "telemetry/abi_words.h"
+#include "telemetry/labels.h"
 #include "telemetry/fallback.h"
 
 /* Without memory the list is shorter. */
