@@ -59,7 +59,7 @@ extern const struct command *const commands[];
 
 extern const struct command command_agent, command_status, command_pods,
 	command_endpoints, command_flows, command_quarantine, command_reopen,
-	command_doctor, command_cleanup, command_version;
+	command_doctor, command_node, command_cleanup, command_version;
 
 /* command_find - NULL if there is none of that name. */
 const struct command *command_find(const char *name);
