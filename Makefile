@@ -302,12 +302,14 @@ image: all ## the container image, build/smcmesh.oci.tar; IMAGE=name: another na
 	$(Q)tests/deps image
 	$(Q)deploy/image/build $(BUILD) $(IMAGE)
 
-install: all ## the program, its manual and systemd unit, below DESTDIR/PREFIX
+install: all ## the program, its manual and systemd units, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
-	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/systemd/smcmesh.service \
-		> $(BUILD)/smcmesh.service
-	$(Q)install -D -m 644 $(BUILD)/smcmesh.service \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/smcmesh.service
+	$(Q)for unit in smcmesh smcmesh-node-setup; do \
+		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/systemd/$$unit.service \
+			> $(BUILD)/$$unit.service && \
+		install -D -m 644 $(BUILD)/$$unit.service \
+			$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit; \
+	done
 	$(Q)install -D -m 644 user/cli/smcmesh.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/smcmesh.8
 

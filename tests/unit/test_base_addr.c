@@ -275,6 +275,30 @@ static void prefix_holds_addresses_of_its_own_range_alone(void **state)
 	}
 }
 
+static void prefix_of_an_address_has_nothing_below_it(void **state)
+{
+	static const struct {
+		const char *addr;
+		unsigned int prefixlen;
+		const char *cidr;
+	} cases[] = {
+		{"10.1.2.3", 96 + 24, "10.1.2.0/24"},
+		{"10.1.255.3", 96 + 17, "10.1.128.0/17"},
+		{"10.1.2.3", 96 + 32, "10.1.2.3/32"},
+		{"10.1.2.3", 96, "0.0.0.0/0"},
+		{"fd00:1::ffff", 64, "fd00:1::/64"},
+		{"fd00:1::ffff", 0, "::/0"},
+	};
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct smc_addr a = addr(cases[i].addr);
+		struct cidr c = cidr_of(&a, cases[i].prefixlen);
+
+		assert_string_equal(cidr_format(&c, text), cases[i].cidr);
+	}
+}
+
 static void a_host_with_colons_is_put_in_brackets(void **state)
 {
 	char text[24];
@@ -295,6 +319,7 @@ int main(void)
 		cmocka_unit_test(addresses_go_and_come_back),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(addresses_with_ports_go_and_come_back),
+		cmocka_unit_test(prefix_of_an_address_has_nothing_below_it),
 		cmocka_unit_test(a_host_with_colons_is_put_in_brackets),
 		cmocka_unit_test(what_is_no_address_with_a_port_is_refused),
 		cmocka_unit_test(some_addresses_are_never_usable),

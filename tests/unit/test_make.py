@@ -48,8 +48,8 @@ def test_nothing_is_missing_here(tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["/usr/local", "/opt/smcmesh"])
-def test_install_puts_program_page_and_unit_in_place(tmp_path, prefix):
-    """The unit starts what was installed beside it. (-o: `all` was made.)"""
+def test_install_puts_program_page_and_units_in_place(tmp_path, prefix):
+    """The units start what was installed beside them. (-o: `all` was made.)"""
     build, root = tmp_path / "build", tmp_path / "root"
     build.mkdir()
     (build / "smcmesh").write_text("", encoding="ascii")
@@ -59,12 +59,14 @@ def test_install_puts_program_page_and_unit_in_place(tmp_path, prefix):
     at = f"{root}{prefix}"
     files = {os.path.relpath(os.path.join(d, f), at): os.path.join(d, f)
              for d, _, names in os.walk(root) for f in names}
-    assert set(files) == {"bin/smcmesh", "share/man/man8/smcmesh.8",
-                          "lib/systemd/system/smcmesh.service"}
-    unit = files["lib/systemd/system/smcmesh.service"]
-    assert stat.S_IMODE(os.stat(unit).st_mode) == 0o644
-    with open(unit, encoding="utf-8") as f:
-        text = f.read()
-    assert re.findall(r"^ExecStart=(\S+)", text, re.M) == [prefix + "/bin/smcmesh"]
-    assert str(tmp_path) not in text
-    assert prefix == "/usr/local" or "/usr/local" not in text
+    units = {f"lib/systemd/system/{u}.service"
+             for u in ("smcmesh", "smcmesh-node-setup")}
+    assert set(files) == {"bin/smcmesh", "share/man/man8/smcmesh.8"} | units
+    for unit in units:
+        assert stat.S_IMODE(os.stat(files[unit]).st_mode) == 0o644
+        with open(files[unit], encoding="utf-8") as f:
+            text = f.read()
+        assert re.findall(r"^ExecStart=(\S+)", text, re.M) == [
+            prefix + "/bin/smcmesh"]
+        assert str(tmp_path) not in text
+        assert prefix == "/usr/local" or "/usr/local" not in text

@@ -196,6 +196,15 @@ int cidr_parse(const char *text, struct cidr *out)
 	return 0;
 }
 
+struct cidr cidr_of(const struct smc_addr *addr, unsigned int prefixlen)
+{
+	struct cidr c = {*addr, prefixlen};
+
+	for (unsigned int bit = prefixlen; bit < 128; bit++)
+		c.addr.ip[bit / 8] &= ~(0x80 >> (bit % 8));
+	return c;
+}
+
 bool cidr_has(const struct cidr *cidr, const struct smc_addr *addr)
 {
 	const __u8 *net = cidr->addr.ip, *ip = addr->ip;

@@ -69,6 +69,9 @@ int addr_port_cmp(const struct smc_addr_port *a, const struct smc_addr_port *b);
  * are set below the prefix. */
 int cidr_parse(const char *text, struct cidr *out);
 
+/* cidr_of - The prefix of @prefixlen bits of 128 that @addr is in. */
+struct cidr cidr_of(const struct smc_addr *addr, unsigned int prefixlen);
+
 /* cidr_has - Is @addr one of @cidr's? */
 bool cidr_has(const struct cidr *cidr, const struct smc_addr *addr);
 

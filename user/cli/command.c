@@ -7,10 +7,19 @@
 #include "base/cleanup.h"
 
 const struct command *const commands[] = {
-	&command_agent,	    &command_status,  &command_pods,
-	&command_endpoints, &command_flows,   &command_quarantine,
-	&command_reopen,    &command_doctor,  &command_syncheck,
-	&command_cleanup,   &command_version, NULL,
+	&command_agent,
+	&command_status,
+	&command_pods,
+	&command_endpoints,
+	&command_flows,
+	&command_quarantine,
+	&command_reopen,
+	&command_doctor,
+	&command_syncheck,
+	&command_node,
+	&command_cleanup,
+	&command_version,
+	NULL,
 };
 
 const struct command *command_find(const char *name)

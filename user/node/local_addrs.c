@@ -42,18 +42,6 @@ static int add(struct local *l, const struct smc_addr *addr, unsigned int bits)
 	return net ? 0 : -ENOMEM;
 }
 
-/* The address of @family in an attribute; a missing attribute is all zeros. */
-static bool address_in(const struct nlattr *a, int family, struct smc_addr *out)
-{
-	static const __u8 zeros[16];
-	size_t len = family == AF_INET ? 4 : 16;
-
-	if ((family != AF_INET && family != AF_INET6) ||
-	    (a && mnl_attr_get_payload_len(a) < len))
-		return false;
-	return addr_from_bytes(a ? mnl_attr_get_payload(a) : zeros, len, out);
-}
-
 static int taken(int err)
 {
 	errno = -err;
@@ -71,7 +59,7 @@ int local_take_route(const struct nlmsghdr *h, void *arg)
 
 	nl_attrs(h, sizeof(*route), tb, RTA_TABLE);
 	if (route->rtm_type != RTN_LOCAL ||
-	    !address_in(tb[RTA_DST], route->rtm_family, &addr))
+	    !nl_addr(tb[RTA_DST], route->rtm_family, &addr))
 		return MNL_CB_OK;
 	bits = route->rtm_dst_len + (route->rtm_family == AF_INET ? 96 : 0);
 	return bits > 128 ? MNL_CB_OK : taken(add(arg, &addr, bits));
@@ -114,8 +102,7 @@ int local_take_service(const struct nlmsghdr *h, void *arg)
 	nl_nest(tb[IPVS_CMD_ATTR_SERVICE], s, IPVS_SVC_ATTR_ADDR);
 	if (!s[IPVS_SVC_ATTR_ADDR] ||
 	    nl_u16(s[IPVS_SVC_ATTR_PROTOCOL]) != IPPROTO_TCP ||
-	    !address_in(s[IPVS_SVC_ATTR_ADDR], nl_u16(s[IPVS_SVC_ATTR_AF]),
-			&addr))
+	    !nl_addr(s[IPVS_SVC_ATTR_ADDR], nl_u16(s[IPVS_SVC_ATTR_AF]), &addr))
 		return MNL_CB_OK;
 	return taken(add(arg, &addr, 128));
 }

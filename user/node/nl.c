@@ -205,6 +205,16 @@ __u64 nl_uint(const struct nlattr *a)
 	return holds(a, sizeof(__u64)) ? mnl_attr_get_u64(a) : nl_u32(a);
 }
 
+bool nl_addr(const struct nlattr *a, int family, struct smc_addr *out)
+{
+	static const __u8 zeros[16];
+	size_t len = family == AF_INET ? 4 : 16;
+
+	if ((family != AF_INET && family != AF_INET6) || (a && !holds(a, len)))
+		return false;
+	return addr_from_bytes(a ? mnl_attr_get_payload(a) : zeros, len, out);
+}
+
 void nl_str(const struct nlattr *a, char *to, size_t room)
 {
 	size_t len = a ? mnl_attr_get_payload_len(a) : 0;

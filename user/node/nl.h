@@ -7,6 +7,7 @@
 #include <linux/genetlink.h>
 #include <linux/types.h>
 #include <stdbool.h>
+#include "base/addr.h"
 #include "base/cleanup.h"
 
 /* A request under construction; room for every request of ours. */
@@ -73,5 +74,8 @@ __u16 nl_u16(const struct nlattr *a);
 __u32 nl_u32(const struct nlattr *a);
 /* nl_uint - An attribute of four or eight bytes, whichever the kernel chose. */
 __u64 nl_uint(const struct nlattr *a);
+/* nl_addr - An address of @family; a missing attribute is all zeros. Return:
+ * false: it is too short, or @family is neither AF_INET nor AF_INET6. */
+bool nl_addr(const struct nlattr *a, int family, struct smc_addr *out);
 /* nl_str - Copy to @to, always terminated, cut off at @room. */
 void nl_str(const struct nlattr *a, char *to, size_t room);

@@ -90,12 +90,6 @@ static int list_ports(const struct device_id *id, struct ports *ports)
 	return err == -EINVAL ? 0 : err;
 }
 
-static void mask_below(struct cidr *c)
-{
-	for (unsigned int bit = c->prefixlen; bit < 128; bit++)
-		c->addr.ip[bit / 8] &= ~(0x80 >> (bit % 8));
-}
-
 /* Return: is @ifa a usable IPv4 address? Then @addr is that, @out its subnet.
  */
 static bool ipv4_subnet(const struct ifaddrs *ifa, struct smc_addr *addr,
@@ -106,13 +100,9 @@ static bool ipv4_subnet(const struct ifaddrs *ifa, struct smc_addr *addr,
 
 	if (!a || !mask || a->sin_family != AF_INET)
 		return false;
-	addr_from_bytes(&a->sin_addr, 4, &out->addr);
-	out->prefixlen = 96 + __builtin_popcount(mask->sin_addr.s_addr);
-	if (!addr_usable(&out->addr))
-		return false;
-	*addr = out->addr;
-	mask_below(out);
-	return true;
+	addr_from_bytes(&a->sin_addr, 4, addr);
+	*out = cidr_of(addr, 96 + __builtin_popcount(mask->sin_addr.s_addr));
+	return addr_usable(addr);
 }
 
 static void find_subnet(struct rdma_device *d, const struct ifaddrs *all)
