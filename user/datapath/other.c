@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datapath/other.h"
 
-#include <bpf/bpf.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -225,37 +224,21 @@ int others_rows(struct datapath *dp, __u32 *uses)
 	return err ?: take_pods(dp, MAP_CGROUP);
 }
 
-/* Tell BPF to look into the map. None of our programs runs when this is first
- * written, and later it is not written again. */
-static int raise_quarantines(struct datapath *dp, __u32 n, __u64 until)
+/* By a program: those that record what pods hold may run already. */
+static int put_quarantine(const struct datapath *dp, const struct rows *rows)
 {
-	int fd = dp->map_fd[MAP_USAGE], err;
-	struct smc_usage usage;
-	__u32 zero = 0;
-
-	err = bpf_map_lookup_elem(fd, &zero, &usage);
-	if (err || usage.quarantined_until)
-		return err;
-	usage.quarantines = n;
-	usage.quarantined_until = until;
-	return bpf_map_update_elem(fd, &zero, &usage, BPF_ANY);
-}
-
-static int put_quarantine(struct datapath *dp, const struct rows *rows)
-{
-	struct smc_quarantine q;
-	__u64 until = 0;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < rows->n; i++) {
-		memcpy(&q, rows_value(rows, i), sizeof(q));
-		if (q.until_ns > until)
-			until = q.until_ns;
-		err = bpf_map_update_elem(dp->map_fd[MAP_QUARANTINE],
-					  rows_key(rows, i), &q, BPF_NOEXIST);
-		err = err == -EEXIST ? 0 : err;
+		struct smc_quarantine_job job = {};
+
+		memcpy(&job.key, rows_key(rows, i), sizeof(job.key));
+		memcpy(&job.row, rows_value(rows, i), sizeof(job.row));
+		err = job_run(dp, JOB_QUARANTINE_PUT, &job, sizeof(job));
+		if (!err && job.result != -EEXIST)
+			err = job.result;
 	}
-	return err ?: raise_quarantines(dp, rows->n, until);
+	return err == -ENOSYS ? 0 : err; /* logged when it was not loaded */
 }
 
 int others_quarantine(struct datapath *dp)
@@ -267,5 +250,5 @@ int others_quarantine(struct datapath *dp)
 	for (size_t i = 0; !err && i < dp->n_others; i++)
 		err = dp->others[i].kind->rows(&dp->others[i], MAP_QUARANTINE,
 					       &rows);
-	return err || !rows.n ? err : put_quarantine(dp, &rows);
+	return err ?: put_quarantine(dp, &rows);
 }

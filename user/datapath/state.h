@@ -96,7 +96,9 @@ size_t links_find(const char *name);
 	  "an SMC socket that was counted wrongly stays counted")             \
 	X(PENDING_MEND, "pending_mend",                                       \
 	  "a count of SMC sockets that is wrong stays so")                    \
-	X(PATH_TOLD, "path_told", "no RDMA path is proven")
+	X(PATH_TOLD, "path_told", "no RDMA path is proven")                   \
+	X(QUARANTINE_PUT, "quarantine_put",                                   \
+	  "after an upgrade peers in quarantine are offered SMC again")
 
 #define DATAPATH_JOB_ENUM(id, name, lost) JOB_##id,
 enum job_id { DATAPATH_JOBS(DATAPATH_JOB_ENUM) JOB_MAX };
