@@ -87,11 +87,85 @@ static void test_quarantine_of_another_start_counts_as_long_as_it(void **state)
 	remove_all();
 }
 
+/* ---- which look-ups can hit ---- */
+
+#define BY_ROWS (SMC_USE_PORTS | SMC_USE_CIDRS | SMC_USE_SIDECARS)
+
+static struct datapath *open_again(struct datapath *dp)
+{
+	datapath_close(dp);
+	return open_idle();
+}
+
+static void set_off(struct datapath *dp)
+{
+	struct smc_config c = config_now(dp);
+
+	c.enabled = 0;
+	must_put(dp->map_fd[MAP_CONFIG], &(__u32){0}, &c);
+}
+
+/* Else connect_guard lets SMC sockets that are not the proxy's pass a sidecar's
+ * redirect. */
+static void test_rows_taken_over_are_looked_up_from_the_start(void **state)
+{
+	const __u32 want = SMC_USE_PORTS | SMC_USE_SIDECARS;
+	struct datapath *dp;
+
+	make_later(ABI, SMC_ABI_VERSION);
+	dp = open_idle();
+	assert_int_equal(config_now(dp).uses & BY_ROWS, want);
+	dp = open_again(dp);
+	assert_int_equal(config_now(dp).uses & BY_ROWS, want);
+	datapath_close(dp);
+	remove_all();
+}
+
+static void test_maps_without_rows_are_not_looked_up(void **state)
+{
+	const struct smc_port_key port = {.prefixlen = SMC_PORT_PREFIX + 16,
+					  .role = SMC_ROLE_CLIENT,
+					  .port = {3306 >> 8, 3306 & 0xff}};
+	struct datapath *dp;
+
+	make_later(ABI, SMC_ABI_VERSION);
+	delete_theirs(MAP_PORT, &port);
+	delete_theirs(MAP_NETNS, &(__u64){0xc00000});
+	dp = open_idle();
+	assert_int_equal(config_now(dp).uses & BY_ROWS, 0);
+	datapath_close(dp);
+	remove_all();
+}
+
+/* A second start whose switch is off takes theirs again, beside its own. */
+static void test_second_take_over_keeps_what_rows_do_not_decide(void **state)
+{
+	const struct smc_pod own = {.pod_id = 8, .flags = SMC_POD_SIDECAR};
+	struct datapath *dp;
+
+	make_later(ABI, SMC_ABI_VERSION);
+	delete_theirs(MAP_NETNS, &(__u64){0xc00000});
+	dp = open_idle();
+	assert_int_equal(datapath_use_paths(dp), 0);
+	must_put(dp->map_fd[MAP_NETNS], &(__u64){0xd00000}, &own);
+	set_off(dp);
+	dp = open_again(dp);
+	assert_int_equal(config_now(dp).enabled, 1);
+	assert_true(config_now(dp).uses & SMC_USE_PATHS);
+	assert_int_equal(config_now(dp).uses & BY_ROWS,
+			 SMC_USE_PORTS | SMC_USE_SIDECARS);
+	datapath_close(dp);
+	remove_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_quarantine_is_taken_over_while_our_programs_count),
 		TEST(test_quarantine_of_another_start_counts_as_long_as_it),
+		TEST(test_rows_taken_over_are_looked_up_from_the_start),
+		TEST(test_maps_without_rows_are_not_looked_up),
+		TEST(test_second_take_over_keeps_what_rows_do_not_decide),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

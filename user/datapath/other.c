@@ -184,7 +184,7 @@ static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 	return err;
 }
 
-static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
+static int take_map(struct datapath *dp, enum map_id id)
 {
 	const struct other *o = live_one(dp);
 	_cleanup_(rows_free) struct rows rows = {};
@@ -194,10 +194,6 @@ static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
 	if (o)
 		err = o->kind->rows(o, id, &rows);
 	rows_sort(&rows);
-	if (rows.n && id == MAP_PORT)
-		*uses |= SMC_USE_PORTS;
-	if (rows.n && id == MAP_CIDR)
-		*uses |= SMC_USE_CIDRS;
 	return err ?: replace(dp, id, &rows, false);
 }
 
@@ -211,15 +207,14 @@ static int take_pods(struct datapath *dp, enum map_id id)
 	return err ?: replace(dp, id, &rows, true);
 }
 
-int others_rows(struct datapath *dp, __u32 *uses)
+int others_rows(struct datapath *dp)
 {
 	static const enum map_id ids[] = {MAP_CIDR, MAP_PORT, MAP_SERVICE,
 					  MAP_ENDPOINT};
 	int err = 0;
 
-	*uses = 0;
 	for (size_t i = 0; !err && i < array_size(ids); i++)
-		err = take_map(dp, ids[i], uses);
+		err = take_map(dp, ids[i]);
 	err = err ?: take_pods(dp, MAP_NETNS);
 	return err ?: take_pods(dp, MAP_CGROUP);
 }

@@ -53,11 +53,10 @@ must_check int others_pods(const struct datapath *dp, enum map_id id,
  * others_rows - Copy their maps into ours, before the first verdict by ours:
  * only while our switch is off, that is until our agent has applied its first
  * plan.
- * @uses: set to the enum smc_use bits of the exclusions that were copied.
  * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
  * errno.
  */
-must_check int others_rows(struct datapath *dp, __u32 *uses);
+must_check int others_rows(struct datapath *dp);
 
 /* others_config - Their switch, transports and node id. Return: 0; -ENOENT:
  * there is no other; or a negative errno. */
