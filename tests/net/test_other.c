@@ -158,6 +158,99 @@ static void test_second_take_over_keeps_what_rows_do_not_decide(void **state)
 	remove_all();
 }
 
+/* ---- rows that find no room ---- */
+
+struct no_room {
+	enum map_id id;
+	unsigned int room, counted_at; /* rows of ours; where keys differ */
+	enum bpf_map_type type;
+	const void *filler, *last; /* values of theirs */
+	bool denies;
+};
+
+/* Make a map of theirs with one row more than ours can hold. The last one by
+ * its key finds no room. */
+static void make_longer(const struct no_room *c)
+{
+	const struct map_row *map = &map_rows[c->id];
+	_cleanup_(rows_free) struct rows rows = {.key_size = map->key_size,
+						 .value_size = map->value_size};
+	struct left l = left_of(ABI);
+	unsigned int full = 0;
+	int err = 0, fd;
+
+	pin_drop(l.dir, map->name);
+	fd = make_map(&l, c->type, map->name, map->key_size, map->value_size,
+		      c->room + 1);
+	for (unsigned int i = 0; i <= c->room; i++) {
+		const __u32 at = htonl(i);
+		unsigned char key[64] = {};
+
+		if (c->id == MAP_CIDR)
+			key[0] = 128;
+		memcpy(key + c->counted_at, &at, sizeof(at));
+		assert_int_equal(
+			rows_add(&rows, key, i < c->room ? c->filler : c->last),
+			0);
+	}
+	map_write(fd, &rows, 0, rows.n, &full, &err);
+	assert_int_equal(err, 0);
+	assert_int_equal(full, 0);
+	close(fd);
+}
+
+static void assert_no_room(const struct no_room *c)
+{
+	struct left l = left_of(ABI);
+	struct datapath *dp;
+	int pods = 0, fd;
+
+	make_later(ABI, SMC_ABI_VERSION);
+	make_longer(c);
+	dp = open_idle();
+	assert_int_equal(config_now(dp).enabled, !c->denies);
+	/* what found room is there, of the maps after this one, too */
+	assert_int_equal(endpoints_now(dp),
+			 c->id == MAP_ENDPOINT ? SMC_ENDPOINT_ENTRIES : 3);
+	assert_int_equal(datapath_each_cgroup(dp, count_pod, &pods), 0);
+	assert_int_equal(pods, c->id == MAP_CGROUP ? SMC_CGROUP_ENTRIES : 1);
+	/* and their programs guard what ours do not know of */
+	fd = pin_open(l.link_dir, "another_hook", PIN_LINK);
+	assert_int_equal(fd >= 0, c->denies);
+	close(fd);
+	datapath_close(dp);
+	remove_all();
+}
+
+static void test_row_without_room_switches_off_if_it_denies(void **state)
+{
+	const struct smc_service yes = {.transports = SMC_TRANSPORT_SMCD};
+	const struct smc_service no = {};
+	const struct smc_endpoint endpoint = {.transports = SMC_TRANSPORT_SMCD};
+	const struct smc_endpoint answers = {.transports = SMC_TRANSPORT_SMCD,
+					     .flags = SMC_ENDPOINT_ANSWER_ONLY};
+	const struct smc_cidr cidr = {.exclude = 1};
+	const struct smc_pod pod = {.pod_id = 9};
+	const struct smc_pod refused = {.pod_id = 9, .flags = SMC_POD_REFUSED};
+	const struct smc_pod sidecar = {.pod_id = 9, .flags = SMC_POD_SIDECAR};
+	const enum bpf_map_type hash = BPF_MAP_TYPE_HASH;
+	const struct no_room cases[] = {
+		{MAP_CIDR, SMC_CIDR_ENTRIES, 16, BPF_MAP_TYPE_LPM_TRIE, &cidr,
+		 &cidr, true},
+		{MAP_SERVICE, SMC_SERVICE_ENTRIES, 12, hash, &yes, &no, true},
+		{MAP_SERVICE, SMC_SERVICE_ENTRIES, 12, hash, &no, &yes, false},
+		{MAP_ENDPOINT, SMC_ENDPOINT_ENTRIES, 12, hash, &endpoint,
+		 &answers, false},
+		{MAP_NETNS, SMC_NETNS_ENTRIES, 4, hash, &pod, &sidecar, true},
+		{MAP_NETNS, SMC_NETNS_ENTRIES, 4, hash, &pod, &refused, false},
+		{MAP_CGROUP, SMC_CGROUP_ENTRIES, 4, hash, &pod, &pod, true},
+	};
+	size_t n = getenv("SMCMESH_EMULATED") ? 2 : array_size(cases);
+
+	for (size_t i = 0; i < n; i++)
+		assert_no_room(&cases[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +259,7 @@ int main(void)
 		TEST(test_rows_taken_over_are_looked_up_from_the_start),
 		TEST(test_maps_without_rows_are_not_looked_up),
 		TEST(test_second_take_over_keeps_what_rows_do_not_decide),
+		TEST(test_row_without_room_switches_off_if_it_denies),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -202,19 +202,14 @@ static int want_config(struct apply *a, const struct smc_config *config,
  * the kernel, but only if a row found no room. */
 static void part_missing(struct apply *a, struct part *p)
 {
-	_cleanup_(rows_free) struct rows have = shape(p->id);
-	const struct rows *want = &p->todo.added[PASS_TAKE];
-	_cleanup_(rows_delta_free) struct rows_delta delta = {};
 	int err;
 
 	if (!p->full)
 		return;
-	err = map_read(a->dp->map_fd[p->id], &have);
-	err = err ?: rows_diff(want, &have, &delta);
-	note(a, err, "read", p->id);
 	rows_free(&p->left);
-	p->left = delta.added;
-	delta.added = shape(p->id);
+	err = map_lacks(a->dp->map_fd[p->id], &p->todo.added[PASS_TAKE],
+			&p->left);
+	note(a, err, "read", p->id);
 	missing_note(p->id, &p->left, &a->missing);
 }
 

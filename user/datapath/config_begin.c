@@ -10,7 +10,8 @@
 #include "datapath/uses.h"
 
 /* While our switch is off the other ABI's configuration counts, with all that
- * belongs to it. If we have no room for its exclusions ours stays off. */
+ * belongs to it. If we have no room for what denies there ours stays off, and
+ * its programs guard what they have guarded. */
 static int take_theirs(struct datapath *dp, struct smc_config *c)
 {
 	int err;
@@ -26,8 +27,9 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 		return err;
 	log_warn(
 		err,
-		"take over the exclusions of another ABI: nothing is offered SMC until the agent has written its own");
+		"copy the rows of another ABI that deny: nothing is offered SMC until the agent has written its own; the other ABI's programs stay attached meanwhile");
 	c->enabled = 0;
+	dp->others_stay = true;
 	return 0;
 }
 
@@ -51,7 +53,8 @@ int config_begin(struct datapath *dp)
 	if (!err && !c.enabled && dp->n_others)
 		err = take_theirs(dp, &c);
 	/* Whoever wrote the rows: an agent before us may not have known a bit.
-	 */
+	 * The bits come with the switch, and before others_hush(): until then
+	 * the other ABI's programs guard. */
 	err = err ?: uses_of_maps(dp, &uses);
 	c.uses = (c.uses & ~USES_OF_ROWS) | uses;
 	c.abi_version = SMC_ABI_VERSION;

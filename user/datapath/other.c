@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "datapath/mapio.h"
+#include "datapath/passes.h"
 #include "datapath/pins.h"
 
 /* ---- which there are ---- */
@@ -158,10 +159,20 @@ static void shape(enum map_id id, struct rows *out)
 	out->value_size = map_rows[id].value_size;
 }
 
+/* Does a row deny that a full map has no room for? Return: 1, 0 or errno. */
+static int lacks_denying(int fd, enum map_id id, const struct rows *want)
+{
+	_cleanup_(rows_free) struct rows left = {};
+	int err = map_lacks(fd, want, &left);
+
+	for (size_t i = 0; !err && i < left.n; i++)
+		err = row_denies(id, rows_value(&left, i));
+	return err;
+}
+
 /* Make our map have the rows @want. @keep: its other rows stay, too.
- * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
- * errno. */
-static int replace(struct datapath *dp, enum map_id id, struct rows *want,
+ * Return: 1: a row that denies found no room; 0; or a negative errno. */
+static int replace(struct datapath *dp, enum map_id id, const struct rows *want,
 		   bool keep)
 {
 	_cleanup_(rows_delta_free) struct rows_delta delta = {};
@@ -178,10 +189,7 @@ static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 		map_delete(fd, &delta.removed, &err);
 	map_write(fd, &delta.changed, 0, delta.changed.n, &full, &err);
 	map_write(fd, &delta.added, 0, delta.added.n, &full, &err);
-	if (!err && full &&
-	    (id == MAP_PORT || id == MAP_CIDR || id == MAP_CGROUP))
-		err = -ENOSPC;
-	return err;
+	return err || !full ? err : lacks_denying(fd, id, want);
 }
 
 static int take_map(struct datapath *dp, enum map_id id)
@@ -209,14 +217,20 @@ static int take_pods(struct datapath *dp, enum map_id id)
 
 int others_rows(struct datapath *dp)
 {
-	static const enum map_id ids[] = {MAP_CIDR, MAP_PORT, MAP_SERVICE,
-					  MAP_ENDPOINT};
+	static const struct {
+		enum map_id id;
+		int (*take)(struct datapath *dp, enum map_id id);
+	} maps[] = {{MAP_CIDR, take_map},    {MAP_PORT, take_map},
+		    {MAP_SERVICE, take_map}, {MAP_ENDPOINT, take_map},
+		    {MAP_NETNS, take_pods},  {MAP_CGROUP, take_pods}};
+	bool lacks = false;
 	int err = 0;
 
-	for (size_t i = 0; !err && i < array_size(ids); i++)
-		err = take_map(dp, ids[i]);
-	err = err ?: take_pods(dp, MAP_NETNS);
-	return err ?: take_pods(dp, MAP_CGROUP);
+	for (size_t i = 0; err >= 0 && i < array_size(maps); i++) {
+		err = maps[i].take(dp, maps[i].id);
+		lacks |= err > 0;
+	}
+	return err < 0 ? err : lacks ? -ENOSPC : 0;
 }
 
 /* By a program: those that record what pods hold may run already. */

@@ -53,8 +53,8 @@ must_check int others_pods(const struct datapath *dp, enum map_id id,
  * others_rows - Copy their maps into ours, before the first verdict by ours:
  * only while our switch is off, that is until our agent has applied its first
  * plan.
- * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
- * errno.
+ * Return: 0; -ENOSPC: a row that denies (row_denies()) found no room, and all
+ * others are copied; or another negative errno.
  */
 must_check int others_rows(struct datapath *dp);
 
@@ -68,7 +68,8 @@ must_check int others_quarantine(struct datapath *dp);
 
 /* others_hush - Ours are attached: drop those links of theirs that would record
  * or convert beside ours. The others (the marks of an older sidecar rule) stay
- * until datapath_take_over(). */
+ * until datapath_take_over(); so do all, if our maps lack rows of theirs
+ * that deny. */
 void others_hush(struct datapath *dp);
 
 /* other_rows - Add the rows of one of its maps, of the same sizes as ours, to

@@ -146,7 +146,8 @@ struct datapath {
 	bool arm_failed; /* the last datapath_arm(): nothing is converted */
 	bool rations;	 /* all links with LINK_RATION are up */
 	struct other *others;
-	size_t n_others; /* other ABIs, to take over from */
+	size_t n_others;  /* other ABIs, to take over from */
+	bool others_stay; /* our maps lack rows of theirs that deny */
 	struct resized *resized;
 	size_t n_resized;	     /* only while the datapath is opened */
 	struct bpf_object *obj;	     /* NULL: nothing is loaded */
