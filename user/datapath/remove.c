@@ -4,8 +4,8 @@
  * the kernel's list of objects, and does not use the BPF object of this binary.
  * (deny.c: the maps of a selector that stays.)
  *
- * A pin is ours if the object behind it has the pin's name, for that is how we
- * pin.
+ * A pin is ours if the object behind it has the pin's name (pin_is_named()),
+ * for that is how we pin.
  */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
@@ -50,16 +50,33 @@ static void begin(struct removal *r, const struct abi_dir *at)
 		snprintf(r->suffix, sizeof(r->suffix), " (ABI %u)", at->abi);
 }
 
+/* A pin that is not removed. @err: of link_open_ours() or map_open_ours(). With
+ * -ENOENT it went by itself: pin_drop() drops a half-made pin with its whole
+ * one. */
+static void leave(struct removal *r, const char *dir, const char *name, int err)
+{
+	if (err == -ENOENT)
+		return;
+	if (err == -EMEDIUMTYPE) {
+		buf_printf(r->said, "left %s/%s: not made by smcmesh\n", dir,
+			   name);
+		return;
+	}
+	buf_printf(r->said, "left %s/%s: it cannot be opened\n", dir, name);
+	log_warn(err, "open the pin %s/%s, to find out whose it is", dir, name);
+	r->err = r->err ?: err;
+}
+
 /* ---- links ---- */
 
 static int remove_link(const char *dir, const char *name, void *arg)
 {
+	_close_ int fd = link_open_ours(dir, name);
 	struct removal *r = arg;
 	int did;
 
-	if (!link_pin_is_ours(dir, name)) {
-		buf_printf(r->said, "left %s/%s: not made by smcmesh\n", dir,
-			   name);
+	if (fd < 0) {
+		leave(r, dir, name, fd);
 		return 0;
 	}
 	did = link_drop(dir, name);
@@ -111,8 +128,7 @@ static int remove_map(const char *dir, const char *name, void *arg)
 	int did;
 
 	if (fd < 0) {
-		buf_printf(r->said, "left %s/%s: not made by smcmesh\n", dir,
-			   name);
+		leave(r, dir, name, fd);
 		return 0;
 	}
 	if (r->keep_selector && (info.type == BPF_MAP_TYPE_STRUCT_OPS ||

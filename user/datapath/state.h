@@ -296,8 +296,13 @@ void links_check(struct datapath *dp, struct check *c);
  * older version's, and those of an agent that died while it attached. */
 int links_sweep(struct datapath *dp);
 
-/* link_pin_is_ours - Is @dir/@name a link to the program of that name? We pin
- * so, and tell our pins from others' by it. */
+/* link_open_ours - Open the link pinned as @dir/@name, if its program has that
+ * name: we pin so, and tell our pins from others' by it. Return: a descriptor,
+ * close it; -EMEDIUMTYPE: it is not ours; -ENOENT: no such pin; or another
+ * negative errno: not known. */
+must_check int link_open_ours(const char *dir, const char *name);
+
+/* link_pin_is_ours - Is it? */
 bool link_pin_is_ours(const char *dir, const char *name);
 
 /* ---- hooks.c ---- */
@@ -379,11 +384,15 @@ must_check int events_open(struct datapath *dp);
 
 /* ---- own_maps.c ---- */
 
-/* map_open_ours - Open the map pinned as @dir/@name, with its info. Return: a
- * descriptor, -EMEDIUMTYPE: it is not ours; or another negative errno. */
+/* map_open_ours - Open the map pinned as @dir/@name, with its info, if it has
+ * that name or is a selector of ours: we pin so. Return: as link_open_ours().
+ */
 must_check int map_open_ours(const char *dir, const char *name,
 			     struct bpf_map_info *info);
 
-/* map_pin_is_ours - Is @dir/@name a map of that name, or a selector of ours? We
- * pin so. */
+/* map_pin_is_ours - Is it? */
 bool map_pin_is_ours(const char *dir, const char *name);
+
+/* maps_sweep - Remove the pins of an agent that died while it made them: no
+ * program of ours finds its map by them. Return: 0 or a negative errno. */
+must_check int maps_sweep(const struct datapath *dp);
