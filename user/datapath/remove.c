@@ -217,7 +217,7 @@ int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 	r.dp = dp;
 	err = find_dirs(&r, opt->abi);
 	if (err)
-		return log_warn(err, "look for pins in %s", dp->root);
+		return err;
 	remove_all(&r, opt->abi);
 	if (said->err)
 		note(&r, said->err, "list what was removed");
