@@ -304,7 +304,8 @@ def test_cleanup_says_once_what_fails_in_both_passes(tmp_path):
     r = smcmesh("cleanup", f"--proc={tmp_path}/proc", f"--bpffs={tmp_path}/bpf",
                 f"--run={tmp_path}/run")
     said = r.stderr.splitlines()
-    assert r.returncode == 1 and "links: Not a directory" in r.stderr, r.stderr
+    assert r.returncode == 1, r.stderr
+    assert f"list the links in {links}: Not a directory" in r.stderr, r.stderr
     assert len(said) == len(set(said)), r.stderr
 
 
