@@ -2,21 +2,17 @@
 #include "node/netns.h"
 
 #include <ifaddrs.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "base/array.h"
 #include "base/fault.h"
+#include "base/ipproto.h"
 #include "mesh/owners.h"
 #include "node/forwards.h"
 #include "node/helper.h"
 #include "node/selector.h"
 #include "node/uidmap.h"
-
-#ifndef IPPROTO_SMC
-#define IPPROTO_SMC 256
-#endif
 
 /* ---- facts, in the namespace --------------------------------------------- */
 
