@@ -118,7 +118,7 @@ struct check_said {
 };
 
 /* Which of the links with LINK_ARMED must be attached. */
-enum hooks {
+enum hook_level {
 	HOOKS_DOWN = 0,
 	HOOKS_GUARD, /* those with LINK_GUARDS */
 	HOOKS_ARMED, /* all */
@@ -141,7 +141,7 @@ struct datapath {
 	const struct selector *selector;   /* registered; NULL: none */
 	const struct recorder *recorder;   /* NULL: none */
 	enum mesh_recorder wish;	   /* of the recorder, the last one */
-	enum hooks hooks;
+	enum hook_level hooks;
 	bool listens;	 /* a pod has had an SMC listener: LINK_LISTENER, too */
 	bool arm_failed; /* the last datapath_arm(): nothing is converted */
 	bool rations;	 /* all links with LINK_RATION are up */
