@@ -139,8 +139,9 @@ struct datapath {
 	struct features features;
 	const struct converter *converter; /* supported here; or NULL */
 	const struct selector *selector;   /* registered; NULL: none */
-	const struct recorder *recorder;   /* NULL: none */
-	enum mesh_recorder wish;	   /* of the recorder, the last one */
+	bool ids_untold; /* a new generation of it is not in smc_config yet */
+	const struct recorder *recorder; /* NULL: none */
+	enum mesh_recorder wish;	 /* of the recorder, the last one */
 	enum hook_level hooks;
 	bool listens;	 /* a pod has had an SMC listener: LINK_LISTENER, too */
 	bool arm_failed; /* the last datapath_arm(): nothing is converted */
