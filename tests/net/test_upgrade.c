@@ -351,6 +351,29 @@ static void test_unreadable_abi_is_refused_and_left_alone(void **state)
 	remove_all();
 }
 
+/* Its agent died when it made its first pin, or the first one again. */
+static void
+test_half_made_pin_of_another_abi_goes_with_its_directory(void **state)
+{
+	struct left l = left_of(SMC_ABI_VERSION + 1);
+	char whole[PATH_MAX + 32], half[PATH_MAX + 32];
+	struct datapath *dp;
+
+	make_dirs(&l);
+	close(make_map(&l, BPF_MAP_TYPE_HASH, "smc_netns", 8,
+		       sizeof(struct smc_pod), 10));
+	assert_refused(); /* the control: a whole one */
+	snprintf(whole, sizeof(whole), "%s/smc_netns", l.dir);
+	snprintf(half, sizeof(half), "%s/smc_netns_new", l.dir);
+	assert_int_equal(rename(whole, half), 0);
+	dp = open_idle();
+	assert_int_equal(access(half, F_OK), 0);
+	assert_int_equal(datapath_take_over(dp), 0);
+	assert_gone(l.abi);
+	datapath_close(dp);
+	remove_all();
+}
+
 /* What says of itself something that cannot be. */
 static void test_abi_that_contradicts_itself_is_refused(void **state)
 {
@@ -414,6 +437,7 @@ int main(void)
 		TEST(test_flow_recorded_by_both_abis_is_shown_once),
 		TEST(test_killed_upgrade_is_finished_by_the_next),
 		TEST(test_unreadable_abi_is_refused_and_left_alone),
+		TEST(test_half_made_pin_of_another_abi_goes_with_its_directory),
 		TEST(test_abi_that_contradicts_itself_is_refused),
 		TEST(test_remove_takes_one_abi_or_all),
 	};

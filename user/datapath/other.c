@@ -23,11 +23,13 @@ static int refuse(const struct abi_dir *at, const char *why)
 
 static int see_ours(const char *dir, const char *name, void *arg)
 {
-	return map_pin_is_ours(dir, name) ? -EEXIST : 0;
+	return !pin_is_half_made(name) && map_pin_is_ours(dir, name) ? -EEXIST
+								     : 0;
 }
 
 /* An agent may have died before it made its first map, or after it removed the
- * last one: then nothing of ours is in there. */
+ * last one: then nothing of ours is in there, but for a pin that it had half
+ * made. datapath_take_over() removes that. */
 static int check_rest(const struct abi_dir *at)
 {
 	int err = pin_each(at->dir, see_ours, NULL);
