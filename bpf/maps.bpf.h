@@ -85,10 +85,11 @@ struct {
 } smc_port SEC(".maps") __weak;
 
 /* Written by the programs that see a client's connect() end (quarantine.bpf.h),
- * cleared by smc_connected; read by the verdict of clients. An LRU: when
- * thousands of peers misbehave towards many pods the kernel drops the oldest
- * row, and that peer may fail one more connect(). One pod alone makes too few
- * rows for that (SMC_QUARANTINE_SHARE). */
+ * cleared by smc_connected, and filled by quarantine_put during an upgrade;
+ * read by the verdict of clients. An LRU: when thousands of peers misbehave
+ * towards many pods the kernel drops the oldest row, and that peer may fail one
+ * more connect(). One pod alone makes too few rows for that
+ * (SMC_QUARANTINE_SHARE). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, SMC_QUARANTINE_ENTRIES);
@@ -129,8 +130,7 @@ struct {
 } smc_counter SEC(".maps") __weak;
 
 /* What each pod, and the node, holds at this time: written by the programs
- * alone, also for the agent (ration.bpf.c). The agent itself writes a row only
- * before any program runs (raise_quarantines()). */
+ * alone, also for the agent (ration.bpf.c, quarantine.bpf.c). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SMC_PODS);

@@ -103,6 +103,17 @@ static __always_inline void smc_rows_until(__u64 until)
 	}
 }
 
+/* smc_quarantine_began - Count it. */
+static __always_inline void smc_quarantine_began(void)
+{
+	struct smc_usage *node;
+	__u32 zero = 0;
+
+	node = bpf_map_lookup_elem(&smc_usage, &zero);
+	if (node)
+		__sync_fetch_and_add(&node->quarantines, 1);
+}
+
 /* smc_row_allowed - May the pod make one more row? If it has used up its share
  * the row is not made, rather than another pod's evicted. */
 static __always_inline bool smc_row_allowed(const struct smc_seen *s)
@@ -175,8 +186,6 @@ static __always_inline void smc_strike(const struct smc_seen *s)
 				     .reason = s->code};
 	struct smc_quarantine_key key;
 	struct smc_quarantine *old;
-	struct smc_usage *node;
-	__u32 zero = 0;
 
 	old = smc_row_of(&key, s, s->pod_id);
 	if (smc_row_is(old, SMC_QUARANTINE_STRUCK, s->now))
@@ -186,9 +195,7 @@ static __always_inline void smc_strike(const struct smc_seen *s)
 	if (!smc_row_put(s, &key, old, &row))
 		return;
 	smc_count(s->pod_id, SMC_COUNTER_QUARANTINES);
-	node = bpf_map_lookup_elem(&smc_usage, &zero);
-	if (node)
-		__sync_fetch_and_add(&node->quarantines, 1);
+	smc_quarantine_began();
 	smc_witness(s);
 }
 

@@ -518,8 +518,9 @@ struct smc_event {
 /* ---- contexts of the agent's own programs (BPF_PROG_TYPE_SYSCALL) ---------
  */
 
-/* Many change a row of smc_usage at once, and user space cannot add to a word:
- * so the agent puts and drops rows of smc_flow by programs. */
+/* Many change a row of smc_usage at once, and user space cannot add to a word,
+ * but only replace the row: so the agent puts and drops what is counted there
+ * by programs. */
 
 /* path_told: the agent's findings about the path at @key, or about all paths to
  * a Service's address. */
@@ -568,6 +569,15 @@ struct smc_pending_job {
 struct smc_mend_job {
 	__u32 slot;
 	__s32 n;
+};
+
+/* quarantine_put: insert @row at @key, if nothing is there, and have the
+ * verdict look rows up until it ends. */
+struct smc_quarantine_job {
+	struct smc_quarantine_key key;
+	struct smc_quarantine row;
+	__s32 result; /* 0; -EEXIST: nothing was done; or another errno */
+	__u32 _pad;
 };
 
 /* ---- sizes: the same for gcc and for clang -target bpf ------------------- */

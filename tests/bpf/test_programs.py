@@ -22,7 +22,7 @@ COSTS = pathlib.Path(__file__).with_name("cost.tsv")
 GROWTH = 1.2
 # what loads without SMC, and where the kernel is locked down
 PLAIN = ("flow_sockops", "flow_put", "flow_drop", "counter_add", "usage_limit",
-         "pending_drop", "pending_mend", "path_told")
+         "pending_drop", "pending_mend", "path_told", "quarantine_put")
 
 
 @pytest.fixture(scope="module")

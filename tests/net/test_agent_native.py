@@ -17,6 +17,7 @@ import pytest
 
 from smclab import manifest, native, rootfs, wait_for
 from smclab.native import SMCMESH, UnixConnection
+from smclab.pins import ABI
 
 NOBODY = 65534
 RIGHTS = ("smcmesh cleanup: not all could be looked at: run it as root, or with the "
@@ -319,10 +320,23 @@ def test_cleanup_that_gets_in_nowhere_keeps_the_selector(tmp_path):
     assert r.returncode == 1 and "smcmesh: Not a directory" in r.stderr, r.stderr
     # which is said once, and not for want of rights
     r = smcmesh("cleanup", *args)
-    said = [line for line in r.stderr.splitlines()
-            if line.startswith("smcmesh cleanup: ")]
+    said = r.stderr.splitlines()
+    assert len([x for x in said if "look for pins" in x]) == 1, r.stderr
     assert said and len(said) == len(set(said)), r.stderr
     assert RIGHTS not in r.stderr, r.stderr
+
+
+def test_cleanup_says_once_what_fails_in_both_passes(tmp_path):
+    links = tmp_path / f"bpf/smcmesh/v{ABI}/links"
+    links.parent.mkdir(parents=True)
+    links.write_text("")
+    (tmp_path / "proc").mkdir()
+    r = smcmesh("cleanup", f"--proc={tmp_path}/proc", f"--bpffs={tmp_path}/bpf",
+                f"--run={tmp_path}/run")
+    said = r.stderr.splitlines()
+    assert r.returncode == 1, r.stderr
+    assert f"list the links in {links}: Not a directory" in r.stderr, r.stderr
+    assert len(said) == len(set(said)), r.stderr
 
 
 def test_metrics_are_clean(agent):

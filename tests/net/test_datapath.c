@@ -555,6 +555,94 @@ static void test_remove_leaves_pins_of_others(void **state)
 	remove_all();
 }
 
+/* ---- pins that are half made ---- */
+
+/* Like an agent that dies while it puts back a pin that had gone. */
+static int lose_and_die(void)
+{
+	struct datapath *dp = open_sockops();
+	unsigned int repairs;
+
+	setenv("SMCMESH_FAULT", "pin:fresh", 1);
+	return pin_drop(dir, "smc_flow") != 1 || datapath_check(dp, &repairs);
+}
+
+static void leave_half_made(void)
+{
+	assert_int_equal(in_child(lose_and_die), -SIGKILL);
+	assert_int_equal(pin_open(dir, "smc_flow", PIN_MAP), -ENOENT);
+	assert_true(id_of(dir, "smc_flow_new", PIN_MAP));
+}
+
+static void test_remove_takes_half_made_pins(void **state)
+{
+	_close_ int link = -1, map = -1;
+	_buf_ struct buf said = {};
+
+	leave_half_made();
+	/* and of one that died beside the whole pin */
+	map = pin(dir, "smc_cidr", PIN_MAP);
+	assert_int_equal(pin_put(map, dir, "smc_cidr_new"), 0);
+	link = pin(link_dir, "flow_sockops", PIN_LINK);
+	assert_int_equal(pin_put(link, link_dir, "flow_sockops_new"), 0);
+	assert_int_equal(datapath_remove(&opt, false, &said), 0);
+	assert_says(said.data, "removed map smc_flow_new\n");
+	assert_null(strstr(said.data, "left"));
+	assert_int_equal(access(root, F_OK), -1);
+}
+
+/* Somebody else's map in such a place is not taken for one. */
+static void test_start_takes_half_made_pins_of_maps(void **state)
+{
+	struct datapath *dp;
+	__u32 foreign;
+
+	leave_half_made();
+	foreign = pin_foreign(dir, "smc_port_new");
+	dp = open_idle();
+	assert_int_equal(pin_open(dir, "smc_flow_new", PIN_MAP), -ENOENT);
+	assert_true(id_of(dir, "smc_flow", PIN_MAP));
+	assert_int_equal(id_of(dir, "smc_port_new", PIN_MAP), foreign);
+	assert_int_equal(heal(dp), 0);
+	datapath_close(dp);
+	assert_int_equal(pin_drop(dir, "smc_port_new"), 1);
+	remove_all();
+}
+
+/* Root without the capability to open any file. */
+static int remove_what_cannot_be_opened(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[2] = {};
+	_buf_ struct buf said = {};
+
+	if (syscall(SYS_capget, &head, caps))
+		return 1;
+	caps[0].effective &=
+		~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH);
+	if (syscall(SYS_capset, &head, caps))
+		return 2;
+	if (datapath_remove(&opt, false, &said) != -EACCES)
+		return 3;
+	return strstr(said.data, "left") ? 0 : 4;
+}
+
+static void test_remove_fails_where_a_pin_cannot_be_opened(void **state)
+{
+	static const char *const pins[] = {"smc_cidr", "links/flow_sockops"};
+	char path[PATH_MAX + 32];
+
+	for (size_t i = 0; i < array_size(pins); i++) {
+		datapath_close(open_sockops());
+		snprintf(path, sizeof(path), "%s/%s", dir, pins[i]);
+		assert_int_equal(chmod(path, 0), 0);
+		assert_int_equal(in_child(remove_what_cannot_be_opened), 0);
+		assert_int_equal(access(path, F_OK), 0);
+		remove_all();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -579,6 +667,9 @@ int main(void)
 		TEST(test_killed_start_is_finished_by_the_next),
 		TEST(test_remove_leaves_nothing_of_ours),
 		TEST(test_remove_leaves_pins_of_others),
+		TEST(test_remove_takes_half_made_pins),
+		TEST(test_start_takes_half_made_pins_of_maps),
+		TEST(test_remove_fails_where_a_pin_cannot_be_opened),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

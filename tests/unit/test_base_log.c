@@ -117,6 +117,30 @@ static void logging_leaves_errno_alone(void **state)
 	next(t);
 }
 
+/* The last test: there is no way back. */
+static void line_is_dropped_the_second_time_if_so_told(void **state)
+{
+	struct tap *t = *state;
+
+	log_err(-EIO, "again");
+	log_err(-EIO, "again");
+	assert_string_equal(next(t), "error: again: Input/output error\n");
+	assert_string_equal(next(t), "error: again: Input/output error\n");
+	log_each_once();
+	for (int i = 0; i < 3; i++) {
+		log_err(-EIO, "again");
+		log_err(-EPERM, "again");
+	}
+	assert_string_equal(next(t), "error: again: Input/output error\n");
+	assert_string_equal(next(t), "error: again: Operation not permitted\n");
+	assert_string_equal(next(t), "");
+	/* more than it remembers are rather said twice than not at all */
+	for (int i = 0; i < 2 * LOG_ONCE_MAX; i++) {
+		log_info("n=%d", i);
+		assert_says(next(t), "n=");
+	}
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -127,6 +151,7 @@ int main(void)
 		TEST(long_line_is_one_write_with_its_end),
 		TEST(control_characters_in_a_line_are_replaced),
 		TEST(logging_leaves_errno_alone),
+		TEST(line_is_dropped_the_second_time_if_so_told),
 	};
 
 	return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);

@@ -304,6 +304,32 @@ static void test_service_rows_deny_before_they_offer(void **state)
 	assert_int_equal(port_of(&p.added[PASS_GIVE]), 5 << 8);
 }
 
+/* A full map must not leave these out. */
+static void test_row_denies_where_its_absence_permits(void **state)
+{
+	const struct smc_cidr cidr = {.exclude = 1};
+	const struct smc_port port = {80, 80};
+	const struct smc_service never = {}, offers = {.transports = 2};
+	const struct smc_endpoint answers = {.flags = SMC_ENDPOINT_ANSWER_ONLY};
+	const struct smc_pod pod = {}, sidecar = {.flags = SMC_POD_SIDECAR};
+	const struct smc_pod shared = {.flags = SMC_POD_SHARED};
+	const struct {
+		enum map_id id;
+		const void *value;
+		bool denies;
+	} cases[] = {
+		{MAP_CIDR, &cidr, true},	 {MAP_PORT, &port, true},
+		{MAP_SERVICE, &never, true},	 {MAP_SERVICE, &offers, false},
+		{MAP_ENDPOINT, &answers, false}, {MAP_CGROUP, &pod, true},
+		{MAP_NETNS, &pod, false},	 {MAP_NETNS, &shared, false},
+		{MAP_NETNS, &sidecar, true},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++)
+		assert_int_equal(row_denies(cases[i].id, cases[i].value),
+				 cases[i].denies);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_cgroup_rows_deny_before_they_allow),
 		cmocka_unit_test(test_exclusions_come_before_others_go),
 		cmocka_unit_test(test_service_rows_deny_before_they_offer),
+		cmocka_unit_test(test_row_denies_where_its_absence_permits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

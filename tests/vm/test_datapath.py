@@ -89,8 +89,8 @@ def lab(vm):
 
 @pytest.mark.parametrize("program, skips", [
     ("test_datapath", ["test_without_smc_nothing_is_pinned"]), ("test_hooks", []),
-    ("test_maps", []), ("test_ration", []), ("test_resize", []),
-    ("test_upgrade", [])])
+    ("test_maps", []), ("test_other", []), ("test_ration", []), ("test_renew", []),
+    ("test_resize", []), ("test_upgrade", [])])
 def test_program_of_the_net_tier_passes_here(vm, program, skips):
     """A program of tests/net, with everything that this kernel has."""
     r = vm.run(["env", "SMCMESH_EMULATED=1", "CMOCKA_MESSAGE_OUTPUT=TAP",

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +23,34 @@ void log_level_set(enum log_level level)
 	threshold = level;
 }
 
+/* ---- each once ---- */
+
+static bool each_once;
+static char *printed[LOG_ONCE_MAX];
+
+void log_each_once(void)
+{
+	each_once = true;
+}
+
+/* Was it printed before? Note that it is now; without memory it will be
+ * printed again. */
+static bool is_repeated(const char *line)
+{
+	size_t i = 0;
+
+	while (i < LOG_ONCE_MAX && printed[i] && strcmp(printed[i], line))
+		i++;
+	if (i == LOG_ONCE_MAX)
+		return false;
+	if (printed[i])
+		return true;
+	printed[i] = strdup(line);
+	return false;
+}
+
+/* ---- a line ---- */
+
 /* Texts may come from others (names, paths, the kernel's strings): they must
  * neither start a new line nor send control codes to a terminal. */
 static void make_plain(char *text)
@@ -30,6 +60,13 @@ static void make_plain(char *text)
 			*text = ' ';
 		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			*text = '?';
+}
+
+/* One write per line, or the lines of helper processes mix: fprintf() to stderr
+ * writes in parts of 128 bytes from glibc 2.37 on. */
+static void put_line(const char *line, size_t len)
+{
+	(void)!write(STDERR_FILENO, line, len);
 }
 
 int log_at(enum log_level level, int err, const char *fmt, ...)
@@ -48,9 +85,8 @@ int log_at(enum log_level level, int err, const char *fmt, ...)
 		       text, err ? ": " : "", err ? strerror(-err) : "");
 	if (len >= (int)sizeof(line))
 		len = sizeof(line) - 1;
-	/* One write per line, or the lines of helper processes mix: fprintf()
-	 * to stderr writes in parts of 128 bytes from glibc 2.37 on. */
-	(void)!write(STDERR_FILENO, line, len);
+	if (!each_once || !is_repeated(line))
+		put_line(line, len);
 	errno = saved;
 	return err;
 }

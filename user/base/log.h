@@ -10,6 +10,11 @@ enum log_level { LOG_ERR = 0, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* log_level_set - Drop lines of a higher level than @level from now on. */
 void log_level_set(enum log_level level);
 
+/* log_each_once - From now on drop a line that was printed before, too (one of
+ * the first LOG_ONCE_MAX): for a command that tries again what failed. */
+#define LOG_ONCE_MAX 64
+void log_each_once(void);
+
 /*
  * log_at - Print one line if @level is wanted.
  * @err: 0, or a negative errno whose text is appended after ": ".

@@ -26,6 +26,7 @@
 #include "node/run_dir.h"
 #include "node/ueid.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/strv.h"
 #include "cli/command.h"
 #include "datapath/datapath.h"
@@ -583,6 +584,8 @@ static int run(const struct cli_args *args)
 	};
 	int ret;
 
+	/* A second pass fails at the same things as the first. */
+	log_each_once();
 	if (read_abi(args->option[ABI], &c.datapath.abi))
 		return EXIT_USAGE;
 	if (args->option[LIST] &&

@@ -21,6 +21,7 @@
 #include "datapath/mapio.h"
 #include "datapath/other.h"
 #include "datapath/passes.h"
+#include "datapath/uses.h"
 #include "datapath/wants.h"
 
 /* One map's part of an apply. */
@@ -175,21 +176,6 @@ static void put_config(struct apply *a, const struct smc_config *c)
 	a->configured |= !err;
 }
 
-/* The look-ups of the verdict that can hit, by the plan; the plan does not set
- * the other bits. */
-#define PLANNED_USES (SMC_USE_PORTS | SMC_USE_CIDRS | SMC_USE_SIDECARS)
-
-static __u32 planned_uses(const struct mesh_plan *plan)
-{
-	__u32 uses = (plan->n_ports ? SMC_USE_PORTS : 0) |
-		     (plan->n_cidrs ? SMC_USE_CIDRS : 0);
-
-	for (size_t i = 0; i < plan->n_pods; i++)
-		if (plan->pods[i].value.flags & SMC_POD_SIDECAR)
-			uses |= SMC_USE_SIDECARS;
-	return uses;
-}
-
 /* Make the wanted configuration, and one that allows only what the present one
  * does, too. Return: 0 or a negative errno, noted. */
 static int want_config(struct apply *a, const struct smc_config *config,
@@ -204,7 +190,7 @@ static int want_config(struct apply *a, const struct smc_config *config,
 	want->enabled = a->plan->enabled;
 	want->offers_until_ns = now.offers_until_ns;
 	memcpy(want->selectors, now.selectors, sizeof(want->selectors));
-	want->uses = (now.uses & ~PLANNED_USES) | planned_uses(a->plan);
+	want->uses = (now.uses & ~USES_OF_ROWS) | uses_of_plan(a->plan);
 	config_less(&now, want, both);
 	note(a, err, "read", MAP_CONFIG);
 	return err;
@@ -216,19 +202,14 @@ static int want_config(struct apply *a, const struct smc_config *config,
  * the kernel, but only if a row found no room. */
 static void part_missing(struct apply *a, struct part *p)
 {
-	_cleanup_(rows_free) struct rows have = shape(p->id);
-	const struct rows *want = &p->todo.added[PASS_TAKE];
-	_cleanup_(rows_delta_free) struct rows_delta delta = {};
 	int err;
 
 	if (!p->full)
 		return;
-	err = map_read(a->dp->map_fd[p->id], &have);
-	err = err ?: rows_diff(want, &have, &delta);
-	note(a, err, "read", p->id);
 	rows_free(&p->left);
-	p->left = delta.added;
-	delta.added = shape(p->id);
+	err = map_lacks(a->dp->map_fd[p->id], &p->todo.added[PASS_TAKE],
+			&p->left);
+	note(a, err, "read", p->id);
 	missing_note(p->id, &p->left, &a->missing);
 }
 

@@ -51,13 +51,13 @@ static int selector_renew(struct datapath *dp)
 	err = object_load(dp, &set, &obj);
 	if (!err)
 		err = set.selector ? set.selector->enroll(dp, obj) : -ENOENT;
-	err = err ?: config_selectors(dp);
 	if (err)
 		return log_err(err, "register the selector again");
 	log_info("the selector had been unregistered; it is %s now",
 		 datapath_ctrl_name(dp));
 	bpf_object__close(dp->ctrl_obj);
 	dp->ctrl_obj = take_ptr(obj);
+	dp->ids_untold = true;
 	(void)ctrl_names_refresh(dp);
 	return 1;
 }
@@ -75,6 +75,10 @@ static void selector_check(struct datapath *dp, struct check *c)
 	 * and then anybody may use its name. */
 	else if (dp->ctrl_names && dp->ctrl_names[0] && dp->ctrl_names[1])
 		(void)ctrl_names_refresh(dp);
+	/* Until BPF knows the id nothing is converted where it is chosen: so
+	 * each check tries again. */
+	if (did >= 0 && dp->ids_untold)
+		did = config_selectors(dp) ?: 1;
 	check_note(dp, c, dp->selector->name, did);
 }
 

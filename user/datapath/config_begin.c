@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "datapath/other.h"
+#include "datapath/uses.h"
 
 /* While our switch is off the other ABI's configuration counts, with all that
- * belongs to it. If we have no room for its exclusions ours stays off. */
+ * belongs to it. If we have no room for what denies there ours stays off, and
+ * its programs guard what they have guarded. */
 static int take_theirs(struct datapath *dp, struct smc_config *c)
 {
 	int err;
@@ -20,13 +22,14 @@ static int take_theirs(struct datapath *dp, struct smc_config *c)
 	/* Our agent has just begun, and knows nothing newer: for one lease the
 	 * other's rows count as its own. */
 	c->offers_until_ns = clock_now() + MESH_DEFAULT_LEASE_S * CLOCK_SECOND;
-	err = others_rows(dp, &c->uses);
+	err = others_rows(dp);
 	if (err != -ENOSPC)
 		return err;
 	log_warn(
 		err,
-		"take over the exclusions of another ABI: nothing is offered SMC until the agent has written its own");
+		"copy the rows of another ABI that deny: nothing is offered SMC until the agent has written its own; the other ABI's programs stay attached meanwhile");
 	c->enabled = 0;
+	dp->others_stay = true;
 	return 0;
 }
 
@@ -43,11 +46,17 @@ static struct smc_limits limits_default(void)
 int config_begin(struct datapath *dp)
 {
 	struct smc_config c = {};
+	__u32 uses = 0;
 	int err;
 
 	err = datapath_config(dp, &c);
 	if (!err && !c.enabled && dp->n_others)
 		err = take_theirs(dp, &c);
+	/* Whoever wrote the rows: an agent before us may not have known a bit.
+	 * The bits come with the switch, and before others_hush(): until then
+	 * the other ABI's programs guard. */
+	err = err ?: uses_of_maps(dp, &uses);
+	c.uses = (c.uses & ~USES_OF_ROWS) | uses;
 	c.abi_version = SMC_ABI_VERSION;
 	c.abi_readable = SMC_ABI_READABLE;
 	if (!c.limits.buffers_node) /* no setting: so it was never written */

@@ -41,7 +41,10 @@ int config_selectors(struct datapath *dp)
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	err = config_selectors_of(dp, &c);
-	return err ?: config_write(dp, &c);
+	err = err ?: config_write(dp, &c);
+	if (!err)
+		dp->ids_untold = false;
+	return err;
 }
 
 int config_use(struct datapath *dp, __u32 mask, __u32 uses)

@@ -362,7 +362,8 @@ int datapath_check(struct datapath *dp, unsigned int *repairs);
  * registered, and the maps that its verdict reads, switched off: it denies
  * everything.
  * @opt->abi: only pins of an agent of that ABI; 0: of every ABI.
- * No agent may be running. Return: 0, or the first negative errno.
+ * No agent may be running. Return: 0, or the first negative errno, logged; but
+ * not if the pins cannot be listed, as datapath_abis() tells.
  */
 int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 		    struct buf *said);

@@ -16,7 +16,6 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <mntent.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,13 +24,11 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "base/ipproto.h"
 #include "base/rpm_order.h"
 #include "datapath/datapath.h"
 #include "datapath/kbtf.h"
 
-#ifndef IPPROTO_SMC
-#define IPPROTO_SMC 256
-#endif
 #ifndef AF_SMC
 #define AF_SMC 43
 #endif

@@ -271,18 +271,26 @@ static int prog_name_of(int link_fd, char name[BPF_OBJ_NAME_LEN])
 	return err;
 }
 
-bool link_pin_is_ours(const char *dir, const char *name)
+int link_open_ours(const char *dir, const char *name)
 {
 	_close_ int fd = pin_open(dir, name, PIN_LINK);
 	char prog[BPF_OBJ_NAME_LEN];
-	size_t len;
+	int err;
 
-	if (fd < 0 || prog_name_of(fd, prog))
-		return false;
-	len = strlen(prog);
-	/* NAME, or NAME_new of an agent that died before the rename. */
-	return !strncmp(name, prog, len) &&
-	       (!name[len] || !strcmp(name + len, "_new"));
+	if (fd < 0)
+		return fd;
+	err = prog_name_of(fd, prog);
+	/* A link of a kind that has no program is not ours. */
+	if (err && err != -ENOENT)
+		return err;
+	return !err && pin_is_named(name, prog) ? take_fd(fd) : -EMEDIUMTYPE;
+}
+
+bool link_pin_is_ours(const char *dir, const char *name)
+{
+	_close_ int fd = link_open_ours(dir, name);
+
+	return fd >= 0;
 }
 
 static int sweep_one(const char *dir, const char *name, void *arg)

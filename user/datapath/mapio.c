@@ -267,3 +267,19 @@ size_t map_delete(int fd, const struct rows *r, int *err)
 
 	return write_rows(fd, OP_DELETE, r, 0, r->n, &full, err);
 }
+
+int map_lacks(int fd, const struct rows *want, struct rows *out)
+{
+	_cleanup_(rows_free) struct rows have = {
+		.key_size = want->key_size, .value_size = want->value_size};
+	_cleanup_(rows_delta_free) struct rows_delta delta = {};
+	int err;
+
+	err = map_read(fd, &have);
+	err = err ?: rows_diff(want, &have, &delta);
+	if (err)
+		return err;
+	*out = delta.added;
+	delta.added = (struct rows){};
+	return 0;
+}

@@ -40,3 +40,8 @@ size_t map_write(int fd, const struct rows *r, size_t from, size_t to,
 /* map_delete - Delete the rows' keys; a missing one is no error.
  * Return: number of rows deleted; the first error is left in *@err. */
 size_t map_delete(int fd, const struct rows *r, int *err);
+
+/* map_lacks - Those of the sorted rows @want whose keys the map does not have:
+ * of a full map.
+ * @out: empty. Return: 0 or a negative errno. Free it with rows_free(). */
+must_check int map_lacks(int fd, const struct rows *want, struct rows *out);

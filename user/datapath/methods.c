@@ -14,20 +14,26 @@ const struct recorder *const recorders[] = {&recorder_smc, &recorder_sockops,
 
 /* ---- the one that is taken ---- */
 
+/* The first row of a table that works with these features, or NULL at its
+ * end. */
+#define FIRST_OF(table, fs)                                      \
+	({                                                       \
+		size_t i_ = 0;                                   \
+                                                                 \
+		while ((table)[i_] &&                            \
+		       !features_have((fs), (table)[i_]->needs)) \
+			i_++;                                    \
+		(table)[i_];                                     \
+	})
+
 const struct converter *converter_for(const struct features *fs)
 {
-	for (size_t i = 0; converters[i]; i++)
-		if (features_have(fs, converters[i]->needs))
-			return converters[i];
-	return NULL;
+	return FIRST_OF(converters, fs);
 }
 
 const struct selector *selector_for(const struct features *fs)
 {
-	for (size_t i = 0; selectors[i]; i++)
-		if (features_have(fs, selectors[i]->needs))
-			return selectors[i];
-	return NULL;
+	return FIRST_OF(selectors, fs);
 }
 
 const char *features_converter(const struct features *fs)

@@ -235,9 +235,9 @@ static int bring_up(struct datapath *dp)
 		return err;
 	hooks_up(dp);
 	adopt_finish(dp);
-	err = links_sweep(dp);
+	err = links_sweep(dp) ?: maps_sweep(dp);
 	if (err)
-		log_warn(err, "look for stray links in %s", dp->link_dir);
+		log_warn(err, "look for stray pins in %s", dp->dir);
 	return 0;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datapath/other.h"
 
-#include <bpf/bpf.h>
 #include <string.h>
 
 #include "base/array.h"
 #include "base/log.h"
 #include "datapath/mapio.h"
+#include "datapath/passes.h"
 #include "datapath/pins.h"
 
 /* ---- which there are ---- */
@@ -23,11 +23,13 @@ static int refuse(const struct abi_dir *at, const char *why)
 
 static int see_ours(const char *dir, const char *name, void *arg)
 {
-	return map_pin_is_ours(dir, name) ? -EEXIST : 0;
+	return !pin_is_half_made(name) && map_pin_is_ours(dir, name) ? -EEXIST
+								     : 0;
 }
 
 /* An agent may have died before it made its first map, or after it removed the
- * last one: then nothing of ours is in there. */
+ * last one: then nothing of ours is in there, but for a pin that it had half
+ * made. datapath_take_over() removes that. */
 static int check_rest(const struct abi_dir *at)
 {
 	int err = pin_each(at->dir, see_ours, NULL);
@@ -159,10 +161,20 @@ static void shape(enum map_id id, struct rows *out)
 	out->value_size = map_rows[id].value_size;
 }
 
+/* Does a row deny that a full map has no room for? Return: 1, 0 or errno. */
+static int lacks_denying(int fd, enum map_id id, const struct rows *want)
+{
+	_cleanup_(rows_free) struct rows left = {};
+	int err = map_lacks(fd, want, &left);
+
+	for (size_t i = 0; !err && i < left.n; i++)
+		err = row_denies(id, rows_value(&left, i));
+	return err;
+}
+
 /* Make our map have the rows @want. @keep: its other rows stay, too.
- * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
- * errno. */
-static int replace(struct datapath *dp, enum map_id id, struct rows *want,
+ * Return: 1: a row that denies found no room; 0; or a negative errno. */
+static int replace(struct datapath *dp, enum map_id id, const struct rows *want,
 		   bool keep)
 {
 	_cleanup_(rows_delta_free) struct rows_delta delta = {};
@@ -179,13 +191,10 @@ static int replace(struct datapath *dp, enum map_id id, struct rows *want,
 		map_delete(fd, &delta.removed, &err);
 	map_write(fd, &delta.changed, 0, delta.changed.n, &full, &err);
 	map_write(fd, &delta.added, 0, delta.added.n, &full, &err);
-	if (!err && full &&
-	    (id == MAP_PORT || id == MAP_CIDR || id == MAP_CGROUP))
-		err = -ENOSPC;
-	return err;
+	return err || !full ? err : lacks_denying(fd, id, want);
 }
 
-static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
+static int take_map(struct datapath *dp, enum map_id id)
 {
 	const struct other *o = live_one(dp);
 	_cleanup_(rows_free) struct rows rows = {};
@@ -195,10 +204,6 @@ static int take_map(struct datapath *dp, enum map_id id, __u32 *uses)
 	if (o)
 		err = o->kind->rows(o, id, &rows);
 	rows_sort(&rows);
-	if (rows.n && id == MAP_PORT)
-		*uses |= SMC_USE_PORTS;
-	if (rows.n && id == MAP_CIDR)
-		*uses |= SMC_USE_CIDRS;
 	return err ?: replace(dp, id, &rows, false);
 }
 
@@ -212,50 +217,39 @@ static int take_pods(struct datapath *dp, enum map_id id)
 	return err ?: replace(dp, id, &rows, true);
 }
 
-int others_rows(struct datapath *dp, __u32 *uses)
+int others_rows(struct datapath *dp)
 {
-	static const enum map_id ids[] = {MAP_CIDR, MAP_PORT, MAP_SERVICE,
-					  MAP_ENDPOINT};
+	static const struct {
+		enum map_id id;
+		int (*take)(struct datapath *dp, enum map_id id);
+	} maps[] = {{MAP_CIDR, take_map},    {MAP_PORT, take_map},
+		    {MAP_SERVICE, take_map}, {MAP_ENDPOINT, take_map},
+		    {MAP_NETNS, take_pods},  {MAP_CGROUP, take_pods}};
+	bool lacks = false;
 	int err = 0;
 
-	*uses = 0;
-	for (size_t i = 0; !err && i < array_size(ids); i++)
-		err = take_map(dp, ids[i], uses);
-	err = err ?: take_pods(dp, MAP_NETNS);
-	return err ?: take_pods(dp, MAP_CGROUP);
+	for (size_t i = 0; err >= 0 && i < array_size(maps); i++) {
+		err = maps[i].take(dp, maps[i].id);
+		lacks |= err > 0;
+	}
+	return err < 0 ? err : lacks ? -ENOSPC : 0;
 }
 
-/* Tell BPF to look into the map. None of our programs runs when this is first
- * written, and later it is not written again. */
-static int raise_quarantines(struct datapath *dp, __u32 n, __u64 until)
+/* By a program: those that record what pods hold may run already. */
+static int put_quarantine(const struct datapath *dp, const struct rows *rows)
 {
-	int fd = dp->map_fd[MAP_USAGE], err;
-	struct smc_usage usage;
-	__u32 zero = 0;
-
-	err = bpf_map_lookup_elem(fd, &zero, &usage);
-	if (err || usage.quarantined_until)
-		return err;
-	usage.quarantines = n;
-	usage.quarantined_until = until;
-	return bpf_map_update_elem(fd, &zero, &usage, BPF_ANY);
-}
-
-static int put_quarantine(struct datapath *dp, const struct rows *rows)
-{
-	struct smc_quarantine q;
-	__u64 until = 0;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < rows->n; i++) {
-		memcpy(&q, rows_value(rows, i), sizeof(q));
-		if (q.until_ns > until)
-			until = q.until_ns;
-		err = bpf_map_update_elem(dp->map_fd[MAP_QUARANTINE],
-					  rows_key(rows, i), &q, BPF_NOEXIST);
-		err = err == -EEXIST ? 0 : err;
+		struct smc_quarantine_job job = {};
+
+		memcpy(&job.key, rows_key(rows, i), sizeof(job.key));
+		memcpy(&job.row, rows_value(rows, i), sizeof(job.row));
+		err = job_run(dp, JOB_QUARANTINE_PUT, &job, sizeof(job));
+		if (!err && job.result != -EEXIST)
+			err = job.result;
 	}
-	return err ?: raise_quarantines(dp, rows->n, until);
+	return err == -ENOSYS ? 0 : err; /* logged when it was not loaded */
 }
 
 int others_quarantine(struct datapath *dp)
@@ -267,5 +261,5 @@ int others_quarantine(struct datapath *dp)
 	for (size_t i = 0; !err && i < dp->n_others; i++)
 		err = dp->others[i].kind->rows(&dp->others[i], MAP_QUARANTINE,
 					       &rows);
-	return err || !rows.n ? err : put_quarantine(dp, &rows);
+	return err ?: put_quarantine(dp, &rows);
 }

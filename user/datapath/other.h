@@ -53,11 +53,10 @@ must_check int others_pods(const struct datapath *dp, enum map_id id,
  * others_rows - Copy their maps into ours, before the first verdict by ours:
  * only while our switch is off, that is until our agent has applied its first
  * plan.
- * @uses: set to the enum smc_use bits of the exclusions that were copied.
- * Return: 0; -ENOSPC: a row that may deny found no room; or another negative
- * errno.
+ * Return: 0; -ENOSPC: a row that denies (row_denies()) found no room, and all
+ * others are copied; or another negative errno.
  */
-must_check int others_rows(struct datapath *dp, __u32 *uses);
+must_check int others_rows(struct datapath *dp);
 
 /* others_config - Their switch, transports and node id. Return: 0; -ENOENT:
  * there is no other; or a negative errno. */
@@ -69,7 +68,8 @@ must_check int others_quarantine(struct datapath *dp);
 
 /* others_hush - Ours are attached: drop those links of theirs that would record
  * or convert beside ours. The others (the marks of an older sidecar rule) stay
- * until datapath_take_over(). */
+ * until datapath_take_over(); so do all, if our maps lack rows of theirs
+ * that deny. */
 void others_hush(struct datapath *dp);
 
 /* other_rows - Add the rows of one of its maps, of the same sizes as ours, to

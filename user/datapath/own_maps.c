@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "datapath/pins.h"
 #include "datapath/selector.h"
 
@@ -19,14 +20,17 @@ int map_open_ours(const char *dir, const char *name, struct bpf_map_info *info)
 {
 	_close_ int fd = pin_open(dir, name, PIN_MAP);
 	__u32 len = sizeof(*info);
+	int err;
 
 	if (fd < 0)
 		return fd;
 	memset(info, 0, sizeof(*info));
-	if (bpf_map_get_info_by_fd(fd, info, &len) ||
-	    (strcmp(info->name, name) && !is_selector(dir, name)))
-		return -EMEDIUMTYPE;
-	return take_fd(fd);
+	err = bpf_map_get_info_by_fd(fd, info, &len);
+	if (err)
+		return err;
+	return pin_is_named(name, info->name) || is_selector(dir, name)
+		       ? take_fd(fd)
+		       : -EMEDIUMTYPE;
 }
 
 bool map_pin_is_ours(const char *dir, const char *name)
@@ -35,4 +39,17 @@ bool map_pin_is_ours(const char *dir, const char *name)
 	_close_ int fd = map_open_ours(dir, name, &info);
 
 	return fd >= 0;
+}
+
+static int sweep_one(const char *dir, const char *name, void *arg)
+{
+	if (pin_is_half_made(name) && map_pin_is_ours(dir, name) &&
+	    pin_drop(dir, name) > 0)
+		log_info("removed the half-made pin %s/%s", dir, name);
+	return 0;
+}
+
+int maps_sweep(const struct datapath *dp)
+{
+	return pin_each(dp->dir, sweep_one, NULL);
 }

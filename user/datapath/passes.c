@@ -128,8 +128,7 @@ void config_less(const struct smc_config *have, const struct smc_config *want,
 /* ---- rows that come and go ------------------------------------------------
  */
 
-/* A Service's row that only denies forbids what the row of the endpoint at that
- * address would allow. */
+/* It forbids what the row of the endpoint at that address would allow. */
 static bool service_denies(const void *value)
 {
 	struct smc_service s;
@@ -138,32 +137,48 @@ static bool service_denies(const void *value)
 	return !s.transports;
 }
 
-/*
- * A row of most maps allows: a connection that finds none is TCP. Three kinds
- * differ: each row of the exclusions denies; a Service's may; and sockets of a
- * cgroup without a row pass untouched, so that a row of smc_cgroup denies, or
- * it arms.
- */
+static bool is_sidecar(const void *value)
+{
+	struct smc_pod pod;
+
+	memcpy(&pod, value, sizeof(pod));
+	return pod.flags & SMC_POD_SIDECAR;
+}
+
+bool row_denies(enum map_id id, const void *value)
+{
+	switch (id) {
+	case MAP_PORT:
+	case MAP_CIDR:
+	case MAP_CGROUP:
+		return true;
+	case MAP_SERVICE:
+		return service_denies(value);
+	case MAP_NETNS:
+		return is_sidecar(value);
+	default:
+		return false;
+	}
+}
+
+/* A row of smc_netns arms, or allows as little as none at all; one of
+ * smc_cgroup arms, or denies. */
 static enum pass when_added(enum map_id id, const void *value)
 {
 	struct smc_pod pod;
 
-	if (id == MAP_PORT || id == MAP_CIDR)
-		return PASS_TAKE;
-	if (id == MAP_SERVICE)
-		return service_denies(value) ? PASS_TAKE : PASS_GIVE;
-	if (id != MAP_CGROUP)
+	if (id == MAP_NETNS)
 		return PASS_GIVE;
+	if (id != MAP_CGROUP)
+		return row_denies(id, value) ? PASS_TAKE : PASS_GIVE;
 	memcpy(&pod, value, sizeof(pod));
 	return allows_nothing(&pod) ? PASS_TAKE : PASS_GIVE;
 }
 
+/* Without its row of smc_netns a pod is not armed. */
 static enum pass when_removed(enum map_id id, const void *value)
 {
-	if (id == MAP_SERVICE)
-		return service_denies(value) ? PASS_GIVE : PASS_TAKE;
-	return id == MAP_PORT || id == MAP_CIDR || id == MAP_CGROUP ? PASS_GIVE
-								    : PASS_TAKE;
+	return id != MAP_NETNS && row_denies(id, value) ? PASS_GIVE : PASS_TAKE;
 }
 
 /* ---- a whole map ----------------------------------------------------------

@@ -40,3 +40,20 @@ void row_less(enum map_id id, const void *have, const void *want, void *less);
  * are @want's. */
 void config_less(const struct smc_config *have, const struct smc_config *want,
 		 struct smc_config *less);
+
+/*
+ * row_denies - Do our programs allow something without this row of the map @id
+ * that they do not allow with it? Where a map is full such a row must not be
+ * left out; without any other row a connection is just TCP.
+ *
+ *   smc_port, smc_cidr  each row excludes
+ *   smc_service         one without transports denies what the endpoint's row
+ *                       at that address would allow
+ *   smc_endpoint        none: an address without a row is no endpoint
+ *   smc_cgroup          each row: sockets of a cgroup without one pass
+ *                       untouched, as strangers' in a shared namespace
+ *   smc_netns           a sidecar's: without it SMC sockets that are not the
+ *                       proxy's pass the redirect. Without any other nothing is
+ *                       converted there, and each handshake is denied
+ */
+bool row_denies(enum map_id id, const void *value);

@@ -105,10 +105,13 @@ int pin_is(const char *dir, const char *name, int fd)
 	return err ?: a == b;
 }
 
+/* What a pin is called before it gets its name. */
+#define FRESH "_new"
+
 /* The path where a pin is made before it gets its name. */
 static int fresh_path(char fresh[PATH_MAX], const char *dir, const char *name)
 {
-	int len = snprintf(fresh, PATH_MAX, "%s/%s_new", dir, name);
+	int len = snprintf(fresh, PATH_MAX, "%s/%s" FRESH, dir, name);
 
 	return len < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
@@ -134,6 +137,21 @@ int pin_put(int fd, const char *dir, const char *name)
 	err = -errno;
 	unlink(fresh);
 	return err;
+}
+
+bool pin_is_named(const char *pin, const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && !strncmp(pin, name, len) &&
+	       (!pin[len] || !strcmp(pin + len, FRESH));
+}
+
+bool pin_is_half_made(const char *pin)
+{
+	size_t len = strlen(pin), end = strlen(FRESH);
+
+	return len > end && !strcmp(pin + len - end, FRESH);
 }
 
 static int drop_path(const char *path)

@@ -40,6 +40,13 @@ must_check int pin_is(const char *dir, const char *name, int fd);
  */
 must_check int pin_put(int fd, const char *dir, const char *name);
 
+/* pin_is_named - Is @pin the pin of an object called @name, or the half-made
+ * one of an agent that died in pin_put()? */
+bool pin_is_named(const char *pin, const char *name);
+
+/* pin_is_half_made - Is it the latter, of whatever object? */
+bool pin_is_half_made(const char *pin);
+
 /* pin_drop - Remove a pin, and the half-made one of an agent that died in
  * pin_put(). Return: 1 removed, 0 neither was there, or errno. */
 int pin_drop(const char *dir, const char *name);

@@ -4,8 +4,8 @@
  * the kernel's list of objects, and does not use the BPF object of this binary.
  * (deny.c: the maps of a selector that stays.)
  *
- * A pin is ours if the object behind it has the pin's name, for that is how we
- * pin.
+ * A pin is ours if the object behind it has the pin's name (pin_is_named()),
+ * for that is how we pin.
  */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
@@ -33,11 +33,14 @@ static void removal_free(struct removal *r)
 	abi_dirs_free(&r->dirs);
 }
 
-static void note(struct removal *r, int err, const char *what)
+/* @dir: where it was, or NULL. @name: its name there; NULL: it is @dir. */
+static void note(struct removal *r, int err, const char *what, const char *dir,
+		 const char *name)
 {
 	if (!err)
 		return;
-	log_warn(err, "%s", what);
+	log_warn(err, "%s%s%s%s%s", what, dir ? " " : "", dir ?: "",
+		 name ? "/" : "", name ?: "");
 	if (!r->err)
 		r->err = err;
 }
@@ -50,23 +53,39 @@ static void begin(struct removal *r, const struct abi_dir *at)
 		snprintf(r->suffix, sizeof(r->suffix), " (ABI %u)", at->abi);
 }
 
+/* A pin that is not removed. @err: of link_open_ours() or map_open_ours(). With
+ * -ENOENT it went by itself: pin_drop() drops a half-made pin with its whole
+ * one. */
+static void leave(struct removal *r, const char *dir, const char *name, int err)
+{
+	if (err == -ENOENT)
+		return;
+	if (err == -EMEDIUMTYPE) {
+		buf_printf(r->said, "left %s/%s: not made by smcmesh\n", dir,
+			   name);
+		return;
+	}
+	buf_printf(r->said, "left %s/%s: it cannot be opened\n", dir, name);
+	note(r, err, "find out who made the pin", dir, name);
+}
+
 /* ---- links ---- */
 
 static int remove_link(const char *dir, const char *name, void *arg)
 {
+	_close_ int fd = link_open_ours(dir, name);
 	struct removal *r = arg;
 	int did;
 
-	if (!link_pin_is_ours(dir, name)) {
-		buf_printf(r->said, "left %s/%s: not made by smcmesh\n", dir,
-			   name);
+	if (fd < 0) {
+		leave(r, dir, name, fd);
 		return 0;
 	}
 	did = link_drop(dir, name);
 	if (did > 0)
 		buf_printf(r->said, "removed link %s%s\n", name, r->suffix);
 	else
-		note(r, did, "remove a link");
+		note(r, did, "remove the link", dir, name);
 	return 0;
 }
 
@@ -96,9 +115,11 @@ static void remove_links(struct removal *r, const struct abi_dir *at)
 			buf_printf(r->said, "removed converter %s%s\n",
 				   converters[i]->name, r->suffix);
 		else
-			note(r, did, "detach the converter");
+			note(r, did, "detach the converter", at->link_dir,
+			     converters[i]->name);
 	}
-	note(r, pin_each(at->link_dir, remove_link, r), "list the links");
+	note(r, pin_each(at->link_dir, remove_link, r), "list the links in",
+	     at->link_dir, NULL);
 }
 
 /* ---- maps ---- */
@@ -111,8 +132,7 @@ static int remove_map(const char *dir, const char *name, void *arg)
 	int did;
 
 	if (fd < 0) {
-		buf_printf(r->said, "left %s/%s: not made by smcmesh\n", dir,
-			   name);
+		leave(r, dir, name, fd);
 		return 0;
 	}
 	if (r->keep_selector && (info.type == BPF_MAP_TYPE_STRUCT_OPS ||
@@ -125,7 +145,7 @@ static int remove_map(const char *dir, const char *name, void *arg)
 	if (did > 0)
 		buf_printf(r->said, "removed map %s%s\n", name, r->suffix);
 	else
-		note(r, did, "remove a map");
+		note(r, did, "remove the map", dir, name);
 	return 0;
 }
 
@@ -138,13 +158,14 @@ static void remove_dir(struct removal *r, const char *dir)
 	if (errno == ENOTEMPTY)
 		buf_printf(r->said, "left directory %s: not empty\n", dir);
 	else if (errno != ENOENT)
-		note(r, -errno, "remove a directory");
+		note(r, -errno, "remove the directory", dir, NULL);
 }
 
 static void remove_maps(struct removal *r, const struct abi_dir *at)
 {
 	begin(r, at);
-	note(r, pin_each(at->dir, remove_map, r), "list the maps");
+	note(r, pin_each(at->dir, remove_map, r), "list the maps in", at->dir,
+	     NULL);
 	remove_dir(r, at->link_dir);
 	if (at->abi > 1)
 		remove_dir(r, at->dir);
@@ -171,12 +192,13 @@ static void remove_all(struct removal *r, bool pinned)
 		note(r,
 		     selectors[i]->remove(r->dp, dirs, pinned, r->keep_selector,
 					  r->said),
-		     "remove the selector");
+		     "remove the selector", selectors[i]->name, NULL);
 	if (r->keep_selector) {
-		note(r, kept_find(&r->kept), "find the selector's maps");
+		note(r, kept_find(&r->kept), "find the selector's maps", NULL,
+		     NULL);
 		for (size_t i = 0; i < dirs->n; i++)
 			note(r, deny_everything(&dirs->v[i]),
-			     "deny everything");
+			     "deny everything in", dirs->v[i].dir, NULL);
 	}
 	for (size_t i = 0; i < dirs->n; i++)
 		remove_maps(r, &dirs->v[i]);
@@ -184,7 +206,7 @@ static void remove_all(struct removal *r, bool pinned)
 	if (!rmdir(r->dp->root))
 		buf_printf(r->said, "removed directory %s\n", r->dp->root);
 	else if (errno != ENOTEMPTY && errno != ENOENT)
-		note(r, -errno, "remove a directory");
+		note(r, -errno, "remove the directory", r->dp->root, NULL);
 }
 
 int datapath_remove(const struct datapath_options *opt, bool keep_selector,
@@ -201,9 +223,9 @@ int datapath_remove(const struct datapath_options *opt, bool keep_selector,
 	r.dp = dp;
 	err = find_dirs(&r, opt->abi);
 	if (err)
-		return log_warn(err, "look for pins in %s", dp->root);
+		return err;
 	remove_all(&r, opt->abi);
 	if (said->err)
-		note(&r, said->err, "list what was removed");
+		note(&r, said->err, "list what was removed", NULL, NULL);
 	return r.err;
 }

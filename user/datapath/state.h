@@ -96,7 +96,9 @@ size_t links_find(const char *name);
 	  "an SMC socket that was counted wrongly stays counted")             \
 	X(PENDING_MEND, "pending_mend",                                       \
 	  "a count of SMC sockets that is wrong stays so")                    \
-	X(PATH_TOLD, "path_told", "no RDMA path is proven")
+	X(PATH_TOLD, "path_told", "no RDMA path is proven")                   \
+	X(QUARANTINE_PUT, "quarantine_put",                                   \
+	  "after an upgrade peers in quarantine are offered SMC again")
 
 #define DATAPATH_JOB_ENUM(id, name, lost) JOB_##id,
 enum job_id { DATAPATH_JOBS(DATAPATH_JOB_ENUM) JOB_MAX };
@@ -116,7 +118,7 @@ struct check_said {
 };
 
 /* Which of the links with LINK_ARMED must be attached. */
-enum hooks {
+enum hook_level {
 	HOOKS_DOWN = 0,
 	HOOKS_GUARD, /* those with LINK_GUARDS */
 	HOOKS_ARMED, /* all */
@@ -137,14 +139,16 @@ struct datapath {
 	struct features features;
 	const struct converter *converter; /* supported here; or NULL */
 	const struct selector *selector;   /* registered; NULL: none */
-	const struct recorder *recorder;   /* NULL: none */
-	enum mesh_recorder wish;	   /* of the recorder, the last one */
-	enum hooks hooks;
+	bool ids_untold; /* a new generation of it is not in smc_config yet */
+	const struct recorder *recorder; /* NULL: none */
+	enum mesh_recorder wish;	 /* of the recorder, the last one */
+	enum hook_level hooks;
 	bool listens;	 /* a pod has had an SMC listener: LINK_LISTENER, too */
 	bool arm_failed; /* the last datapath_arm(): nothing is converted */
 	bool rations;	 /* all links with LINK_RATION are up */
 	struct other *others;
-	size_t n_others; /* other ABIs, to take over from */
+	size_t n_others;  /* other ABIs, to take over from */
+	bool others_stay; /* our maps lack rows of theirs that deny */
 	struct resized *resized;
 	size_t n_resized;	     /* only while the datapath is opened */
 	struct bpf_object *obj;	     /* NULL: nothing is loaded */
@@ -293,8 +297,13 @@ void links_check(struct datapath *dp, struct check *c);
  * older version's, and those of an agent that died while it attached. */
 int links_sweep(struct datapath *dp);
 
-/* link_pin_is_ours - Is @dir/@name a link to the program of that name? We pin
- * so, and tell our pins from others' by it. */
+/* link_open_ours - Open the link pinned as @dir/@name, if its program has that
+ * name: we pin so, and tell our pins from others' by it. Return: a descriptor,
+ * close it; -EMEDIUMTYPE: it is not ours; -ENOENT: no such pin; or another
+ * negative errno: not known. */
+must_check int link_open_ours(const char *dir, const char *name);
+
+/* link_pin_is_ours - Is it? */
 bool link_pin_is_ours(const char *dir, const char *name);
 
 /* ---- hooks.c ---- */
@@ -376,11 +385,15 @@ must_check int events_open(struct datapath *dp);
 
 /* ---- own_maps.c ---- */
 
-/* map_open_ours - Open the map pinned as @dir/@name, with its info. Return: a
- * descriptor, -EMEDIUMTYPE: it is not ours; or another negative errno. */
+/* map_open_ours - Open the map pinned as @dir/@name, with its info, if it has
+ * that name or is a selector of ours: we pin so. Return: as link_open_ours().
+ */
 must_check int map_open_ours(const char *dir, const char *name,
 			     struct bpf_map_info *info);
 
-/* map_pin_is_ours - Is @dir/@name a map of that name, or a selector of ours? We
- * pin so. */
+/* map_pin_is_ours - Is it? */
 bool map_pin_is_ours(const char *dir, const char *name);
+
+/* maps_sweep - Remove the pins of an agent that died while it made them: no
+ * program of ours finds its map by them. Return: 0 or a negative errno. */
+must_check int maps_sweep(const struct datapath *dp);

@@ -64,6 +64,8 @@ static int count_no_more(const struct other *o)
 
 void others_hush(struct datapath *dp)
 {
+	if (dp->others_stay)
+		return;
 	for (size_t i = 0; i < dp->n_others; i++) {
 		const char *dir = dp->others[i].at.link_dir;
 		int err = count_no_more(&dp->others[i])

@@ -382,3 +382,12 @@ int helper_run(const struct netns_ref *netns, helper_fn fn, const void *arg,
 	}
 	return err;
 }
+
+int helper_copy(const struct buf *answer, void *out, size_t size)
+{
+	if (answer->len != size)
+		return -EIO;
+	if (size)
+		memcpy(out, answer->data, size);
+	return 0;
+}

@@ -99,3 +99,7 @@ void helper_stop(struct helper *h);
  */
 must_check int helper_run(const struct netns_ref *netns, helper_fn fn,
 			  const void *arg, int timeout_ms, struct buf *answer);
+
+/* helper_copy - Copy an answer that must have @size bytes: structs as the job
+ * put them. Return: 0; -EIO: it has more or fewer, and @out is untouched. */
+must_check int helper_copy(const struct buf *answer, void *out, size_t size);

@@ -2,21 +2,17 @@
 #include "node/netns.h"
 
 #include <ifaddrs.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "base/array.h"
 #include "base/fault.h"
+#include "base/ipproto.h"
 #include "mesh/owners.h"
 #include "node/forwards.h"
 #include "node/helper.h"
 #include "node/selector.h"
 #include "node/uidmap.h"
-
-#ifndef IPPROTO_SMC
-#define IPPROTO_SMC 256
-#endif
 
 /* ---- facts, in the namespace --------------------------------------------- */
 
@@ -342,11 +338,12 @@ int netns_release(const struct netns_ref *ref, bool force,
 	_buf_ struct buf answer = {};
 	int err = helper_run(ref, release_in_netns, &job, HELPER_TIMEOUT_MS,
 			     &answer);
+	int copied;
 
+	/* A job that fails half-way answers, too. */
 	memset(out, 0, sizeof(*out));
-	if (answer.len == sizeof(*out))
-		memcpy(out, answer.data, sizeof(*out));
-	return err;
+	copied = helper_copy(&answer, out, sizeof(*out));
+	return err ?: copied;
 }
 
 /* ---- what is left -------------------------------------------------------- */
@@ -367,11 +364,9 @@ int netns_left(const struct netns_ref *ref, struct netns_left *out)
 	_buf_ struct buf answer = {};
 	int err =
 		helper_run(ref, left_in_netns, ref, HELPER_TIMEOUT_MS, &answer);
+	int copied;
 
 	memset(out, 0, sizeof(*out));
-	if (answer.len == sizeof(*out))
-		memcpy(out, answer.data, sizeof(*out));
-	else if (!err)
-		err = -EIO;
-	return err;
+	copied = helper_copy(&answer, out, sizeof(*out));
+	return err ?: copied;
 }

@@ -85,10 +85,5 @@ int pending_ask(const char *proc, struct mesh_pending *v, size_t n)
 	int err;
 
 	err = helper_run(NULL, visit_all, &job, HELPER_TIMEOUT_MS, &answer);
-	if (err)
-		return err;
-	if (answer.len != n * sizeof(*v))
-		return -EIO;
-	memcpy(v, answer.data, answer.len);
-	return 0;
+	return err ?: helper_copy(&answer, v, n * sizeof(*v));
 }

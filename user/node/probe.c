@@ -417,10 +417,5 @@ int probe_take(struct helper *h, struct probe *v, size_t n)
 	_buf_ struct buf answer = {};
 	int err = helper_take(h, &answer);
 
-	if (err)
-		return err;
-	if (answer.len != n * sizeof(*v))
-		return -EIO;
-	memcpy(v, answer.data, answer.len);
-	return 0;
+	return err ?: helper_copy(&answer, v, n * sizeof(*v));
 }

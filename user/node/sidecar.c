@@ -263,16 +263,16 @@ static int run_bounded(const struct nft_job *job, struct bounded *b)
 {
 	_buf_ struct buf answer = {};
 	int result = helper_run(NULL, run_job, job, NFT_TIMEOUT_MS, &answer);
+	int copied;
 
 	memset(b, 0, sizeof(*b));
-	if (answer.len == sizeof(*b))
-		memcpy(b, answer.data, sizeof(*b));
+	copied = helper_copy(&answer, b, sizeof(*b));
 	if (result == -ETIMEDOUT)
 		snprintf(
 			b->detail, sizeof(b->detail),
 			"nftables came to no end: this namespace has very many "
 			"rules, or they are changed all the time");
-	return result;
+	return result < 0 || !copied ? result : copied;
 }
 
 /* Is our table there? Return: 1 with *@nft open, 0, or a negative errno. */
