@@ -218,31 +218,29 @@ def test_a_second_agent_is_refused(cluster, mesh):
 
 def test_rollout_of_twenty_replicas_ends_in_smc(cluster, mesh, traffic, load):
     """Under new connections through the Service; once it is done, the pods of
-    before have gone and the RDMA paths to all that it leads to are in use, at
-    least 95 in 100 are SMC, and the rest have a reason. A few pods at a time:
-    with twenty that start at once a connection takes such a node 15 s, the two
-    kernels give up on a link at different times, and what one of them took for
-    SMC breaks."""
+    before have gone, and the client has been at all of the new ones, at least 95
+    in 100 are SMC, and the rest have a reason. (Of the first ones to each some are
+    TCP, at either end: over a path that nobody used for a minute one handshake
+    goes at a time, until its next probe is answered. How many is printed.) A few
+    pods at a time: with twenty that start at once a connection takes such a node
+    15 s, the two kernels give up on a link at different times, and what one of
+    them took for SMC breaks."""
     def burst():
-        """Of 200; again where the kernel's time was not enough for one of the
-        many links, which makes its path bad for a while."""
-        for _ in range(TRIES):
-            mesh.wait_way(traffic.client, traffic.ip)
-            # Over a path that this client has not used for a minute one
-            # handshake goes at a time, until its next probe is answered.
-            traffic.become("smc", within=60)
-            got = traffic.connect(count=200)
-            assert got["errors"] == 0, got
-            rows = [f for f in mesh.flows("n1")
-                    if f["pod"] == traffic.client_name]
-            tcp = [f for f in rows if f["outcome"] in ("tcp", "fallback")]
-            print(got["smc"], Counter(f["reason"] for f in tcp))
-            assert all(f["reason"] != "none" or int(f["kernel_code"], 16)
-                       for f in tcp)
-            if got["smc"] >= 190 or not any(
-                    int(f["kernel_code"], 16) in LATE_LINK for f in tcp):
-                break
-        return got["smc"]
+        """Of 200: (how many are SMC, may one more try have more?). It may where
+        the kernel's time was not enough for one of the many links, which makes its
+        path bad for a while."""
+        mesh.wait_way(traffic.client, traffic.ip)
+        before = {f["id"] for f in mesh.flows("n1")}
+        got = traffic.connect(count=200)
+        assert got["errors"] == 0, got
+        tcp = [f for f in mesh.flows("n1") if f["id"] not in before
+               and f["pod"] == traffic.client_name
+               and f["outcome"] in ("tcp", "fallback")]
+        print(got["smc"], Counter((f["reason"], f["kernel_code"]) for f in tcp))
+        assert all(f["reason"] != "none" or int(f["kernel_code"], 16)
+                   for f in tcp)
+        return got["smc"], any(int(f["kernel_code"], 16) in LATE_LINK
+                               for f in tcp)
 
     spread = {"node": None, "every": 10, "at_once": 2}
     try:
@@ -254,7 +252,12 @@ def test_rollout_of_twenty_replicas_ends_in_smc(cluster, mesh, traffic, load):
         mesh.wait_armed(*traffic.servers())
         traffic.settle()
         mesh.wait_agreement()
-        assert burst() >= 190
+        burst()
+        for _ in range(TRIES):
+            smc, again = burst()
+            if smc >= 190 or not again:
+                break
+        assert smc >= 190
     finally:
         traffic.replace(replicas=1)
 
