@@ -130,8 +130,8 @@ def test_restart_with_endless_first_looks_disarms_nobody(lab, fault):
     try:
         lab.agent.start(env=fault)
         said = lab.agent.proc.output
-        assert set(re.findall("too slow for the first look .*, n=(.)", said)) == {
-            "1", "2"}, said
+        # of one pod or of both: where looks take long the agent has one at a time
+        assert re.search("too slow for the first look into pods, n=[12]:", said), said
         told = stop(traffic)
         assert told["errors"] == told["tcp"] == 0 < told["smc"], (
             told, lab.agent.why_tcp())
