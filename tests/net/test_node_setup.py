@@ -276,14 +276,13 @@ def test_primary_nic_without_ipv4_subnet_is_said(node):
 @pytest.mark.parametrize("by, word", [
     ("ip link add br0 type bridge; ip link set eth1 master br0", "port of br0"),
     ("ip link add mv0 link eth1 type macvlan", "macvlan device mv0"),
-    ("ip link add iv0 link eth1 type ipvlan mode l2", "ipvlan device iv0"),
     ("ip link set eth1 up; ip route add default via 10.0.0.253 dev eth1 onlink"
      " table 77", "table 77"),
     ("ip link set eth1 up; ip route add default via 10.0.0.253 dev eth1 onlink"
      " table TERWAY", "Terway"),
     ("ip link set eth1 up; ip addr add 10.0.0.5/32 dev eth1", "10.0.0.5/32"),
     ("ip addr add 10.0.0.6/32 dev eth1", "10.0.0.6/32")],
-    ids=["bridge", "macvlan", "ipvlan", "policy", "terway", "others-address",
+    ids=["bridge", "macvlan", "policy", "terway", "others-address",
          "others-prefix"])
 def test_nic_that_a_cni_holds_is_refused(node, by, word):
     done = node.netns.run(by.replace("TERWAY", str(1000 + node.index())),
@@ -294,14 +293,14 @@ def test_nic_that_a_cni_holds_is_refused(node, by, word):
     refused(node, word)
 
 
-@pytest.mark.parametrize("kind", ["macvlan", "ipvlan"])
-def test_nic_with_a_child_in_a_pods_namespace_is_refused(node, netns, kind):
+def test_nic_with_a_child_in_a_pods_namespace_is_refused(node, netns):
+    """(With ipvlan, which not every kernel has: vm/test_node_setup.py.)"""
     pod = netns("p")
-    done = node.netns.run(f"ip link add cni0 link eth1 type {kind};"
+    done = node.netns.run("ip link add cni0 link eth1 type macvlan;"
                           f" ip link set cni0 netns {pod.name}", check=False)
     if done.rc:
-        pytest.skip(f"this kernel has no {kind}")
-    row = refused(node, f"parent of the {kind} device cni0 in the namespace")
+        pytest.skip("this kernel has no macvlan")
+    row = refused(node, "parent of the macvlan device cni0 in the namespace")
     assert pod.name in row["text"]
     pod.run("ip link del cni0")
     assert node.one("setup")[0] == 0    # the control
