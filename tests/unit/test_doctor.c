@@ -2,6 +2,7 @@
 /* user/doctor: the table of checks, each on made-up facts with its control, and
  * the conclusion. What asks this machine's kernel itself has no test here. */
 #include "unit.h"
+#include "checks.h"
 #include "tree.h"
 
 #include "doctor/check_list.h"
@@ -26,25 +27,13 @@ static int fresh(void **state)
 	return tree_empty();
 }
 
-static const struct doctor_check *check(const char *id)
-{
-	const struct doctor_check *c = doctor_checks;
-
-	while (c->id && strcmp(c->id, id))
-		c++;
-	if (!c->id)
-		fail_msg("no check %s", id);
-	return c;
-}
-
 /* Beside the status: what is wrong has all its parts, nothing else has advice.
  */
 static enum check_status status(const char *id)
 {
-	_cleanup_(finding_free) struct finding f = {};
+	_cleanup_(finding_free) struct finding f = ask_check(&d, id);
 	bool wrong;
 
-	doctor_ask(check(id), &d, &f);
 	wrong = f.status != CHECK_PASS && f.status != CHECK_SKIP;
 	if (f.status != CHECK_PASS)
 		assert_true(f.found.len > 0);
@@ -57,9 +46,8 @@ static enum check_status status(const char *id)
 static void assert_found(const char *id, enum check_status status,
 			 const char *found)
 {
-	_cleanup_(finding_free) struct finding f = {};
+	_cleanup_(finding_free) struct finding f = ask_check(&d, id);
 
-	doctor_ask(check(id), &d, &f);
 	assert_string_equal(check_status_word(f.status),
 			    check_status_word(status));
 	assert_string_equal(f.found.data ?: "", found);

@@ -2,6 +2,7 @@
 /* user/doctor/fix_checks: which CVEs of net/smc a Debian kernel lacks the fix
  * of. */
 #include "unit.h"
+#include "checks.h"
 #include "tree.h"
 
 #include "base/cleanup.h"
@@ -38,22 +39,14 @@ static void runs(const char *version)
 
 static struct finding ask(void)
 {
-	const struct doctor_check *c = doctor_checks;
-	struct finding f = {};
-
-	while (c->id && strcmp(c->id, "smc-fixes"))
-		c++;
-	doctor_ask(c, &d, &f);
-	return f;
+	return ask_check(&d, "smc-fixes");
 }
 
 static void assert_asked(enum check_status status, const char *found)
 {
 	_cleanup_(finding_free) struct finding f = ask();
 
-	assert_string_equal(check_status_word(f.status),
-			    check_status_word(status));
-	assert_says(f.found.data, found);
+	assert_finding(&f, status, found, NULL);
 }
 
 static bool lacks(const char *cve)

@@ -2,6 +2,7 @@
 /* user/doctor/kernel_checks, node/kernel_smc, node/smc_module: why a kernel
  * cannot do SMC, told apart by files in a tree of the test's. */
 #include "unit.h"
+#include "checks.h"
 #include "tree.h"
 
 #include "doctor/kernel_checks.h"
@@ -53,28 +54,16 @@ static void look(void)
 /* Look, and ask the check @id. */
 static struct finding ask(const char *id)
 {
-	const struct doctor_check *c = doctor_checks;
-	struct finding f = {};
-
-	while (c->id && strcmp(c->id, id))
-		c++;
 	look();
-	doctor_ask(c, &d, &f);
-	return f;
+	return ask_check(&d, id);
 }
 
-/* NULL: whatever it is. */
 static void assert_asked(const char *id, enum check_status status,
 			 const char *found, const char *fix)
 {
 	_cleanup_(finding_free) struct finding f = ask(id);
 
-	assert_string_equal(check_status_word(f.status),
-			    check_status_word(status));
-	if (found)
-		assert_says(f.found.data, found);
-	if (fix)
-		assert_says(f.fix.data, fix);
+	assert_finding(&f, status, found, fix);
 }
 
 static void assert_build(enum smc_build build, const char *seen)

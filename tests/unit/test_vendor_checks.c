@@ -2,9 +2,9 @@
 /* user/doctor/vendor_checks, node/kernel_log, node/hotfix: Alibaba Cloud's
  * gates, the kernel's log and a livepatch, in a tree of the test's. */
 #include "unit.h"
+#include "checks.h"
 #include "tree.h"
 
-#include "doctor/checks.h"
 #include "node/hotfix.h"
 #include "node/kernel_log.h"
 
@@ -45,18 +45,9 @@ static int restore(void **state)
 static void assert_asked(const char *id, enum check_status status,
 			 const char *found, const char *fix)
 {
-	_cleanup_(finding_free) struct finding f = {};
-	const struct doctor_check *c = doctor_checks;
+	_cleanup_(finding_free) struct finding f = ask_check(&d, id);
 
-	while (c->id && strcmp(c->id, id))
-		c++;
-	doctor_ask(c, &d, &f);
-	assert_string_equal(check_status_word(f.status),
-			    check_status_word(status));
-	if (found)
-		assert_says(f.found.data, found);
-	if (fix)
-		assert_says(f.fix.data, fix);
+	assert_finding(&f, status, found, fix);
 }
 
 /* ---- releases ---- */

@@ -211,3 +211,13 @@ const char *json_join(yyjson_val *obj, const char *key, struct buf *out)
 	}
 	return out->data ?: "";
 }
+
+int json_print(yyjson_mut_doc *doc, yyjson_write_flag flags)
+{
+	_free_ char *text = yyjson_mut_write(
+		doc, YYJSON_WRITE_NEWLINE_AT_END | flags, NULL);
+
+	fputs(text ?: "", stdout);
+	yyjson_mut_doc_free(doc);
+	return text ? 0 : -ENOMEM;
+}

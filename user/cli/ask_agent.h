@@ -49,3 +49,7 @@ const char *json_text(yyjson_val *obj, const char *key);
 /* json_join - The strings of an array member, with commas. Return: @out's text,
  * "" for none. */
 const char *json_join(yyjson_val *obj, const char *key, struct buf *out);
+
+/* json_print - Print a document that a command has made itself, with a line's
+ * end, and free it. @flags: besides. Return: 0 or -ENOMEM. */
+int json_print(yyjson_mut_doc *doc, yyjson_write_flag flags);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <yyjson.h>
 #include "base/addr.h"
+#include "cli/ask_agent.h"
 #include "cli/command.h"
 #include "cli/pod_name.h"
 #include "cli/pod_space.h"
@@ -72,7 +73,7 @@ static int print_json(const struct asked *a)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *root = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
-	char text[ADDR_STRLEN], *out;
+	char text[ADDR_STRLEN];
 
 	yyjson_mut_doc_set_root(doc, root);
 	yyjson_mut_obj_add_str(doc, root, "target", a->text);
@@ -88,11 +89,7 @@ static int print_json(const struct asked *a)
 		yyjson_mut_obj_add_str(doc, o, "detail", r->detail);
 	}
 	yyjson_mut_obj_add_val(doc, root, "results", arr);
-	out = yyjson_mut_write(doc, YYJSON_WRITE_NEWLINE_AT_END, NULL);
-	fputs(out ?: "", stdout);
-	yyjson_mut_doc_free(doc);
-	free(out);
-	return out ? 0 : -ENOMEM;
+	return json_print(doc, 0);
 }
 
 static void print_exclusion(const struct asked *a)

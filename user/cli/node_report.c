@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <yyjson.h>
+#include "cli/ask_agent.h"
 #include "cli/table.h"
 
 static void print_table(const struct nic_report *r)
@@ -77,7 +78,6 @@ static int print_json(const struct nic_report *r, int status)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *root = yyjson_mut_obj(doc), *list;
-	_free_ char *text = NULL;
 
 	yyjson_mut_doc_set_root(doc, root);
 	yyjson_mut_obj_add_bool(doc, root, "ok", !status);
@@ -88,14 +88,7 @@ static int print_json(const struct nic_report *r, int status)
 	if (r->error.len)
 		yyjson_mut_obj_add_str(doc, root, "error", r->error.data);
 	/* Names of NICs and files are bytes. */
-	text = yyjson_mut_write(doc,
-				YYJSON_WRITE_NEWLINE_AT_END |
-					YYJSON_WRITE_ALLOW_INVALID_UNICODE,
-				NULL);
-	if (text)
-		fputs(text, stdout);
-	yyjson_mut_doc_free(doc);
-	return text ? 0 : -ENOMEM;
+	return json_print(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE);
 }
 
 int node_report_print(const struct nic_report *r, int status, bool json)

@@ -4,11 +4,7 @@
 #include <string.h>
 #include "cli/ask_agent.h"
 #include "node/podspace.h"
-
-static void doc_free(yyjson_doc **doc)
-{
-	yyjson_doc_free(*doc);
-}
+#include "objects/json.h"
 
 static bool is_pod(yyjson_val *pod, const char *name)
 {
@@ -50,7 +46,7 @@ static int open_space(const char *proc, yyjson_val *pod, struct place *out)
 int pod_space(const char *run, const char *proc, const char *name,
 	      struct place *out)
 {
-	_cleanup_(doc_free) yyjson_doc *doc = NULL;
+	_doc_ yyjson_doc *doc = NULL;
 	_buf_ struct buf text = {};
 	yyjson_val *pod;
 	int err = client_get(run, "/v1/pods", &text);
