@@ -3,12 +3,15 @@
 proxy to which istio's own rules lead all its connections. What goes between the
 two proxies is SMC, what goes inside of a pod is not."""
 import json
+import os
 import subprocess
 
 import pytest
+import yaml
 
 from smclab import istio, wait_for, workload
-from smclab.cluster import PATIENCE
+from smclab.cluster import FORTIO, PATIENCE
+from smclab.images import TOOLS
 
 APP, PORT, COUNT = 1000, 8080, 5
 
@@ -34,23 +37,50 @@ def sidecar(name, node, user=APP):
     spec["shareProcessNamespace"] = user is None
     # what the rules leave alone; a probe of PORT would go through the proxy
     app["command"].append("[::]:15021")
-    spec["containers"].append({
-        "name": "istio-proxy", "image": app["image"], "command": ["proxy"],
-        "securityContext": {"runAsUser": istio.UID, "runAsGroup": istio.UID}})
+    spec["containers"].append(proxy())
     return made
+
+
+def proxy():
+    return {"name": "istio-proxy", "image": TOOLS, "command": ["proxy"],
+            "securityContext": {"runAsUser": istio.UID,
+                                "runAsGroup": istio.UID}}
+
+
+def guide():
+    """guide.yaml with images that are here, and with what the guide leaves to
+    an injector: the proxy."""
+    with open(os.path.join(os.path.dirname(__file__), "guide.yaml"),
+              encoding="utf-8") as f:
+        objects = list(yaml.safe_load_all(f))
+    for made in objects:
+        if made["kind"] != "Deployment":
+            continue
+        containers = made["spec"]["template"]["spec"]["containers"]
+        captured, anolis = containers
+        captured.update(image=FORTIO, args=["server"])
+        anolis["image"] = TOOLS
+        containers.append(proxy())
+    return objects
+
+
+def injected(cluster, mesh, apps):
+    """The pods, one of each app, with a mesh's rules, armed."""
+    pods = []
+    for app in apps:
+        pod, = cluster.wait_pods(f"app={app}", 1)
+        pods.append(pod)
+        istio.install(Inside(cluster.node_of(pod), pod["status"]["podIP"]),
+                      "nftables")
+    mesh.wait_armed(*pods)
+    return pods
 
 
 @pytest.fixture(scope="module")
 def pair(cluster, mesh):
     objects = [sidecar("side-a", "n1"), sidecar("side-b", "n2", None)]
     cluster.apply(objects)
-    pods = []
-    for name in ("side-a", "side-b"):
-        pod, = cluster.wait_pods(f"app={name}", 1)
-        pods.append(pod)
-        istio.install(Inside(cluster.node_of(pod), pod["status"]["podIP"]),
-                      "nftables")
-    mesh.wait_armed(*pods)
+    pods = injected(cluster, mesh, ("side-a", "side-b"))
     for client, server in (pods, pods[::-1]):
         mesh.first_contact(client, server, PORT)
     yield pods
@@ -86,3 +116,34 @@ def test_proxy_to_proxy_is_smcr(cluster, pair, way):
     assert told[-1] == {"held": COUNT}, out
     # the application's own sockets were left alone
     assert {x["protocol"] for x in told[:-1]} == {6}, out
+
+
+@pytest.fixture(scope="module")
+def printed(cluster, mesh):
+    objects = guide()
+    cluster.apply(objects)
+    client, server = injected(cluster, mesh, ("guideclient", "guideserver"))
+    cluster.wait_service("guideserver")
+    mesh.first_contact(client, server, PORT)
+    yield client, server
+    cluster.remove(objects)
+
+
+def test_the_guides_own_pods_are_smcr(cluster, printed):
+    """Three containers, one of them root, all seeing each other's processes,
+    behind a Service of type LoadBalancer."""
+    load = cluster.kubectl_start(
+        "exec", printed[0]["metadata"]["name"], "-c", "captured", "--",
+        "fortio", "load", "-c", str(COUNT), "-qps", "0", "-t", "15s",
+        "-payload-size", "128", "-timeout", "60s",
+        f"http://guideserver:{PORT}/echo")
+    try:
+        for pod in printed:
+            wait_for(lambda p=pod: modes(cluster, p) == ["smcr"] * COUNT,
+                     PATIENCE, f"{COUNT} SMC-R connections alone of "
+                     + pod["metadata"]["name"], 0.5)
+        out, err = load.communicate(timeout=PATIENCE)
+    finally:
+        load.kill()
+    assert load.returncode == 0, out + err
+    assert "(100.0 %)" in (out + err).split("Code 200 : ")[1], out + err
