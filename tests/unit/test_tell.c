@@ -178,6 +178,28 @@ static void test_endpoints_of_the_same_boot_let_arm_at_once(void **state)
 	assert_int_equal(b.nothings, 0);
 }
 
+/* Until it has asked doctor's checks itself it says what is published. */
+static void test_checks_that_an_agent_before_published_are_kept(void **state)
+{
+	const struct mesh_ready *ready;
+
+	open_publish();
+	ready = publish_ready(b.publish);
+	answer(FIND, 200,
+	       "{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n1\"},"
+	       "\"status\":{\"bootID\":\"" BOOT "\",\"doctor\":[\"ueid\"]}}");
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_true(ready->wrong_known);
+	assert_int_equal(ready->wrong.n, 1);
+	assert_string_equal(ready->wrong.id[0], "ueid");
+	publish_close(b.publish);
+	/* control: one that says nothing of it */
+	open_publish();
+	answer(FIND, 200, own_node(BOOT, ENDPOINT));
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_false(publish_ready(b.publish)->wrong_known);
+}
+
 static void test_other_boot_without_endpoints_lets_arm_at_once(void **state)
 {
 	open_publish();
@@ -387,6 +409,7 @@ int main(void)
 		tell_test(test_only_the_last_text_is_sent_within_a_second),
 		tell_test(test_endpoints_of_another_boot_are_taken_back_first),
 		tell_test(test_endpoints_of_the_same_boot_let_arm_at_once),
+		tell_test(test_checks_that_an_agent_before_published_are_kept),
 		tell_test(test_other_boot_without_endpoints_lets_arm_at_once),
 		tell_test(test_unreadable_smcnode_is_emptied_before_arming),
 		tell_test(test_refused_read_holds_arming_until_an_answer),
