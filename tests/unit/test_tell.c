@@ -369,21 +369,22 @@ static void test_smcnode_not_watched_is_sent_after_ten_minutes(void **state)
 
 static void say(const char *pod)
 {
-	report_pod(b.report, &(struct kube_event){.ns = "a b",
-						  .pod = pod,
-						  .uid = "u",
-						  .node = "n1",
-						  .warning = true,
-						  .reason = "LateListener",
-						  .message = "late",
-						  .when = 1});
+	assert_true(report_pod(b.report, REPORT_LATE,
+			       &(struct kube_event){.ns = "a b",
+						    .pod = pod,
+						    .uid = pod,
+						    .node = "n1",
+						    .warning = true,
+						    .reason = "LateListener",
+						    .message = "late",
+						    .when = 1}));
 }
 
 #define EVENTS "POST /api/v1/namespaces/a%20b/events "
 
 static void test_events_are_sent_in_turn_and_again_after_503(void **state)
 {
-	b.report = report_new(&b.loop, b.client);
+	b.report = report_new(&b.loop, b.client, 0);
 	assert_non_null(b.report);
 	say("p1");
 	say("p2");

@@ -182,7 +182,7 @@ void cluster_planned(struct agent *a, const struct mesh_plan *plan, bool ready)
 	if (!c)
 		return;
 	publish_plan(c, plan);
-	tell_pods(c->report, &a->pods, plan, a->opt->node);
+	tell_pods(c->report, &a->pods, plan, a->opt->node, uv_now(&a->loop));
 	if (a->opt->evict_late)
 		evict_next(c->evict);
 	if (a->opt->startup_taint && ready)
@@ -239,7 +239,7 @@ static int parts_open(struct cluster *c)
 
 	c->checkup = checkup_new(loop, &opt, datapath_features(c->a->dp),
 				 changed, c);
-	c->report = report_new(loop, c->client);
+	c->report = report_new(loop, c->client, REPORT_BETWEEN_MS);
 	c->evict = evict_new(loop, c->client, &c->a->pods);
 	c->untaint = untaint_new(loop, c->client, o->node);
 	if (!c->checkup || !c->report || !c->evict || !c->untaint)
