@@ -320,7 +320,7 @@ def test_reopen_brings_a_late_flow_back_over_smc(cluster, mesh, traffic):
 def test_objects_show_as_a_table(cluster, mesh):
     """`kubectl get smcnodes` is the dashboard."""
     head, *rows = cluster.kubectl("get", "smcnodes").out.splitlines()
-    for column in ("NAME", "READY", "SMC-R", "SMC-D", "CONVERTER", "SELECTOR",
+    for column in ("NAME", "READY", "CAPABLE", "ARMED", "SMC-R", "SMC-D", "CONVERTER", "SELECTOR",
                    "ENDPOINTS", "AGE"):
         assert column in head.split(), head
     assert sorted(r.split()[0] for r in rows) == sorted(cluster.nodes)
