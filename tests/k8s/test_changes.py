@@ -184,12 +184,22 @@ def steady(traffic, load):
     assert after["tcp"] == before["tcp"], (before, after, load.why_tcp())
 
 
-def test_agent_deleted_under_load_interrupts_nothing(mesh, steady):
-    """The datapath lives in the kernel: nothing fails, all stays SMC."""
+def told(cluster):
+    """Names of the Events that agents made."""
+    return {e["metadata"]["name"] for e in
+            cluster.api.items("/api/v1/namespaces/default/events")
+            if e.get("source", {}).get("component") == "smcmesh"}
+
+
+def test_agent_deleted_under_load_interrupts_nothing(cluster, mesh, steady):
+    """The datapath lives in the kernel: nothing fails, all stays SMC. And its
+    successor does not tell the pods again that they are armed."""
+    before = told(cluster)
     for node in ("n1", "n2"):
         mesh.renew_agent(node)
         steady.wait_more()
     mesh.wait_agreement()
+    assert before and told(cluster) <= before, told(cluster) - before
 
 
 def test_image_rolled_out_under_load_interrupts_nothing(cluster, mesh, steady):
