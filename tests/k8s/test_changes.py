@@ -184,12 +184,22 @@ def steady(traffic, load):
     assert after["tcp"] == before["tcp"], (before, after, load.why_tcp())
 
 
-def test_agent_deleted_under_load_interrupts_nothing(mesh, steady):
-    """The datapath lives in the kernel: nothing fails, all stays SMC."""
+def told(cluster):
+    """Names of the Events that agents made."""
+    return {e["metadata"]["name"] for e in
+            cluster.api.items("/api/v1/namespaces/default/events")
+            if e.get("source", {}).get("component") == "smcmesh"}
+
+
+def test_agent_deleted_under_load_interrupts_nothing(cluster, mesh, steady):
+    """The datapath lives in the kernel: nothing fails, all stays SMC. And its
+    successor does not tell the pods again that they are armed."""
+    before = told(cluster)
     for node in ("n1", "n2"):
         mesh.renew_agent(node)
         steady.wait_more()
     mesh.wait_agreement()
+    assert before and told(cluster) <= before, told(cluster) - before
 
 
 def test_image_rolled_out_under_load_interrupts_nothing(cluster, mesh, steady):
@@ -320,7 +330,7 @@ def test_reopen_brings_a_late_flow_back_over_smc(cluster, mesh, traffic):
 def test_objects_show_as_a_table(cluster, mesh):
     """`kubectl get smcnodes` is the dashboard."""
     head, *rows = cluster.kubectl("get", "smcnodes").out.splitlines()
-    for column in ("NAME", "READY", "SMC-R", "SMC-D", "CONVERTER", "SELECTOR",
+    for column in ("NAME", "READY", "CAPABLE", "ARMED", "SMC-R", "SMC-D", "CONVERTER", "SELECTOR",
                    "ENDPOINTS", "AGE"):
         assert column in head.split(), head
     assert sorted(r.split()[0] for r in rows) == sorted(cluster.nodes)

@@ -2,10 +2,13 @@
 """The guide's own steps, as in the README, and nothing else: deploy and switch
 on (the fixture mesh), annotated pods, load; before it one connection that makes
 the link, which on an emulated processor may take longer than the kernel waits."""
+import re
+
 import pytest
 
-from smclab import wait_for
+from smclab import wait_for, workload
 from smclab.cluster import PATIENCE
+from smclab.manifest import ENABLED
 
 HTTP, ECHO = 8080, 8078    # ports of fortio's server
 
@@ -69,3 +72,68 @@ def test_every_connection_is_smcr(cluster, mesh, fortio):
 
 def test_smcnodes_equal_the_armed_namespaces(mesh, fortio):
     mesh.wait_agreement()
+
+
+def dashboard(cluster):
+    """{node: {column: cell}} of `kubectl get smcnodes`; a cell may be empty."""
+    head, *rows = cluster.kubectl("get", "smcnodes").out.splitlines()
+    columns = [(m[0], m.start()) for m in re.finditer(r"\S+", head)]
+    ends = [start for _, start in columns[1:]] + [None]
+    return {row.split()[0]: {name: row[start:end].strip() for (name, start), end
+                             in zip(columns, ends)} for row in rows}
+
+
+def test_smcnodes_show_what_each_node_can_and_has(cluster, mesh, fortio):
+    """CAPABLE, ARMED as in 1/1, and what doctor would say there."""
+    on = {cluster.node_of(pod).name for pod in fortio}
+    assert len(on) == 2
+
+    def shown():
+        found = dashboard(cluster)
+        assert {n: (found[n]["CAPABLE"], found[n]["ARMED"]) for n in on} == {
+            n: ("True", "1/1") for n in on}, found
+        return True
+    wait_for(shown, 30, "each node's pod to be shown", 1)
+
+    def told():
+        for name in on:
+            checks = mesh.cli(name, "doctor", "-o", "json").json()["checks"]
+            by = {s: {c["id"] for c in checks if c["status"] == s}
+                  for s in ("fail", "warn")}
+            ids = mesh.smcnodes()[name]["doctor"]
+            assert set(ids) <= by["fail"] | by["warn"], (name, ids, by)
+            assert len(ids) == min(8, sum(map(len, by.values()))), (ids, by)
+            # those that fail first
+            n = min(8, len(by["fail"]))
+            assert set(ids[:n]) <= by["fail"], (ids, by)
+        return True
+    # it changes once a minute, and the mesh was switched on meanwhile
+    wait_for(told, 150, "the SmcNodes to have what doctor finds", 5)
+
+
+def described(cluster, pod, pattern):
+    """The line of `kubectl describe pod` with this Event, as it comes."""
+    return wait_for(lambda: re.search(
+        pattern, cluster.kubectl("describe", "pod", pod).out), PATIENCE,
+        f"an Event {pattern}", 1)[0]
+
+
+def test_describe_says_why_a_pod_is_not_armed_and_what_helps(cluster, mesh):
+    """And what it says helps: then the pod says that it is armed."""
+    pod = workload.idle("undecided", node="n1", enabled="maybe")
+    cluster.apply(pod)
+    try:
+        made, = cluster.wait_pods("app=undecided", 1)
+        event = described(cluster, "undecided", r"Warning +NotArmed .*")
+        assert ENABLED in event and '"maybe"' in event, event
+        assert "correct the annotation" in event, event
+        assert cluster.kubectl("describe", "pod", "undecided").out.count(
+            "NotArmed") == 1
+        cluster.kubectl("annotate", "--overwrite", "pod", "undecided",
+                        f"{ENABLED}=true")
+        mesh.wait_armed(made)
+        event = described(cluster, "undecided", r"Normal +Armed .*")
+        assert "new sockets become SMC sockets" in event, event
+    finally:
+        cluster.remove(pod)
+        mesh.wait_agreement(PATIENCE)

@@ -16,12 +16,13 @@ import time
 
 import pytest
 
-from smclab import badday, native, paths, pins
+from smclab import badday, native, paths, pins, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 NODES, EACH = 500, 30
 HURRY = 20
+RESYNC_S = 5   # which is not hurried
 MCPU = 20    # thousandths of a processor
 
 
@@ -39,6 +40,28 @@ def days(tmp_path_factory):
     day.over = lambda: open_days and open_days.pop().__exit__()
     yield day
     day.over()
+
+
+def test_pods_that_are_not_armed_say_so(days):
+    """Two are annotated, and have no namespace: an Event each, once and not both
+    at once; and the node's object has how many are armed, and doctor's ids."""
+    day = days()
+    told = wait_for(lambda: [e for e in [day.api.order("events")] if e[1:]], 30,
+                    "two Events", day.pause)[0]
+    names = [e["involvedObject"]["name"] for e in told]
+    assert sorted(names) == ["p0", "p1"], told
+    assert all(e["reason"] == "NotArmed" and e["type"] == "Warning" and e["message"]
+               .startswith("the pod's network namespace was not found; wait until")
+               for e in told), told
+    assert told[1]["at"] - told[0]["at"] >= 0.99, told
+    status = wait_for(lambda: [s for s in [day.api.order(
+        "get", kind="smcnodes", key="/n1")["status"]] if "doctor" in s], 30,
+        "doctor's checks", day.pause)[0]
+    assert status["armed"] == "0/2", status
+    assert 1 <= len(status["doctor"]) <= 8, status
+    # once for the reason, however often the agent looks at them
+    day.lasts((RESYNC_S + 1) * HURRY)
+    assert len(day.api.order("events")) == 2
 
 
 @pytest.mark.parametrize("trouble", badday.TROUBLES, ids=lambda f: f.__name__)

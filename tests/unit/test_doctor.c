@@ -79,6 +79,29 @@ static void rows_have_ids_and_whole_sentences(void **state)
 
 /* ---- asking ---- */
 
+/* For the SmcNode: those of the table before features, failures before both. */
+static void ids_of_what_is_wrong_are_listed(void **state)
+{
+	struct mesh_wrong w = {};
+
+	for (const struct doctor_check *c = doctor_checks; c->id; c++)
+		assert_true(strlen(c->id) < MESH_WRONG_ID);
+	for (int f = 0; f < FEATURE_MAX; f++)
+		assert_true(strlen(feature_text(f)->label) < MESH_WRONG_ID);
+	d.ueids.n = 0;
+	d.features.v[FEATURE_RDMA].state = FEATURE_MISSING;
+	d.features.v[FEATURE_BPFFS].state = FEATURE_MISSING;
+	d.features.v[FEATURE_SMC_DIAG].state = FEATURE_UNKNOWN;
+	check_list_wrong(&d, &w);
+	assert_string_equal(w.id[0], "bpffs");
+	assert_int_equal(w.n_fails, 1);
+	assert_string_equal(w.id[1], "ueid");
+	assert_string_equal(w.id[2], "signal-during-connect");
+	assert_string_equal(w.id[w.n - 1], "rdma");
+	for (size_t i = 0; i < w.n; i++)
+		assert_string_not_equal(w.id[i], "smc_diag");
+}
+
 static void without_what_a_check_needs_it_is_skipped(void **state)
 {
 	d.ueids.n = 0;
@@ -326,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(rows_have_ids_and_whole_sentences),
 		test(without_what_a_check_needs_it_is_skipped),
+		test(ids_of_what_is_wrong_are_listed),
 		test(a_kernel_without_a_ueid_is_told_so),
 		test(a_hook_that_is_missing_is_told),
 		test(without_maps_the_agent_is_not_called_silent),

@@ -98,6 +98,7 @@ static void smcnode_text_is_as_designed(void **state)
 		"{\"apiVersion\":\"smcmesh.io/v1alpha1\",\"kind\":\"SmcNode\","
 		"\"metadata\":{\"name\":\"n1\"},\"status\":{\"kernel\":"
 		"\"7.3.4\",\"bootID\":\"b-1\",\"endpointCount\":3,"
+		"\"armed\":\"2/2\","
 		"\"converter\":\"sockproto\",\"selector\":\"hs_ctrl\","
 		"\"transports\":[\"smcd\"],\"ueids\":[\"SMCMESH\",\"OTHER\"],"
 		"\"rdma\":[{\"device\":\"rxe0\",\"port\":1,\"netdev\":"
@@ -131,6 +132,54 @@ static int decode_node_text(const char *text, struct mesh_node *out)
 	assert_null(notes.data);
 	yyjson_doc_free(doc);
 	return err;
+}
+
+/* What an agent publishes of doctor's checks its successor takes over. */
+static void checks_are_read_back_in_their_order(void **state)
+{
+	struct mesh_wrong wrong = {}, got = {.n = 7};
+	struct scene s;
+	yyjson_doc *doc;
+	char *text;
+
+	make_scene(&s);
+	for (int known = 0; known < 3; known++) {
+		s.node.doctor = known ? &wrong : NULL;
+		if (known == 2) {
+			mesh_wrong_add(&wrong, "ueid", false);
+			mesh_wrong_add(&wrong, "kernel", true);
+		}
+		text = encoded(&s);
+		doc = yyjson_read(text, strlen(text), 0);
+		assert_int_equal(
+			kube_decode_doctor(yyjson_doc_get_root(doc), &got),
+			known > 0);
+		assert_int_equal(got.n, known == 0 ? 7 : wrong.n);
+		yyjson_doc_free(doc);
+		if (known == 2)
+			assert_says(text, "\"doctor\":[\"kernel\",\"ueid\"]");
+		free(text);
+	}
+	assert_string_equal(got.id[0], "kernel");
+	assert_string_equal(got.id[1], "ueid");
+	assert_false(kube_decode_doctor(NULL, &got));
+}
+
+/* Somebody else may write there what they like. */
+static void checks_that_are_no_ids_are_left_out(void **state)
+{
+	static const char text[] =
+		"{\"status\":{\"doctor\":[1,\"a\",null,\"0123456789012345678901"
+		"2345678901\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\"]}}";
+	yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+	struct mesh_wrong got;
+
+	assert_true(kube_decode_doctor(yyjson_doc_get_root(doc), &got));
+	assert_int_equal(got.n, MESH_WRONG_MAX);
+	assert_string_equal(got.id[0], "a");
+	assert_string_equal(got.id[1], "b");
+	assert_string_equal(got.id[7], "h");
+	yyjson_doc_free(doc);
 }
 
 static void decode_reads_an_encoded_smcnode_back(void **state)
@@ -189,8 +238,8 @@ static void smcnode_before_a_plan_is_empty_and_not_ready(void **state)
 	struct buf b = {0};
 
 	assert_int_equal(kube_encode_smcnode(&n, &b), 0);
-	assert_says(b.data,
-		    "\"status\":{\"endpointCount\":0,\"transports\":[]");
+	assert_says(b.data, "\"status\":{\"endpointCount\":0,\"armed\":\"0/0\","
+			    "\"transports\":[]");
 	assert_says(b.data, "\"status\":\"False\"");
 	buf_free(&b);
 }
@@ -282,6 +331,27 @@ static void same_event_has_the_same_name(void **state)
 	free(a);
 	free(b);
 	free(c);
+}
+
+/* The server takes it beside the one with the same text. */
+static void event_told_anew_has_another_name(void **state)
+{
+	struct kube_event anew = late;
+	char *texts[3], *names[3];
+
+	anew.anew = true;
+	texts[0] = event(&late);
+	texts[1] = event(&anew);
+	anew.when++;
+	texts[2] = event(&anew);
+	for (int i = 0; i < 3; i++)
+		names[i] = member(texts[i], "/metadata/name");
+	assert_string_not_equal(names[0], names[1]);
+	assert_string_not_equal(names[1], names[2]);
+	for (int i = 0; i < 3; i++) {
+		free(texts[i]);
+		free(names[i]);
+	}
 }
 
 static void long_texts_of_an_event_are_cut(void **state)
@@ -428,6 +498,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(smcnode_text_is_as_designed),
+		cmocka_unit_test(checks_are_read_back_in_their_order),
+		cmocka_unit_test(checks_that_are_no_ids_are_left_out),
 		cmocka_unit_test(decode_reads_an_encoded_smcnode_back),
 		cmocka_unit_test(capable_stands_before_ready),
 		cmocka_unit_test(order_of_pods_does_not_show_in_the_smcnode),
@@ -435,6 +507,7 @@ int main(void)
 		cmocka_unit_test(the_node_owns_its_smcnode),
 		cmocka_unit_test(event_is_what_kubectl_shows),
 		cmocka_unit_test(same_event_has_the_same_name),
+		cmocka_unit_test(event_told_anew_has_another_name),
 		cmocka_unit_test(long_texts_of_an_event_are_cut),
 		cmocka_unit_test(eviction_names_the_uid),
 		cmocka_unit_test(untaint_patch_removes_the_last_taint_first),

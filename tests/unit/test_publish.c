@@ -186,6 +186,8 @@ static void what_is_armed_is_published(void **state)
 	assert_int_equal(p->endpoints[1].transports, R | D);
 	assert_addr(p->endpoints[2].addr, "fd00::2");
 	assert_int_equal(p->endpoints[2].transports, D);
+	assert_int_equal(p->n_enabled, 3);
+	assert_int_equal(p->n_armed, 2);
 	assert_true(p->ready);
 	assert_string_equal(p->reason, "Armed");
 	assert_string_equal(p->message,
@@ -250,6 +252,7 @@ static void node_without_pods_or_with_mesh_off_is_ready(void **state)
 	struct scene *s = *state;
 
 	assert_string_equal(publishing(s, 1)->reason, "NoPods");
+	assert_int_equal(published.n_enabled, 0);
 	assert_true(published.ready);
 	assert_says(published.message,
 		    "0 of 0 enabled pods armed, 0 addresses");
@@ -379,6 +382,109 @@ static void another_boot_is_told_by_its_id(void **state)
 	assert_false(mesh_rebooted(&own, "b-1"));
 }
 
+/* ---- doctor's checks ------------------------------------------------------
+ */
+
+static void assert_wrong(const struct mesh_wrong *w, const char *ids)
+{
+	char text[MESH_WRONG_MAX * MESH_WRONG_ID] = "";
+
+	for (size_t i = 0; i < w->n; i++) {
+		strcat(text, i ? " " : "");
+		strcat(text, w->id[i]);
+	}
+	assert_string_equal(text, ids);
+}
+
+static void checks_that_fail_stand_before_those_that_warn(void **state)
+{
+	struct mesh_wrong w = {};
+
+	assert_wrong(&w, "");
+	mesh_wrong_add(&w, "w1", false);
+	mesh_wrong_add(&w, "f1", true);
+	mesh_wrong_add(&w, "w2", false);
+	mesh_wrong_add(&w, "f2", true);
+	assert_wrong(&w, "f1 f2 w1 w2");
+}
+
+/* A warning gives way to a failure, and a failure to none. */
+static void eight_checks_are_named(void **state)
+{
+	struct mesh_wrong w = {};
+	char id[MESH_WRONG_ID];
+
+	for (int i = 0; i < 10; i++) {
+		snprintf(id, sizeof(id), "w%d", i);
+		mesh_wrong_add(&w, id, false);
+	}
+	assert_wrong(&w, "w0 w1 w2 w3 w4 w5 w6 w7");
+	mesh_wrong_add(&w, "f0", true);
+	assert_wrong(&w, "f0 w0 w1 w2 w3 w4 w5 w6");
+	for (int i = 1; i < 10; i++) {
+		snprintf(id, sizeof(id), "f%d", i);
+		mesh_wrong_add(&w, id, true);
+	}
+	assert_wrong(&w, "f0 f1 f2 f3 f4 f5 f6 f7");
+	mesh_wrong_add(&w, "w", false);
+	assert_wrong(&w, "f0 f1 f2 f3 f4 f5 f6 f7");
+}
+
+static void check_of_too_long_a_name_is_left_out(void **state)
+{
+	struct mesh_wrong w = {};
+
+	mesh_wrong_add(&w, "0123456789012345678901234567890", true);
+	mesh_wrong_add(&w, "01234567890123456789012345678901", true);
+	assert_wrong(&w, "0123456789012345678901234567890");
+}
+
+static const struct mesh_wrong *hold(const char *id, __u64 now_ms)
+{
+	struct mesh_wrong found = {};
+
+	if (*id)
+		mesh_wrong_add(&found, id, true);
+	return mesh_wrong_hold(&ready, &found, now_ms);
+}
+
+static void list_of_checks_changes_once_a_minute(void **state)
+{
+	assert_wrong(hold("a", 1000), "a");
+	assert_wrong(hold("b", 60999), "a");
+	assert_wrong(hold("a", 61000), "a"); /* no change, so no new minute */
+	assert_wrong(hold("b", 61001), "b");
+	assert_wrong(hold("", 121000), "b");
+	assert_wrong(hold("", 121001), "");
+}
+
+/* An empty list is said, and begins a minute, too. */
+static void first_list_of_checks_is_taken_at_once(void **state)
+{
+	assert_wrong(hold("", 1000), "");
+	assert_true(ready.wrong_known);
+	assert_wrong(hold("a", 2000), "");
+	/* what an agent before has said may be replaced at once */
+	memset(&ready, 0, sizeof(ready));
+	ready.wrong_known = true;
+	mesh_wrong_add(&ready.wrong, "old", false);
+	assert_wrong(hold("a", 1000), "a");
+}
+
+/* The conditions do not wait for it. */
+static void conditions_change_while_the_list_is_held(void **state)
+{
+	struct scene *s = *state;
+
+	publishing(s, 10);
+	hold("a", 1000);
+	s->host.converter = false;
+	assert_false(publishing(s, 20)->ready);
+	assert_int_equal(published.since, 20);
+	assert_int_equal(mesh_capable_since(&ready, MESH_FALSE, 30), 30);
+	assert_wrong(hold("b", 2000), "a");
+}
+
 /* ---- in order -------------------------------------------------------------
  */
 
@@ -448,6 +554,12 @@ int main(void)
 		test(restart_takes_over_the_time_of_ready),
 		test(capable_has_a_time_of_its_own),
 		test(another_boot_is_told_by_its_id),
+		test(checks_that_fail_stand_before_those_that_warn),
+		test(eight_checks_are_named),
+		test(check_of_too_long_a_name_is_left_out),
+		test(list_of_checks_changes_once_a_minute),
+		test(first_list_of_checks_is_taken_at_once),
+		test(conditions_change_while_the_list_is_held),
 		test(a_reused_address_is_the_new_pods),
 		test(a_node_that_goes_takes_its_endpoints_along),
 	};

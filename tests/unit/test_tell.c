@@ -178,6 +178,28 @@ static void test_endpoints_of_the_same_boot_let_arm_at_once(void **state)
 	assert_int_equal(b.nothings, 0);
 }
 
+/* Until it has asked doctor's checks itself it says what is published. */
+static void test_checks_that_an_agent_before_published_are_kept(void **state)
+{
+	const struct mesh_ready *ready;
+
+	open_publish();
+	ready = publish_ready(b.publish);
+	answer(FIND, 200,
+	       "{\"kind\":\"SmcNode\",\"metadata\":{\"name\":\"n1\"},"
+	       "\"status\":{\"bootID\":\"" BOOT "\",\"doctor\":[\"ueid\"]}}");
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_true(ready->wrong_known);
+	assert_int_equal(ready->wrong.n, 1);
+	assert_string_equal(ready->wrong.id[0], "ueid");
+	publish_close(b.publish);
+	/* control: one that says nothing of it */
+	open_publish();
+	answer(FIND, 200, own_node(BOOT, ENDPOINT));
+	wait_for(&b.api, publish_may_arm(b.publish));
+	assert_false(publish_ready(b.publish)->wrong_known);
+}
+
 static void test_other_boot_without_endpoints_lets_arm_at_once(void **state)
 {
 	open_publish();
@@ -347,21 +369,22 @@ static void test_smcnode_not_watched_is_sent_after_ten_minutes(void **state)
 
 static void say(const char *pod)
 {
-	report_pod(b.report, &(struct kube_event){.ns = "a b",
-						  .pod = pod,
-						  .uid = "u",
-						  .node = "n1",
-						  .warning = true,
-						  .reason = "LateListener",
-						  .message = "late",
-						  .when = 1});
+	assert_true(report_pod(b.report, REPORT_LATE,
+			       &(struct kube_event){.ns = "a b",
+						    .pod = pod,
+						    .uid = pod,
+						    .node = "n1",
+						    .warning = true,
+						    .reason = "LateListener",
+						    .message = "late",
+						    .when = 1}));
 }
 
 #define EVENTS "POST /api/v1/namespaces/a%20b/events "
 
 static void test_events_are_sent_in_turn_and_again_after_503(void **state)
 {
-	b.report = report_new(&b.loop, b.client);
+	b.report = report_new(&b.loop, b.client, 0);
 	assert_non_null(b.report);
 	say("p1");
 	say("p2");
@@ -387,6 +410,7 @@ int main(void)
 		tell_test(test_only_the_last_text_is_sent_within_a_second),
 		tell_test(test_endpoints_of_another_boot_are_taken_back_first),
 		tell_test(test_endpoints_of_the_same_boot_let_arm_at_once),
+		tell_test(test_checks_that_an_agent_before_published_are_kept),
 		tell_test(test_other_boot_without_endpoints_lets_arm_at_once),
 		tell_test(test_unreadable_smcnode_is_emptied_before_arming),
 		tell_test(test_refused_read_holds_arming_until_an_answer),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "cluster/checkup.h"
 #include "cluster/evict.h"
 #include "cluster/take_back.h"
 #include "cluster/smcnode.h"
@@ -23,6 +24,7 @@ struct cluster {
 	struct kube_client *client;
 	char boot_id[64];
 	struct publish *publish;
+	struct checkup *checkup;
 	struct report *report;
 	struct evict *evict;
 	struct untaint *untaint;
@@ -85,6 +87,16 @@ static enum mesh_truth capable(const struct features *features)
 	return is[features_capable(features)];
 }
 
+static const struct mesh_wrong *doctor(const struct cluster *c,
+				       struct mesh_ready *ready)
+{
+	const struct mesh_wrong *found = checkup_found(c->checkup);
+
+	if (found)
+		return mesh_wrong_hold(ready, found, uv_now(&c->a->loop));
+	return ready->wrong_known ? &ready->wrong : NULL;
+}
+
 static int encode(const struct cluster *c, struct mesh_ready *ready,
 		  const struct mesh_publish *publish, struct buf *out)
 {
@@ -108,6 +120,7 @@ static int encode(const struct cluster *c, struct mesh_ready *ready,
 	n.capable.is = capable(features);
 	n.capable.message = methods.data;
 	n.capable.since = mesh_capable_since(ready, n.capable.is, time(NULL));
+	n.doctor = doctor(c, ready);
 	fill_host(a, h, &n);
 	return kube_encode_smcnode(&n, out);
 }
@@ -140,7 +153,8 @@ static void publish_plan(struct cluster *c, const struct mesh_plan *plan)
 	hold_made(&a->pods, publish_set(c->publish, &status));
 }
 
-static void published(void *arg)
+/* What is published, or is to be, may have changed. */
+static void changed(void *arg)
 {
 	struct cluster *c = arg;
 
@@ -168,7 +182,7 @@ void cluster_planned(struct agent *a, const struct mesh_plan *plan, bool ready)
 	if (!c)
 		return;
 	publish_plan(c, plan);
-	tell_pods(c->report, &a->pods, plan, a->opt->node);
+	tell_pods(c->report, &a->pods, plan, a->opt->node, uv_now(&a->loop));
 	if (a->opt->evict_late)
 		evict_next(c->evict);
 	if (a->opt->startup_taint && ready)
@@ -217,16 +231,21 @@ static int read_boot_id(char boot_id[64])
 
 static int parts_open(struct cluster *c)
 {
-	const struct publish_events events = {published, nothing, c};
+	const struct publish_events events = {changed, nothing, c};
+	const struct agent_options *o = c->a->opt;
+	const struct datapath_options opt = {
+		.bpffs = o->bpffs, .cgroup = o->cgroup, .proc = o->proc};
 	uv_loop_t *loop = &c->a->loop;
 
-	c->report = report_new(loop, c->client);
+	c->checkup = checkup_new(loop, &opt, datapath_features(c->a->dp),
+				 changed, c);
+	c->report = report_new(loop, c->client, REPORT_BETWEEN_MS);
 	c->evict = evict_new(loop, c->client, &c->a->pods);
-	c->untaint = untaint_new(loop, c->client, c->a->opt->node);
-	if (!c->report || !c->evict || !c->untaint)
+	c->untaint = untaint_new(loop, c->client, o->node);
+	if (!c->checkup || !c->report || !c->evict || !c->untaint)
 		return log_err(-ENOMEM, "talk to the API server");
-	return publish_open(loop, c->client, c->a->opt->node, c->boot_id,
-			    &events, &c->publish);
+	return publish_open(loop, c->client, o->node, c->boot_id, &events,
+			    &c->publish);
 }
 
 int cluster_open(struct agent *a)
@@ -254,6 +273,7 @@ void cluster_close(struct agent *a)
 	if (!c)
 		return;
 	publish_close(c->publish);
+	checkup_close(c->checkup);
 	report_close(c->report);
 	evict_close(c->evict);
 	untaint_close(c->untaint);

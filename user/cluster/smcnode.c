@@ -207,13 +207,15 @@ static void found(struct publish *p, const char *text, size_t len)
 	yyjson_doc *doc = text ? yyjson_read(text, len, 0) : NULL;
 	_buf_ struct buf notes = {};
 	struct mesh_node own = {};
+	yyjson_val *root;
 	bool good;
 
-	good = doc && !kube_decode(KIND_SMCNODE, yyjson_doc_get_root(doc), &own,
-				   &notes);
-	yyjson_doc_free(doc);
+	root = yyjson_doc_get_root(doc);
+	good = doc && !kube_decode(KIND_SMCNODE, root, &own, &notes);
 	p->step = OWNER;
 	p->ready = mesh_ready_from(good ? &own : NULL);
+	p->ready.wrong_known = kube_decode_doctor(root, &p->ready.wrong);
+	yyjson_doc_free(doc);
 	/* An SmcNode that the agent cannot read may list any endpoint. */
 	if ((text && !good) || (good && mesh_rebooted(&own, p->boot_id)))
 		take_back(p);

@@ -508,13 +508,18 @@ bool features_lack(const struct features *fs, const enum feature *needs)
 	return false;
 }
 
-void features_probe(const struct datapath_options *opt, struct features *out)
+static struct datapath_options with_defaults(const struct datapath_options *opt)
 {
-	const struct datapath_options o = {
+	return (struct datapath_options){
 		.bpffs = opt->bpffs ? opt->bpffs : DATAPATH_BPFFS,
 		.cgroup = opt->cgroup,
 		.proc = opt->proc ? opt->proc : DATAPATH_PROC,
 	};
+}
+
+void features_probe(const struct datapath_options *opt, struct features *out)
+{
+	const struct datapath_options o = with_defaults(opt);
 	struct probe p = {.opt = &o, .seen = out};
 	_kbtf_ struct kbtf *kbtf = NULL;
 
@@ -528,4 +533,19 @@ void features_probe(const struct datapath_options *opt, struct features *out)
 	for (size_t i = 0; i < FEATURE_MAX; i++)
 		if (i != FEATURE_IPPROTO_SMC)
 			probes[i](&p, &out->v[i]);
+}
+
+void features_renew(const struct datapath_options *opt, struct features *fs)
+{
+	static const enum feature these[] = {FEATURE_BPFFS, FEATURE_CGROUP2,
+					     FEATURE_LOOPBACK, FEATURE_RDMA};
+	const struct datapath_options o = with_defaults(opt);
+	const struct probe p = {.opt = &o, .seen = fs};
+
+	for (size_t i = 0; i < array_size(these); i++) {
+		enum feature f = these[i];
+
+		fs->v[f] = (struct feature_result){};
+		probes[f](&p, &fs->v[f]);
+	}
 }

@@ -124,6 +124,10 @@ const char *feature_how(enum feature f, const char *release,
 struct datapath_options;
 void features_probe(const struct datapath_options *opt, struct features *out);
 
+/* features_renew - Try those of @fs again that come and go while a kernel runs:
+ * mounts and devices. */
+void features_renew(const struct datapath_options *opt, struct features *fs);
+
 /* features_is_cgroup_root - Is it the root of the cgroup v2 hierarchy, not a
  * part that a cgroup namespace shows? Programs attached to a part do not see
  * the pods outside it. */

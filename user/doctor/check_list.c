@@ -97,3 +97,22 @@ struct check_list check_list_make(yyjson_mut_doc *doc, const struct doctor *d)
 	}
 	return list;
 }
+
+static void note_wrong(const char *id, enum check_status status,
+		       struct mesh_wrong *out)
+{
+	if (status == CHECK_FAIL || status == CHECK_WARN)
+		mesh_wrong_add(out, id, status == CHECK_FAIL);
+}
+
+void check_list_wrong(const struct doctor *d, struct mesh_wrong *out)
+{
+	for (const struct doctor_check *c = doctor_checks; c->id; c++) {
+		_cleanup_(finding_free) struct finding f = {};
+
+		doctor_ask(c, d, &f);
+		note_wrong(c->id, f.status, out);
+	}
+	for (int f = 0; f < FEATURE_MAX; f++)
+		note_wrong(feature_text(f)->label, feature_status(d, f), out);
+}

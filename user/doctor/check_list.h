@@ -4,6 +4,7 @@
 
 #include <yyjson.h>
 #include "doctor/doctor.h"
+#include "mesh/smcnode_status.h"
 
 struct check_list {
 	/* [{"id", "status", "found", "means", "fix"}], means and fix "" where
@@ -16,3 +17,8 @@ struct check_list {
 
 /* check_list_make - Ask them all. Its values are NULL without memory. */
 struct check_list check_list_make(yyjson_mut_doc *doc, const struct doctor *d);
+
+/* check_list_wrong - Add the ids of those that fail or warn: of the checks of
+ * doctor_checks[] first, they say more than what one feature lacks. @out:
+ * zeroed. */
+void check_list_wrong(const struct doctor *d, struct mesh_wrong *out);

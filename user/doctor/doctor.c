@@ -4,12 +4,13 @@
 #include <string.h>
 #include "base/strv.h"
 
-void doctor_open(const struct datapath_options *opt, const char *root,
-		 struct doctor *d)
+/* All but the features, which are there. */
+static void gather(const struct datapath_options *opt, const char *root,
+		   struct doctor *d)
 {
 	int n;
 
-	*d = (struct doctor){.proc = opt->proc};
+	d->proc = opt->proc;
 	host_open(opt->proc, root, &d->host);
 	if (os_release_read(&d->host, &d->os))
 		d->os = (struct os_release){};
@@ -18,7 +19,6 @@ void doctor_open(const struct datapath_options *opt, const char *root,
 		d->maps = NULL;
 	if (datapath_ctrl_names_read(opt, &d->ours))
 		d->ours = NULL;
-	features_probe(opt, &d->features);
 	/* Asking a kernel without SMC could load a module. */
 	if (feature_present(&d->features, FEATURE_IPPROTO_SMC) &&
 	    smc_ueid_list(&d->ueids))
@@ -27,6 +27,22 @@ void doctor_open(const struct datapath_options *opt, const char *root,
 	smc_module_look(&d->host, &d->module);
 	n = rdma_list(d->rdma, RDMA_MAX);
 	d->n_rdma = n > 0 ? n : 0;
+}
+
+void doctor_open(const struct datapath_options *opt, const char *root,
+		 struct doctor *d)
+{
+	*d = (struct doctor){};
+	features_probe(opt, &d->features);
+	gather(opt, root, d);
+}
+
+void doctor_open_known(const struct datapath_options *opt, const char *root,
+		       const struct features *known, struct doctor *d)
+{
+	*d = (struct doctor){.features = *known};
+	features_renew(opt, &d->features);
+	gather(opt, root, d);
 }
 
 void doctor_close(struct doctor *d)

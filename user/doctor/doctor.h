@@ -38,6 +38,10 @@ struct doctor {
  */
 void doctor_open(const struct datapath_options *opt, const char *root,
 		 struct doctor *d);
+/* doctor_open_known - The same, but try of the features only those anew that
+ * come and go: the others are @known. Nothing is loaded by it. */
+void doctor_open_known(const struct datapath_options *opt, const char *root,
+		       const struct features *known, struct doctor *d);
 void doctor_close(struct doctor *d);
 
 /* doctor_recorder - The one in use if the configuration does not choose, or

@@ -34,6 +34,46 @@ long long mesh_capable_since(struct mesh_ready *ready, enum mesh_truth is,
 	return ready->capable_since;
 }
 
+/* ---- doctor's checks ------------------------------------------------------
+ */
+
+#define WRONG_MS 60000 /* a list stays at least so long */
+
+void mesh_wrong_add(struct mesh_wrong *w, const char *id, bool fails)
+{
+	size_t at = fails ? w->n_fails : w->n;
+
+	if (at == MESH_WRONG_MAX || strlen(id) >= MESH_WRONG_ID)
+		return;
+	w->n += w->n < MESH_WRONG_MAX;
+	w->n_fails += fails;
+	for (size_t i = w->n - 1; i > at; i--)
+		memcpy(w->id[i], w->id[i - 1], MESH_WRONG_ID);
+	strcpy(w->id[at], id);
+}
+
+static bool same_wrong(const struct mesh_wrong *a, const struct mesh_wrong *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = !strcmp(a->id[i], b->id[i]);
+	return same;
+}
+
+const struct mesh_wrong *mesh_wrong_hold(struct mesh_ready *ready,
+					 const struct mesh_wrong *found,
+					 __u64 now_ms)
+{
+	if (ready->wrong_known &&
+	    (now_ms < ready->wrong_until || same_wrong(&ready->wrong, found)))
+		return &ready->wrong;
+	ready->wrong = *found;
+	ready->wrong_known = true;
+	ready->wrong_until = now_ms + WRONG_MS;
+	return &ready->wrong;
+}
+
 /* Without a boot id nobody can tell from which boot the list is. */
 bool mesh_rebooted(const struct mesh_node *own, const char *boot_id)
 {
@@ -72,24 +112,20 @@ static int add_addrs(struct mesh_publish *out, const struct plan_pod *p,
 	return 0;
 }
 
-struct tally {
-	size_t enabled, armed;
-};
-
 static int add_pods(struct mesh_publish *out, const struct mesh_plan *plan,
 		    bool (*armed)(const struct plan_pod *p, void *arg),
-		    void *arg, struct tally *tally)
+		    void *arg)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < plan->n_pods && !err; i++) {
 		const struct plan_pod *p = &plan->pods[i];
 
-		tally->enabled += p->says.enabled == MESH_ON && !p->pod->ended;
+		out->n_enabled += p->says.enabled == MESH_ON && !p->pod->ended;
 		err = add_addrs(out, p, &p->claimed, 0);
 		if (err || !p->armed || (armed && !armed(p, arg)))
 			continue;
-		tally->armed++;
+		out->n_armed++;
 		err = add_addrs(out, p, &p->published, p->value.transports);
 	}
 	if (!err && out->n)
@@ -161,7 +197,7 @@ static void add_conflicts(const struct mesh_host *host,
 }
 
 static int say(const struct mesh_host *host, const struct mesh_plan *plan,
-	       const struct tally *tally, struct mesh_publish *out)
+	       struct mesh_publish *out)
 {
 	size_t n = out->n - out->n_claims;
 	_buf_ struct buf text = {};
@@ -175,11 +211,11 @@ static int say(const struct mesh_host *host, const struct mesh_plan *plan,
 		out->reason = "MeshOff";
 		buf_printf(&text, "the mesh switch is off");
 	} else {
-		out->reason = tally->armed ? "Armed" : "NoPods";
+		out->reason = out->n_armed ? "Armed" : "NoPods";
 		buf_printf(&text,
 			   "%zu of %zu enabled pod%s armed, %zu address%s "
 			   "published",
-			   tally->armed, tally->enabled, plural(tally->enabled),
+			   out->n_armed, out->n_enabled, plural(out->n_enabled),
 			   n, n == 1 ? "" : "es");
 		add_conflicts(host, plan, &text);
 	}
@@ -206,10 +242,9 @@ int mesh_publish(const struct mesh_host *host, const struct mesh_plan *plan,
 		 struct mesh_publish *out)
 {
 	struct mesh_publish made = {};
-	struct tally tally = {};
-	int err = plan ? add_pods(&made, plan, armed, arg, &tally) : 0;
+	int err = plan ? add_pods(&made, plan, armed, arg) : 0;
 
-	err = err ?: say(host, plan, &tally, &made);
+	err = err ?: say(host, plan, &made);
 	if (err) {
 		mesh_publish_free(&made);
 		return err;

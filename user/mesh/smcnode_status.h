@@ -15,14 +15,31 @@ struct mesh_publish_endpoint { /* one of SmcNode.status.endpoints */
 		*ports; /* hostNetwork, into the plan; or NULL */
 };
 
-/* Since when the conditions Ready and Capable are what they are. Kept by the
- * caller from one mesh_publish() to the next; zeroed at the start, or
- * mesh_ready_from(). */
+/* The ids of doctor's checks that fail or warn: the first of them, those that
+ * fail before those that warn. */
+#define MESH_WRONG_MAX 8
+#define MESH_WRONG_ID 32 /* bytes with the NUL; longer ones are left out */
+struct mesh_wrong {
+	char id[MESH_WRONG_MAX][MESH_WRONG_ID];
+	size_t n, n_fails;
+};
+
+/* mesh_wrong_add - Note that the check @id fails, or warns. Those of each kind
+ * stay in the order of the calls; a warning has no place that a failure needs.
+ */
+void mesh_wrong_add(struct mesh_wrong *w, const char *id, bool fails);
+
+/* Since when the conditions Ready and Capable are what they are, and which
+ * checks are wrong. Kept by the caller from one mesh_publish() to the next;
+ * zeroed at the start, or mesh_ready_from(). */
 struct mesh_ready {
 	bool known, ready;
 	long long since; /* seconds since 1970 */
 	enum mesh_truth capable;
 	long long capable_since;
+	bool wrong_known;
+	struct mesh_wrong wrong; /* as published last */
+	__u64 wrong_until; /* ms: it stays so until then; 0: it may change */
 };
 
 /* mesh_ready_from - What the own SmcNode says; NULL: there is none. */
@@ -33,10 +50,22 @@ struct mesh_ready mesh_ready_from(const struct mesh_node *own);
 long long mesh_capable_since(struct mesh_ready *ready, enum mesh_truth is,
 			     long long now);
 
+/*
+ * mesh_wrong_hold - Which checks to publish as wrong: @found, but for a minute
+ * after a change what was published before.
+ * @now_ms: of a clock that is never set, from 1.
+ * Return: the list, kept in @ready.
+ */
+const struct mesh_wrong *mesh_wrong_hold(struct mesh_ready *ready,
+					 const struct mesh_wrong *found,
+					 __u64 now_ms);
+
 struct mesh_publish {
 	struct mesh_publish_endpoint *endpoints; /* sorted by address, UID */
 	size_t n;
-	size_t n_claims;    /* of these, without a transport */
+	size_t n_claims; /* of these, without a transport */
+	size_t n_enabled,
+		n_armed;    /* pods that are to be armed; of these, armed */
 	bool ready;	    /* the condition */
 	const char *reason; /* of it, CamelCase; static */
 	char *message;	    /* of it, a sentence */

@@ -7,6 +7,7 @@
 #include <yyjson.h>
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "mesh/smcnode_status.h"
 #include "objects/kinds.h"
 
 /*
@@ -54,6 +55,10 @@ must_check int kube_decode(enum kind kind, yyjson_val *val, void *out,
  * Return: 0 with *@uid to be freed; -EINVAL: none there; -ENOMEM.
  */
 must_check int kube_decode_uid(const char *json, size_t len, char **uid);
+
+/* kube_decode_doctor - What an SmcNode, @val, says of doctor's checks. Return:
+ * does it say anything? If not @out is untouched. */
+bool kube_decode_doctor(yyjson_val *val, struct mesh_wrong *out);
 
 /* kube_decode_version - Likewise metadata.resourceVersion. */
 must_check int kube_decode_version(const char *json, size_t len,

@@ -63,3 +63,24 @@ int kube_decode_version(const char *json, size_t len, char **version)
 {
 	return read_meta(json, len, "resourceVersion", version);
 }
+
+/* ---- what only the agent that wrote it reads ------------------------------
+ */
+
+bool kube_decode_doctor(yyjson_val *val, struct mesh_wrong *out)
+{
+	yyjson_val *status = yyjson_obj_get(val, "status");
+	yyjson_val *list = yyjson_obj_get(status, "doctor"), *id;
+	const char *text;
+	size_t i, n;
+
+	if (!yyjson_is_arr(list))
+		return false;
+	*out = (struct mesh_wrong){};
+	yyjson_arr_foreach (list, i, n, id) {
+		text = json_value_str(id, MESH_WRONG_ID - 1);
+		if (text)
+			mesh_wrong_add(out, text, false);
+	}
+	return true;
+}

@@ -187,6 +187,28 @@ static void add_conditions(yyjson_mut_doc *doc, yyjson_mut_val *status,
 					  p->reason, p->message, p->since});
 }
 
+/* "3/4": how many are armed of those that are to be. */
+static void add_armed(yyjson_mut_doc *doc, yyjson_mut_val *status,
+		      const struct mesh_publish *p)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%zu/%zu", p->n_armed, p->n_enabled);
+	add_str(doc, status, "armed", text);
+}
+
+static void add_doctor(yyjson_mut_doc *doc, yyjson_mut_val *status,
+		       const struct mesh_wrong *wrong)
+{
+	yyjson_mut_val *arr;
+
+	if (!wrong)
+		return;
+	arr = yyjson_mut_obj_add_arr(doc, status, "doctor");
+	for (size_t i = 0; i < wrong->n; i++)
+		yyjson_mut_arr_add_strcpy(doc, arr, wrong->id[i]);
+}
+
 static void add_status(yyjson_mut_doc *doc, yyjson_mut_val *status,
 		       const struct kube_smcnode *n)
 {
@@ -197,6 +219,7 @@ static void add_status(yyjson_mut_doc *doc, yyjson_mut_val *status,
 	add_str(doc, status, "bootID", n->boot_id);
 	yyjson_mut_obj_add_uint(doc, status, "endpointCount",
 				p->n - p->n_claims);
+	add_armed(doc, status, p);
 	add_str(doc, status, "converter", n->converter);
 	add_str(doc, status, "selector", n->selector);
 	add_transports(doc, status, n->transports);
@@ -206,6 +229,7 @@ static void add_status(yyjson_mut_doc *doc, yyjson_mut_val *status,
 	arr = yyjson_mut_obj_add_arr(doc, status, "rdma");
 	for (size_t i = 0; i < n->n_rdma; i++)
 		add_rdma(doc, arr, &n->rdma[i]);
+	add_doctor(doc, status, n->doctor);
 	arr = yyjson_mut_obj_add_arr(doc, status, "endpoints");
 	for (size_t i = 0; i < p->n; i++)
 		add_endpoint(doc, arr, &p->endpoints[i]);
@@ -269,11 +293,13 @@ static __u64 hash(__u64 h, const char *text)
 	return h;
 }
 
-/* "web-0.smcmesh.0123456789abcdef": the same for the same event. */
+/* "web-0.smcmesh.0123456789abcdef": the same for the same event, unless that is
+ * to be told anew. */
 static int event_name(const struct kube_event *e, struct buf *name)
 {
 	__u64 h = 14695981039346656037ULL; /* FNV-1a */
 	int room = NAME_MAX_LEN - sizeof(".smcmesh.0123456789abcdef") + 1;
+	char when[WHEN_STRLEN];
 
 	if ((size_t)room > strlen(e->pod))
 		room = strlen(e->pod);
@@ -281,6 +307,8 @@ static int event_name(const struct kube_event *e, struct buf *name)
 	while (room && (e->pod[room - 1] == '-' || e->pod[room - 1] == '.'))
 		room--;
 	h = hash(hash(hash(h, e->uid), e->reason), e->message);
+	if (e->anew)
+		h = hash(h, when_format(e->when, when));
 	return buf_printf(name, "%.*s.smcmesh.%016llx", room, e->pod,
 			  (unsigned long long)h);
 }

@@ -34,6 +34,7 @@ struct kube_smcnode {
 	const struct kube_rdma *rdma;
 	size_t n_rdma;
 	struct kube_capable capable;
+	const struct mesh_wrong *doctor;    /* NULL: not known yet */
 	const struct mesh_publish *publish; /* endpoints, condition Ready */
 };
 
@@ -67,12 +68,15 @@ struct kube_event {
 	const char *reason;  /* CamelCase: "LateListener" */
 	const char *message; /* cut at 1024 bytes, as the API wants */
 	long long when;	     /* seconds since 1970 */
+	/* It is not what an Event with the same text said before: its name has
+	 * the time, too. */
+	bool anew;
 };
 
 /*
  * kube_encode_event - For POST /api/v1/namespaces/NS/events.
  * Its name comes from pod, UID, reason and message, so if a restarted agent
- * sends the same event again the server answers 409, which is fine.
+ * sends the same event again (not anew) the server answers 409, which is fine.
  */
 must_check int kube_encode_event(const struct kube_event *e, struct buf *out);
 

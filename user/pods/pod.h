@@ -38,6 +38,7 @@ enum pod_trait {
 	POD_BEFORE = 4,	  /* it was there before this agent began */
 	POD_EXCLUDES = 8, /* ports of its own, when it was armed last */
 	POD_NO_ROOM = 16, /* not all that it excludes is in the map */
+	POD_ADOPTED = 32, /* an agent before this one had armed it */
 };
 
 /* What socket diagnosis is to find out; bits of pod.ask. */
@@ -58,11 +59,19 @@ enum pod_told_flag {
 	POD_TOLD_CONFLICT = 2, /* AddressConflict */
 	POD_TOLD_SHARED = 4,   /* SharedOwner */
 	POD_GOING = 8,	       /* the server agreed to its eviction */
+	POD_TOLD_ARMED = 16,   /* Armed, and no NotArmed since */
+	/* It was armed, or not wanted, under this agent: so no agent before has
+	 * told what is told of its arming from now on. */
+	POD_TOLD_ANEW = 32,
 };
 
 /* Written by cluster/ alone. */
 struct pod_told {
 	unsigned int flags;
+	/* cluster/events.c: since when it is to be armed and is not (uv_now(),
+	 * 0: it is, or need not be), and for which reasons the Event NotArmed
+	 * was made meanwhile. */
+	__u64 unarmed_since, reasons;
 	/* cluster/take_back.c: the pod stays armed, though not wanted, until
 	 * the server has the status of number hold_number (0: that is not made
 	 * yet), but no longer than hold_until (uv_now(); 0: it is not held). */

@@ -162,6 +162,7 @@ static __u32 number_before(struct pods *pods, struct pod *p)
 			continue;
 		a->id = 0;
 		p->arming = a->refused ? POD_REFUSED : POD_UNARMED;
+		pod_set(p, POD_ADOPTED, !a->refused);
 		return smc_is_pod_slot(smc_slot(id)) &&
 				       !pods_by_slot(pods, smc_slot(id))
 			       ? id

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include "base/log.h"
 #include "pods/armed_rows.h"
+#include "pods/sentence.h"
 #include "telemetry/labels.h"
 
 static void read_rows(struct agent *a)
@@ -26,7 +27,9 @@ static void say_change(const struct pod *p, const struct pod_before *was)
 {
 	bool armed = pod_armed(p);
 	char text[TRANSPORTS_STRLEN];
+	_buf_ struct buf why = {};
 
+	pod_sentence(p, p->reason, &why);
 	if (made_anew(p, was))
 		log_info("pod %s/%s has another network namespace", p->ns,
 			 p->name);
@@ -34,10 +37,8 @@ static void say_change(const struct pod *p, const struct pod_before *was)
 		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
 			 transports_format(p->kernel.transports, text));
 	else if (!armed && (was->armed || was->reason != p->reason))
-		log_info("pod %s/%s is not armed: %s%s%s%s; %s", p->ns, p->name,
-			 reason_sentence(p->reason),
-			 *p->facts.detail ? " (" : "", p->facts.detail,
-			 *p->facts.detail ? ")" : "", reason_remedy(p->reason));
+		log_info("pod %s/%s is not armed: %s; %s", p->ns, p->name,
+			 why.data ?: "", reason_remedy(p->reason));
 }
 
 /* Before the first reconcile is done a pod that is armed was armed by an agent

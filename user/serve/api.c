@@ -15,6 +15,7 @@
 #include "doctor/method_list.h"
 #include "pods/armed_rows.h"
 #include "pods/lease.h"
+#include "pods/sentence.h"
 #include "base/log.h"
 #include "node/smc.h"
 #include "telemetry/flows.h"
@@ -291,18 +292,10 @@ static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
 			 const struct pod *p, const struct pod_state *is)
 {
-	const char *detail = p->facts.detail;
-	char text[512];
+	_buf_ struct buf text = {};
 
-	if (is->armed)
-		snprintf(text, sizeof(text), "new sockets become SMC sockets");
-	else if (p->problem && is->reason == SMC_REASON_BAD_ANNOTATION)
-		snprintf(text, sizeof(text), "%s", p->problem);
-	else
-		snprintf(text, sizeof(text), "%s%s%s%s",
-			 reason_sentence(is->reason), *detail ? " (" : "",
-			 detail, *detail ? ")" : "");
-	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text);
+	pod_sentence(p, is->reason, &text);
+	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text.data ?: "");
 }
 
 /* The owners whose sockets are converted, with the host's IDs; null: all. */

@@ -281,6 +281,7 @@ class Server:
         self.store = Store(options)
         self.hurry = options["hurry"]
         self.node_uid = "uid-of-node"
+        self.events = []    # that the agent made
 
     def kind_of(self, path):
         """(kind, plural, the rest of the path)"""
@@ -314,7 +315,10 @@ class Server:
         kind, plural, name = self.kind_of(path)
         if kind and kind.answer and not kind.answer["status"]:
             await kind.well.wait()
-        if not kind:
+        if method == "POST" and path.endswith("/events"):
+            self.events.append({**json.loads(body), "at": time.monotonic()})
+            await reply(writer, 201, body.decode())
+        elif not kind:
             await reply(writer, *((201, "{}") if body else
                                   (404, failure(404, path))))
         elif kind.answer and kind.answer["status"]:
@@ -424,6 +428,11 @@ def order_serve(server):
 
 def order_forget(server):
     server.store.forget()
+
+
+def order_events(server):
+    """Those that were made since it began, and when."""
+    return server.events
 
 
 def order_save(server):
