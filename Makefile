@@ -70,7 +70,7 @@ MISSING = $(strip \
 .PHONY: all tools fuzz faults next-abi deps root kernel demo check check-programs \
 	check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
 	k8s-stop lint bench vm-programs \
-	shell image install clean fmt help
+	shell image plugin install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
 
@@ -301,6 +301,17 @@ IMAGE ?=
 image: all ## the container image, build/smcmesh.oci.tar; IMAGE=name: another name
 	$(Q)tests/deps image
 	$(Q)deploy/image/build $(BUILD) $(IMAGE)
+
+URI ?=
+PLUGIN := $(BUILD)/kubectl-smcmesh.tar.gz
+plugin: ## kubectl-smcmesh for krew: archive and manifest in build/; URI=where it will be
+	$(if $(URI),,$(error say where the archive will be: make plugin URI=https://...))
+	@mkdir -p $(BUILD)
+	$(Q)tar --format=ustar --owner=0 --group=0 --numeric-owner --mtime=@0 -c \
+		-C deploy/kubectl kubectl-smcmesh -C $(CURDIR) LICENSE | gzip -9n >$(PLUGIN)
+	$(Q)sum=$$(sha256sum <$(PLUGIN)) && sed -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@URI@|$(URI)|' -e "s|@SHA256@|$${sum%% *}|" \
+		deploy/kubectl/krew.yaml >$(BUILD)/smcmesh.yaml
 
 install: all ## the program, its manual and systemd units, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 
+/* clang-format off */
 const struct command *const commands[] = {
 	&command_agent,
 	&command_status,
@@ -16,11 +17,13 @@ const struct command *const commands[] = {
 	&command_reopen,
 	&command_doctor,
 	&command_syncheck,
+	&command_check,
 	&command_node,
 	&command_cleanup,
 	&command_version,
 	NULL,
 };
+/* clang-format on */
 
 const struct command *command_find(const char *name)
 {

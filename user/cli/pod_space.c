@@ -43,25 +43,32 @@ static int open_space(const char *proc, yyjson_val *pod, struct place *out)
 	return podspace_search(proc, json_text(pod, "cgroup_uid"), out);
 }
 
-int pod_space(const char *run, const char *proc, const char *name,
-	      struct place *out)
+int pod_ask(const char *run, const char *name, yyjson_doc **doc,
+	    yyjson_val **pod)
 {
-	_doc_ yyjson_doc *doc = NULL;
+	_doc_ yyjson_doc *answer = NULL;
 	_buf_ struct buf text = {};
-	yyjson_val *pod;
 	int err = client_get(run, "/v1/pods", &text);
 
 	if (err)
 		return err;
-	doc = yyjson_read(text.data, text.len, 0);
-	pod = find(yyjson_doc_get_root(doc), name);
-	if (!pod) {
+	answer = yyjson_read(text.data, text.len, 0);
+	*pod = find(yyjson_doc_get_root(answer), name);
+	if (!*pod) {
 		fprintf(stderr,
 			"smcmesh: the agent knows no pod %s on this node\n",
 			name);
 		return -ENOENT;
 	}
-	err = open_space(proc, pod, out);
+	*doc = take_ptr(answer);
+	return 0;
+}
+
+int pod_space_of(const char *proc, const char *name, yyjson_val *pod,
+		 struct place *out)
+{
+	int err = open_space(proc, pod, out);
+
 	if (err)
 		fprintf(stderr,
 			"smcmesh: the network namespace of pod %s: %s\n", name,
@@ -69,4 +76,14 @@ int pod_space(const char *run, const char *proc, const char *name,
 				? "none was found: it has no process here"
 				: strerror(-err));
 	return err;
+}
+
+int pod_space(const char *run, const char *proc, const char *name,
+	      struct place *out)
+{
+	_doc_ yyjson_doc *doc = NULL;
+	yyjson_val *pod;
+
+	return pod_ask(run, name, &doc, &pod)
+		       ?: pod_space_of(proc, name, pod, out);
 }
