@@ -287,22 +287,27 @@ static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 	return arr;
 }
 
-/* One sentence: why the pod is not armed, and what the agent saw. */
+void api_pod_sentence(const struct pod *p, const struct pod_state *is,
+		      struct buf *out)
+{
+	const char *detail = p->facts.detail;
+
+	if (is->armed)
+		buf_printf(out, "new sockets become SMC sockets");
+	else if (p->problem && is->reason == SMC_REASON_BAD_ANNOTATION)
+		buf_printf(out, "%s", p->problem);
+	else
+		buf_printf(out, "%s%s%s%s", reason_sentence(is->reason),
+			   *detail ? " (" : "", detail, *detail ? ")" : "");
+}
+
 static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
 			 const struct pod *p, const struct pod_state *is)
 {
-	const char *detail = p->facts.detail;
-	char text[512];
+	_buf_ struct buf text = {};
 
-	if (is->armed)
-		snprintf(text, sizeof(text), "new sockets become SMC sockets");
-	else if (p->problem && is->reason == SMC_REASON_BAD_ANNOTATION)
-		snprintf(text, sizeof(text), "%s", p->problem);
-	else
-		snprintf(text, sizeof(text), "%s%s%s%s",
-			 reason_sentence(is->reason), *detail ? " (" : "",
-			 detail, *detail ? ")" : "");
-	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text);
+	api_pod_sentence(p, is, &text);
+	yyjson_mut_obj_add_strcpy(doc, o, "sentence", text.data ?: "");
 }
 
 /* The owners whose sockets are converted, with the host's IDs; null: all. */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <yyjson.h>
+#include "pods/armed_rows.h"
 #include "pods/known.h"
 #include "serve/http.h"
 #include "telemetry/flows.h"
@@ -29,6 +30,11 @@ void api_refuse(struct http_reply *reply, unsigned int status, const char *what,
 
 /* api_pod - The names of a pod of this node; both NULL where it has gone. */
 struct flow_pod api_pod(const struct agent *a, __u32 id);
+
+/* api_pod_sentence - Add one sentence: why the pod is not armed, and what the
+ * agent saw. */
+void api_pod_sentence(const struct pod *p, const struct pod_state *is,
+		      struct buf *out);
 
 /* api_add_left - Add the seconds that are left; null: no end, or no maps. */
 void api_add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
@@ -135,6 +141,11 @@ void api_stream_reset(struct agent *a);
 /* api_stream_resync - Drop readers that have gone: without any the datapath
  * sends no more than it must. */
 void api_stream_resync(struct agent *a);
+
+/* ---- api_explain.c ------------------------------------------------------ */
+
+void api_get_explain(struct MHD_Connection *request, struct http_reply *reply,
+		     void *arg);
 
 /* ---- api_quarantine.c --------------------------------------------------- */
 
