@@ -8,8 +8,8 @@
  *   label     the value of the metrics' `reason` label and of JSON
  *   sentence  what a person reads
  *   remedy    what that person can do; or it begins with "nothing" and says why
- *             nothing can, or need, be done. No \ or " in it, for the manual has
- *             it as it stands
+ *             nothing can, or need, be done. No \ or " in it, for the manual
+ * has it as it stands
  *
  * FLOW rows are answers of the verdict function (bpf/verdict.bpf.h); POD rows
  * are answers of user/mesh about a whole pod.

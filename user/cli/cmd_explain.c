@@ -16,8 +16,9 @@ enum { OUTPUT, RUN, SERVER };
 static const struct cli_option options[] = {
 	[OUTPUT] = CLI_OPTION_OUTPUT,
 	[RUN] = CLI_OPTION_RUN,
-	[SERVER] = {'s', "server", NULL, NULL,
-		    "the pod is the server: ADDRESS is its client's, PORT its own"},
+	[SERVER] =
+		{'s', "server", NULL, NULL,
+		 "the pod is the server: ADDRESS is its client's, PORT its own"},
 	{},
 };
 
@@ -137,7 +138,7 @@ static int exit_status(const struct buf *text)
 	yyjson_doc *doc = yyjson_read(text->data, text->len, 0);
 	yyjson_val *yes =
 		yyjson_obj_get(yyjson_doc_get_root(doc), "accelerated");
-	int ret = !yyjson_is_bool(yes)	? EXIT_UNTOLD
+	int ret = !yyjson_is_bool(yes)	 ? EXIT_UNTOLD
 		  : yyjson_get_bool(yes) ? EXIT_OK
 					 : EXIT_FAILED;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 
+/* clang-format off */
 const struct command *const commands[] = {
 	&command_agent,
 	&command_status,
@@ -22,6 +23,7 @@ const struct command *const commands[] = {
 	&command_version,
 	NULL,
 };
+/* clang-format on */
 
 const struct command *command_find(const char *name)
 {

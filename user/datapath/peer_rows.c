@@ -53,8 +53,7 @@ static void exclusions(const struct datapath *dp, __u32 pod_id,
 	struct smc_cidr_key cidr = {.prefixlen = 128};
 	struct smc_cidr row = {};
 
-	out->mesh_excludes =
-		port_row(dp, 0, job->role, port, &out->mesh_ports);
+	out->mesh_excludes = port_row(dp, 0, job->role, port, &out->mesh_ports);
 	out->pod_excludes =
 		port_row(dp, pod_id, job->role, port, &out->pod_ports);
 	memcpy(cidr.ip, job->remote.ip, sizeof(cidr.ip));
@@ -69,8 +68,8 @@ void datapath_peer_rows(const struct datapath *dp, __u32 pod_id,
 
 	*out = (struct datapath_peer){};
 	exclusions(dp, pod_id, job, out);
-	out->has_endpoint = look_up(dp, MAP_ENDPOINT, job->remote.ip,
-				    &out->endpoint);
+	out->has_endpoint =
+		look_up(dp, MAP_ENDPOINT, job->remote.ip, &out->endpoint);
 	out->has_service =
 		look_up(dp, MAP_SERVICE, &job->remote, &out->service);
 	for (int i = 0; i < 2; i++) {

@@ -5,7 +5,8 @@
 #include "mesh/model.h"
 
 enum backends_found {
-	BACKENDS_NO_SERVICE, /* the address is no ClusterIP and no external one */
+	BACKENDS_NO_SERVICE, /* the address is no ClusterIP and no external one
+			      */
 	BACKENDS_EXTERNAL,   /* it is an external one */
 	BACKENDS_NO_PORT,    /* that port is none of its TCP ports */
 	BACKENDS_NONE,	     /* no backend is ready */

@@ -21,8 +21,8 @@ static void read_look(struct explained *x)
 	const struct pod_how how = agent_how(x->agent);
 	__u32 usable = x->agent->last.transports;
 
-	x->look_err = x->pod->wanted ? pod_look_now(x->pod, &how, &x->now)
-				     : -EAGAIN;
+	x->look_err =
+		x->pod->wanted ? pod_look_now(x->pod, &how, &x->now) : -EAGAIN;
 	if (x->look_err)
 		return;
 	if (!x->now.verified)
@@ -99,8 +99,8 @@ static int read_back(struct explained *x)
 	read_look(x);
 	x->facts.known = true;
 	x->facts.reason = x->is.reason;
-	x->facts.mesh_on = x->has_config ? x->config.enabled
-					 : last->mesh_enabled;
+	x->facts.mesh_on =
+		x->has_config ? x->config.enabled : last->mesh_enabled;
 	x->facts.no_room = last->off;
 	x->facts.lease = x->lease_left != 0;
 	x->facts.unpublished = is_unpublished(x);
@@ -124,7 +124,8 @@ static void find_known(const struct explained *x, struct buf *out)
 		size_t len = strlen(n->ns);
 
 		if (len && !strncmp(x->asked, n->ns, len) &&
-		    x->asked[len] == '/' && !strcmp(x->asked + len + 1, n->pod)) {
+		    x->asked[len] == '/' &&
+		    !strcmp(x->asked + len + 1, n->pod)) {
 			buf_printf(out, "it is a pod of the node %s", n->node);
 			return;
 		}
@@ -150,9 +151,9 @@ static void find_annotated(const struct explained *x, struct buf *out)
 	bool not = x->is.reason == SMC_REASON_NOT_ANNOTATED;
 
 	buf_printf(out, "%s",
-		   x->pod->problem ?: not
-			   ? "neither it nor its Namespace says true"
-			   : "it, or its Namespace, says true");
+		   x->pod->problem
+			   ?: not? "neither it nor its Namespace says true"
+				 : "it, or its Namespace, says true");
 }
 
 static void find_mesh(const struct explained *x, struct buf *out)
@@ -194,8 +195,7 @@ static void find_look(const struct explained *x, struct buf *out)
 	/* the rules are looked at by the agent's own looks alone */
 	const char *detail = x->facts.look ? f->detail : x->pod->facts.detail;
 
-	buf_printf(out, "net.smc.hs_ctrl is %s%s",
-		   *f->ctrl ? f->ctrl : "empty",
+	buf_printf(out, "net.smc.hs_ctrl is %s%s", *f->ctrl ? f->ctrl : "empty",
 		   f->ctrl_is_ours ? ", ours"
 		   : *f->ctrl	   ? ", not ours"
 				   : "");
@@ -395,11 +395,10 @@ static void end_pod(const struct explained *x, struct explain_end *end)
 static void add_end(yyjson_mut_doc *doc, yyjson_mut_val *root,
 		    const struct explain_end *end)
 {
-	yyjson_mut_obj_add_val(doc, root, "accelerated",
-			       end->accelerated < 0
-				       ? yyjson_mut_null(doc)
-				       : yyjson_mut_bool(doc,
-							 end->accelerated));
+	yyjson_mut_obj_add_val(
+		doc, root, "accelerated",
+		end->accelerated < 0 ? yyjson_mut_null(doc)
+				     : yyjson_mut_bool(doc, end->accelerated));
 	yyjson_mut_obj_add_strcpy(doc, root, "reason", end->reason);
 	yyjson_mut_obj_add_strcpy(doc, root, "sentence", end->sentence);
 	yyjson_mut_obj_add_strcpy(doc, root, "remedy", end->remedy);

@@ -14,9 +14,9 @@ struct explained {
 	struct pod_state is;   /* by its row */
 	struct smc_config config;
 	bool has_config;
-	double lease_left;	  /* seconds; negative: there are no maps */
-	struct netns_facts now;	  /* if look_err is 0 */
-	int look_err;		  /* -EAGAIN: nobody looked, it is not wanted */
+	double lease_left;	/* seconds; negative: there are no maps */
+	struct netns_facts now; /* if look_err is 0 */
+	int look_err;		/* -EAGAIN: nobody looked, it is not wanted */
 	struct smc_usage held, node;
 	struct explain_facts facts;
 	struct explain_at at;

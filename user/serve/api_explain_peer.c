@@ -40,8 +40,8 @@ static bool has(const struct mesh_addrs *addrs, const struct smc_addr *addr)
  * family; without one it is unspecified. */
 static struct smc_addr own_addr(const struct pod *p, const struct smc_addr *to)
 {
-	const struct mesh_addrs *from = p->addrs.n ? &p->addrs
-						   : &p->facts.addrs;
+	const struct mesh_addrs *from =
+		p->addrs.n ? &p->addrs : &p->facts.addrs;
 	struct smc_addr none = {};
 
 	for (size_t i = 0; i < from->n; i++)
@@ -242,9 +242,9 @@ static void add_row(const struct asking *q, yyjson_mut_val *o)
 	yyjson_mut_obj_add_strcpy(q->doc, o, "why", why);
 	yyjson_mut_obj_add_strcpy(q->doc, o, "sentence",
 				  mesh_service_why_sentence(why));
-	yyjson_mut_obj_add_strcpy(
-		q->doc, o, "stranger",
-		blamed ? addr_format(&name->stranger, text) : "");
+	yyjson_mut_obj_add_strcpy(q->doc, o, "stranger",
+				  blamed ? addr_format(&name->stranger, text)
+					 : "");
 	yyjson_mut_obj_add_strcpy(q->doc, o, "pod", name ? name->pod : "");
 }
 
@@ -323,10 +323,11 @@ static void end_flow(const struct smc_flow *f, struct explain_end *end)
 		return;
 	end->remedy = fallback_remedy(f->kernel_code);
 	buf_free(&end->said);
-	buf_printf(&end->said,
-		   "it is offered SMC; the newest such connection fell back: %s (%s)",
-		   fallback_sentence(f->kernel_code),
-		   fallback_label(f->kernel_code, label));
+	buf_printf(
+		&end->said,
+		"it is offered SMC; the newest such connection fell back: %s (%s)",
+		fallback_sentence(f->kernel_code),
+		fallback_label(f->kernel_code, label));
 	end->sentence = end->said.data ?: end->sentence;
 }
 
@@ -340,11 +341,10 @@ static int add_newest(struct asking *q)
 
 	if (!err && n.flows.n)
 		row = n.flows.v;
-	yyjson_mut_obj_add_val(
-		q->doc, q->o, "newest_flow",
-		row ? flow_json(q->doc, &row->key, &row->flow, &pod,
-				flow_wall_offset())
-		    : yyjson_mut_null(q->doc));
+	yyjson_mut_obj_add_val(q->doc, q->o, "newest_flow",
+			       row ? flow_json(q->doc, &row->key, &row->flow,
+					       &pod, flow_wall_offset())
+				   : yyjson_mut_null(q->doc));
 	if (row && q->end->accelerated == 1)
 		end_flow(&row->flow, q->end);
 	mesh_newest_free(&n.flows);
@@ -376,9 +376,9 @@ static int state_of(const struct agent *a, const struct pod *p,
 }
 
 /*
- * The other half, where it is of this node: what the peer's pod would answer, or
- * offer. It decides only if this half says yes; but that the peer is no endpoint
- * its own reason explains.
+ * The other half, where it is of this node: what the peer's pod would answer,
+ * or offer. It decides only if this half says yes; but that the peer is no
+ * endpoint its own reason explains.
  */
 static int add_other_half(struct asking *q, int verdict)
 {
@@ -405,8 +405,8 @@ static int add_other_half(struct asking *q, int verdict)
 		     q->job.local, q->job.remote);
 	got = ask(q, &job, o);
 	yyjson_mut_obj_add_val(q->doc, q->o, "here", o);
-	if (!is.armed && (verdict == SMC_REASON_NONE ||
-			  verdict == SMC_REASON_NOT_ENDPOINT))
+	if (!is.armed &&
+	    (verdict == SMC_REASON_NONE || verdict == SMC_REASON_NOT_ENDPOINT))
 		explain_end_pod(q->end, p, &is);
 	else if (got > 0 && verdict == SMC_REASON_NONE)
 		explain_end_reason(q->end, got);
@@ -439,8 +439,8 @@ static void end_verdict(struct asking *q, int got, const char *remedy)
 	if (got == SMC_REASON_NONE)
 		return; /* the pod's own end: there may be something late */
 	explain_end_reason(q->end, got);
-	if (*remedy && (got == SMC_REASON_MIXED_SERVICE ||
-			got == SMC_REASON_NOT_ENDPOINT))
+	if (*remedy &&
+	    (got == SMC_REASON_MIXED_SERVICE || got == SMC_REASON_NOT_ENDPOINT))
 		q->end->remedy = remedy;
 }
 
