@@ -332,23 +332,6 @@ static yyjson_mut_val *steps_json(yyjson_mut_doc *doc,
 	return arr;
 }
 
-void explain_end_reason(struct explain_end *end, __u32 reason)
-{
-	end->accelerated = reason == SMC_REASON_NONE;
-	end->reason = reason_label(reason);
-	end->sentence = reason_sentence(reason);
-	end->remedy = reason_remedy(reason);
-}
-
-void explain_end_pod(struct explain_end *end, const struct pod *p,
-		     const struct pod_state *is)
-{
-	explain_end_reason(end, is->reason);
-	buf_free(&end->said);
-	api_pod_sentence(p, is, &end->said);
-	end->sentence = end->said.data ?: end->sentence;
-}
-
 /* What is late does not keep an armed pod from acceleration, and yet there is
  * something to do. */
 static void end_late(const struct pod *p, struct explain_end *end)
@@ -392,18 +375,6 @@ static void end_pod(const struct explained *x, struct explain_end *end)
 	end->remedy = explain_step_remedy(x->at.failed);
 }
 
-static void add_end(yyjson_mut_doc *doc, yyjson_mut_val *root,
-		    const struct explain_end *end)
-{
-	yyjson_mut_obj_add_val(
-		doc, root, "accelerated",
-		end->accelerated < 0 ? yyjson_mut_null(doc)
-				     : yyjson_mut_bool(doc, end->accelerated));
-	yyjson_mut_obj_add_strcpy(doc, root, "reason", end->reason);
-	yyjson_mut_obj_add_strcpy(doc, root, "sentence", end->sentence);
-	yyjson_mut_obj_add_strcpy(doc, root, "remedy", end->remedy);
-}
-
 /* @peer: NULL: the pod alone. */
 static void reply_explained(struct http_reply *reply, struct explained *x,
 			    const struct explain_peer *peer)
@@ -422,11 +393,10 @@ static void reply_explained(struct http_reply *reply, struct explained *x,
 	if (!err && peer && x->pod)
 		err = explain_add_peer(x, peer, doc, root, &end);
 	if (!err)
-		add_end(doc, root, &end);
+		explain_add_end(doc, root, &end);
 	api_reply_doc(reply, doc, err);
 	netns_facts_free(&x->now);
-	buf_free(&end.said);
-	buf_free(&end.todo);
+	explain_end_free(&end);
 }
 
 void api_get_explain(struct MHD_Connection *request, struct http_reply *reply,

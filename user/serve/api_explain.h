@@ -43,6 +43,8 @@ must_check int explain_add_peer(const struct explained *x,
 				yyjson_mut_doc *doc, yyjson_mut_val *root,
 				struct explain_end *end);
 
+/* ---- api_explain_end.c ---- */
+
 /* explain_end_reason - The end by a reason of smcmesh/reasons.h. */
 void explain_end_reason(struct explain_end *end, __u32 reason);
 
@@ -50,3 +52,8 @@ void explain_end_reason(struct explain_end *end, __u32 reason);
  * armed. */
 void explain_end_pod(struct explain_end *end, const struct pod *p,
 		     const struct pod_state *is);
+
+/* explain_add_end - Add the end's members to the answer. */
+void explain_add_end(yyjson_mut_doc *doc, yyjson_mut_val *root,
+		     const struct explain_end *end);
+void explain_end_free(struct explain_end *end);
