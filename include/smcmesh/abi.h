@@ -580,6 +580,19 @@ struct smc_quarantine_job {
 	__u32 _pad;
 };
 
+/* verdict_ask: what the verdict says now to such a connection; changes nothing.
+ * It returns its reason (enum smc_reason, 0: accelerate), and the transports
+ * that both ends share, times 2^SMC_VERDICT_SHIFT. (This one is a raw
+ * tracepoint, whose context has at most 96 bytes.) */
+struct smc_verdict_job {
+	__u64 pod;	 /* the key of its row */
+	__u32 in_cgroup; /* 1: in smc_cgroup, 0: in smc_netns */
+	__u32 role;	 /* of the pod, enum smc_role */
+	struct smc_addr_port remote, local;
+};
+
+#define SMC_VERDICT_SHIFT 16
+
 /* ---- sizes: the same for gcc and for clang -target bpf ------------------- */
 
 _Static_assert(sizeof(struct smc_limits) == 32, "ABI");
@@ -601,3 +614,4 @@ _Static_assert(sizeof(struct smc_closed) == 144, "ABI");
 _Static_assert(sizeof(struct smc_usage) == 64, "ABI");
 _Static_assert(sizeof(struct smc_event) == 152, "ABI");
 _Static_assert(sizeof(struct smc_pending) == 16, "ABI");
+_Static_assert(sizeof(struct smc_verdict_job) == 56, "ABI");

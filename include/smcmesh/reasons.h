@@ -7,8 +7,9 @@
  *             part of the table, so a row is only ever added at the end of one
  *   label     the value of the metrics' `reason` label and of JSON
  *   sentence  what a person reads
- *   remedy    what that person can do, or that nothing can be done: no \ or "
- *             in it, for the manual has it as it stands
+ *   remedy    what that person can do; or it begins with "nothing" and says why
+ *             nothing can, or need, be done. No \ or " in it, for the manual
+ * has it as it stands
  *
  * FLOW rows are answers of the verdict function (bpf/verdict.bpf.h); POD rows
  * are answers of user/mesh about a whole pod.

@@ -22,7 +22,8 @@ COSTS = pathlib.Path(__file__).with_name("cost.tsv")
 GROWTH = 1.2
 # what loads without SMC, and where the kernel is locked down
 PLAIN = ("flow_sockops", "flow_put", "flow_drop", "counter_add", "usage_limit",
-         "pending_drop", "pending_mend", "path_told", "quarantine_put")
+         "pending_drop", "pending_mend", "path_told", "quarantine_put",
+         "verdict_ask")
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,6 @@
 #include "pods/waiting.h"
 #include "serve/api.h"
 
-static struct pod *pod_asked(const struct agent *a, const char *name)
-{
-	const char *slash = name ? strchr(name, '/') : NULL;
-	_free_ char *ns = slash ? strndup(name, slash - name) : NULL;
-
-	return ns ? pods_by_name(&a->pods, ns, slash + 1) : NULL;
-}
-
 static void reply_ended(struct http_reply *reply, const struct pod *p,
 			int ended)
 {
@@ -37,7 +29,7 @@ void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 {
 	const char *name = http_query(request, "pod");
 	struct agent *a = arg;
-	struct pod *p = pod_asked(a, name);
+	struct pod *p = pods_by_full_name(&a->pods, name);
 	int ended = 0;
 
 	if (!p) {
@@ -48,7 +40,7 @@ void post_reopen(struct MHD_Connection *request, struct http_reply *reply,
 	 * endpoint just before. The reconcile may also drop the pod, so look it
 	 * up again. */
 	reconcile(a);
-	p = pod_asked(a, name);
+	p = pods_by_full_name(&a->pods, name);
 	if (!p || !pod_armed(p)) {
 		api_refuse(
 			reply, 409, name,

@@ -47,6 +47,7 @@ static void say_without(const char *path)
 		{"/v1/endpoints", "smc_endpoint"},
 		{"/v1/flows", "smc_flow"},
 		{"/v1/quarantine", "smc_quarantine"},
+		{"/v1/explain", "smc_netns"},
 	};
 
 	for (size_t i = 0; i < array_size(maps); i++)

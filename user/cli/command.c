@@ -14,6 +14,7 @@ const struct command *const commands[] = {
 	&command_endpoints,
 	&command_flows,
 	&command_quarantine,
+	&command_explain,
 	&command_reopen,
 	&command_doctor,
 	&command_syncheck,

@@ -59,8 +59,9 @@ struct command {
 extern const struct command *const commands[];
 
 extern const struct command command_agent, command_status, command_pods,
-	command_endpoints, command_flows, command_quarantine, command_reopen,
-	command_doctor, command_syncheck, command_check, command_node,
+	command_endpoints, command_flows, command_quarantine, command_explain,
+	command_reopen, command_doctor, command_syncheck, command_check,
+	command_node,
 	command_cleanup, command_version;
 
 /* command_find - By its name or its alias; NULL if there is none. */

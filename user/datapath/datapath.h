@@ -266,6 +266,40 @@ typedef bool (*datapath_known_fn)(__u32 slot, void *arg);
 int datapath_sweep_counters(struct datapath *dp, datapath_known_fn known,
 			    void *arg);
 
+/* ---- questions: nothing is changed ---- */
+
+struct datapath_verdict {
+	__u32 reason;	  /* enum smc_reason; NONE: accelerate */
+	__u32 transports; /* of both ends */
+};
+
+/* datapath_ask_verdict - Run the verdict for the connection of @job, in the
+ * kernel, by its maps as they are now.
+ * Return: 0; -ENOSYS: the program is not loaded; or another negative errno. */
+must_check int datapath_ask_verdict(const struct datapath *dp,
+				    struct smc_verdict_job *job,
+				    struct datapath_verdict *out);
+
+/* The rows that a verdict reads of a peer; those without `has` are zero. */
+struct datapath_peer {
+	bool has_endpoint, has_service, has_path;
+	bool mesh_excludes, pod_excludes, cidr_excludes;
+	struct smc_endpoint endpoint;
+	struct smc_service service;
+	struct smc_path path;
+	struct smc_port mesh_ports, pod_ports; /* the blocks, if they exclude */
+	/* Of the pod, and of all pods; rows that have ended, too. */
+	bool has_quarantine[2];
+	struct smc_quarantine_key against[2];
+	struct smc_quarantine quarantine[2];
+};
+
+/* datapath_peer_rows - Look them up for the connection of @job; where there are
+ * no maps none is there. */
+void datapath_peer_rows(const struct datapath *dp, __u32 pod_id,
+			const struct smc_verdict_job *job,
+			struct datapath_peer *out);
+
 /* ---- rations ---- */
 
 /* datapath_rations - Does BPF count and ration SMC sockets under way? Not if

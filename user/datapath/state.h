@@ -98,7 +98,9 @@ size_t links_find(const char *name);
 	  "a count of SMC sockets that is wrong stays so")                    \
 	X(PATH_TOLD, "path_told", "no RDMA path is proven")                   \
 	X(QUARANTINE_PUT, "quarantine_put",                                   \
-	  "after an upgrade peers in quarantine are offered SMC again")
+	  "after an upgrade peers in quarantine are offered SMC again")       \
+	X(VERDICT_ASK, "verdict_ask",                                         \
+	  "smcmesh explain cannot tell the verdict on a peer")
 
 #define DATAPATH_JOB_ENUM(id, name, lost) JOB_##id,
 enum job_id { DATAPATH_JOBS(DATAPATH_JOB_ENUM) JOB_MAX };

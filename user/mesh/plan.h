@@ -127,28 +127,39 @@ struct plan_denied {
 };
 
 /*
- * Why a Service's row has no transports. X(ID, label, sentence)
+ * Why a Service's row has no transports. X(ID, label, sentence, remedy)
  *   label     JSON's `why`
  *   sentence  what a person reads
+ *   remedy    what that person can do; "" where mixed-service's own is right
  */
 /* clang-format off */
 #define MESH_SERVICE_WHYS(X)                                                   \
-	X(NONE, "", "")                                                        \
+	X(NONE, "", "", "")                                                    \
 	X(BACKEND, "backend",                                                  \
-	  "not all of its backends are endpoints that share a transport")      \
+	  "not all of its backends are endpoints that share a transport",      \
+	  "")                                                                  \
 	X(UNREAD, "unread",                                                    \
-	  "not all of its backends could be read (smcmesh status)")            \
+	  "not all of its backends could be read (smcmesh status)",            \
+	  "mend the EndpointSlice that smcmesh status names: what was not "    \
+	  "understood there may be another backend")                           \
 	X(ELSEWHERE, "elsewhere",                                              \
 	  "its EndpointSlices do not tell who is behind it: it is another "    \
-	  "proxy's, or has backends in other clusters")                        \
+	  "proxy's, or has backends in other clusters",                        \
+	  "nothing can be done at this address: connect to the pods "          \
+	  "themselves, as with a headless Service")                            \
 	X(LOCAL, "local",                                                      \
 	  "its address is local on this node, which answers in its backends' " \
-	  "stead")                                                             \
+	  "stead",                                                             \
+	  "nothing can be done while an interface of this node has the "       \
+	  "address: connect to the pods themselves")                           \
 	X(EXTERNAL, "external",                                                \
-	  "its external address is also a pod's, a node's or another Service's")
+	  "its external address is also a pod's, a node's or another "         \
+	  "Service's",                                                         \
+	  "nothing can be done at this port: take the address away from one "  \
+	  "of the two, or connect to the Service's ClusterIP")
 /* clang-format on */
 
-#define MESH_SERVICE_WHY_ENUM(id, label, sentence) MESH_SERVICE_##id,
+#define MESH_SERVICE_WHY_ENUM(id, label, sentence, remedy) MESH_SERVICE_##id,
 enum mesh_service_why { MESH_SERVICE_WHYS(MESH_SERVICE_WHY_ENUM) };
 #undef MESH_SERVICE_WHY_ENUM
 
@@ -158,6 +169,10 @@ const char *mesh_service_why_label(enum mesh_service_why why);
 /* mesh_service_why_sentence - The sentence of the row whose label is @label, ""
  * of no row's. */
 const char *mesh_service_why_sentence(const char *label);
+
+/* mesh_service_why_remedy - What to do about it, "" where the remedy of the
+ * reason mixed-service says it. */
+const char *mesh_service_why_remedy(enum mesh_service_why why);
 
 /*
  * A row of smc_service: a port of a ClusterIP, of a hostNetwork pod, or of a

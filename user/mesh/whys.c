@@ -6,9 +6,10 @@
 #include "mesh/plan.h"
 
 static const struct {
-	const char *label, *sentence;
+	const char *label, *sentence, *remedy;
 } whys[] = {
-#define WHY_ROW(id, label, sentence) [MESH_SERVICE_##id] = {label, sentence},
+#define WHY_ROW(id, label, sentence, remedy) \
+	[MESH_SERVICE_##id] = {label, sentence, remedy},
 	MESH_SERVICE_WHYS(WHY_ROW)
 #undef WHY_ROW
 };
@@ -24,4 +25,9 @@ const char *mesh_service_why_sentence(const char *label)
 		if (!strcmp(whys[i].label, label))
 			return whys[i].sentence;
 	return "";
+}
+
+const char *mesh_service_why_remedy(enum mesh_service_why why)
+{
+	return why < array_size(whys) ? whys[why].remedy : "";
 }

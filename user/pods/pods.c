@@ -113,6 +113,14 @@ struct pod *pods_by_name(const struct pods *pods, const char *ns,
 	return NULL;
 }
 
+struct pod *pods_by_full_name(const struct pods *pods, const char *full)
+{
+	const char *slash = full ? strchr(full, '/') : NULL;
+	_free_ char *ns = slash ? strndup(full, slash - full) : NULL;
+
+	return ns ? pods_by_name(pods, ns, slash + 1) : NULL;
+}
+
 struct pod *pods_by_id(const struct pods *pods, __u32 id)
 {
 	for (size_t i = 0; id && i < pods->n; i++)
@@ -471,6 +479,18 @@ unsigned int pod_look(struct pods *pods, struct pod *p,
 	ref = ref_of(p, &at, how);
 	differs |= look_listens(p, &ref, cgroup);
 	return looked(true, differs);
+}
+
+int pod_look_now(const struct pod *p, const struct pod_how *how,
+		 struct netns_facts *out)
+{
+	_place_ struct place at = PLACE_NONE;
+	int err = p->where ? place_open(p->where, &at) : -ENOENT;
+	const struct netns_ref ref = ref_of(p, &at, how);
+
+	if (!err && !ns_same(&at.id, &p->found.id))
+		err = -ENOENT;
+	return err ?: netns_look(&ref, out);
 }
 
 /* ---- what came too early ----------------------------------------------- */

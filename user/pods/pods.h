@@ -39,6 +39,8 @@ struct pod *pods_find(const struct pods *pods, const char *uid);
 struct pod *pods_by_cgroup(const struct pods *pods, const char *cgroup_uid);
 struct pod *pods_by_name(const struct pods *pods, const char *ns,
 			 const char *name);
+/* @full: "NAMESPACE/POD"; another text is nobody's, and so is NULL. */
+struct pod *pods_by_full_name(const struct pods *pods, const char *full);
 struct pod *pods_by_id(const struct pods *pods, __u32 id);
 struct pod *pods_by_slot(const struct pods *pods, __u32 slot);
 
@@ -63,6 +65,15 @@ void pod_pace(struct pod *p, int err, __u64 now);
 unsigned int pod_look(struct pods *pods, struct pod *p,
 		      const struct pod_how *how,
 		      const struct netns_sidecar *sidecar);
+
+/*
+ * pod_look_now - What is in its namespace at this moment, as netns_look() tells
+ * it: neither the namespace nor what is known of the pod changes.
+ * Return: 0: free @out with netns_facts_free(); -ENOENT: no look has found the
+ * namespace yet, or it is not where the last one found it; or another errno.
+ */
+must_check int pod_look_now(const struct pod *p, const struct pod_how *how,
+			    struct netns_facts *out);
 
 /*
  * pod_diagnose - Choose from @found, all plain TCP in the pod's namespace, the

@@ -288,7 +288,6 @@ static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 	return arr;
 }
 
-/* One sentence: why the pod is not armed, and what the agent saw. */
 static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
 			 const struct pod *p, const struct pod_state *is)
 {

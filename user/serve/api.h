@@ -4,6 +4,7 @@
 #pragma once
 
 #include <yyjson.h>
+#include "pods/armed_rows.h"
 #include "pods/known.h"
 #include "serve/http.h"
 #include "telemetry/flows.h"
@@ -135,6 +136,11 @@ void api_stream_reset(struct agent *a);
 /* api_stream_resync - Drop readers that have gone: without any the datapath
  * sends no more than it must. */
 void api_stream_resync(struct agent *a);
+
+/* ---- api_explain.c ------------------------------------------------------ */
+
+void api_get_explain(struct MHD_Connection *request, struct http_reply *reply,
+		     void *arg);
 
 /* ---- api_quarantine.c --------------------------------------------------- */
 

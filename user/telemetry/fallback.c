@@ -96,3 +96,23 @@ const char *fallback_remedy(__u32 code)
 
 	return t ? t->remedy : "";
 }
+
+bool fallback_known(__u32 code)
+{
+	return text_of(code);
+}
+
+bool fallback_find(const char *label, __u32 *out)
+{
+	for (size_t i = 0; i < array_size(declines); i++)
+		if (!strcmp(declines[i].label, label)) {
+			*out = declines[i].code;
+			return true;
+		}
+	for (size_t i = 0; i < array_size(broken); i++)
+		if (!strcmp(broken[i].label, label)) {
+			*out = -broken[i].code;
+			return true;
+		}
+	return false;
+}

@@ -175,5 +175,12 @@ const char *fallback_sentence(__u32 code);
  * a code in no table. */
 const char *fallback_remedy(__u32 code);
 
+/* fallback_known - Is there a row for it? */
+bool fallback_known(__u32 code);
+
+/* fallback_find - The code of the row with that label; of an errno as above.
+ * Return: false: there is none, and @out is untouched. */
+bool fallback_find(const char *label, __u32 *out);
+
 /* fallback_is_errno - Is @code a negative errno, i.e. no fall-back at all? */
 bool fallback_is_errno(__u32 code);

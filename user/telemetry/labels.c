@@ -64,14 +64,29 @@ const char *reason_remedy(__u32 reason)
 	return reason_known(reason) ? reasons[reason].remedy : "";
 }
 
+bool reason_find(const char *label, __u32 *out)
+{
+	for (__u32 r = 0; r < SMC_REASON_MAX; r++) {
+		if (!reason_known(r) || strcmp(reasons[r].label, label) != 0)
+			continue;
+		*out = r;
+		return true;
+	}
+	return false;
+}
+
+bool remedy_helps(const char *remedy)
+{
+	static const char none[] = "nothing ";
+
+	return *remedy && strncmp(remedy, none, sizeof(none) - 1) != 0;
+}
+
 const char *reason_remedy_of(const char *label)
 {
-	__u32 r = 0;
+	__u32 reason;
 
-	while (r < SMC_REASON_MAX &&
-	       (!reason_known(r) || strcmp(reasons[r].label, label)))
-		r++;
-	return reason_remedy(r);
+	return reason_find(label, &reason) ? reason_remedy(reason) : "";
 }
 
 const char *role_label(__u32 role)

@@ -23,6 +23,15 @@ const char *reason_sentence(__u32 reason);
  * full stop. "" for a number not in the table. */
 const char *reason_remedy(__u32 reason);
 
+/* reason_find - The reason with that label. Return: false: there is none, and
+ * @out is untouched. */
+bool reason_find(const char *label, __u32 *out);
+
+/* remedy_helps - Does a remedy, of a reason or of the kernel's codes, say what
+ * can be done? Those that say that nothing can, or need, be done begin with the
+ * word "nothing". */
+bool remedy_helps(const char *remedy);
+
 /* reason_remedy_of - The same by the label, as JSON has it. */
 const char *reason_remedy_of(const char *label);
 
