@@ -6,20 +6,17 @@ run directory, BPF file system, port.
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import stat
 import subprocess
-import tempfile
 
 import pytest
 
 from smclab import manifest, native, rootfs, wait_for
-from smclab.native import SMCMESH, UnixConnection
+from smclab.native import SMCMESH, UnixConnection, smcmesh_as_nobody
 from smclab.pins import ABI
 
-NOBODY = 65534
 RIGHTS = ("smcmesh cleanup: not all could be looked at: run it as root, or with the "
           "capabilities of the agent")
 SAMPLE = re.compile(r"^(smcmesh_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
@@ -28,16 +25,6 @@ SAMPLE = re.compile(r"^(smcmesh_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
 def smcmesh(*args, **kw):
     return subprocess.run([SMCMESH, *args], text=True, capture_output=True,
                           timeout=60, check=False, **kw)
-
-
-def smcmesh_as_nobody(*args):
-    """A user who may not even enter the directory of this clone (/root)."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as d:
-        os.chmod(d, 0o755)
-        binary = shutil.copy(SMCMESH, d)
-        return subprocess.run([binary, *args], text=True, capture_output=True,
-                              timeout=60, check=False, user=NOBODY,
-                              group=NOBODY, extra_groups=[])
 
 
 def capable():

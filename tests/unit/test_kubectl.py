@@ -189,6 +189,13 @@ def test_explain_finds_the_pod_of_an_address(fake, found, halves):
     assert fake.calls("explain")[0].endswith("default/web [fd00::2]:80 -ojson")
 
 
+def test_explain_of_a_pod_without_an_address_yet(fake):
+    fake.write("pod-web", "n1|")
+    fake.run("explain", "default/web", "default/db:80")
+    assert [c.split("smcmesh ")[-1] for c in fake.calls("explain")] == [
+        "explain default/web 10.0.2.1:80", "explain default/db"]
+
+
 def test_explain_of_a_word_asks_any_agent(fake):
     assert fake.run("explain", "not-endpoint").returncode == 0
     assert fake.calls("exec")[0].endswith("agent-1 -c agent -- smcmesh explain "

@@ -6,15 +6,28 @@ import glob
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 from . import paths
 from .machine import wait_for
 
 SMCMESH = os.path.join(paths.build(), "smcmesh")
 FAULTS = os.path.join(paths.build(), "faults/smcmesh")
+NOBODY = 65534
+
+
+def smcmesh_as_nobody(*args):
+    """A user who may not even enter the directory of this clone (/root)."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as d:
+        os.chmod(d, 0o755)
+        binary = shutil.copy(SMCMESH, d)
+        return subprocess.run([binary, *args], text=True, capture_output=True,
+                              timeout=60, check=False, user=NOBODY,
+                              group=NOBODY, extra_groups=[])
 
 
 class UnixConnection(http.client.HTTPConnection):
