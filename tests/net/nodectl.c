@@ -111,7 +111,8 @@ static int do_prepare(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0], .ours = ours};
 	bool none = !strcmp(a[1], "-");
-	struct netns_use use = {none ? "none" : "hs_ctrl", none ? NULL : a[1]};
+	struct netns_use use = {.selector = none ? "none" : "hs_ctrl",
+				.ctrl = none ? NULL : a[1]};
 	struct netns_sidecar sidecar = {.hinted = n > 2};
 	struct netns_facts facts;
 

@@ -76,8 +76,12 @@ void host_pnet_keep(const struct settings_want *w, struct settings_facts *f)
 {
 	_cleanup_(settings_close) struct settings_file file = {};
 	const unsigned int of_pod = f->pnet.n;
-	int err = f->pnet.parent ? ask_parent(w, f) : 0;
+	int err = 0;
 
+	if (!w->devices)
+		return;
+	if (f->pnet.parent)
+		err = ask_parent(w, f);
 	if (!err && !f->pnet.n)
 		return;
 	err = err ?: open_own(w->run, &file);

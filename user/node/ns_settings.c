@@ -279,6 +279,7 @@ void settings_keep(const struct netns_ref *ref, const struct settings_want *w,
 	int err;
 
 	memset(out, 0, sizeof(*out));
+	out->rdma = n != 0;
 	err = settings_open(w->run, cookie, inode, &file);
 	if (err) {
 		trouble(out, "read %s/" SETTINGS_DIR "/%llu: %s", w->run,
@@ -287,7 +288,7 @@ void settings_keep(const struct netns_ref *ref, const struct settings_want *w,
 	}
 	for (unsigned int i = 0; i < MESH_SYSCTLS; i++)
 		keep_sysctl(ref, i, w->spec.sysctl[i], &file, out);
-	if (n >= 0)
+	if (n >= 0 && w->devices)
 		keep_pnet(ref, w, rdma, n, &file, out);
 }
 

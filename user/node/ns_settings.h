@@ -17,7 +17,8 @@
 struct settings_want {
 	const char *run;
 	struct mesh_settings spec;
-	const struct mesh_pnet_table *devices; /* the initial namespace's */
+	/* The initial namespace's. NULL: not known, then no entry changes. */
+	const struct mesh_pnet_table *devices;
 };
 
 /* How they are, as read back. */
@@ -26,6 +27,7 @@ struct settings_facts {
 	/* The entries that its interfaces need, and have but for those that
 	 * `problem` names. */
 	struct mesh_pnet_plan pnet;
+	bool rdma;	   /* the namespace shows RDMA devices, usable or not */
 	char put_back[96]; /* what somebody else had changed, or "" */
 	char problem[192]; /* the first thing that is not as wanted, or "" */
 };
@@ -35,7 +37,7 @@ struct settings_facts {
  * kernel refuses does not stop the rest, and is no reason not to arm the pod.
  * @cookie, @inode: the namespace's.
  * @rdma: the ports that it may use, @n of them; negative: not known, then no
- * entry changes.
+ * entry changes either.
  */
 void settings_keep(const struct netns_ref *ref, const struct settings_want *w,
 		   __u64 cookie, __u64 inode, const struct rdma_device *rdma,

@@ -14,18 +14,28 @@ static void say(const struct pod *p, const struct settings_facts *f)
 		log_warn(0, "pod %s/%s: %s", p->ns, p->name, f->problem);
 }
 
+/* Without RDMA devices there is nothing to give ids to, and the last look has
+ * removed what there was: most looks are of such pods. */
+static bool needs_table(const struct pod *p)
+{
+	return !p->facts.verified || p->facts.settings.rdma;
+}
+
 int pod_prepare(const struct pod *p, const struct pod_how *how,
 		const struct netns_ref *ref,
 		const struct netns_sidecar *sidecar, struct netns_facts *facts)
 {
 	_cleanup_(pnet_table_free) struct mesh_pnet_table devices = {};
-	struct settings_want want = *how->use.settings;
 	struct netns_use use = how->use;
-	int err = want.spec.no_pnet ? 0 : pnet_read(&devices);
+	struct settings_want want;
+	bool table = needs_table(p);
+	int err;
 
-	/* Without the table an entry might get a wrong name. */
-	want.spec.no_pnet |= err;
-	want.devices = &devices;
+	if (!use.settings)
+		return netns_prepare(ref, &use, sidecar, facts);
+	want = *use.settings;
+	err = table && !want.spec.no_pnet ? pnet_read(&devices) : 0;
+	want.devices = table && !err ? &devices : NULL;
 	use.settings = &want;
 	err = netns_prepare(ref, &use, sidecar, facts);
 	if (err || !facts->verified)

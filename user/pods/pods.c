@@ -368,7 +368,6 @@ static struct netns_ref ref_of(const struct pod *p, const struct place *at,
 				  .id = at->id,
 				  .proc = how->proc,
 				  .ours = how->ours,
-				  .run = how->use.settings->run,
 				  .pods = !p->host_network};
 }
 
