@@ -208,7 +208,13 @@
 	  "namespace inside of it, or where rules of its own send them",       \
 	  "nothing to do while it hands connections on; if the rule "          \
 	  "that the sentence names is not needed, remove it and "              \
-	  "restart the pod")
+	  "restart the pod")                                                   \
+	X(OTHER_PRODUCT, "other-product",                                      \
+	  "the pod is annotated for the erdma-controller, too: "               \
+	  "network.alibabacloud.com/erdma-smcr: true",                         \
+	  "take one of the two annotations out of the pod's template, "        \
+	  "and restart it: what the erdma-controller converts offers "         \
+	  "SMC to every address")
 /* clang-format on */
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)

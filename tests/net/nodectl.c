@@ -17,6 +17,7 @@
 #include "node/netns.h"
 #include "node/plain_sockets.h"
 #include "node/probe.h"
+#include "node/rdma_cm.h"
 #include "node/podspace.h"
 #include "node/sidecar.h"
 #include "node/uidmap.h"
@@ -110,7 +111,8 @@ static int do_prepare(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0], .ours = ours};
 	bool none = !strcmp(a[1], "-");
-	struct netns_use use = {none ? "none" : "hs_ctrl", none ? NULL : a[1]};
+	struct netns_use use = {.selector = none ? "none" : "hs_ctrl",
+				.ctrl = none ? NULL : a[1]};
 	struct netns_sidecar sidecar = {.hinted = n > 2};
 	struct netns_facts facts;
 
@@ -194,9 +196,10 @@ static int do_count(char **a, int n)
 static int do_release(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0], .ours = ours};
+	_buf_ struct buf said = {};
 	struct netns_released r;
 
-	put("result", netns_release(&ref, n > 1, &r));
+	put("result", netns_release(&ref, n > 1, &r, &said));
 	yyjson_mut_obj_add_bool(doc, root, "selector", r.selector);
 	yyjson_mut_obj_add_bool(doc, root, "rule", r.rule);
 	yyjson_mut_obj_add_bool(doc, root, "kept", r.kept);
@@ -207,9 +210,10 @@ static int do_release(char **a, int n)
 static int do_left(char **a, int n)
 {
 	struct netns_ref ref = {.path = a[0], .ours = ours};
+	_buf_ struct buf said = {};
 	struct netns_left left;
 
-	put("result", netns_left(&ref, &left));
+	put("result", netns_left(&ref, &left, &said));
 	put_str("ctrl", left.ctrl);
 	yyjson_mut_obj_add_bool(doc, root, "rule", left.rule);
 	return 0;
@@ -445,6 +449,12 @@ static int do_probe(char **a, int n)
 	return 0;
 }
 
+static int do_load_cm(char **a, int n)
+{
+	put("result", rdma_cm_load());
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int min, max;
@@ -468,6 +478,7 @@ static const struct {
 	{"encrypt", 0, 0, do_encrypt},
 	{"forwards", 1, 8, do_forwards},
 	{"local", 0, 0, do_local},
+	{"load_cm", 0, 0, do_load_cm},
 	{"probe", 4, 1 + 3 * (PROBE_MAX + 1), do_probe},
 };
 

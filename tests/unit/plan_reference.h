@@ -89,6 +89,7 @@ static enum smc_reason ref_alone(struct scene *s, const struct mesh_pod *p)
 		{p->ended, SMC_REASON_POD_ENDED},
 		{p->problem, SMC_REASON_BAD_ANNOTATION},
 		{p->enabled != MESH_ON, SMC_REASON_NOT_ANNOTATED},
+		{p->other_product, SMC_REASON_OTHER_PRODUCT},
 		{p->forwards, SMC_REASON_FORWARDS},
 		{!ref_mesh_on(&s->world.config), SMC_REASON_MESH_OFF},
 		{!h->converter, SMC_REASON_NO_CONVERTER},
@@ -194,7 +195,7 @@ static void ref_claim_pod(struct scene *s, struct ref_claims *c,
 	const struct mesh_seen *seen = ref_seen(s, p);
 	bool own = ref_own(p);
 	bool annotated = *p->node && p->enabled == MESH_ON && !p->problem &&
-			 !p->forwards;
+			 !p->forwards && !p->other_product;
 
 	c->v[c->n++] = (struct ref_claim){
 		.addr = addr,
@@ -341,6 +342,7 @@ static size_t ref_warnings(struct scene *s, const struct ref_claims *all)
 		if (!ref_own(p))
 			continue;
 		n += ref_alone(s, p) == SMC_REASON_BAD_ANNOTATION;
+		n += ref_alone(s, p) == SMC_REASON_OTHER_PRODUCT;
 		for (size_t k = 0; k < s->world.n_pods; k++) {
 			const struct mesh_pod *q = &s->pods[k];
 

@@ -99,8 +99,9 @@ static void test_event_concerns_only_its_path(void **state)
 
 static void test_pod_without_a_namespace_gets_no_number(void **state)
 {
-	const struct pod_how how = {.use = {"hs_ctrl", "smcmesh_1"},
-				    .proc = "/proc"};
+	const struct pod_how how = {
+		.use = {.selector = "hs_ctrl", .ctrl = "smcmesh_1"},
+		.proc = "/proc"};
 	const struct netns_sidecar none = {};
 	struct mesh_pod a = world_pod("a");
 	struct pods pods = {};
@@ -329,8 +330,9 @@ static void test_each_pod_waits_for_its_own_retry(void **state)
 
 static void test_look_that_saw_the_same_says_so(void **state)
 {
-	const struct pod_how how = {.use = {"hs_ctrl", "smcmesh_1"},
-				    .proc = "/proc"};
+	const struct pod_how how = {
+		.use = {.selector = "hs_ctrl", .ctrl = "smcmesh_1"},
+		.proc = "/proc"};
 	const struct netns_sidecar none = {};
 	struct mesh_pod a = world_pod("a");
 	struct pods pods = {};

@@ -300,6 +300,29 @@ static void bad_annotation_is_a_problem_of_the_pod(void **state)
 	}
 }
 
+static void other_products_annotation_is_read(void **state)
+{
+	static const struct {
+		const char *value;
+		bool other;
+	} cases[] = {
+		{"\"true\"", true},   {"\"True\"", true}, {"\"1\"", true},
+		{"\"false\"", false}, {"\"\"", false},	  {"\"yes\"", false},
+		{"true", false},      {"null", false},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		char json[128];
+
+		snprintf(json, sizeof(json),
+			 "\"network.alibabacloud.com/erdma-smcr\":%s",
+			 cases[i].value);
+		_decoded_ struct decoded d = decode_annotated(json);
+
+		assert_int_equal(only_pod(&d)->other_product, cases[i].other);
+	}
+}
+
 static void annotations_of_a_wrong_type_are_none(void **state)
 {
 	_decoded_ struct decoded d =
@@ -507,6 +530,7 @@ int main(void)
 		cmocka_unit_test(config_hash_is_read_of_static_pods_only),
 		cmocka_unit_test(pod_of_a_controller_but_a_node_is_replaced),
 		cmocka_unit_test(owners_of_wrong_types_are_none),
+		cmocka_unit_test(other_products_annotation_is_read),
 	};
 
 	return cmocka_run_group_tests_name("decode/pod", tests, NULL, NULL);

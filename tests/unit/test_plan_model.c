@@ -93,6 +93,7 @@ static void random_pod(struct history *h, size_t i)
 		.exclude_out = random_ports(),
 		.sidecar = rarely(4), /* a hint: nothing depends on it here */
 		.forwards = rarely(24),
+		.other_product = rarely(24),
 	};
 }
 

@@ -99,6 +99,7 @@ void host_look(struct agent *a)
 void host_resync(struct agent *a)
 {
 	a->host.encrypts_fresh = a->host.local_fresh = false;
+	a->host.settings_due = true;
 	budget_look(a);
 }
 

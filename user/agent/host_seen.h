@@ -24,6 +24,17 @@ void host_resync(struct agent *a);
  * on. A failure is logged. */
 void host_add_ueid(struct agent *a, const struct mesh_config *config);
 
+/* ---- host_settings.c ----------------------------------------------------- */
+
+/* host_settings - Take over how @config wants SMC's settings: all pods are
+ * looked at again if that is news. */
+void host_settings(struct agent *a, const struct mesh_config *config);
+
+/* host_sweep_settings - When all looks are done, and once after each
+ * host_resync(): forget what is recorded of namespaces that are gone, and
+ * remove the pnet ids of devices that no pod needs. A failure is logged. */
+void host_sweep_settings(struct agent *a);
+
 /* ---- local_services.c --------------------------------------------------- */
 
 /* host_look_local - List the addresses that are local on this node, once after

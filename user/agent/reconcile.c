@@ -2,8 +2,8 @@
 /*
  * One comparison of what should be with what is.
  *
- *   world -> mesh_want() -> hooks -> UEID -> a look into each wanted namespace
- *         that is due -> mesh_plan() -> datapath_apply() -> read back -> what
+ *   world -> mesh_want() -> hooks -> UEID, settings -> a look into each wanted
+ * namespace that is due -> mesh_plan() -> datapath_apply() -> read back -> what
  *         the API server is told; socket diagnosis begins
  *
  * A look puts the selector of this generation into the namespace and verifies
@@ -277,6 +277,7 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 		return err;
 	/* Before the looks: a look finds no transport without a UEID. */
 	host_add_ueid(a, &w->config);
+	host_settings(a, &w->config);
 	err = looks_all(a, &wants) ?: plan_make(a, w, &plan);
 	if (err)
 		return err;
@@ -316,6 +317,7 @@ void reconcile(struct agent *a)
 		turn_again(&a->turn);
 	} else {
 		handover(a);
+		host_sweep_settings(a);
 	}
 	looks_retry(a);
 }

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include "agent/agent.h"
 #include "node/run_dir.h"
+#include "node/settings_sweep.h"
 #include "node/ueid.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -69,6 +70,7 @@ struct cleanup {
 	bool partly; /* another ABI stays: remove only the pins */
 	unsigned int namespaces, kept;
 	bool unreleased;   /* in some namespace it is not known what stayed */
+	bool unsettled;	   /* in some namespace a setting of ours stays */
 	bool denied;	   /* rights were missing */
 	struct buf said;   /* of the namespaces */
 	struct buf out;	   /* for stdout */
@@ -168,21 +170,37 @@ static struct netns_ref ref_of(const struct cleanup *c, const struct place *at)
 	return (struct netns_ref){.path = at->path,
 				  .id = at->id,
 				  .proc = c->datapath.proc,
-				  .ours = c->ours};
+				  .ours = c->ours,
+				  .run = c->run};
+}
+
+/* One line for each line of @said. */
+static void add_in(struct buf *out, const struct buf *said, const char *where)
+{
+	const char *p = said->data ?: "";
+
+	for (size_t len; *p; p += len + (p[len] == '\n')) {
+		len = strcspn(p, "\n");
+		buf_printf(out, "%.*s (in %s)\n", (int)len, p, where);
+	}
 }
 
 static int release(const struct place *at, void *arg)
 {
 	struct cleanup *c = arg;
 	struct netns_ref ref = ref_of(c, at);
+	_buf_ struct buf settings = {};
 	struct netns_released r;
-	int err = netns_release(&ref, c->force, &r);
+	int err = netns_release(&ref, c->force, &r, &settings);
 	char text[NAME_ROOM];
 
 	if (has_gone(err, at))
 		return -ENOENT;
 	say_released(&c->said, name(at->path, text), &r);
+	add_in(&c->said, &settings, text);
 	failed(c, err, at->path);
+	failed(c, r.settings_err, at->path);
+	c->unsettled |= r.settings_err < 0;
 	c->kept += r.kept;
 	c->unreleased |= err < 0;
 	c->namespaces++;
@@ -261,6 +279,15 @@ static void remove_all(struct cleanup *c)
 	add_said(&c->out, &second);
 }
 
+/* What namespaces that are gone had. */
+static void remove_settings(struct cleanup *c)
+{
+	bool all = !c->unreleased && !c->unsettled;
+
+	failed(c, settings_forget(c->run, all ? NULL : c->datapath.proc),
+	       "forget the settings of namespaces that are gone");
+}
+
 static void remove_ueid(struct cleanup *c)
 {
 	_buf_ struct buf said = {};
@@ -315,8 +342,9 @@ static int look(const struct place *at, void *arg)
 {
 	struct cleanup *c = arg;
 	struct netns_ref ref = ref_of(c, at);
+	_buf_ struct buf settings = {};
 	struct netns_left left;
-	int err = netns_left(&ref, &left);
+	int err = netns_left(&ref, &left, &settings);
 	char text[NAME_ROOM];
 
 	if (has_gone(err, at))
@@ -330,7 +358,8 @@ static int look(const struct place *at, void *arg)
 		buf_printf(&c->out,
 			   "left: the nftables table inet smcmesh in %s\n",
 			   text);
-	if (left.ctrl[0] || left.rule)
+	add_in(&c->out, &settings, text);
+	if (left.ctrl[0] || left.rule || left.settings)
 		note(c, -EBUSY);
 	c->namespaces++;
 	return 0;
@@ -443,7 +472,7 @@ static int conclude(struct cleanup *c)
 	}
 	buf_printf(
 		&c->out,
-		"Nothing of smcmesh is left: no pin below %s, no selector and no nftables table in any of %u namespaces, no UEID of ours.\n",
+		"Nothing of smcmesh is left: no pin below %s, no selector, no nftables table and no setting of ours in any of %u namespaces, no UEID of ours.\n",
 		c->datapath.bpffs, c->namespaces);
 	return EXIT_OK;
 }
@@ -485,6 +514,7 @@ static int clean(struct cleanup *c)
 	} else {
 		remove_all(c);
 		remove_ueid(c);
+		remove_settings(c);
 		remove_run(c);
 	}
 	if (!is_needed(c))

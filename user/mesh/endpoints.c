@@ -165,7 +165,8 @@ static int claim_other(struct draft *d, const struct mesh_pod *pod,
 	if (pod->ended)
 		return 0;
 	claim.publishes = !node_known && *pod->node && !says.problem &&
-			  says.enabled == MESH_ON && !pod->forwards;
+			  says.enabled == MESH_ON && !pod->forwards &&
+			  !pod->other_product;
 	claim.transports = d->plan.transports & SMC_TRANSPORT_SMCR;
 	for (size_t i = 0; i < pod->addrs.n && !err; i++)
 		if (addr_usable(&pod->addrs.v[i]))

@@ -22,6 +22,7 @@ void mesh_config_reset(struct mesh_config *c)
 		.memory_percent = MESH_DEFAULT_MEMORY_PERCENT,
 	};
 	c->lease_s = MESH_DEFAULT_LEASE_S;
+	mesh_settings_reset(&c->settings);
 }
 
 void mesh_world_init(struct mesh_world *w)

@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "mesh/ranges.h"
+#include "mesh/settings.h"
 
 #define MESH_UEID_MAX 32
 #define MESH_DEFAULT_UEID "SMCMESH"
@@ -66,6 +67,7 @@ struct mesh_config {
 	__u32 lease_s; /* offers end so long after the agent's last sign of
 			* life; 0: never */
 	bool allow_unencrypted; /* smcr though other traffic is encrypted */
+	struct mesh_settings settings; /* spec.sysctls, spec.pnet */
 };
 
 /* The user and group of its programs, as the API has them: in the container's
@@ -88,6 +90,9 @@ struct mesh_pod {
 	bool running;	   /* phase Running: a container of it was started */
 	bool host_network;
 	bool forwards; /* the API tells that its TCP ends in a guest */
+	/* Annotated for the erdma-controller's way to SMC, which converts its
+	 * sockets without a selector. */
+	bool other_product;
 	/* Ports of its node that lead to it. A hostNetwork pod has none: the
 	 * node's ports are its own. */
 	struct mesh_ports host_ports;

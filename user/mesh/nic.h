@@ -26,6 +26,10 @@ struct nic {
 	bool up;	     /* administratively */
 	bool running;	     /* and has a carrier */
 	unsigned int master; /* ifindex of the bridge, bond or VRF; 0: none */
+	/* Of a VLAN, macvlan or ipvlan device the ifindex of the one below it,
+	 * which may be in another namespace; 0: it is none. */
+	unsigned int lower;
+	bool lower_elsewhere;
 };
 
 /* An address that stays until somebody deletes it, not of scope link. */

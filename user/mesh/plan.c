@@ -341,6 +341,11 @@ static int warn_problems(struct draft *d)
 			err = draft_warn(d, "pod %s/%s is not enabled: %s",
 					 p->pod->ns, p->pod->name,
 					 p->says.problem);
+		else if (p->reason == SMC_REASON_OTHER_PRODUCT)
+			err = draft_warn(
+				d,
+				"pod %s/%s is not armed: it is annotated for the erdma-controller, too (network.alibabacloud.com/erdma-smcr): take one of the two annotations away",
+				p->pod->ns, p->pod->name);
 		else if (p->says.enabled == MESH_ON && rows > SMC_PORT_SHARE)
 			err = draft_warn(
 				d,

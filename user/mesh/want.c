@@ -23,6 +23,9 @@ static enum smc_reason why_not(const struct mesh_world *w,
 		return SMC_REASON_BAD_ANNOTATION;
 	if (says->enabled != MESH_ON)
 		return SMC_REASON_NOT_ANNOTATED;
+	/* Its sockets are another's, who offers to anyone. */
+	if (pod->other_product)
+		return SMC_REASON_OTHER_PRODUCT;
 	/* Clients would offer SMC to a guest's kernel. */
 	if (pod->forwards)
 		return SMC_REASON_FORWARDS;

@@ -29,6 +29,9 @@ struct netns_ref {
 	/* datapath_ctrl_names(): the values of net.smc.hs_ctrl that are ours.
 	 * NULL: none is. */
 	char *const *ours;
+	/* The agent's --run, where changes of SMC's settings are recorded.
+	 * NULL: none is looked for. */
+	const char *run;
 	/* It is a pod's alone: so connections to its addresses must end in it,
 	 * and a look makes sure of that (forwards.h). Not set for the
 	 * host's. */

@@ -48,17 +48,15 @@ static int note_identity(struct netns_facts *f)
  * Both need a UEID: SMC-Rv2 by its rules, SMC-D because the loopback device
  * speaks version 2 only and x86 has no system EID.
  */
-static void note_transports(struct netns_facts *f)
+static void note_transports(struct netns_facts *f,
+			    const struct rdma_device *rdma, int n)
 {
-	struct rdma_device rdma[RDMA_MAX];
 	struct smc_ueids ueids;
-	int n;
 
 	if (smc_ueid_list(&ueids) || !ueids.n)
 		return;
 	if (smc_loopback_present() > 0)
 		f->transports |= SMC_TRANSPORT_SMCD;
-	n = rdma_list(rdma, RDMA_MAX);
 	for (int i = n - 1; i >= 0; i--) {
 		if (!rdma_usable(&rdma[i]))
 			continue;
@@ -129,8 +127,9 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 {
 	struct netns_facts f = {};
 	const struct prepare_job *job = arg;
+	struct rdma_device rdma[RDMA_MAX];
 	_buf_ struct buf addrs = {};
-	int err = add_addresses(&addrs);
+	int n, err = add_addresses(&addrs);
 
 	if (err)
 		return err;
@@ -144,7 +143,11 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 	err = note_identity(&f);
 	if (err)
 		return err;
-	note_transports(&f);
+	n = rdma_list(rdma, RDMA_MAX);
+	note_transports(&f, rdma, n);
+	if (f.verified && job->use && job->use->settings)
+		settings_keep(job->ref, job->use->settings, f.cookie, f.inode,
+			      rdma, n == -ENOENT ? 0 : n, &f.settings);
 	buf_add(answer, &f, sizeof(f));
 	return buf_add(answer, addrs.data, addrs.len);
 }
@@ -267,6 +270,33 @@ int netns_smc_sockets(const struct netns_ref *ref)
 
 /* ---- release ------------------------------------------------------------- */
 
+typedef int (*settings_fn)(const struct netns_ref *ref, const char *run,
+			   __u64 cookie, struct buf *said);
+
+/* Do @fn to what is recorded of this namespace. Return: what it returns. */
+static int settings_of(const struct netns_ref *ref, settings_fn fn,
+		       struct buf *said)
+{
+	return ref->run ? fn(ref, ref->run, netns_own_cookie(), said) : 0;
+}
+
+/* The answer: @size bytes, then text. */
+static void add_said(struct buf *answer, const void *v, size_t size,
+		     const struct buf *said)
+{
+	buf_add(answer, v, size);
+	buf_add(answer, said->data ?: "", said->len);
+}
+
+static int take_said(const struct buf *answer, void *out, size_t size,
+		     struct buf *said)
+{
+	if (answer->len < size)
+		return -EIO;
+	memcpy(out, answer->data, size);
+	return buf_add(said, answer->data + size, answer->len - size);
+}
+
 struct release_job {
 	const struct netns_ref *ref;
 	bool force;
@@ -319,20 +349,22 @@ static int release_in_netns(const void *arg, struct buf *answer)
 {
 	const struct release_job *job = arg;
 	struct netns_released r = {.smc_sockets = count_smc()};
+	_buf_ struct buf said = {};
 	int did = 0, err = 0;
 
+	r.settings_err = settings_of(job->ref, settings_undo, &said);
 	r.kept = r.smc_sockets && !job->force && has_our_selector(job->ref);
 	if (!r.kept) {
 		did = netns_selector_release(job->ref);
 		r.selector = did > 0;
 		err = release_rule(&r);
 	}
-	buf_add(answer, &r, sizeof(r));
+	add_said(answer, &r, sizeof(r), &said);
 	return did < 0 ? did : err;
 }
 
 int netns_release(const struct netns_ref *ref, bool force,
-		  struct netns_released *out)
+		  struct netns_released *out, struct buf *said)
 {
 	struct release_job job = {.ref = ref, .force = force};
 	_buf_ struct buf answer = {};
@@ -342,7 +374,7 @@ int netns_release(const struct netns_ref *ref, bool force,
 
 	/* A job that fails half-way answers, too. */
 	memset(out, 0, sizeof(*out));
-	copied = helper_copy(&answer, out, sizeof(*out));
+	copied = take_said(&answer, out, sizeof(*out), said);
 	return err ?: copied;
 }
 
@@ -352,14 +384,18 @@ static int left_in_netns(const void *ref, struct buf *answer)
 {
 	struct netns_left l = {};
 	int got = netns_selector_left(ref, l.ctrl);
-	int rule = sidecar_left();
+	int rule = sidecar_left(), n;
+	_buf_ struct buf said = {};
 
+	n = settings_of(ref, settings_left, &said);
 	l.rule = rule > 0;
-	buf_add(answer, &l, sizeof(l));
-	return got < 0 ? got : rule < 0 ? rule : 0;
+	l.settings = n > 0 ? n : 0;
+	add_said(answer, &l, sizeof(l), &said);
+	return got < 0 ? got : rule < 0 ? rule : n < 0 ? n : 0;
 }
 
-int netns_left(const struct netns_ref *ref, struct netns_left *out)
+int netns_left(const struct netns_ref *ref, struct netns_left *out,
+	       struct buf *said)
 {
 	_buf_ struct buf answer = {};
 	int err =
@@ -367,6 +403,6 @@ int netns_left(const struct netns_ref *ref, struct netns_left *out)
 	int copied;
 
 	memset(out, 0, sizeof(*out));
-	copied = helper_copy(&answer, out, sizeof(*out));
+	copied = take_said(&answer, out, sizeof(*out), said);
 	return err ?: copied;
 }

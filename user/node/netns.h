@@ -21,6 +21,7 @@
 #include "mesh/model.h"
 #include "node/diag.h"
 #include "node/helper.h"
+#include "node/ns_settings.h"
 #include "node/place.h"
 #include "node/sidecar.h"
 #include "node/smc.h"
@@ -35,6 +36,7 @@ struct netns_sidecar {
 struct netns_use {
 	const char *selector; /* datapath_selector(): its row's name */
 	const char *ctrl;     /* datapath_ctrl_name(): its value */
+	const struct settings_want *settings; /* NULL: leave them alone */
 };
 
 struct netns_facts {
@@ -50,7 +52,8 @@ struct netns_facts {
 	struct sidecar_found sidecar;
 	/* the same owners, with IDs of the init user namespace */
 	struct smc_owner owners[SMC_OWNERS];
-	struct mesh_addrs addrs; /* usable addresses of its interfaces */
+	struct mesh_addrs addrs;	/* usable addresses of its interfaces */
+	struct settings_facts settings; /* where verified: netns_prepare() */
 };
 
 /*
@@ -59,6 +62,7 @@ struct netns_facts {
  * (sidecar.h); set the selector unless a foreign one is there, and read it back
  * (selector.h); in a pod's own, find whether packets to it end there
  * (forwards.h); make a trial IPPROTO_SMC socket. The first failure ends it.
+ * Where nothing fails SMC's settings are made as wanted (ns_settings.h).
  * Idempotent; called again it verifies and heals.
  * @use: without a selector, or its value: SMC_REASON_NO_SELECTOR.
  * @sidecar: NULL: leave the rules alone: they are the host's.
@@ -104,32 +108,37 @@ must_check int netns_guarded(const char *proc, char *const *ours);
 
 /* What netns_release() undid. */
 struct netns_released {
-	bool selector;	 /* net.smc.hs_ctrl was ours, is empty */
-	bool rule;	 /* our nftables table was removed */
-	int smc_sockets; /* or a negative errno: not known, counts as some */
-	bool kept;	 /* SMC sockets there and !force: selector stays */
+	bool selector;	  /* net.smc.hs_ctrl was ours, is empty */
+	bool rule;	  /* our nftables table was removed */
+	int smc_sockets;  /* or a negative errno: not known, counts as some */
+	bool kept;	  /* SMC sockets there and !force: selector stays */
+	int settings_err; /* of settings_undo() */
 };
 
 /*
  * netns_release - `cleanup` in one namespace: removes only what is ours. If it
  * keeps the selector it keeps the rule, too: converted sockets still need it.
+ * @said: settings_undo()'s lines.
  * Return: 0, or the first negative errno; @out then says what it did before.
  */
 must_check int netns_release(const struct netns_ref *ref, bool force,
-			     struct netns_released *out);
+			     struct netns_released *out, struct buf *said);
 
 /* What a namespace has of ours. */
 struct netns_left {
 	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl; "": not ours */
 	bool rule;		      /* our nftables table */
+	unsigned int settings;	      /* changed by us: settings_left() */
 };
 
 /*
  * netns_left - What netns_release() would undo, and no more: the agent asks
  * this of every namespace again and again. Does not load SMC.
+ * @said: settings_left()'s lines.
  * Return: 0, or the first negative errno; @out then has what could be read.
  */
-must_check int netns_left(const struct netns_ref *ref, struct netns_left *out);
+must_check int netns_left(const struct netns_ref *ref, struct netns_left *out,
+			  struct buf *said);
 
 /*
  * netns_each - Visit every network namespace that can be found, each once:

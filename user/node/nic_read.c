@@ -29,10 +29,12 @@ static void mac_format(const struct nlattr *a, char text[NIC_MAC_ROOM])
 		 m[1], m[2], m[3], m[4], m[5]);
 }
 
-bool nic_child_take(const struct nlmsghdr *h, struct nic_child *out, int *nsid)
+/* (A veth's IFLA_LINK is its peer, which is not below it.) */
+static bool take_upper(const struct nlmsghdr *h, struct nic_child *out,
+		       int *nsid)
 {
 	static const char *const kinds[] = {"ipvlan", "ipvtap", "macvlan",
-					    "macvtap"};
+					    "macvtap", "vlan"};
 	const struct nlattr *tb[IFLA_LINK_NETNSID + 1];
 	const struct nlattr *info[IFLA_INFO_KIND + 1];
 	struct nic_child c = {};
@@ -52,6 +54,16 @@ bool nic_child_take(const struct nlmsghdr *h, struct nic_child *out, int *nsid)
 		return true;
 	}
 	return false;
+}
+
+bool nic_child_take(const struct nlmsghdr *h, struct nic_child *out, int *nsid)
+{
+	struct nic_child c;
+
+	if (!take_upper(h, &c, nsid) || !strcmp(c.kind, "vlan"))
+		return false;
+	*out = c;
+	return true;
 }
 
 static int take_link(const struct nlmsghdr *h, void *arg)
@@ -75,7 +87,11 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 	nl_str(tb[IFLA_IFNAME], nic->name, sizeof(nic->name));
 	if (info->ifi_type == ARPHRD_ETHER)
 		mac_format(tb[IFLA_ADDRESS], nic->mac);
-	if (!nic_child_take(h, &child, &nsid) || nsid >= 0)
+	if (!take_upper(h, &child, &nsid))
+		return MNL_CB_OK;
+	nic->lower = child.parent;
+	nic->lower_elsewhere = nsid >= 0;
+	if (nsid >= 0 || !strcmp(child.kind, "vlan"))
 		return MNL_CB_OK;
 	kept = array_push(v->children, v->n_children);
 	if (kept)

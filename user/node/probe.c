@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include "base/clock.h"
 #include "node/proc.h"
+#include "node/rdma_cm.h"
 
 #define RDMA_CM "/dev/infiniband/rdma_cm"
 
@@ -72,7 +73,7 @@ struct asked {
 	__u64 sent_us[PROBE_MAX][ATTEMPTS];
 };
 
-static int cm_open(const char *proc)
+static int cm_open_once(const char *proc)
 {
 	char path[PATH_MAX];
 	int fd = open(RDMA_CM, O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -84,6 +85,13 @@ static int cm_open(const char *proc)
 	if (fd >= 0)
 		return fd;
 	return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
+}
+
+static int cm_open(const char *proc)
+{
+	int fd = cm_open_once(proc);
+
+	return fd == -ENODEV && !rdma_cm_load() ? cm_open_once(proc) : fd;
 }
 
 /* @out: room at cmd->response, where the command has one. */

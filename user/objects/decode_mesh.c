@@ -222,6 +222,7 @@ int decode_mesh(struct json_object *o, struct mesh_config *out)
 	read_mark(o, out);
 	read_recorder(o, out);
 	decode_mesh_limits(o, out);
+	decode_mesh_settings(o, out);
 	err = read_cidrs(o, out);
 	return err ?: read_exclude_ports(o, out);
 }

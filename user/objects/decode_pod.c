@@ -111,6 +111,7 @@ static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 		pod->enabled = MESH_OFF;
 	if (err <= 0)
 		return 0;
+	decode_other_product(&a, pod);
 	err = read_common(o, &a, pod);
 	/* A user who may make pods may not choose a path of the node's. */
 	if (!err && !o->from_api)

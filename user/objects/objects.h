@@ -117,3 +117,12 @@ void decode_mesh_limits(const struct json_object *o, struct mesh_config *out);
  * understood it becomes the pod's `problem`. Return: 0 or -ENOMEM. */
 must_check int decode_pod_limits(const struct annotations *a,
 				 struct mesh_pod *pod);
+
+/* ---- decode_settings.c --------------------------------------------------- */
+
+/* decode_mesh_settings - SmcMesh's sysctls and pnet; what is invalid is noted
+ * and left alone. */
+void decode_mesh_settings(const struct json_object *o, struct mesh_config *out);
+
+/* decode_other_product - Is it annotated for another product's SMC? */
+void decode_other_product(const struct annotations *a, struct mesh_pod *pod);

@@ -16,6 +16,7 @@
 #include "source/source.h"
 #include "node/encrypt.h"
 #include "node/local_addrs.h"
+#include "node/ns_settings.h"
 #include "telemetry/metrics.h"
 
 /* What is known of an address beyond the kernel's row. */
@@ -88,6 +89,9 @@ struct host_seen {
 	__u32 own_transports;		     /* of its devices, as last seen */
 	char ueid[MESH_UEID_MAX + 1];	     /* as it was last added */
 	int ueid_err;
+	struct settings_want settings; /* its spec: as looked with */
+	bool settings_due;	       /* what nobody needs must go */
+	int settings_files;   /* left by the last sweep of RUN/settings */
 	__u64 buffers_beside; /* budget.h, bytes */
 	int budget_err;	      /* of the last look at it */
 };

@@ -28,7 +28,8 @@ static struct netns_sidecar sidecar_of(const struct mesh_pod *pod)
 struct pod_how agent_how(const struct agent *a)
 {
 	return (struct pod_how){
-		.use = {datapath_selector(a->dp), datapath_ctrl_name(a->dp)},
+		.use = {datapath_selector(a->dp), datapath_ctrl_name(a->dp),
+			&a->host.settings},
 		.ours = datapath_ctrl_names(a->dp),
 		.proc = a->opt->proc,
 		.cgroup = datapath_cgroup(a->dp),

@@ -193,7 +193,7 @@ struct pods {
 
 /* What a look needs of this agent: agent_how(). */
 struct pod_how {
-	struct netns_use use; /* the datapath's selector */
+	struct netns_use use; /* the datapath's selector; SMC's settings */
 	char *const *ours;    /* datapath_ctrl_names() */
 	const char *proc;     /* where processes are seen */
 	const char *cgroup;   /* cgroup v2 mount, or NULL */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "pods/locate.h"
+#include "pods/pod_settings.h"
 #include "pods/waiting.h"
 #include "base/array.h"
 #include "base/fault.h"
@@ -387,8 +388,8 @@ static int look(const struct pod *p, const struct pod_how *how,
 
 	if (p->host_network && !p->cgroup_id)
 		return no_cgroup(p, how, facts);
-	return netns_prepare(&ref, &how->use, p->host_network ? NULL : sidecar,
-			     facts);
+	return pod_prepare(p, how, &ref, p->host_network ? NULL : sidecar,
+			   facts);
 }
 
 bool pod_look_due(const struct pod *p, const struct pod_how *how,

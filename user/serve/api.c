@@ -319,6 +319,34 @@ static yyjson_mut_val *owners_json(yyjson_mut_doc *doc,
 	return arr;
 }
 
+/* SMC's settings of its namespace, as the last look read them back; null: the
+ * kernel has no such sysctl. */
+static yyjson_mut_val *settings_json(yyjson_mut_doc *doc,
+				     const struct settings_facts *f)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	yyjson_mut_val *sysctls = yyjson_mut_obj_add_obj(doc, o, "sysctls");
+	yyjson_mut_val *pnet = yyjson_mut_obj_add_arr(doc, o, "pnet");
+
+	for (unsigned int i = 0; i < MESH_SYSCTLS; i++)
+		yyjson_mut_obj_add_val(
+			doc, sysctls, mesh_sysctls[i].name,
+			f->sysctl[i] == MESH_SYSCTL_NONE
+				? yyjson_mut_null(doc)
+				: yyjson_mut_sint(doc, f->sysctl[i]));
+	for (unsigned int i = 0; i < f->pnet.n; i++) {
+		const struct mesh_pnet_need *need = &f->pnet.v[i];
+		yyjson_mut_val *e = yyjson_mut_arr_add_obj(doc, pnet);
+
+		yyjson_mut_obj_add_strcpy(doc, e, "interface", need->nic);
+		yyjson_mut_obj_add_strcpy(doc, e, "device", need->device);
+		yyjson_mut_obj_add_uint(doc, e, "port", need->port);
+		yyjson_mut_obj_add_strcpy(doc, e, "id", need->id);
+	}
+	yyjson_mut_obj_add_strcpy(doc, o, "problem", f->problem);
+	return o;
+}
+
 static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 				const struct pod_state *is)
 {
@@ -345,6 +373,9 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 	yyjson_mut_obj_add_strcpy(doc, o, "netns", p->netns_path ?: "");
 	yyjson_mut_obj_add_uint(doc, o, "netns_cookie", p->facts.cookie);
 	yyjson_mut_obj_add_uint(doc, o, "netns_inode", p->facts.inode);
+	if (p->facts.verified)
+		yyjson_mut_obj_add_val(doc, o, "settings",
+				       settings_json(doc, &p->facts.settings));
 	yyjson_mut_obj_add_bool(doc, o, "sidecar", sidecar);
 	if (sidecar)
 		yyjson_mut_obj_add_val(doc, o, "owners",

@@ -3,7 +3,8 @@
 """The kernel's own SMC tables, over generic netlink; runs in the guest.
 
   smcnl.py ueid [add|del NAME]   user-defined EIDs of this kernel
-  smcnl.py pnet                  pnet entries of this namespace
+  smcnl.py pnet [add ID WHERE]   pnet entries of this namespace; WHERE: an
+                [del ID]         interface, or device/port; del: all of that id
   smcnl.py fback                 fall-back reasons of this namespace
   smcnl.py stats                 connections of this namespace that became SMC,
                                  as client and as server, by transport
@@ -47,7 +48,17 @@ def ueid(verb=None, name=None):
     return [text(v) for msg in smc(DUMP_UEID) for k, v in msg if k == 1]
 
 
-def pnet():
+def pnet(verb=None, name=None, where=None):
+    if verb:
+        what = netlink.attr(1, name.encode() + b"\0")
+        device, _, port = (where or "").partition("/")
+        if port:
+            what += (netlink.attr(3, device.encode() + b"\0") +
+                     netlink.attr(4, bytes([int(port)])))
+        elif where:
+            what += netlink.attr(2, where.encode() + b"\0")
+        netlink.Genl("SMC_PNETID").call(2 if verb == "add" else 3,
+                                        netlink.NLM_F_ACK, what)
     rows = []
     for msg in netlink.Genl("SMC_PNETID").call(1, DUMP):
         got = dict(msg)
