@@ -16,7 +16,7 @@ from smclab.mesh import Mesh
 
 CHECK = "/build/smcmesh check "
 STRIP = """table inet strip { chain in { type filter hook prerouting priority 0;
-    tcp flags syn reset tcp option 254; }; }"""
+    tcp flags & (syn | ack) == syn reset tcp option 254; }; }"""
 
 
 @pytest.fixture(scope="module")
