@@ -152,6 +152,37 @@ def test_pods_that_are_not_armed_say_why(agent):
     assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
 
 
+def test_explain_says_at_which_step_a_pod_stands(agent):
+    wait_for(agent.pods, 10, "the pods")
+    told = agent.cli("explain", "default/a")
+    assert told.returncode == 1, told
+    lines = [line.split(None, 2) for line in told.stdout.splitlines()]
+    assert lines[0] == ["STEP", "DONE", "READ BACK"], told.stdout
+    assert ["node-capable", "no", "converter none, selector none"] in lines
+    assert ["row", "-", "-"] in lines, "it is not asked any more"
+    assert told.stdout.splitlines()[-1].startswith(
+        "what to do: smcmesh doctor says"), told.stdout
+    data = json.loads(agent.cli("explain", "-o", "json", "default/a").stdout)
+    assert data["known"] and data["accelerated"] is False, data
+    assert data["reason"] == "no-converter", data
+    assert [s["step"] for s in data["steps"] if s["ok"] is False] == \
+        ["node-capable"], data
+    # a peer is asked about with it, and the pod's own reason stays the first
+    data = agent.get("/v1/explain?pod=default/a&peer=10.99.0.2:80")
+    assert data["reason"] == "no-converter", data
+    assert data["peer"]["verdict"] == "unknown", data
+
+
+def test_explain_of_a_pod_of_no_node(agent):
+    wait_for(agent.pods, 10, "the pods")
+    told = agent.cli("explain", "default/nobody")
+    assert told.returncode == 1, told
+    assert "has 2 pods of this node (n1), none of that name" in told.stdout
+    assert "run it on the pod's node" in told.stdout.splitlines()[-1]
+    for query in "", "?pod=a", "?pod=default/a&peer=10.0.0.1", "?pod=/a&peer=x":
+        assert agent.request("/v1/explain" + query)[0] == 400, query
+
+
 def test_agent_without_smc_changes_nothing(agent):
     wait_for(agent.pods, 10, "the pods")
     assert not os.path.exists(f"{agent.bpffs}/smcmesh")

@@ -223,6 +223,8 @@ static int bring_up(struct datapath *dp)
 	err = dirs_make(dp);
 	if (err)
 		return log_err(err, "make the directories of %s", dp->dir);
+	/* Of the maps alone a question can be asked. */
+	set.job[JOB_VERDICT_ASK] = fault_maps_only();
 	err = fault_maps_only() ? 0 : choose_parts(dp, &set);
 	err = err ?: load_and_enroll(dp, &set, &dp->obj);
 	err = err ?: adopt(dp);
