@@ -3,7 +3,7 @@
  * is found, and the file of what was changed. */
 #include "decoded.h"
 #include "mesh/settings.h"
-#include "node/settings_file.h"
+#include "node/ns_settings.h"
 #include "tmpdir.h"
 
 #define NONE MESH_SYSCTL_NONE
@@ -229,6 +229,147 @@ static void lines_of_others_are_left_out(void **state)
 	tmpdir_remove(&t);
 }
 
+/* ---- a namespace ----------------------------------------------------------
+ */
+
+/* A copy of /proc's layout stands for the namespace. */
+struct space {
+	struct tmpdir t;
+	struct netns_ref ref;
+	struct settings_want want;
+	struct settings_facts facts;
+};
+
+static void has(struct space *s, const char *name, const char *value)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "sys/net/smc/%s", name);
+	tmpdir_put(&s->t, path, value);
+}
+
+static struct space *space_make(void)
+{
+	struct space *s = calloc(1, sizeof(*s));
+
+	tmpdir_make(&s->t);
+	assert_int_equal(mkdir(tmpdir_at(&s->t, "sys"), 0700), 0);
+	assert_int_equal(mkdir(tmpdir_at(&s->t, "sys/net"), 0700), 0);
+	assert_int_equal(mkdir(tmpdir_at(&s->t, "sys/net/smc"), 0700), 0);
+	has(s, "wmem", "65536\n");
+	has(s, "rmem", "65536\n");
+	has(s, "autocorking_size", "65536\n");
+	s->ref = (struct netns_ref){.proc = s->t.dir, .pods = true};
+	s->want.run = s->t.dir;
+	mesh_settings_reset(&s->want.spec);
+	return s;
+}
+
+static void space_free(struct space *s)
+{
+	tmpdir_remove(&s->t);
+	free(s);
+}
+
+static void keep(struct space *s)
+{
+	settings_keep(&s->ref, &s->want, 7, 70, NULL, -1, &s->facts);
+}
+
+static void assert_sysctl(struct space *s, const char *name, long value)
+{
+	char path[64];
+	FILE *f;
+	long is = -1;
+
+	snprintf(path, sizeof(path), "sys/net/smc/%s", name);
+	f = fopen(tmpdir_at(&s->t, path), "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%ld", &is), 1);
+	fclose(f);
+	assert_int_equal(is, value);
+}
+
+static void wanted_values_are_set_kept_and_undone(void **state)
+{
+	struct space *s = space_make();
+	_buf_ struct buf left = {}, said = {}, none = {};
+
+	keep(s); /* nothing is wanted: nothing is recorded */
+	assert_int_equal(s->facts.sysctl[MESH_SYSCTL_WMEM], 65536);
+	assert_int_not_equal(access(tmpdir_at(&s->t, "settings/7"), F_OK), 0);
+	s->want.spec.sysctl[MESH_SYSCTL_WMEM] = 131072;
+	s->want.spec.sysctl[MESH_SYSCTL_RMEM] = 262144;
+	keep(s);
+	assert_string_equal(s->facts.problem, "");
+	assert_string_equal(s->facts.put_back, "");
+	assert_int_equal(s->facts.sysctl[MESH_SYSCTL_WMEM], 131072);
+	assert_sysctl(s, "wmem", 131072);
+	assert_sysctl(s, "rmem", 262144);
+	assert_sysctl(s, "autocorking_size", 65536);
+	has(s, "wmem", "99999\n");
+	keep(s);
+	assert_sysctl(s, "wmem", 131072);
+	assert_says(s->facts.put_back,
+		    "net.smc.wmem is 131072 again, somebody had made it 99999");
+
+	assert_int_equal(settings_left(&s->ref, s->t.dir, 7, &left), 2);
+	assert_says(left.data, "left: net.smc.wmem is 131072, before us 65536");
+	assert_int_equal(settings_undo(&s->ref, s->t.dir, 7, &said), 0);
+	assert_says(said.data, "net.smc.wmem is 65536 again");
+	assert_sysctl(s, "wmem", 65536);
+	assert_sysctl(s, "rmem", 65536);
+	assert_int_equal(settings_left(&s->ref, s->t.dir, 7, &none), 0);
+	assert_int_not_equal(access(tmpdir_at(&s->t, "settings/7"), F_OK), 0);
+	space_free(s);
+}
+
+static void what_somebody_made_of_ours_stays_his(void **state)
+{
+	struct space *s = space_make();
+	_buf_ struct buf left = {}, said = {};
+
+	s->want.spec.sysctl[MESH_SYSCTL_RMEM] = 131072;
+	keep(s);
+	has(s, "rmem", "55555\n");
+	assert_int_equal(settings_left(&s->ref, s->t.dir, 7, &left), 0);
+	assert_int_equal(settings_undo(&s->ref, s->t.dir, 7, &said), 0);
+	assert_says(said.data, "net.smc.rmem stays 55555, which somebody else "
+			       "made of our 131072; before us it was 65536");
+	assert_sysctl(s, "rmem", 55555);
+	space_free(s);
+}
+
+static void value_that_is_not_wanted_any_more_goes(void **state)
+{
+	struct space *s = space_make();
+
+	s->want.spec.sysctl[MESH_SYSCTL_RMEM] = 131072;
+	keep(s);
+	s->want.spec.sysctl[MESH_SYSCTL_RMEM] = NONE;
+	s->want.spec.sysctl[MESH_SYSCTL_WMEM] = 131072;
+	keep(s);
+	assert_sysctl(s, "rmem", 65536);
+	assert_sysctl(s, "wmem", 131072);
+	space_free(s);
+}
+
+static void sysctl_that_the_kernel_lacks_is_said(void **state)
+{
+	struct space *s = space_make();
+
+	s->want.spec.sysctl[MESH_SYSCTL_LIMIT_SMC_HS] = 1;
+	s->want.spec.sysctl[MESH_SYSCTL_WMEM] = 131072;
+	keep(s);
+	assert_says(s->facts.problem,
+		    "this kernel has no net.smc.limit_smc_hs, "
+		    "which the SmcMesh's spec.sysctls sets "
+		    "to 1");
+	assert_int_equal(s->facts.sysctl[MESH_SYSCTL_LIMIT_SMC_HS], NONE);
+	assert_sysctl(s, "wmem", 131072);
+	space_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +380,10 @@ int main(void)
 		cmocka_unit_test(steps_follow_from_value_wish_and_record),
 		cmocka_unit_test(what_is_recorded_is_read_again),
 		cmocka_unit_test(lines_of_others_are_left_out),
+		cmocka_unit_test(wanted_values_are_set_kept_and_undone),
+		cmocka_unit_test(what_somebody_made_of_ours_stays_his),
+		cmocka_unit_test(value_that_is_not_wanted_any_more_goes),
+		cmocka_unit_test(sysctl_that_the_kernel_lacks_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
