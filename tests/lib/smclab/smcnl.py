@@ -3,7 +3,8 @@
 """The kernel's own SMC tables, over generic netlink; runs in the guest.
 
   smcnl.py ueid [add|del NAME]   user-defined EIDs of this kernel
-  smcnl.py pnet                  pnet entries of this namespace
+  smcnl.py pnet [ETH ID]         pnet entries of this namespace; first give the
+                                 device an id, or with "" take all away
   smcnl.py fback                 fall-back reasons of this namespace
   smcnl.py stats                 connections of this namespace that became SMC,
                                  as client and as server, by transport
@@ -47,9 +48,15 @@ def ueid(verb=None, name=None):
     return [text(v) for msg in smc(DUMP_UEID) for k, v in msg if k == 1]
 
 
-def pnet():
+def pnet(eth=None, name=None):
+    genl = netlink.Genl("SMC_PNETID")
+    if name:
+        genl.call(2, netlink.NLM_F_ACK, netlink.attr(1, name.encode() + b"\0") +
+                  netlink.attr(2, eth.encode() + b"\0"))
+    elif eth:
+        genl.call(4, netlink.NLM_F_ACK)
     rows = []
-    for msg in netlink.Genl("SMC_PNETID").call(1, DUMP):
+    for msg in genl.call(1, DUMP):
         got = dict(msg)
         rows.append({"name": text(got[1]), "eth": text(got.get(2, b"")),
                      "ib": text(got.get(3, b"")),
