@@ -253,6 +253,8 @@ def test_doctor_run_by_nobody_says_what_it_cannot_see():
     report = json.loads(r.stdout)
     assert report["capable"] is False and not report["namespaces"], r.stdout
     assert "not every namespace could be looked at; run it as root" in r.stderr
+    rules = next(c for c in report["checks"] if c["id"] == "synproxy")
+    assert rules["status"] == "unknown" and rules["fix"] == "Run it as root.", rules
 
 
 def test_doctor_answers_scripts_by_its_exit_status():

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`smcmesh doctor` on other systems' files, as a whole: what a vendor's node shows
 stands in a directory (--root). What is asked of the kernel itself is this one's,
-which cannot do SMC: net/test_agent_native.py and vm/test_agent.py have the rest."""
+which cannot do SMC: net/test_agent_native.py and vm/test_agent.py have the rest.
+
+That every check is driven through pass and fail is smclab/checks.py, held to here."""
+import glob
 import json
+import os
 import subprocess
 
 import pytest
 
-from smclab import native
+from smclab import native, paths
+from smclab.checks import DRIVEN, ROOT, UNIT, VM, driven
 
 SYMBOLS = "0 D init_net\n"
 WITH_SMC = SYMBOLS + "0 D tcp_have_smc\n"
@@ -21,9 +26,10 @@ def without_smc():
         pytest.skip("this kernel can do SMC")
 
 
-def doctor(*args):
-    r = subprocess.run([native.SMCMESH, "doctor", *args], text=True, timeout=60,
-                       stdout=subprocess.PIPE, check=True)
+def doctor(*args, netns=None):
+    enter = ["ip", "netns", "exec", netns] if netns else []
+    r = subprocess.run([*enter, native.SMCMESH, "doctor", *args], text=True,
+                       timeout=60, stdout=subprocess.PIPE, check=True)
     return json.loads(r.stdout) if "json" in args else r.stdout
 
 
@@ -107,3 +113,138 @@ def test_a_module_that_is_kept_out_is_told_from_one_that_is_missing(tmp_path):
     checks = node(tmp_path / "b", "debian", "13", "6.12.95+deb13-amd64", files)
     assert checks["smc-blacklisted"]["status"] == "skip"
     assert "Install the package" in checks["smc-module"]["fix"]
+
+
+# ---- each check ----------------------------------------------------------------
+
+RESERVED = "sys/module/smc/parameters/rsvd_ports_base"
+RANGE = "proc/sys/net/ipv4/ip_local_port_range"
+SOCKETS = ("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when"
+           " retrnsmt   uid\n"
+           "   0: 00000000:FFDC 00000000:0000 0A 00000000:00000000 00:00000000"
+           " 00000000  1000        0 1\n")
+DEBIAN = "lib/modules/6.12.95+deb13-amd64/"
+ALINUX = "lib/modules/5.10.134-9.al8.x86_64/"
+DEBIAN_FILES = {
+    "proc/kallsyms": WITH_SMC,
+    DEBIAN + "modules.alias": "alias net-pf-2-proto-256-type-1 smc\n",
+    "proc/sys/kernel/version":
+    "#1 SMP PREEMPT_DYNAMIC Debian 6.12.95-1 (2026-07-05)\n"}
+RNIC = "sys/class/infiniband/erdma_0/"
+# {name: (system, version, release, files, {check: status})}
+ROOTS = {
+    "the guide's": (
+        "alinux", "3", "5.10.134-16.3.al8.x86_64",
+        {"proc/kallsyms": WITH_SMC, "dev/kmsg": HELD,
+         "proc/sys/net/smc/tcp2smc": "0\n", RESERVED: "65500\n",
+         RANGE: "32768\t60999\n",
+         "sys/kernel/livepatch/kpatch_16664924/enabled": "0\n",
+         RNIC + "node_type": "4: RNIC\n",
+         RNIC + "ports/1/state": "1: DOWN\n",
+         RNIC + "ports/1/link_layer": "Ethernet\n",
+         "sys/module/ib_core/parameters/netns_mode": "N\n"},
+        {"alinux-16.3": "pass", "alinux-17.3": "warn", "alinux-tcp2smc": "pass",
+         "alinux-hotfix": "warn", "held-device": "warn", "reserved-ports": "pass",
+         "rdma-type": "pass", "rdma-port": "warn", "rdma-netns": "warn"}),
+    "one before": (
+        "alinux", "3", "5.10.134-9.al8.x86_64",
+        {"proc/kallsyms": WITH_SMC, "proc/sys/net/smc/wmem": "1\n",
+         RESERVED: "65500\n", "proc/1/net/tcp": SOCKETS,
+         ALINUX + "modules.dep": "kernel/net/smc/smc.ko.xz: x\n",
+         ALINUX + "modules.alias": "alias net-pf-2-proto-263-type-1 smc\n"},
+        {"alinux-16.3": "fail", "alinux-17.3": "warn", "alinux-tcp2smc": "warn",
+         "reserved-ports": "warn", "ipproto-number": "fail"}),
+    "the newer guide's": (
+        "alinux", "3", "5.10.134-17.3.al8.x86_64", {"proc/kallsyms": WITH_SMC},
+        {"alinux-17.3": "pass", "alinux-hotfix": "skip", "held-device": "pass"}),
+    "kept out": (
+        "debian", "13", "6.12.95+deb13-amd64",
+        {**DEBIAN_FILES, DEBIAN + "modules.dep": "kernel/net/smc/smc.ko.xz: x\n",
+         "etc/modprobe.d/hard.conf": "blacklist smc\n"},
+        {"kernel": "fail", "smc-module": "fail", "smc-blacklisted": "fail",
+         "smc-vendor": "pass", "smc-fixes": "warn", "ipproto-number": "skip"}),
+    "another vendor's": (
+        "debian", "13", "6.12.95+deb13-amd64",
+        {**DEBIAN_FILES, DEBIAN + "modules.dep": "updates/dkms/smc.ko: x\n"},
+        {"smc-module": "fail", "smc-blacklisted": "pass", "smc-vendor": "warn"}),
+    "mine": ("mine", "1", "7.3.4",
+             {"sys/class/infiniband/erdma_0/node_type": "4: RNIC\n",
+              RNIC + "ports/1/state": "4: ACTIVE\n",
+              RNIC + "ports/1/link_layer": "Ethernet\n"},
+             {"rdma-type": "warn", "reserved-ports": "skip",
+              "rdma-netns": "unknown"}),
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_each_system_has_its_statuses(tmp_path, name):
+    os_id, version, release, files, statuses = ROOTS[name]
+    checks = node(tmp_path, os_id, version, release, files)
+    assert {c: checks[c]["status"] for c in statuses} == statuses, \
+        {c: checks[c] for c in statuses}
+
+
+def test_every_check_is_driven_through_pass_and_fail():
+    report = doctor("-o", "json")
+    features = {f["feature"] for f in report["features"]}
+    ids = {c["id"] for c in report["checks"]} - features
+    assert ids == set(DRIVEN), ids ^ set(DRIVEN)
+    told = [s for *_, statuses in ROOTS.values() for s in statuses.items()]
+    assert driven(ROOT, False) <= {c for c, status in told if status == "pass"}
+    assert driven(ROOT, True) <= {c for c, status in told
+                                  if status in ("warn", "fail")}
+    units = "".join(open(path, encoding="utf-8").read() for path in
+                    glob.glob(os.path.join(paths.TREE, "tests/unit/test_*.c")))
+    for name, places in DRIVEN.items():
+        for place in places:
+            if place == UNIT:
+                assert f'"{name}"' in units, name
+            elif place not in (VM, ROOT) and not place.startswith("never: "):
+                assert os.path.exists(os.path.join(paths.TREE, "tests", place)), name
+    # of features that are checks, too, on made-up facts
+    assert "features_are_checks_and_fail_where_all_depends_on_them" in units
+
+
+# ---- this machine's own kernel -------------------------------------------------
+
+def test_this_machine_is_told_as_it_is():
+    report = doctor("-o", "json")
+    checks = {c["id"]: c for c in report["checks"]}
+    assert report["kernel"] == os.uname().release
+    assert os.uname().release in checks["kernel"]["found"]
+    assert checks["kernel"]["status"] == checks["ipproto_smc"]["status"] == "fail"
+    devices = os.path.isdir("/sys/class/infiniband") and \
+        os.listdir("/sys/class/infiniband")
+    for name in "rdma-type", "rdma-port", "rdma-netns":
+        assert (checks[name]["status"] == "skip") == (not devices), checks[name]
+    # what needs SMC says nothing of a kernel without
+    for name in ("ueid", "other-hooks", "sockmap", "foreign-selector", "pnet",
+                 "encryption", "smcr-subnet", "landlock", "selinux"):
+        assert checks[name]["status"] == "skip", checks[name]
+    for name in "ueid-mesh", "memory-budget", "agent-silent", "reserved-ports":
+        assert checks[name]["status"] == "skip", checks[name]
+    for c in checks.values():
+        assert c["found"] or c["status"] == "pass", c
+        assert bool(c["means"]) == (c["status"] not in ("pass", "skip")), c
+
+
+@pytest.mark.parametrize("rule, where", [
+    ("nft 'table ip t { chain in { type filter hook input priority 0;"
+     " tcp dport 9 synproxy mss 1460 wscale 7 timestamp; }; }'",
+     "nftables: table t, chain in"),
+    ("nft 'table inet t { synproxy s { mss 1460; wscale 7; timestamp; };"
+     " chain in { type filter hook input priority 0;"
+     " tcp dport 9 synproxy name s; }; }'", "nftables: table t, chain in"),
+    ("iptables-nft -A FORWARD -p tcp --dport 9 -j SYNPROXY",
+     "nftables: table filter, chain FORWARD"),
+    ("ip6tables-legacy -A INPUT -p tcp --dport 9 -j SYNPROXY",
+     "iptables-legacy: table filter, chain INPUT"),
+    ("nft 'table ip t { chain in { type filter hook input priority 0;"
+     " tcp dport 9 accept; }; }'", "")])
+def test_rules_that_answer_syns_are_told(netns, rule, where):
+    n = netns()
+    n.run(rule)
+    got = next(c for c in doctor("-o", "json", netns=n.name)["checks"]
+               if c["id"] == "synproxy")
+    assert got["status"] == ("warn" if where else "pass"), got
+    assert got["found"] == where

@@ -5,6 +5,13 @@
 #include "checks.h"
 #include "tree.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 #include "doctor/check_list.h"
 #include "doctor/checks.h"
 #include "doctor/method_list.h"
@@ -72,7 +79,7 @@ static void rows_have_ids_and_whole_sentences(void **state)
 			assert_int_equal(c->fix[strlen(c->fix) - 1], '.');
 		assert_string_equal(check_meaning(c->id), c->means);
 	}
-	assert_int_equal(n, 22);
+	assert_int_equal(n, 37);
 	assert_non_null(check_meaning("ipproto_smc"));
 	assert_null(check_meaning("nothing"));
 }
@@ -174,6 +181,42 @@ static void selinux_is_told_only_while_it_enforces(void **state)
 	remove_tree(path);
 	make_dirs(path); /* is there, and cannot be read */
 	assert_int_equal(status("selinux"), CHECK_UNKNOWN);
+}
+
+/* As on a kernel without Landlock: of a child alone, whose exit status is the
+ * answer. */
+static enum check_status status_without_landlock(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			 __NR_landlock_create_ruleset, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+	const struct sock_fprog filter = {4, code};
+	pid_t child = fork();
+	int how;
+
+	if (!child) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+			_exit(CHECK_STATUS_MAX);
+		_exit(status("landlock"));
+	}
+	assert_int_equal(waitpid(child, &how, 0), child);
+	assert_true(WIFEXITED(how));
+	return WEXITSTATUS(how);
+}
+
+/* Its rules for TCP came with ABI 4. */
+static void landlock_is_told_by_its_own_call(void **state)
+{
+	long abi = syscall(__NR_landlock_create_ruleset, NULL, 0, 1);
+
+	assert_int_equal(status("landlock"),
+			 abi >= 4 ? CHECK_WARN : CHECK_PASS);
+	assert_int_equal(status_without_landlock(), CHECK_PASS);
 }
 
 static enum check_status knows_better(const struct doctor_check *c,
@@ -355,6 +398,7 @@ int main(void)
 		test(without_maps_the_agent_is_not_called_silent),
 		test(without_an_rdma_device_no_path_is_missed),
 		test(selinux_is_told_only_while_it_enforces),
+		test(landlock_is_told_by_its_own_call),
 		test(what_the_probe_knows_better_replaces_the_rows_text),
 		test(features_are_checks_and_fail_where_all_depends_on_them),
 		test(warnings_are_what_warns_and_fails_of_the_rows),

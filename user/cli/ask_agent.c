@@ -96,18 +96,19 @@ static void easy_cleanup(CURL **curl)
 	curl_easy_cleanup(*curl);
 }
 
-/* @method: NULL: GET. @timeout_ms: 0: none. */
-static int ask(const char *run, const char *method, const char *path,
-	       curl_write_callback take, void *arg, long timeout_ms,
-	       const struct buf *body)
+/* @method: NULL: GET. @timeout_ms: 0: none. @full: the answer is taken whole,
+ * also that of an error. */
+static CURLcode talk(const char *run, const char *method, const char *path,
+		     curl_write_callback take, void *arg, long timeout_ms,
+		     bool full, long *status)
 {
 	_cleanup_(easy_cleanup) CURL *curl = curl_easy_init();
 	char sock[PATH_MAX], url[1024];
 	CURLcode code;
-	long status = 0;
 
+	*status = 0;
 	if (!curl)
-		return -ENOMEM;
+		return CURLE_OUT_OF_MEMORY;
 	snprintf(sock, sizeof(sock), "%s/%s", run, AGENT_SOCKET);
 	snprintf(url, sizeof(url), "http://agent%s", path);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, sock);
@@ -120,9 +121,20 @@ static int ask(const char *run, const char *method, const char *path,
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
 	/* The text of an error must not be taken for an event. */
-	curl_easy_setopt(curl, CURLOPT_FAILONERROR, body ? 0L : 1L);
+	curl_easy_setopt(curl, CURLOPT_FAILONERROR, full ? 0L : 1L);
 	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
+	return code;
+}
+
+static int ask(const char *run, const char *method, const char *path,
+	       curl_write_callback take, void *arg, long timeout_ms,
+	       const struct buf *body)
+{
+	long status;
+	CURLcode code =
+		talk(run, method, path, take, arg, timeout_ms, body, &status);
+
 	return say_trouble(code, run, path, status, body ? body->data : NULL);
 }
 
@@ -139,6 +151,20 @@ static int fetch(const char *run, const char *method, const char *path,
 int client_get(const char *run, const char *path, struct buf *out)
 {
 	return fetch(run, NULL, path, out);
+}
+
+int client_try(const char *run, const char *path, struct buf *out)
+{
+	long status;
+	CURLcode code =
+		talk(run, NULL, path, take_all, out, 2000, true, &status);
+
+	if (code == CURLE_OK && status == 200)
+		return 0;
+	buf_free(out);
+	if (code == CURLE_OK)
+		return -EIO;
+	return access(run, X_OK) && errno == EACCES ? -EACCES : -ENOTCONN;
 }
 
 int client_post(const char *run, const char *path, struct buf *out)

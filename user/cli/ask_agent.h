@@ -14,6 +14,11 @@
  */
 must_check int client_get(const char *run, const char *path, struct buf *out);
 
+/* client_try - As client_get(), for who can do without: it says nothing, and
+ * waits two seconds at most. Return: 0; -EACCES: it is for root only; or
+ * another negative errno. */
+must_check int client_try(const char *run, const char *path, struct buf *out);
+
 /* client_post - The same for a POST without a body, which changes something. */
 must_check int client_post(const char *run, const char *path, struct buf *out);
 

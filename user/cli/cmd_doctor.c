@@ -10,7 +10,7 @@
 #include "doctor/checks.h"
 #include "doctor/report.h"
 
-enum { CHECK, EXPLAIN, OUTPUT, ROOT, BPFFS, CGROUP, PROC };
+enum { CHECK, EXPLAIN, OUTPUT, ROOT, BPFFS, CGROUP, PROC, RUN };
 
 static const struct cli_option options[] = {
 	[CHECK] =
@@ -26,6 +26,7 @@ static const struct cli_option options[] = {
 	[BPFFS] = CLI_OPTION_BPFFS,
 	[CGROUP] = CLI_OPTION_CGROUP,
 	[PROC] = CLI_OPTION_PROC,
+	[RUN] = CLI_OPTION_RUN,
 	{},
 };
 
@@ -261,25 +262,39 @@ static int show(yyjson_val *root, const struct cli_args *args)
 	return yyjson_get_bool(capable) ? EXIT_OK : EXIT_FAILED;
 }
 
+/* Of the agent only what nobody else on this node knows is asked for. Return:
+ * NULL: it does not answer, for *@err. */
+static yyjson_doc *ask_agent(const struct cli_args *args, int *err)
+{
+	_buf_ struct buf text = {};
+
+	*err = client_try(args->option[RUN], "/v1/status", &text);
+	return *err ? NULL : yyjson_read(text.data ?: "", text.len, 0);
+}
+
 static yyjson_doc *look(const struct cli_args *args)
 {
 	const struct datapath_options opt = {.bpffs = args->option[BPFFS],
 					     .cgroup = args->option[CGROUP],
 					     .proc = args->option[PROC]};
+	yyjson_doc *doc, *agent;
 	yyjson_mut_doc *mut;
-	yyjson_doc *doc;
 	struct doctor d;
-	bool all_seen;
+	int err;
 
+	agent = ask_agent(args, &err);
 	doctor_open(&opt, args->option[ROOT], &d);
-	mut = doctor_report(&d, &all_seen);
-	if (!all_seen)
+	d.agent_err = err;
+	d.agent = yyjson_doc_get_root(agent);
+	mut = doctor_report(&d);
+	if (d.spaces.unseen)
 		fprintf(stderr,
 			"smcmesh doctor: not every namespace could be looked at%s\n",
 			feature_present(&d.features, FEATURE_CAPABILITIES)
 				? ""
 				: "; run it as root");
 	doctor_close(&d);
+	yyjson_doc_free(agent);
 	doc = yyjson_mut_doc_imut_copy(mut, NULL);
 	yyjson_mut_doc_free(mut);
 	return doc;
@@ -306,8 +321,8 @@ static int run(const struct cli_args *args)
 const struct command command_doctor = {
 	.name = "doctor",
 	.help = "what this node's kernel can do, what is missing, how to get it",
-	.more = "Needs no agent. Without --check and --explain it exits 0 once it has looked,\n"
-		"whatever it found.",
+	.more = "Needs no agent; one that runs is asked which nodes have another UEID. Without\n"
+		"--check and --explain it exits 0 once it has looked, whatever it found.",
 	.options = options,
 	.run = run,
 };

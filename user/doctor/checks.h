@@ -2,6 +2,8 @@
 /* What may be wrong with a node: one row, one check. */
 #pragma once
 
+#include <errno.h>
+#include <string.h>
 #include "base/buf.h"
 #include "doctor/doctor.h"
 
@@ -51,6 +53,33 @@ static inline enum check_status check_wrong(const struct doctor_check *c,
 					    bool wrong)
 {
 	return wrong ? c->severity : CHECK_PASS;
+}
+
+/*
+ * check_untold - For probes: it could not be told, for @err, a negative errno.
+ * @what: what was looked at; begins what is found.
+ */
+static inline enum check_status check_untold(struct finding *f,
+					     const char *what, int err)
+{
+	buf_printf(&f->found, "%s%s: %s", f->found.len ? "; " : "", what,
+		   strerror(-err));
+	if (err == -EPERM || err == -EACCES)
+		buf_printf(&f->fix, "Run it as root.");
+	return CHECK_UNKNOWN;
+}
+
+/* check_skip - For probes: it does not apply, because of @why. */
+static inline enum check_status check_skip(struct finding *f, const char *why)
+{
+	buf_printf(&f->found, "%s", why);
+	return CHECK_SKIP;
+}
+
+/* check_join - For probes that find several things: what stands between two. */
+static inline const char *check_join(const struct finding *f)
+{
+	return f->found.len ? "; " : "";
 }
 
 /* doctor_ask - Ask one. @out: zeroed, to be freed with finding_free(). */

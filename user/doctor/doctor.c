@@ -1,32 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "doctor/doctor.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include "base/array.h"
 #include "base/strv.h"
+#include "node/nic_read.h"
+
+/* ---- gathering ---- */
+
+static bool has_smc(const struct doctor *d)
+{
+	return feature_present(&d->features, FEATURE_IPPROTO_SMC);
+}
+
+static void gather_rdma(struct doctor *d)
+{
+	_buf_ struct buf why = {};
+	int n = rdma_list(d->rdma, RDMA_MAX);
+
+	d->n_rdma = n > 0 ? n : 0;
+	d->n_ports = rdma_sysfs_read(&d->host, d->ports, RDMA_MAX);
+	d->rdma_shared = rdma_netns_shared(&d->host);
+	if (d->n_rdma)
+		d->nics_err = nic_view_read(&d->nics)
+				      ?: nic_children_read(&d->nics, &why);
+}
+
+/* Asking a kernel without SMC could load a module. */
+static void gather_smc(struct doctor *d)
+{
+	if (has_smc(d) && smc_ueid_list(&d->ueids))
+		d->ueids.n = 0;
+	d->n_pnets = has_smc(d) ? smcr_pnet_list(d->pnets) : -ENOENT;
+}
+
+static void keep_user(const struct hook_user *user, void *arg)
+{
+	struct doctor *d = arg;
+	struct hook_user *slot = array_push(d->users, d->n_users);
+
+	if (slot)
+		*slot = *user;
+	else
+		d->users_err = -ENOMEM;
+}
+
+static void gather_users(const struct datapath_options *opt, struct doctor *d)
+{
+	int err = hook_users_each(opt, keep_user, d);
+
+	d->users_err = d->users_err ?: err;
+}
+
+/* Missing, or of another version: nothing is known to be armed. */
+static void gather_maps(const struct datapath_options *opt, struct doctor *d)
+{
+	struct smc_config config;
+	struct smc_usage node;
+
+	if (datapath_ctrl_names_read(opt, &d->ours))
+		d->ours = NULL;
+	if (datapath_read(opt, &d->maps))
+		d->maps = NULL;
+	if (!d->maps || datapath_config(d->maps, &config) ||
+	    datapath_usage(d->maps, SMC_SLOT_NODE, &node))
+		return;
+	d->buffers = node.bytes;
+	d->buffers_max = config.limits.bytes_node;
+}
 
 /* All but the features, which are there. */
 static void gather(const struct datapath_options *opt, const char *root,
 		   struct doctor *d)
 {
-	int n;
-
 	d->proc = opt->proc;
 	host_open(opt->proc, root, &d->host);
 	if (os_release_read(&d->host, &d->os))
 		d->os = (struct os_release){};
-	/* Missing, or of another version: nothing is known to be armed. */
-	if (datapath_read(opt, &d->maps))
-		d->maps = NULL;
-	if (datapath_ctrl_names_read(opt, &d->ours))
-		d->ours = NULL;
-	/* Asking a kernel without SMC could load a module. */
-	if (feature_present(&d->features, FEATURE_IPPROTO_SMC) &&
-	    smc_ueid_list(&d->ueids))
-		d->ueids.n = 0;
+	gather_maps(opt, d);
+	gather_smc(d);
 	kernel_smc_look(&d->host, &d->smc);
 	smc_module_look(&d->host, &d->module);
-	n = rdma_list(d->rdma, RDMA_MAX);
-	d->n_rdma = n > 0 ? n : 0;
+	gather_rdma(d);
+	gather_users(opt, d);
+	doctor_namespaces_read(d->proc, d->maps, d->ours, has_smc(d),
+			       &d->spaces);
 }
 
 void doctor_open(const struct datapath_options *opt, const char *root,
@@ -49,6 +108,9 @@ void doctor_close(struct doctor *d)
 {
 	datapath_close(d->maps);
 	strv_free(&d->ours);
+	nic_view_free(&d->nics);
+	free(d->users);
+	doctor_namespaces_free(&d->spaces);
 	*d = (struct doctor){};
 }
 

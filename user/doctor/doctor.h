@@ -6,10 +6,13 @@
  */
 #pragma once
 
-#include "datapath/datapath.h"
+#include <yyjson.h>
+#include "datapath/hook_users.h"
+#include "doctor/namespaces.h"
+#include "mesh/nic.h"
 #include "node/kernel_smc.h"
 #include "node/os_release.h"
-#include "node/rdma.h"
+#include "node/rdma_sysfs.h"
 #include "node/smc.h"
 #include "node/smc_module.h"
 
@@ -24,8 +27,28 @@ struct doctor {
 	struct smc_ueids ueids; /* none if the kernel has no SMC */
 	struct rdma_device rdma[RDMA_MAX];
 	unsigned int n_rdma;
+	struct rdma_port ports[RDMA_MAX]; /* the same devices, by sysfs */
+	int n_ports;			  /* or a negative errno */
+	int rdma_shared; /* 1, 0: exclusive mode, or a negative errno */
+	struct pnet_entry pnets[SMCR_ROWS]; /* of the host's namespace */
+	int n_pnets;			    /* or a negative errno */
+	/* The host's NICs and their children anywhere; only with RDMA devices.
+	 * @nics_err: 0, or a negative errno: not all are known. */
+	struct nic_view nics;
+	int nics_err;
+	struct hook_user *users; /* other people's programs at our hooks */
+	size_t n_users;
+	int users_err;	       /* 0, or a negative errno: not all are known */
 	struct datapath *maps; /* as they are pinned; NULL: there are none */
 	char **ours;	       /* our selectors' names; NULL: not known */
+	struct doctor_namespaces spaces;
+	/* The buffers of SMC on this node, and what the maps allow, in bytes;
+	 * max 0: not known. */
+	__u64 buffers, buffers_max;
+	/* What the agent answers to /v1/status, which the caller of
+	 * doctor_open() fetches; NULL: it does not answer, see agent_err. */
+	yyjson_val *agent;
+	int agent_err; /* a negative errno: -EACCES: for want of rights */
 };
 
 /*
@@ -34,7 +57,7 @@ struct doctor {
  * @opt:  its proc must outlive @d. What cannot be read is left out: that is no
  *        error if no agent has run yet.
  * @root: where the host's files are, if not where @opt's proc says; or NULL.
- * Close it with doctor_close().
+ * d->agent is NULL, agent_err 0. Close it with doctor_close().
  */
 void doctor_open(const struct datapath_options *opt, const char *root,
 		 struct doctor *d);

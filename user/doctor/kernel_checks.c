@@ -2,6 +2,9 @@
 #include "doctor/kernel_checks.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include "base/cleanup.h"
+#include "base/ipproto.h"
 #include "base/rpm_order.h"
 #include "doctor/kernels.h"
 
@@ -78,7 +81,7 @@ static void say_hows(const struct doctor *d, struct buf *out)
 static bool waits_for_module(const struct doctor *d)
 {
 	return d->smc.build == SMC_BUILD_MODULE && !d->module.loaded &&
-	       d->module.for_ipproto;
+	       d->module.for_ipproto && !d->module.other_number;
 }
 
 static void say_way(const struct doctor *d, const struct kernel_row *row,
@@ -268,4 +271,43 @@ enum check_status ask_smc_refused(const struct doctor_check *c,
 	    !host_first_line(&d->host, path, lsm, sizeof(lsm)))
 		buf_printf(&f->found, "; %s: %s", path, lsm);
 	return check_wrong(c, is->state == FEATURE_UNKNOWN);
+}
+
+/* ---- the protocol's number ---- */
+
+/* Linux since 6.11, and Alibaba Cloud's 5.10. */
+#define NUMBER IPPROTO_SMC
+#define OTHER_NUMBER 263
+
+/* Here and now: a host whose files somebody named is another one. */
+static bool answers(const struct doctor *d, int protocol)
+{
+	_close_ int fd =
+		d->host.given
+			? -1
+			: socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, protocol);
+
+	return fd >= 0;
+}
+
+enum check_status ask_ipproto_number(const struct doctor_check *c,
+				     const struct doctor *d, struct finding *f)
+{
+	if (feature_present(&d->features, FEATURE_IPPROTO_SMC)) {
+		buf_printf(&f->found, "an SMC socket has protocol %d", NUMBER);
+		return CHECK_PASS;
+	}
+	if (answers(d, OTHER_NUMBER))
+		buf_printf(
+			&f->found,
+			"a socket of protocol %d can be made, and none of %d",
+			OTHER_NUMBER, NUMBER);
+	else if (d->module.other_number)
+		buf_printf(
+			&f->found,
+			"/lib/modules/%s/modules.alias has protocol %d, and not %d",
+			d->host.release, OTHER_NUMBER, NUMBER);
+	else
+		return check_skip(f, "this kernel has no SMC sockets to try");
+	return check_wrong(c, true);
 }

@@ -25,3 +25,7 @@ enum check_status ask_smc_vendor(const struct doctor_check *c,
 /* Does an LSM or a seccomp filter refuse SMC sockets? */
 enum check_status ask_smc_refused(const struct doctor_check *c,
 				  const struct doctor *d, struct finding *f);
+
+/* Has IPPROTO_SMC the number that a converter makes? */
+enum check_status ask_ipproto_number(const struct doctor_check *c,
+				     const struct doctor *d, struct finding *f);

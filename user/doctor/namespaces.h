@@ -2,20 +2,35 @@
 /* The SMC state of each network namespace of this machine. */
 #pragma once
 
-#include "doctor/doctor.h"
+#include "datapath/datapath.h"
 #include "node/netns.h"
+#include "node/smcr_space.h"
 
 struct doctor_namespace {
-	const char *path;
-	const struct netns_facts *facts;
+	char *path;
+	__u64 cookie;
+	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl, or "" */
 	bool armed;	 /* a pod's, and the kernel refused it no socket */
-	bool foreign;	 /* it has a selector that is not ours */
+	bool ours;	 /* it has a selector of ours */
+	bool foreign;	 /* it has one that is not */
 	int smc_sockets; /* or a negative errno: not known */
+	__u32 transports;
+	/* Of armed ones alone. */
+	int smcr_err; /* 0, or why smcr is not known */
+	struct smcr_space smcr;
 };
 
-/* doctor_each_namespace - Look at each, changing nothing. Return: did every
- * look succeed? */
-typedef void (*doctor_namespace_fn)(const struct doctor_namespace *ns,
-				    void *arg);
-bool doctor_each_namespace(const struct doctor *d, doctor_namespace_fn fn,
-			   void *arg);
+/* Zeroed: empty. */
+struct doctor_namespaces {
+	struct doctor_namespace *v;
+	size_t n;
+	bool unseen; /* some could not be looked at */
+};
+
+/* doctor_namespaces_read - Look at each, changing nothing.
+ * @maps, @ours: as in struct doctor.
+ * @smc: has the kernel IPPROTO_SMC? Free with doctor_namespaces_free(). */
+void doctor_namespaces_read(const char *proc, struct datapath *maps,
+			    char *const *ours, bool smc,
+			    struct doctor_namespaces *out);
+void doctor_namespaces_free(struct doctor_namespaces *spaces);

@@ -3,7 +3,6 @@
 
 #include "doctor/check_list.h"
 #include "doctor/method_list.h"
-#include "doctor/namespaces.h"
 #include "telemetry/flows.h"
 
 struct report {
@@ -78,21 +77,27 @@ static void add_rdma(struct report *r)
 	}
 }
 
-static void add_namespace(const struct doctor_namespace *ns, void *arg)
+static void add_namespaces(struct report *r)
 {
-	struct report *r = arg;
-	yyjson_mut_val *o = yyjson_mut_arr_add_obj(
-		r->doc, yyjson_mut_obj_get(r->root, "namespaces"));
+	const struct doctor_namespaces *spaces = &r->d->spaces;
+	yyjson_mut_val *arr =
+		yyjson_mut_obj_add_arr(r->doc, r->root, "namespaces");
 
-	yyjson_mut_obj_add_strcpy(r->doc, o, "path", ns->path);
-	yyjson_mut_obj_add_uint(r->doc, o, "cookie", ns->facts->cookie);
-	yyjson_mut_obj_add_strcpy(r->doc, o, "hs_ctrl", ns->facts->ctrl);
-	yyjson_mut_obj_add_bool(r->doc, o, "armed", ns->armed);
-	yyjson_mut_obj_add_bool(r->doc, o, "guarded", ns->facts->ctrl_is_ours);
-	yyjson_mut_obj_add_bool(r->doc, o, "foreign", ns->foreign);
-	yyjson_mut_obj_add_int(r->doc, o, "smc_sockets", ns->smc_sockets);
-	yyjson_mut_obj_add_val(r->doc, o, "transports",
-			       json_transports(r->doc, ns->facts->transports));
+	for (size_t i = 0; i < spaces->n; i++) {
+		const struct doctor_namespace *ns = &spaces->v[i];
+		yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, arr);
+
+		yyjson_mut_obj_add_strcpy(r->doc, o, "path", ns->path ?: "");
+		yyjson_mut_obj_add_uint(r->doc, o, "cookie", ns->cookie);
+		yyjson_mut_obj_add_strcpy(r->doc, o, "hs_ctrl", ns->ctrl);
+		yyjson_mut_obj_add_bool(r->doc, o, "armed", ns->armed);
+		yyjson_mut_obj_add_bool(r->doc, o, "guarded", ns->ours);
+		yyjson_mut_obj_add_bool(r->doc, o, "foreign", ns->foreign);
+		yyjson_mut_obj_add_int(r->doc, o, "smc_sockets",
+				       ns->smc_sockets);
+		yyjson_mut_obj_add_val(r->doc, o, "transports",
+				       json_transports(r->doc, ns->transports));
+	}
 }
 
 static void add_checks(struct report *r)
@@ -107,7 +112,7 @@ static void add_checks(struct report *r)
 	yyjson_mut_obj_add_val(r->doc, r->root, "warnings", list.warnings);
 }
 
-yyjson_mut_doc *doctor_report(const struct doctor *d, bool *all_seen)
+yyjson_mut_doc *doctor_report(const struct doctor *d)
 {
 	struct report r = {.d = d, .doc = yyjson_mut_doc_new(NULL)};
 
@@ -119,8 +124,7 @@ yyjson_mut_doc *doctor_report(const struct doctor *d, bool *all_seen)
 	add_features(&r);
 	add_ueids(&r);
 	add_rdma(&r);
-	yyjson_mut_obj_add_arr(r.doc, r.root, "namespaces");
-	*all_seen = doctor_each_namespace(d, add_namespace, &r);
+	add_namespaces(&r);
 	add_checks(&r);
 	yyjson_mut_obj_add_str(r.doc, r.root, "conclusion",
 			       doctor_conclusion(d));

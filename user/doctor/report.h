@@ -6,10 +6,6 @@
 #include <yyjson.h>
 #include "doctor/doctor.h"
 
-/*
- * doctor_report - Look at everything.
- * @all_seen: did the look into every namespace found succeed?
- * Return: a document to be freed with yyjson_mut_doc_free(), or NULL without
- * memory.
- */
-yyjson_mut_doc *doctor_report(const struct doctor *d, bool *all_seen);
+/* doctor_report - Ask every check. Return: a document to be freed with
+ * yyjson_mut_doc_free(), or NULL without memory. */
+yyjson_mut_doc *doctor_report(const struct doctor *d);

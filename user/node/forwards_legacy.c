@@ -132,7 +132,7 @@ static int read_chain(struct table *t, const char *name)
 static int look_at_family(struct forwards *f, const struct iptc_family *family)
 {
 	struct table t = {.f = f, .family = family};
-	int err = iptc_open(family, &t.h, NULL, 0);
+	int err = iptc_open(family, IPTC_NAT, &t.h, NULL, 0);
 
 	if (err <= 0)
 		return err;

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TABLE "nat"
-
 /* ---- IPv4, IPv6 ---------------------------------------------------------- */
 
 static const void *next4(const char *chain, const void *prev,
@@ -89,7 +87,7 @@ const struct iptc_family iptc_families[IPTC_FAMILIES] = {
 /* ---- the table ----------------------------------------------------------- */
 
 /* No such file: no such table. */
-static int has_table(const struct iptc_family *f)
+static int has_table(const struct iptc_family *f, const char *table)
 {
 	_fclose_ FILE *names = fopen(
 		f->nfproto == NFPROTO_IPV4 ? "/proc/self/net/ip_tables_names"
@@ -100,26 +98,27 @@ static int has_table(const struct iptc_family *f)
 	if (!names)
 		return errno == ENOENT ? 0 : -errno;
 	while (fgets(line, sizeof(line), names))
-		if (!strcmp(line, TABLE "\n"))
+		if (!strncmp(line, table, strlen(table)) &&
+		    line[strlen(table)] == '\n')
 			return 1;
 	return ferror(names) ? -EIO : 0;
 }
 
 int iptc_any(void)
 {
-	int any = has_table(&iptc_families[0]);
+	int any = has_table(&iptc_families[0], IPTC_NAT);
 
-	return any ? any : has_table(&iptc_families[1]);
+	return any ? any : has_table(&iptc_families[1], IPTC_NAT);
 }
 
-int iptc_open(const struct iptc_family *f, struct xtc_handle **h, char *detail,
-	      size_t room)
+int iptc_open(const struct iptc_family *f, const char *table,
+	      struct xtc_handle **h, char *detail, size_t room)
 {
-	int err = has_table(f);
+	int err = has_table(f, table);
 
 	if (err <= 0)
 		return err;
-	*h = f->open(TABLE);
+	*h = f->open(table);
 	if (*h)
 		return 1;
 	err = errno ? -errno : -EIO;

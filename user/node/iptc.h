@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * iptables-legacy's nat table of the caller's network namespace, through
+ * iptables-legacy's tables of the caller's network namespace, through
  * libiptc. libiptc names its functions and rules differently for the two
  * families: here each is one table of functions, with one shape of a rule.
  */
@@ -51,15 +51,19 @@ struct iptc_family {
 #define IPTC_FAMILIES 2
 extern const struct iptc_family iptc_families[IPTC_FAMILIES];
 
+#define IPTC_NAT "nat"
+
 /*
- * iptc_open - Open the family's nat table, if it exists: reading a missing one
+ * iptc_open - Open a table of the family, if it exists: reading a missing one
  * would make it, so this asks first.
+ * @table: IPTC_NAT, "filter", ...
  * @detail: a sentence for a person on failure; @room bytes. NULL: not wanted.
  * Return: 1 with *@h, which f->close() frees; 0: there is none; or a negative
  * errno.
  */
-must_check int iptc_open(const struct iptc_family *f, struct xtc_handle **h,
-			 char *detail, size_t room);
+must_check int iptc_open(const struct iptc_family *f, const char *table,
+			 struct xtc_handle **h, char *detail, size_t room);
 
-/* iptc_any - Has either family one? Return: 1, 0 or a negative errno. */
+/* iptc_any - Has either family a nat table? Return: 1, 0 or a negative errno.
+ */
 must_check int iptc_any(void);

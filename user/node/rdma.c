@@ -90,10 +90,8 @@ static int list_ports(const struct device_id *id, struct ports *ports)
 	return err == -EINVAL ? 0 : err;
 }
 
-/* Return: is @ifa a usable IPv4 address? Then @addr is that, @out its subnet.
- */
-static bool ipv4_subnet(const struct ifaddrs *ifa, struct smc_addr *addr,
-			struct cidr *out)
+bool rdma_subnet(const struct ifaddrs *ifa, struct smc_addr *addr,
+		 struct cidr *out)
 {
 	const struct sockaddr_in *a = (void *)ifa->ifa_addr;
 	const struct sockaddr_in *mask = (void *)ifa->ifa_netmask;
@@ -112,7 +110,7 @@ static void find_subnet(struct rdma_device *d, const struct ifaddrs *all)
 
 	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
 		if (strcmp(i->ifa_name, d->netdev) ||
-		    !ipv4_subnet(i, &addr, &subnet))
+		    !rdma_subnet(i, &addr, &subnet))
 			continue;
 		d->subnet = subnet;
 		d->address = addr;

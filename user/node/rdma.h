@@ -28,6 +28,12 @@ struct rdma_device {
  */
 must_check int rdma_list(struct rdma_device *out, unsigned int room);
 
+/* rdma_subnet - Is @ifa a usable IPv4 address? Then @addr is that, @out its
+ * subnet. */
+struct ifaddrs;
+bool rdma_subnet(const struct ifaddrs *ifa, struct smc_addr *addr,
+		 struct cidr *out);
+
 /*
  * rdma_usable - Can sockets of this namespace use the port for SMC-R?
  *

@@ -187,7 +187,7 @@ static int read_family(const struct iptc_family *f, struct redirects *out,
 		       char *detail, size_t room)
 {
 	struct reading r = {.f = f, .out = out, .first = out->n};
-	int err = iptc_open(f, &r.h, detail, room);
+	int err = iptc_open(f, IPTC_NAT, &r.h, detail, room);
 
 	if (err <= 0)
 		return err;

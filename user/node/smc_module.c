@@ -34,10 +34,12 @@ static bool take_file(char *line, void *arg)
 static bool take_alias(char *line, void *arg)
 {
 	struct smc_module *m = arg;
+	bool ours = !strncmp(line, "alias net-pf-2-proto-256-", 25);
+	bool other = !strncmp(line, "alias net-pf-2-proto-263-", 25);
 
-	m->for_ipproto |= !strncmp(line, "alias net-pf-2-proto-256-", 25) ||
-			  !strncmp(line, "alias net-pf-2-proto-263-", 25);
-	return !m->for_ipproto;
+	m->for_ipproto |= ours || other;
+	m->other_number = (m->other_number || other) && !ours;
+	return !ours;
 }
 
 static void find_file(const struct host *h, struct smc_module *m)

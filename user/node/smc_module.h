@@ -14,6 +14,7 @@ struct smc_module {
 	char file[SMC_MODULE_TEXT_MAX];
 	/* Its file answers to IPPROTO_SMC: modules.alias has that number. */
 	bool for_ipproto;
+	bool other_number; /* that is 263 and not 256 */
 	/* "" or why it is not the kernel's own */
 	char foreign[SMC_MODULE_TEXT_MAX];
 	/* "" or what forbids to load it: "PATH: the line" */

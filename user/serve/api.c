@@ -267,6 +267,7 @@ void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 	status_lease(a, doc, root);
 	yyjson_mut_obj_add_uint(doc, root, "endpoints", a->last.n_endpoints);
 	api_add_paths_sum(a, doc, root);
+	api_add_fabric(a, doc, root);
 	err = err ?: api_add_held_node(a, doc, root);
 	api_reply_doc(reply, doc, err);
 }

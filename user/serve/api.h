@@ -105,6 +105,14 @@ struct api_path {
 yyjson_mut_val *api_path_json(struct agent *a, yyjson_mut_doc *doc,
 			      const struct api_path *path);
 
+/* ---- api_fabric.c -------------------------------------------------------- */
+
+/* api_add_fabric - Add "fabric" to an object: the UEID of the mesh, how many
+ * other nodes have UEIDs, and those that have not this one: "strangers", and a
+ * few of them by name. */
+void api_add_fabric(const struct agent *a, yyjson_mut_doc *doc,
+		    yyjson_mut_val *to);
+
 /* ---- api_flows.c -------------------------------------------------------- */
 
 /* The late flows of all pods, by their keys. */

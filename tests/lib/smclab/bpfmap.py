@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pinned hash map of this machine's kernel, read by bpf(2) (linux/bpf.h)."""
+"""Pinned BPF objects of this machine's kernel, by bpf(2) (linux/bpf.h): reads a
+hash map, attaches a program."""
 import ctypes
 import errno
 import os
@@ -7,7 +8,7 @@ import struct
 import threading
 
 SYS_BPF = 321    # x86-64
-OBJ_GET, LOOKUP_BATCH = 7, 24
+OBJ_PIN, OBJ_GET, RAW_TRACEPOINT_OPEN, LOOKUP_BATCH = 6, 7, 17, 24
 AT_ONCE = 65536
 
 
@@ -18,16 +19,33 @@ def _bpf(cmd, attr):
     return got if got >= 0 else -ctypes.get_errno()
 
 
+def _pinned(cmd, path, fd=0):
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    got = _bpf(cmd, ctypes.create_string_buffer(
+        struct.pack("=QII", ctypes.addressof(name), fd, 0), 16))
+    if got < 0:
+        raise OSError(-got, os.strerror(-got), path)
+    return got
+
+
+def attach(program, link):
+    """Attach the pinned tracing program where it was loaded for, and pin that."""
+    prog = _pinned(OBJ_GET, program)
+    got = _bpf(RAW_TRACEPOINT_OPEN,
+               ctypes.create_string_buffer(struct.pack("=QII", 0, prog, 0), 16))
+    if got < 0:
+        raise OSError(-got, os.strerror(-got), program)
+    _pinned(OBJ_PIN, link, got)
+    os.close(got)
+    os.close(prog)
+
+
 class PinnedMap:
     """@key_size and @value_size are the map's own, in bytes."""
 
     def __init__(self, path, key_size, value_size):
         self.key_size = key_size
-        name = ctypes.create_string_buffer(os.fsencode(path))
-        self.fd = _bpf(OBJ_GET, ctypes.create_string_buffer(
-            struct.pack("=QII", ctypes.addressof(name), 0, 0), 16))
-        if self.fd < 0:
-            raise OSError(-self.fd, os.strerror(-self.fd), path)
+        self.fd = _pinned(OBJ_GET, path)
         self.lock = threading.Lock()    # of the buffers
         self.keys_at = ctypes.create_string_buffer(AT_ONCE * key_size)
         self.values_at = ctypes.create_string_buffer(AT_ONCE * value_size)
