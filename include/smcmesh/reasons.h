@@ -207,7 +207,13 @@
 	  "namespace inside of it, or where rules of its own send them",       \
 	  "nothing to do while it hands connections on; if the rule "          \
 	  "that the sentence names is not needed, remove it and "              \
-	  "restart the pod")
+	  "restart the pod")                                                   \
+	X(BAD_CGROUP, "bad-cgroup",                                            \
+	  "the cgroup of its own that a file's entry names is not there, "     \
+	  "or not its own",                                                    \
+	  "name in smcmesh.io/cgroup the cgroup v2 as /proc/PID/cgroup "       \
+	  "has it after 0::, below the mount, of a unit that runs: one "       \
+	  "entry for each, none of them above another's or the agent's")
 /* clang-format on */
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)

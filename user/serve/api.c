@@ -287,9 +287,8 @@ static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 	return arr;
 }
 
-/* One sentence: why the pod is not armed, and what the agent saw. */
-static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
-			 const struct pod *p, const struct pod_state *is)
+void api_add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		      const struct pod *p, const struct pod_state *is)
 {
 	const char *detail = p->facts.detail;
 	char text[512];
@@ -342,7 +341,7 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 	yyjson_mut_obj_add_bool(doc, o, "wanted", p->wanted);
 	yyjson_mut_obj_add_bool(doc, o, "armed", is->armed);
 	yyjson_mut_obj_add_str(doc, o, "reason", reason_label(is->reason));
-	add_sentence(doc, o, p, is);
+	api_add_sentence(doc, o, p, is);
 	yyjson_mut_obj_add_str(doc, o, "remedy",
 			       is->armed ? "" : reason_remedy(is->reason));
 	yyjson_mut_obj_add_val(doc, o, "transports",

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <yyjson.h>
+#include "pods/armed_rows.h"
 #include "pods/known.h"
 #include "serve/http.h"
 #include "telemetry/flows.h"
@@ -33,6 +34,11 @@ struct flow_pod api_pod(const struct agent *a, __u32 id);
 /* api_add_left - Add the seconds that are left; null: no end, or no maps. */
 void api_add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
 		  double left);
+
+/* api_add_sentence - Add "sentence": why the pod is not armed, and what the
+ * agent saw. */
+void api_add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		      const struct pod *p, const struct pod_state *is);
 
 void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 		    void *arg);
