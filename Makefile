@@ -70,7 +70,7 @@ MISSING = $(strip \
 .PHONY: all tools fuzz faults next-abi deps root kernel demo check check-programs \
 	check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
 	k8s-stop lint bench vm-programs \
-	shell image install clean fmt help
+	shell image bundle install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
 
@@ -301,6 +301,9 @@ IMAGE ?=
 image: all ## the container image, build/smcmesh.oci.tar; IMAGE=name: another name
 	$(Q)tests/deps image
 	$(Q)deploy/image/build $(BUILD) $(IMAGE)
+
+bundle: all ## one archive for a node that is not Debian, build/smcmesh-*.tar.gz
+	$(Q)deploy/bundle/build $(BUILD) $(VERSION)
 
 install: all ## the program, its manual and systemd units, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
