@@ -70,7 +70,7 @@ MISSING = $(strip \
 .PHONY: all tools fuzz faults next-abi deps root kernel demo check check-programs \
 	check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
 	k8s-stop lint bench vm-programs \
-	shell image plugin install clean fmt help
+	shell image plugin bundle install clean fmt help
 
 all: $(BUILD)/smcmesh ## build build/smcmesh
 
@@ -312,6 +312,9 @@ plugin: ## kubectl-smcmesh for krew: archive and manifest in build/; URI=where i
 	$(Q)sum=$$(sha256sum <$(PLUGIN)) && sed -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@URI@|$(URI)|' -e "s|@SHA256@|$${sum%% *}|" \
 		deploy/kubectl/krew.yaml >$(BUILD)/smcmesh.yaml
+
+bundle: all ## one archive for a node that is not Debian, build/smcmesh-*.tar.gz
+	$(Q)deploy/bundle/build $(BUILD) $(VERSION)
 
 install: all ## the program, its manual and systemd units, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh

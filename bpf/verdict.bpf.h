@@ -24,15 +24,21 @@ struct smc_answer {
 	__u32 transports; /* transports of both ends; set if asked for */
 };
 
-/* Both ends have the same address, or one is 127/8 (a redirect makes the local
- * one such) or ::1. */
-static __always_inline bool smc_is_loopback(const struct smc_conn *c)
+/*
+ * Both ends have the same address, or one is 127/8 (a redirect makes the local
+ * one such) or ::1. The first says nothing of a pod that is told by its cgroup:
+ * it and others have the machine's addresses. A peer there has to be an
+ * endpoint like any other, and the port a row of smc_service.
+ */
+static __always_inline bool smc_is_loopback(const struct smc_pod *pod,
+					    const struct smc_conn *c)
 {
 	const __u32 *r = (const __u32 *)c->remote.ip;
 	const __u32 *l = (const __u32 *)c->local.ip;
 	const __u32 mapped = bpf_htonl(0xffff);
 
-	if (r[0] == l[0] && r[1] == l[1] && r[2] == l[2] && r[3] == l[3])
+	if (!(pod->flags & SMC_POD_CGROUP) && r[0] == l[0] && r[1] == l[1] &&
+	    r[2] == l[2] && r[3] == l[3])
 		return true;
 	if (r[0] || r[1])
 		return false;
@@ -219,7 +225,7 @@ static __always_inline __u32 smc_judge_reason(const struct smc_pod *pod,
 		return SMC_REASON_EXCLUDED_PORT;
 	if (config->uses & SMC_USE_CIDRS && smc_cidr_excluded(c))
 		return SMC_REASON_EXCLUDED_CIDR;
-	if (smc_is_loopback(c))
+	if (smc_is_loopback(pod, c))
 		return SMC_REASON_LOOPBACK;
 	/* A client's port says nothing about the client. */
 	if (role == SMC_ROLE_CLIENT && smc_quarantined(pod->pod_id, c))

@@ -185,6 +185,9 @@ enum smc_pod_flag {
 	 * row there pass". Without this row nothing there is converted. */
 	SMC_POD_SHARED = 8,
 	SMC_POD_LISTENS = 16, /* set by BPF: it opened an SMC listener */
+	/* A row of smc_cgroup that arms: its addresses are the machine's, so
+	 * who has the same one may be another program. */
+	SMC_POD_CGROUP = 32,
 };
 
 /* No user or group has it: the kernel's INVALID_UID and INVALID_GID. */

@@ -214,7 +214,13 @@
 	  "network.alibabacloud.com/erdma-smcr: true",                         \
 	  "take one of the two annotations out of the pod's template, "        \
 	  "and restart it: what the erdma-controller converts offers "         \
-	  "SMC to every address")
+	  "SMC to every address") \
+	X(BAD_CGROUP, "bad-cgroup",                                            \
+	  "the cgroup of its own that a file's entry names is not there, "     \
+	  "or not its own",                                                    \
+	  "name in smcmesh.io/cgroup the cgroup v2 as /proc/PID/cgroup "       \
+	  "has it after 0::, below the mount, of a unit that runs: one "       \
+	  "entry for each, none of them above another's or the agent's")
 /* clang-format on */
 
 #define SMC_REASONS(X) SMC_REASONS_FLOW(X) SMC_REASONS_POD(X)

@@ -207,6 +207,8 @@ static int teardown(void **state)
 #define NO_POD 0x80000000U /* instead of flags */
 #define V4 "10.1.0.1"
 #define V6 "fd00::1"
+#define N4 "10.1.0.4" /* the node's */
+#define G SMC_POD_CGROUP
 
 static const struct row {
 	const char *what;
@@ -316,6 +318,32 @@ static const struct row {
 	 SMC_REASON_LOOPBACK, 0},
 	{"::1", C, "::1", 50000, "::1", 80, 0, R | D, SMC_REASON_LOOPBACK, 0},
 	{"to ::1", C, V6, 50000, "::1", 80, 0, R | D, SMC_REASON_LOOPBACK, 0},
+
+	/* Told by its cgroup: the machine's address is not only its own. */
+	{"own address, a listed port", C, N4, 50000, N4, 8080, G, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"own address, a port without transport", C, N4, 50000, N4, 8081, G,
+	 R | D, SMC_REASON_NOT_ENDPOINT, 0},
+	{"own address, another port", C, N4, 50000, N4, 22, G, R | D,
+	 SMC_REASON_NOT_ENDPOINT, 0},
+	{"own address, no endpoint", C, "10.1.0.5", 50000, "10.1.0.5", 8080, G,
+	 R | D, SMC_REASON_NOT_ENDPOINT, 0},
+	{"own address, offered", S, N4, 80, N4, 50000, G, R | D,
+	 SMC_REASON_NONE, R | D},
+	{"own address, offered, no endpoint", S, "10.1.0.5", 80, "10.1.0.5",
+	 50000, G, R | D, SMC_REASON_NOT_ENDPOINT, 0},
+	{"own address, denied", C, N4, 50000, N4, 8080, G | SMC_POD_DENY, R | D,
+	 SMC_REASON_NOT_ARMED, 0},
+	{"own address, a pod's", C, N4, 50000, N4, 8080, 0, R | D,
+	 SMC_REASON_LOOPBACK, 0},
+	{"127.0.0.1 of a cgroup", C, "127.0.0.1", 50000, "127.0.0.1", 80, G,
+	 R | D, SMC_REASON_LOOPBACK, 0},
+	{"own address to 127.0.0.1 of a cgroup", C, N4, 50000, "127.0.0.1", 80,
+	 G, R | D, SMC_REASON_LOOPBACK, 0},
+	{"redirected to 127.0.0.1 of a cgroup", S, "127.0.0.1", 15001, N4,
+	 50000, G, R | D, SMC_REASON_LOOPBACK, 0},
+	{"::1 of a cgroup", C, "::1", 50000, "::1", 80, G, R | D,
+	 SMC_REASON_LOOPBACK, 0},
 
 	{"in quarantine", C, V4, 50000, "10.1.0.2", 81, 0, R | D,
 	 SMC_REASON_QUARANTINED, 0},

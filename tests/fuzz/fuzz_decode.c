@@ -44,6 +44,9 @@ static void check_pods(const struct mesh_world *w)
 
 		promise(p->ns && *p->name && *p->uid && p->node);
 		promise(!p->netns_path || *p->netns_path == '/');
+		promise(!p->cgroup_path ||
+			(p->cgroup_path[0] == '/' && p->cgroup_path[1] &&
+			 p->host_network));
 		check_ranges(&p->exclude_in);
 		check_ranges(&p->exclude_out);
 		for (size_t k = 0; k < i && i < 100; k++)

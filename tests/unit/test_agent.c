@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/text.h"
 #include "node/run_dir.h"
 #include "pods/pods.h"
 #include "pods/waiting.h"
@@ -87,13 +88,20 @@ static void test_event_concerns_only_its_path(void **state)
 	pa = pods_put(&pods, &a);
 	pb = pods_put(&pods, &b);
 	pa->stale = pb->stale = false;
-	assert_false(pods_stale_at(&pods, "/run/netns/c"));
-	assert_false(pods_stale_at(&pods, "/run/net"));
+	assert_false(pods_stale_at(&pods, "/run/netns/c", NULL));
+	assert_false(pods_stale_at(&pods, "/run/net", NULL));
 	assert_false(pa->stale || pb->stale);
-	assert_true(pods_stale_at(&pods, "/run/netns/a"));
+	assert_true(pods_stale_at(&pods, "/run/netns/a", NULL));
 	assert_true(pa->stale && !pb->stale);
-	assert_true(pods_stale_at(&pods, "/run/netns"));
+	assert_true(pods_stale_at(&pods, "/run/netns", NULL));
 	assert_true(pb->stale);
+	pa->stale = pb->stale = false;
+	assert_int_equal(text_set(&pb->cgroup_path, "/x/b"), 0);
+	assert_false(pods_stale_at(&pods, "/cg/x/b", NULL));
+	assert_false(pods_stale_at(&pods, "/x/b", "/cg"));
+	assert_false(pods_stale_at(&pods, "/cg/x/bb", "/cg"));
+	assert_true(pods_stale_at(&pods, "/cg/x/b", "/cg"));
+	assert_true(!pa->stale && pb->stale);
 	pods_free(&pods);
 }
 
@@ -260,7 +268,7 @@ static void test_news_end_the_wait(void **state)
 	struct pod *p = waiting(&pods, &a);
 
 	rest(&pods, p);
-	assert_true(pods_stale_at(&pods, "/nonexistent"));
+	assert_true(pods_stale_at(&pods, "/nonexistent", NULL));
 	check_soon(&pods, p);
 	a.addrs = (struct mesh_addrs){&v4[0], 1};
 	pods_put(&pods, &a);
@@ -278,7 +286,7 @@ static void test_news_end_the_wait(void **state)
 	check_soon(&pods, p);
 	/* control: what is none */
 	pods_put(&pods, &a);
-	assert_false(pods_stale_at(&pods, "/nonexistent/another"));
+	assert_false(pods_stale_at(&pods, "/nonexistent/another", NULL));
 	assert_false(p->stale);
 	assert_int_equal(pods_retry(&pods, 1000), 60000);
 	pods_free(&pods);

@@ -7,12 +7,12 @@
 /* ---- Pod ------------------------------------------------------------------
  */
 
-static void netns_annotation_from_the_api_is_ignored(void **state)
+static void place_annotation_from_the_api_is_ignored(void **state)
 {
 	static const char text[] = "{" METADATA(
 		"web-0") ",\"uid\":\"u-1\",\"annotations\":{"
 			 "\"smcmesh.io/enabled\":\"true\",\"smcmesh.io/netns\":"
-			 "\"%s\",\"smcmesh.io/exclude-inbound-ports\":\"\"}}}";
+			 "\"%s\",\"smcmesh.io/cgroup\":\"/a\",\"smcmesh.io/exclude-inbound-ports\":\"\"}}}";
 	static const char *const paths[] = {"/proc/1/ns/net", "relative"};
 
 	for (int i = 0; i < 2; i++) {
@@ -25,6 +25,8 @@ static void netns_annotation_from_the_api_is_ignored(void **state)
 		assert_int_equal(kube_decode(KIND_POD, g.val, &pod, &g.notes),
 				 0);
 		assert_null(pod.netns_path);
+		assert_null(pod.cgroup_path);
+		assert_false(pod.host_network);
 		assert_null(pod.problem);
 		assert_int_equal(pod.enabled, MESH_ON);
 		assert_true(pod.says_in);
@@ -439,7 +441,7 @@ static void a_damaged_slice_never_hides_a_stranger(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(netns_annotation_from_the_api_is_ignored),
+		cmocka_unit_test(place_annotation_from_the_api_is_ignored),
 		cmocka_unit_test(an_object_is_named_in_its_notes),
 		cmocka_unit_test(
 			huge_annotations_are_read_with_a_short_problem),

@@ -256,6 +256,26 @@ static void first_annotation_wins_over_its_alias(void **state)
 			       "smcmesh.io/enabled differ; the second is");
 }
 
+#define CGROUP "\"smcmesh.io/cgroup\""
+
+/* As a hostNetwork pod, whatever its spec says. */
+static void cgroup_of_a_file_makes_a_pod_of_the_hosts_network(void **state)
+{
+	static const char *const paths[] = {"/system.slice/nginx.service", "/a",
+					    "/..a/b..", "/.a"};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		snprintf(text, sizeof(text), CGROUP ":\"%s\"", paths[i]);
+		_decoded_ struct decoded d = decode_annotated(text);
+		struct mesh_pod *p = only_pod(&d);
+
+		assert_null(p->problem);
+		assert_string_equal(p->cgroup_path, paths[i]);
+		assert_true(p->host_network);
+	}
+}
+
 static void bad_annotation_is_a_problem_of_the_pod(void **state)
 {
 	static const struct {
@@ -285,6 +305,21 @@ static void bad_annotation_is_a_problem_of_the_pod(void **state)
 		 "is 80, expected a string of ports"},
 		{"\"smcmesh.io/netns\":\"netns/a\"",
 		 "is \"netns/a\", expected an absolute path"},
+		{CGROUP ":\"nginx.service\"",
+		 "annotation smcmesh.io/cgroup is \"nginx.service\", expected a "
+		 "cgroup's path below the cgroup v2 mount, as /proc/PID/cgroup "
+		 "has it after 0:: (/system.slice/nginx.service), without . or "
+		 ".."},
+		{CGROUP ":\"/\"", "is \"/\", expected a cgroup's path"},
+		{CGROUP ":\"\"", "is \"\", expected a cgroup's path"},
+		{CGROUP ":\"/a/../b\"", "is \"/a/../b\""},
+		{CGROUP ":\"/a/..\"", "is \"/a/..\""},
+		{CGROUP ":\"/./a\"", "is \"/./a\""},
+		{CGROUP ":\"/a//b\"", "is \"/a//b\""},
+		{CGROUP ":\"/a/\"", "is \"/a/\""},
+		{CGROUP ":7", "is 7, expected a cgroup's path"},
+		{CGROUP ":\"/a\",\"smcmesh.io/netns\":\"/run/netns/a\"",
+		 "is \"/a\", expected none beside smcmesh.io/netns"},
 		{"\"smcmesh.io/proxy-uid\":\"-1\"",
 		 "is \"-1\", expected a user ID"},
 		{"\"smcmesh.io/proxy-uid\":\"4294967295\"",
@@ -523,6 +558,8 @@ int main(void)
 		cmocka_unit_test(pod_ip_alone_is_read),
 		cmocka_unit_test(annotation_is_true_or_false),
 		cmocka_unit_test(first_annotation_wins_over_its_alias),
+		cmocka_unit_test(
+			cgroup_of_a_file_makes_a_pod_of_the_hosts_network),
 		cmocka_unit_test(bad_annotation_is_a_problem_of_the_pod),
 		cmocka_unit_test(annotations_of_a_wrong_type_are_none),
 		cmocka_unit_test(sidecar_is_hinted_at_by_its_container),

@@ -343,6 +343,81 @@ static void host_pods_share_the_nodes_address(void **state)
 	assert_int_equal(s->plan.n_warnings, 0);
 }
 
+/* A program without Kubernetes, which no entry gives an address. */
+static struct mesh_pod *add_program(struct scene *s, const char *name,
+				    const char *cgroup)
+{
+	struct mesh_pod *p = add_pod(s, "n1", name, NULL);
+
+	p->cgroup_path = (char *)cgroup;
+	p->host_network = true;
+	return p;
+}
+
+static void program_has_the_machines_addresses(void **state)
+{
+	static __u16 port[] = {80};
+	struct scene *s = *state;
+	struct mesh_seen *seen = see(s, add_program(s, "web", "/web"));
+
+	seen->addrs = ADDRS(s, "192.168.0.1", "10.9.0.1", "fe80::1");
+	seen->listens = (struct mesh_ports){port, 1};
+	plan(s);
+	assert_true(s->plan.pods[0].armed);
+	assert_int_equal(s->plan.pods[0].value.flags, SMC_POD_CGROUP);
+	assert_int_equal(s->plan.n_endpoints, 2);
+	assert_int_equal(endpoint(s, "192.168.0.1")->value.flags,
+			 SMC_ENDPOINT_ANSWER_ONLY);
+	assert_non_null(endpoint(s, "10.9.0.1"));
+	assert_int_equal(s->plan.n_services, 2);
+	assert_int_equal(s->plan.services[0].key.port, 80);
+	/* not armed it has none, and takes none away */
+	seen->verified = false;
+	seen->reason = SMC_REASON_BAD_CGROUP;
+	add_pod(s, "n2", "b", "10.9.0.1");
+	plan(s);
+	assert_reason(s->plan.pods[0].reason, BAD_CGROUP);
+	assert_int_equal(s->plan.n_endpoints, 1);
+	assert_string_equal(endpoint(s, "10.9.0.1")->pod, "b");
+	assert_int_equal(s->plan.n_warnings, 0);
+}
+
+static void cgroup_is_one_entrys_and_above_no_other(void **state)
+{
+	struct scene *s = *state;
+
+	see(s, add_program(s, "a", "/x/a"))->cgroup_id = 7;
+	see(s, add_program(s, "b", "/x/a"))->cgroup_id = 7;
+	see(s, add_program(s, "above", "/x"));
+	see(s, add_program(s, "beside", "/x/aa"));
+	plan(s);
+	/* the latest of one place is armed, and below the third */
+	assert_reason(s->plan.pods[0].reason, BAD_CGROUP);
+	assert_true(s->plan.pods[1].armed);
+	assert_reason(s->plan.pods[2].reason, BAD_CGROUP);
+	assert_true(s->plan.pods[3].armed);
+	assert_int_equal(s->plan.n_warnings, 2);
+	assert_says(s->plan.warnings[0], "found in one cgroup");
+	assert_says(s->plan.warnings[1],
+		    "pod ns/above is not armed: its cgroup /x is above /x/a");
+	/* as old as each other: neither */
+	s->pods[1].created = s->pods[0].created;
+	s->pods[3].enabled = MESH_OFF;
+	plan(s);
+	assert_reason(s->plan.pods[0].reason, BAD_CGROUP);
+	assert_reason(s->plan.pods[1].reason, BAD_CGROUP);
+	assert_true(s->plan.pods[2].armed);
+}
+
+static void program_without_its_cgroup_is_not_armed(void **state)
+{
+	struct scene *s = *state;
+
+	see(s, add_program(s, "a", "/a"))->cgroup_id = 0;
+	plan(s);
+	assert_reason(s->plan.pods[0].reason, BAD_CGROUP);
+}
+
 static void nodes_address_is_no_pods(void **state)
 {
 	struct scene *s = *state;
@@ -545,6 +620,9 @@ int main(void)
 		TEST(mesh_off_takes_all_but_exclusions),
 		TEST(host_pod_is_armed_by_its_cgroup),
 		TEST(host_pods_share_the_nodes_address),
+		TEST(program_has_the_machines_addresses),
+		TEST(cgroup_is_one_entrys_and_above_no_other),
+		TEST(program_without_its_cgroup_is_not_armed),
 		TEST(nodes_address_is_no_pods),
 		TEST(refused_pod_keeps_its_mark),
 		TEST(disarmed_cgroup_goes_on_denying),

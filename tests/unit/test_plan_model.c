@@ -294,7 +294,9 @@ static void compare_pod(struct scene *s, const struct ref_claims *all,
 			 p->host_network ? 0 : seen->netns_cookie);
 	assert_int_equal(got->cgroup_id, p->host_network ? seen->cgroup_id : 0);
 	assert_int_equal(got->value.pod_id, seen->pod_id);
-	assert_int_equal(got->value.flags, seen->sidecar ? SMC_POD_SIDECAR : 0);
+	assert_int_equal(got->value.flags,
+			 (seen->sidecar ? SMC_POD_SIDECAR : 0) |
+				 (p->host_network ? SMC_POD_CGROUP : 0));
 	assert_int_equal(got->value.transports, seen->transports);
 	assert_int_equal(got->value.n_owners,
 			 seen->sidecar ? seen->n_owners : 0);

@@ -32,6 +32,7 @@
 #include "agent/host_seen.h"
 #include "agent/reconcile.h"
 #include "agent/routes.h"
+#include "agent/runs.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
 #include "pods/looks.h"
@@ -79,6 +80,7 @@ static void source_changed(void *arg)
 
 	d->memory.due = true;
 	reconcile_unplan(&d->agent);
+	runs_drop_world(&d->agent);
 	say_notes(d);
 	turn_due(&d->agent.turn);
 }
@@ -99,7 +101,7 @@ static void watch_event(const char *path, void *arg)
 {
 	struct agent *a = arg;
 
-	if (pods_stale_at(&a->pods, path))
+	if (pods_stale_at(&a->pods, path, datapath_cgroup(a->dp)))
 		turn_due(&a->turn);
 }
 
@@ -150,6 +152,7 @@ static void resync_event(uv_timer_t *timer)
 	starts_scan(a->looks.starts);
 	cluster_resync(a);
 	host_resync(a);
+	runs_resync(a);
 	/* Where looks take so long that the last reconcile left some over, the
 	 * agent does those first: else the last pods would never have their
 	 * turn. */
@@ -187,12 +190,24 @@ static void refused(struct agent *a, const struct smc_event *e)
 	turn_due(&a->turn);
 }
 
+/* Clients of a hostNetwork pod are offered SMC once its port is known. */
+static void listens(struct agent *a, __u32 pod_id)
+{
+	struct pod *p = pods_by_id(&a->pods, pod_id);
+
+	datapath_listen(a->dp);
+	if (!p || !p->host_network)
+		return;
+	pod_stale(p);
+	turn_due(&a->turn);
+}
+
 static void flow_event(const struct smc_event *e, void *arg)
 {
 	struct agent *a = arg;
 
 	if (e->type == SMC_EVENT_LISTENS) { /* no flow's */
-		datapath_listen(a->dp);
+		listens(a, e->flow.pod_id);
 		return;
 	}
 	if (e->type == SMC_EVENT_REFUSED)
@@ -334,6 +349,7 @@ static int datapath_up(struct daemon *d)
 	err = agent_adopt(a);
 	if (err)
 		return err;
+	runs_find(a);
 	/* smc_config remembers whether the mesh was on for the agent before us.
 	 */
 	if (!datapath_config(a->dp, &config))
@@ -397,6 +413,7 @@ static void agent_stop(struct daemon *d)
 	api_stream_free(a);
 	datapath_close(a->dp);
 	reconcile_forget(a);
+	runs_free(a);
 	paths_free(a);
 	free(d->notes);
 }

@@ -19,6 +19,7 @@
 #include "agent/handover.h"
 #include "agent/host_seen.h"
 #include "agent/reconcile.h"
+#include "agent/runs.h"
 #include "serve/ready.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
@@ -293,9 +294,12 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 
 void reconcile(struct agent *a)
 {
-	const struct mesh_world *w = source_world(a->source);
+	const struct mesh_world *w;
 	__u64 start = uv_hrtime();
 
+	if (runs_stale(a))
+		reconcile_unplan(a);
+	w = runs_world(a);
 	if (!w || !cluster_may_arm(a->cluster))
 		return;
 	a->last.err = reconcile_world(a, w);

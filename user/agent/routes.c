@@ -16,6 +16,7 @@ const struct http_route control_routes[] = {
 	 .run = api_post_quarantine_clear,
 	 .post = true},
 	{.path = "/v1/reopen", .run = post_reopen, .post = true},
+	{.path = "/v1/run", .run = post_run, .post = true},
 	{},
 };
 

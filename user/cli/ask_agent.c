@@ -57,35 +57,44 @@ static void say_without(const char *path)
 				maps[i].map);
 }
 
-static int say_unreachable(const char *run, const char *path)
+static int unreachable(const char *run, struct buf *why)
 {
-	char sock[PATH_MAX];
-
-	snprintf(sock, sizeof(sock), "%s/%s", run, AGENT_SOCKET);
 	if (access(run, X_OK) && errno == EACCES) {
-		fprintf(stderr, "smcmesh: %s is for root only\n", sock);
+		buf_printf(why, "%s/%s is for root only", run, AGENT_SOCKET);
 		return -EACCES;
 	}
-	fprintf(stderr,
-		"smcmesh: no agent answers on %s: it is not running, or has another --run\n",
-		sock);
-	say_without(path);
+	buf_printf(
+		why,
+		"no agent answers on %s/%s: it is not running, or has another --run",
+		run, AGENT_SOCKET);
 	return -ENOTCONN;
 }
 
-static int say_trouble(CURLcode code, const char *run, const char *path,
-		       long status, const char *body)
+/* A question, and what came of it. */
+struct question {
+	const char *run, *method, *path; /* method: NULL: GET */
+	curl_write_callback take;
+	void *arg;
+	long timeout_ms;	/* 0: none */
+	const struct buf *body; /* which @take fills; NULL: it is a stream */
+	struct buf why;		/* the sentence about what went wrong */
+};
+
+static int trouble(struct question *q, CURLcode code, long status)
 {
 	if (code == CURLE_COULDNT_CONNECT)
-		return say_unreachable(run, path);
+		return unreachable(q->run, &q->why);
 	if (code != CURLE_OK) {
-		fprintf(stderr, "smcmesh: the agent's answer on %s/%s: %s\n",
-			run, AGENT_SOCKET, curl_easy_strerror(code));
+		buf_printf(&q->why, "the agent's answer on %s/%s: %s", q->run,
+			   AGENT_SOCKET, curl_easy_strerror(code));
 		return -EIO;
 	}
 	if (status != 200) {
-		fprintf(stderr, "smcmesh: the agent answers %ld to %s: %s\n",
-			status, path, body ?: "");
+		const char *said =
+			q->body && q->body->data ? q->body->data : "";
+
+		buf_printf(&q->why, "the agent answers %ld to %s: %.*s", status,
+			   q->path, (int)strcspn(said, "\n"), said);
 		return -EIO;
 	}
 	return 0;
@@ -96,75 +105,99 @@ static void easy_cleanup(CURL **curl)
 	curl_easy_cleanup(*curl);
 }
 
-/* @method: NULL: GET. @timeout_ms: 0: none. @full: the answer is taken whole,
- * also that of an error. */
-static CURLcode talk(const char *run, const char *method, const char *path,
-		     curl_write_callback take, void *arg, long timeout_ms,
-		     bool full, long *status)
+static int ask(struct question *q)
 {
 	_cleanup_(easy_cleanup) CURL *curl = curl_easy_init();
 	char sock[PATH_MAX], url[1024];
 	CURLcode code;
+	long status = 0;
 
-	*status = 0;
 	if (!curl)
-		return CURLE_OUT_OF_MEMORY;
-	snprintf(sock, sizeof(sock), "%s/%s", run, AGENT_SOCKET);
-	snprintf(url, sizeof(url), "http://agent%s", path);
+		return -ENOMEM;
+	snprintf(sock, sizeof(sock), "%s/%s", q->run, AGENT_SOCKET);
+	snprintf(url, sizeof(url), "http://agent%s", q->path);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, sock);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
-	if (method)
-		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	if (q->method)
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, q->method);
 	/* A proxy in the environment is for other hosts. */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, q->take);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, q->arg);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, q->timeout_ms);
 	/* The text of an error must not be taken for an event. */
-	curl_easy_setopt(curl, CURLOPT_FAILONERROR, full ? 0L : 1L);
+	curl_easy_setopt(curl, CURLOPT_FAILONERROR, q->body ? 0L : 1L);
 	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-	return code;
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	return trouble(q, code, status);
 }
 
-static int ask(const char *run, const char *method, const char *path,
-	       curl_write_callback take, void *arg, long timeout_ms,
-	       const struct buf *body)
+/* The same, with a line on stderr, or two, where it fails. */
+static int ask_aloud(struct question *q)
 {
-	long status;
-	CURLcode code =
-		talk(run, method, path, take, arg, timeout_ms, body, &status);
+	int err = ask(q);
 
-	return say_trouble(code, run, path, status, body ? body->data : NULL);
+	if (err && q->why.data)
+		fprintf(stderr, "smcmesh: %s\n", q->why.data);
+	if (err == -ENOTCONN)
+		say_without(q->path);
+	buf_free(&q->why);
+	return err;
 }
 
 static int fetch(const char *run, const char *method, const char *path,
 		 struct buf *out)
 {
-	int err = ask(run, method, path, take_all, out, 30000, out);
+	struct question q = {.run = run,
+			     .method = method,
+			     .path = path,
+			     .take = take_all,
+			     .arg = out,
+			     .timeout_ms = 30000,
+			     .body = out};
+	int err = ask_aloud(&q);
 
 	if (err)
 		buf_free(out);
 	return err;
 }
 
-int client_get(const char *run, const char *path, struct buf *out)
+static int ask_silently(const char *run, const char *method, const char *path,
+			long timeout_ms, struct buf *out, struct buf *why)
 {
-	return fetch(run, NULL, path, out);
+	struct question q = {.run = run,
+			     .method = method,
+			     .path = path,
+			     .take = take_all,
+			     .arg = out,
+			     .timeout_ms = timeout_ms,
+			     .body = out};
+	int err = ask(&q);
+
+	if (err) {
+		buf_free(out);
+		buf_free(why);
+		*why = q.why;
+	}
+	return err;
+}
+
+int client_within(const char *run, const char *path, long timeout_ms,
+		  struct buf *out, struct buf *why)
+{
+	return ask_silently(run, "POST", path, timeout_ms, out, why);
 }
 
 int client_try(const char *run, const char *path, struct buf *out)
 {
-	long status;
-	CURLcode code =
-		talk(run, NULL, path, take_all, out, 2000, true, &status);
+	_buf_ struct buf why = {};
 
-	if (code == CURLE_OK && status == 200)
-		return 0;
-	buf_free(out);
-	if (code == CURLE_OK)
-		return -EIO;
-	return access(run, X_OK) && errno == EACCES ? -EACCES : -ENOTCONN;
+	return ask_silently(run, NULL, path, 2000, out, &why);
+}
+
+int client_get(const char *run, const char *path, struct buf *out)
+{
+	return fetch(run, NULL, path, out);
 }
 
 int client_post(const char *run, const char *path, struct buf *out)
@@ -176,7 +209,9 @@ int client_follow(const char *run, const char *path, client_line_fn fn,
 		  void *arg)
 {
 	struct follow f = {.fn = fn, .arg = arg};
-	int err = ask(run, NULL, path, take_lines, &f, 0, NULL);
+	struct question q = {
+		.run = run, .path = path, .take = take_lines, .arg = &f};
+	int err = ask_aloud(&q);
 
 	buf_free(&f.text);
 	return err;

@@ -23,6 +23,13 @@ must_check int client_try(const char *run, const char *path, struct buf *out);
 must_check int client_post(const char *run, const char *path, struct buf *out);
 
 /*
+ * client_within - The same in at most @timeout_ms (at least 1), and silent: on
+ * failure @why, freed before, has the sentence about it.
+ */
+must_check int client_within(const char *run, const char *path, long timeout_ms,
+			     struct buf *out, struct buf *why);
+
+/*
  * client_follow - GET @path and call @fn for each line as it comes, without its
  * newline, until the agent ends the stream.
  * Return: 0, or a negative errno as above.

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "agent/agent.h"
+#include "node/run_cgroup.h"
 #include "node/run_dir.h"
 #include "node/settings_sweep.h"
 #include "node/ueid.h"
@@ -31,6 +32,7 @@
 #include "base/strv.h"
 #include "cli/command.h"
 #include "datapath/datapath.h"
+#include "datapath/features.h"
 #include "node/netns.h"
 #include "node/proc.h"
 #include "node/pod_of_pid.h"
@@ -335,6 +337,54 @@ static void remove_run(struct cleanup *c)
 		failed(c, -errno, c->run);
 }
 
+/* ---- cgroups of `smcmesh run` -------------------------------------------- */
+
+/* Return: "": there are none. */
+static const char *cgroup_root(const struct cleanup *c, char found[PATH_MAX])
+{
+	if (c->datapath.cgroup)
+		return c->datapath.cgroup;
+	return features_find_cgroup2(c->datapath.proc, found, PATH_MAX) ? ""
+									: found;
+}
+
+static void each_program(struct cleanup *c, run_cgroup_fn fn)
+{
+	char found[PATH_MAX];
+	const char *root = cgroup_root(c, found);
+
+	if (*root)
+		failed(c, run_cgroup_each(root, fn, c),
+		       "look for cgroups of smcmesh run");
+}
+
+/* A program that still runs keeps its cgroup: the proof names it. */
+static int remove_program(const char *path, void *arg)
+{
+	struct cleanup *c = arg;
+	char found[PATH_MAX], dir[CGROUP_PATH_MAX];
+	int err = cgroup_named(cgroup_root(c, found), path, dir);
+
+	err = err ?: run_cgroup_remove(dir);
+	if (!err)
+		buf_printf(&c->out, "removed %s\n", dir);
+	else if (err != -EBUSY && err != -ENOENT)
+		failed(c, err, path);
+	return 0;
+}
+
+static int look_at_program(const char *path, void *arg)
+{
+	struct cleanup *c = arg;
+
+	buf_printf(
+		&c->out,
+		"left: the cgroup %s, until the program of smcmesh run in it ends\n",
+		path);
+	note(c, -EBUSY);
+	return 0;
+}
+
 /* ---- the proof --------------------------------------------------------- */
 
 /* A namespace where the look fails is not known to be clean. */
@@ -428,6 +478,7 @@ static void prove(struct cleanup *c)
 	look_for_pins(c);
 	if (c->partly)
 		return;
+	each_program(c, look_at_program);
 	ueids = ueid_left(c->run, &c->out);
 	failed(c, ueids, "look for our UEID");
 	if (ueids > 0)
@@ -515,6 +566,7 @@ static int clean(struct cleanup *c)
 		remove_all(c);
 		remove_ueid(c);
 		remove_settings(c);
+		each_program(c, remove_program);
 		remove_run(c);
 	}
 	if (!is_needed(c))

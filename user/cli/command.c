@@ -20,6 +20,7 @@ const struct command *const commands[] = {
 	&command_syncheck,
 	&command_check,
 	&command_node,
+	&command_run,
 	&command_cleanup,
 	&command_version,
 	NULL,
@@ -77,7 +78,7 @@ static void command_usage(FILE *to, const struct command *c)
 /* getopt's tables for one command's options. */
 struct getopt_tables {
 	struct option longs[CLI_OPTIONS_MAX + 2];
-	char shorts[2 * CLI_OPTIONS_MAX + 4];
+	char shorts[2 * CLI_OPTIONS_MAX + 5];
 };
 
 enum { LONG_BASE = 256, LONG_HELP = LONG_BASE + CLI_OPTIONS_MAX };
@@ -88,7 +89,9 @@ static void tables_fill(const struct command *c, struct getopt_tables *t)
 	size_t n = 0;
 
 	memset(t, 0, sizeof(*t));
-	*s++ = ':'; /* report a missing argument apart, print nothing */
+	if (c->starts)
+		*s++ = '+'; /* what follows the program is not ours */
+	*s++ = ':';	    /* report a missing argument apart, print nothing */
 	for (; c->options[n].name; n++) {
 		const struct cli_option *o = &c->options[n];
 
@@ -172,6 +175,10 @@ static int parse(const struct command *c, int argc, char **argv,
 	}
 	if (argc - optind < (int)c->operands_min)
 		return wrong(c, "needs", c->operand);
+	if (c->starts) {
+		args->program = argv + optind;
+		return 0;
+	}
 	for (unsigned int n = 0; n < c->operands_max && optind < argc; n++)
 		args->operand[n] = argv[optind++];
 	if (optind < argc)

@@ -28,6 +28,7 @@ struct cli_args {
 	 * was given, or if it was not given `initial` or NULL. */
 	const char *option[CLI_OPTIONS_MAX];
 	const char *operand[CLI_OPERANDS_MAX]; /* NULL: not given */
+	char **program; /* of a command that starts one: its argv */
 };
 
 struct command {
@@ -37,6 +38,8 @@ struct command {
 	const char *more;    /* further lines of --help, or NULL */
 	const char *operand; /* names of its operands; NULL: none */
 	unsigned int operands_min, operands_max;
+	/* Its operands are a program and that one's arguments, options too. */
+	bool starts;
 	const struct cli_option *options;	 /* ends with an empty row */
 	int (*run)(const struct cli_args *args); /* an exit status */
 };
@@ -61,8 +64,7 @@ extern const struct command *const commands[];
 extern const struct command command_agent, command_status, command_pods,
 	command_endpoints, command_flows, command_quarantine, command_explain,
 	command_reopen, command_doctor, command_syncheck, command_check,
-	command_node,
-	command_cleanup, command_version;
+	command_node, command_run, command_cleanup, command_version;
 
 /* command_find - By its name or its alias; NULL if there is none. */
 const struct command *command_find(const char *name);

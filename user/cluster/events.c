@@ -259,6 +259,9 @@ void tell_pods(struct report *r, struct pods *pods,
 	for (size_t i = 0; i < pods->n; i++) {
 		struct pod *p = pods->v[i];
 
+		/* The API server knows no such pod. */
+		if (p->cgroup_path)
+			continue;
 		tell_arming(&t, p);
 		tell_late(&t, p);
 		if (!in_conflict(plan, p->uid))

@@ -126,11 +126,22 @@ static bool addrs_have(const struct mesh_addrs *addrs,
 	return false;
 }
 
-/* A pod of this node publishes what a look found in its namespace. */
+/* An armed program without Kubernetes whose entry says no address has all those
+ * of the machine. */
+static bool has_machines(const struct plan_pod *p)
+{
+	return p->pod->cgroup_path && !p->pod->addrs.n && p->armed;
+}
+
+/* A pod of this node publishes what a look found in its namespace. It claims
+ * what the API says, or the machine's addresses: but not those of Services,
+ * which IPVS keeps there. */
 static int claim_own(struct draft *d, size_t own, struct claims *claims)
 {
 	const struct plan_pod *p = &d->plan.pods[own];
 	const struct mesh_seen *seen = d->own[own].seen;
+	const bool all = has_machines(p);
+	const struct mesh_addrs *addrs = all ? &seen->addrs : &p->pod->addrs;
 	struct claim claim = pod_claim(p->pod);
 	int err = 0;
 
@@ -140,11 +151,11 @@ static int claim_own(struct draft *d, size_t own, struct claims *claims)
 	claim.transports = p->value.transports;
 	if (claim.host && p->armed)
 		claim.ports = &d->own[own].listens;
-	for (size_t i = 0; i < p->pod->addrs.n && !err; i++) {
-		const struct smc_addr *addr = &p->pod->addrs.v[i];
+	for (size_t i = 0; i < addrs->n && !err; i++) {
+		const struct smc_addr *addr = &addrs->v[i];
 
 		claim.publishes = p->armed && addrs_have(&seen->addrs, addr);
-		if (addr_usable(addr))
+		if (addr_usable(addr) && !(all && draft_is_service(d, addr)))
 			err = add_claim(d, claims, &claim, addr);
 	}
 	return err;

@@ -59,6 +59,7 @@ void mesh_pod_free(struct mesh_pod *p)
 	free(p->uid);
 	free(p->node);
 	free(p->netns_path);
+	free(p->cgroup_path);
 	free(p->cgroup_uid);
 	free(p->problem);
 	free(p->addrs.v);

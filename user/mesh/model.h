@@ -81,6 +81,10 @@ struct mesh_pod {
 	char *ns, *name, *uid;
 	char *node;	  /* "" while not scheduled */
 	char *netns_path; /* file source only: smcmesh.io/netns; else NULL */
+	/* Its cgroup v2, below the mount: "/system.slice/nginx.service". File
+	 * source: smcmesh.io/cgroup; or a program of `smcmesh run`; else NULL.
+	 * host_network is set with it. */
+	char *cgroup_path;
 	/* Of a static pod: its cgroup is named by this hash of its file, not by
 	 * its UID. Else NULL. */
 	char *cgroup_uid;

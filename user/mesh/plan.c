@@ -8,7 +8,8 @@
  *    the addresses that the API says. (A pod that has no address in the API yet
  *    is armed at once: kubelet often says the address after the program has
  *    opened its sockets.)
- * 2. one pod for each namespace and cgroup.
+ * 2. one pod for each namespace and cgroup, and no cgroup of an entry above
+ *    another's.
  * 3. endpoints.c: who owns which address. A pod that lost all that it would
  *    have published is not armed after all: it is not the pod that it seems to
  *    be.
@@ -51,7 +52,8 @@ static enum smc_reason why_not_armed(const struct mesh_host *host, __u32 usable,
 	if (!seen->pod_id || !seen->verified)
 		return seen->reason ? seen->reason : SMC_REASON_NO_NETNS;
 	if (pod->host_network && !seen->cgroup_id)
-		return SMC_REASON_NO_CGROUP2;
+		return pod->cgroup_path ? SMC_REASON_BAD_CGROUP
+					: SMC_REASON_NO_CGROUP2;
 	if (!pod->host_network &&
 	    (!seen->netns_cookie || seen->netns_cookie == host->netns_cookie))
 		return SMC_REASON_NO_NETNS;
@@ -86,6 +88,8 @@ static void arm(struct plan_pod *p, const struct mesh_seen *seen, __u32 usable)
 		.pod_id = seen->pod_id,
 		.transports = seen->transports & usable,
 	};
+	if (p->cgroup_id)
+		p->value.flags |= SMC_POD_CGROUP;
 	put_owners(&p->value, seen);
 }
 
@@ -199,6 +203,12 @@ static bool same_place(const struct plan_pod *a, const struct plan_pod *b)
 	       a->cgroup_id == b->cgroup_id;
 }
 
+static enum smc_reason shared_place(const struct plan_pod *p)
+{
+	return p->pod->cgroup_path ? SMC_REASON_BAD_CGROUP
+				   : SMC_REASON_NO_NETNS;
+}
+
 /* Of the armed pods at one place only the latest stays armed, or none if
  * another is as new. */
 static int settle_place(struct draft *d, struct plan_pod **v, size_t n)
@@ -215,10 +225,10 @@ static int settle_place(struct draft *d, struct plan_pod **v, size_t n)
 				 v[i]->cgroup_id ? "cgroup"
 						 : "network namespace",
 				 tie ? "neither is" : "only the first is");
-		disarm(v[i], SMC_REASON_NO_NETNS);
+		disarm(v[i], shared_place(v[i]));
 	}
 	if (tie)
-		disarm(v[0], SMC_REASON_NO_NETNS);
+		disarm(v[0], shared_place(v[0]));
 	return err;
 }
 
@@ -240,6 +250,44 @@ static int draft_places(struct draft *d)
 			next++;
 		err = settle_place(d, v + i, next - i);
 	}
+	return err;
+}
+
+static bool is_above(const char *path, const char *other)
+{
+	size_t len = strlen(path);
+
+	return !strncmp(path, other, len) && other[len] == '/';
+}
+
+/* Who shares the outer one's row is told apart from it by nothing but the row
+ * below: once that goes, its sockets would be the outer one's. */
+static int settle_above(struct draft *d, struct plan_pod *p,
+			const struct plan_pod *other)
+{
+	if (!p->armed || !other->armed || !other->pod->cgroup_path ||
+	    !is_above(p->pod->cgroup_path, other->pod->cgroup_path))
+		return 0;
+	disarm(p, SMC_REASON_BAD_CGROUP);
+	return draft_warn(d,
+			  "pod %s/%s is not armed: its cgroup %s is above %s, "
+			  "that of pod %s/%s",
+			  p->pod->ns, p->pod->name, p->pod->cgroup_path,
+			  other->pod->cgroup_path, other->pod->ns,
+			  other->pod->name);
+}
+
+/* Entries with a cgroup of their own are few. */
+static int draft_nested(struct draft *d)
+{
+	struct mesh_plan *plan = &d->plan;
+	int err = 0;
+
+	for (size_t i = 0; i < plan->n_pods; i++)
+		for (size_t k = 0; k < plan->n_pods && !err; k++)
+			if (plan->pods[i].pod->cgroup_path)
+				err = settle_above(d, &plan->pods[i],
+						   &plan->pods[k]);
 	return err;
 }
 
@@ -365,7 +413,7 @@ static int make(struct draft *d, const struct mesh_seen *seen, size_t n_seen)
 	err = err ?: judge(d, &wants, seen, n_seen);
 	err = err ?: warn_problems(d);
 	err = err ?: draft_limits(d);
-	err = err ?: draft_places(d);
+	err = err ?: draft_places(d) ?: draft_nested(d);
 	if (!err && d->plan.enabled) {
 		err = draft_service_addrs(d);
 		err = err ?: draft_listens(d);

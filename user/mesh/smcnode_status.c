@@ -121,6 +121,9 @@ static int add_pods(struct mesh_publish *out, const struct mesh_plan *plan,
 	for (size_t i = 0; i < plan->n_pods && !err; i++) {
 		const struct plan_pod *p = &plan->pods[i];
 
+		/* The API server knows no such pod. */
+		if (p->pod->cgroup_path)
+			continue;
 		out->n_enabled += p->says.enabled == MESH_ON && !p->pod->ended;
 		err = add_addrs(out, p, &p->claimed, 0);
 		if (err || !p->armed || (armed && !armed(p, arg)))

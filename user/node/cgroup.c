@@ -2,6 +2,7 @@
 #include "node/cgroup.h"
 
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <mntent.h>
 #include <string.h>
@@ -121,6 +122,49 @@ int cgroup_find_pod(const char *root, const char *uid,
 	if (!err)
 		strcpy(path, at);
 	return err;
+}
+
+int cgroup_named(const char *root, const char *name, char path[CGROUP_PATH_MAX])
+{
+	struct stat st;
+
+	if (snprintf(path, CGROUP_PATH_MAX, "%s%s", root ?: "", name) >=
+	    CGROUP_PATH_MAX)
+		return -ENAMETOOLONG;
+	if (!root)
+		return -ENOENT;
+	if (stat(path, &st))
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+static bool lists(const char *dir, pid_t pid)
+{
+	char file[CGROUP_PATH_MAX + 16];
+	_fclose_ FILE *f = NULL;
+	int listed;
+
+	snprintf(file, sizeof(file), "%s/cgroup.procs", dir);
+	f = fopen(file, "re");
+	while (f && fscanf(f, "%d", &listed) == 1)
+		if (listed == pid)
+			return true;
+	return false;
+}
+
+bool cgroup_holds(const char *path, pid_t pid)
+{
+	char *const paths[] = {(char *)path, NULL};
+	FTS *tree =
+		fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
+	bool found = !tree;
+	FTSENT *e;
+
+	while (!found && (e = fts_read(tree)))
+		found = e->fts_info == FTS_D && lists(e->fts_path, pid);
+	if (tree)
+		fts_close(tree);
+	return found;
 }
 
 int cgroup_id(const char *path, __u64 *out)

@@ -27,6 +27,19 @@ must_check int cgroup_find_pod(const char *root, const char *uid,
 			       char path[CGROUP_PATH_MAX]);
 
 /*
+ * cgroup_named - The directory of the cgroup that is called @name ("/a/b")
+ * below @root, a mount's (NULL: there is none).
+ * Return: 0; -ENOENT: there is none; -ENOTDIR: a file of a cgroup has that
+ * name; or another negative errno. @path has its name also with -ENOENT.
+ */
+must_check int cgroup_named(const char *root, const char *name,
+			    char path[CGROUP_PATH_MAX]);
+
+/* cgroup_holds - Is process @pid in the cgroup v2 directory @path, or below?
+ * True also where that cannot be read. */
+bool cgroup_holds(const char *path, pid_t pid);
+
+/*
  * cgroup_id - The 64-bit id of a directory, as bpf_get_current_cgroup_id() and
  * the kernel's cgroup->kn->id have it. Return: 0 or a negative errno.
  */

@@ -18,6 +18,7 @@
 #define POD_ADDRS_MAX 16
 
 #define ANNOTATION_NETNS "smcmesh.io/netns"
+#define ANNOTATION_CGROUP "smcmesh.io/cgroup"
 #define ANNOTATION_PROXY_UID "smcmesh.io/proxy-uid"
 
 /* Kubelet sets these on the object of a static pod. */
@@ -39,6 +40,44 @@ static int read_netns(const struct annotations *a, struct mesh_pod *pod)
 		return annotation_problem(a, &pod->problem, ANNOTATION_NETNS,
 					  "an absolute path");
 	return text_set(&pod->netns_path, text);
+}
+
+/* "/a/b": no part is empty, "." or ".."; and not the root, which is above
+ * every process of the machine. */
+static bool is_cgroup_path(const char *path)
+{
+	size_t len;
+
+	if (!path || *path != '/')
+		return false;
+	for (; *path == '/'; path += len) {
+		len = strcspn(++path, "/");
+		if (!len || !strncmp(path, ".", len) ||
+		    (len == 2 && !strncmp(path, "..", 2)))
+			return false;
+	}
+	return true;
+}
+
+/* A program without Kubernetes: told apart as a hostNetwork pod is. */
+static int read_cgroup(const struct annotations *a, struct mesh_pod *pod)
+{
+	bool said;
+	const char *text = annotation(a, ANNOTATION_CGROUP, 2047, &said);
+
+	if (!said)
+		return 0;
+	if (!is_cgroup_path(text))
+		return annotation_problem(
+			a, &pod->problem, ANNOTATION_CGROUP,
+			"a cgroup's path below the cgroup v2 mount, as /proc/PID/cgroup has it after 0:: (/system.slice/nginx.service), without . or ..");
+	if (pod->netns_path)
+		return annotation_problem(
+			a, &pod->problem, ANNOTATION_CGROUP,
+			"none beside " ANNOTATION_NETNS
+			": a cgroup is told apart in the host's namespace alone");
+	pod->host_network = true;
+	return text_set(&pod->cgroup_path, text);
 }
 
 static int read_proxy_uid(const struct annotations *a, struct mesh_pod *pod)
@@ -115,7 +154,7 @@ static int read_annotations(const struct json_object *o, struct mesh_pod *pod)
 	err = read_common(o, &a, pod);
 	/* A user who may make pods may not choose a path of the node's. */
 	if (!err && !o->from_api)
-		err = read_netns(&a, pod);
+		err = read_netns(&a, pod) ?: read_cgroup(&a, pod);
 	err = err ?: read_hash(&a, pod);
 	err = err ?: decode_pod_limits(&a, pod);
 	return err ?: read_proxy_uid(&a, pod);

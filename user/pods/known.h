@@ -77,7 +77,21 @@ struct agent_self {
 	__u64 start_hrtime; /* uv_hrtime() */
 };
 
-/* agent/host_seen.c, local_services.c, budget.c: what was seen of this node. */
+/* agent/runs.c: programs of `smcmesh run`, and the source's world with them. */
+struct runs {
+	struct run {
+		char *path; /* of its cgroup, below the mount */
+		char *name, *uid;
+		bool empty; /* the last resync saw no process there */
+		bool over;  /* it has ended: the next world is without it */
+	} *v;
+	size_t n;
+	struct mesh_world world; /* shares all but `pods` with the source's */
+	bool made;		 /* world is up to date */
+};
+
+/* agent/host_seen.c, local_services.c, budget.c, runs.c: what was seen of this
+ * node. */
 struct host_seen {
 	struct mesh_host mesh;
 	bool can_convert; /* this kernel; mesh.converter: the datapath, too */
@@ -94,6 +108,7 @@ struct host_seen {
 	int settings_files;   /* left by the last sweep of RUN/settings */
 	__u64 buffers_beside; /* budget.h, bytes */
 	int budget_err;	      /* of the last look at it */
+	struct runs runs;
 };
 
 /* agent/reconcile.c, adopt_slots.c: what the last reconcile made. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "node/podspace.h"
 
 /* How long kubelet's directory of a running pod may be without a process before
@@ -63,12 +64,26 @@ int find_space(struct pod *p, const struct pod_how *how, struct place *out)
 	return place_open(host, out);
 }
 
+/* The one that the source names. Not the agent's: its own connections are no
+ * program's, and must not wait for what it has yet to do. */
+static void find_named(struct pod *p, const struct pod_how *how,
+		       char path[CGROUP_PATH_MAX])
+{
+	if (cgroup_named(how->cgroup, p->cgroup_path, path) ||
+	    cgroup_holds(path, getpid()) || cgroup_id(path, &p->cgroup_id))
+		p->cgroup_id = 0;
+}
+
 void find_cgroup(struct pod *p, const struct pod_how *how,
 		 char path[CGROUP_PATH_MAX])
 {
 	p->cgroup_id = 0;
 	if (!p->host_network || !how->cgroup)
 		return;
+	if (p->cgroup_path) {
+		find_named(p, how, path);
+		return;
+	}
 	if (cgroup_find_pod(how->cgroup, p->cgroup_uid, path) ||
 	    is_elsewhere(p, how, cgroup_populated(path)) ||
 	    cgroup_id(path, &p->cgroup_id))

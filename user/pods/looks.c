@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "node/run_cgroup.h"
 #include "pods/waiting.h"
 
 /* How many namespaces one reconcile looks at: a look takes a helper process or
@@ -81,12 +82,19 @@ static void look_at(struct agent *a, const struct mesh_pod *pod, struct pod *p,
 	fault_point("look");
 }
 
-/* Watch the place where the pod's namespace will appear. */
+/* Watch the place where the pod's namespace, or the cgroup that the source
+ * names, will appear. (That of `smcmesh run` is there.) */
 static void watch_for(struct agent *a, const struct pod *p)
 {
+	char path[CGROUP_PATH_MAX];
+
 	if (p->netns_path)
 		watch_path(a->looks.watch, p->netns_path);
-	else if (!p->host_network)
+	else if (p->cgroup_path && !run_cgroup_is(p->cgroup_path)) {
+		if (cgroup_named(datapath_cgroup(a->dp), p->cgroup_path,
+				 path) != -ENAMETOOLONG)
+			watch_path(a->looks.watch, path);
+	} else if (!p->host_network)
 		starts_follow(a->looks.starts, p->cgroup_uid);
 }
 

@@ -106,10 +106,11 @@ struct pod_told {
  */
 struct pod {
 	char *uid, *ns, *name;
-	char *netns_path; /* NULL: the source does not say it */
-	char *problem;	  /* of the annotations, its own or its Namespace's */
-	char *cgroup_uid; /* as kubelet names its cgroup: podname.h */
-	__u32 id;	  /* 0: not given yet */
+	char *netns_path;  /* NULL: the source does not say it */
+	char *cgroup_path; /* likewise: below the cgroup v2 mount */
+	char *problem;	   /* of the annotations, its own or its Namespace's */
+	char *cgroup_uid;  /* as kubelet names its cgroup: podname.h */
+	__u32 id;	   /* 0: not given yet */
 	bool host_network;
 	unsigned int traits;	 /* pod_is(), pod_set() */
 	struct mesh_addrs addrs; /* status.podIPs */

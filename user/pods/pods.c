@@ -33,6 +33,7 @@ static void pod_free(struct pod *p)
 	free(p->late_flows);
 	free(p->where);
 	free(p->cgroup_uid);
+	free(p->cgroup_path);
 	free(p->listens.v);
 	free(p->addrs.v);
 	free(p->published.v);
@@ -215,6 +216,7 @@ static bool same_addrs(const struct mesh_addrs *a, const struct mesh_addrs *b)
 static bool is_news(const struct pod *p, const struct mesh_pod *pod)
 {
 	return !text_same(p->netns_path, pod->netns_path) ||
+	       !text_same(p->cgroup_path, pod->cgroup_path) ||
 	       p->host_network != pod->host_network ||
 	       pod_is(p, POD_RUNNING) != pod->running ||
 	       !same_addrs(&p->addrs, &pod->addrs);
@@ -231,6 +233,7 @@ static int pod_update(struct pod *p, const struct mesh_pod *pod)
 	       text_set(&p->uid, pod->uid) ?: text_set(&p->ns, pod->ns) ?:
 	       text_set(&p->name, pod->name) ?:
 	       text_set(&p->netns_path, pod->netns_path) ?:
+	       text_set(&p->cgroup_path, pod->cgroup_path) ?:
 	       addrs_set(&p->addrs, &pod->addrs);
 }
 
@@ -358,11 +361,27 @@ static bool same_sidecar(const struct netns_sidecar *a,
 	       owners_same(&a->owner, a->hinted, &b->owner, b->hinted);
 }
 
+/* The same of a cgroup that the source names. */
+static int bad_cgroup(const struct pod *p, const struct pod_how *how,
+		      struct netns_facts *f)
+{
+	char path[CGROUP_PATH_MAX];
+	int err = cgroup_named(how->cgroup, p->cgroup_path, path);
+
+	f->reason = SMC_REASON_BAD_CGROUP;
+	snprintf(f->detail, sizeof(f->detail), "%s below %s: %s",
+		 p->cgroup_path, how->cgroup ?: "any mount",
+		 err ? strerror(-err) : "the agent itself runs in it");
+	return 0;
+}
+
 /* Prepares nothing: the agent cannot tell the pod's sockets from others in the
  * host's namespace. */
 static int no_cgroup(const struct pod *p, const struct pod_how *how,
 		     struct netns_facts *f)
 {
+	if (p->cgroup_path)
+		return bad_cgroup(p, how, f);
 	f->reason = SMC_REASON_NO_CGROUP2;
 	snprintf(f->detail, sizeof(f->detail), "no %s of this pod below %s",
 		 p->missing_since ? "process in the cgroup" : "cgroup",

@@ -106,16 +106,26 @@ void pods_resync(struct pods *pods)
 			pods->v[i]->stale = true;
 }
 
-bool pods_stale_at(struct pods *pods, const char *path)
+/* Is @place @path, or below it? */
+static bool is_at(const char *place, const char *path)
 {
 	size_t len = strlen(path);
+
+	return place && !strncmp(place, path, len) &&
+	       (!place[len] || place[len] == '/');
+}
+
+bool pods_stale_at(struct pods *pods, const char *path, const char *cgroups)
+{
+	size_t len = cgroups ? strlen(cgroups) : 0;
+	const char *in = cgroups && is_at(path, cgroups) ? path + len : NULL;
 	bool found = false;
 
 	for (size_t i = 0; i < pods->n; i++) {
 		struct pod *p = pods->v[i];
 
-		if (!p->netns_path || strncmp(p->netns_path, path, len) ||
-		    (p->netns_path[len] && p->netns_path[len] != '/'))
+		if (!is_at(p->netns_path, path) &&
+		    !(in && is_at(p->cgroup_path, in)))
 			continue;
 		pod_news(p);
 		found = true;

@@ -16,8 +16,9 @@ void pods_stale(struct pods *pods);
 void pods_resync(struct pods *pods);
 
 /* pods_stale_at - Something happened at @path: pod_news() for the pods whose
- * netns_path is @path or below it. Return: is there one? */
-bool pods_stale_at(struct pods *pods, const char *path);
+ * netns_path, or cgroup_path below @cgroups (NULL: no mount is known), is @path
+ * or below it. Return: is there one? */
+bool pods_stale_at(struct pods *pods, const char *path, const char *cgroups);
 
 /*
  * pods_retry - Set the time of each pod that waits for something (wanted, and

@@ -289,8 +289,8 @@ static yyjson_mut_val *late_json(yyjson_mut_doc *doc, const struct pod *p)
 	return arr;
 }
 
-static void add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
-			 const struct pod *p, const struct pod_state *is)
+void api_add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		      const struct pod *p, const struct pod_state *is)
 {
 	_buf_ struct buf text = {};
 
@@ -363,7 +363,7 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 	yyjson_mut_obj_add_bool(doc, o, "wanted", p->wanted);
 	yyjson_mut_obj_add_bool(doc, o, "armed", is->armed);
 	yyjson_mut_obj_add_str(doc, o, "reason", reason_label(is->reason));
-	add_sentence(doc, o, p, is);
+	api_add_sentence(doc, o, p, is);
 	yyjson_mut_obj_add_str(doc, o, "remedy",
 			       is->armed ? "" : reason_remedy(is->reason));
 	yyjson_mut_obj_add_val(doc, o, "transports",

@@ -35,6 +35,11 @@ struct flow_pod api_pod(const struct agent *a, __u32 id);
 void api_add_left(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
 		  double left);
 
+/* api_add_sentence - Add "sentence": why the pod is not armed, and what the
+ * agent saw. */
+void api_add_sentence(yyjson_mut_doc *doc, yyjson_mut_val *o,
+		      const struct pod *p, const struct pod_state *is);
+
 void api_get_status(struct MHD_Connection *request, struct http_reply *reply,
 		    void *arg);
 void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
