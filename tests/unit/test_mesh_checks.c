@@ -12,6 +12,7 @@
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/smc.h>
+#include "node/pnet_table.h"
 #include "node/synproxy.h"
 
 static struct doctor d;
@@ -273,7 +274,7 @@ static void pnet_ids_are_compared(void **state)
 {
 	assert_asked("pnet", CHECK_PASS, NULL, NULL);
 	d.n_pnets = 1;
-	d.pnets[0] = (struct pnet_entry){"NET1", "eth0", "", 0};
+	d.pnets[0] = (struct mesh_pnet_entry){"NET1", "eth0", "", 0};
 	assert_asked("pnet", CHECK_WARN,
 		     "eth0 has the PNET id NET1, and no RDMA device has it",
 		     "smc_pnet -d");
@@ -281,17 +282,18 @@ static void pnet_ids_are_compared(void **state)
 	assert_asked("pnet", CHECK_UNKNOWN, "firmware", NULL);
 	strcpy(d.host.machine, "x86_64");
 	d.n_pnets = 2;
-	d.pnets[1] = (struct pnet_entry){"NET1", "", "rxe0", 1};
+	d.pnets[1] = (struct mesh_pnet_entry){"NET1", "", "rxe0", 1};
 	assert_asked("pnet", CHECK_PASS, NULL, NULL);
 	/* a pod's own table */
 	spaces[0].smcr.n_pnets = 1;
-	spaces[0].smcr.pnets[0] = (struct pnet_entry){"NET2", "eth0", "", 0};
+	spaces[0].smcr.pnets[0] =
+		(struct mesh_pnet_entry){"NET2", "eth0", "", 0};
 	assert_asked("pnet", CHECK_WARN, "eth0 of /run/netns/a has", NULL);
 	strcpy(spaces[0].smcr.pnets[0].id, "NET1");
 	assert_asked("pnet", CHECK_PASS, NULL, NULL);
 	/* the device's own netdev has another one */
 	d.n_pnets = 3;
-	d.pnets[2] = (struct pnet_entry){"NET3", "", "rxe1", 1};
+	d.pnets[2] = (struct mesh_pnet_entry){"NET3", "", "rxe1", 1};
 	d.n_rdma = 1;
 	d.rdma[0] = port("rxe1", "eth0");
 	assert_asked(
@@ -495,29 +497,28 @@ static void synproxy_is_known_in_each_form(void **state)
 
 static void take_entry(const struct nlmsghdr *h)
 {
-	_buf_ struct buf entries = {};
+	struct mesh_pnet_entry e;
 
-	smcr_pnet_take(h, &entries);
+	pnet_entry_read(h, &e);
 }
 
+/* The kernel says "n/a" of what an entry is not of. */
 static void pnet_entries_are_read_whole_and_cut(void **state)
 {
 	struct nlmsghdr *h = mnl_nlmsg_put_header(room);
-	_buf_ struct buf entries = {};
-	struct pnet_entry e;
+	struct mesh_pnet_entry e;
 
 	mnl_nlmsg_put_extra_header(h, sizeof(struct genlmsghdr));
 	mnl_attr_put_strz(h, SMC_PNETID_NAME, "NET1");
+	mnl_attr_put_strz(h, SMC_PNETID_ETHNAME, "n/a");
 	mnl_attr_put_strz(h, SMC_PNETID_IBNAME, "rxe0");
 	mnl_attr_put_u8(h, SMC_PNETID_IBPORT, 2);
 	mnl_attr_put_u32(h, 99, 1); /* unknown */
 	cut(h, take_entry);
-	smcr_pnet_take(h, &entries);
-	assert_int_equal(entries.len, sizeof(e));
-	memcpy(&e, entries.data, sizeof(e));
+	pnet_entry_read(h, &e);
 	assert_string_equal(e.id, "NET1");
 	assert_string_equal(e.device, "rxe0");
-	assert_string_equal(e.netdev, "");
+	assert_string_equal(e.nic, "");
 	assert_int_equal(e.port, 2);
 }
 

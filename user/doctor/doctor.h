@@ -30,8 +30,8 @@ struct doctor {
 	struct rdma_port ports[RDMA_MAX]; /* the same devices, by sysfs */
 	int n_ports;			  /* or a negative errno */
 	int rdma_shared; /* 1, 0: exclusive mode, or a negative errno */
-	struct pnet_entry pnets[SMCR_ROWS]; /* of the host's namespace */
-	int n_pnets;			    /* or a negative errno */
+	struct mesh_pnet_entry pnets[SMCR_ROWS]; /* of the host's namespace */
+	int n_pnets;				 /* or a negative errno */
 	/* The host's NICs and their children anywhere; only with RDMA devices.
 	 * @nics_err: 0, or a negative errno: not all are known. */
 	struct nic_view nics;

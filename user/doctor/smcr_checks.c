@@ -115,20 +115,19 @@ static bool has_device(const struct doctor *d, const char *id)
 
 /* An id without a device: the lookup ends there
  * (smc_pnet_find_roce_by_pnetid()). @where: "" for the host's own table. */
-static bool is_alone(const struct doctor *d, const struct pnet_entry *e,
+static bool is_alone(const struct doctor *d, const struct mesh_pnet_entry *e,
 		     const char *where, struct finding *f)
 {
-	if (!*e->netdev || has_device(d, e->id))
+	if (!*e->nic || has_device(d, e->id))
 		return false;
 	buf_printf(&f->found,
 		   "%s%s%s%s has the PNET id %s, and no RDMA device has it",
-		   check_join(f), e->netdev, *where ? " of " : "", where,
-		   e->id);
+		   check_join(f), e->nic, *where ? " of " : "", where, e->id);
 	return true;
 }
 
 /* The host's NIC of the device of @e has another id. */
-static bool is_split(const struct doctor *d, const struct pnet_entry *e,
+static bool is_split(const struct doctor *d, const struct mesh_pnet_entry *e,
 		     struct finding *f)
 {
 	bool split = false;
@@ -139,9 +138,9 @@ static bool is_split(const struct doctor *d, const struct pnet_entry *e,
 		if (strcmp(port->name, e->device) || port->port != e->port)
 			continue;
 		for (int k = 0; k < d->n_pnets; k++) {
-			const struct pnet_entry *o = &d->pnets[k];
+			const struct mesh_pnet_entry *o = &d->pnets[k];
 
-			if (!*o->netdev || strcmp(o->netdev, port->netdev) ||
+			if (!*o->nic || strcmp(o->nic, port->netdev) ||
 			    !strcmp(o->id, e->id))
 				continue;
 			split = true;
@@ -149,7 +148,7 @@ static bool is_split(const struct doctor *d, const struct pnet_entry *e,
 				&f->found,
 				"%s%s/%u has the PNET id %s, and its netdev %s has %s",
 				check_join(f), e->device, e->port, e->id,
-				o->netdev, o->id);
+				o->nic, o->id);
 		}
 	}
 	return split;

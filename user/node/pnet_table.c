@@ -33,9 +33,19 @@ static void take_name(const struct nlattr *a, char *to, size_t room)
 		*to = '\0';
 }
 
-static int take(const struct nlmsghdr *h, void *arg)
+void pnet_entry_read(const struct nlmsghdr *h, struct mesh_pnet_entry *out)
 {
 	const struct nlattr *tb[SMC_PNETID_MAX + 1];
+
+	nl_attrs(h, sizeof(struct genlmsghdr), tb, SMC_PNETID_MAX);
+	nl_str(tb[SMC_PNETID_NAME], out->id, sizeof(out->id));
+	take_name(tb[SMC_PNETID_ETHNAME], out->nic, sizeof(out->nic));
+	take_name(tb[SMC_PNETID_IBNAME], out->device, sizeof(out->device));
+	out->port = *out->device ? nl_u8(tb[SMC_PNETID_IBPORT]) : 0;
+}
+
+static int take(const struct nlmsghdr *h, void *arg)
+{
 	struct mesh_pnet_table *t = arg;
 	struct mesh_pnet_entry *e = array_push(t->v, t->n);
 
@@ -43,11 +53,7 @@ static int take(const struct nlmsghdr *h, void *arg)
 		errno = ENOMEM;
 		return MNL_CB_ERROR;
 	}
-	nl_attrs(h, sizeof(struct genlmsghdr), tb, SMC_PNETID_MAX);
-	nl_str(tb[SMC_PNETID_NAME], e->id, sizeof(e->id));
-	take_name(tb[SMC_PNETID_ETHNAME], e->nic, sizeof(e->nic));
-	take_name(tb[SMC_PNETID_IBNAME], e->device, sizeof(e->device));
-	e->port = *e->device ? nl_u8(tb[SMC_PNETID_IBPORT]) : 0;
+	pnet_entry_read(h, e);
 	return MNL_CB_OK;
 }
 

@@ -14,6 +14,11 @@
  * free with pnet_table_free(). */
 must_check int pnet_read(struct mesh_pnet_table *out);
 
+/* pnet_entry_read - The entry that a message of the kernel's tells; what it
+ * lacks is empty. */
+struct nlmsghdr;
+void pnet_entry_read(const struct nlmsghdr *h, struct mesh_pnet_entry *out);
+
 /* pnet_table_free - Safe on a zeroed struct. */
 void pnet_table_free(struct mesh_pnet_table *t);
 

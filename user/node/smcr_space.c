@@ -4,52 +4,23 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/rtnetlink.h>
-#include <linux/smc.h>
 #include <net/if.h>
 #include <string.h>
 #include "node/nl.h"
+#include "node/pnet_table.h"
 
 /* ---- the PNET table ---- */
 
-int smcr_pnet_take(const struct nlmsghdr *h, void *entries)
+int smcr_pnet_list(struct mesh_pnet_entry *out)
 {
-	const struct nlattr *tb[SMC_PNETID_IBPORT + 1];
-	struct pnet_entry e = {};
+	_cleanup_(pnet_table_free) struct mesh_pnet_table t = {};
+	int err = pnet_read(&t);
+	size_t n = t.n > SMCR_ROWS ? SMCR_ROWS : t.n;
 
-	nl_attrs(h, sizeof(struct genlmsghdr), tb, SMC_PNETID_IBPORT);
-	nl_str(tb[SMC_PNETID_NAME], e.id, sizeof(e.id));
-	nl_str(tb[SMC_PNETID_ETHNAME], e.netdev, sizeof(e.netdev));
-	nl_str(tb[SMC_PNETID_IBNAME], e.device, sizeof(e.device));
-	e.port = nl_u8(tb[SMC_PNETID_IBPORT]);
-	if (*e.id)
-		buf_add(entries, &e, sizeof(e));
-	return MNL_CB_OK;
-}
-
-static void forget(void *entries)
-{
-	buf_drop(entries, SIZE_MAX);
-}
-
-int smcr_pnet_list(struct pnet_entry *out)
-{
-	int id = nl_genl_id(SMCR_GENL_FAMILY_NAME), err;
-	_buf_ struct buf entries = {};
-	struct nl_request r;
-	size_t n;
-
-	if (id < 0)
-		return id;
-	nl_genl_init(&r, id, SMC_PNETID_GET, SMCR_GENL_FAMILY_VERSION,
-		     NLM_F_DUMP);
-	err = nl_dump(NETLINK_GENERIC, &r, smcr_pnet_take, forget, &entries);
-	err = err ?: entries.err;
 	if (err)
 		return err;
-	n = entries.len / sizeof(*out);
-	n = n > SMCR_ROWS ? SMCR_ROWS : n;
 	if (n)
-		memcpy(out, entries.data, n * sizeof(*out));
+		memcpy(out, t.v, n * sizeof(*out));
 	return n;
 }
 

@@ -3,18 +3,11 @@
  * PNET table, its routes to peers. Reads only. */
 #pragma once
 
+#include "mesh/pnet.h"
 #include "node/helper.h"
 #include "node/rdma.h"
 
 #define SMCR_ROWS 16 /* of each kind; further ones are left out */
-
-/* A row of the kernel's PNET table: a netdev has the id, or a port has. */
-struct pnet_entry {
-	char id[17];
-	char netdev[16]; /* "": none */
-	char device[64]; /* of RDMA or of ISM; "": none */
-	unsigned int port;
-};
 
 /* Where a packet to a peer would leave. */
 struct smcr_route {
@@ -25,7 +18,7 @@ struct smcr_route {
 
 struct smcr_space {
 	struct rdma_device ports[SMCR_ROWS];
-	struct pnet_entry pnets[SMCR_ROWS];
+	struct mesh_pnet_entry pnets[SMCR_ROWS];
 	struct smcr_route routes[SMCR_ROWS];
 	/* Its usable IPv4 addresses that lie in no subnet of the netdev of a
 	 * usable port. */
@@ -36,7 +29,7 @@ struct smcr_space {
 
 /* smcr_pnet_list - The caller's namespace's table. @out has SMCR_ROWS places.
  * Return: rows written, -ENOENT: the kernel has no SMC, or another errno. */
-must_check int smcr_pnet_list(struct pnet_entry *out);
+must_check int smcr_pnet_list(struct mesh_pnet_entry *out);
 
 /*
  * smcr_space_look - Look into @ref, or the caller's own namespace where it is
@@ -48,8 +41,3 @@ must_check int smcr_pnet_list(struct pnet_entry *out);
 must_check int smcr_space_look(const struct netns_ref *ref,
 			       const struct smc_addr *peers, size_t n_peers,
 			       struct smcr_space *out);
-
-/* smcr_pnet_take - Add the entry of a message of the kernel's to the buffer
- * @entries. For nl_talk(). */
-struct nlmsghdr;
-int smcr_pnet_take(const struct nlmsghdr *h, void *entries);
