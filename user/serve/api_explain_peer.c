@@ -325,7 +325,7 @@ static void end_flow(const struct smc_flow *f, struct explain_end *end)
 	buf_free(&end->said);
 	buf_printf(
 		&end->said,
-		"it is offered SMC; the newest such connection fell back: %s (%s)",
+		"it is offered SMC; the newest such connection did not become SMC: %s (%s)",
 		fallback_sentence(f->kernel_code),
 		fallback_label(f->kernel_code, label));
 	end->sentence = end->said.data ?: end->sentence;
