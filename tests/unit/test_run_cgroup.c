@@ -69,6 +69,12 @@ static void test_programs_cgroups_are_found_by_their_names(void **state)
 	assert_int_equal(
 		run_cgroup_find(at("cg"), "/a.slice/smcmesh.run-x-1", dir),
 		-EPERM);
+	/* a container's root is root here, too */
+	make_dirs("cg/kubepods.slice/smcmesh.run-x-1");
+	assert_int_equal(run_cgroup_find(at("cg"),
+					 "/kubepods.slice/smcmesh.run-x-1",
+					 dir),
+			 -EPERM);
 }
 
 static void test_programs_cgroup_goes_once_it_is_empty(void **state)

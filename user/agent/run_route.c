@@ -80,7 +80,8 @@ static void refuse(struct http_reply *reply, const char *path, int err)
 	if (err == -EINVAL)
 		api_refuse(reply, 400, path, "no cgroup of smcmesh run");
 	else if (err == -EPERM)
-		api_refuse(reply, 400, path, "not made by root");
+		api_refuse(reply, 400, path,
+			   "not made by root, or in a pod of Kubernetes");
 	else
 		api_refuse(reply, 500, path, strerror(-err));
 }

@@ -117,8 +117,9 @@ int run_cgroup_find(const char *root, const char *path,
 		return err;
 	if (stat(dir, &st))
 		return -errno;
-	/* Whom a part of the tree was given to may make such names there. */
-	return st.st_uid ? -EPERM : 0;
+	/* Whom a part of the tree was given to may make such names there: a
+	 * user's, or a container's, whose root is root here, too. */
+	return st.st_uid || strstr(path, "/kubepods") ? -EPERM : 0;
 }
 
 int run_cgroup_each(const char *root, run_cgroup_fn fn, void *arg)

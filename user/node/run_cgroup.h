@@ -43,8 +43,8 @@ must_check int run_cgroup_leave(const struct run_cgroup *c);
 bool run_cgroup_is(const char *path);
 
 /* run_cgroup_find - The directory of @path below @root, if it is one that root
- * made. Return: 0; -EINVAL: it has another name; -EPERM: another user made it;
- * or as cgroup_named(). */
+ * made. Return: 0; -EINVAL: it has another name; -EPERM: another user made it,
+ * or it lies below Kubernetes' pods; or as cgroup_named(). */
 must_check int run_cgroup_find(const char *root, const char *path,
 			       char dir[CGROUP_PATH_MAX]);
 
