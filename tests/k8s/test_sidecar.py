@@ -14,6 +14,7 @@ from smclab.cluster import FORTIO, PATIENCE
 from smclab.images import TOOLS
 
 APP, PORT, COUNT = 1000, 8080, 5
+ECHO = 8078    # fortio's, which says what it hears
 
 
 class Inside:
@@ -124,7 +125,7 @@ def printed(cluster, mesh):
     cluster.apply(objects)
     client, server = injected(cluster, mesh, ("guideclient", "guideserver"))
     cluster.wait_service("guideserver")
-    mesh.first_contact(client, server, PORT)
+    mesh.first_contact(client, server, ECHO)
     yield client, server
     cluster.remove(objects)
 
