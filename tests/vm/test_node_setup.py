@@ -21,13 +21,15 @@ SMCMESH = "/build/smcmesh"
 UNIT = "smcmesh-node-setup"
 CLOUD = {"primary-ip-address": "10.0.0.6", "netmask": "255.255.255.0",
          "gateway": "10.0.0.253"}
-# what the lab's root enables, and a node need not have
+# what the lab's root enables, and a node need not have; udev would give eth1
+# another name
 OTHERS = ("cron e2scrub_reap haproxy memcached nginx redis-server getty@tty1"
-          " systemd-logind").split()
+          " systemd-logind systemd-udevd systemd-udev-trigger").split()
 # systemd in a pid and mount namespace of its own, and in the VM's network
 SYSTEMD = """
 mount --make-rprivate /
-mount -t cgroup2 none /sys/fs/cgroup
+umount -l /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/lock /run/netns
 exec env -i container=smclab PATH=/usr/sbin:/usr/bin:/sbin:/bin \
