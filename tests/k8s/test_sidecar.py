@@ -130,6 +130,7 @@ def printed(cluster, mesh):
     cluster.remove(objects)
 
 
+@pytest.mark.long
 def test_the_guides_own_pods_are_smcr(cluster, printed):
     """Three containers, one of them root, all seeing each other's processes,
     behind a Service of type LoadBalancer."""
