@@ -124,8 +124,10 @@ def printed(cluster, mesh):
     objects = guide()
     cluster.apply(objects)
     client, server = injected(cluster, mesh, ("guideclient", "guideserver"))
-    cluster.wait_service("guideserver")
+    address = cluster.wait_service("guideserver")
     mesh.first_contact(client, server, ECHO)
+    mesh.wait_path(client, server)
+    mesh.wait_way(client, address)
     yield client, server
     cluster.remove(objects)
 
@@ -134,6 +136,12 @@ def printed(cluster, mesh):
 def test_the_guides_own_pods_are_smcr(cluster, printed):
     """Three containers, one of them root, all seeing each other's processes,
     behind a Service of type LoadBalancer."""
+    def all_are_smcr(pod):
+        if load.poll() is not None:
+            raise RuntimeError("the load has ended: "
+                               + "".join(load.communicate()))
+        return modes(cluster, pod) == ["smcr"] * COUNT
+
     load = cluster.kubectl_start(
         "exec", printed[0]["metadata"]["name"], "-c", "captured", "--",
         "fortio", "load", "-c", str(COUNT), "-qps", "0", "-t", "15s",
@@ -141,8 +149,8 @@ def test_the_guides_own_pods_are_smcr(cluster, printed):
         f"http://guideserver:{PORT}/echo")
     try:
         for pod in printed:
-            wait_for(lambda p=pod: modes(cluster, p) == ["smcr"] * COUNT,
-                     PATIENCE, f"{COUNT} SMC-R connections alone of "
+            wait_for(lambda p=pod: all_are_smcr(p), PATIENCE,
+                     f"{COUNT} SMC-R connections alone of "
                      + pod["metadata"]["name"], 0.5)
         out, err = load.communicate(timeout=PATIENCE)
     finally:
