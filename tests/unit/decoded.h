@@ -68,3 +68,20 @@ static inline struct mesh_pod *only_pod(struct decoded *d)
 
 /* A pod of which only the name is said. */
 #define POD(name) "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"" name "\"}}"
+
+/* A SmcMesh with that spec, which is decoded without an error. */
+static inline struct decoded decode_spec(const char *spec)
+{
+	struct decoded d;
+	char *json;
+
+	if (asprintf(&json,
+		     "{\"kind\":\"SmcMesh\",\"metadata\":{\"name\":"
+		     "\"default\"},\"spec\":{%s}}",
+		     spec) < 0)
+		fail();
+	d = decode(json);
+	free(json);
+	assert_int_equal(d.err, 0);
+	return d;
+}

@@ -11,22 +11,6 @@
 /* ---- SmcMesh --------------------------------------------------------------
  */
 
-static struct decoded decode_spec(const char *spec)
-{
-	struct decoded d;
-	char *json;
-
-	if (asprintf(&json,
-		     "{\"kind\":\"SmcMesh\",\"metadata\":{\"name\":"
-		     "\"default\"},\"spec\":{%s}}",
-		     spec) < 0)
-		fail();
-	d = decode(json);
-	free(json);
-	assert_int_equal(d.err, 0);
-	return d;
-}
-
 static void sysctls_are_read(void **state)
 {
 	_decoded_ struct decoded d = decode_spec(

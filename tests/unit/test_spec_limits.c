@@ -99,23 +99,6 @@ static void bad_part_of_pod_limits_is_named(void **state)
 /* ---- SmcMesh --------------------------------------------------------------
  */
 
-/* A SmcMesh with that spec. */
-static struct decoded decode_spec(const char *spec)
-{
-	struct decoded d;
-	char *json;
-
-	if (asprintf(&json,
-		     "{\"kind\":\"SmcMesh\",\"metadata\":{\"name\":"
-		     "\"default\"},\"spec\":{%s}}",
-		     spec) < 0)
-		fail();
-	d = decode(json);
-	free(json);
-	assert_int_equal(d.err, 0);
-	return d;
-}
-
 static void mesh_limits_are_read(void **state)
 {
 	_decoded_ struct decoded d = decode_spec(
