@@ -11,9 +11,9 @@ from smclab.deployed import Deployed
 
 # the bare cluster first; what looks back on the whole run, and what takes the
 # mesh away, last
-SHORT = ["test_cluster", "test_guide", "test_kubectl", "test_sidecar",
-         "test_admission", "test_manifests", "test_fairness"]
-LONG = ["test_changes", "test_intime", "test_strangers", "test_versions",
+SHORT = ["test_cluster", "test_guide", "test_sidecar", "test_admission",
+         "test_manifests", "test_fairness"]
+LONG = ["test_kubectl", "test_changes", "test_intime", "test_strangers", "test_versions",
         "test_components", "test_boot", "test_rbac", "test_uninstall"]
 
 

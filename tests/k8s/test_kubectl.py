@@ -76,7 +76,6 @@ def test_check_of_two_nodes_is_smcr_by_pod_and_by_service(cluster, mesh, pods):
         assert way["end"] == "server" or way["smcr"] == 3, way
 
 
-@pytest.mark.long
 def test_check_says_where_it_stops(cluster, pods):
     got = ask(cluster, "check", "default/kube-plain", "default/kube-server",
               "--count", "1", check=False)

@@ -16,6 +16,9 @@ from smclab.agents import Agent
 from smclab.flows import become, ends, serve
 from smclab.mesh import Mesh
 
+# `make check` has what the agent writes on one node (vm/test_settings)
+pytestmark = pytest.mark.long
+
 SMCR, TCP = ("smcr", "smcr"), ("tcp", "tcp")
 NO_DEVICE = 0x03030000    # SMC_CLC_DECL_NOSMCRDEV, and what it was looked for
 
