@@ -5,15 +5,18 @@ two proxies is SMC, what goes inside of a pod is not."""
 import json
 import os
 import subprocess
+from collections import Counter
 
 import pytest
 import yaml
 
 from smclab import istio, wait_for, workload
 from smclab.cluster import FORTIO, PATIENCE
+from smclab.flows import TRIES
 from smclab.images import TOOLS
 
 APP, PORT, COUNT = 1000, 8080, 5
+ALL_SMCR = [["smcr"] * COUNT] * 2
 ECHO = 8078    # fortio's, which says what it hears
 
 
@@ -132,28 +135,49 @@ def printed(cluster, mesh):
     cluster.remove(objects)
 
 
-@pytest.mark.long
-def test_the_guides_own_pods_are_smcr(cluster, printed):
-    """Three containers, one of them root, all seeing each other's processes,
-    behind a Service of type LoadBalancer."""
-    def all_are_smcr(pod):
-        if load.poll() is not None:
-            raise RuntimeError("the load has ended: "
-                               + "".join(load.communicate()))
-        return modes(cluster, pod) == ["smcr"] * COUNT
-
+def burst(cluster, client, server):
+    """The guide's load, COUNT connections at once through the Service. Return: what
+    each pod's connections were when there were most over SMC-R."""
     load = cluster.kubectl_start(
-        "exec", printed[0]["metadata"]["name"], "-c", "captured", "--",
+        "exec", client["metadata"]["name"], "-c", "captured", "--",
         "fortio", "load", "-c", str(COUNT), "-qps", "0", "-t", "15s",
         "-payload-size", "128", "-timeout", "60s",
         f"http://guideserver:{PORT}/echo")
+    most = [[], []]
+
+    def seen():
+        now = [modes(cluster, pod) for pod in (client, server)]
+        if load.poll() is not None:
+            return True
+        most[:] = [max(pair, key=lambda m: m.count("smcr"))
+                   for pair in zip(most, now)]
+        return most == ALL_SMCR
+
     try:
-        for pod in printed:
-            wait_for(lambda p=pod: all_are_smcr(p), PATIENCE,
-                     f"{COUNT} SMC-R connections alone of "
-                     + pod["metadata"]["name"], 0.5)
+        wait_for(seen, PATIENCE, "the load", 0.5)
         out, err = load.communicate(timeout=PATIENCE)
     finally:
         load.kill()
     assert load.returncode == 0, out + err
     assert "(100.0 %)" in (out + err).split("Code 200 : ")[1], out + err
+    return most
+
+
+@pytest.mark.long
+def test_the_guides_own_pods_are_smcr(cluster, mesh, printed):
+    """Three containers, one of them root, all seeing each other's processes,
+    behind a Service of type LoadBalancer. (Over a path without a recent sign of
+    life one handshake goes at a time: the first burst may be TCP in part, with
+    that reason alone.)"""
+    names = [pod["metadata"]["name"] for pod in printed]
+    for _ in range(TRIES):
+        before = {n: {f["id"] for f in mesh.flows(n)} for n in cluster.nodes}
+        most = burst(cluster, *printed)
+        plain = Counter((f["pod"], f["reason"]) for n in cluster.nodes
+                        for f in mesh.flows(n) if f["id"] not in before[n]
+                        and f["pod"] in names
+                        and f["outcome"] in ("tcp", "fallback"))
+        print(most, plain)
+        if not any(reason.startswith("path-") for _, reason in plain):
+            break
+    assert most == ALL_SMCR
