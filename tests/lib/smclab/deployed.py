@@ -148,31 +148,22 @@ class Deployed:
         """What the pod's connections from or to @port are, sorted."""
         return topo.modes(self.cluster.diag(pod), port)
 
-    def _proven(self, node):
-        """{(an address here, one elsewhere, or a Service's)}: between which the
-        node's agent has a proven RDMA path, or way."""
-        return {(p["own"], p["peer"]) for p in self.ask(node, "endpoints")["paths"]
-                if p["state"] == "proven"}
-
-    def wait_ways(self, node, ways):
-        ways = set(ways)
-        wait_for(lambda: ways <= self._proven(node), PATIENCE,
-                 f"proven RDMA paths of {node}: {sorted(ways)}", 1)
+    def _proven(self, pod, peer):
+        """Does the agent of the pod's node say that its RDMA path to an address,
+        or the way to a Service's, is proven?"""
+        return any([p["own"], p["peer"], p["state"]]
+                   == [pod["status"]["podIP"], peer, "proven"]
+                   for p in self.ask(pod["spec"]["nodeName"],
+                                     "endpoints")["paths"])
 
     def wait_way(self, pod, address):
-        self.wait_ways(pod["spec"]["nodeName"], [(pod["status"]["podIP"], address)])
-
-    def wait_paths(self, client, servers):
-        """Those to the ones on another node; for both ends ask before they agree."""
-        own, home = client["status"]["podIP"], client["spec"]["nodeName"]
-        far = [(s["spec"]["nodeName"], s["status"]["podIP"]) for s in servers
-               if s["spec"]["nodeName"] != home]
-        self.wait_ways(home, ((own, ip) for _, ip in far))
-        for node in {n for n, _ in far}:
-            self.wait_ways(node, ((ip, own) for n, ip in far if n == node))
+        wait_for(lambda: self._proven(pod, address), PATIENCE,
+                 f"a proven RDMA path to {address}", 1)
 
     def wait_path(self, client, server):
-        self.wait_paths(client, [server])
+        """For both ends ask before they agree."""
+        self.wait_way(client, server["status"]["podIP"])
+        self.wait_way(server, client["status"]["podIP"])
 
     def first_contact(self, client, server, port):
         """A connection that makes the link between the two pods' RDMA devices,
