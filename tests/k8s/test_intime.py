@@ -7,7 +7,7 @@ import time
 import pytest
 
 from smclab import workload
-from smclab.cluster import is_ready, wait_for, PATIENCE
+from smclab.cluster import is_ready, wait_for
 from smclab.workload import ECHO_PORT
 
 COUNT = 50
