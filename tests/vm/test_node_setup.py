@@ -25,9 +25,11 @@ CLOUD = {"primary-ip-address": "10.0.0.6", "netmask": "255.255.255.0",
 # another name
 OTHERS = ("cron e2scrub_reap haproxy memcached nginx redis-server getty@tty1"
           " systemd-logind systemd-udevd systemd-udev-trigger").split()
-# systemd in a pid and mount namespace of its own, and in the VM's network
+# systemd in a pid and mount namespace of its own, and in the VM's network; the root of
+# the cgroups, which a node has at /sys/fs/cgroup, is at /mnt
 SYSTEMD = """
 mount --make-rprivate /
+mount --bind /sys/fs/cgroup /mnt
 umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs -o mode=755 run /run
