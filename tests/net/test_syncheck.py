@@ -206,6 +206,14 @@ def test_each_quick_verdict_is_told_each_time(lab, via, family, times):
     assert_verdicts(found, [QUICK[name] for name in names])
 
 
+@FAMILIES
+def test_reset_is_waited_for_as_long_as_the_peer_is_slow(lab, family):
+    """Its SYN-ACK came at once, and its reset comes long after: so it is with
+    machines that have much to do."""
+    found = together([(lab.c, peer("cuts-late", family))])
+    assert_verdicts(found, ["reset"])
+
+
 @pytest.mark.parametrize("times, tries", [
     (1, 1), pytest.param(5, 3, marks=pytest.mark.long)])
 def test_what_stays_unanswered_is_told_from_what_nobody_answers(lab, times, tries):

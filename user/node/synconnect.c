@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/synconnect.h"
 
-#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include "base/clock.h"
 
-/* How long a reset may be behind the SYN-ACK: so many times the round trip, and
- * so long besides. */
-#define RESET_RTTS 2
-#define RESET_MS 20
-#define RESET_MAX_MS 1000
+/* How long the peer may take to acknowledge an end, and how often that is
+ * looked at: nothing wakes who waits for it. */
+#define ACK_MAX_MS 1000
+#define ACK_LOOK_MS 5
 
 static long long now_ms(void)
 {
@@ -64,15 +63,23 @@ static int wait_connected(int fd, long long until_ms)
 	return got > 0 ? error_of(fd) : EINPROGRESS;
 }
 
-/* Is the connection reset? Data or an end by the peer say that it is not. */
+/*
+ * Is the connection reset? It is ended from here, and the peer's kernel
+ * acknowledges that at once; what it, or something on the way, sent before has
+ * come by then, however slow they are. Data or an end by the peer say that it
+ * is not.
+ */
 static bool is_cut(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
-	int ms = RESET_MS + RESET_RTTS * info_of(fd).tcpi_rtt / 1000;
+	long long until = now_ms() + ACK_MAX_MS;
 
-	if (ms > RESET_MAX_MS)
-		ms = RESET_MAX_MS;
-	return poll(&p, 1, ms) > 0 && p.revents & POLLERR;
+	shutdown(fd, SHUT_WR);
+	do {
+		if (poll(&p, 1, ACK_LOOK_MS) > 0)
+			return p.revents & POLLERR;
+	} while (info_of(fd).tcpi_state == TCP_FIN_WAIT1 && now_ms() < until);
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
 }
 
 static int patiently(int fd, const struct sockaddr_storage *to)

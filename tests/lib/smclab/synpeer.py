@@ -12,6 +12,7 @@ import ipaddress
 import socket
 import struct
 import sys
+import threading
 
 PREFIXES = ("10.77.0.0/24", "fd77::/64")
 FIRST_PORT = 7001
@@ -73,9 +74,13 @@ PEERS = {
     "cuts-all": lambda got, who: [],
     "silent": lambda got, who: None,
     "closed": lambda got, who: RST,
+    "cuts-late": lambda got, who: [],
 }
+# of "cuts-late": how long its reset, and all that it says after a SYN-ACK, takes
+LATE_S = 0.1
 PORTS = {name: FIRST_PORT + i for i, name in enumerate(PEERS)}
 NAMES = {port: name for name, port in PORTS.items()}
+LATE = struct.pack("!H", PORTS["cuts-late"])
 
 
 def checksum(data):
@@ -125,9 +130,11 @@ def answer(src, dst, head, offered):
     if flags & RST:
         return None
     if not flags & SYN:
-        cut = name == "cuts-all" or name == "cuts" and who in offered
-        # an end is answered by a reset: nobody has to wait for ours
-        return tcp(dst, src, back, ack, 0, RST, b"") if cut or flags & FIN else None
+        cut = name == "cuts-all" or (name in ("cuts", "cuts-late")
+                                     and who in offered)
+        if cut:
+            return tcp(dst, src, back, ack, 0, RST, b"")
+        return tcp(dst, src, back, ack, seq + 1, ACK, b"") if flags & FIN else None
     got = experiments(head[20:(offset >> 4) * 4])
     if got:
         offered.add(who)
@@ -152,8 +159,13 @@ def main():
                 continue
             got = segment_of(data)
             back = got and answer(*got, offered)
-            if back:
-                s.sendto(packet(got[1], got[0], back), (dev, proto, 0, 0, mac))
+            if not back:
+                continue
+            send = (packet(got[1], got[0], back), (dev, proto, 0, 0, mac))
+            if back[:2] == LATE and not back[13] & SYN:
+                threading.Timer(LATE_S, s.sendto, send).start()
+            else:
+                s.sendto(*send)
 
 
 if __name__ == "__main__":
