@@ -17,7 +17,7 @@ say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
 LIBS := libbpf libuv libcurl yyjson libmicrohttpd libmnl libnftables libip4tc \
-	libip6tc yaml-0.1 zlib
+	libip6tc yaml-0.1 zlib nettle
 WARN := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2 -Wpointer-arith
 # CI and `make check` build with WERROR=1

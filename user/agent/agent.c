@@ -15,6 +15,7 @@
  *   pause       between two readings of the ring buffer
  *   http        metrics on TCP, control on a unix socket
  *   signals     TERM and INT end it, HUP reads the source again
+ *   service     signs of life for a service manager's watchdog
  *
  * They note what they saw and ask for a turn (loop/turn.h): after each batch of
  * them one reconcile.
@@ -33,12 +34,14 @@
 #include "agent/reconcile.h"
 #include "agent/routes.h"
 #include "agent/runs.h"
+#include "agent/service.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
 #include "pods/looks.h"
 #include "serve/api.h"
 #include "pods/waiting.h"
 #include "node/run_dir.h"
+#include "telemetry/labels.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -56,6 +59,7 @@ struct daemon {
 	struct http *metrics, *control;
 	struct memory_kept memory; /* due: the world has changed */
 	char *notes;		   /* of the source, as last logged */
+	struct service service;
 };
 
 /* ---- sources ----------------------------------------------------------- */
@@ -182,11 +186,18 @@ static void count_fallback(struct agent *a, const struct smc_flow *f)
 static void refused(struct agent *a, const struct smc_event *e)
 {
 	const struct pod *p = pods_by_id(&a->pods, e->flow.pod_id);
+	const char *ns = p ? p->ns : "?", *name = p ? p->name : "?";
+	const struct log_field facts[] = {
+		{"namespace", ns, .said = true},
+		{"pod", name, .said = true},
+		{.key = "reason", .value = reason_label(SMC_REASON_REFUSED)},
+		{},
+	};
 
-	log_warn(
-		(int)e->flow.kernel_code,
+	log_with(
+		LOG_WARN, (int)e->flow.kernel_code, facts,
 		"the kernel refused an SMC socket in pod %s/%s: the pod is disarmed, its new sockets are TCP; take its annotation away and put it back to try again",
-		p ? p->ns : "?", p ? p->name : "?");
+		ns, name);
 	turn_due(&a->turn);
 }
 
@@ -255,6 +266,7 @@ static void signal_event(uv_signal_t *handle, int number)
 
 	if (number == SIGHUP) {
 		log_info("SIGHUP: reading %s again", a->opt->source);
+		service_reloading(&d->service);
 		source_reread(a->source);
 		pods_stale(&a->pods);
 		turn_due(&a->turn);
@@ -262,6 +274,7 @@ static void signal_event(uv_signal_t *handle, int number)
 	}
 	log_info("%s: stopping; the datapath stays as it is",
 		 number == SIGINT ? "SIGINT" : "SIGTERM");
+	service_stopping(&d->service);
 	turn_stop(&a->turn);
 	uv_stop(&a->loop);
 }
@@ -270,14 +283,17 @@ static void signal_event(uv_signal_t *handle, int number)
 
 static void turn_event(void *arg)
 {
-	reconcile(arg);
+	struct daemon *d = arg;
+
+	reconcile(&d->agent);
+	service_turned(&d->service, &d->agent);
 }
 
 static void handles_init(struct daemon *d)
 {
 	struct agent *a = &d->agent;
 
-	turn_open(&a->turn, &a->loop, turn_event, a);
+	turn_open(&a->turn, &a->loop, turn_event, d);
 	uv_timer_init(&a->loop, &d->resync);
 	uv_timer_init(&a->loop, &d->pause);
 	uv_signal_init(&a->loop, &d->term);
@@ -289,6 +305,7 @@ static void handles_init(struct daemon *d)
 	uv_signal_start(&d->term, signal_event, SIGTERM);
 	uv_signal_start(&d->intr, signal_event, SIGINT);
 	uv_signal_start(&d->hup, signal_event, SIGHUP);
+	service_open(&d->service, &a->loop);
 	diagnose_open(a);
 }
 
@@ -378,6 +395,7 @@ static int agent_start(struct daemon *d)
 		return err;
 	log_info("running, node=%s source=%s listen=%s run=%s", a->opt->node,
 		 a->opt->source, a->self.listening, a->opt->run);
+	service_ready(&d->service, a);
 	return 0;
 }
 
@@ -415,6 +433,7 @@ static void agent_stop(struct daemon *d)
 	reconcile_forget(a);
 	runs_free(a);
 	paths_free(a);
+	service_free(&d->service);
 	free(d->notes);
 }
 

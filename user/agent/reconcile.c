@@ -296,6 +296,7 @@ void reconcile(struct agent *a)
 {
 	const struct mesh_world *w;
 	__u64 start = uv_hrtime();
+	double took;
 
 	if (runs_stale(a))
 		reconcile_unplan(a);
@@ -303,7 +304,8 @@ void reconcile(struct agent *a)
 	if (!w || !cluster_may_arm(a->cluster))
 		return;
 	a->last.err = reconcile_world(a, w);
-	a->counts.reconcile_seconds += (uv_hrtime() - start) / 1e9;
+	took = (uv_hrtime() - start) / 1e9;
+	a->counts.reconcile_seconds += took;
 	if (a->last.err) {
 		a->counts.reconciles_failed++;
 		if (a->last.err == -EAGAIN) /* looks_all() has said it */
@@ -313,6 +315,7 @@ void reconcile(struct agent *a)
 				"reconcile: traffic stays as it was, the next one tries again");
 		return;
 	}
+	log_debug("reconciled, pods=%zu seconds=%.6f", a->pods.n, took);
 	a->counts.reconciles_ok++;
 	a->last.synced = true;
 	if (a->looks.starts_left) {

@@ -188,6 +188,12 @@ int client_within(const char *run, const char *path, long timeout_ms,
 	return ask_silently(run, "POST", path, timeout_ms, out, why);
 }
 
+int client_ask(const char *run, const char *path, long timeout_ms,
+	       struct buf *out, struct buf *why)
+{
+	return ask_silently(run, NULL, path, timeout_ms, out, why);
+}
+
 int client_try(const char *run, const char *path, struct buf *out)
 {
 	_buf_ struct buf why = {};

@@ -29,6 +29,10 @@ must_check int client_post(const char *run, const char *path, struct buf *out);
 must_check int client_within(const char *run, const char *path, long timeout_ms,
 			     struct buf *out, struct buf *why);
 
+/* client_ask - The same for a GET. */
+must_check int client_ask(const char *run, const char *path, long timeout_ms,
+			  struct buf *out, struct buf *why);
+
 /*
  * client_follow - GET @path and call @fn for each line as it comes, without its
  * newline, until the agent ends the stream.

@@ -25,6 +25,7 @@ enum {
 	CGROUP,
 	PROC,
 	RUN,
+	LOG_AS,
 	VERBOSE
 };
 
@@ -61,6 +62,8 @@ static const struct cli_option options[] = {
 	[CGROUP] = CLI_OPTION_CGROUP,
 	[PROC] = CLI_OPTION_PROC,
 	[RUN] = CLI_OPTION_RUN,
+	[LOG_AS] = {0, "log-format", LOG_FORMATS, "text",
+		    "how a line of the log is written"},
 	[VERBOSE] = {'v', "verbose", NULL, NULL, "log what is done, too"},
 	{},
 };
@@ -106,10 +109,13 @@ static int run(const struct cli_args *args)
 		.proc = args->option[PROC],
 		.run = args->option[RUN],
 	};
+	enum log_format format = LOG_TEXT;
 	int err;
 
 	if (!kube_options_ok(args))
 		return EXIT_USAGE;
+	log_format_parse(args->option[LOG_AS], &format);
+	log_open(format);
 	if (args->option[VERBOSE])
 		log_level_set(LOG_DEBUG);
 	if (gethostname(host, sizeof(host) - 1) || !*opt.node) {

@@ -21,6 +21,8 @@ const struct command *const commands[] = {
 	&command_check,
 	&command_node,
 	&command_run,
+	&command_log_level,
+	&command_sysdump,
 	&command_cleanup,
 	&command_version,
 	NULL,

@@ -161,3 +161,10 @@ void api_get_quarantine(struct MHD_Connection *request,
 			struct http_reply *reply, void *arg);
 void api_post_quarantine_clear(struct MHD_Connection *request,
 			       struct http_reply *reply, void *arg);
+
+/* ---- api_log.c ---------------------------------------------------------- */
+
+void api_get_log_level(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg);
+void api_post_log_level_set(struct MHD_Connection *request,
+			    struct http_reply *reply, void *arg);
