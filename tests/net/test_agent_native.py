@@ -152,6 +152,46 @@ def test_pods_that_are_not_armed_say_why(agent):
     assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
 
 
+def test_status_waits_until_the_agent_is_ready(tmp_path):
+    a = Agent(tmp_path)
+    a.start()
+    try:
+        wait_for(lambda: "No such file" in a.request("/readyz", unix=False)[1], 10,
+                 "the problem")
+        r = a.cli("status", "--wait=1s")
+        assert (r.returncode, r.stdout) == (1, ""), r
+        said = a.request("/readyz", unix=False)[1].splitlines()[0]
+        assert r.stderr == f"smcmesh status: {said} (waited for 1 s)\n", r
+        with subprocess.Popen([SMCMESH, "status", "--wait", "--run", a.run_dir],
+                              text=True, stdout=subprocess.PIPE) as waiting:
+            a.set(*world(a="true"))
+            out = waiting.communicate(timeout=60)[0]
+        assert waiting.returncode == 0, out
+        assert re.search(r"^state +ready: ", out, re.M), out
+    finally:
+        assert a.stop() == 0
+
+
+def test_wanted_are_the_annotated_pods(agent):
+    """Whatever keeps them from being armed; here it is the kernel."""
+    pods = wait_for(agent.pods, 10, "the pods")
+    assert pods["a"]["wanted"] and not pods["b"]["wanted"], pods
+    assert "\npods         2 here, 1 wanted, 0 armed\n" in agent.cli("status").stdout
+    agent.set(*world(a=None, b=None))
+    wait_for(lambda: agent.get("/v1/status")["pods"]["wanted"] == 0, 10, "none")
+
+
+def test_empty_list_of_pods_says_where_they_are(agent):
+    agent.set(manifest.mesh(), manifest.pod("x", "n2", "10.99.0.9", enabled="true"),
+              manifest.pod("y", "n3", "10.99.0.10"))
+    wait_for(lambda: not agent.pods(), 10, "no pod of this node")
+    r = agent.cli("pods")
+    assert r.stderr == ("smcmesh: no pod of this node (n1); "
+                        "the source has 2 of others\n"), r
+    assert r.stdout.split() == ["NAMESPACE", "POD", "ARMED", "REASON", "TRANSPORTS",
+                                "WHY"]
+
+
 def test_explain_says_at_which_step_a_pod_stands(agent):
     wait_for(agent.pods, 10, "the pods")
     told = agent.cli("explain", "default/a")
@@ -468,8 +508,9 @@ def test_stop_ends_the_readers_of_the_stream(agent):
 def test_quarantine_without_maps_is_empty(agent):
     """There are no maps here: nothing is held against anybody."""
     assert agent.get("/v1/quarantine") == {"quarantine": []}
-    told = agent.cli("quarantine")
+    told = agent.cli("quarantine", "--no-headers")
     assert (told.returncode, told.stdout) == (0, ""), told
+    assert told.stderr == "smcmesh: no peer is in quarantine\n", told
     for peer in "all", "10.1.0.2:80", "[fd00::2]:80":
         told = agent.cli("quarantine", "clear", peer)
         assert told.returncode == 1, told

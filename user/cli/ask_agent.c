@@ -8,6 +8,7 @@
 #include <string.h>
 #include "agent/agent.h"
 #include "cli/command.h"
+#include "cli/output.h"
 
 struct follow {
 	struct buf text; /* the start of a line without its end yet */
@@ -198,7 +199,13 @@ int client_try(const char *run, const char *path, struct buf *out)
 {
 	_buf_ struct buf why = {};
 
-	return ask_silently(run, NULL, path, 2000, out, &why);
+	return client_try_why(run, path, out, &why);
+}
+
+int client_try_why(const char *run, const char *path, struct buf *out,
+		   struct buf *why)
+{
+	return ask_silently(run, NULL, path, 2000, out, why);
 }
 
 int client_get(const char *run, const char *path, struct buf *out)
@@ -228,10 +235,9 @@ int client_print(const struct buf *text, bool json,
 {
 	yyjson_doc *doc;
 
-	if (json) {
-		fwrite(text->data, 1, text->len, stdout);
-		return EXIT_OK;
-	}
+	if (json)
+		return data_print(text->data, text->len) ? EXIT_FAILED
+							 : EXIT_OK;
 	doc = yyjson_read(text->data, text->len, 0);
 	if (!doc) {
 		fprintf(stderr, "smcmesh: the agent's answer is no JSON\n");
@@ -282,10 +288,10 @@ const char *json_join(yyjson_val *obj, const char *key, struct buf *out)
 
 int json_print(yyjson_mut_doc *doc, yyjson_write_flag flags)
 {
+	size_t len;
 	_free_ char *text = yyjson_mut_write(
-		doc, YYJSON_WRITE_NEWLINE_AT_END | flags, NULL);
+		doc, YYJSON_WRITE_NEWLINE_AT_END | flags, &len);
 
-	fputs(text ?: "", stdout);
 	yyjson_mut_doc_free(doc);
-	return text ? 0 : -ENOMEM;
+	return text ? data_print(text, len) : -ENOMEM;
 }

@@ -4,11 +4,12 @@
 #include "base/addr.h"
 #include "cli/ask_agent.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/remedies.h"
 #include "cli/table.h"
 #include "telemetry/flows.h"
 
-enum { ALL, FOLLOW, LIMIT, OUTPUT, RUN };
+enum { ALL, FOLLOW, LIMIT, OUTPUT, NO_HEADERS, RUN };
 
 static const struct cli_option options[] = {
 	[ALL] = {'a', "all", NULL, NULL,
@@ -17,6 +18,7 @@ static const struct cli_option options[] = {
 		    "print what happens to flows from now on, as it happens"},
 	[LIMIT] = {'n', "limit", "NUMBER", NULL, "only the newest so many"},
 	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[NO_HEADERS] = CLI_OPTION_NO_HEADERS,
 	[RUN] = CLI_OPTION_RUN,
 	{},
 };
@@ -60,14 +62,16 @@ static const char *remark(yyjson_val *f)
 	return "";
 }
 
-static void say_cut(yyjson_val *root)
+static void say_cut(yyjson_val *root, const struct table *t)
 {
 	unsigned long long total =
 		yyjson_get_uint(yyjson_obj_get(root, "total"));
 	unsigned long long shown =
 		yyjson_get_uint(yyjson_obj_get(root, "shown"));
 
-	if (shown < total)
+	if (!total)
+		table_explain_empty(t, "no flow of an armed pod is known");
+	if (shown < total && !output_is_list())
 		printf("\nOf %llu flows the newest %llu are shown; smcmesh flows --all shows all.\n",
 		       total, shown);
 }
@@ -93,7 +97,7 @@ static void print(yyjson_val *root)
 		table_addf(&t, "%s%s", json_text(f, "sentence"), remark(f));
 	}
 	table_print(&t, stdout);
-	say_cut(root);
+	say_cut(root, &t);
 	remedies_of_flows(flows, &todo);
 	remedies_print(&todo, "FLOWS", stdout);
 }
@@ -116,7 +120,7 @@ static void print_event(const char *line, size_t len)
 static void follow_line(const char *line, size_t len, void *json)
 {
 	if (*(bool *)json)
-		printf("%.*s\n", (int)len, line);
+		data_print(line, len);
 	else
 		print_event(line, len);
 	fflush(stdout);
