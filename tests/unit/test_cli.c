@@ -243,11 +243,8 @@ static void test_wrong_usage_exits_with_2_and_says_why(void **state)
 	assert_says(s.err, "takes no now");
 	s = TYPE("flows", "--limit", "ten");
 	assert_int_equal(s.status, 2);
-	assert_says(s.err, "--limit is a number of at most nine digits, or "
+	assert_says(s.err, "--last is a number of at most nine digits, or "
 			   "all, not ten");
-	s = TYPE("flows", "--all", "--limit", "10");
-	assert_int_equal(s.status, 2);
-	assert_says(s.err, "--all and --limit");
 	s = TYPE("reopen");
 	assert_int_equal(s.status, 2);
 	assert_says(s.err, "needs NAMESPACE/POD");
@@ -260,6 +257,48 @@ static void test_wrong_usage_exits_with_2_and_says_why(void **state)
 	s = TYPE("agent", "--late-pods", "evict");
 	assert_int_equal(s.status, 2);
 	assert_says(s.err, "--late-pods is for --source kube");
+}
+
+static void test_wrong_flows_usage_exits_with_2(void **state)
+{
+	static const struct {
+		char *argv[8];
+		const char *says;
+	} cases[] = {
+		{{"-n", "10"},
+		 "flows: -n is the namespace now, and 10 is a number: --last 10 shows the newest 10"},
+		{{"-n", "a/b"}, "--namespace is one namespace"},
+		{{"-A", "-n", "shop"}, "-A and -n are not for one call"},
+		{{"-n", "shop", "-p", "default/web"},
+		 "--pod is POD or NAMESPACE/POD, of the one namespace that is asked for, not default/web"},
+		{{"--all", "--last", "10"}, "of --all, --last and --limit"},
+		{{"--limit", "1", "--last", "1"}, "one call has one"},
+		{{"--to", "web:80"}, "--to is CIDR[:PORT] or ADDRESS[:PORT]"},
+		{{"--port", "http"}, "--port is a port or a range"},
+		{{"--outcome", "smc"}, "--outcome is of pending, tcp"},
+		{{"--reason", "no-netns"}, "--reason is reasons of flows"},
+		{{"--since", "10"}, "--since is a number with s, m or h"},
+		{{"-f", "--since", "5m"}, "-f begins now"},
+		{{"-f", "--last", "3"}, "-f begins now"},
+		{{"-f", "-a"}, "-f begins now"},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		char *argv[12] = {"smcmesh", "flows", "--run", "/nonexistent"};
+		struct said s;
+
+		memcpy(argv + 4, cases[i].argv,
+		       sizeof(cases[i].argv) - sizeof(char *));
+		s = type(argv);
+		assert_int_equal(s.status, 2);
+		assert_says(s.err, cases[i].says);
+		assert_string_equal(s.out, "");
+	}
+	/* control: what is right only lacks an agent */
+	assert_int_equal(TYPE("flows", "--run", "/nonexistent", "-nshop",
+			      "-pshop/web-0", "--last=all")
+				 .status,
+			 1);
 }
 
 static void test_wrong_quarantine_usage_exits_with_2(void **state)
@@ -627,6 +666,7 @@ int main(void)
 		cmocka_unit_test(test_man_page_has_the_metrics_reference),
 		cmocka_unit_test(test_commands_are_found_and_options_differ),
 		cmocka_unit_test(test_wrong_usage_exits_with_2_and_says_why),
+		cmocka_unit_test(test_wrong_flows_usage_exits_with_2),
 		cmocka_unit_test(test_wrong_quarantine_usage_exits_with_2),
 		cmocka_unit_test(test_wrong_syncheck_usage_exits_with_2),
 		cmocka_unit_test(test_alias_is_the_same_command),

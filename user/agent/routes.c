@@ -10,6 +10,7 @@ const struct http_route control_routes[] = {
 	{.path = "/v1/pods", .run = api_get_pods},
 	{.path = "/v1/endpoints", .run = api_get_endpoints},
 	{.path = "/v1/flows", .run = api_get_flows},
+	{.path = "/v1/top", .run = api_get_top},
 	{.path = "/v1/explain", .run = api_get_explain},
 	{.path = "/v1/quarantine", .run = api_get_quarantine},
 	{.path = "/v1/quarantine/clear",

@@ -38,10 +38,16 @@ must_check int client_within(const char *run, const char *path, long timeout_ms,
 must_check int client_ask(const char *run, const char *path, long timeout_ms,
 			  struct buf *out, struct buf *why);
 
+/* client_add_query - Append ?name=value, or &name=value, with @value escaped;
+ * nothing if it is NULL. */
+void client_add_query(struct buf *path, const char *name, const char *value);
+
 /*
  * client_follow - GET @path and call @fn for each line as it comes, without its
- * newline, until the agent ends the stream.
- * Return: 0, or a negative errno as above.
+ * newline. Where the agent ends the stream, or is lost, this says so on stderr,
+ * waits for an agent, says that one is back, and goes on.
+ * Return: a negative errno as above: none answered at first, or it refuses
+ * @path.
  */
 typedef void (*client_line_fn)(const char *line, size_t len, void *arg);
 must_check int client_follow(const char *run, const char *path,

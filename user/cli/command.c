@@ -18,6 +18,7 @@ const struct command *const commands[] = {
 	&command_quarantine,
 	&command_explain,
 	&command_reopen,
+	&command_top,
 	&command_doctor,
 	&command_syncheck,
 	&command_check,

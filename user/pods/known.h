@@ -62,11 +62,18 @@ struct late {
 	bool unswept; /* the open records must be looked through */
 };
 
-/* serve/api_flows.c: the stream of flows. */
+/* Counted by the datapath, of all pods that it knows. */
+struct flow_losses {
+	__u64 events; /* the ring had no room for them */
+	__u64 flows;  /* no record could be made of them */
+};
+
+/* serve/api_flow_stream.c: the stream of flows. */
 struct flow_stream {
 	struct http_feed *feed;
 	bool followed; /* the datapath tells all of each flow */
 	__u64 dropped;
+	struct flow_losses told; /* its readers know of these */
 };
 
 /* agent/agent.c: this process. */
@@ -173,7 +180,7 @@ struct agent {
 	struct lease lease;	   /* pods/lease.c */
 	struct rations rations;	   /* pods/rations.c */
 	struct paths paths;	   /* pods/path_probes.c */
-	struct flow_stream stream; /* serve/api_flows.c */
+	struct flow_stream stream; /* serve/api_flow_stream.c */
 };
 
 /* ---- row_owners.c -----------------------------------------------------------
