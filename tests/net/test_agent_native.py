@@ -19,7 +19,7 @@ from smclab.pins import ABI
 
 RIGHTS = ("smcmesh cleanup: not all could be looked at: run it as root, or with the "
           "capabilities of the agent")
-SAMPLE = re.compile(r"^(smcmesh_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
+SAMPLE = re.compile(r"^((?:smcmesh|process)_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
 
 
 def smcmesh(*args, **kw):
@@ -406,6 +406,52 @@ def test_metrics_are_clean(agent):
     r = subprocess.run([promtool, "check", "metrics"], input=text, text=True,
                        capture_output=True, check=False)
     assert r.returncode == 0 and not r.stdout + r.stderr, r.stdout + r.stderr
+
+
+def test_metrics_tell_what_the_process_uses(agent):
+    found = agent.samples()
+    with open(f"/proc/{agent.proc.pid}/limits", encoding="ascii") as f:
+        most = re.search(r"^Max open files +(\d+)", f.read(), re.M)[1]
+    assert found["process_max_fds", ""] == int(most)
+    opened = len(os.listdir(f"/proc/{agent.proc.pid}/fd"))
+    # with the connection that asks, and without
+    assert abs(found["process_open_fds", ""] - opened) <= 2, (found, opened)
+    resident = found["process_resident_memory_bytes", ""] / 1024
+    assert abs(resident - agent.resident()) < 8192
+    # the kernel counts /proc in ticks
+    cpu = native.cpu_seconds(agent.proc.pid)
+    assert 0 < found["process_cpu_seconds_total", ""] < cpu + 0.5
+    assert found["process_start_time_seconds", ""] == found[
+        "smcmesh_start_time_seconds", ""]
+
+
+def test_news_is_timed_until_the_maps_have_it(agent):
+    def counted():
+        return agent.samples()["smcmesh_event_to_map_seconds_count", ""]
+
+    before = wait_for(counted, 10, "the first news")
+    agent.set(*world(a="true", b="true"))
+    wait_for(lambda: counted() > before, 10, "the next news")
+    found = agent.samples()
+    assert found["smcmesh_event_to_map_seconds_bucket", 'le="+Inf"'] == found[
+        "smcmesh_event_to_map_seconds_count", ""]
+    # nothing is armed here
+    assert found["smcmesh_pod_arming_seconds_count", ""] == 0
+
+
+@pytest.mark.parametrize("labels", ["namespace", "none"])
+def test_metrics_name_no_pod_where_told(tmp_path, labels):
+    a = Agent(tmp_path, "--metrics-labels", labels)
+    a.set(*world(very_secret="true"))
+    with native.bpffs(a.bpffs):
+        try:
+            a.start()
+            wait_for(a.pods, 10, "the pods")
+            text = a.request("/metrics", unix=False)[1]
+        finally:
+            a.end()
+    assert "secret" not in text and "pod=" not in text
+    assert 'smcmesh_pods{state="not-armed",reason="no-converter"} 1' in text
 
 
 def test_control_socket_is_private(agent):

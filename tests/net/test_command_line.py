@@ -137,7 +137,7 @@ def test_table_fits_the_terminal_and_is_whole_in_a_pipe(serve):
 @pytest.mark.parametrize("command, sentence", [
     ("pods", "no pod of this node (n1); the source has 2 of others"),
     ("endpoints", "no endpoint: no armed pod is known here, of this node or another"),
-    ("flows", "no flow of an armed pod is known"),
+    ("flows", "no flow of this node is recorded: armed pods have opened none"),
     ("quarantine", "no peer is in quarantine")])
 def test_empty_table_has_its_head_and_says_what_it_means(serve, command, sentence):
     run = f"--run={serve(EMPTY)}"

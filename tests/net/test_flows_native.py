@@ -133,7 +133,7 @@ def test_options_choose(agent, args, want):
 def test_what_matches_nothing_is_said(agent):
     told = flows(agent, "-n", "nowhere")
     assert told.returncode == 0
-    assert told.stderr == "smcmesh flows: no flow of this node matches; it has 4\n"
+    assert told.stderr == "smcmesh: no flow of this node matches; it has 4\n"
     told = flows(agent, "--to", PEER)    # control
     assert told.stderr == "" and PEER + ":7001" in told.stdout, told
 

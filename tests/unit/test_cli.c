@@ -176,7 +176,8 @@ static void test_man_page_has_the_metrics_reference(void **state)
 		field(&row);
 		while (n < 4 && row && (cells[n] = field(&row)))
 			n++;
-		if (!strncmp(cells[0], "smcmesh_", 8))
+		if (!strncmp(cells[0], "smcmesh_", 8) ||
+		    !strncmp(cells[0], "process_", 8))
 			snprintf(line, sizeof(line), " %s (%s%s%s) %s ",
 				 cells[0], cells[1], *cells[2] ? ": " : "",
 				 cells[2], cells[3]);
@@ -257,6 +258,9 @@ static void test_wrong_usage_exits_with_2_and_says_why(void **state)
 	s = TYPE("agent", "--late-pods", "evict");
 	assert_int_equal(s.status, 2);
 	assert_says(s.err, "--late-pods is for --source kube");
+	s = TYPE("agent", "--metrics-labels", "pods");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "--metrics-labels is pod|namespace|none, not pods");
 }
 
 static void test_wrong_flows_usage_exits_with_2(void **state)

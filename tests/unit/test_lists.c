@@ -352,11 +352,11 @@ static void test_cli_says_what_an_empty_list_means(void **state)
 {
 	struct said s = flows_say(NULL, NULL);
 
-	assert_string_equal(s.err, "smcmesh flows: no flow of this node is "
+	assert_string_equal(s.err, "smcmesh: no flow of this node is "
 				   "recorded: armed pods have opened none\n");
 	give_flows(5);
 	s = flows_say("-n", "sho");
-	assert_string_equal(s.err, "smcmesh flows: no flow of this node "
+	assert_string_equal(s.err, "smcmesh: no flow of this node "
 				   "matches; it has 5\n");
 	assert_null(strstr(s.out, "10.1.0.2"));
 	/* control, and a filter that lets some through */

@@ -30,11 +30,14 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include "agent/ended.h"
+#include "agent/gone.h"
 #include "agent/host_seen.h"
 #include "agent/reconcile.h"
 #include "agent/routes.h"
 #include "agent/runs.h"
 #include "agent/service.h"
+#include "agent/traffic.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
 #include "pods/looks.h"
@@ -83,6 +86,7 @@ static void source_changed(void *arg)
 	struct daemon *d = arg;
 
 	d->memory.due = true;
+	d->agent.counts.news_ns = d->agent.counts.news_ns ?: uv_hrtime();
 	reconcile_unplan(&d->agent);
 	runs_drop_world(&d->agent);
 	say_notes(d);
@@ -152,6 +156,8 @@ static void resync_event(uv_timer_t *timer)
 	datapath_listen(a->dp); /* the kernel may have dropped an event */
 	memory_give_back(&d->memory, uv_hrtime());
 	api_stream_resync(a);
+	ended_read(a);
+	traffic_read(a);
 	diagnose_resync(a);
 	starts_scan(a->looks.starts);
 	cluster_resync(a);
@@ -167,20 +173,28 @@ static void resync_event(uv_timer_t *timer)
 	turn_due(&a->turn);
 }
 
+/* By pod, or by namespace: as /metrics tells them apart. */
 static void count_fallback(struct agent *a, const struct smc_flow *f)
 {
+	const struct pod *p = pods_by_id(&a->pods, f->pod_id);
+	const char *ns = gone_ns(a, p ? p->ns : "");
+	__u32 id = a->opt->labels == METRICS_BY_POD ? f->pod_id : 0;
 	struct metrics_fallback *row;
 
 	for (size_t i = 0; i < a->counts.n_fallbacks; i++) {
 		row = &a->counts.fallbacks[i];
-		if (row->pod_id == f->pod_id && row->code == f->kernel_code) {
+		if (row->pod_id == id && row->ns == ns &&
+		    row->code == f->kernel_code) {
 			row->count++;
 			return;
 		}
 	}
 	row = array_push(a->counts.fallbacks, a->counts.n_fallbacks);
 	if (row)
-		*row = (struct metrics_fallback){f->pod_id, f->kernel_code, 1};
+		*row = (struct metrics_fallback){.pod_id = id,
+						 .code = f->kernel_code,
+						 .count = 1,
+						 .ns = ns};
 }
 
 static void refused(struct agent *a, const struct smc_event *e)
@@ -363,6 +377,7 @@ static int datapath_up(struct daemon *d)
 	if (!a->host.can_convert || !a->host.mesh.selector)
 		source_alone(a->source);
 	api_stream_reset(a);
+	ended_begin(a);
 	err = agent_adopt(a);
 	if (err)
 		return err;

@@ -74,6 +74,18 @@ static void set_since(const struct agent *a, struct pod *p,
 		p->armed_ns = pod_armed(p) && a->last.synced ? uv_hrtime() : 0;
 }
 
+/* How long it took. Of pods that this agent found when it began nobody knows
+ * since when they waited. */
+static void time_arming(struct agent *a, struct pod *p)
+{
+	if (!pod_armed(p) || !p->wanted_ns)
+		return;
+	if (a->last.synced)
+		histogram_add(&a->looks.arming, HISTOGRAM_ARMED,
+			      (uv_hrtime() - p->wanted_ns) / 1e9);
+	p->wanted_ns = 0;
+}
+
 void read_back_end(struct agent *a, const struct read_back *was)
 {
 	static const struct pod_before fresh;
@@ -87,6 +99,7 @@ void read_back_end(struct agent *a, const struct read_back *was)
 		if (!p->mark)
 			continue;
 		set_since(a, p, b);
+		time_arming(a, p);
 		say_change(p, b);
 	}
 }
