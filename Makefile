@@ -50,7 +50,7 @@ CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE $(FAULTDEF) $(ABIDEF) \
 	-DSMCMESH_VERSION='"$(VERSION)"'
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=gnu11 $(WARN) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
-LDLIBS   = $(shell pkg-config --libs $(LIBS) 2>/dev/null)
+LDLIBS   = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.o)

@@ -26,6 +26,7 @@ const struct command *const commands[] = {
 	&command_run,
 	&command_log_level,
 	&command_sysdump,
+	&command_bench,
 	&command_cleanup,
 	&command_version,
 	&command_completion,

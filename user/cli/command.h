@@ -86,8 +86,8 @@ extern const struct command command_agent, command_status, command_pods,
 	command_endpoints, command_flows, command_quarantine, command_explain,
 	command_reopen, command_top, command_doctor, command_syncheck,
 	command_check, command_node, command_run, command_log_level,
-	command_sysdump, command_cleanup, command_version, command_completion,
-	command_help;
+	command_sysdump, command_bench, command_cleanup, command_version,
+	command_completion, command_help;
 
 /* command_find - By its name or its alias; NULL if there is none. */
 const struct command *command_find(const char *name);
