@@ -134,6 +134,8 @@ static void say_empty(yyjson_val *root, const struct table *t)
 {
 	unsigned long long total = number(root, "total");
 
+	if (number(root, "matched"))
+		return;
 	if (total)
 		table_explain_empty(
 			t, "no flow of this node matches; it has %llu", total);

@@ -32,7 +32,7 @@ static inline enum cli_takes cli_option_takes(const struct cli_option *o)
 {
 	if (!o->value)
 		return CLI_NO_VALUE;
-	return *o->value == '[' ? CLI_MAY_VALUE : CLI_NEEDS_VALUE;
+	return strncmp(o->value, "[=", 2) ? CLI_NEEDS_VALUE : CLI_MAY_VALUE;
 }
 
 struct cli_args {
