@@ -605,8 +605,9 @@ def test_requests_that_cannot_be_are_refused(agent):
     assert agent.request("/metrics", "DELETE", unix=False)[0] == 405
     assert agent.request("/v1/status", unix=False)[0] == 404
     assert agent.request("/metrics")[0] == 404
-    assert agent.get("/v1/flows?limit=3") == {"total": 0, "shown": 0,
-                                              "flows": []}
+    assert agent.get("/v1/flows?limit=3") == {
+        "total": 0, "matched": 0, "shown": 0, "flows": [],
+        "lost": {"events": 0, "flows": 0}}
     status, body = agent.request("/v1/flows?limit=3x")
     assert status == 400 and "limit=3x: expected a number" in body
 

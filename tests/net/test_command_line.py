@@ -170,7 +170,12 @@ def test_yaml_is_the_json(serve):
         as_yaml = smcmesh(*args, "-o", "yaml").stdout
         assert yaml.safe_load(as_yaml) == json.loads(as_json), as_yaml
         assert as_yaml[0] not in "{[", as_yaml
-    events = smcmesh("flows", "-f", run, "-o", "yaml").stdout
+    with subprocess.Popen([SMCMESH, "flows", "-f", run, "-o", "yaml"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as follower:
+        lost = follower.stderr.readline()    # it waits for another agent now
+        follower.terminate()
+        events = follower.stdout.read()
+    assert "the agent is lost" in lost
     assert list(yaml.safe_load_all(events)) == [{"event": "opened"},
                                                 {"event": "closed"}]
 
