@@ -6,7 +6,6 @@
 #include "cli/ask_agent.h"
 #include "cli/cannot.h"
 #include "cli/command.h"
-#include "cli/output.h"
 #include "cli/table.h"
 #include "doctor/checks.h"
 #include "doctor/report.h"
@@ -39,7 +38,6 @@ static void print_features(yyjson_val *root)
 	size_t i, max;
 
 	table_init(&t, heads);
-	table_whole(&t);
 	yyjson_arr_foreach (yyjson_obj_get(root, "features"), i, max, f) {
 		const char *detail = json_text(f, "detail");
 
@@ -124,7 +122,9 @@ static void print_namespaces(yyjson_val *root)
 		table_add(&t, json_join(ns, "transports", &transports));
 		table_addf(&t, n < 0 ? "?" : "%lld", n);
 	}
-	table_print_below(&t, stdout);
+	if (t.n)
+		putchar('\n');
+	table_print(&t, stdout);
 }
 
 /* ---- the checks ---- */
@@ -202,11 +202,13 @@ static void print(yyjson_val *root)
 
 static int write_json(const yyjson_val *root)
 {
-	size_t len;
 	_free_ char *text =
-		yyjson_val_write(root, YYJSON_WRITE_NEWLINE_AT_END, &len);
+		yyjson_val_write(root, YYJSON_WRITE_NEWLINE_AT_END, NULL);
 
-	return text && !data_print(text, len) ? EXIT_OK : EXIT_FAILED;
+	if (!text)
+		return EXIT_FAILED;
+	fputs(text, stdout);
+	return EXIT_OK;
 }
 
 static int no_check(yyjson_val *root, const char *id)

@@ -4,11 +4,10 @@
 #include "cli/table.h"
 #include "mesh/plan.h"
 
-enum { OUTPUT, NO_HEADERS, RUN };
+enum { OUTPUT, RUN };
 
 static const struct cli_option options[] = {
-	[OUTPUT] = CLI_OPTION_OUTPUT_NAMES,
-	[NO_HEADERS] = CLI_OPTION_NO_HEADERS,
+	[OUTPUT] = CLI_OPTION_OUTPUT,
 	[RUN] = CLI_OPTION_RUN,
 	{},
 };
@@ -32,7 +31,6 @@ static void print_endpoints(yyjson_val *root)
 	yyjson_arr_foreach (yyjson_obj_get(root, "endpoints"), i, max, e) {
 		_buf_ struct buf transports = {};
 
-		table_name(&t, "%s", json_text(e, "address"));
 		table_add(&t, json_text(e, "address"));
 		table_add(&t, json_join(e, "transports", &transports));
 		table_add(&t, json_text(e, "node"));
@@ -40,9 +38,6 @@ static void print_endpoints(yyjson_val *root)
 		table_add(&t, json_text(e, "pod"));
 	}
 	table_print(&t, stdout);
-	table_explain_empty(
-		&t,
-		"no endpoint: no armed pod is known here, of this node or another");
 }
 
 /* A row without transports has no expiry. */
@@ -89,7 +84,9 @@ static void print_services(yyjson_val *root)
 		table_add(&t, name.data);
 		table_add(&t, why_not(e, &why));
 	}
-	table_print_below(&t, stdout);
+	if (yyjson_arr_size(all))
+		printf("\n");
+	table_print(&t, stdout);
 }
 
 /* A Service's address has a row of its own. */
@@ -113,7 +110,9 @@ static void print_paths(yyjson_val *root)
 			   (unsigned long long)yyjson_get_uint(
 				   yyjson_obj_get(e, "links")));
 	}
-	table_print_below(&t, stdout);
+	if (yyjson_arr_size(all))
+		printf("\n");
+	table_print(&t, stdout);
 }
 
 static void print(yyjson_val *root)
