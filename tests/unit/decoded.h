@@ -36,20 +36,27 @@ static inline struct decoded decode(const char *json)
 	return decode_n(json, strlen(json));
 }
 
-/* A List of @items. */
-static inline struct decoded decode_items(const char *items)
+static inline struct decoded __attribute__((format(printf, 1, 2)))
+decode_printf(const char *fmt, ...)
 {
 	struct decoded d;
+	va_list args;
 	char *json;
 
-	if (asprintf(&json,
-		     "{\"apiVersion\":\"v1\",\"kind\":\"List\","
-		     "\"items\":[%s]}",
-		     items) < 0)
-		fail();
+	va_start(args, fmt);
+	assert_true(vasprintf(&json, fmt, args) >= 0);
+	va_end(args);
 	d = decode(json);
 	free(json);
 	return d;
+}
+
+/* A List of @items. */
+static inline struct decoded decode_items(const char *items)
+{
+	return decode_printf("{\"apiVersion\":\"v1\",\"kind\":\"List\","
+			     "\"items\":[%s]}",
+			     items);
 }
 
 static inline const char *notes(const struct decoded *d)
@@ -72,16 +79,11 @@ static inline struct mesh_pod *only_pod(struct decoded *d)
 /* A SmcMesh with that spec, which is decoded without an error. */
 static inline struct decoded decode_spec(const char *spec)
 {
-	struct decoded d;
-	char *json;
+	struct decoded d = decode_printf("{\"kind\":\"SmcMesh\",\"metadata\":"
+					 "{\"name\":\"default\"},"
+					 "\"spec\":{%s}}",
+					 spec);
 
-	if (asprintf(&json,
-		     "{\"kind\":\"SmcMesh\",\"metadata\":{\"name\":"
-		     "\"default\"},\"spec\":{%s}}",
-		     spec) < 0)
-		fail();
-	d = decode(json);
-	free(json);
 	assert_int_equal(d.err, 0);
 	return d;
 }

@@ -205,17 +205,9 @@ static void pod_ip_alone_is_read(void **state)
 
 static struct decoded decode_annotated(const char *annotations)
 {
-	struct decoded d;
-	char *json;
-
-	if (asprintf(&json,
-		     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
-		     "\"annotations\":{%s}}}",
-		     annotations) < 0)
-		fail();
-	d = decode(json);
-	free(json);
-	return d;
+	return decode_printf("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+			     "\"annotations\":{%s}}}",
+			     annotations);
 }
 
 #define ENABLED "\"smc.asm.alibabacloud.com/enabled\""

@@ -234,17 +234,9 @@ static void bad_limit_spoils_no_other(void **state)
 /* A pod whose annotation has that value, JSON. */
 static struct decoded decode_asking(const char *value)
 {
-	struct decoded d;
-	char *json;
-
-	if (asprintf(&json,
-		     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
-		     "\"annotations\":{\"smcmesh.io/limits\":%s}}}",
-		     value) < 0)
-		fail();
-	d = decode(json);
-	free(json);
-	return d;
+	return decode_printf("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+			     "\"annotations\":{\"smcmesh.io/limits\":%s}}}",
+			     value);
 }
 
 static void limits_annotation_of_a_pod_is_read(void **state)
