@@ -4,8 +4,7 @@ end with a connection over shared memory. net/test_first_steps.py has the others
 import re
 
 from smclab import readme, wait_for
-
-HERE = "cd /src; PATH=/build:$PATH; "
+from smclab.readme import HERE
 
 
 def test_the_first_steps_end_with_smc(vm):

@@ -261,7 +261,7 @@ def test_unit_that_learns_nothing_fails_and_does_nothing(links):
 def wrong(run):
     """{check: what was found} of those that do not pass on a node where nothing is
     wrong but what no administrator can mend."""
-    told = json.loads(run("/build/smcmesh", "doctor", "-o", "json").out)
+    told = json.loads(run(SMCMESH, "doctor", "-o", "json").out)
     return {c["id"]: c["found"] for c in told["checks"]
             if c["status"] not in ("pass", "skip")
             and c["id"] not in ("signal-during-connect", "smc-fixes")}
@@ -274,8 +274,8 @@ def test_readme_takes_a_bare_node_to_a_green_doctor(links):
         assert set(wrong(run)) == {"ueid", "rdma-port"}
         *steps, check = readme.block("Use it on one machine", "node setup")
         for line in steps:
-            done = run("sh", "-c", "cd /src; PATH=/build:$PATH; " + line)
+            done = run("sh", "-c", readme.HERE + line)
             assert done.rc == 0, (line, done)
         assert wait_unit(run, "smcmesh")["ActiveState"] == "active"
         wait_for(lambda: not wrong(run), 60, "nothing to be wrong", 1)
-        assert run("sh", "-c", "PATH=/build:$PATH; " + check).rc == 0
+        assert run("sh", "-c", readme.HERE + check).rc == 0

@@ -5,6 +5,9 @@ import re
 
 from . import paths
 
+# before a line that a VM's shell runs: it is in the tree, and has the program
+HERE = "cd /src; PATH=/build:$PATH; "
+
 
 def block(heading, word):
     """The lines of the one code block below that heading which has @word in it,
