@@ -6,7 +6,14 @@ CC      ?= cc
 CLANG   ?= clang
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PREFIX  ?= /usr/local
-VERSION := $(shell cat .version 2>/dev/null || echo 0.1.0)
+# .version of an archive: the version, and the commit and its date (RFC 3339)
+SAID    := $(shell cat .version 2>/dev/null)
+VERSION := $(or $(word 1,$(SAID)),0.1.0)
+# else git says them: the last commit, and whether files differ from it
+COMMIT   = $(or $(word 2,$(SAID)),$(shell git describe --always --dirty \
+	--abbrev=12 --exclude='*' 2>/dev/null),unknown)
+DATE     = $(or $(word 3,$(SAID)),$(shell TZ=UTC git log -1 --format=%cd \
+	--date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null),unknown)
 # where the test kernel, the lab's root and other large things are kept
 CACHE   ?= $(if $(SMCMESH_CACHE),$(SMCMESH_CACHE),/var/cache/smcmesh)
 export SMCMESH_CACHE := $(CACHE)
@@ -17,7 +24,7 @@ say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
 LIBS := libbpf libuv libcurl yyjson libmicrohttpd libmnl libnftables libip4tc \
-	libip6tc yaml-0.1 zlib
+	libip6tc yaml-0.1 smartcols zlib nettle
 WARN := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2 -Wpointer-arith
 # CI and `make check` build with WERROR=1
@@ -43,7 +50,7 @@ CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE $(FAULTDEF) $(ABIDEF) \
 	-DSMCMESH_VERSION='"$(VERSION)"'
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=gnu11 $(WARN) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
-LDLIBS   = $(shell pkg-config --libs $(LIBS) 2>/dev/null)
+LDLIBS   = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.o)
@@ -68,7 +75,7 @@ MISSING = $(strip \
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all tools fuzz faults next-abi deps root kernel demo check check-programs \
-	check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
+	revision check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
 	k8s-stop lint bench vm-programs \
 	shell image plugin bundle install clean fmt help
 
@@ -99,6 +106,15 @@ $(BUILD)/%.o: %.c | $(SKEL)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# What is known of the commit is in main.o alone: a commit costs that and a link.
+$(BUILD)/user/main.o: $(BUILD)/built.h
+
+$(BUILD)/built.h: revision
+	@mkdir -p $(@D)
+	$(Q)printf '#define SMCMESH_%s "%s"\n' COMMIT "$(COMMIT)" DATE "$(DATE)" \
+		ARCH "$(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))" >$@.new
+	$(Q)if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD)/smcmesh: $(USER_OBJ)
 	$(call say,LD,$@)
@@ -316,7 +332,11 @@ plugin: ## kubectl-smcmesh for krew: archive and manifest in build/; URI=where i
 bundle: all ## one archive for a node that is not Debian, build/smcmesh-*.tar.gz
 	$(Q)deploy/bundle/build $(BUILD) $(VERSION)
 
-install: all ## the program, its manual and systemd units, below DESTDIR/PREFIX
+# where each shell looks for completions, below PREFIX/share
+COMPLETIONS := bash:bash-completion/completions/smcmesh \
+	zsh:zsh/site-functions/_smcmesh fish:fish/vendor_completions.d/smcmesh.fish
+
+install: all ## program, manual, completions and systemd units, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
 	$(Q)for unit in smcmesh smcmesh-node-setup; do \
 		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/systemd/$$unit.service \
@@ -326,6 +346,11 @@ install: all ## the program, its manual and systemd units, below DESTDIR/PREFIX
 	done
 	$(Q)install -D -m 644 user/cli/smcmesh.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/smcmesh.8
+	$(Q)for c in $(COMPLETIONS); do \
+		$(BUILD)/smcmesh completion $${c%%:*} >$(BUILD)/completion && \
+		install -D -m 644 $(BUILD)/completion \
+			$(DESTDIR)$(PREFIX)/share/$${c#*:} || exit; \
+	done
 
 clean: ## remove the build directory; the cache stays
 	$(Q)rm -rf $(BUILD)

@@ -360,7 +360,7 @@ def test_client_that_goes_silent_is_struck(lab):
     assert lab.paths("n2")[lab.c.v4, lab.a.v4]["strikes"] > 0
     # 0 where a slow machine had it connected before the lock was taken
     assert int(waits.out) in (errno.ETIMEDOUT, 0)
-    assert lab.agents["n2"].cli("quarantine").out == ""
+    assert lab.agents["n2"].cli("quarantine", "-o", "name").out == ""
     assert ends(lab.e, lab.d) == ("smcd", "smcd")
     lab.time_is_over(lab.c)
     lab.wait_state(lab.a, lab.c, "proven", 30)

@@ -19,7 +19,7 @@ from smclab.pins import ABI
 
 RIGHTS = ("smcmesh cleanup: not all could be looked at: run it as root, or with the "
           "capabilities of the agent")
-SAMPLE = re.compile(r"^(smcmesh_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
+SAMPLE = re.compile(r"^((?:smcmesh|process)_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
 
 
 def smcmesh(*args, **kw):
@@ -150,6 +150,46 @@ def test_pods_that_are_not_armed_say_why(agent):
                      re.M), status
     assert "not-annotated" not in status, status
     assert json.loads(agent.cli("pods", "-o", "json").stdout)["pods"]
+
+
+def test_status_waits_until_the_agent_is_ready(tmp_path):
+    a = Agent(tmp_path)
+    a.start()
+    try:
+        wait_for(lambda: "No such file" in a.request("/readyz", unix=False)[1], 10,
+                 "the problem")
+        r = a.cli("status", "--wait=1s")
+        assert (r.returncode, r.stdout) == (1, ""), r
+        said = a.request("/readyz", unix=False)[1].splitlines()[0]
+        assert r.stderr == f"smcmesh status: {said} (waited for 1 s)\n", r
+        with subprocess.Popen([SMCMESH, "status", "--wait", "--run", a.run_dir],
+                              text=True, stdout=subprocess.PIPE) as waiting:
+            a.set(*world(a="true"))
+            out = waiting.communicate(timeout=60)[0]
+        assert waiting.returncode == 0, out
+        assert re.search(r"^state +ready: ", out, re.M), out
+    finally:
+        assert a.stop() == 0
+
+
+def test_wanted_are_the_annotated_pods(agent):
+    """Whatever keeps them from being armed; here it is the kernel."""
+    pods = wait_for(agent.pods, 10, "the pods")
+    assert pods["a"]["wanted"] and not pods["b"]["wanted"], pods
+    assert "\npods         2 here, 1 wanted, 0 armed\n" in agent.cli("status").stdout
+    agent.set(*world(a=None, b=None))
+    wait_for(lambda: agent.get("/v1/status")["pods"]["wanted"] == 0, 10, "none")
+
+
+def test_empty_list_of_pods_says_where_they_are(agent):
+    agent.set(manifest.mesh(), manifest.pod("x", "n2", "10.99.0.9", enabled="true"),
+              manifest.pod("y", "n3", "10.99.0.10"))
+    wait_for(lambda: not agent.pods(), 10, "no pod of this node")
+    r = agent.cli("pods")
+    assert r.stderr == ("smcmesh: no pod of this node (n1); "
+                        "the source has 2 of others\n"), r
+    assert r.stdout.split() == ["NAMESPACE", "POD", "ARMED", "REASON", "TRANSPORTS",
+                                "WHY"]
 
 
 def test_explain_says_at_which_step_a_pod_stands(agent):
@@ -368,6 +408,52 @@ def test_metrics_are_clean(agent):
     assert r.returncode == 0 and not r.stdout + r.stderr, r.stdout + r.stderr
 
 
+def test_metrics_tell_what_the_process_uses(agent):
+    found = agent.samples()
+    with open(f"/proc/{agent.proc.pid}/limits", encoding="ascii") as f:
+        most = re.search(r"^Max open files +(\d+)", f.read(), re.M)[1]
+    assert found["process_max_fds", ""] == int(most)
+    opened = len(os.listdir(f"/proc/{agent.proc.pid}/fd"))
+    # with the connection that asks, and without
+    assert abs(found["process_open_fds", ""] - opened) <= 2, (found, opened)
+    resident = found["process_resident_memory_bytes", ""] / 1024
+    assert abs(resident - agent.resident()) < 8192
+    # the kernel counts /proc in ticks
+    cpu = native.cpu_seconds(agent.proc.pid)
+    assert 0 < found["process_cpu_seconds_total", ""] < cpu + 0.5
+    assert found["process_start_time_seconds", ""] == found[
+        "smcmesh_start_time_seconds", ""]
+
+
+def test_news_is_timed_until_the_maps_have_it(agent):
+    def counted():
+        return agent.samples()["smcmesh_event_to_map_seconds_count", ""]
+
+    before = wait_for(counted, 10, "the first news")
+    agent.set(*world(a="true", b="true"))
+    wait_for(lambda: counted() > before, 10, "the next news")
+    found = agent.samples()
+    assert found["smcmesh_event_to_map_seconds_bucket", 'le="+Inf"'] == found[
+        "smcmesh_event_to_map_seconds_count", ""]
+    # nothing is armed here
+    assert found["smcmesh_pod_arming_seconds_count", ""] == 0
+
+
+@pytest.mark.parametrize("labels", ["namespace", "none"])
+def test_metrics_name_no_pod_where_told(tmp_path, labels):
+    a = Agent(tmp_path, "--metrics-labels", labels)
+    a.set(*world(very_secret="true"))
+    with native.bpffs(a.bpffs):
+        try:
+            a.start()
+            wait_for(a.pods, 10, "the pods")
+            text = a.request("/metrics", unix=False)[1]
+        finally:
+            a.end()
+    assert "secret" not in text and "pod=" not in text
+    assert 'smcmesh_pods{state="not-armed",reason="no-converter"} 1' in text
+
+
 def test_control_socket_is_private(agent):
     def mode(path):
         return stat.S_IMODE(os.stat(path).st_mode)
@@ -468,8 +554,9 @@ def test_stop_ends_the_readers_of_the_stream(agent):
 def test_quarantine_without_maps_is_empty(agent):
     """There are no maps here: nothing is held against anybody."""
     assert agent.get("/v1/quarantine") == {"quarantine": []}
-    told = agent.cli("quarantine")
+    told = agent.cli("quarantine", "--no-headers")
     assert (told.returncode, told.stdout) == (0, ""), told
+    assert told.stderr == "smcmesh: no peer is in quarantine\n", told
     for peer in "all", "10.1.0.2:80", "[fd00::2]:80":
         told = agent.cli("quarantine", "clear", peer)
         assert told.returncode == 1, told
@@ -518,8 +605,9 @@ def test_requests_that_cannot_be_are_refused(agent):
     assert agent.request("/metrics", "DELETE", unix=False)[0] == 405
     assert agent.request("/v1/status", unix=False)[0] == 404
     assert agent.request("/metrics")[0] == 404
-    assert agent.get("/v1/flows?limit=3") == {"total": 0, "shown": 0,
-                                              "flows": []}
+    assert agent.get("/v1/flows?limit=3") == {
+        "total": 0, "matched": 0, "shown": 0, "flows": [],
+        "lost": {"events": 0, "flows": 0}}
     status, body = agent.request("/v1/flows?limit=3x")
     assert status == 400 and "limit=3x: expected a number" in body
 

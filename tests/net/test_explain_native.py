@@ -3,7 +3,6 @@
 maps and without SMC (SMCMESH_MAPS_ONLY), and the verdict's own program. The row of
 the pod, and what BPF and probes write, the test puts there itself.
 """
-import json
 import os
 import struct
 import subprocess
@@ -11,7 +10,6 @@ import subprocess
 import pytest
 
 from smclab import manifest, native, wait_for
-from smclab.pins import ABI
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -21,49 +19,15 @@ FOREVER = 2**63
 SMCR, SMCD = 1, 2
 
 
-def mapped(ip):
-    return bytes(10) + b"\xff\xff" + bytes(map(int, ip.split(".")))
-
-
-def service(*backends):
-    return [{"apiVersion": "v1", "kind": "Service",
-             "metadata": {"name": "web", "namespace": "default"},
-             "spec": {"clusterIPs": [VIP],
-                      "ports": [{"name": "http", "port": 80}]}},
-            {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-             "metadata": {"name": "web-x", "namespace": "default",
-                          "labels": {"kubernetes.io/service-name": "web"}},
-             "addressType": "IPv4", "ports": [{"name": "http", "port": 7000}],
-             "endpoints": [{"addresses": [ip]} for ip in backends]}]
-
-
-class Agent(native.Agent):
-    def __init__(self, tmp):
-        self.list = f"{tmp}/pods.json"
-        super().__init__(tmp, f"file:{self.list}", binary=native.FAULTS,
-                         env={"SMCMESH_MAPS_ONLY": "1"})
-        self.pins = f"{self.bpffs}/smcmesh/v{ABI}/"
-        self.bad = 0    # is the path to the peer
+class Agent(native.MapsAgent):
+    bad = 0    # is the path to the peer
 
     def set(self, backends=(PEER,), **spec):
         """A pod of this node, a peer of another, and a Service."""
-        objects = [manifest.mesh(**spec), *service(*backends),
+        objects = [manifest.mesh(**spec), *manifest.service("web", VIP, 80, 7000, backends),
                    manifest.pod("a", "n1", POD, self.netns),
                    manifest.node("n2", [manifest.endpoint(PEER, "b")])]
-        with open(self.list + ".new", "w", encoding="utf-8") as f:
-            f.write(manifest.text(*objects))
-        os.rename(self.list + ".new", self.list)
-
-    def put(self, name, key, value):
-        subprocess.run(["bpftool", "map", "update", "pinned", self.pins + name,
-                        "key", *map(str, key), "value", *map(str, value)],
-                       check=True)
-
-    def row(self, name, key):
-        told = subprocess.run(["bpftool", "-j", "map", "lookup", "pinned",
-                               self.pins + name, "key", *map(str, key)],
-                              check=True, capture_output=True, text=True)
-        return bytes(int(b, 16) for b in json.loads(told.stdout)["value"])
+        self.write(manifest.text(*objects))
 
     def arm(self, transports=SMCR | SMCD):
         pod, = self.get("/v1/pods")["pods"]
@@ -71,7 +35,7 @@ class Agent(native.Agent):
                  struct.pack("=IIII32x", pod["pod_id"], 0, transports, 0))
 
     def path(self, peer=PEER, bad=0):
-        self.put("smc_path", mapped(POD)[12:] + mapped(peer)[12:],
+        self.put("smc_path", native.mapped(POD)[12:] + native.mapped(peer)[12:],
                  struct.pack("=QQQQ32x", FOREVER, 0, bad, FOREVER if bad else 0))
 
     def lease(self, until):
@@ -145,7 +109,7 @@ def test_what_the_mesh_says_is_shown_and_ends(agent, reason, spec, says):
 
 
 def test_quarantine_is_shown_until_it_is_cleared(agent):
-    key = struct.pack("=I16sHxx", 0, mapped(PEER), 7000)
+    key = struct.pack("=I16sHxx", 0, native.mapped(PEER), 7000)
     agent.put("smc_quarantine", key, struct.pack("=QQIIi8x4x", 1, FOREVER, 3, 2,
                                                  -110))
     usage = bytearray(agent.row("smc_usage", bytes(4)))

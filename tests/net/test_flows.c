@@ -95,10 +95,102 @@ static void test_65536_flows_are_seen_once_in_little_memory(void **state)
 	remove_all();
 }
 
+/* ---- those that have closed ---------------------------------------------- */
+
+struct closed {
+	size_t n;
+	__u64 first, last; /* by cookie */
+};
+
+static void see_closed(const struct smc_flow *v, void *arg)
+{
+	struct closed *seen = arg;
+
+	if (!seen->n++)
+		seen->first = v->cookie;
+	else
+		assert_int_equal(v->cookie, seen->last + 1);
+	seen->last = v->cookie;
+}
+
+/* As BPF does; the cookie is the serial. */
+static void close_flows(struct datapath *dp, __u64 from, __u64 to)
+{
+	struct smc_usage node;
+	__u32 at = 0;
+
+	assert_int_equal(datapath_usage(dp, SMC_SLOT_NODE, &node), 0);
+	node.closed = to;
+	assert_int_equal(
+		bpf_map_update_elem(dp->map_fd[MAP_USAGE], &at, &node, BPF_ANY),
+		0);
+	for (__u64 serial = from + 1; serial <= to; serial++) {
+		const struct smc_closed row = {
+			.serial = serial,
+			.flow = {.cookie = serial, .closed = 1}};
+
+		at = (serial - 1) % SMC_FLOW_CLOSED_ENTRIES;
+		assert_int_equal(
+			bpf_map_update_elem(dp->map_fd[MAP_FLOW_CLOSED], &at,
+					    &row, BPF_ANY),
+			0);
+	}
+}
+
+static void test_closed_flows_are_handed_out_once_in_order(void **state)
+{
+	struct datapath *dp = open_idle();
+	const __u64 lap = SMC_FLOW_CLOSED_ENTRIES + 150;
+	__u64 serial = 0, missed = 0;
+	struct closed seen = {};
+	struct smc_closed row = {};
+	__u32 at = lap % SMC_FLOW_CLOSED_ENTRIES;
+
+	close_flows(dp, 0, 40);
+	assert_int_equal(
+		datapath_closed_since(dp, &serial, &missed, NULL, NULL), 0);
+	assert_int_equal(serial, 40);
+	assert_int_equal(
+		datapath_closed_since(dp, &serial, &missed, see_closed, &seen),
+		0);
+	assert_int_equal(seen.n, 0);
+	close_flows(dp, 40, 100);
+	assert_int_equal(
+		datapath_closed_since(dp, &serial, &missed, see_closed, &seen),
+		0);
+	assert_int_equal(seen.n, 60);
+	assert_int_equal(seen.first, 41);
+	assert_int_equal(missed, 0);
+	/* the ring has gone round: the oldest 50 are overwritten */
+	close_flows(dp, 100, lap);
+	seen = (struct closed){};
+	assert_int_equal(
+		datapath_closed_since(dp, &serial, &missed, see_closed, &seen),
+		0);
+	assert_int_equal(seen.n, SMC_FLOW_CLOSED_ENTRIES);
+	assert_int_equal(seen.first, 151);
+	assert_int_equal(seen.last, lap);
+	assert_int_equal(missed, 50);
+	/* one that is being written has no serial */
+	close_flows(dp, lap, lap + 1);
+	assert_int_equal(bpf_map_update_elem(dp->map_fd[MAP_FLOW_CLOSED], &at,
+					     &row, BPF_ANY),
+			 0);
+	seen = (struct closed){};
+	assert_int_equal(
+		datapath_closed_since(dp, &serial, &missed, see_closed, &seen),
+		0);
+	assert_int_equal(seen.n, 0);
+	assert_int_equal(missed, 51);
+	datapath_close(dp);
+	remove_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_65536_flows_are_seen_once_in_little_memory),
+		TEST(test_closed_flows_are_handed_out_once_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

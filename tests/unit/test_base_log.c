@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_line.h"
 
 /* stderr goes into a datagram socket: each write() is one message there. */
 struct tap {
@@ -117,6 +118,122 @@ static void logging_leaves_errno_alone(void **state)
 	next(t);
 }
 
+/* ---- formats --------------------------------------------------------------
+ */
+
+/* What a line is in this format, until the next call. */
+static const char *formatted(enum log_format format, bool journal,
+			     const char *text, const char *value)
+{
+	const struct log_field fields[] = {
+		{"pod", "web-0", .said = true},
+		{.key = "reason", .value = value},
+		{},
+	};
+	/* 2025-03-01T12:00:00Z, and 7 ms */
+	const struct log_line line = {.format = format,
+				      .journal = journal,
+				      .time_ms = 1740830400007,
+				      .level = LOG_WARN,
+				      .err = -ENOENT,
+				      .text = text,
+				      .fields = value ? fields : NULL};
+	static struct buf out;
+
+	buf_drop(&out, out.len);
+	assert_int_equal(log_line_format(&line, &out), 0);
+	return out.data;
+}
+
+static void each_format_has_time_level_error_and_fields(void **state)
+{
+	assert_string_equal(
+		formatted(LOG_TEXT, false, "odd", "no-room"),
+		"2025-03-01T12:00:00.007Z warning: odd: No such file or "
+		"directory, reason=no-room\n");
+	assert_string_equal(
+		formatted(LOG_LOGFMT, false, "odd", "no-room"),
+		"time=2025-03-01T12:00:00.007Z level=warning msg=odd "
+		"error=\"No such file or directory\" pod=web-0 "
+		"reason=no-room\n");
+	assert_string_equal(
+		formatted(LOG_JSON, false, "odd", "no-room"),
+		"{\"time\":\"2025-03-01T12:00:00.007Z\",\"level\":"
+		"\"warning\",\"msg\":\"odd\",\"error\":\"No such file "
+		"or directory\",\"pod\":\"web-0\",\"reason\":"
+		"\"no-room\"}\n");
+}
+
+static void the_journal_keeps_the_time_and_gets_the_level(void **state)
+{
+	assert_string_equal(formatted(LOG_TEXT, true, "odd", NULL),
+			    "<4>warning: odd: No such file or directory\n");
+	assert_string_equal(formatted(LOG_LOGFMT, true, "odd", NULL),
+			    "<4>level=warning msg=odd error=\"No such file or "
+			    "directory\"\n");
+	assert_string_equal(
+		formatted(LOG_JSON, true, "odd", NULL),
+		"<4>{\"level\":\"warning\",\"msg\":\"odd\",\"error\":"
+		"\"No such file or directory\"}\n");
+}
+
+static void values_are_escaped(void **state)
+{
+	static const struct {
+		const char *given, *pair, *quoted;
+	} rows[] = {
+		{"plain", "plain", "\"plain\""},
+		{"two words", "\"two words\"", "\"two words\""},
+		{"", "\"\"", "\"\""},
+		{"a=b", "\"a=b\"", "\"a=b\""},
+		{"say \"x\"", "\"say \\\"x\\\"\"", "\"say \\\"x\\\"\""},
+		{"a\\b", "\"a\\\\b\"", "\"a\\\\b\""},
+		{"a\nlevel=x", "\"a\\nlevel=x\"", "\"a\\nlevel=x\""},
+		{"\x1b[2J\t", "\"\\u001B[2J\\t\"", "\"\\u001B[2J\\t\""},
+		{"\xc3\xa4", "\"\\u00E4\"", "\"\\u00E4\""},
+		{"\xff", "\"\\uFFFD\"", "\"\\uFFFD\""},
+		/* cut in the middle of a character */
+		{"a\xc3", "\"a\\uFFFD\"", "\"a\\uFFFD\""},
+	};
+	char want[128];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *got =
+			formatted(LOG_LOGFMT, false, "t", rows[i].given);
+
+		snprintf(want, sizeof(want), " reason=%s\n", rows[i].pair);
+		assert_says(got, want);
+		got = formatted(LOG_LOGFMT, false, rows[i].given, NULL);
+		snprintf(want, sizeof(want), " msg=%s error=", rows[i].pair);
+		assert_says(got, want);
+		got = formatted(LOG_JSON, false, "t", rows[i].given);
+		snprintf(want, sizeof(want), ",\"reason\":%s}\n",
+			 rows[i].quoted);
+		assert_says(got, want);
+		got = formatted(LOG_TEXT, false, "t", rows[i].given);
+		snprintf(want, sizeof(want), ", reason=%s\n", rows[i].pair);
+		assert_says(got, want);
+	}
+}
+
+static void words_are_levels_and_formats(void **state)
+{
+	enum log_level level = LOG_WARN;
+	enum log_format format = LOG_JSON;
+
+	for (int i = LOG_ERR; i <= LOG_DEBUG; i++) {
+		assert_true(log_level_parse(log_level_word(i), &level));
+		assert_int_equal(level, i);
+		assert_says(LOG_LEVELS, log_level_word(i));
+	}
+	assert_false(log_level_parse("loud", &level));
+	assert_int_equal(level, LOG_DEBUG);
+	assert_false(log_format_parse("xml", &format));
+	assert_int_equal(format, LOG_JSON);
+	assert_true(log_format_parse("logfmt", &format));
+	assert_int_equal(format, LOG_LOGFMT);
+}
+
 /* The last test: there is no way back. */
 static void line_is_dropped_the_second_time_if_so_told(void **state)
 {
@@ -151,6 +268,10 @@ int main(void)
 		TEST(long_line_is_one_write_with_its_end),
 		TEST(control_characters_in_a_line_are_replaced),
 		TEST(logging_leaves_errno_alone),
+		cmocka_unit_test(each_format_has_time_level_error_and_fields),
+		cmocka_unit_test(the_journal_keeps_the_time_and_gets_the_level),
+		cmocka_unit_test(values_are_escaped),
+		cmocka_unit_test(words_are_levels_and_formats),
 		TEST(line_is_dropped_the_second_time_if_so_told),
 	};
 

@@ -9,7 +9,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "cli/command.h"
-#include "cli/table.h"
+#include "cli/complete.h"
+#include "cli/nearest.h"
 #include "doctor/checks.h"
 #include "telemetry/metrics.h"
 
@@ -67,8 +68,8 @@ static void option_text(const struct cli_option *o, char *text, size_t room)
 	if (o->initial)
 		snprintf(initial, sizeof(initial), " (%s)", o->initial);
 	snprintf(text, room, "%s--%s%s%s %s%s ", key, o->name,
-		 o->value ? " " : "", o->value ? o->value : "", o->help,
-		 initial);
+		 cli_option_takes(o) == CLI_NEEDS_VALUE ? " " : "",
+		 o->value ? o->value : "", o->help, initial);
 }
 
 /* The section of one command: from its heading to the next. */
@@ -175,7 +176,8 @@ static void test_man_page_has_the_metrics_reference(void **state)
 		field(&row);
 		while (n < 4 && row && (cells[n] = field(&row)))
 			n++;
-		if (!strncmp(cells[0], "smcmesh_", 8))
+		if (!strncmp(cells[0], "smcmesh_", 8) ||
+		    !strncmp(cells[0], "process_", 8))
 			snprintf(line, sizeof(line), " %s (%s%s%s) %s ",
 				 cells[0], cells[1], *cells[2] ? ": " : "",
 				 cells[2], cells[3]);
@@ -233,7 +235,7 @@ static void test_wrong_usage_exits_with_2_and_says_why(void **state)
 	assert_says(s.err, "no option --wat");
 	s = TYPE("status", "-o", "xml");
 	assert_int_equal(s.status, 2);
-	assert_says(s.err, "table|json, not xml");
+	assert_says(s.err, "table|wide|json|yaml, not xml");
 	s = TYPE("status", "-o");
 	assert_int_equal(s.status, 2);
 	assert_says(s.err, "missing");
@@ -242,11 +244,8 @@ static void test_wrong_usage_exits_with_2_and_says_why(void **state)
 	assert_says(s.err, "takes no now");
 	s = TYPE("flows", "--limit", "ten");
 	assert_int_equal(s.status, 2);
-	assert_says(s.err, "--limit is a number of at most nine digits, or "
+	assert_says(s.err, "--last is a number of at most nine digits, or "
 			   "all, not ten");
-	s = TYPE("flows", "--all", "--limit", "10");
-	assert_int_equal(s.status, 2);
-	assert_says(s.err, "--all and --limit");
 	s = TYPE("reopen");
 	assert_int_equal(s.status, 2);
 	assert_says(s.err, "needs NAMESPACE/POD");
@@ -259,6 +258,51 @@ static void test_wrong_usage_exits_with_2_and_says_why(void **state)
 	s = TYPE("agent", "--late-pods", "evict");
 	assert_int_equal(s.status, 2);
 	assert_says(s.err, "--late-pods is for --source kube");
+	s = TYPE("agent", "--metrics-labels", "pods");
+	assert_int_equal(s.status, 2);
+	assert_says(s.err, "--metrics-labels is pod|namespace|none, not pods");
+}
+
+static void test_wrong_flows_usage_exits_with_2(void **state)
+{
+	static const struct {
+		char *argv[8];
+		const char *says;
+	} cases[] = {
+		{{"-n", "10"},
+		 "flows: -n is the namespace now, and 10 is a number: --last 10 shows the newest 10"},
+		{{"-n", "a/b"}, "--namespace is one namespace"},
+		{{"-A", "-n", "shop"}, "-A and -n are not for one call"},
+		{{"-n", "shop", "-p", "default/web"},
+		 "--pod is POD or NAMESPACE/POD, of the one namespace that is asked for, not default/web"},
+		{{"--all", "--last", "10"}, "of --all, --last and --limit"},
+		{{"--limit", "1", "--last", "1"}, "one call has one"},
+		{{"--to", "web:80"}, "--to is CIDR[:PORT] or ADDRESS[:PORT]"},
+		{{"--port", "http"}, "--port is a port or a range"},
+		{{"--outcome", "smc"}, "--outcome is of pending, tcp"},
+		{{"--reason", "no-netns"}, "--reason is reasons of flows"},
+		{{"--since", "10"}, "--since is a number with s, m or h"},
+		{{"-f", "--since", "5m"}, "-f begins now"},
+		{{"-f", "--last", "3"}, "-f begins now"},
+		{{"-f", "-a"}, "-f begins now"},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		char *argv[12] = {"smcmesh", "flows", "--run", "/nonexistent"};
+		struct said s;
+
+		memcpy(argv + 4, cases[i].argv,
+		       sizeof(cases[i].argv) - sizeof(char *));
+		s = type(argv);
+		assert_int_equal(s.status, 2);
+		assert_says(s.err, cases[i].says);
+		assert_string_equal(s.out, "");
+	}
+	/* control: what is right only lacks an agent */
+	assert_int_equal(TYPE("flows", "--run", "/nonexistent", "-nshop",
+			      "-pshop/web-0", "--last=all")
+				 .status,
+			 1);
 }
 
 static void test_wrong_quarantine_usage_exits_with_2(void **state)
@@ -353,6 +397,10 @@ static void test_version_says_version_and_abi(void **state)
 	assert_int_equal(s.status, 0);
 	s = TYPE("version", "-o", "json");
 	assert_says(s.out, "\"abi\":2");
+	/* of the program's commit main() alone knows */
+	assert_says(s.out, "\"commit\":\"unknown\",\"date\":\"unknown\"");
+	s = TYPE("version", "-o", "yaml");
+	assert_says(s.out, "\nabi: 2\n");
 }
 
 static void test_without_an_agent_status_exits_with_1(void **state)
@@ -387,25 +435,230 @@ static void test_without_an_agent_quarantine_exits_with_3(void **state)
 	}
 }
 
-static void test_table_aligns_and_replaces_control_bytes(void **state)
-{
-	static const char *const heads[] = {"A", "LONG", NULL};
-	_cleanup_(table_free) struct table t = {};
-	char text[256] = "";
-	FILE *f = fmemopen(text, sizeof(text), "w");
+/* ---- help, and what may have been meant ---------------------------------- */
 
-	table_init(&t, heads);
-	table_print(&t, f);
-	assert_int_equal(ftell(f), 0);
-	table_add(&t, "x\033[1my");
-	table_add(&t, NULL);
-	table_addf(&t, "%d", 7);
-	table_add(&t, "end");
-	table_print(&t, f);
-	fclose(f);
-	assert_string_equal(text, "A       LONG\n"
-				  "x?[1my  -\n"
-				  "7       end\n");
+static void test_help_is_the_usage_of_all_or_of_one(void **state)
+{
+	struct said all = TYPE("help"), dashed = TYPE("--help"), one;
+
+	assert_int_equal(all.status, 0);
+	assert_string_equal(all.out, dashed.out);
+	for (const struct command *const *c = commands; *c; c++) {
+		one = TYPE("help", (char *)(*c)->name);
+		dashed = TYPE((char *)(*c)->name, "--help");
+		assert_int_equal(one.status, 0);
+		assert_string_equal(one.out, dashed.out);
+		assert_string_equal(one.err, "");
+		assert_says(one.out, (*c)->help);
+	}
+	one = TYPE("help", "pod");
+	assert_int_equal(one.status, 2);
+	assert_string_equal(one.err,
+			    "smcmesh: there is no command pod; did you mean "
+			    "pods? (smcmesh help lists them)\n");
+}
+
+/* The usage is for a bare call: else the error is all, in one line. */
+static void test_an_error_is_one_line_with_what_may_be_meant(void **state)
+{
+	static const struct {
+		char *word[4];
+		const char *says, *hint;
+	} wrong[] = {
+		{{"statsu"}, "no command statsu", "; did you mean status?"},
+		{{"endpoint"}, "endpoint", "; did you mean endpoints?"},
+		{{"quar"}, "quar", "; did you mean quarantine?"},
+		{{"xyzzy"}, "no command xyzzy", NULL},
+		{{"s"}, "no command s", NULL},
+		{{"-v"}, "a command comes first", NULL},
+		{{"--output", "json", "status"}, "not --output", NULL},
+		{{"status", "--outptu", "json"},
+		 "no option --outptu",
+		 "; did you mean --output?"},
+		{{"status", "--rum=/x"},
+		 "no option --rum=/x",
+		 "; did you mean --run?"},
+		{{"status", "--xyzzy"}, "no option --xyzzy", NULL},
+		{{"status", "-x"}, "no option -x", NULL},
+		{{"pods", "-o", "jsno"}, "not jsno", "; did you mean json?"},
+		{{"pods", "-o", "nmae"}, "not nmae", "; did you mean name?"},
+		{{"pods", "-o", "csv"}, "not csv", NULL},
+		{{"agent", "--late-pods", "evit"},
+		 "evict, not evit",
+		 "; did you mean evict?"},
+		{{"pods", "web"}, "takes no web", NULL},
+	};
+
+	for (size_t i = 0; i < array_size(wrong); i++) {
+		char *argv[6] = {"smcmesh"};
+		struct said s;
+
+		memcpy(argv + 1, wrong[i].word, sizeof(wrong[i].word));
+		s = type(argv);
+		assert_int_equal(s.status, 2);
+		assert_string_equal(s.out, "");
+		assert_ptr_equal(strchr(s.err, '\n'),
+				 s.err + strlen(s.err) - 1);
+		assert_says(s.err, wrong[i].says);
+		if (wrong[i].hint)
+			assert_says(s.err, wrong[i].hint);
+		else
+			assert_null(strstr(s.err, "did you mean"));
+	}
+}
+
+static bool is_near(const char *given, const char *word)
+{
+	struct nearest n = {.given = given};
+
+	nearest_try(&n, word, strlen(word));
+	return *n.word;
+}
+
+static void test_near_is_two_letters_away(void **state)
+{
+	static char longest[101];
+
+	assert_true(is_near("flows", "flows"));
+	assert_true(is_near("flwos", "flows")); /* in the wrong order */
+	assert_true(is_near("folw", "flow"));
+	assert_true(is_near("flws", "flows"));	  /* missing */
+	assert_true(is_near("fflowss", "flows")); /* too many */
+	assert_true(is_near("flaxs", "flows"));	  /* wrong */
+	assert_true(is_near("quarant", "quarantine"));
+	assert_false(is_near("flaxy", "flows"));
+	assert_false(is_near("", "flows"));
+	assert_false(is_near("ab", "xy"));
+	assert_false(is_near("qu", "quarantine"));
+	memset(longest, 'a', sizeof(longest) - 1);
+	assert_false(is_near(longest, "flows"));
+	assert_false(is_near("flows", longest));
+}
+
+static void test_the_nearest_is_meant(void **state)
+{
+	struct nearest n = {.given = "chek"};
+	char text[80];
+
+	assert_string_equal(nearest_hint(&n, text), "");
+	nearest_try(&n, "chess", 5);
+	nearest_try(&n, "check", 5);
+	nearest_try(&n, "cheek", 5);
+	assert_string_equal(nearest_hint(&n, text), "; did you mean check?");
+}
+
+/* ---- completion ---------------------------------------------------------- */
+
+static void must_have(const struct said *s, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!strstr(s->out, text))
+		fail_msg("the script lacks: %s", text);
+}
+
+/* Tests of bash itself, which completes by it: net/test_command_line.py. */
+static void test_completion_has_every_command_and_option(void **state)
+{
+	struct said bash = TYPE("completion", "bash");
+	struct said zsh = TYPE("completion", "zsh");
+	struct said fish = TYPE("completion", "fish");
+
+	for (const struct command *const *c = commands; *c; c++) {
+		const struct cli_option *o = (*c)->options;
+
+		must_have(&bash, "\n\t%s%s%s)\n", (*c)->name,
+			  (*c)->alias ? " | " : "", (*c)->alias ?: "");
+		must_have(&zsh, "\n\t\t%s%s%s)\n", (*c)->name,
+			  (*c)->alias ? "|" : "", (*c)->alias ?: "");
+		must_have(&fish, "-n __fish_use_subcommand -a %s -d",
+			  (*c)->name);
+		for (; o->name; o++) {
+			must_have(&bash, "--%s ", o->name);
+			must_have(&zsh, "--%s%s", o->name,
+				  cli_option_takes(o) == CLI_NEEDS_VALUE ? "="
+									 : "");
+			must_have(&fish, "_from %s%s%s' -l %s", (*c)->name,
+				  (*c)->alias ? " " : "", (*c)->alias ?: "",
+				  o->name);
+		}
+	}
+	must_have(&zsh, ":(table wide json yaml name)'");
+	must_have(&fish, "-l output -s o -r -a 'table wide json yaml name' ");
+	assert_int_equal(TYPE("completion").status, 2);
+	bash = TYPE("completion", "csh");
+	assert_int_equal(bash.status, 2);
+	assert_says(bash.err, "expected bash, zsh or fish, not csh");
+}
+
+static void test_completion_knows_what_an_argument_is(void **state)
+{
+	static const struct {
+		const char *name;
+		enum complete_kind kind;
+		const char *words;
+	} values[] =
+		{
+			{"report|evict", COMPLETE_WORDS, "report evict"},
+			{"FILE", COMPLETE_FILES, NULL},
+			{"DIR", COMPLETE_DIRS, NULL},
+			{"NAMESPACE/POD", COMPLETE_PODS, NULL},
+			{"ADDRESS:PORT", COMPLETE_NOTHING, NULL},
+			{"[=DURATION]", COMPLETE_NOTHING, NULL},
+		},
+	  operands[] = {
+		  {"[COMMAND]", COMPLETE_COMMANDS, NULL},
+		  {"[clear ADDRESS:PORT|all]", COMPLETE_WORDS, "clear all"},
+		  {"[--] PROGRAM [ARG...]", COMPLETE_PROGRAMS, NULL},
+		  {"NAMESPACE/POD [ADDRESS:PORT] | REASON", COMPLETE_PODS,
+		   NULL},
+		  {NULL, COMPLETE_NOTHING, NULL},
+	  };
+
+	for (size_t i = 0; i < array_size(values); i++) {
+		const struct cli_option o = {.value = values[i].name};
+		_buf_ struct buf words = {};
+
+		assert_int_equal(complete_value(&o, &words), values[i].kind);
+		if (values[i].words)
+			assert_string_equal(words.data, values[i].words);
+		else
+			assert_int_equal(words.len, 0);
+	}
+	for (size_t i = 0; i < array_size(operands); i++) {
+		const struct command c = {.operand = operands[i].name};
+		_buf_ struct buf words = {};
+
+		assert_int_equal(complete_operand(&c, &words),
+				 operands[i].kind);
+		if (operands[i].words)
+			assert_string_equal(words.data, operands[i].words);
+		else
+			assert_int_equal(words.len, 0);
+	}
+}
+
+static void test_status_waits_for_a_duration_alone(void **state)
+{
+	static char *const wrong[] = {"--wait=5", "--wait=-1s", "--wait=1d",
+				      "--wait=s", "--wait=9999999999s"};
+	struct said s;
+
+	for (size_t i = 0; i < array_size(wrong); i++) {
+		s = TYPE("status", wrong[i], "--run", "/nonexistent");
+		assert_int_equal(s.status, 2);
+		assert_says(s.err, "--wait is a number with s, m or h");
+		assert_says(s.err, strchr(wrong[i], '=') + 1);
+	}
+	s = TYPE("status", "--wait=0", "--run", "/nonexistent");
+	assert_int_equal(s.status, 1);
+	assert_string_equal(s.out, "");
+	assert_says(s.err, "smcmesh status: no agent answers on /nonexistent");
+	assert_says(s.err, "(waited for 0 s)");
 }
 
 int main(void)
@@ -417,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_man_page_has_the_metrics_reference),
 		cmocka_unit_test(test_commands_are_found_and_options_differ),
 		cmocka_unit_test(test_wrong_usage_exits_with_2_and_says_why),
+		cmocka_unit_test(test_wrong_flows_usage_exits_with_2),
 		cmocka_unit_test(test_wrong_quarantine_usage_exits_with_2),
 		cmocka_unit_test(test_wrong_syncheck_usage_exits_with_2),
 		cmocka_unit_test(test_alias_is_the_same_command),
@@ -424,7 +678,14 @@ int main(void)
 		cmocka_unit_test(test_version_says_version_and_abi),
 		cmocka_unit_test(test_without_an_agent_status_exits_with_1),
 		cmocka_unit_test(test_without_an_agent_quarantine_exits_with_3),
-		cmocka_unit_test(test_table_aligns_and_replaces_control_bytes),
+		cmocka_unit_test(test_help_is_the_usage_of_all_or_of_one),
+		cmocka_unit_test(
+			test_an_error_is_one_line_with_what_may_be_meant),
+		cmocka_unit_test(test_near_is_two_letters_away),
+		cmocka_unit_test(test_the_nearest_is_meant),
+		cmocka_unit_test(test_completion_has_every_command_and_option),
+		cmocka_unit_test(test_completion_knows_what_an_argument_is),
+		cmocka_unit_test(test_status_waits_for_a_duration_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

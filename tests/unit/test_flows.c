@@ -140,8 +140,40 @@ static void test_flow_json_has_every_known_field_escaped(void **state)
 	/* not decided, not closed: no such times */
 	assert_null(strstr(text, "\"decided\""));
 	assert_null(strstr(text, "\"ended\""));
+	assert_null(strstr(text, "_seconds\""));
 	free(text);
 	yyjson_mut_doc_free(doc);
+}
+
+/* What nobody saw is not told, and no 0 in its place. */
+static void test_lengths_of_time_are_those_that_were_seen(void **state)
+{
+	struct smc_handshake key = {.isn = 9, .kind = SMC_ROLE_CLIENT};
+	struct smc_flow f = flow(SMC_OUTCOME_SMCD);
+
+	assert_true(flow_connect_seconds(&key, &f) < 0); /* under way */
+	assert_true(flow_lifetime_seconds(&f) < 0);
+	f.decided_ns = f.opened_ns + 1500000;
+	assert_float_equal(flow_connect_seconds(&key, &f), 0.0015, 1e-9);
+	f.closed = 1;
+	f.closed_ns = f.opened_ns + 2500000000;
+	assert_float_equal(flow_lifetime_seconds(&f), 2.5, 1e-9);
+	f.flags = SMC_FLOW_UPGRADED;
+	assert_float_equal(flow_connect_seconds(&key, &f), 0.0015, 1e-9);
+	f.flags = SMC_FLOW_DIAGNOSED;
+	assert_true(flow_connect_seconds(&key, &f) < 0);
+	f.flags = SMC_FLOW_ATTEMPT;
+	assert_true(flow_connect_seconds(&key, &f) < 0);
+	f.flags = 0;
+	key.kind = SMC_KIND_SOCKET;
+	assert_true(flow_connect_seconds(&key, &f) < 0);
+	key.kind = SMC_ROLE_SERVER;
+	/* noted when its handshake was complete: how long that took is not
+	 * known */
+	f.decided_ns = f.opened_ns;
+	assert_true(flow_connect_seconds(&key, &f) < 0);
+	f.opened_ns = 0;
+	assert_true(flow_lifetime_seconds(&f) < 0);
 }
 
 static void test_event_of_a_pod_that_is_gone_has_its_number(void **state)
@@ -224,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_out_of_range_are_unknown),
 		cmocka_unit_test(test_numbers_between_reasons_are_unknown),
 		cmocka_unit_test(test_flow_json_has_every_known_field_escaped),
+		cmocka_unit_test(test_lengths_of_time_are_those_that_were_seen),
 		cmocka_unit_test(
 			test_event_of_a_pod_that_is_gone_has_its_number),
 		cmocka_unit_test(test_transports_are_named_or_none),

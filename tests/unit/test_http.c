@@ -11,6 +11,7 @@ static struct server {
 	struct http *http;
 	struct http_feed *feed;
 	char dir[32], path[64];
+	unsigned int readers_freed;
 	struct {
 		size_t pieces, size; /* of each answer */
 		size_t fail_at;	     /* SIZE_MAX: never */
@@ -31,6 +32,43 @@ static void get_feed(struct MHD_Connection *request, struct http_reply *reply,
 		     void *arg)
 {
 	reply->feed = s.feed;
+}
+
+static bool starts_so(const void *item, void *arg)
+{
+	return *(const char *)item == *(const char *)arg;
+}
+
+static void free_reader(void *arg)
+{
+	s.readers_freed++;
+	free(arg);
+}
+
+static void get_part_of_feed(struct MHD_Connection *request,
+			     struct http_reply *reply, void *arg)
+{
+	reply->feed = s.feed;
+	reply->reader = (struct http_reader){starts_so, free_reader,
+					     strdup(http_query(request, "of"))};
+}
+
+static bool say_value(const char *key, const char *value, void *arg)
+{
+	buf_printf(arg, "(%s)=(%s);", key, value);
+	return strcmp(key, "end") != 0;
+}
+
+static void get_query(struct MHD_Connection *request, struct http_reply *reply,
+		      void *arg)
+{
+	http_query_each(request, say_value, &reply->body);
+	buf_printf(&reply->body, ".");
+}
+
+static void say_missed(__u64 n, struct buf *out)
+{
+	buf_printf(out, "<%llu missed>", n);
 }
 
 static int next_piece(struct buf *out, void *arg)
@@ -63,6 +101,8 @@ static const struct http_route routes[] = {
 	{.path = "/text", .run = get_text},
 	{.path = "/do", .run = get_text, .post = true},
 	{.path = "/feed", .run = get_feed},
+	{.path = "/part", .run = get_part_of_feed},
+	{.path = "/query", .run = get_query},
 	{.path = "/stream", .run = get_stream},
 	{}};
 
@@ -172,17 +212,17 @@ static void test_feed_reaches_every_reader(void **state)
 	expect(a, "200 OK");
 	expect(b, "200 OK");
 	turn_until_readers(2);
-	assert_int_equal(http_feed_publish(s.feed, "first\n", 6), 0);
+	assert_int_equal(http_feed_publish(s.feed, NULL, "first\n", 6), 0);
 	expect(a, "first\n");
-	assert_int_equal(http_feed_publish(s.feed, "second\n", 7), 0);
-	assert_int_equal(http_feed_publish(s.feed, "third\n", 6), 0);
+	assert_int_equal(http_feed_publish(s.feed, NULL, "second\n", 7), 0);
+	assert_int_equal(http_feed_publish(s.feed, NULL, "third\n", 6), 0);
 	expect(a, "third\n");
 	expect(b, "third\n");
 	/* one goes: it is found out by the sweep, the other reads on */
 	close(a);
 	http_feed_sweep(s.feed);
 	turn_until_readers(1);
-	http_feed_publish(s.feed, "fourth\n", 7);
+	http_feed_publish(s.feed, NULL, "fourth\n", 7);
 	expect(b, "fourth\n");
 	http_feed_sweep(s.feed);
 	turn_until_readers(1);
@@ -198,7 +238,7 @@ static void test_slow_reader_misses_and_nobody_waits(void **state)
 	turn_until_readers(1);
 	memset(chunk, 'x', sizeof(chunk));
 	for (int i = 0; i < 64; i++) { /* 4 MiB */
-		missed += http_feed_publish(s.feed, chunk, sizeof(chunk));
+		missed += http_feed_publish(s.feed, NULL, chunk, sizeof(chunk));
 		uv_run(&s.loop, UV_RUN_NOWAIT);
 	}
 	assert_true(missed > 0 && missed < 64);
@@ -208,6 +248,71 @@ static void test_slow_reader_misses_and_nobody_waits(void **state)
 	close(slow);
 }
 
+static void test_reader_gets_what_it_wants_and_what_is_for_all(void **state)
+{
+	int a = client(GET("/part?of=a")), b = client(GET("/part?of=b"));
+
+	turn_until_readers(2);
+	assert_int_equal(http_feed_publish(s.feed, "ab", "[to a]", 6), 0);
+	assert_int_equal(http_feed_publish(s.feed, "ba", "[to b]", 6), 0);
+	assert_int_equal(http_feed_publish(s.feed, "c", "[to c]", 6), 0);
+	assert_int_equal(http_feed_publish(s.feed, NULL, "[all]", 5), 0);
+	/* each text is a chunk's; what came before it is in one with it */
+	expect(a, "[to a][all]");
+	expect(b, "[to b][all]");
+	assert_int_equal(s.readers_freed, 0);
+	close(a);
+	http_feed_sweep(s.feed);
+	turn_until_readers(1);
+	assert_int_equal(s.readers_freed, 1);
+	close(b);
+}
+
+static void test_slow_reader_is_told_how_much_it_missed(void **state)
+{
+	static char chunk[65536];
+	char says[64];
+	int slow = client(GET("/part?of=x"));
+	unsigned int missed = 0;
+
+	http_feed_tell_missed(s.feed, say_missed);
+	turn_until_readers(1);
+	memset(chunk, 'x', sizeof(chunk));
+	for (int i = 0; i < 64; i++) {
+		missed +=
+			http_feed_publish(s.feed, chunk, chunk, sizeof(chunk));
+		/* what it does not want it does not miss */
+		assert_int_equal(
+			http_feed_publish(s.feed, "y", chunk, sizeof(chunk)),
+			0);
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+	}
+	assert_true(missed > 0 && missed < 64);
+	for (int turn = 0; turn < 10000; turn++) { /* it catches up */
+		uv_run(&s.loop, UV_RUN_NOWAIT);
+		while (read(slow, chunk, sizeof(chunk)) > 0)
+			;
+	}
+	snprintf(says, sizeof(says), "<%u missed>next", missed);
+	assert_int_equal(http_feed_publish(s.feed, NULL, "next", 4), 0);
+	expect(slow, says);
+	/* once */
+	assert_int_equal(http_feed_publish(s.feed, NULL, "[after]", 7), 0);
+	expect(slow, "\r\n[after]");
+	close(slow);
+}
+
+static void test_every_parameter_is_handed_over_decoded(void **state)
+{
+	int fd = client(GET("/query?a=1&b&a=%2f%3D&c="));
+
+	expect(fd, "(a)=(1);(b)=();(a)=(/=);(c)=();.");
+	close(fd);
+	fd = client(GET("/query?end=1&more=2"));
+	expect(fd, "(end)=(1);.");
+	close(fd);
+}
+
 static void test_reader_beyond_the_limit_gets_503(void **state)
 {
 	int fd[17];
@@ -215,8 +320,9 @@ static void test_reader_beyond_the_limit_gets_503(void **state)
 	for (int i = 0; i < 16; i++)
 		fd[i] = client(GET("/feed"));
 	turn_until_readers(16);
-	fd[16] = client(GET("/feed"));
+	fd[16] = client(GET("/part?of=a"));
 	expect(fd[16], "503 Service Unavailable");
+	assert_int_equal(s.readers_freed, 1);
 	for (int i = 0; i < 17; i++)
 		close(fd[i]);
 }
@@ -385,6 +491,13 @@ int main(void)
 						up, down),
 		cmocka_unit_test_setup_teardown(
 			test_slow_reader_misses_and_nobody_waits, up, down),
+		cmocka_unit_test_setup_teardown(
+			test_reader_gets_what_it_wants_and_what_is_for_all, up,
+			down),
+		cmocka_unit_test_setup_teardown(
+			test_slow_reader_is_told_how_much_it_missed, up, down),
+		cmocka_unit_test_setup_teardown(
+			test_every_parameter_is_handed_over_decoded, up, down),
 		cmocka_unit_test_setup_teardown(
 			test_reader_beyond_the_limit_gets_503, up, down),
 		cmocka_unit_test_setup_teardown(

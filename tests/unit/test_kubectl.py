@@ -2,6 +2,7 @@
 """kubectl-smcmesh against a kubectl that answers from files: three nodes with an
 agent each, one of which cannot be asked, and one without."""
 import hashlib
+import io
 import json
 import os
 import re
@@ -42,6 +43,7 @@ exec)
 	pod=$2
 	shift 5
 	case "$*" in
+	*" sysdump "*) cat >"$here/$pod.in" ;;
 	*"--serve "*) [ ! -e "$here/$pod.serve" ] || cat "$here/$pod.serve"; exit 0 ;;
 	esac
 	cat "$here/$pod.out"
@@ -256,10 +258,109 @@ def test_check_without_a_server_says_why(fake):
     (["check", "web", "db"], 2, "expected NAMESPACE/POD, not db"),
     (["explain", "default/web", "db"], 2, "ADDRESS:PORT, not db"),
     (["explain", "--node=n1", "x"], 2, "no --node"),
+    (["sysdump"], 2, "give -o FILE.tar"),
+    (["sysdump", "-o", "-"], 2, "writes a file"),
+    (["sysdump", "-o", "x", "--hash"], 2, "no option --hash"),
     (["explain", "absent/web"], 3, "absent/web is not found")])
 def test_wrong_calls(fake, argv, rc, said):
     r = fake.run(*argv)
     assert (r.returncode, r.stdout) == (rc, "") and said in r.stderr, r.stderr
+
+
+def archive(top, **files):
+    """What smcmesh sysdump writes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, text in files.items():
+            info = tarfile.TarInfo(f"{top}/{name}.json")
+            info.size, info.mode = len(text), 0o600
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
+def dump(fake, *argv):
+    """The call, and {name: text} of the archive."""
+    path = fake.folder / "all.tar"
+    r = fake.run("sysdump", "-o", str(path), *argv)
+    if not path.exists():
+        return r, None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with tarfile.open(path) as tar:
+        return r, {os.path.normpath(m.name): tar.extractfile(m).read().decode()
+                   for m in tar.getmembers() if m.isreg()}
+
+
+@pytest.fixture
+def dumps(fake):
+    for i in 1, 2:
+        fake.says(i, err="smcmesh sysdump: files: 2\n")
+        (fake.folder / f"agent-{i}.out").write_bytes(
+            archive(f"n{i}", pods=f'{{"of":{i}}}'))
+    return fake
+
+
+def test_sysdump_has_all_nodes(dumps):
+    r, files = dump(dumps)
+    assert r.returncode == 3 and r.stdout == "", r
+    errors = files.pop("errors.txt").splitlines()
+    assert files == {"n1/pods.json": '{"of":1}', "n2/pods.json": '{"of":2}'}
+    assert errors == ["n3: the node is not ready",
+                      "n4: its agent, pod agent-4, does not run (Pending)"]
+    assert "n3: the node is not ready" in r.stderr
+    assert [c.split("smcmesh ")[-1] for c in dumps.calls("exec")] == [
+        "sysdump -o -"] * 2
+
+
+def test_sysdump_of_one_node(dumps):
+    r, files = dump(dumps, "--node=n2")
+    assert r.returncode == 0 and set(files) == {"n2/pods.json", "errors.txt"}
+    assert files["errors.txt"] == ""
+
+
+def test_sysdump_with_hashes_has_one_key_and_no_names(dumps):
+    r, files = dump(dumps, "--hash-names", "--hash-addresses")
+    assert r.returncode == 3
+    keys = {(dumps.folder / f"agent-{i}.in").read_bytes() for i in (1, 2)}
+    key, = keys
+    assert len(key) == 32 and key.strip(b"\0")
+    for call in dumps.calls("exec"):
+        assert call.endswith("--hash-names --hash-addresses "
+                             "--hash-key /dev/stdin")
+    assert files["errors.txt"] == "a node could not be asked\n" * 2
+    # another time, another key
+    dump(dumps, "--hash-names", "--force")
+    assert (dumps.folder / "agent-1.in").read_bytes() != key
+    # and without hashes none at all
+    dump(dumps, "--force")
+    assert (dumps.folder / "agent-1.in").read_bytes() == b""
+
+
+def test_sysdump_of_an_agent_that_fails_is_said(dumps):
+    dumps.says(2, err="smcmesh: there is no command sysdump\n", rc=2)
+    r, files = dump(dumps)
+    assert r.returncode == 3 and "n1/pods.json" in files
+    assert "n2: smcmesh: there is no command sysdump" in files["errors.txt"]
+
+
+def test_sysdump_keeps_a_file_that_is_there(dumps):
+    (dumps.folder / "all.tar").write_text("precious")
+    r = dumps.run("sysdump", "-o", str(dumps.folder / "all.tar"))
+    assert r.returncode == 1 and "is there already; --force" in r.stderr
+    assert (dumps.folder / "all.tar").read_text() == "precious"
+    r, files = dump(dumps, "--force")
+    assert "n1/pods.json" in files
+
+
+def test_sysdump_that_cannot_be_written_leaves_nothing(dumps):
+    """A tar that fails as on a full disk, after some bytes."""
+    dumps.write("tar", '#!/bin/sh\ncase $1 in -cf) echo half; exit 2 ;; esac\n'
+                'exec /usr/bin/tar "$@"\n')
+    os.chmod(dumps.folder / "tar", 0o755)
+    before = set(os.listdir(dumps.folder)) | {"calls", "agent-1.in", "agent-2.in"}
+    r, files = dump(dumps)
+    assert r.returncode == 1 and files is None
+    assert "all.tar could not be written" in r.stderr
+    assert set(os.listdir(dumps.folder)) == before
 
 
 def test_no_agent_at_all(fake):

@@ -207,6 +207,90 @@ static void test_wrong_limits_are_refused(void **state)
 	assert_says(ask_plain(GET("/v1/flows?limit=1")), "200 OK");
 }
 
+static void test_unknown_parameters_and_bad_values_are_refused(void **state)
+{
+	static const char *const wrong[][2] = {
+		{"nmespace=shop", "nmespace: no such parameter; there is "
+				  "namespace pod to port outcome reason since "
+				  "last limit follow\n"},
+		{"last=1&outcome=smc", "outcome=smc: expected of pending, tcp"},
+		{"to=10.0.0.1/8", "to=10.0.0.1/8: expected CIDR[:PORT]"},
+		{"port=http", "port=http: expected a port or a range"},
+		{"reason=why", "reason=why: expected reasons of flows"},
+		{"since=10", "since=10: expected a number with s, m or h"},
+		{"pod=a/b/c", "pod=a/b/c: expected POD or NAMESPACE/POD"},
+		{"namespace=a&pod=b/c", "pod=b/c: expected POD"},
+		{"follow=yes", "follow=yes: expected 0 or 1"},
+		{"follow=1&last=3", "follow: a stream begins now"},
+		{"follow=1&since=1m", "follow: a stream begins now"},
+	};
+
+	for (size_t i = 0; i < array_size(wrong); i++) {
+		char request[128];
+		const char *text;
+
+		snprintf(request, sizeof(request), GET("/v1/flows?%s"),
+			 wrong[i][0]);
+		text = ask_plain(request);
+		assert_says(text, "400 Bad Request");
+		assert_says(text, wrong[i][1]);
+	}
+	assert_int_equal(http_feed_readers(b.agent.stream.feed), 0);
+}
+
+static size_t matched(const char *query)
+{
+	char request[256];
+	yyjson_val *root;
+	yyjson_doc *doc;
+	size_t n;
+
+	snprintf(request, sizeof(request), GET("/v1/flows?last=2%s"), query);
+	doc = ask(request);
+	root = yyjson_doc_get_root(doc);
+	n = yyjson_get_uint(yyjson_obj_get(root, "matched"));
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(root, "total")), 10);
+	assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "flows")),
+			 n < 2 ? n : 2);
+	yyjson_doc_free(doc);
+	return n;
+}
+
+/* Flows of which BPF saw nothing: TCP, between 10.1.0.2 and a port 443. */
+static void test_filters_choose_before_the_newest_are_chosen(void **state)
+{
+	static const struct {
+		const char *query;
+		size_t n;
+	} cases[] = {
+		{"", 10},
+		{"&namespace=shop", 10},
+		{"&namespace=shops", 0},
+		{"&pod=web-0", 10},
+		{"&pod=web", 0},
+		{"&pod=shop/web-0&namespace=shop", 10},
+		{"&port=4", 1},
+		{"&port=443", 10},
+		{"&port=7-8", 2},
+		{"&outcome=tcp", 10},
+		{"&outcome=smcr,smcd,fallback", 0},
+		{"&reason=not-converted", 10},
+		{"&reason=not-endpoint,0x03030008", 0},
+		{"&to=fd00::/16", 10},
+		{"&to=%5bfd00::abcd:1234%5d:443", 10},
+		{"&to=10.1.0.2:3", 1},
+		{"&to=10.2.0.0/16", 0},
+		{"&since=1h", 0}, /* nobody knows how old they are */
+		{"&port=443&to=10.1.0.2:3&outcome=tcp&pod=shop/web-0", 1},
+	};
+
+	give_flows(10);
+	for (size_t i = 0; i < array_size(cases); i++)
+		if (matched(cases[i].query) != cases[i].n)
+			fail_msg("%s: not %zu flows", cases[i].query,
+				 cases[i].n);
+}
+
 /* ---- endpoints ----------------------------------------------------------- */
 
 static void test_endpoints_without_any_are_empty_lists(void **state)
@@ -237,7 +321,7 @@ static void *serve(void *arg)
 }
 
 /* What `smcmesh flows WORDS` says while the agent's loop runs. */
-static struct said flows(const char *word, const char *value)
+static struct said flows_say(const char *word, const char *value)
 {
 	char *argv[] = {"smcmesh",    "flows",	     "--run", b.tmp.dir,
 			(char *)word, (char *)value, NULL};
@@ -252,8 +336,40 @@ static struct said flows(const char *word, const char *value)
 	uv_close((uv_handle_t *)&done, NULL);
 	uv_run(&b.agent.loop, UV_RUN_NOWAIT);
 	assert_int_equal(s.status, 0);
+	return s;
+}
+
+/* The same where there is nothing to remark. */
+static struct said flows(const char *word, const char *value)
+{
+	struct said s = flows_say(word, value);
+
 	assert_string_equal(s.err, "");
 	return s;
+}
+
+static void test_cli_says_what_an_empty_list_means(void **state)
+{
+	struct said s = flows_say(NULL, NULL);
+
+	assert_string_equal(s.err, "smcmesh: no flow of this node is "
+				   "recorded: armed pods have opened none\n");
+	give_flows(5);
+	s = flows_say("-n", "sho");
+	assert_string_equal(s.err, "smcmesh: no flow of this node "
+				   "matches; it has 5\n");
+	assert_null(strstr(s.out, "10.1.0.2"));
+	/* control, and a filter that lets some through */
+	s = flows("-A", NULL);
+	assert_says(s.out, "10.1.0.2:4 ");
+	s = flows("--to", "[fd00::abcd:1234]:443");
+	assert_says(s.out, "10.1.0.2:4 ");
+	s = flows("--port", "3");
+	assert_says(s.out, "10.1.0.2:3 ");
+	assert_null(strstr(s.out, "10.1.0.2:4 "));
+	/* a program that reads gets an empty list, and no words */
+	s = flows("-ojson", "-nsho");
+	assert_says(s.out, "\"matched\":0,");
 }
 
 static void test_cli_says_what_was_cut(void **state)
@@ -267,10 +383,11 @@ static void test_cli_says_what_was_cut(void **state)
 	assert_null(strstr(s.out, "10.1.0.2:2 "));
 	assert_says(s.out, "\n\nOf 5 flows the newest 2 are shown; smcmesh "
 			   "flows --all shows all.\n");
-	s = flows("--limit", "0");
-	assert_string_equal(s.out, "\nOf 5 flows the newest 0 are shown; "
-				   "smcmesh flows --all shows all.\n");
-	s = flows("--limit", "5");
+	s = flows("--last", "0");
+	assert_ptr_equal(strstr(s.out, "POD  ROLE"), s.out);
+	assert_says(s.out, "OUTCOME\n\nOf 5 flows the newest 0 are shown; "
+			   "smcmesh flows --all shows all.\n");
+	s = flows("--last", "5");
 	assert_says(s.out, "10.1.0.2:4 ");
 	assert_null(strstr(s.out, "are shown"));
 	s = flows("--all", NULL);
@@ -286,7 +403,7 @@ static void test_cli_json_is_the_answer_of_the_agent(void **state)
 	struct said s;
 
 	give_flows(5);
-	s = flows("-ojson", "-n2");
+	s = flows("-ojson", "--last=2");
 	assert_shown(yyjson_read(s.out, strlen(s.out), 0), 5, 2);
 	s = flows("-ojson", "-a");
 	assert_shown(yyjson_read(s.out, strlen(s.out), 0), 5, 5);
@@ -301,8 +418,11 @@ int main(void)
 		TEST(test_newest_thousand_flows_are_shown_unless_asked),
 		TEST(test_fewer_flows_than_the_limit_are_all_shown),
 		TEST(test_wrong_limits_are_refused),
+		TEST(test_unknown_parameters_and_bad_values_are_refused),
+		TEST(test_filters_choose_before_the_newest_are_chosen),
 		TEST(test_endpoints_without_any_are_empty_lists),
 		TEST(test_cli_says_what_was_cut),
+		TEST(test_cli_says_what_an_empty_list_means),
 		TEST(test_cli_json_is_the_answer_of_the_agent),
 	};
 

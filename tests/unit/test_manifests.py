@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What deploy/ says, read without a cluster: on which nodes an agent runs."""
+"""What deploy/ says, read without a cluster: on which nodes an agent runs, and with
+which arguments."""
 import os
 
 import pytest
@@ -63,3 +64,19 @@ def test_node_of_these_labels_gets_no_agent(agents_pod, labels):
     ids=lambda labels: "=".join(*labels.items()) if labels else "no label")
 def test_node_of_these_labels_gets_an_agent(agents_pod, labels):
     assert may_run(agents_pod, LINUX | labels)
+
+
+def added_arguments(component):
+    """What its patches add to the agent's arguments."""
+    return [op["value"]
+            for patch in manifest(f"components/{component}/kustomization.yaml")[
+                "patches"]
+            for op in yaml.safe_load(patch["patch"])
+            if op["path"] == "/spec/template/spec/containers/0/args/-"]
+
+
+def test_a_component_hides_the_names_of_pods(agents_pod):
+    container, = agents_pod["containers"]
+    assert container["args"][0] == "agent"
+    assert not [a for a in container["args"] if "metrics-labels" in a]
+    assert added_arguments("metrics-no-pods") == ["--metrics-labels=namespace"]

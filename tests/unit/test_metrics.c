@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* /metrics: families, labels, escapes, what is added up. */
+/* /metrics: families, labels, escapes, what is added up, how much there is. */
 #include "unit.h"
 
 #include "base/cleanup.h"
 #include "telemetry/fallback.h"
 #include "telemetry/metrics.h"
+#include "telemetry/metrics_rows.h"
 
 static struct metrics_feature features[] = {{"smc", true}, {"rdma", false}};
 
@@ -98,9 +99,8 @@ static void test_counters_have_the_pods_labels(void **state)
 	assert_says(text, "smcmesh_flows_bypassed_total{"
 			  "namespace=\"q\\\"uo\\\\te\",pod=\"two\\nlines\","
 			  "reason=\"not-endpoint\"} 3\n");
-	/* An armed pod has every counter from its start, another one not. */
-	assert_says(text, "smcmesh_answers_total{namespace=\"default\","
-			  "pod=\"web\"} 0\n");
+	/* What never counted has no sample. */
+	assert_null(strstr(text, "smcmesh_answers_total{"));
 	assert_null(strstr(text, "pod=\"off\"}"));
 }
 
@@ -140,8 +140,9 @@ static void test_pending_sockets_are_shown_only_where_counted(void **state)
 	m.limits.pending_node = 512;
 	m.node_usage.pending = 200;
 	m.strangers.pending = 80;
-	pods[0].usage.pending = 120;
+	pods[0].gauge[METRICS_PENDING] = 120;
 	text = write_out(&m);
+	pods[0].gauge[METRICS_PENDING] = 0;
 	assert_says(text, "smcmesh_sockets_pending{namespace=\"default\","
 			  "pod=\"web\"} 120\n");
 	assert_says(text, "smcmesh_sockets_pending{namespace=\"\","
@@ -195,8 +196,8 @@ static void test_numbers_without_a_name_are_one_sample(void **state)
 	counters[0] = (struct metrics_counter){{0, SMC_COUNTER_EVENTS_LOST}, 2};
 	counters[1] =
 		(struct metrics_counter){{77, SMC_COUNTER_EVENTS_LOST}, 40};
-	fallbacks[0] = (struct metrics_fallback){77, 0x03030008, 1};
-	fallbacks[1] = (struct metrics_fallback){78, 0x03030008, 2};
+	fallbacks[0] = (struct metrics_fallback){77, 0x03030008, 1, NULL};
+	fallbacks[1] = (struct metrics_fallback){78, 0x03030008, 2, NULL};
 	m.n_counters = 2;
 	m.n_fallbacks = 2;
 	text = write_out(&m);
@@ -206,15 +207,300 @@ static void test_numbers_without_a_name_are_one_sample(void **state)
 			  "code=\"no-ueid\"} 3\n");
 }
 
+static void test_a_gauge_stays_once_it_was_shown(void **state)
+{
+	static const char shown[] = "smcmesh_late_flows{namespace=\"default\","
+				    "pod=\"web\"} ";
+	struct metrics m = base();
+	_free_ char *text = write_out(&m);
+
+	assert_null(strstr(text, "smcmesh_late_flows{"));
+	free(text);
+	pods[0].gauge[METRICS_LATE_FLOWS] = 2;
+	text = write_out(&m);
+	assert_says(strstr(text, shown), "} 2\n");
+	pods[0].shown = metrics_shown(&pods[0]);
+	pods[0].gauge[METRICS_LATE_FLOWS] = 0;
+	free(text);
+	text = write_out(&m);
+	assert_says(strstr(text, shown), "} 0\n");
+	/* control: no other gauge */
+	assert_null(strstr(text, "smcmesh_late_listeners{"));
+	pods[0].shown = 0;
+}
+
+/* ---- --metrics-labels ---------------------------------------------------- */
+
+static struct metrics_pod many[] = {
+	{.id = 1, .ns = "a", .name = "web", .gauge = {[METRICS_PENDING] = 3}},
+	{.id = 2, .ns = "b", .name = "db", .gauge = {[METRICS_PENDING] = 4}},
+	{.id = 3, .ns = "a", .name = "api", .bytes = {[METRICS_TCP_TX] = 9}},
+};
+
+static struct metrics sums(enum metrics_labels labels)
+{
+	struct metrics m = base();
+
+	m.labels = labels;
+	m.pods = many;
+	m.n_pods = 3;
+	m.rations = true;
+	m.strangers.pending = 10;
+	counters[0] = (struct metrics_counter){{1, SMC_COUNTER_OFFERS}, 5};
+	counters[1] = (struct metrics_counter){{2, SMC_COUNTER_OFFERS}, 20};
+	counters[2] = (struct metrics_counter){{3, SMC_COUNTER_OFFERS}, 300};
+	counters[3] = (struct metrics_counter){{0, SMC_COUNTER_OFFERS}, 4000};
+	m.n_counters = 4;
+	return m;
+}
+
+static void test_pods_are_added_up_by_namespace(void **state)
+{
+	struct metrics_gone gone[] = {{.ns = (char *)"a"}, {.ns = NULL}};
+	struct metrics m = sums(METRICS_BY_NAMESPACE);
+	_free_ char *text = NULL;
+
+	fallbacks[0] = (struct metrics_fallback){0, 0x03030008, 7, "a"};
+	m.n_fallbacks = 1;
+	text = write_out(&m);
+	assert_null(strstr(text, "pod=\""));
+	assert_says(text, "smcmesh_offers_total{namespace=\"a\"} 305\n");
+	assert_says(text, "smcmesh_offers_total{namespace=\"b\"} 20\n");
+	assert_says(text, "smcmesh_offers_total{namespace=\"\"} 4000\n");
+	assert_says(text, "smcmesh_sockets_pending{namespace=\"a\"} 3\n");
+	assert_says(text, "smcmesh_sockets_pending{namespace=\"\"} 10\n");
+	assert_says(text, "smcmesh_bytes_total{namespace=\"a\",transport="
+			  "\"tcp\",direction=\"tx\"} 9\n");
+	assert_says(text, "smcmesh_fallbacks_total{namespace=\"a\",code="
+			  "\"no-ueid\"} 7\n");
+	free(text);
+	/* pods of a that have gone, less what was there before this agent */
+	gone[0].sum[SMC_COUNTER_OFFERS] = 1000 - 300;
+	m.gone = gone;
+	m.n_gone = 2;
+	text = write_out(&m);
+	assert_says(text, "smcmesh_offers_total{namespace=\"a\"} 1005\n");
+	assert_says(text, "smcmesh_offers_total{namespace=\"b\"} 20\n");
+}
+
+static void test_pods_are_added_up_without_a_name(void **state)
+{
+	struct metrics_gone gone = {.ns = (char *)""};
+	struct metrics m = sums(METRICS_BY_NONE);
+	_free_ char *text = NULL;
+
+	gone.sum[SMC_COUNTER_OFFERS] = -(__u64)4000;
+	m.gone = &gone;
+	m.n_gone = 1;
+	fallbacks[0] = (struct metrics_fallback){0, 0x03030008, 7, ""};
+	m.n_fallbacks = 1;
+	text = write_out(&m);
+	assert_null(strstr(text, "pod=\""));
+	assert_null(strstr(text, "namespace=\""));
+	assert_says(text, "\nsmcmesh_offers_total 325\n");
+	assert_says(text, "\nsmcmesh_sockets_pending 17\n");
+	assert_says(text, "smcmesh_bytes_total{transport=\"tcp\","
+			  "direction=\"tx\"} 9\n");
+	assert_says(text, "smcmesh_fallbacks_total{code=\"no-ueid\"} 7\n");
+}
+
+static void test_labels_are_read(void **state)
+{
+	enum metrics_labels got = METRICS_BY_NONE;
+
+	assert_int_equal(metrics_labels_parse("pod", &got), 0);
+	assert_int_equal(got, METRICS_BY_POD);
+	assert_int_equal(metrics_labels_parse("namespace", &got), 0);
+	assert_int_equal(got, METRICS_BY_NAMESPACE);
+	assert_int_equal(metrics_labels_parse("none", &got), 0);
+	assert_int_equal(got, METRICS_BY_NONE);
+	assert_int_equal(metrics_labels_parse("pods", &got), -EINVAL);
+	assert_int_equal(metrics_labels_parse("", &got), -EINVAL);
+	assert_int_equal(got, METRICS_BY_NONE);
+}
+
+/* ---- histograms ---------------------------------------------------------- */
+
+static void test_bounds_of_histograms_rise(void **state)
+{
+	for (int id = 0; id < HISTOGRAM_MAX; id++) {
+		const double *bounds = histogram_bounds(id);
+
+		assert_true(bounds[0] > 0);
+		for (int b = 1; b < HISTOGRAM_BUCKETS; b++)
+			assert_true(bounds[b] > bounds[b - 1]);
+	}
+}
+
+static void test_histograms_add_up(void **state)
+{
+	struct histogram connect[SMC_OUTCOME_FAILED + 1] = {};
+	struct metrics m = base();
+	_free_ char *text = NULL;
+
+	histogram_add(&connect[SMC_OUTCOME_SMCR], HISTOGRAM_CONNECT, 0.0001);
+	histogram_add(&connect[SMC_OUTCOME_SMCR], HISTOGRAM_CONNECT, 0.0002);
+	histogram_add(&connect[SMC_OUTCOME_SMCR], HISTOGRAM_CONNECT, 60);
+	histogram_add(&m.arming, HISTOGRAM_ARMED, -1);
+	histogram_add(&m.event_to_map, HISTOGRAM_EVENT, 0.5);
+	m.connect = connect;
+	text = write_out(&m);
+#define CONNECT "smcmesh_connect_latency_seconds"
+	assert_says(text,
+		    CONNECT "_bucket{outcome=\"smcr\",le=\"0.0001\"} 1\n");
+	assert_says(text,
+		    CONNECT "_bucket{outcome=\"smcr\",le=\"0.00025\"} 2\n");
+	assert_says(text, CONNECT "_bucket{outcome=\"smcr\",le=\"5\"} 2\n");
+	assert_says(text, CONNECT "_bucket{outcome=\"smcr\",le=\"+Inf\"} 3\n");
+	assert_says(text, CONNECT "_sum{outcome=\"smcr\"} 60.0003\n");
+	assert_says(text, CONNECT "_count{outcome=\"smcr\"} 3\n");
+	assert_says(text, CONNECT "_count{outcome=\"tcp\"} 0\n");
+	assert_null(strstr(text, "outcome=\"pending\""));
+	assert_says(text, "smcmesh_pod_arming_seconds_bucket{le=\"0.01\"} 1\n");
+	assert_says(text, "smcmesh_pod_arming_seconds_sum 0\n");
+	assert_says(text,
+		    "smcmesh_event_to_map_seconds_bucket{le=\"0.25\"} 0\n");
+	assert_says(text, "smcmesh_event_to_map_seconds_count 1\n");
+}
+
+/* ---- how much there is --------------------------------------------------- */
+
+#define ARMED 200
+
+static const enum smc_counter_id usual[] = {
+	SMC_COUNTER_SOCKETS_CONVERTED,
+	SMC_COUNTER_FLOWS_CLIENT_SMCD,
+	SMC_COUNTER_FLOWS_CLIENT_TCP,
+	SMC_COUNTER_FLOWS_SERVER_SMCD,
+	SMC_COUNTER_FLOWS_SERVER_TCP,
+	SMC_COUNTER_OFFERS,
+	SMC_COUNTER_ANSWERS,
+	SMC_COUNTER_REASON + SMC_REASON_NOT_ENDPOINT,
+	SMC_COUNTER_REASON + SMC_REASON_NOT_CONVERTED,
+};
+
+struct crowd {
+	char names[ARMED][64];
+	struct metrics_pod pods[ARMED + SMC_REASON_MAX];
+	struct metrics_counter counters[ARMED * array_size(usual)];
+	struct metrics_feature features[32];
+	struct histogram connect[SMC_OUTCOME_FAILED + 1];
+};
+
+/* A pod of a busy service: it calls and is called, over SMC and TCP. */
+static void fill_pod(struct crowd *c, struct metrics *m, size_t i)
+{
+	snprintf(c->names[i], sizeof(c->names[i]),
+		 "recommendation-service-7d4b9c6f58-%05zu", i);
+	c->pods[i] = (struct metrics_pod){
+		.id = i + 1,
+		.ns = "online-boutique-production",
+		.name = c->names[i],
+		.armed = true,
+		.gauge = {[METRICS_CONNECTIONS] = 812,
+			  [METRICS_BUFFER_BYTES] = 425721856,
+			  [METRICS_PENDING] = 1},
+		.bytes = {[METRICS_SMCD_RX] = 123456789012345,
+			  [METRICS_SMCD_TX] = 123456789012345,
+			  [METRICS_TCP_RX] = 123456789012,
+			  [METRICS_TCP_TX] = 123456789012},
+	};
+	for (size_t k = 0; k < array_size(usual); k++)
+		c->counters[m->n_counters++] =
+			(struct metrics_counter){{i + 1, usual[k]}, 1234567890};
+	m->n_pods++;
+}
+
+static int samples_of(const char *text, const char *part)
+{
+	int n = 0;
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
+		n += *line != '#' && (!part || memmem(line, strcspn(line, "\n"),
+						      part, strlen(part)));
+	return n;
+}
+
+/* Each reason that a pod can have for not being armed is a series. */
+static void fill_node(struct crowd *c, struct metrics *m)
+{
+	for (__u32 r = SMC_REASON_POD; r < SMC_REASON_MAX; r++)
+		c->pods[m->n_pods++] = (struct metrics_pod){
+			.ns = "n", .name = "p", .reason = r};
+	for (size_t i = 0; i < array_size(c->features); i++)
+		c->features[i] = (struct metrics_feature){"tracing", true};
+	m->features = c->features;
+	m->n_features = array_size(c->features);
+	m->rations = m->publishes = true;
+	m->connect = c->connect;
+}
+
+static void test_the_exposition_is_bounded(void **state)
+{
+	struct crowd *c = calloc(1, sizeof(*c));
+	struct metrics m = base();
+	_free_ char *text = NULL;
+	const char *one;
+	size_t alone;
+
+	assert_non_null(c);
+	m.pods = c->pods;
+	m.counters = c->counters;
+	m.n_pods = 0;
+	fill_node(c, &m);
+	text = write_out(&m);
+	alone = strlen(text);
+	print_message("# a node: %d series, %zu bytes\n",
+		      samples_of(text, NULL), alone);
+	assert_in_range(samples_of(text, NULL), 100, 250);
+	free(text);
+	m.n_pods = 0;
+	for (size_t i = 0; i < ARMED; i++)
+		fill_pod(c, &m, i);
+	fill_node(c, &m);
+	text = write_out(&m);
+	one = c->names[77];
+	print_message("# a pod: %d series, %zu bytes; all: %zu bytes\n",
+		      samples_of(text, one), (strlen(text) - alone) / ARMED,
+		      strlen(text));
+	assert_int_equal(samples_of(text, one), 16);
+	assert_in_range((strlen(text) - alone) / ARMED, 1, 2560);
+	assert_in_range(strlen(text), 1, 600 << 10);
+	free(c);
+}
+
+/* `smcmesh version --metrics` makes it. */
+static void test_docs_have_the_reference(void **state)
+{
+	const char *tree = getenv("SMCMESH_TREE");
+	struct buf want = {}, docs = {};
+	char path[512], part[4096];
+	_fclose_ FILE *f = NULL;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/deploy/docs/metrics.md", tree ?: ".");
+	f = fopen(path, "re");
+	if (!f)
+		fail_msg("%s: %m", path);
+	while ((n = fread(part, 1, sizeof(part), f)))
+		buf_add(&docs, part, n);
+	assert_int_equal(metrics_reference(&want), 0);
+	if (!strstr(docs.data, want.data))
+		fail_msg("deploy/docs/metrics.md lacks what smcmesh version "
+			 "--metrics prints now");
+	buf_free(&docs);
+	buf_free(&want);
+}
+
 static void test_fallback_codes_are_bounded(void **state)
 {
 	struct metrics m = base();
 	_free_ char *text = NULL;
 
-	fallbacks[0] = (struct metrics_fallback){1, 0x03010000, 1};
-	fallbacks[1] = (struct metrics_fallback){1, -ETIMEDOUT, 2};
-	fallbacks[2] = (struct metrics_fallback){1, 0x12345678, 3};
-	fallbacks[3] = (struct metrics_fallback){1, 0x12345679, 4};
+	fallbacks[0] = (struct metrics_fallback){1, 0x03010000, 1, NULL};
+	fallbacks[1] = (struct metrics_fallback){1, -ETIMEDOUT, 2, NULL};
+	fallbacks[2] = (struct metrics_fallback){1, 0x12345678, 3, NULL};
+	fallbacks[3] = (struct metrics_fallback){1, 0x12345679, 4, NULL};
 	m.n_fallbacks = 4;
 	text = write_out(&m);
 	assert_int_equal(count_of(text, "\nsmcmesh_fallbacks_total{"), 3);
@@ -313,6 +599,14 @@ int main(void)
 			test_pending_sockets_are_shown_only_where_counted),
 		cmocka_unit_test(test_a_pod_counts_at_its_slot),
 		cmocka_unit_test(test_numbers_without_a_name_are_one_sample),
+		cmocka_unit_test(test_a_gauge_stays_once_it_was_shown),
+		cmocka_unit_test(test_pods_are_added_up_by_namespace),
+		cmocka_unit_test(test_pods_are_added_up_without_a_name),
+		cmocka_unit_test(test_labels_are_read),
+		cmocka_unit_test(test_bounds_of_histograms_rise),
+		cmocka_unit_test(test_histograms_add_up),
+		cmocka_unit_test(test_the_exposition_is_bounded),
+		cmocka_unit_test(test_docs_have_the_reference),
 		cmocka_unit_test(test_fallback_codes_are_bounded),
 		cmocka_unit_test(test_pods_are_counted_by_state),
 		cmocka_unit_test(

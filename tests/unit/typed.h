@@ -10,7 +10,7 @@
 
 struct said {
 	int status;
-	char out[8192], err[8192];
+	char out[65536], err[8192];
 };
 
 static inline int redirect(int fd, int *saved)

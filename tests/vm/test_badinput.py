@@ -324,7 +324,7 @@ def test_agent_without_cgroup2_records_by_smc(lab):
 
 @pytest.mark.parametrize("argv", [
     ["agent", "--source", "kubernetes"], ["agent", "--source", "file:"],
-    ["agent", "--what"], ["agnet"], [], ["pods", "-o", "yaml"],
+    ["agent", "--what"], ["agnet"], [], ["pods", "-o", "xml"],
     ["agent", "--listen", "nowhere"]])
 def test_wrong_usage_exits_with_2(lab, argv):
     r = lab.vm.run([lab.agent.binary, *argv], check=False, timeout=20)

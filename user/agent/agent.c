@@ -15,6 +15,7 @@
  *   pause       between two readings of the ring buffer
  *   http        metrics on TCP, control on a unix socket
  *   signals     TERM and INT end it, HUP reads the source again
+ *   service     signs of life for a service manager's watchdog
  *
  * They note what they saw and ask for a turn (loop/turn.h): after each batch of
  * them one reconcile.
@@ -29,16 +30,21 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include "agent/ended.h"
+#include "agent/gone.h"
 #include "agent/host_seen.h"
 #include "agent/reconcile.h"
 #include "agent/routes.h"
 #include "agent/runs.h"
+#include "agent/service.h"
+#include "agent/traffic.h"
 #include "cluster/cluster.h"
 #include "pods/lateness.h"
 #include "pods/looks.h"
 #include "serve/api.h"
 #include "pods/waiting.h"
 #include "node/run_dir.h"
+#include "telemetry/labels.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -56,6 +62,7 @@ struct daemon {
 	struct http *metrics, *control;
 	struct memory_kept memory; /* due: the world has changed */
 	char *notes;		   /* of the source, as last logged */
+	struct service service;
 };
 
 /* ---- sources ----------------------------------------------------------- */
@@ -79,6 +86,7 @@ static void source_changed(void *arg)
 	struct daemon *d = arg;
 
 	d->memory.due = true;
+	d->agent.counts.news_ns = d->agent.counts.news_ns ?: uv_hrtime();
 	reconcile_unplan(&d->agent);
 	runs_drop_world(&d->agent);
 	say_notes(d);
@@ -148,6 +156,8 @@ static void resync_event(uv_timer_t *timer)
 	datapath_listen(a->dp); /* the kernel may have dropped an event */
 	memory_give_back(&d->memory, uv_hrtime());
 	api_stream_resync(a);
+	ended_read(a);
+	traffic_read(a);
 	diagnose_resync(a);
 	starts_scan(a->looks.starts);
 	cluster_resync(a);
@@ -163,30 +173,45 @@ static void resync_event(uv_timer_t *timer)
 	turn_due(&a->turn);
 }
 
+/* By pod, or by namespace: as /metrics tells them apart. */
 static void count_fallback(struct agent *a, const struct smc_flow *f)
 {
+	const struct pod *p = pods_by_id(&a->pods, f->pod_id);
+	const char *ns = gone_ns(a, p ? p->ns : "");
+	__u32 id = a->opt->labels == METRICS_BY_POD ? f->pod_id : 0;
 	struct metrics_fallback *row;
 
 	for (size_t i = 0; i < a->counts.n_fallbacks; i++) {
 		row = &a->counts.fallbacks[i];
-		if (row->pod_id == f->pod_id && row->code == f->kernel_code) {
+		if (row->pod_id == id && row->ns == ns &&
+		    row->code == f->kernel_code) {
 			row->count++;
 			return;
 		}
 	}
 	row = array_push(a->counts.fallbacks, a->counts.n_fallbacks);
 	if (row)
-		*row = (struct metrics_fallback){f->pod_id, f->kernel_code, 1};
+		*row = (struct metrics_fallback){.pod_id = id,
+						 .code = f->kernel_code,
+						 .count = 1,
+						 .ns = ns};
 }
 
 static void refused(struct agent *a, const struct smc_event *e)
 {
 	const struct pod *p = pods_by_id(&a->pods, e->flow.pod_id);
+	const char *ns = p ? p->ns : "?", *name = p ? p->name : "?";
+	const struct log_field facts[] = {
+		{"namespace", ns, .said = true},
+		{"pod", name, .said = true},
+		{.key = "reason", .value = reason_label(SMC_REASON_REFUSED)},
+		{},
+	};
 
-	log_warn(
-		(int)e->flow.kernel_code,
+	log_with(
+		LOG_WARN, (int)e->flow.kernel_code, facts,
 		"the kernel refused an SMC socket in pod %s/%s: the pod is disarmed, its new sockets are TCP; take its annotation away and put it back to try again",
-		p ? p->ns : "?", p ? p->name : "?");
+		ns, name);
 	turn_due(&a->turn);
 }
 
@@ -255,6 +280,7 @@ static void signal_event(uv_signal_t *handle, int number)
 
 	if (number == SIGHUP) {
 		log_info("SIGHUP: reading %s again", a->opt->source);
+		service_reloading(&d->service);
 		source_reread(a->source);
 		pods_stale(&a->pods);
 		turn_due(&a->turn);
@@ -262,6 +288,7 @@ static void signal_event(uv_signal_t *handle, int number)
 	}
 	log_info("%s: stopping; the datapath stays as it is",
 		 number == SIGINT ? "SIGINT" : "SIGTERM");
+	service_stopping(&d->service);
 	turn_stop(&a->turn);
 	uv_stop(&a->loop);
 }
@@ -270,14 +297,17 @@ static void signal_event(uv_signal_t *handle, int number)
 
 static void turn_event(void *arg)
 {
-	reconcile(arg);
+	struct daemon *d = arg;
+
+	reconcile(&d->agent);
+	service_turned(&d->service, &d->agent);
 }
 
 static void handles_init(struct daemon *d)
 {
 	struct agent *a = &d->agent;
 
-	turn_open(&a->turn, &a->loop, turn_event, a);
+	turn_open(&a->turn, &a->loop, turn_event, d);
 	uv_timer_init(&a->loop, &d->resync);
 	uv_timer_init(&a->loop, &d->pause);
 	uv_signal_init(&a->loop, &d->term);
@@ -289,6 +319,7 @@ static void handles_init(struct daemon *d)
 	uv_signal_start(&d->term, signal_event, SIGTERM);
 	uv_signal_start(&d->intr, signal_event, SIGINT);
 	uv_signal_start(&d->hup, signal_event, SIGHUP);
+	service_open(&d->service, &a->loop);
 	diagnose_open(a);
 }
 
@@ -346,6 +377,7 @@ static int datapath_up(struct daemon *d)
 	if (!a->host.can_convert || !a->host.mesh.selector)
 		source_alone(a->source);
 	api_stream_reset(a);
+	ended_begin(a);
 	err = agent_adopt(a);
 	if (err)
 		return err;
@@ -378,6 +410,7 @@ static int agent_start(struct daemon *d)
 		return err;
 	log_info("running, node=%s source=%s listen=%s run=%s", a->opt->node,
 		 a->opt->source, a->self.listening, a->opt->run);
+	service_ready(&d->service, a);
 	return 0;
 }
 
@@ -415,6 +448,7 @@ static void agent_stop(struct daemon *d)
 	reconcile_forget(a);
 	runs_free(a);
 	paths_free(a);
+	service_free(&d->service);
 	free(d->notes);
 }
 

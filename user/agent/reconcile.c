@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "agent/budget.h"
+#include "agent/gone.h"
 #include "agent/handover.h"
 #include "agent/host_seen.h"
 #include "agent/reconcile.h"
@@ -208,9 +209,10 @@ static void pod_gone(const struct pod *p, void *arg)
 	log_info("pod %s/%s left the source", p->ns, p->name);
 	starts_unfollow(a->looks.starts, p->cgroup_uid);
 	for (size_t i = 0; i < a->counts.n_fallbacks; i++)
-		if (a->counts.fallbacks[i].pod_id != p->id)
+		if (!p->id || a->counts.fallbacks[i].pod_id != p->id)
 			a->counts.fallbacks[kept++] = a->counts.fallbacks[i];
 	a->counts.n_fallbacks = kept;
+	gone_add(a, p);
 	err = p->id ? datapath_forget_pod(a->dp, p->id) : 0;
 	if (err)
 		log_warn(err, "remove the counters of pod %s/%s", p->ns,
@@ -287,15 +289,25 @@ static int reconcile_world(struct agent *a, const struct mesh_world *w)
 	err = apply(a, w, &plan) ?: plan_keep(a, &plan);
 	read_back_end(a, &was);
 	pods_sweep(&a->pods, pod_gone, a);
+	gone_sweep(a);
 	a->last.n_conflicts = plan.n_conflicts;
 	afterwards(a, &plan);
 	return err;
+}
+
+static void news_applied(struct agent *a)
+{
+	if (a->counts.news_ns)
+		histogram_add(&a->counts.event_to_map, HISTOGRAM_EVENT,
+			      (uv_hrtime() - a->counts.news_ns) / 1e9);
+	a->counts.news_ns = 0;
 }
 
 void reconcile(struct agent *a)
 {
 	const struct mesh_world *w;
 	__u64 start = uv_hrtime();
+	double took;
 
 	if (runs_stale(a))
 		reconcile_unplan(a);
@@ -303,7 +315,8 @@ void reconcile(struct agent *a)
 	if (!w || !cluster_may_arm(a->cluster))
 		return;
 	a->last.err = reconcile_world(a, w);
-	a->counts.reconcile_seconds += (uv_hrtime() - start) / 1e9;
+	took = (uv_hrtime() - start) / 1e9;
+	a->counts.reconcile_seconds += took;
 	if (a->last.err) {
 		a->counts.reconciles_failed++;
 		if (a->last.err == -EAGAIN) /* looks_all() has said it */
@@ -313,7 +326,11 @@ void reconcile(struct agent *a)
 				"reconcile: traffic stays as it was, the next one tries again");
 		return;
 	}
+	log_debug("reconciled, pods=%zu seconds=%.6f", a->pods.n, took);
 	a->counts.reconciles_ok++;
+	news_applied(a);
+	if (!a->last.synced)
+		gone_begin(a);
 	a->last.synced = true;
 	if (a->looks.starts_left) {
 		turn_due(&a->turn);
@@ -334,6 +351,7 @@ void reconcile_forget(struct agent *a)
 	warnings_free(a);
 	pods_free(&a->pods);
 	rations_free(&a->rations);
+	gone_free(a);
 	free(take_ptr(a->counts.fallbacks));
 	a->counts.n_fallbacks = 0;
 }

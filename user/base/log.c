@@ -3,24 +3,46 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+#include "base/log_line.h"
 
 static enum log_level threshold = LOG_INFO;
-
-static const char *const level_name[] = {
-	[LOG_ERR] = "error",
-	[LOG_WARN] = "warning",
-	[LOG_INFO] = "info",
-	[LOG_DEBUG] = "debug",
-};
+static enum log_format format;
+static bool is_daemon, is_journal;
 
 void log_level_set(enum log_level level)
 {
 	threshold = level;
+}
+
+enum log_level log_level_get(void)
+{
+	return threshold;
+}
+
+/* systemd.exec(5): "DEVICE:INODE" of the stream. It is inherited by whoever is
+ * started from a unit, also where its stderr leads elsewhere. */
+static bool leads_to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       !fstat(STDERR_FILENO, &st) && st.st_dev == device &&
+	       st.st_ino == inode;
+}
+
+void log_open(enum log_format as)
+{
+	format = as;
+	is_daemon = true;
+	is_journal = leads_to_journal();
 }
 
 /* ---- each once ---- */
@@ -51,15 +73,12 @@ static bool is_repeated(const char *line)
 
 /* ---- a line ---- */
 
-/* Texts may come from others (names, paths, the kernel's strings): they must
- * neither start a new line nor send control codes to a terminal. */
-static void make_plain(char *text)
+static long long now_ms(void)
 {
-	for (; *text; text++)
-		if (*text == '\n' || *text == '\t')
-			*text = ' ';
-		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 /* One write per line, or the lines of helper processes mix: fprintf() to stderr
@@ -69,24 +88,54 @@ static void put_line(const char *line, size_t len)
 	(void)!write(STDERR_FILENO, line, len);
 }
 
+static void log_va(enum log_level level, int err,
+		   const struct log_field *fields, const char *fmt, va_list ap)
+{
+	char text[1024];
+	const struct log_line line = {
+		.format = format,
+		.journal = is_journal,
+		.time_ms = is_daemon ? now_ms() : -1,
+		.level = level,
+		.err = err,
+		.text = text,
+		.fields = fields,
+	};
+	_buf_ struct buf out = {};
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	/* Without memory at least the sentence. */
+	if (log_line_format(&line, &out))
+		put_line(text, strlen(text));
+	else if (!each_once || !is_repeated(out.data))
+		put_line(out.data, out.len);
+}
+
 int log_at(enum log_level level, int err, const char *fmt, ...)
 {
-	int saved = errno, len;
-	char text[1024], line[1024 + 96];
+	int saved = errno;
 	va_list ap;
 
 	if (level > threshold)
 		return err;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	log_va(level, err, NULL, fmt, ap);
 	va_end(ap);
-	make_plain(text);
-	len = snprintf(line, sizeof(line), "%s: %s%s%s\n", level_name[level],
-		       text, err ? ": " : "", err ? strerror(-err) : "");
-	if (len >= (int)sizeof(line))
-		len = sizeof(line) - 1;
-	if (!each_once || !is_repeated(line))
-		put_line(line, len);
+	errno = saved;
+	return err;
+}
+
+int log_with(enum log_level level, int err, const struct log_field *fields,
+	     const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (level > threshold)
+		return err;
+	va_start(ap, fmt);
+	log_va(level, err, fields, fmt, ap);
+	va_end(ap);
 	errno = saved;
 	return err;
 }

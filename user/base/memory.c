@@ -19,8 +19,7 @@ __u64 memory_total(void)
 	return sysinfo(&info) ? 0 : (__u64)info.totalram * info.mem_unit;
 }
 
-/* The resident memory of this process, in bytes; 0: not known. */
-static size_t resident(void)
+size_t memory_resident(void)
 {
 	_fclose_ FILE *f = fopen("/proc/self/statm", "re");
 	size_t size, pages;
@@ -37,10 +36,11 @@ void memory_lend(void)
 
 bool memory_give_back(struct memory_kept *kept, __u64 now_ns)
 {
-	if (!kept->due || (resident() < kept->resident + GROWTH_MIN &&
+	if (!kept->due || (memory_resident() < kept->resident + GROWTH_MIN &&
 			   now_ns < kept->at_ns + PAUSE_NS))
 		return false;
 	malloc_trim(0);
-	*kept = (struct memory_kept){.resident = resident(), .at_ns = now_ns};
+	*kept = (struct memory_kept){.resident = memory_resident(),
+				     .at_ns = now_ns};
 	return true;
 }

@@ -8,6 +8,10 @@
 /* memory_total - The memory of this machine, in bytes; 0: not known. */
 __u64 memory_total(void);
 
+/* memory_resident - The resident memory of this process, in bytes; 0: not
+ * known. */
+size_t memory_resident(void);
+
 /*
  * memory_lend - Have malloc() borrow what is large from the kernel, a piece at
  * a time, and give it back when it is freed: a map's rows, a file's text. By

@@ -6,8 +6,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "agent/agent.h"
+#include "base/clock.h"
 #include "cli/command.h"
+#include "cli/output.h"
 
 struct follow {
 	struct buf text; /* the start of a line without its end yet */
@@ -84,7 +87,7 @@ static int trouble(struct question *q, CURLcode code, long status)
 {
 	if (code == CURLE_COULDNT_CONNECT)
 		return unreachable(q->run, &q->why);
-	if (code != CURLE_OK) {
+	if (code != CURLE_OK && code != CURLE_HTTP_RETURNED_ERROR) {
 		buf_printf(&q->why, "the agent's answer on %s/%s: %s", q->run,
 			   AGENT_SOCKET, curl_easy_strerror(code));
 		return -EIO;
@@ -95,7 +98,7 @@ static int trouble(struct question *q, CURLcode code, long status)
 
 		buf_printf(&q->why, "the agent answers %ld to %s: %.*s", status,
 			   q->path, (int)strcspn(said, "\n"), said);
-		return -EIO;
+		return -EPROTO;
 	}
 	return 0;
 }
@@ -108,16 +111,16 @@ static void easy_cleanup(CURL **curl)
 static int ask(struct question *q)
 {
 	_cleanup_(easy_cleanup) CURL *curl = curl_easy_init();
-	char sock[PATH_MAX], url[1024];
+	_buf_ struct buf url = {};
+	char sock[PATH_MAX];
 	CURLcode code;
 	long status = 0;
 
-	if (!curl)
+	if (!curl || buf_printf(&url, "http://agent%s", q->path))
 		return -ENOMEM;
 	snprintf(sock, sizeof(sock), "%s/%s", q->run, AGENT_SOCKET);
-	snprintf(url, sizeof(url), "http://agent%s", q->path);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, sock);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_URL, url.data);
 	if (q->method)
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, q->method);
 	/* A proxy in the environment is for other hosts. */
@@ -132,15 +135,20 @@ static int ask(struct question *q)
 	return trouble(q, code, status);
 }
 
-/* The same, with a line on stderr, or two, where it fails. */
-static int ask_aloud(struct question *q)
+/* A line on stderr, or two. */
+static void say_trouble(const struct question *q, int err)
 {
-	int err = ask(q);
-
 	if (err && q->why.data)
 		fprintf(stderr, "smcmesh: %s\n", q->why.data);
 	if (err == -ENOTCONN)
 		say_without(q->path);
+}
+
+static int ask_aloud(struct question *q)
+{
+	int err = ask(q);
+
+	say_trouble(q, err);
 	buf_free(&q->why);
 	return err;
 }
@@ -188,11 +196,23 @@ int client_within(const char *run, const char *path, long timeout_ms,
 	return ask_silently(run, "POST", path, timeout_ms, out, why);
 }
 
+int client_ask(const char *run, const char *path, long timeout_ms,
+	       struct buf *out, struct buf *why)
+{
+	return ask_silently(run, NULL, path, timeout_ms, out, why);
+}
+
 int client_try(const char *run, const char *path, struct buf *out)
 {
 	_buf_ struct buf why = {};
 
-	return ask_silently(run, NULL, path, 2000, out, &why);
+	return client_try_why(run, path, out, &why);
+}
+
+int client_try_why(const char *run, const char *path, struct buf *out,
+		   struct buf *why)
+{
+	return ask_silently(run, NULL, path, 2000, out, why);
 }
 
 int client_get(const char *run, const char *path, struct buf *out)
@@ -205,16 +225,76 @@ int client_post(const char *run, const char *path, struct buf *out)
 	return fetch(run, "POST", path, out);
 }
 
+/* ---- a stream ------------------------------------------------------------ */
+
+#define BACK_MS 250 /* between two tries to find an agent again */
+
+/* A line of which the end did not come is dropped. */
+static int follow_once(struct question *q, struct follow *f)
+{
+	buf_free(&q->why);
+	q->why = (struct buf){};
+	f->text.len = 0;
+	return ask(q);
+}
+
+/* Return: seconds that it took. */
+static __u64 wait_for_agent(const char *run)
+{
+	const struct timespec pause = {.tv_nsec = BACK_MS * 1000000};
+	__u64 begun = clock_now();
+	_buf_ struct buf text = {};
+
+	while (client_try(run, "/v1/status", &text))
+		nanosleep(&pause, NULL);
+	return (clock_now() - begun) / CLOCK_SECOND;
+}
+
+/* @err: of the stream. */
+static void find_again(const struct question *q, int err)
+{
+	fprintf(stderr, "smcmesh: the agent is lost (%s), waiting for it\n",
+		err && q->why.data ? q->why.data : "it ended the stream");
+	fprintf(stderr,
+		"smcmesh: the agent is back; what happened in the %llu s between is not shown\n",
+		wait_for_agent(q->run));
+}
+
+static bool is_lost(int err)
+{
+	return !err || err == -EIO || err == -ENOTCONN;
+}
+
 int client_follow(const char *run, const char *path, client_line_fn fn,
 		  void *arg)
 {
 	struct follow f = {.fn = fn, .arg = arg};
 	struct question q = {
 		.run = run, .path = path, .take = take_lines, .arg = &f};
-	int err = ask_aloud(&q);
+	int err = follow_once(&q, &f);
 
+	if (err != -ENOTCONN)
+		while (is_lost(err)) {
+			find_again(&q, err);
+			err = follow_once(&q, &f);
+		}
+	say_trouble(&q, err);
+	buf_free(&q.why);
 	buf_free(&f.text);
 	return err;
+}
+
+void client_add_query(struct buf *path, const char *name, const char *value)
+{
+	char *text = value ? curl_easy_escape(NULL, value, 0) : NULL;
+
+	if (text)
+		buf_printf(path, "%c%s=%s",
+			   strchr(path->data ?: "", '?') ? '&' : '?', name,
+			   text);
+	else if (value)
+		path->err = -ENOMEM;
+	curl_free(text);
 }
 
 int client_print(const struct buf *text, bool json,
@@ -222,10 +302,9 @@ int client_print(const struct buf *text, bool json,
 {
 	yyjson_doc *doc;
 
-	if (json) {
-		fwrite(text->data, 1, text->len, stdout);
-		return EXIT_OK;
-	}
+	if (json)
+		return data_print(text->data, text->len) ? EXIT_FAILED
+							 : EXIT_OK;
 	doc = yyjson_read(text->data, text->len, 0);
 	if (!doc) {
 		fprintf(stderr, "smcmesh: the agent's answer is no JSON\n");
@@ -276,10 +355,10 @@ const char *json_join(yyjson_val *obj, const char *key, struct buf *out)
 
 int json_print(yyjson_mut_doc *doc, yyjson_write_flag flags)
 {
+	size_t len;
 	_free_ char *text = yyjson_mut_write(
-		doc, YYJSON_WRITE_NEWLINE_AT_END | flags, NULL);
+		doc, YYJSON_WRITE_NEWLINE_AT_END | flags, &len);
 
-	fputs(text ?: "", stdout);
 	yyjson_mut_doc_free(doc);
-	return text ? 0 : -ENOMEM;
+	return text ? data_print(text, len) : -ENOMEM;
 }

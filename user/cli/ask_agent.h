@@ -19,6 +19,11 @@ must_check int client_get(const char *run, const char *path, struct buf *out);
  * another negative errno. */
 must_check int client_try(const char *run, const char *path, struct buf *out);
 
+/* client_try_why - The same; on failure @why, freed before, has the sentence
+ * about it. */
+must_check int client_try_why(const char *run, const char *path,
+			      struct buf *out, struct buf *why);
+
 /* client_post - The same for a POST without a body, which changes something. */
 must_check int client_post(const char *run, const char *path, struct buf *out);
 
@@ -29,18 +34,28 @@ must_check int client_post(const char *run, const char *path, struct buf *out);
 must_check int client_within(const char *run, const char *path, long timeout_ms,
 			     struct buf *out, struct buf *why);
 
+/* client_ask - The same for a GET. */
+must_check int client_ask(const char *run, const char *path, long timeout_ms,
+			  struct buf *out, struct buf *why);
+
+/* client_add_query - Append ?name=value, or &name=value, with @value escaped;
+ * nothing if it is NULL. */
+void client_add_query(struct buf *path, const char *name, const char *value);
+
 /*
  * client_follow - GET @path and call @fn for each line as it comes, without its
- * newline, until the agent ends the stream.
- * Return: 0, or a negative errno as above.
+ * newline. Where the agent ends the stream, or is lost, this says so on stderr,
+ * waits for an agent, says that one is back, and goes on.
+ * Return: a negative errno as above: none answered at first, or it refuses
+ * @path.
  */
 typedef void (*client_line_fn)(const char *line, size_t len, void *arg);
 must_check int client_follow(const char *run, const char *path,
 			     client_line_fn fn, void *arg);
 
 /*
- * client_show - For simple commands: GET @path; with @json print it as it is,
- * else pass the parsed document to @print.
+ * client_show - For simple commands: GET @path; with @json print it by
+ * data_print(), else pass the parsed document to @print.
  * Return: an exit status.
  */
 int client_show(const char *run, const char *path, bool json,
@@ -50,8 +65,8 @@ int client_show(const char *run, const char *path, bool json,
 int client_do(const char *run, const char *path, bool json,
 	      void (*print)(yyjson_val *root));
 
-/* client_print - With @json print @text as it is, else pass the parsed document
- * to @print. Return: an exit status. */
+/* client_print - With @json print @text by data_print(), else pass the parsed
+ * document to @print. Return: an exit status. */
 int client_print(const struct buf *text, bool json,
 		 void (*print)(yyjson_val *root));
 
@@ -63,5 +78,6 @@ const char *json_text(yyjson_val *obj, const char *key);
 const char *json_join(yyjson_val *obj, const char *key, struct buf *out);
 
 /* json_print - Print a document that a command has made itself, with a line's
- * end, and free it. @flags: besides. Return: 0 or -ENOMEM. */
+ * end (or as YAML: data_print()), and free it. @flags: besides. Return: 0, or a
+ * negative errno. */
 int json_print(yyjson_mut_doc *doc, yyjson_write_flag flags);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/ask_agent.h"
+#include "cli/ending.h"
 #include "node/run_dir.h"
 #include "node/throwaway.h"
 #include "objects/json.h"
@@ -41,37 +42,6 @@ static int fail(int err, const char *what)
 {
 	fprintf(stderr, "smcmesh check: cannot %s: %s\n", what, strerror(-err));
 	return err;
-}
-
-/* ---- to be stopped --------------------------------------------------------
- */
-
-/* What was begun is taken away first. */
-static volatile sig_atomic_t stopped;
-
-static void stop(int sig)
-{
-	stopped = sig;
-}
-
-static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-
-static void catch_signals(struct sigaction was[array_size(ending)])
-{
-	const struct sigaction catch = {.sa_handler = stop};
-
-	for (size_t i = 0; i < array_size(ending); i++)
-		if (!sigaction(ending[i], NULL, &was[i]) &&
-		    was[i].sa_handler != SIG_IGN)
-			sigaction(ending[i], &catch, NULL);
-}
-
-static void release_signals(const struct sigaction was[array_size(ending)])
-{
-	for (size_t i = 0; i < array_size(ending); i++)
-		sigaction(ending[i], &was[i], NULL);
-	if (stopped)
-		raise(stopped);
 }
 
 /* ---- is the node free? --------------------------------------------------- */
@@ -296,7 +266,7 @@ static int wait_settled(struct local *l)
 	const __u64 until = clock_now() + START_S * CLOCK_SECOND;
 	__u64 ready_since = 0;
 
-	while (!stopped && clock_now() < until) {
+	while (!ending_came() && clock_now() < until) {
 		if (waitpid(l->agent, NULL, WNOHANG) == l->agent) {
 			l->agent = 0;
 			print_log(l);
@@ -306,7 +276,7 @@ static int wait_settled(struct local *l)
 			return 0;
 		wait_a_step();
 	}
-	if (stopped)
+	if (ending_came())
 		return -EINTR;
 	print_log(l);
 	return fail(-ETIMEDOUT, "run an agent");
@@ -348,12 +318,12 @@ static int look(struct local *l, struct check_pod pods[2],
 	int err = check_pod_find(l->p, names[0], &pods[0])
 			  ?: check_pod_find(l->p, names[1], &pods[1]);
 
-	for (int i = 0; !err && !stopped && i < 2; i++) {
+	for (int i = 0; !err && !ending_came() && i < 2; i++) {
 		v[i]->from = &pods[i];
 		v[i]->to = &pods[!i];
 		err = check_both(l->p, v[i]);
 	}
-	return err ?: stopped ? -EINTR : 0;
+	return err ?: ending_came() ? -EINTR : 0;
 }
 
 static void remove_files(const struct local *l)
@@ -396,12 +366,11 @@ int check_local(const struct check_place *p, const char *cgroup,
 		struct check_pod pods[2], struct check_way *const v[2])
 {
 	struct local l = {.p = p, .cgroup = cgroup};
-	struct sigaction was[array_size(ending)];
 	_buf_ struct buf error = {};
 	int err;
 
 	pods[0].at = pods[1].at = PLACE_NONE;
-	catch_signals(was);
+	ending_catch();
 	err = throwaway_make(&l.pair, &error);
 	if (err)
 		fprintf(stderr, "smcmesh check: %s\n", error.data ?: "");
@@ -409,6 +378,6 @@ int check_local(const struct check_place *p, const char *cgroup,
 	check_pod_close(&pods[0]);
 	check_pod_close(&pods[1]);
 	end(&l);
-	release_signals(was);
+	ending_release();
 	return err;
 }

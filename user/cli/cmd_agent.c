@@ -12,6 +12,7 @@ enum {
 	SOURCE,
 	NODE,
 	LISTEN,
+	METRICS_LABELS,
 	KUBECONFIG,
 	SERVER,
 	TOKEN_FILE,
@@ -25,6 +26,7 @@ enum {
 	CGROUP,
 	PROC,
 	RUN,
+	LOG_AS,
 	VERBOSE
 };
 
@@ -36,6 +38,9 @@ static const struct cli_option options[] = {
 		  "this node's name in the source; without it, the host name"},
 	[LISTEN] = {0, "listen", "ADDRESS:PORT", "127.0.0.1:9469",
 		    "where /metrics, /healthz and /readyz are served"},
+	[METRICS_LABELS] =
+		{0, "metrics-labels", "pod|namespace|none", "pod",
+		 "by what /metrics tells the numbers of pods apart; namespace and none add them up"},
 	[KUBECONFIG] =
 		{0, "kubeconfig", "FILE", NULL,
 		 "kube: the API server; without it, that of the pod it runs in"},
@@ -61,6 +66,8 @@ static const struct cli_option options[] = {
 	[CGROUP] = CLI_OPTION_CGROUP,
 	[PROC] = CLI_OPTION_PROC,
 	[RUN] = CLI_OPTION_RUN,
+	[LOG_AS] = {0, "log-format", LOG_FORMATS, "text",
+		    "how a line of the log is written"},
 	[VERBOSE] = {'v', "verbose", NULL, NULL, "log what is done, too"},
 	{},
 };
@@ -83,7 +90,7 @@ static bool kube_options_ok(const struct cli_args *args)
 static int run(const struct cli_args *args)
 {
 	char host[HOST_NAME_MAX + 1] = "";
-	const struct agent_options opt = {
+	struct agent_options opt = {
 		.source = args->option[SOURCE],
 		.node = args->option[NODE] ?: host,
 		.listen = args->option[LISTEN],
@@ -106,10 +113,14 @@ static int run(const struct cli_args *args)
 		.proc = args->option[PROC],
 		.run = args->option[RUN],
 	};
+	enum log_format format = LOG_TEXT;
 	int err;
 
-	if (!kube_options_ok(args))
+	if (!kube_options_ok(args) ||
+	    metrics_labels_parse(args->option[METRICS_LABELS], &opt.labels))
 		return EXIT_USAGE;
+	log_format_parse(args->option[LOG_AS], &format);
+	log_open(format);
 	if (args->option[VERBOSE])
 		log_level_set(LOG_DEBUG);
 	if (gethostname(host, sizeof(host) - 1) || !*opt.node) {

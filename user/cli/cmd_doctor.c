@@ -6,6 +6,7 @@
 #include "cli/ask_agent.h"
 #include "cli/cannot.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/table.h"
 #include "doctor/checks.h"
 #include "doctor/report.h"
@@ -38,6 +39,7 @@ static void print_features(yyjson_val *root)
 	size_t i, max;
 
 	table_init(&t, heads);
+	table_whole(&t);
 	yyjson_arr_foreach (yyjson_obj_get(root, "features"), i, max, f) {
 		const char *detail = json_text(f, "detail");
 
@@ -122,9 +124,7 @@ static void print_namespaces(yyjson_val *root)
 		table_add(&t, json_join(ns, "transports", &transports));
 		table_addf(&t, n < 0 ? "?" : "%lld", n);
 	}
-	if (t.n)
-		putchar('\n');
-	table_print(&t, stdout);
+	table_print_below(&t, stdout);
 }
 
 /* ---- the checks ---- */
@@ -202,13 +202,11 @@ static void print(yyjson_val *root)
 
 static int write_json(const yyjson_val *root)
 {
+	size_t len;
 	_free_ char *text =
-		yyjson_val_write(root, YYJSON_WRITE_NEWLINE_AT_END, NULL);
+		yyjson_val_write(root, YYJSON_WRITE_NEWLINE_AT_END, &len);
 
-	if (!text)
-		return EXIT_FAILED;
-	fputs(text, stdout);
-	return EXIT_OK;
+	return text && !data_print(text, len) ? EXIT_OK : EXIT_FAILED;
 }
 
 static int no_check(yyjson_val *root, const char *id)

@@ -4,10 +4,11 @@
 #include "cli/table.h"
 #include "mesh/plan.h"
 
-enum { OUTPUT, RUN };
+enum { OUTPUT, NO_HEADERS, RUN };
 
 static const struct cli_option options[] = {
-	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[OUTPUT] = CLI_OPTION_OUTPUT_NAMES,
+	[NO_HEADERS] = CLI_OPTION_NO_HEADERS,
 	[RUN] = CLI_OPTION_RUN,
 	{},
 };
@@ -31,6 +32,7 @@ static void print_endpoints(yyjson_val *root)
 	yyjson_arr_foreach (yyjson_obj_get(root, "endpoints"), i, max, e) {
 		_buf_ struct buf transports = {};
 
+		table_name(&t, "%s", json_text(e, "address"));
 		table_add(&t, json_text(e, "address"));
 		table_add(&t, json_join(e, "transports", &transports));
 		table_add(&t, json_text(e, "node"));
@@ -38,6 +40,9 @@ static void print_endpoints(yyjson_val *root)
 		table_add(&t, json_text(e, "pod"));
 	}
 	table_print(&t, stdout);
+	table_explain_empty(
+		&t,
+		"no endpoint: no armed pod is known here, of this node or another");
 }
 
 /* A row without transports has no expiry. */
@@ -84,9 +89,7 @@ static void print_services(yyjson_val *root)
 		table_add(&t, name.data);
 		table_add(&t, why_not(e, &why));
 	}
-	if (yyjson_arr_size(all))
-		printf("\n");
-	table_print(&t, stdout);
+	table_print_below(&t, stdout);
 }
 
 /* A Service's address has a row of its own. */
@@ -110,9 +113,7 @@ static void print_paths(yyjson_val *root)
 			   (unsigned long long)yyjson_get_uint(
 				   yyjson_obj_get(e, "links")));
 	}
-	if (yyjson_arr_size(all))
-		printf("\n");
-	table_print(&t, stdout);
+	table_print_below(&t, stdout);
 }
 
 static void print(yyjson_val *root)

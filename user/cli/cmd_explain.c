@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,16 +122,6 @@ static int explain_word(const char *text, bool json)
 
 /* ---- a pod: asks the agent ----------------------------------------------- */
 
-static void add_query(struct buf *path, const char *key, const char *value)
-{
-	char *escaped = value ? curl_easy_escape(NULL, value, 0) : NULL;
-
-	if (escaped)
-		buf_printf(path, "%s%s=%s", strchr(path->data, '?') ? "&" : "?",
-			   key, escaped);
-	curl_free(escaped);
-}
-
 static int exit_status(const struct buf *text)
 {
 	yyjson_doc *doc = yyjson_read(text->data, text->len, 0);
@@ -151,10 +140,10 @@ static int explain_pod(const struct cli_args *args)
 	_buf_ struct buf path = {}, text = {};
 
 	buf_printf(&path, "/v1/explain");
-	add_query(&path, "pod", args->operand[0]);
-	add_query(&path, "peer", args->operand[1]);
+	client_add_query(&path, "pod", args->operand[0]);
+	client_add_query(&path, "peer", args->operand[1]);
 	if (args->option[SERVER])
-		add_query(&path, "server", "1");
+		client_add_query(&path, "server", "1");
 	if (path.err || client_get(args->option[RUN], path.data, &text))
 		return EXIT_UNTOLD;
 	if (client_print(&text, wants_json(args->option[OUTPUT]),

@@ -4,16 +4,17 @@
 #include "cli/remedies.h"
 #include "cli/table.h"
 
-enum { OUTPUT, RUN };
+enum { OUTPUT, NO_HEADERS, RUN };
 
 static const struct cli_option options[] = {
-	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[OUTPUT] = CLI_OPTION_OUTPUT_NAMES,
+	[NO_HEADERS] = CLI_OPTION_NO_HEADERS,
 	[RUN] = CLI_OPTION_RUN,
 	{},
 };
 
 static const char *const heads[] = {"NAMESPACE", "POD",	       "ARMED",
-				    "REASON",	 "TRANSPORTS", "PUBLISHED",
+				    "REASON",	 "TRANSPORTS", "+PUBLISHED",
 				    "WHY",	 NULL};
 
 static unsigned long long held(yyjson_val *pod, const char *key)
@@ -60,6 +61,19 @@ static void add_why(struct table *t, yyjson_val *pod)
 	table_add(t, text.data ?: "");
 }
 
+static void explain_empty(const struct table *t, yyjson_val *root)
+{
+	unsigned long long others =
+		yyjson_get_uint(yyjson_obj_get(root, "elsewhere"));
+	char more[64] = "";
+
+	if (others)
+		snprintf(more, sizeof(more), "; the source has %llu of others",
+			 others);
+	table_explain_empty(t, "no pod of this node (%s)%s",
+			    json_text(root, "node"), more);
+}
+
 static void print(yyjson_val *root)
 {
 	_cleanup_(remedies_free) struct remedies todo = {};
@@ -71,6 +85,8 @@ static void print(yyjson_val *root)
 	yyjson_arr_foreach (pods, i, max, pod) {
 		_buf_ struct buf transports = {}, published = {};
 
+		table_name(&t, "%s/%s", json_text(pod, "namespace"),
+			   json_text(pod, "name"));
 		table_add(&t, json_text(pod, "namespace"));
 		table_add(&t, json_text(pod, "name"));
 		table_add(&t, yyjson_get_bool(yyjson_obj_get(pod, "armed"))
@@ -82,6 +98,7 @@ static void print(yyjson_val *root)
 		add_why(&t, pod);
 	}
 	table_print(&t, stdout);
+	explain_empty(&t, root);
 	remedies_of_pods(pods, &todo);
 	remedies_print(&todo, "PODS", stdout);
 }

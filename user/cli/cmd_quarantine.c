@@ -9,10 +9,11 @@
 
 #define ALL "all"
 
-enum { OUTPUT, RUN };
+enum { OUTPUT, NO_HEADERS, RUN };
 
 static const struct cli_option options[] = {
-	[OUTPUT] = CLI_OPTION_OUTPUT,
+	[OUTPUT] = CLI_OPTION_OUTPUT_NAMES,
+	[NO_HEADERS] = CLI_OPTION_NO_HEADERS,
 	[RUN] = CLI_OPTION_RUN,
 	{},
 };
@@ -45,6 +46,7 @@ static void print(yyjson_val *root)
 
 	table_init(&t, heads);
 	yyjson_arr_foreach (yyjson_obj_get(root, "quarantine"), i, max, row) {
+		table_name(&t, "%s", json_text(row, "peer"));
 		add_pod(&t, row);
 		table_add(&t, json_text(row, "peer"));
 		table_add(&t, json_text(row, "state"));
@@ -53,6 +55,7 @@ static void print(yyjson_val *root)
 		table_add(&t, json_text(row, "sentence"));
 	}
 	table_print(&t, stdout);
+	table_explain_empty(&t, "no peer is in quarantine");
 }
 
 static int list(const struct cli_args *args)

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include "base/duration.h"
 #include "cli/ask_agent.h"
 #include "cli/cannot.h"
 #include "cli/command.h"
+#include "cli/status_wait.h"
 
-enum { OUTPUT, RUN };
+enum { WAIT, OUTPUT, RUN };
 
 static const struct cli_option options[] = {
+	[WAIT] =
+		{0, "wait", "[=DURATION]", NULL,
+		 "first wait until it is ready, 5 minutes at most or as long as said"},
 	[OUTPUT] = CLI_OPTION_OUTPUT,
 	[RUN] = CLI_OPTION_RUN,
 	{},
@@ -161,6 +166,18 @@ static void print(yyjson_val *root)
 
 static int run(const struct cli_args *args)
 {
+	unsigned long long seconds = STATUS_WAIT_SECONDS;
+	const char *wait = args->option[WAIT];
+
+	if (wait && *wait && duration_parse(wait, &seconds)) {
+		fprintf(stderr,
+			"smcmesh status: --wait is " DURATION_EXPECTED
+			", not %s\n",
+			wait);
+		return EXIT_USAGE;
+	}
+	if (wait && status_wait(args->option[RUN], seconds))
+		return EXIT_FAILED;
 	return client_show(args->option[RUN], "/v1/status",
 			   wants_json(args->option[OUTPUT]), print);
 }
@@ -168,6 +185,7 @@ static int run(const struct cli_args *args)
 const struct command command_status = {
 	.name = "status",
 	.help = "the agent of this node: what it can do, and has done",
+	.more = "With --wait: exit status 0 it is ready, 1 it is not, and a sentence says why.",
 	.options = options,
 	.run = run,
 };

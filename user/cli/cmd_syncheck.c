@@ -124,6 +124,7 @@ static void print_table(const struct asked *a)
 	char text[ADDR_STRLEN];
 
 	table_init(&t, heads);
+	table_whole(&t);
 	for (size_t i = 0; i < a->n; i++) {
 		table_add(&t, address(&a->to[i], text));
 		table_add(&t, a->target.port);

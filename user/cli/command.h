@@ -16,19 +16,32 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNTOLD = 3 };
 
 struct cli_option {
-	char key;	     /* of -k, or 0 */
-	const char *name;    /* of --name */
-	const char *value;   /* name of the argument, NULL: a flag */
+	char key;	  /* of -k, or 0 */
+	const char *name; /* of --name */
+	/* Name of the argument, NULL: a flag; "a|b": one of these words;
+	 * "[=NAME]": it may be left out. */
+	const char *value;
 	const char *initial; /* value without the option, NULL: none */
 	const char *help;
 };
 
+enum cli_takes { CLI_NO_VALUE, CLI_MAY_VALUE, CLI_NEEDS_VALUE };
+
+/* cli_option_takes - Whether an argument goes with it. */
+static inline enum cli_takes cli_option_takes(const struct cli_option *o)
+{
+	if (!o->value)
+		return CLI_NO_VALUE;
+	return strncmp(o->value, "[=", 2) ? CLI_NEEDS_VALUE : CLI_MAY_VALUE;
+}
+
 struct cli_args {
-	/* By the option's place in the table: its argument, "" for a flag that
-	 * was given, or if it was not given `initial` or NULL. */
+	/* By the option's place in the table: its argument, "" for one without
+	 * that was given, or if it was not given `initial` or NULL. */
 	const char *option[CLI_OPTIONS_MAX];
 	const char *operand[CLI_OPERANDS_MAX]; /* NULL: not given */
 	char **program; /* of a command that starts one: its argv */
+	const struct command *const *commands; /* all, ends with NULL */
 };
 
 struct command {
@@ -45,8 +58,16 @@ struct command {
 };
 
 /* Rows that several commands share, so that they agree. */
-#define CLI_OPTION_OUTPUT \
-	{'o', "output", "table|json", "table", "how the data is printed"}
+#define CLI_OPTION_OUTPUT                                \
+	{'o', "output", "table|wide|json|yaml", "table", \
+	 "how the data is printed"}
+/* The same of a list whose rows have names. */
+#define CLI_OPTION_OUTPUT_NAMES                               \
+	{'o', "output", "table|wide|json|yaml|name", "table", \
+	 "how the data is printed"}
+#define CLI_OPTION_NO_HEADERS         \
+	{0, "no-headers", NULL, NULL, \
+	 "rows alone: no titles, and nothing below them"}
 #define CLI_OPTION_RUN \
 	{0, "run", "DIR", "/run/smcmesh", "the agent's directory: socket, lock"}
 #define CLI_OPTION_BPFFS                   \
@@ -63,16 +84,19 @@ extern const struct command *const commands[];
 
 extern const struct command command_agent, command_status, command_pods,
 	command_endpoints, command_flows, command_quarantine, command_explain,
-	command_reopen, command_doctor, command_syncheck, command_check,
-	command_node, command_run, command_cleanup, command_version;
+	command_reopen, command_top, command_doctor, command_syncheck,
+	command_check, command_node, command_run, command_log_level,
+	command_sysdump, command_bench, command_cleanup, command_version,
+	command_completion, command_help;
 
 /* command_find - By its name or its alias; NULL if there is none. */
 const struct command *command_find(const char *name);
 
-/* wants_json - Was -o json given? The parser has refused wrong values. */
+/* wants_json - Was -o json given, or -o yaml, which data_print() makes of it?
+ * The parser has refused wrong values. */
 static inline bool wants_json(const char *output)
 {
-	return !strcmp(output, "json");
+	return !strcmp(output, "json") || !strcmp(output, "yaml");
 }
 
 /*

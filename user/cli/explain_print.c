@@ -21,6 +21,7 @@ static void print_steps(yyjson_val *root)
 	size_t i, max;
 
 	table_init(&t, heads);
+	table_whole(&t);
 	yyjson_arr_foreach (yyjson_obj_get(root, "steps"), i, max, o) {
 		table_add(&t, json_text(o, "step"));
 		table_add(&t, mark(o, "ok"));
@@ -154,6 +155,7 @@ static void print_peer(yyjson_val *peer)
 	_cleanup_(table_free) struct table t = {};
 
 	table_init(&t, heads);
+	table_whole(&t);
 	add_verdict(&t, "verdict", peer);
 	if (yyjson_is_obj(yyjson_obj_get(peer, "here")))
 		add_verdict(&t, "other half", yyjson_obj_get(peer, "here"));

@@ -14,6 +14,7 @@ static void print_table(const struct nic_report *r)
 	_cleanup_(table_free) struct table t = {};
 
 	table_init(&t, heads);
+	table_whole(&t);
 	for (size_t i = 0; i < r->n; i++) {
 		const struct nic_result *v = &r->v[i];
 

@@ -69,12 +69,11 @@ void remedies_print(const struct remedies *r, const char *what, FILE *to)
 	_cleanup_(table_free) struct table t = {};
 
 	table_init(&t, heads);
+	table_whole(&t);
 	for (size_t i = 0; i < r->n; i++) {
 		table_add(&t, r->v[i].label);
 		table_addf(&t, "%zu", r->v[i].n);
 		table_add(&t, r->v[i].text);
 	}
-	if (r->n)
-		fputc('\n', to);
-	table_print(&t, to);
+	table_print_below(&t, to);
 }

@@ -84,6 +84,17 @@ int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 	return err;
 }
 
+int datapath_slot_counters(struct datapath *dp, __u32 slot,
+			   datapath_counter_fn fn, void *arg)
+{
+	int fd = dp->map_fd[MAP_COUNTER];
+	struct smc_counters c;
+
+	if (fd < 0)
+		return 0;
+	return counters_read(fd, slot, &c) ?: each_of(slot, &c, fn, arg);
+}
+
 int datapath_forget_pod(struct datapath *dp, __u32 pod_id)
 {
 	int fd = dp->map_fd[MAP_COUNTER];

@@ -218,6 +218,18 @@ int datapath_each_service(struct datapath *dp, datapath_service_fn fn,
 int datapath_each_flow(struct datapath *dp, bool open_only, datapath_flow_fn fn,
 		       void *arg);
 
+/*
+ * datapath_closed_since - The flows that closed after the one of number
+ * *@serial, the oldest first. The map keeps SMC_FLOW_CLOSED_ENTRIES of them.
+ * @serial: moved to the last one that there is. @missed: raised by those that
+ *          were overwritten by others since, or are being written now.
+ * @fn:     NULL: only move *@serial.
+ * Return: 0, also where there are no maps; or a negative errno.
+ */
+typedef void (*datapath_closed_fn)(const struct smc_flow *v, void *arg);
+int datapath_closed_since(const struct datapath *dp, __u64 *serial,
+			  __u64 *missed, datapath_closed_fn fn, void *arg);
+
 /* datapath_flow_seen - Put @v, which socket diagnosis found out, in place of
  * the open record at @key, if there still is one.
  * Return: 0; -ENOENT: it has gone; or another negative errno. */
@@ -234,6 +246,11 @@ int datapath_flow_close(struct datapath *dp, const struct smc_handshake *key,
 bool datapath_flows_evicted(struct datapath *dp);
 int datapath_each_counter(struct datapath *dp, datapath_counter_fn fn,
 			  void *arg);
+
+/* datapath_slot_counters - The same of one slot. Return: 0, also where there is
+ * no such map; what @fn returned; or a negative errno. */
+int datapath_slot_counters(struct datapath *dp, __u32 slot,
+			   datapath_counter_fn fn, void *arg);
 
 /* datapath_usage - What the pod of this slot (smc_slot()) holds now; of
  * SMC_SLOT_NODE: all. Return: 0 or a negative errno; @out is zero then, and if

@@ -143,6 +143,36 @@ int datapath_each_flow(struct datapath *dp, bool open_only, datapath_flow_fn fn,
 	return err || open_only ? err : closed_each(dp, fn, arg);
 }
 
+int datapath_closed_since(const struct datapath *dp, __u64 *serial,
+			  __u64 *missed, datapath_closed_fn fn, void *arg)
+{
+	int fd = dp->map_fd[MAP_FLOW_CLOSED], err;
+	struct smc_usage node;
+	struct smc_closed row;
+	__u64 next = *serial;
+
+	err = fd < 0 ? 0 : datapath_usage(dp, SMC_SLOT_NODE, &node);
+	if (fd < 0 || err)
+		return err;
+	*serial = node.closed;
+	if (!fn)
+		return 0;
+	if (node.closed > next + SMC_FLOW_CLOSED_ENTRIES) {
+		*missed += node.closed - next - SMC_FLOW_CLOSED_ENTRIES;
+		next = node.closed - SMC_FLOW_CLOSED_ENTRIES;
+	}
+	for (; next < node.closed && !err; next++) {
+		__u32 at = next & (SMC_FLOW_CLOSED_ENTRIES - 1);
+
+		err = bpf_map_lookup_elem(fd, &at, &row);
+		if (!err && row.serial == next + 1)
+			fn(&row.flow, arg);
+		else
+			++*missed;
+	}
+	return err;
+}
+
 int datapath_flow_seen(struct datapath *dp, const struct smc_handshake *key,
 		       const struct smc_flow *v)
 {

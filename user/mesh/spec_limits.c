@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/duration.h"
 #include "base/part.h"
 #include "mesh/draft.h"
 
@@ -49,32 +50,13 @@ static int number_parse(const char *text, size_t len, __u32 *out)
 	return 0;
 }
 
-static __u32 unit_seconds(const char *unit)
-{
-	static const struct {
-		const char *name;
-		__u32 seconds;
-	} units[] = {{"s", 1}, {"m", 60}, {"h", 3600}};
-
-	for (size_t i = 0; i < array_size(units); i++)
-		if (!strcmp(unit, units[i].name))
-			return units[i].seconds;
-	return 0;
-}
-
 int mesh_lease_parse(const char *text, __u32 *seconds)
 {
-	size_t digits = strspn(text, "0123456789");
-	__u32 unit = unit_seconds(text + digits), n;
-	__u64 lease;
+	unsigned long long lease;
 
-	if (number_parse(text, digits, &n))
+	if (duration_parse(text, &lease))
 		return -EINVAL;
-	if (!n && !text[digits]) /* 0 needs no unit */
-		unit = 1;
-	lease = (__u64)n * unit;
-	if (!unit ||
-	    (n && (lease < MESH_LEASE_MIN_S || lease > MESH_LEASE_MAX_S)))
+	if (lease && (lease < MESH_LEASE_MIN_S || lease > MESH_LEASE_MAX_S))
 		return -EINVAL;
 	*seconds = lease;
 	return 0;

@@ -68,14 +68,12 @@ static void signals_to_default(void)
 
 /* A path may lead elsewhere by now: the kernel gives a process' number again,
  * or somebody mounts another namespace there. A descriptor stays. */
-static int enter_netns(const struct netns_ref *netns)
+int helper_enter(const struct netns_ref *netns)
 {
 	_close_ int fd = -1;
 	struct ns_id id;
 	struct stat st;
 
-	if (!netns)
-		return 0;
 	fd = open(netns->path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
@@ -124,7 +122,7 @@ static void __attribute__((noreturn)) helper_main(const struct netns_ref *netns,
 	out = STDERR_FILENO + 1;
 	syscall(SYS_close_range, out + 1, ~0U, 0);
 
-	head.result = enter_netns(netns);
+	head.result = netns ? helper_enter(netns) : 0;
 	if (!head.result)
 		head.result = fn(arg, &answer);
 	if (answer.err && head.result >= 0)

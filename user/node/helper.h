@@ -103,6 +103,10 @@ void helper_stop(struct helper *h);
 must_check int helper_run(const struct netns_ref *netns, helper_fn fn,
 			  const void *arg, int timeout_ms, struct buf *answer);
 
+/* helper_enter - For a job that goes through several namespaces: enter @netns.
+ * Return: 0, -ENOENT, -EINVAL or another errno as helper_run(). */
+must_check int helper_enter(const struct netns_ref *netns);
+
 /* helper_copy - Copy an answer that must have @size bytes: structs as the job
  * put them. Return: 0; -EIO: it has more or fewer, and @out is untouched. */
 must_check int helper_copy(const struct buf *answer, void *out, size_t size);

@@ -269,3 +269,57 @@ int smc_allocated(__u64 *bytes)
 		*bytes = r.bytes + d.bytes;
 	return err;
 }
+
+/* ---- statistics ---------------------------------------------------------- */
+
+/* SMC_NLA_STATS_T_*, since Linux 6.12. */
+#define TECH_RX_BUFFERS 20
+#define TECH_TX_BUFFERS 21
+#define TECH_MAX 21
+
+static struct smc_traffic traffic_of(const struct nlattr *nest)
+{
+	const struct nlattr *tb[TECH_MAX + 1];
+
+	nl_nest(nest, tb, TECH_MAX);
+	return (struct smc_traffic){
+		.rx_bytes = nl_uint(tb[SMC_NLA_STATS_T_RX_BYTES]),
+		.tx_bytes = nl_uint(tb[SMC_NLA_STATS_T_TX_BYTES]),
+		.rx_calls = nl_uint(tb[SMC_NLA_STATS_T_RX_CNT]),
+		.tx_calls = nl_uint(tb[SMC_NLA_STATS_T_TX_CNT]),
+		.rx_buffers = nl_uint(tb[TECH_RX_BUFFERS]),
+		.tx_buffers = nl_uint(tb[TECH_TX_BUFFERS]),
+	};
+}
+
+void smc_stats_parse(const struct nlmsghdr *h, struct smc_stats *out)
+{
+	const struct nlattr *top[SMC_GEN_MAX + 1], *tb[SMC_NLA_STATS_MAX + 1];
+
+	nl_attrs(h, sizeof(struct genlmsghdr), top, SMC_GEN_MAX);
+	nl_nest(top[SMC_GEN_STATS], tb, SMC_NLA_STATS_MAX);
+	out->smcr = traffic_of(tb[SMC_NLA_STATS_SMCR_TECH]);
+	out->smcd = traffic_of(tb[SMC_NLA_STATS_SMCD_TECH]);
+}
+
+static int take_stats(const struct nlmsghdr *h, void *arg)
+{
+	smc_stats_parse(h, arg);
+	return MNL_CB_OK;
+}
+
+static void forget_stats(void *stats)
+{
+	*(struct smc_stats *)stats = (struct smc_stats){};
+}
+
+int smc_stats_read(struct smc_stats *out)
+{
+	struct smc_stats stats = {};
+	int err = smc_dump(SMC_NETLINK_GET_STATS, take_stats, forget_stats,
+			   &stats);
+
+	if (!err)
+		*out = stats;
+	return err;
+}

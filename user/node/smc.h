@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel's SMC over generic netlink: UEIDs (one table per host), its
- * loopback device, the memory of its buffers. Wire format:
+ * loopback device, the memory of its buffers, what went over it. Wire format:
  * include/uapi/linux/smc.h of the kernel.
  *
  * Every call fails with -ENOENT where the kernel has no SMC. Asking may make
@@ -44,3 +44,28 @@ must_check int smc_loopback_present(void);
  * Return: 0 or errno.
  */
 must_check int smc_allocated(__u64 *bytes);
+
+/* What went over one transport, as programs sent and received it: bytes, and
+ * calls that sent or received some. */
+struct smc_traffic {
+	__u64 rx_bytes, tx_bytes;
+	__u64 rx_calls, tx_calls;
+	/* Bytes of the buffers that connections have now; 0 before Linux 6.12,
+	 * which does not tell. */
+	__u64 rx_buffers, tx_buffers;
+};
+
+/* Of one network namespace since it is there: the kernel never sets it back. */
+struct smc_stats {
+	struct smc_traffic smcr, smcd;
+};
+
+/* smc_stats_read - Of the caller's own namespace. smc_stats.h reads those of
+ * others. Return: 0 or errno. */
+must_check int smc_stats_read(struct smc_stats *out);
+
+struct nlmsghdr;
+
+/* smc_stats_parse - What a message of the kernel's says (the pure part of
+ * that); a part that is missing is 0. */
+void smc_stats_parse(const struct nlmsghdr *h, struct smc_stats *out);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads YAML as if it were JSON, and JSON. */
+/* Reads YAML as if it were JSON, and JSON; writes what was JSON as YAML. */
 #pragma once
 
 #include <yyjson.h>
 #include "base/buf.h"
+#include "base/cleanup.h"
 
 /*
  * yaml_read - The first document of @text, or JSON, if it begins like that.
@@ -19,3 +20,12 @@
  * Return: NULL on failure. Free with yyjson_doc_free().
  */
 yyjson_doc *yaml_read(const char *text, size_t len, struct buf *error);
+
+/*
+ * yaml_write - @root, and all in it, as one document of block YAML, which
+ * readers of YAML 1.1 and 1.2 take for the same: a text that one of them would
+ * take for a number, a date, a boolean or null is quoted. A text that is no
+ * UTF-8 gets a "?" for each byte beyond ASCII. Return: 0, or -ENOMEM, then @out
+ * has a part of it.
+ */
+must_check int yaml_write(yyjson_val *root, struct buf *out);

@@ -54,6 +54,7 @@ struct looks {
 	bool starts_left;     /* of it, looks at pods that are not armed yet */
 	unsigned int starved; /* pods whose first look had no processor */
 	__u64 done[2];	      /* looks: [0] at unarmed pods, [1] at armed */
+	struct histogram arming; /* from pod.wanted_ns until it was armed */
 };
 
 /* lateness.c: socket diagnosis. */
@@ -62,11 +63,18 @@ struct late {
 	bool unswept; /* the open records must be looked through */
 };
 
-/* serve/api_flows.c: the stream of flows. */
+/* Counted by the datapath, of all pods that it knows. */
+struct flow_losses {
+	__u64 events; /* the ring had no room for them */
+	__u64 flows;  /* no record could be made of them */
+};
+
+/* serve/api_flow_stream.c: the stream of flows. */
 struct flow_stream {
 	struct http_feed *feed;
 	bool followed; /* the datapath tells all of each flow */
 	__u64 dropped;
+	struct flow_losses told; /* its readers know of these */
 };
 
 /* agent/agent.c: this process. */
@@ -140,6 +148,16 @@ struct handover {
 	char retired_for[SMC_CTRL_NAME_MAX];
 };
 
+/* What was sent and received for a pod. */
+struct pod_bytes {
+	__u32 pod_id; /* 0: nobody's yet */
+	__u64 n[METRICS_BYTES_MAX];
+	/* What the kernel said last of SMC in its namespace, which is gone with
+	 * the namespace. */
+	__u64 cookie; /* of that; 0: it was not asked yet */
+	__u64 seen[METRICS_BYTES_MAX];
+};
+
 /* agent/: since the start. */
 struct agent_counts {
 	__u64 reconciles_ok, reconciles_failed;
@@ -147,6 +165,16 @@ struct agent_counts {
 	__u64 map_full, repairs;
 	struct metrics_fallback *fallbacks;
 	size_t n_fallbacks;
+	__u64 news_ns; /* the first news that no map has yet; 0: none */
+	struct histogram event_to_map;
+	/* ended.c: of flows that have ended, as far as their records were read:
+	 * connect latency by outcome, and payload over TCP in `bytes`. */
+	__u64 ended_serial, ended_missed;
+	struct histogram connect[SMC_OUTCOME_FAILED + 1];
+	__u64 traffic_at; /* traffic.c: uv_hrtime() of the last reading */
+	struct pod_bytes bytes[SMC_PODS]; /* by slot */
+	struct metrics_gone *gone;	  /* gone.c */
+	size_t n_gone;
 };
 
 /*
@@ -173,7 +201,7 @@ struct agent {
 	struct lease lease;	   /* pods/lease.c */
 	struct rations rations;	   /* pods/rations.c */
 	struct paths paths;	   /* pods/path_probes.c */
-	struct flow_stream stream; /* serve/api_flows.c */
+	struct flow_stream stream; /* serve/api_flow_stream.c */
 };
 
 /* ---- row_owners.c -----------------------------------------------------------
@@ -196,6 +224,14 @@ const struct service_name *agent_service(const struct agent *a,
 					 const struct smc_addr_port *key);
 
 /* ---- known.c ----------------------------------------------------------- */
+
+/* pod_bytes_of - Of the pod of that number; NULL: nothing is known. */
+const struct pod_bytes *pod_bytes_of(const struct agent_counts *counts,
+				     __u32 pod_id);
+
+/* pod_bytes_take - Likewise, made where there is none. NULL: another pod has
+ * its slot by now. */
+struct pod_bytes *pod_bytes_take(struct agent_counts *counts, __u32 pod_id);
 
 /* agent_repairs - How much was put back that was missing or wrong. */
 __u64 agent_repairs(const struct agent *a);

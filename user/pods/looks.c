@@ -111,6 +111,8 @@ static int take_wants(struct agent *a, const struct mesh_wants *wants)
 		p->mark = true;
 		if (want->arm && !p->wanted)
 			pod_news(p);
+		if (want->arm != p->wanted)
+			p->wanted_ns = want->arm ? uv_hrtime() : 0;
 		p->wanted = want->arm;
 		if (!want->arm && pod_refused(p))
 			p->arming = POD_UNARMED;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include "kube/client.h"
+#include "telemetry/metrics.h"
 
 #define AGENT_SOCKET "agent.sock" /* in the run directory */
 
@@ -14,6 +15,7 @@ struct agent_options {
 	bool evict_late; /* kube: pods that were late before this agent */
 	const char *node;
 	const char *listen; /* "ADDRESS:PORT" */
+	enum metrics_labels labels;
 	const char *bpffs;
 	const char *cgroup; /* NULL: find it */
 	const char *proc;

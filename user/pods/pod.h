@@ -142,6 +142,7 @@ struct pod {
 
 	/* decided, and read back */
 	bool wanted;
+	__u64 wanted_ns; /* since when in vain, uv_hrtime(); 0: it is armed */
 	enum pod_arming arming;
 	enum smc_reason reason; /* why not armed */
 	struct smc_pod kernel;	/* its row, while it is armed */
@@ -152,6 +153,7 @@ struct pod {
 	__u64 armed_ns;
 	struct pod_late_flow *late_flows;
 	size_t n_late_flows;
+	unsigned int shown; /* what /metrics shows of it: pod_note_shown() */
 	struct pod_told told;
 };
 

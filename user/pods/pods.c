@@ -255,6 +255,11 @@ struct pod *pods_put(struct pods *pods, const struct mesh_pod *pod)
 	return *place;
 }
 
+void pod_note_shown(struct pod *p, unsigned int shown)
+{
+	p->shown = shown;
+}
+
 void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),
 		void *arg)
 {

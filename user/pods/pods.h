@@ -44,6 +44,9 @@ struct pod *pods_by_full_name(const struct pods *pods, const char *full);
 struct pod *pods_by_id(const struct pods *pods, __u32 id);
 struct pod *pods_by_slot(const struct pods *pods, __u32 slot);
 
+/* pod_note_shown - Remember which gauges of it have a sample. */
+void pod_note_shown(struct pod *p, unsigned int shown);
+
 /* pods_sweep - Drop each pod without a mark, after telling @gone; clear the
  * marks of the others. */
 void pods_sweep(struct pods *pods, void (*gone)(const struct pod *, void *),

@@ -23,22 +23,46 @@ static bool made_anew(const struct pod *p, const struct pod_before *was)
 	return p->facts.cookie && was->cookie && p->facts.cookie != was->cookie;
 }
 
+static void say_armed(const struct pod *p)
+{
+	char text[TRANSPORTS_STRLEN];
+	const struct log_field facts[] = {
+		{"namespace", p->ns, .said = true},
+		{"pod", p->name, .said = true},
+		{.key = "transports",
+		 .value = transports_format(p->kernel.transports, text)},
+		{},
+	};
+
+	log_with(LOG_INFO, 0, facts, "pod %s/%s is armed", p->ns, p->name);
+}
+
+static void say_not_armed(const struct pod *p)
+{
+	_buf_ struct buf why = {};
+	const struct log_field facts[] = {
+		{"namespace", p->ns, .said = true},
+		{"pod", p->name, .said = true},
+		{.key = "reason", .value = reason_label(p->reason)},
+		{},
+	};
+
+	pod_sentence(p, p->reason, &why);
+	log_with(LOG_INFO, 0, facts, "pod %s/%s is not armed: %s; %s", p->ns,
+		 p->name, why.data ?: "", reason_remedy(p->reason));
+}
+
 static void say_change(const struct pod *p, const struct pod_before *was)
 {
 	bool armed = pod_armed(p);
-	char text[TRANSPORTS_STRLEN];
-	_buf_ struct buf why = {};
 
-	pod_sentence(p, p->reason, &why);
 	if (made_anew(p, was))
 		log_info("pod %s/%s has another network namespace", p->ns,
 			 p->name);
 	if (armed && !was->armed)
-		log_info("pod %s/%s is armed, transports=%s", p->ns, p->name,
-			 transports_format(p->kernel.transports, text));
+		say_armed(p);
 	else if (!armed && (was->armed || was->reason != p->reason))
-		log_info("pod %s/%s is not armed: %s; %s", p->ns, p->name,
-			 why.data ?: "", reason_remedy(p->reason));
+		say_not_armed(p);
 }
 
 /* Before the first reconcile is done a pod that is armed was armed by an agent
@@ -48,6 +72,18 @@ static void set_since(const struct agent *a, struct pod *p,
 {
 	if (pod_armed(p) != was->armed || made_anew(p, was))
 		p->armed_ns = pod_armed(p) && a->last.synced ? uv_hrtime() : 0;
+}
+
+/* How long it took. Of pods that this agent found when it began nobody knows
+ * since when they waited. */
+static void time_arming(struct agent *a, struct pod *p)
+{
+	if (!pod_armed(p) || !p->wanted_ns)
+		return;
+	if (a->last.synced)
+		histogram_add(&a->looks.arming, HISTOGRAM_ARMED,
+			      (uv_hrtime() - p->wanted_ns) / 1e9);
+	p->wanted_ns = 0;
 }
 
 void read_back_end(struct agent *a, const struct read_back *was)
@@ -63,6 +99,7 @@ void read_back_end(struct agent *a, const struct read_back *was)
 		if (!p->mark)
 			continue;
 		set_since(a, p, b);
+		time_arming(a, p);
 		say_change(p, b);
 	}
 }

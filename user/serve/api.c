@@ -163,16 +163,27 @@ static yyjson_mut_val *publish_json(const struct agent *a, yyjson_mut_doc *doc)
 	return o;
 }
 
-/* Why the pods of one reason are not armed; not said of those that nobody
- * asked for, or that have ended. */
+/* Is a pod that is not armed for that reason annotated, and there? */
+static bool is_asked_for(__u32 reason)
+{
+	return reason != SMC_REASON_NOT_ANNOTATED &&
+	       reason != SMC_REASON_POD_ENDED;
+}
+
+/* To whoever asks a pod is wanted if it is annotated, whatever keeps it from
+ * being armed. */
+static bool is_wanted(const struct pod *p, const struct pod_state *is)
+{
+	return is->armed ? p->wanted : is_asked_for(is->reason);
+}
+
+/* Why the pods of one reason are not armed. */
 static void add_why(yyjson_mut_doc *doc, yyjson_mut_val *arr, __u32 reason,
 		    size_t n)
 {
 	yyjson_mut_val *o;
 
-	if (!n || reason == SMC_REASON_NONE ||
-	    reason == SMC_REASON_NOT_ANNOTATED ||
-	    reason == SMC_REASON_POD_ENDED)
+	if (!n || reason == SMC_REASON_NONE || !is_asked_for(reason))
 		return;
 	o = yyjson_mut_arr_add_obj(doc, arr);
 	yyjson_mut_obj_add_str(doc, o, "reason", reason_label(reason));
@@ -193,7 +204,7 @@ static yyjson_mut_val *pods_sum_json(const struct agent *a,
 			armed_rows_state(rows, a->pods.v[i], a->last.full);
 
 		by[is.armed ? SMC_REASON_NONE : is.reason]++;
-		wanted += a->pods.v[i]->wanted;
+		wanted += is_wanted(a->pods.v[i], &is);
 	}
 	for (__u32 r = 0; r < SMC_REASON_MAX; r++)
 		add_why(doc, why, r, by[r]);
@@ -360,7 +371,7 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 	yyjson_mut_obj_add_strcpy(doc, o, "cgroup_uid", p->cgroup_uid);
 	yyjson_mut_obj_add_bool(doc, o, "host_network", p->host_network);
 	yyjson_mut_obj_add_uint(doc, o, "pod_id", p->id);
-	yyjson_mut_obj_add_bool(doc, o, "wanted", p->wanted);
+	yyjson_mut_obj_add_bool(doc, o, "wanted", is_wanted(p, is));
 	yyjson_mut_obj_add_bool(doc, o, "armed", is->armed);
 	yyjson_mut_obj_add_str(doc, o, "reason", reason_label(is->reason));
 	api_add_sentence(doc, o, p, is);
@@ -386,6 +397,18 @@ static yyjson_mut_val *pod_json(yyjson_mut_doc *doc, const struct pod *p,
 	return o;
 }
 
+/* Pods that the source has of other nodes: a file is the same for all. */
+static size_t count_elsewhere(const struct agent *a)
+{
+	const struct mesh_world *w = source_world(a->source);
+	size_t n = 0;
+
+	for (size_t i = 0; w && i < w->n_pods; i++)
+		n += *w->pods[i].node &&
+		     strcmp(w->pods[i].node, a->opt->node) != 0;
+	return n;
+}
+
 void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
 		  void *arg)
 {
@@ -407,5 +430,7 @@ void api_get_pods(struct MHD_Connection *request, struct http_reply *reply,
 		err = api_add_held_pod(a, &limits, p, doc, o);
 	}
 	yyjson_mut_obj_add_val(doc, root, "pods", arr);
+	yyjson_mut_obj_add_strcpy(doc, root, "node", a->opt->node);
+	yyjson_mut_obj_add_uint(doc, root, "elsewhere", count_elsewhere(a));
 	api_reply_doc(reply, doc, err);
 }

@@ -7,6 +7,7 @@
 #include "pods/armed_rows.h"
 #include "pods/known.h"
 #include "serve/http.h"
+#include "telemetry/flow_query.h"
 #include "telemetry/flows.h"
 
 #define API_JSON "application/json"
@@ -134,6 +135,29 @@ void api_late_free(struct api_late *late);
 void api_get_flows(struct MHD_Connection *request, struct http_reply *reply,
 		   void *arg);
 
+/* ---- api_flow_peer.c ---------------------------------------------------- */
+
+/* api_pod_at - The pod of this node that owns the address, which one with
+ * hostNetwork does not; or NULL. */
+const struct pod *api_pod_at(const struct agent *a,
+			     const struct smc_addr *addr);
+
+/* api_add_peer - Add "peer_node", "peer_namespace", "peer_pod" and
+ * "peer_service": as far as the agent knows whose the flow's remote address is;
+ * else "". Return: false without memory. */
+bool api_add_peer(const struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *o,
+		  const struct smc_flow *f);
+
+/* ---- api_flow_stream.c -------------------------------------------------- */
+
+/* api_losses - What is counted as lost, so far. Return: 0 or a negative errno.
+ */
+must_check int api_losses(const struct agent *a, struct flow_losses *out);
+
+/* api_follow - Reply with the stream, of what @filter lets through; copied. */
+void api_follow(struct agent *a, struct http_reply *reply,
+		const struct mesh_flow_filter *filter);
+
 /* api_event - Send a flow event to the readers of the stream. */
 void api_event(struct agent *a, const struct smc_event *e);
 
@@ -146,9 +170,14 @@ void api_stream_free(struct agent *a);
  * may have had readers. */
 void api_stream_reset(struct agent *a);
 
-/* api_stream_resync - Drop readers that have gone: without any the datapath
- * sends no more than it must. */
+/* api_stream_resync - Drop readers that have gone, and tell the others what was
+ * lost: without any the datapath sends no more than it must. */
 void api_stream_resync(struct agent *a);
+
+/* ---- api_top.c ---------------------------------------------------------- */
+
+void api_get_top(struct MHD_Connection *request, struct http_reply *reply,
+		 void *arg);
 
 /* ---- api_explain.c ------------------------------------------------------ */
 
@@ -161,3 +190,10 @@ void api_get_quarantine(struct MHD_Connection *request,
 			struct http_reply *reply, void *arg);
 void api_post_quarantine_clear(struct MHD_Connection *request,
 			       struct http_reply *reply, void *arg);
+
+/* ---- api_log.c ---------------------------------------------------------- */
+
+void api_get_log_level(struct MHD_Connection *request, struct http_reply *reply,
+		       void *arg);
+void api_post_log_level_set(struct MHD_Connection *request,
+			    struct http_reply *reply, void *arg);

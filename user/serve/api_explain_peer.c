@@ -28,14 +28,6 @@ struct asking {
 
 /* ---- the question -------------------------------------------------------- */
 
-static bool has(const struct mesh_addrs *addrs, const struct smc_addr *addr)
-{
-	for (size_t i = 0; i < addrs->n; i++)
-		if (!addr_cmp(&addrs->v[i], addr))
-			return true;
-	return false;
-}
-
 /* The address that the pod's end of such a connection has: the first of the
  * family; without one it is unspecified. */
 static struct smc_addr own_addr(const struct pod *p, const struct smc_addr *to)
@@ -353,17 +345,6 @@ static int add_newest(struct asking *q)
 
 /* ---- a peer of this node ------------------------------------------------- */
 
-/* A hostNetwork pod does not own its address. */
-static const struct pod *pod_at(const struct agent *a,
-				const struct smc_addr *addr)
-{
-	for (size_t i = 0; i < a->pods.n; i++)
-		if (!a->pods.v[i]->host_network &&
-		    has(&a->pods.v[i]->addrs, addr))
-			return a->pods.v[i];
-	return NULL;
-}
-
 static int state_of(const struct agent *a, const struct pod *p,
 		    struct pod_state *out)
 {
@@ -382,7 +363,7 @@ static int state_of(const struct agent *a, const struct pod *p,
  */
 static int add_other_half(struct asking *q, int verdict)
 {
-	const struct pod *p = pod_at(q->x->agent, &q->addr);
+	const struct pod *p = api_pod_at(q->x->agent, &q->addr);
 	bool server = q->peer->role == SMC_ROLE_SERVER;
 	struct smc_verdict_job job;
 	struct pod_state is = {};

@@ -7,7 +7,10 @@
 #include "serve/ready.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "base/process.h"
 #include "pods/armed_rows.h"
+#include "telemetry/metrics_rows.h"
 
 static int collect_counter(const struct smc_counter_key *key, __u64 value,
 			   void *arg)
@@ -42,6 +45,21 @@ static size_t fill_features(const struct agent *a, struct metrics_feature *v)
 	return n;
 }
 
+static int fill_usage(const struct agent *a, const struct pod *p,
+		      struct metrics_pod *v)
+{
+	const struct pod_bytes *bytes = pod_bytes_of(&a->counts, p->id);
+	struct smc_usage usage;
+	int err = datapath_usage(a->dp, smc_slot(p->id), &usage);
+
+	v->gauge[METRICS_CONNECTIONS] = usage.connections;
+	v->gauge[METRICS_BUFFER_BYTES] = usage.bytes;
+	v->gauge[METRICS_PENDING] = usage.pending;
+	if (bytes)
+		memcpy(v->bytes, bytes->n, sizeof(v->bytes));
+	return err;
+}
+
 /* Return: 0 or a negative errno. */
 static int fill_pods(const struct agent *a, struct metrics_pod *v)
 {
@@ -49,7 +67,7 @@ static int fill_pods(const struct agent *a, struct metrics_pod *v)
 	int err = armed_rows_read(a->dp, &rows);
 
 	for (size_t i = 0; i < a->pods.n && !err; i++) {
-		const struct pod *p = a->pods.v[i];
+		struct pod *p = a->pods.v[i];
 		const struct pod_state is =
 			armed_rows_state(&rows, p, a->last.full);
 
@@ -59,13 +77,60 @@ static int fill_pods(const struct agent *a, struct metrics_pod *v)
 			.name = p->name,
 			.armed = is.armed,
 			.reason = is.reason,
-			.late_listeners = p->n_late,
-			.late_flows = p->n_late_flows,
+			.gauge = {[METRICS_LATE_LISTENERS] = p->n_late,
+				  [METRICS_LATE_FLOWS] = p->n_late_flows},
+			.shown = p->shown,
 		};
 		if (p->id)
-			err = datapath_usage(a->dp, smc_slot(p->id),
-					     &v[i].usage);
+			err = fill_usage(a, p, &v[i]);
+		pod_note_shown(p, metrics_shown(&v[i]));
 	}
+	return err;
+}
+
+/* Which slots have a name is known; of others there are only the two of no pod,
+ * and until they are swept those of pods that had gone before the agent began.
+ */
+static int collect_counters(const struct agent *a, struct metrics *m)
+{
+	int err = 0;
+
+	if (m->labels == METRICS_BY_POD && !a->handover.swept)
+		return datapath_each_counter(a->dp, collect_counter, m);
+	for (size_t i = 0; i < a->pods.n && !err; i++)
+		if (a->pods.v[i]->id)
+			err = datapath_slot_counters(a->dp,
+						     smc_slot(a->pods.v[i]->id),
+						     collect_counter, m);
+	return err ?:
+	       datapath_slot_counters(a->dp, SMC_SLOT_NODE, collect_counter,
+				      m) ?:
+	       datapath_slot_counters(a->dp, SMC_SLOT_STRANGERS,
+				      collect_counter, m);
+}
+
+struct in_quarantine {
+	size_t n;
+	__u64 now;
+};
+
+/* BPF keeps an ended row for the next sentence, and one of a first failure,
+ * which keeps nothing away. */
+static int count_quarantined(const struct smc_quarantine_key *key,
+			     const struct smc_quarantine *v, void *arg)
+{
+	struct in_quarantine *q = arg;
+
+	q->n += v->until_ns > q->now && v->state == SMC_QUARANTINE_STRUCK;
+	return 0;
+}
+
+static int collect_quarantine(const struct agent *a, struct metrics *m)
+{
+	struct in_quarantine q = {.now = uv_hrtime()};
+	int err = datapath_each_quarantine(a->dp, count_quarantined, &q);
+
+	m->quarantined = q.n;
 	return err;
 }
 
@@ -79,9 +144,11 @@ static int collect_usage(const struct agent *a, struct metrics *m)
 	m->limits = config.limits;
 	m->offers_left = datapath_offers_left(&config);
 	m->rations = datapath_rations(a->dp);
-	return datapath_usage(a->dp, SMC_SLOT_NODE, &m->node_usage)
-		       ?: datapath_usage(a->dp, SMC_SLOT_STRANGERS,
-					 &m->strangers);
+	err = datapath_usage(a->dp, SMC_SLOT_NODE, &m->node_usage)
+		      ?: datapath_usage(a->dp, SMC_SLOT_STRANGERS,
+					&m->strangers);
+	m->allocated = a->host.buffers_beside + m->node_usage.bytes;
+	return err;
 }
 
 /* Before the first reconcile the maps' pod numbers have no names: all counters
@@ -101,7 +168,9 @@ static int collect_pods(struct agent *a, struct metrics *m,
 	m->n_pods = a->pods.n;
 	m->fallbacks = a->counts.fallbacks;
 	m->n_fallbacks = a->counts.n_fallbacks;
-	return datapath_each_counter(a->dp, collect_counter, m);
+	m->gone = a->counts.gone;
+	m->n_gone = a->counts.n_gone;
+	return collect_counters(a, m) ?: collect_quarantine(a, m);
 }
 
 static int collect(struct agent *a, struct metrics *m,
@@ -110,6 +179,7 @@ static int collect(struct agent *a, struct metrics *m,
 	_buf_ struct buf why = {};
 
 	*m = (struct metrics){
+		.labels = a->opt->labels,
 		.version = SMCMESH_VERSION,
 		.features = features,
 		.n_features = fill_features(a, features),
@@ -132,6 +202,15 @@ static int collect(struct agent *a, struct metrics *m,
 		.map_full = a->counts.map_full,
 		.repairs = agent_repairs(a),
 		.stream_dropped = a->stream.dropped,
+		.connect = a->counts.connect,
+		.arming = a->looks.arming,
+		.event_to_map = a->counts.event_to_map,
+		.records_missed = a->counts.ended_missed,
+		.process = {.cpu_seconds = process_cpu_seconds(),
+			    .resident = memory_resident(),
+			    .open_fds = process_open_fds(),
+			    .max_fds = process_max_fds(),
+			    .start_time = a->self.start_time},
 		.start_time = a->self.start_time,
 	};
 	paths_count(a, m->paths);

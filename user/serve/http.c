@@ -18,14 +18,10 @@
 #include "serve/http.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include "base/addr.h"
 #include "base/log.h"
 #include "loop/handles.h"
 
@@ -53,7 +49,9 @@ struct reader {
 	struct reader *next;
 	struct http_feed *feed;
 	struct MHD_Connection *connection;
+	struct http_reader who;
 	struct buf waiting;
+	__u64 missed; /* texts, since it got the last one */
 	bool suspended, gone;
 };
 
@@ -62,6 +60,7 @@ struct http_feed {
 	struct reader *readers;
 	unsigned int n;
 	bool ended;
+	void (*say_missed)(__u64 n, struct buf *out); /* or NULL */
 };
 
 /* ---- feeds ------------------------------------------------------------- */
@@ -92,15 +91,34 @@ static void reader_resume(struct reader *r)
 	uv_idle_start(&r->feed->server->idle, idle_event);
 }
 
-unsigned int http_feed_publish(struct http_feed *feed, const char *text,
-			       size_t len)
+void http_feed_tell_missed(struct http_feed *feed,
+			   void (*say)(__u64 n, struct buf *out))
+{
+	feed->say_missed = say;
+}
+
+/* Return: false: too much waits, it has missed it. */
+static bool reader_add(struct reader *r, const char *text, size_t len)
+{
+	if (r->waiting.len + len > READER_WAITING_MAX) {
+		r->missed++;
+		return false;
+	}
+	if (r->missed && r->feed->say_missed)
+		r->feed->say_missed(r->missed, &r->waiting);
+	r->missed = 0;
+	return !buf_add(&r->waiting, text, len);
+}
+
+unsigned int http_feed_publish(struct http_feed *feed, const void *item,
+			       const char *text, size_t len)
 {
 	unsigned int missed = 0;
 
 	for (struct reader *r = feed->readers; r; r = r->next) {
-		if (r->waiting.len + len > READER_WAITING_MAX ||
-		    buf_add(&r->waiting, text, len))
-			missed++;
+		if (item && r->who.wants && !r->who.wants(item, r->who.arg))
+			continue;
+		missed += !reader_add(r, text, len);
 		reader_resume(r);
 	}
 	return missed;
@@ -142,6 +160,12 @@ static ssize_t reader_read(void *arg, uint64_t pos, char *out, size_t max)
 	return n;
 }
 
+static void who_free(const struct http_reader *who)
+{
+	if (who->free)
+		who->free(who->arg);
+}
+
 static void reader_free(void *arg)
 {
 	struct reader *r = arg;
@@ -152,21 +176,25 @@ static void reader_free(void *arg)
 	*link = r->next;
 	r->feed->n--;
 	buf_free(&r->waiting);
+	who_free(&r->who);
 	free(r);
 }
 
 static struct MHD_Response *feed_response(struct http_feed *feed,
+					  const struct http_reader *who,
 					  struct MHD_Connection *connection)
 {
 	struct MHD_Response *response;
-	struct reader *r;
+	struct reader *r = NULL;
 
-	if (feed->n >= READERS_MAX)
+	if (feed->n < READERS_MAX)
+		r = calloc(1, sizeof(*r));
+	if (!r) {
+		who_free(who);
 		return NULL;
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		return NULL;
+	}
 	r->feed = feed;
+	r->who = *who;
 	r->connection = connection;
 	r->next = feed->readers;
 	feed->readers = r;
@@ -303,6 +331,28 @@ const char *http_query(struct MHD_Connection *request, const char *key)
 	return value ?: "";
 }
 
+struct each {
+	http_query_fn fn;
+	void *arg;
+};
+
+static enum MHD_Result hand_value(void *arg, enum MHD_ValueKind kind,
+				  const char *key, const char *value)
+{
+	const struct each *each = arg;
+
+	return each->fn(key, value ?: "", each->arg) ? MHD_YES : MHD_NO;
+}
+
+void http_query_each(struct MHD_Connection *request, http_query_fn fn,
+		     void *arg)
+{
+	struct each each = {fn, arg};
+
+	MHD_get_connection_values(request, MHD_GET_ARGUMENT_KIND, hand_value,
+				  &each);
+}
+
 static const struct http_route *route_find(const struct http *h,
 					   const char *path)
 {
@@ -340,7 +390,8 @@ static struct MHD_Response *bodiless_response(struct http *h,
 	if (reply->feed) {
 		h->feed = reply->feed;
 		h->feed->server = h;
-		response = feed_response(reply->feed, connection);
+		response =
+			feed_response(reply->feed, &reply->reader, connection);
 	} else if (reply->stream.more) {
 		response = stream_response(h, &reply->stream, connection);
 	} else {
@@ -525,130 +576,4 @@ int http_start(uv_loop_t *loop, int listen_fd, const struct http_route *routes,
 	}
 	*out = h;
 	return 0;
-}
-
-/* ---- listening sockets ------------------------------------------------- */
-
-/* getaddrinfo() would take the lower 16 bits of any number. */
-static bool port_ok(const char *port)
-{
-	size_t digits = strspn(port, "0123456789");
-
-	return digits && !port[digits] && digits <= 5 &&
-	       strtoul(port, NULL, 10) <= 65535;
-}
-
-static int split_host_port(const char *where, char host[64], char port[8])
-{
-	const char *colon = strrchr(where, ':');
-	size_t len = colon ? (size_t)(colon - where) : 0;
-	bool brackets = len > 1 && where[0] == '[' && where[len - 1] == ']';
-
-	if (!len || !port_ok(colon + 1))
-		return -EINVAL;
-	if (brackets) {
-		where++;
-		len -= 2;
-	}
-	if (len >= 64 || (!brackets && memchr(where, ':', len)))
-		return -EINVAL;
-	memcpy(host, where, len);
-	host[len] = '\0';
-	strcpy(port, colon + 1);
-	return 0;
-}
-
-static void name_bound(int fd, char bound[64])
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	char host[48] = "?", port[8] = "?";
-
-	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
-		getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host),
-			    port, sizeof(port),
-			    NI_NUMERICHOST | NI_NUMERICSERV);
-	host_port_format(host, port, bound, 64);
-}
-
-static int bind_and_listen(const struct addrinfo *ai)
-{
-	_close_ int fd = -1;
-	int one = 1;
-
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    0);
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, 64))
-		return -errno;
-	return take_fd(fd);
-}
-
-static int address_parse(const char *where, struct addrinfo **out)
-{
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-				 .ai_socktype = SOCK_STREAM};
-	char host[64], port[8];
-
-	if (split_host_port(where, host, port) ||
-	    getaddrinfo(host, port, &hints, out))
-		return log_err(
-			-EINVAL,
-			"--listen %s: expected ADDRESS:PORT, e.g. 127.0.0.1:9469",
-			where);
-	return 0;
-}
-
-int http_address_check(const char *where)
-{
-	struct addrinfo *ai;
-	int err = address_parse(where, &ai);
-
-	if (!err)
-		freeaddrinfo(ai);
-	return err;
-}
-
-int http_listen_tcp(const char *where, char bound[64])
-{
-	struct addrinfo *ai;
-	int fd, err;
-
-	err = address_parse(where, &ai);
-	if (err)
-		return err;
-	fd = bind_and_listen(ai);
-	freeaddrinfo(ai);
-	if (fd < 0)
-		return log_err(fd, "listen on %s", where);
-	name_bound(fd, bound);
-	return fd;
-}
-
-int http_listen_unix(const char *path)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	_close_ int fd = -1;
-	mode_t mask;
-	int err;
-
-	if (strlen(path) >= sizeof(un.sun_path))
-		return log_err(-ENAMETOOLONG, "the control socket %s", path);
-	strcpy(un.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	unlink(path);
-	/* The mode at the moment of bind(): chmod() afterwards would leave a
-	 * moment in which anyone can connect. */
-	mask = umask(0177);
-	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) ? -errno : 0;
-	umask(mask);
-	if (!err && listen(fd, 64))
-		err = -errno;
-	if (err)
-		return log_err(err, "listen on the control socket %s", path);
-	return take_fd(fd);
 }

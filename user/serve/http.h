@@ -31,12 +31,21 @@ struct http_stream {
 	void *arg;
 };
 
+/* A reader of a feed, and what of it is for it; zeroed: all. */
+struct http_reader {
+	/* @item: as of http_feed_publish(), not NULL. NULL: every one is. */
+	bool (*wants)(const void *item, void *arg);
+	void (*free)(void *arg); /* once the reader has gone; or NULL */
+	void *arg;
+};
+
 struct http_reply {
 	unsigned int status;	   /* 200 unless the route changes it */
 	const char *type;	   /* Content-Type, a static string */
 	struct buf body;	   /* owned by the server afterwards */
 	struct http_feed *feed;	   /* or NULL: instead of the body */
-	struct http_stream stream; /* likewise; owned by the server, too */
+	struct http_reader reader; /* of the feed; owned by the server, too */
+	struct http_stream stream; /* as feed; likewise */
 };
 
 typedef void (*http_route_fn)(struct MHD_Connection *request,
@@ -51,6 +60,12 @@ struct http_route {
 /* http_query - The value of ?key=value, "" for ?key, NULL if it is missing.
  * Lives as long as the request. */
 const char *http_query(struct MHD_Connection *request, const char *key);
+
+/* http_query_each - Call @fn for each ?key=value in turn, with "" for ?key,
+ * until it returns false. */
+typedef bool (*http_query_fn)(const char *key, const char *value, void *arg);
+void http_query_each(struct MHD_Connection *request, http_query_fn fn,
+		     void *arg);
 
 /* http_address_check - Is @where an address and port as http_listen_tcp() wants
  * them? Return: 0; -EINVAL, logged. */
@@ -86,13 +101,18 @@ void http_feed_free(struct http_feed *feed);
 /* http_feed_readers - How many read now. */
 unsigned int http_feed_readers(const struct http_feed *feed);
 
+/* http_feed_tell_missed - Have @say append to @out what a reader that missed
+ * @n texts reads in their place. */
+void http_feed_tell_missed(struct http_feed *feed,
+			   void (*say)(__u64 n, struct buf *out));
+
 /*
- * http_feed_publish - Send @text to every reader. A reader for which too much
- * text waits does not get it.
+ * http_feed_publish - Send @text to every reader that wants @item; NULL: to
+ * all. A reader for which too much text waits does not get it.
  * Return: number of readers that missed it.
  */
-unsigned int http_feed_publish(struct http_feed *feed, const char *text,
-			       size_t len);
+unsigned int http_feed_publish(struct http_feed *feed, const void *item,
+			       const char *text, size_t len);
 
 /* http_feed_sweep - Drop readers that have gone away: libmicrohttpd does not
  * look at connections that wait for news. */

@@ -224,6 +224,41 @@ static bool add_ends(yyjson_mut_doc *doc, yyjson_mut_val *o,
 	       yyjson_mut_obj_add_uint(doc, o, "tx_bytes", f->tx_bytes);
 }
 
+double flow_connect_seconds(const struct smc_handshake *key,
+			    const struct smc_flow *f)
+{
+	bool seen = key->kind != SMC_KIND_SOCKET &&
+		    !(f->flags & (SMC_FLOW_ATTEMPT | SMC_FLOW_DIAGNOSED));
+
+	if (!seen || !f->opened_ns || f->decided_ns <= f->opened_ns)
+		return -1;
+	return (double)(f->decided_ns - f->opened_ns) / NSEC_PER_SEC;
+}
+
+double flow_lifetime_seconds(const struct smc_flow *f)
+{
+	if (!f->closed || !f->opened_ns || f->closed_ns < f->opened_ns)
+		return -1;
+	return (double)(f->closed_ns - f->opened_ns) / NSEC_PER_SEC;
+}
+
+/* A length of time that is not known is not there. */
+static bool add_seconds(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
+			double seconds)
+{
+	return seconds < 0 || yyjson_mut_obj_add_real(doc, o, key, seconds);
+}
+
+static bool add_lengths(yyjson_mut_doc *doc, yyjson_mut_val *o,
+			const struct smc_handshake *key,
+			const struct smc_flow *f)
+{
+	return add_seconds(doc, o, "connect_seconds",
+			   flow_connect_seconds(key, f)) &&
+	       add_seconds(doc, o, "lifetime_seconds",
+			   flow_lifetime_seconds(f));
+}
+
 static bool add_times(yyjson_mut_doc *doc, yyjson_mut_val *o,
 		      const struct smc_flow *f, __u64 offset)
 {
@@ -261,7 +296,7 @@ static bool add_flow(yyjson_mut_doc *doc, yyjson_mut_val *o,
 {
 	return add_names(doc, o, key, f) && add_pod(doc, o, f->pod_id, pod) &&
 	       add_ends(doc, o, f) && add_outcome(doc, o, f) &&
-	       add_times(doc, o, f, offset) &&
+	       add_times(doc, o, f, offset) && add_lengths(doc, o, key, f) &&
 	       yyjson_mut_obj_add_uint(doc, o, "netns_cookie", f->netns_cookie);
 }
 

@@ -44,6 +44,18 @@ struct smc_handshake flow_socket_key(__u64 netns_cookie, __u64 cookie);
 const char *flow_noted(const struct smc_flow *f);
 
 /*
+ * flow_connect_seconds - From its first packet until it was known what it is:
+ * of a client its SYN, of a server its SYN-ACK. Negative: nobody saw that, or
+ * it is under way.
+ */
+double flow_connect_seconds(const struct smc_handshake *key,
+			    const struct smc_flow *f);
+
+/* flow_lifetime_seconds - From then until it closed. Negative: it is open, or
+ * nobody saw its beginning. */
+double flow_lifetime_seconds(const struct smc_flow *f);
+
+/*
  * flow_sentence - What became of the flow and why, for a person: "SMC-D",
  * "TCP: the peer is not an endpoint", "fell back to TCP: ... (0x03030008)"; and
  * what is not exact.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Families come in the order of their tables, each with one HELP and one TYPE
- * line, then its samples. The datapath's counters are sorted once by (counter,
- * place of the pod's name), so that every family is one walk.
+ * Each family of /metrics: its head, then its samples.
  */
 #include "telemetry/metrics.h"
 
@@ -12,91 +10,140 @@
 #include "base/cleanup.h"
 #include "telemetry/fallback.h"
 #include "telemetry/labels.h"
+#include "telemetry/metrics_rows.h"
 
 struct family {
 	const char *name, *type, *labels, *help;
 };
 
 static const struct family families[METRIC_MAX] = {
-#define ROW(id, name, type, labels, help) \
-	[METRIC_##id] = {name, type, labels, help},
-	METRICS(ROW)
-#undef ROW
+#define OWN(id, name, type, labels, help) \
+	[METRIC_##id] = {"smcmesh_" name, type, labels, help},
+#define PROCESS(id, name, type, labels, help) \
+	[METRIC_##id] = {"process_" name, type, labels, help},
+	METRICS(OWN) PROCESS_METRICS(PROCESS)
+#undef OWN
+#undef PROCESS
 };
 
 static const struct {
 	const char *metric, *labels, *help;
 } counters[SMC_COUNTER_MAX] = {
 #define ROW(id, metric, labels, help) \
-	[SMC_COUNTER_##id] = {metric, labels, help},
+	[SMC_COUNTER_##id] = {"smcmesh_" metric "_total", labels, help},
 	SMC_COUNTERS(ROW)
 #undef ROW
 };
 
-/* Escapes backslash, quote and newline of a label's value. */
-static void add_escaped(struct buf *out, const char *text)
+static void add_text(struct buf *out, const char *text)
 {
-	for (; *text; text++) {
-		if (*text == '\n')
-			buf_add(out, "\\n", 2);
-		else if (*text == '\\' || *text == '"')
-			buf_printf(out, "\\%c", *text);
-		else
-			buf_add(out, text, 1);
-	}
+	buf_add(out, text, strlen(text));
 }
 
-static void add_label(struct buf *out, char before, const char *key,
-		      const char *value)
+static void add_announced(struct buf *out, const char *name, const char *type,
+			  const char *help)
 {
-	buf_printf(out, "%c%s=\"", before, key);
-	add_escaped(out, value);
-	buf_add(out, "\"", 1);
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static void add_head(struct buf *out, enum metric id)
 {
 	const struct family *f = &families[id];
 
-	buf_printf(out, "# HELP smcmesh_%s %s\n# TYPE smcmesh_%s %s\n", f->name,
-		   f->help, f->name, f->type);
+	add_announced(out, f->name, f->type, f->help);
+}
+
+/* @labels and @more: as they stand between the braces, "" for none. There are
+ * thousands of samples, so this does not format more than the number. */
+static void add_sample(struct buf *out, const char *name, const char *labels,
+		       const char *more, __u64 value)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), " %llu\n", value);
+	add_text(out, name);
+	if (*labels || *more) {
+		add_text(out, "{");
+		add_text(out, labels);
+		add_text(out, *labels && *more ? "," : "");
+		add_text(out, more);
+		add_text(out, "}");
+	}
+	add_text(out, number);
 }
 
 static void add_number(struct buf *out, enum metric id, double value)
 {
 	add_head(out, id);
 	if (isinf(value))
-		buf_printf(out, "smcmesh_%s +Inf\n", families[id].name);
+		buf_printf(out, "%s +Inf\n", families[id].name);
 	else
-		buf_printf(out, "smcmesh_%s %.15g\n", families[id].name, value);
+		buf_printf(out, "%s %.15g\n", families[id].name, value);
 }
 
 static void add_count(struct buf *out, enum metric id, __u64 value)
 {
 	add_head(out, id);
-	buf_printf(out, "smcmesh_%s %llu\n", families[id].name, value);
-}
-
-/* The pod of that number; an unknown number is the nameless pod. */
-static const struct metrics_pod *pod_find(const struct metrics *m, __u32 id)
-{
-	static const struct metrics_pod nameless = {.ns = "", .name = ""};
-
-	for (size_t i = 0; id && i < m->n_pods; i++)
-		if (m->pods[i].id == id)
-			return &m->pods[i];
-	return &nameless;
-}
-
-static void add_pod_labels(struct buf *out, const struct metrics_pod *pod)
-{
-	add_label(out, '{', "namespace", pod->ns);
-	add_label(out, ',', "pod", pod->name);
+	add_sample(out, families[id].name, "", "", value);
 }
 
 static const char *state_word(bool armed)
 {
 	return armed ? "armed" : "not-armed";
+}
+
+/* ---- histograms -------------------------------------------------------- */
+
+/* @label: as in a sample, "" for none. */
+static void add_histogram(struct buf *out, enum metric family,
+			  enum histogram_id id, const struct histogram *h,
+			  const char *label)
+{
+	const char *name = families[family].name, *comma = *label ? "," : "";
+	const double *bounds = histogram_bounds(id);
+	__u64 sum = 0;
+
+	for (int b = 0; b < HISTOGRAM_BUCKETS; b++) {
+		sum += h->n[b];
+		buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", name, label,
+			   comma, bounds[b], sum);
+	}
+	sum += h->n[HISTOGRAM_BUCKETS];
+	buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, label, comma,
+		   sum);
+	buf_printf(out, *label ? "%s_sum{%s} %.9g\n" : "%s_sum%s %.9g\n", name,
+		   label, h->sum);
+	buf_printf(out, *label ? "%s_count{%s} %llu\n" : "%s_count%s %llu\n",
+		   name, label, sum);
+}
+
+static void add_durations(struct buf *out, const struct metrics *m)
+{
+	char label[64];
+
+	add_head(out, METRIC_CONNECT_LATENCY);
+	for (__u32 o = SMC_OUTCOME_TCP; m->connect && o <= SMC_OUTCOME_FAILED;
+	     o++) {
+		snprintf(label, sizeof(label), "outcome=\"%s\"",
+			 outcome_label(o));
+		add_histogram(out, METRIC_CONNECT_LATENCY, HISTOGRAM_CONNECT,
+			      &m->connect[o], label);
+	}
+	add_head(out, METRIC_POD_ARMING);
+	add_histogram(out, METRIC_POD_ARMING, HISTOGRAM_ARMED, &m->arming, "");
+	add_head(out, METRIC_EVENT_TO_MAP);
+	add_histogram(out, METRIC_EVENT_TO_MAP, HISTOGRAM_EVENT,
+		      &m->event_to_map, "");
+	add_count(out, METRIC_RECORDS_MISSED, m->records_missed);
+}
+
+static void add_process(struct buf *out, const struct metrics_process *p)
+{
+	add_number(out, METRIC_CPU, p->cpu_seconds);
+	add_count(out, METRIC_RESIDENT, p->resident);
+	add_count(out, METRIC_OPEN_FDS, p->open_fds);
+	add_count(out, METRIC_MAX_FDS, p->max_fds);
+	add_number(out, METRIC_BEGAN, p->start_time);
 }
 
 /* ---- the agent's own --------------------------------------------------- */
@@ -105,12 +152,12 @@ static void add_about(struct buf *out, const struct metrics *m)
 {
 	add_head(out, METRIC_BUILD_INFO);
 	buf_printf(out, "smcmesh_build_info");
-	add_label(out, '{', "version", m->version);
+	metrics_label_add(out, "{", "version", m->version);
 	buf_printf(out, "} 1\n");
 	add_head(out, METRIC_CAPABILITY);
 	for (size_t i = 0; i < m->n_features; i++) {
 		buf_printf(out, "smcmesh_capability");
-		add_label(out, '{', "feature", m->features[i].label);
+		metrics_label_add(out, "{", "feature", m->features[i].label);
 		buf_printf(out, "} %d\n", m->features[i].present);
 	}
 	add_count(out, METRIC_READY, m->ready);
@@ -132,7 +179,7 @@ static void add_work(struct buf *out, const struct metrics *m)
 	buf_printf(out, "smcmesh_reconciles_total{result=\"failed\"} %llu\n",
 		   m->reconciles_failed);
 	add_head(out, METRIC_RECONCILE_SECONDS);
-	buf_printf(out, "smcmesh_%s_sum %.9g\nsmcmesh_%s_count %llu\n", seconds,
+	buf_printf(out, "%s_sum %.9g\n%s_count %llu\n", seconds,
 		   m->reconcile_seconds, seconds,
 		   m->reconciles_ok + m->reconciles_failed);
 	add_head(out, METRIC_LOOKS);
@@ -154,9 +201,9 @@ static void add_paths(struct buf *out, const struct metrics *m)
 			   mesh_path_word(s), m->paths[s]);
 	add_head(out, METRIC_PATH_PROBES);
 	buf_printf(out,
-		   "smcmesh_%s{result=\"answered\"} %llu\n"
-		   "smcmesh_%s{result=\"unanswered\"} %llu\n"
-		   "smcmesh_%s{result=\"failed\"} %llu\n",
+		   "%s{result=\"answered\"} %llu\n"
+		   "%s{result=\"unanswered\"} %llu\n"
+		   "%s{result=\"failed\"} %llu\n",
 		   name, m->probes_answered, name, m->probes_unanswered, name,
 		   m->probes_failed);
 }
@@ -183,49 +230,32 @@ static void add_states(struct buf *out, const struct metrics *m)
 					n[armed][r]);
 }
 
-static __u64 late_listeners(const struct metrics_pod *pod)
-{
-	return pod->late_listeners;
-}
-
-static __u64 late_flows(const struct metrics_pod *pod)
-{
-	return pod->late_flows;
-}
-
-static __u64 connections(const struct metrics_pod *pod)
-{
-	return pod->usage.connections;
-}
-
-static __u64 buffer_bytes(const struct metrics_pod *pod)
-{
-	return pod->usage.bytes;
-}
-
 static const struct {
 	enum metric family;
-	__u64 (*value)(const struct metrics_pod *pod);
+	enum metrics_gauge gauge;
 } of_pods[] = {
-	{METRIC_LATE_LISTENERS, late_listeners},
-	{METRIC_LATE_FLOWS, late_flows},
-	{METRIC_CONNECTIONS, connections},
-	{METRIC_BUFFER_BYTES, buffer_bytes},
+	{METRIC_LATE_LISTENERS, METRICS_LATE_LISTENERS},
+	{METRIC_LATE_FLOWS, METRICS_LATE_FLOWS},
+	{METRIC_CONNECTIONS, METRICS_CONNECTIONS},
+	{METRIC_BUFFER_BYTES, METRICS_BUFFER_BYTES},
+	{METRIC_PENDING, METRICS_PENDING},
 };
 
-static void add_of_pods(struct buf *out, const struct metrics *m)
+static void add_of_pods(struct buf *out, const struct metrics *m,
+			const struct metrics_rows *rows)
 {
 	for (size_t f = 0; f < array_size(of_pods); f++) {
+		unsigned int bit = 1U << of_pods[f].gauge;
+
+		if (of_pods[f].gauge == METRICS_PENDING && !m->rations)
+			continue;
 		add_head(out, of_pods[f].family);
-		for (size_t i = 0; i < m->n_pods; i++) {
-			if (!m->pods[i].armed)
-				continue;
-			buf_printf(out, "smcmesh_%s",
-				   families[of_pods[f].family].name);
-			add_pod_labels(out, &m->pods[i]);
-			buf_printf(out, "} %llu\n",
-				   of_pods[f].value(&m->pods[i]));
-		}
+		for (size_t i = 0; i < rows->n; i++)
+			if (rows->v[i].shown & bit)
+				add_sample(out,
+					   families[of_pods[f].family].name,
+					   rows->v[i].labels, "",
+					   rows->v[i].gauge[of_pods[f].gauge]);
 	}
 }
 
@@ -233,8 +263,8 @@ static void add_limit(struct buf *out, const char *resource, const char *of,
 		      __u64 value)
 {
 	buf_printf(out, "smcmesh_limit");
-	add_label(out, '{', "resource", resource);
-	add_label(out, ',', "of", of);
+	metrics_label_add(out, "{", "resource", resource);
+	metrics_label_add(out, ",", "of", of);
 	buf_printf(out, "} %llu\n", value);
 }
 
@@ -242,6 +272,9 @@ static void add_usage(struct buf *out, const struct metrics *m)
 {
 	add_count(out, METRIC_NODE_CONNECTIONS, m->node_usage.connections);
 	add_count(out, METRIC_NODE_BUFFER_BYTES, m->node_usage.bytes);
+	add_count(out, METRIC_ALLOCATED, m->allocated);
+	if (m->rations)
+		add_count(out, METRIC_NODE_PENDING, m->node_usage.pending);
 	add_head(out, METRIC_LIMIT);
 	add_limit(out, "connections", "pod", m->limits.connections_pod);
 	add_limit(out, "connections", "node", m->limits.buffers_node);
@@ -251,208 +284,165 @@ static void add_usage(struct buf *out, const struct metrics *m)
 	add_limit(out, "sockets_pending", "node", m->limits.pending_node);
 }
 
-static void add_pending_of(struct buf *out, const struct metrics_pod *pod,
-			   const struct smc_usage *usage)
-{
-	buf_printf(out, "smcmesh_%s", families[METRIC_PENDING].name);
-	add_pod_labels(out, pod);
-	buf_printf(out, "} %u\n", usage->pending);
-}
-
-static void add_pending(struct buf *out, const struct metrics *m)
-{
-	if (!m->rations)
-		return;
-	add_head(out, METRIC_PENDING);
-	for (size_t i = 0; i < m->n_pods; i++)
-		if (m->pods[i].armed)
-			add_pending_of(out, &m->pods[i], &m->pods[i].usage);
-	add_pending_of(out, pod_find(m, 0), &m->strangers);
-	add_count(out, METRIC_NODE_PENDING, m->node_usage.pending);
-}
-
-static void add_pods(struct buf *out, const struct metrics *m)
+static void add_pods(struct buf *out, const struct metrics *m,
+		     const struct metrics_rows *rows)
 {
 	add_states(out, m);
 	add_count(out, METRIC_ENDPOINTS, m->endpoints);
-	add_of_pods(out, m);
+	add_of_pods(out, m, rows);
 	add_usage(out, m);
-	add_pending(out, m);
+	add_count(out, METRIC_QUARANTINED, m->quarantined);
 	add_count(out, METRIC_CONFLICTS, m->conflicts);
 	add_paths(out, m);
 	if (m->publishes)
 		add_count(out, METRIC_PUBLISHED, m->published);
 }
 
-static int fallback_cmp(const void *a, const void *b)
-{
-	const struct metrics_fallback *x = a, *y = b;
+/* ---- by pod, as --metrics-labels says ---------------------------------- */
 
-	if (x->pod_id != y->pod_id)
-		return x->pod_id < y->pod_id ? -1 : 1;
-	return x->code < y->code ? -1 : x->code > y->code;
+/* One sample for each row where it is not 0. */
+static void add_sums(struct buf *out, const struct metrics_rows *rows,
+		     const char *name, const char *more, unsigned int sum)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->v[i].sum[sum])
+			add_sample(out, name, rows->v[i].labels, more,
+				   rows->v[i].sum[sum]);
 }
 
-/* Codes that share a label ("other") are one sample, and so are pods without a
- * name. */
-static void add_fallbacks(struct buf *out, const struct metrics *m)
-{
-	_free_ struct metrics_fallback *v = NULL;
-	char label[FALLBACK_LABEL_MAX], next[FALLBACK_LABEL_MAX];
-	__u64 sum = 0;
-
-	add_head(out, METRIC_FALLBACKS);
-	if (!m->n_fallbacks)
-		return;
-	v = malloc(m->n_fallbacks * sizeof(*v));
-	if (!v) {
-		out->err = -ENOMEM;
-		return;
-	}
-	memcpy(v, m->fallbacks, m->n_fallbacks * sizeof(*v));
-	for (size_t i = 0; i < m->n_fallbacks; i++) {
-		v[i].pod_id = pod_find(m, v[i].pod_id)->id;
-		if (!strcmp(fallback_label(v[i].code, label), "other"))
-			v[i].code = 1; /* not a code of the kernel's */
-	}
-	qsort(v, m->n_fallbacks, sizeof(*v), fallback_cmp);
-	for (size_t i = 0; i < m->n_fallbacks; i++) {
-		sum += v[i].count;
-		fallback_label(v[i].code, label);
-		if (i + 1 < m->n_fallbacks && v[i].pod_id == v[i + 1].pod_id &&
-		    !strcmp(label, fallback_label(v[i + 1].code, next)))
-			continue;
-		buf_printf(out, "smcmesh_fallbacks_total");
-		add_pod_labels(out, pod_find(m, v[i].pod_id));
-		add_label(out, ',', "code", label);
-		buf_printf(out, "} %llu\n", sum);
-		sum = 0;
-	}
-}
-
-/* ---- the datapath's counters ------------------------------------------- */
-
-static int counter_cmp(const void *a, const void *b)
-{
-	const struct smc_counter_key *x = &((struct metrics_counter *)a)->key;
-	const struct smc_counter_key *y = &((struct metrics_counter *)b)->key;
-
-	if (x->counter != y->counter)
-		return x->counter < y->counter ? -1 : 1;
-	return x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
-/* A pod without a number has none. */
-static __u64 counter_of(const struct metrics *m, const struct metrics_pod *pod,
-			__u32 counter)
-{
-	struct metrics_counter key = {{smc_slot(pod->id), counter}, 0};
-	struct metrics_counter *c = NULL;
-
-	if (m->n_counters && pod->id)
-		c = bsearch(&key, m->counters, m->n_counters, sizeof(*c),
-			    counter_cmp);
-	return c ? c->value : 0;
-}
-
-static void name_slots(struct metrics *m)
-{
-	memset(m->named, 0, sizeof(m->named));
-	for (size_t i = 0; i < m->n_pods; i++)
-		if (m->pods[i].id)
-			m->named[smc_slot(m->pods[i].id)] = true;
-}
-
-/* The sum of the slots without a name. */
-static __u64 counter_of_nameless(const struct metrics *m, __u32 counter)
-{
-	__u64 sum = 0;
-
-	for (size_t i = 0; i < m->n_counters; i++)
-		if (m->counters[i].key.counter == counter &&
-		    !m->named[m->counters[i].key.slot % SMC_PODS])
-			sum += m->counters[i].value;
-	return sum;
-}
-
-static void add_sample(struct buf *out, const char *family,
-		       const struct metrics_pod *pod, const char *more,
-		       __u64 value)
-{
-	buf_printf(out, "smcmesh_%s_total", family);
-	add_pod_labels(out, pod);
-	buf_printf(out, "%s%s} %llu\n", *more ? "," : "", more, value);
-}
-
-/* An armed pod has a sample from its first moment, so that rate() sees the
- * first increase. */
-static void add_counter(struct buf *out, const struct metrics *m,
-			enum smc_counter_id id)
-{
-	const char *family = counters[id].metric;
-	__u64 value;
-
-	for (size_t i = 0; i < m->n_pods; i++) {
-		value = counter_of(m, &m->pods[i], id);
-		if (m->pods[i].id && (value || m->pods[i].armed))
-			add_sample(out, family, &m->pods[i],
-				   counters[id].labels, value);
-	}
-	value = counter_of_nameless(m, id);
-	if (value)
-		add_sample(out, family, pod_find(m, 0), counters[id].labels,
-			   value);
-}
-
-static void add_counters(struct buf *out, const struct metrics *m)
+static void add_counters(struct buf *out, const struct metrics_rows *rows)
 {
 	for (__u32 id = 0; id < SMC_COUNTER_MAX; id++) {
 		const char *name = counters[id].metric;
 
 		if (!id || strcmp(name, counters[id - 1].metric))
-			buf_printf(out,
-				   "# HELP smcmesh_%s_total %s\n"
-				   "# TYPE smcmesh_%s_total counter\n",
-				   name, counters[id].help, name);
-		add_counter(out, m, id);
+			add_announced(out, name, "counter", counters[id].help);
+		add_sums(out, rows, name, counters[id].labels, id);
 	}
 }
 
-static void add_bypassed(struct buf *out, const struct metrics *m)
+static void add_bypassed(struct buf *out, const struct metrics_rows *rows)
 {
 	char reason[64];
-	__u64 value;
 
 	add_head(out, METRIC_BYPASSED);
 	for (__u32 r = 0; r < SMC_REASON_FLOW_MAX; r++) {
 		snprintf(reason, sizeof(reason), "reason=\"%s\"",
 			 reason_label(r));
-		for (size_t i = 0; i < m->n_pods; i++) {
-			value = counter_of(m, &m->pods[i],
-					   SMC_COUNTER_REASON + r);
-			if (value)
-				add_sample(out, "flows_bypassed", &m->pods[i],
-					   reason, value);
-		}
-		value = counter_of_nameless(m, SMC_COUNTER_REASON + r);
-		if (value)
-			add_sample(out, "flows_bypassed", pod_find(m, 0),
-				   reason, value);
+		add_sums(out, rows, families[METRIC_BYPASSED].name, reason,
+			 SMC_COUNTER_REASON + r);
 	}
 }
 
-int metrics_write(struct buf *out, struct metrics *m)
+static void add_bytes(struct buf *out, const struct metrics_rows *rows)
 {
-	name_slots(m);
-	if (m->n_counters)
-		qsort(m->counters, m->n_counters, sizeof(*m->counters),
-		      counter_cmp);
+	static const char *const labels[METRICS_BYTES_MAX] = {
+		[METRICS_SMCR_RX] = "transport=\"smcr\",direction=\"rx\"",
+		[METRICS_SMCR_TX] = "transport=\"smcr\",direction=\"tx\"",
+		[METRICS_SMCD_RX] = "transport=\"smcd\",direction=\"rx\"",
+		[METRICS_SMCD_TX] = "transport=\"smcd\",direction=\"tx\"",
+		[METRICS_TCP_RX] = "transport=\"tcp\",direction=\"rx\"",
+		[METRICS_TCP_TX] = "transport=\"tcp\",direction=\"tx\"",
+	};
+
+	add_head(out, METRIC_BYTES);
+	for (int b = 0; b < METRICS_BYTES_MAX; b++)
+		add_sums(out, rows, families[METRIC_BYTES].name, labels[b],
+			 METRICS_SUM_BYTES + b);
+}
+
+/* A count, and in which row it stands. */
+struct fallback {
+	size_t row;
+	__u32 code;
+	__u64 count;
+};
+
+static int fallback_cmp(const void *a, const void *b)
+{
+	const struct fallback *x = a, *y = b;
+
+	if (x->row != y->row)
+		return x->row < y->row ? -1 : 1;
+	return x->code < y->code ? -1 : x->code > y->code;
+}
+
+static struct fallback *fallbacks_of(const struct metrics *m,
+				     const struct metrics_rows *rows)
+{
+	struct fallback *v = calloc(m->n_fallbacks + 1, sizeof(*v));
+	char label[FALLBACK_LABEL_MAX];
+
+	for (size_t i = 0; v && i < m->n_fallbacks; i++) {
+		const struct metrics_fallback *f = &m->fallbacks[i];
+		bool other = !strcmp(fallback_label(f->code, label), "other");
+
+		/* 1 is no code of the kernel's */
+		v[i] = (struct fallback){metrics_row_of(rows, f),
+					 other ? 1 : f->code, f->count};
+	}
+	if (v)
+		qsort(v, m->n_fallbacks, sizeof(*v), fallback_cmp);
+	return v;
+}
+
+/* Codes that share a label ("other") are one sample, and so are those of one
+ * row. */
+static void add_fallbacks(struct buf *out, const struct metrics *m,
+			  const struct metrics_rows *rows)
+{
+	_free_ struct fallback *v = fallbacks_of(m, rows);
+	char label[FALLBACK_LABEL_MAX], more[FALLBACK_LABEL_MAX + 16];
+	__u64 sum = 0;
+
+	add_head(out, METRIC_FALLBACKS);
+	if (!v)
+		out->err = -ENOMEM;
+	for (size_t i = 0; v && i < m->n_fallbacks; i++) {
+		sum += v[i].count;
+		if (i + 1 < m->n_fallbacks && !fallback_cmp(&v[i], &v[i + 1]))
+			continue;
+		snprintf(more, sizeof(more), "code=\"%s\"",
+			 fallback_label(v[i].code, label));
+		add_sample(out, families[METRIC_FALLBACKS].name,
+			   rows->v[v[i].row].labels, more, sum);
+		sum = 0;
+	}
+}
+
+int metrics_labels_parse(const char *text, enum metrics_labels *out)
+{
+	static const char *const words[] = {
+		[METRICS_BY_POD] = "pod",
+		[METRICS_BY_NAMESPACE] = "namespace",
+		[METRICS_BY_NONE] = "none",
+	};
+
+	for (unsigned int i = 0; i < array_size(words); i++) {
+		if (strcmp(text, words[i]))
+			continue;
+		*out = i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int metrics_write(struct buf *out, const struct metrics *m)
+{
+	_cleanup_(metrics_rows_free) struct metrics_rows rows = {};
+	int err = metrics_rows_make(m, &rows);
+
+	if (err)
+		return err;
 	add_about(out, m);
-	add_pods(out, m);
-	add_counters(out, m);
-	add_bypassed(out, m);
-	add_fallbacks(out, m);
+	add_pods(out, m, &rows);
+	add_counters(out, &rows);
+	add_bypassed(out, &rows);
+	add_bytes(out, &rows);
+	add_fallbacks(out, m, &rows);
+	add_durations(out, m);
 	add_work(out, m);
+	add_process(out, &m->process);
 	return out->err;
 }
 
@@ -477,23 +467,37 @@ static void reference_families(struct buf *out)
 	buf_printf(out, "| metric | type | labels | meaning |\n"
 			"|---|---|---|---|\n");
 	for (unsigned int i = 0; i < METRIC_MAX; i++)
-		buf_printf(out, "| `smcmesh_%s` | %s | %s | %s |\n",
-			   families[i].name, families[i].type,
-			   families[i].labels, families[i].help);
+		buf_printf(out, "| `%s` | %s | %s | %s |\n", families[i].name,
+			   families[i].type, families[i].labels,
+			   families[i].help);
 	for (unsigned int i = 0; i < SMC_COUNTER_MAX; i++) {
 		if (i && !strcmp(counters[i].metric, counters[i - 1].metric))
 			continue;
-		buf_printf(out, "| `smcmesh_%s_total` | counter | ",
-			   counters[i].metric);
+		buf_printf(out, "| `%s` | counter | ", counters[i].metric);
 		add_keys(out, counters[i].labels);
 		buf_printf(out, " | %s |\n", counters[i].help);
 	}
+}
+
+static void reference_bounds(struct buf *out, enum metric family,
+			     enum histogram_id id)
+{
+	const double *bounds = histogram_bounds(id);
+
+	buf_printf(out, "- `%s`:", families[family].name);
+	for (int b = 0; b < HISTOGRAM_BUCKETS; b++)
+		buf_printf(out, " %g", bounds[b]);
+	buf_printf(out, "\n");
 }
 
 int metrics_reference(struct buf *out)
 {
 	buf_printf(out, "## Metrics\n\n");
 	reference_families(out);
+	buf_printf(out, "\n## Bounds of the buckets, in seconds\n\n");
+	reference_bounds(out, METRIC_CONNECT_LATENCY, HISTOGRAM_CONNECT);
+	reference_bounds(out, METRIC_POD_ARMING, HISTOGRAM_ARMED);
+	reference_bounds(out, METRIC_EVENT_TO_MAP, HISTOGRAM_EVENT);
 	buf_printf(out, "\n## Reasons\n\n| reason | meaning | what to do |\n"
 			"|---|---|---|\n");
 	for (__u32 r = 0; r < SMC_REASON_MAX; r++)

@@ -5,7 +5,8 @@
  *
  * Labels are bounded: pods of this node, and the tables of counters.h,
  * reasons.h and fallback.h. The slot of a pod's number has its counters. Slots
- * without a name (any more) count under namespace="", pod="".
+ * without a name (any more) count under namespace="", pod="". What belongs to
+ * pods has no sample before it was other than 0.
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <smcmesh/reasons.h>
 #include "base/buf.h"
 #include "mesh/path_turns.h"
+#include "telemetry/histogram.h"
 
 /* X(ID, family without "smcmesh_", type, labels for the reference, help) */
 #define METRICS(X)                                                              \
@@ -56,6 +58,9 @@
 	  "SMC connections of all armed pods of this node.")                    \
 	X(NODE_BUFFER_BYTES, "node_smc_buffer_bytes", "gauge", "",              \
 	  "Memory of their buffers.")                                           \
+	X(ALLOCATED, "node_smc_allocated_bytes", "gauge", "",                   \
+	  "Memory of all SMC buffers of this machine, pinned: also what link "  \
+	  "groups keep for their next connections, and others' sockets have.")  \
 	X(LIMIT, "limit", "gauge", "resource, of",                              \
 	  "How much a pod, or the node, may hold at once: SmcMesh "             \
 	  "spec.limits, and of the memory what others' SMC leaves.")            \
@@ -64,6 +69,8 @@
 	  "back or closed. Those of no armed pod have no name.")                \
 	X(NODE_PENDING, "node_sockets_pending", "gauge", "",                    \
 	  "SMC sockets under way on this node.")                                \
+	X(QUARANTINED, "quarantined_peers", "gauge", "",                        \
+	  "Peers (address and port) in quarantine now, by whatever pod.")       \
 	X(CONFLICTS, "address_conflicts", "gauge", "",                          \
 	  "Addresses that two pods created at the same time claim: neither "    \
 	  "has it.")                                                            \
@@ -78,6 +85,19 @@
 	X(FALLBACKS, "fallbacks_total", "counter", "namespace, pod, code",      \
 	  "Offered flows that did not become SMC, by the kernel's reason, as "  \
 	  "this agent saw them.")                                               \
+	X(BYTES, "bytes_total", "counter",                                      \
+	  "namespace, pod, transport, direction",                               \
+	  "Payload of armed pods: over SMC as the kernel counts it in their "   \
+	  "network namespace, over tcp that of connections which have ended.")  \
+	X(CONNECT_LATENCY, "connect_latency_seconds", "histogram", "outcome",   \
+	  "Time from the SYN until it was known what became of a connection, "  \
+	  "of clients here whose handshake was watched, once the connection "   \
+	  "has ended.")                                                         \
+	X(POD_ARMING, "pod_arming_seconds", "histogram", "",                    \
+	  "Time from when the agent saw that a pod is to be armed until it "    \
+	  "was; of pods that came while the agent ran.")                        \
+	X(EVENT_TO_MAP, "event_to_map_seconds", "histogram", "",                \
+	  "Time from news of the source until the datapath's maps said it.")    \
 	X(PATH_PROBES, "rdma_path_probes_total", "counter", "result",           \
 	  "Probes of RDMA paths: answered, unanswered, or failed, which says "  \
 	  "nothing of the path.")                                               \
@@ -96,21 +116,72 @@
 	  "Things that someone else had removed or changed, put back.")         \
 	X(STREAM_DROPPED, "flow_stream_dropped_total", "counter", "",           \
 	  "Events that a reader of the flow stream was too slow for.")          \
+	X(RECORDS_MISSED, "flow_records_missed_total", "counter", "",           \
+	  "Records of ended connections that were overwritten before the "      \
+	  "agent had read them: smcmesh_bytes_total and "                       \
+	  "smcmesh_connect_latency_seconds lack these.")                        \
 	X(START_TIME, "start_time_seconds", "gauge", "",                        \
 	  "When the agent started, seconds since 1970.")
 
+/* The same of the names that every program has: the prefix is "process_". */
+#define PROCESS_METRICS(X)                                               \
+	X(CPU, "cpu_seconds_total", "counter", "",                       \
+	  "Processor time of the agent, without that of its helpers.")   \
+	X(RESIDENT, "resident_memory_bytes", "gauge", "",                \
+	  "Resident memory of the agent, without the datapath's maps.")  \
+	X(OPEN_FDS, "open_fds", "gauge", "", "Its open descriptors.")    \
+	X(MAX_FDS, "max_fds", "gauge", "", "How many it may have open.") \
+	X(BEGAN, "start_time_seconds", "gauge", "",                      \
+	  "When the agent started, seconds since 1970.")
+
 #define METRIC_ENUM(id, name, type, labels, help) METRIC_##id,
-enum metric { METRICS(METRIC_ENUM) METRIC_MAX };
+enum metric { METRICS(METRIC_ENUM) PROCESS_METRICS(METRIC_ENUM) METRIC_MAX };
 #undef METRIC_ENUM
+
+/* By what the numbers of pods are told apart. */
+enum metrics_labels {
+	METRICS_BY_POD,	      /* namespace, pod */
+	METRICS_BY_NAMESPACE, /* namespace: the sums of its pods */
+	METRICS_BY_NONE,      /* no label: the sum of all */
+};
+
+/* metrics_labels_parse - "pod", "namespace" or "none". Return: 0; -EINVAL: it
+ * is none of them, and @out is untouched. */
+int metrics_labels_parse(const char *text, enum metrics_labels *out);
+
+/* What is counted at a slot: struct smc_counters, and bytes behind it. */
+enum metrics_bytes {
+	METRICS_SMCR_RX,
+	METRICS_SMCR_TX,
+	METRICS_SMCD_RX,
+	METRICS_SMCD_TX,
+	METRICS_TCP_RX,
+	METRICS_TCP_TX,
+	METRICS_BYTES_MAX
+};
+
+#define METRICS_SUM_BYTES SMC_COUNTERS_ROOM /* + enum metrics_bytes */
+#define METRICS_SUMS (METRICS_SUM_BYTES + METRICS_BYTES_MAX)
+
+/* Gauges of a pod. */
+enum metrics_gauge {
+	METRICS_LATE_LISTENERS,
+	METRICS_LATE_FLOWS,
+	METRICS_CONNECTIONS,
+	METRICS_BUFFER_BYTES,
+	METRICS_PENDING,
+	METRICS_GAUGES
+};
 
 struct metrics_pod {
 	__u32 id; /* 0: it has no number */
 	const char *ns, *name;
 	bool armed;
 	enum smc_reason reason;
-	unsigned int late_listeners;
-	size_t late_flows;
-	struct smc_usage usage;
+	__u64 gauge[METRICS_GAUGES];
+	/* Those that were other than 0 once, a bit each: metrics_rows.h. */
+	unsigned int shown;
+	__u64 bytes[METRICS_BYTES_MAX];
 };
 
 struct metrics_counter {
@@ -119,9 +190,26 @@ struct metrics_counter {
 };
 
 struct metrics_fallback {
-	__u32 pod_id;
-	__u32 code; /* as in struct smc_flow */
+	__u32 pod_id; /* METRICS_BY_POD only */
+	__u32 code;   /* as in struct smc_flow */
 	__u64 count;
+	const char *ns; /* METRICS_BY_NAMESPACE only: borrowed */
+};
+
+/*
+ * Where sums are shown: what pods that have gone had counted, so that a sum
+ * never falls, for a counter that falls has begun anew. It is counted modulo
+ * 2^64: what was there when the agent began is taken off, as if the agent had
+ * counted by itself.
+ */
+struct metrics_gone {
+	char *ns; /* METRICS_BY_NONE: "" */
+	__u64 sum[METRICS_SUMS];
+};
+
+struct metrics_process {
+	double cpu_seconds, start_time;
+	__u64 resident, open_fds, max_fds;
 };
 
 struct metrics_feature {
@@ -130,6 +218,7 @@ struct metrics_feature {
 };
 
 struct metrics {
+	enum metrics_labels labels;
 	const char *version;
 	const struct metrics_feature *features;
 	size_t n_features;
@@ -150,11 +239,18 @@ struct metrics {
 	size_t paths[MESH_PATH_STATES];
 	__u64 probes_answered, probes_unanswered, probes_failed;
 	bool publishes, published; /* does it publish at all; all of it? */
-	struct metrics_counter *counters; /* metrics_write() sorts it */
+	struct metrics_counter *counters;
 	size_t n_counters;
-	bool named[SMC_PODS]; /* slots of these pods: set by metrics_write() */
+	const struct metrics_gone *gone; /* not METRICS_BY_POD */
+	size_t n_gone;
 	const struct metrics_fallback *fallbacks;
 	size_t n_fallbacks;
+	size_t quarantined;
+	__u64 allocated;
+	const struct histogram *connect; /* by enum smc_outcome, or NULL */
+	struct histogram arming, event_to_map;
+	__u64 records_missed;
+	struct metrics_process process;
 	__u64 reconciles_ok, reconciles_failed;
 	double reconcile_seconds;
 	__u64 looks[2]; /* into pods that were not armed, and that were */
@@ -165,7 +261,7 @@ struct metrics {
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* metrics_write - Append the whole exposition to @out. Return: 0 or -ENOMEM. */
-int metrics_write(struct buf *out, struct metrics *m);
+int metrics_write(struct buf *out, const struct metrics *m);
 
 /* metrics_reference - Append the reference as Markdown: every family, every
  * reason, every code. Return: 0 or -ENOMEM. */

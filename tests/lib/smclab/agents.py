@@ -18,6 +18,17 @@ METRIC = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
+def samples(text):
+    """Of /metrics: {(name, ((label, value), ...)): number}"""
+    out = {}
+    for line in text.splitlines():
+        m = METRIC.match(line)
+        if m:
+            labels = tuple(sorted(LABEL.findall(m.group(2) or "")))
+            out[m.group(1), labels] = float(m.group(3))
+    return out
+
+
 class Agent:
     """`smcmesh agent --source file:...` in @vm.
 
@@ -99,23 +110,17 @@ class Agent:
             raise AssertionError(f"{e}\nagent: {self.proc.output[-4000:]}") from e
 
     def metrics(self):
-        """{(name, ((label, value), ...)): number}"""
-        out = {}
-        for line in self.http("/metrics", unix=False).splitlines():
-            m = METRIC.match(line)
-            if m:
-                labels = tuple(sorted(LABEL.findall(m.group(2) or "")))
-                out[m.group(1), labels] = float(m.group(3))
-        return out
+        return samples(self.http("/metrics", unix=False))
 
     def metric(self, name, **labels):
-        """The sum of a metric over all samples that carry these labels."""
+        """The sum of a metric over all samples that carry these labels: 0 where
+        there is none, for what never counted has no sample."""
+        text = self.http("/metrics", unix=False)
+        if f"# TYPE {name} " not in text:
+            raise LookupError(f"there is no metric {name}")
         want = set(labels.items())
-        found = [v for (n, ls), v in self.metrics().items()
-                 if n == name and want <= set(ls)]
-        if not found:
-            raise LookupError(f"no sample of {name} with {labels}")
-        return sum(found)
+        return sum(v for (n, ls), v in samples(text).items()
+                   if n == name and want <= set(ls))
 
     def why_tcp(self):
         """({reason, kernel's code: flows that became TCP}, the last of what the

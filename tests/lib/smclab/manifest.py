@@ -72,6 +72,19 @@ def endpoint(address, name, transports=("smcr", "smcd"), namespace="default",
             "uid": f"uid-{namespace}-{name}", "created": created}
 
 
+def service(name, address, port, target, backends):
+    """A Service with a ClusterIP, and the slice of its backends' addresses."""
+    return [{"apiVersion": "v1", "kind": "Service",
+             "metadata": {"name": name, "namespace": "default"},
+             "spec": {"clusterIPs": [address],
+                      "ports": [{"name": "http", "port": port}]}},
+            {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+             "metadata": {"name": f"{name}-x", "namespace": "default",
+                          "labels": {"kubernetes.io/service-name": name}},
+             "addressType": "IPv4", "ports": [{"name": "http", "port": target}],
+             "endpoints": [{"addresses": [ip]} for ip in backends]}]
+
+
 def text(*objects):
     """A List of them, as JSON."""
     return json.dumps({"apiVersion": "v1", "kind": "List",

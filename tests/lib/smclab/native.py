@@ -14,6 +14,7 @@ import tempfile
 
 from . import paths
 from .machine import wait_for
+from .pins import ABI
 
 SMCMESH = os.path.join(paths.build(), "smcmesh")
 FAULTS = os.path.join(paths.build(), "faults/smcmesh")
@@ -101,6 +102,38 @@ class Agent:
         if self.proc and self.proc.poll() is None:
             self.proc.kill()
             self.proc.wait()
+
+
+def mapped(ip):
+    """An IPv4 address as the maps have it."""
+    return bytes(10) + b"\xff\xff" + bytes(map(int, ip.split(".")))
+
+
+class MapsAgent(Agent):
+    """With a List in a file, on a kernel that need not know SMC: its maps are real
+    (SMCMESH_MAPS_ONLY), and the test puts into them what BPF would."""
+
+    def __init__(self, tmp, *args, env=None):
+        self.list = f"{tmp}/pods.json"
+        super().__init__(tmp, f"file:{self.list}", *args, binary=FAULTS,
+                         env={"SMCMESH_MAPS_ONLY": "1", **(env or {})})
+        self.pins = f"{self.bpffs}/smcmesh/v{ABI}/"
+
+    def write(self, text):
+        with open(self.list + ".new", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.rename(self.list + ".new", self.list)
+
+    def put(self, name, key, value):
+        subprocess.run(["bpftool", "map", "update", "pinned", self.pins + name,
+                        "key", *map(str, key), "value", *map(str, value)],
+                       check=True)
+
+    def row(self, name, key):
+        told = subprocess.run(["bpftool", "-j", "map", "lookup", "pinned",
+                               self.pins + name, "key", *map(str, key)],
+                              check=True, capture_output=True, text=True)
+        return bytes(int(b, 16) for b in json.loads(told.stdout)["value"])
 
 
 def cpu_seconds(pid):

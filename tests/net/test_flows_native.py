@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`smcmesh flows` and `smcmesh top` on this machine's own kernel: an agent with
+real maps and without SMC, into which the test puts records and counters."""
+import contextlib
+import json
+import os
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+from smclab import manifest, native, wait_for
+from smclab.native import SMCMESH, mapped
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+POD, PEER, VIP = "10.99.0.1", "10.99.1.1", "10.96.0.1"
+CLIENT, SERVER = 1, 2
+TCP, SMCR, SMCD, FALLBACK = 1, 2, 3, 4
+NOT_ENDPOINT, NO_UEID = 7, 0x03030008
+SECOND = 10**9
+# numbers in include/smcmesh/counters.h, and how many a slot has
+CLIENT_SMCR, EVENTS_LOST, FLOWS_LOST, COUNTERS = 2, 18, 19, 80
+SLOTS = 1024
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory):
+    tmp = tmp_path_factory.mktemp("flows")
+    a = native.MapsAgent(tmp, env={"SMCMESH_HURRY": "5"})
+    with subprocess.Popen(["unshare", "-n", "sleep", "600"]) as pod, \
+            native.bpffs(a.bpffs):
+        try:
+            netns = f"/proc/{pod.pid}/ns/net"
+            own = os.readlink("/proc/self/ns/net")
+            wait_for(lambda: os.readlink(netns) != own, 10, "a namespace")
+            a.write(manifest.text(
+                manifest.mesh(),
+                *manifest.service("web", VIP, 80, 7000, [PEER]),
+                manifest.pod("a", "n1", POD, netns),
+                manifest.node("n2", [manifest.endpoint(PEER, "b")])))
+            a.start()
+            wait_for(lambda: a.get("/v1/pods")["pods"][0]["pod_id"], 20,
+                     "a look")
+            put_flows(a)
+            yield a
+        finally:
+            a.end()
+            pod.kill()
+
+
+def put_flow(agent, port, remote, outcome, age=0, took=0, role=CLIENT, reason=0,
+             code=0):
+    """A record of the pod's, as BPF writes it; @age, @took: seconds."""
+    pod, = agent.get("/v1/pods")["pods"]
+    opened = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - age * SECOND
+    address, remote_port = remote.split(":")
+    agent.put("smc_flow",
+              struct.pack("=IIHHHH", port, pod["netns_cookie"] & 0xffffffff,
+                          port, 0, role, 0),
+              struct.pack("=16s16sHHIBBBBIIIII7Q", mapped(POD), mapped(address),
+                          port, int(remote_port), pod["pod_id"], role, 0,
+                          outcome, 0, reason, code, 0, 0, 0, opened,
+                          opened + int(took * SECOND), 0, 0, 0,
+                          pod["netns_cookie"], 0))
+
+
+def put_flows(agent):
+    put_flow(agent, 40001, PEER + ":7000", SMCR, took=0.25)
+    put_flow(agent, 40002, VIP + ":80", SMCD, age=3600)
+    put_flow(agent, 40003, PEER + ":7001", FALLBACK, code=NO_UEID)
+    put_flow(agent, 40004, "203.0.113.9:443", TCP, reason=NOT_ENDPOINT)
+
+
+@pytest.fixture
+def again(agent):
+    """An agent that was started anew has given its pod another number."""
+    put_flows(agent)
+    put_counters(agent, CLIENT_SMCR=5)
+    yield agent
+    put_counters(agent)
+
+
+def put_counters(agent, **numbers):
+    pod, = agent.get("/v1/pods")["pods"]
+    value = [0] * COUNTERS
+    for name, n in numbers.items():
+        value[globals()[name]] = n
+    agent.put("smc_counter", struct.pack("=I", pod["pod_id"] % SLOTS),
+              struct.pack(f"={COUNTERS}Q", *value))
+
+
+def flows(agent, *args):
+    return subprocess.run([SMCMESH, "flows", "--run", agent.run_dir, *args],
+                          text=True, capture_output=True, timeout=60, check=False)
+
+
+def ports(agent, *args):
+    told = flows(agent, "-o", "json", *args)
+    assert told.returncode == 0, told
+    return sorted(f["local_port"] - 40000 for f in json.loads(told.stdout)["flows"])
+
+
+@pytest.mark.parametrize("args, want", [
+    ("", [1, 2, 3, 4]),
+    ("-A", [1, 2, 3, 4]),
+    ("-n default", [1, 2, 3, 4]),
+    ("-n defaul", []),
+    ("-p a", [1, 2, 3, 4]),
+    ("-p default/a", [1, 2, 3, 4]),
+    ("-p b", []),
+    ("--to 10.99.0.0/16", [1, 3]),
+    ("--to 10.99.1.1:7000", [1]),
+    ("--to 10.96.0.1", [2]),
+    ("--port 443", [4]),
+    ("--port 40002-40003", [2, 3]),
+    ("--outcome smcr,smcd", [1, 2]),
+    ("--outcome fallback", [3]),
+    ("--reason not-endpoint", [4]),
+    ("--reason no-ueid", [3]),
+    ("--reason 0x03030008,not-endpoint", [3, 4]),
+    ("--since 30m", [1, 3, 4]),
+    ("--since 2h", [1, 2, 3, 4]),
+    ("--last 1 --since 2h --outcome smcd,smcr", [1]),
+    ("--outcome tcp --to 10.99.0.0/16", []),
+])
+def test_options_choose(agent, args, want):
+    assert ports(agent, *args.split()) == want
+
+
+def test_what_matches_nothing_is_said(agent):
+    told = flows(agent, "-n", "nowhere")
+    assert told.returncode == 0
+    assert told.stderr == "smcmesh: no flow of this node matches; it has 4\n"
+    told = flows(agent, "--to", PEER)    # control
+    assert told.stderr == "" and PEER + ":7001" in told.stdout, told
+
+
+def test_peers_and_lengths_of_time_are_told(agent):
+    by = {f["remote_address"] + ":" + str(f["remote_port"]): f
+          for f in agent.get("/v1/flows")["flows"]}
+    peer = by[PEER + ":7000"]
+    assert (peer["peer_node"], peer["peer_namespace"], peer["peer_pod"]) == \
+        ("n2", "default", "b"), peer
+    assert peer["connect_seconds"] == 0.25 and "lifetime_seconds" not in peer
+    service = by[VIP + ":80"]
+    assert (service["peer_service"], service["peer_pod"]) == ("web", ""), service
+    assert "connect_seconds" not in service, service
+    stranger = by["203.0.113.9:443"]
+    assert not stranger["peer_pod"] and not stranger["peer_service"], stranger
+
+
+def followed(agent):
+    """Has BPF been told that somebody reads every event?"""
+    uses, = struct.unpack_from("=I", agent.row("smc_config", bytes(4)), 20)
+    return uses & 4
+
+
+@contextlib.contextmanager
+def following(agent, *args):
+    """A follower, once the agent knows of it; and of nobody before."""
+    wait_for(lambda: not followed(agent), 20, "no follower")
+    with subprocess.Popen([SMCMESH, "flows", "-f", "--run", agent.run_dir, *args],
+                          text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as follower:
+        try:
+            wait_for(lambda: followed(agent), 20, "a follower")
+            yield follower
+        finally:
+            follower.kill()
+
+
+def test_losses_stand_below_the_list_and_in_the_stream(agent):
+    put_counters(agent)
+    assert "missed" not in flows(agent).stdout
+    with following(agent, "-n", "nowhere") as follower:
+        put_counters(agent, EVENTS_LOST=3, FLOWS_LOST=2)
+        line = follower.stdout.readline()
+    told = subprocess.run(["bpftool", "-j", "map", "lookup", "pinned",
+                           agent.pins + "smc_counter", "key", *"0000"],
+                          check=True, capture_output=True, text=True)
+    cpus = len(json.loads(told.stdout)["values"])
+    assert f" lost     {3 * cpus} events: the ring buffer was full; {2 * cpus} " \
+        "flows: there was no room for records\n" in line, line
+    told = flows(agent).stdout
+    assert f"{2 * cpus} flows, of which no record could be made" in told, told
+    assert f"has missed {3 * cpus} events: the ring buffer" in told, told
+    put_counters(agent)
+
+
+def test_follower_says_that_the_agent_is_lost_and_back(agent):
+    with following(agent) as follower:
+        for sig in signal.SIGTERM, signal.SIGKILL:
+            agent.stop(sig)
+            assert "the agent is lost" in follower.stderr.readline()
+            agent.start()
+            assert "the agent is back; what happened" in follower.stderr.readline()
+            wait_for(lambda: followed(agent), 20, "it follows again")
+        assert follower.poll() is None
+    # control: where none answers at first it does not wait
+    told = subprocess.run([SMCMESH, "flows", "-f", "--run", "/nonexistent"],
+                          text=True, capture_output=True, timeout=60, check=False)
+    assert told.returncode == 1 and "no agent answers" in told.stderr, told
+
+
+# ---- top --------------------------------------------------------------------
+
+def test_top_without_a_terminal_is_a_line_of_json_each(again):
+    agent = again
+    told = subprocess.run([SMCMESH, "top", "-d", "0.2", "--count", "2", "--run",
+                           agent.run_dir], text=True, capture_output=True,
+                          timeout=60, check=True)
+    lines = [json.loads(x) for x in told.stdout.splitlines()]
+    assert len(lines) == 2 and lines[0]["node"] == "n1", told
+    pod, = lines[1]["pods"]
+    assert (pod["namespace"], pod["pod"]) == ("default", "a"), pod
+    assert (pod["smcr"], pod["smcd"], pod["tcp"]) == (1, 1, 2), pod
+    assert pod["opened_per_second"] == 0 and lines[1]["seconds"] >= 0.2, lines
+    assert pod["pending_max"] > 0 and pod["buffer_bytes"] == 0, pod
+    table = subprocess.run([SMCMESH, "top", "-b", "-d", "0.1", "--count", "2",
+                            "--run", agent.run_dir], text=True,
+                           capture_output=True, timeout=60, check=True).stdout
+    assert table.count("\nPOD ") == 2 and table.count("\ndefault/a ") == 2, table
+
+
+class Terminal:
+    """A program in a real terminal, of a tmux server of its own."""
+
+    def __init__(self, where, argv, columns=80, lines=24):
+        self.socket = f"{where}/tmux"
+        self("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y",
+             str(lines), *argv)
+
+    def __call__(self, *args):
+        return subprocess.run(["tmux", "-S", self.socket, *args], text=True,
+                              capture_output=True, check=False, timeout=20)
+
+    def screen(self):
+        return self("capture-pane", "-p").stdout.splitlines()
+
+    def runs(self):
+        return self("has-session").returncode == 0
+
+    def end(self):
+        self("kill-server")
+
+
+def test_top_in_a_terminal(again, tmp_path):
+    """24 lines of 80, painted again as numbers change; it ends with q."""
+    agent = again
+    term = Terminal(tmp_path, [SMCMESH, "top", "-d", "0.2", "--run", agent.run_dir])
+    try:
+        wait_for(lambda: term.screen()[4].startswith("default/a "), 20, "a row")
+        lines = term.screen()
+        assert len(lines) == 24 and max(map(len, lines)) <= 80, lines
+        assert lines[0].startswith("smcmesh top: node n1, 2"), lines
+        assert lines[1].startswith("pending 0/512  connections 0/4000 "), lines
+        assert lines[3].split() == ["POD", "SMC", "TCP", "NEW/s", "SMC-R/s",
+                                    "SMC-D/s", "FELL", "MEM", "RATION"], lines
+        assert lines[4].split()[1:3] == ["2", "2"], lines
+        assert not any(lines[5:]), lines
+        put_counters(agent, CLIENT_SMCR=10**6)
+        wait_for(lambda: term.screen()[4].split()[3] not in ("0.0", "-"), 20,
+                 "new flows")
+        wait_for(lambda: term.screen()[4].split()[3] == "0.0", 20, "none again")
+        term("resize-window", "-x", "40", "-y", "5")
+        wait_for(lambda: len(term.screen()) == 5 and term.screen()[4].startswith(
+            "default/a "), 20, "a small terminal")
+        assert term.screen()[0].startswith("smcmesh top:"), term.screen()
+        term("send-keys", "q")
+        wait_for(lambda: not term.runs(), 20, "its end")
+    finally:
+        term.end()
