@@ -2,19 +2,33 @@
 # To be read by a script that compiles for minutes.
 # shellcheck shell=sh
 
-# progress PID LOG REGEX AREA WHAT UNITS: until the process ends, how many lines
-# of its log match REGEX, as "WHAT: N UNITS": on a terminal in one line that
-# changes, elsewhere in one line a minute.
+# progress PID AREA WHAT COUNT...: until the process ends, what the command COUNT
+# prints, as "WHAT: 812 files, 4 min": on a terminal in one line that changes,
+# elsewhere in one line a minute. It looks every $PROGRESS_SECONDS.
 progress() {
-	began=$(date +%s)
-	while sleep 5 && kill -0 "$1" 2>/dev/null; do
-		n=$(grep -cE "$3" "$2") || : # none yet
-		line="$5: $n $6, $((($(date +%s) - began) / 60)) min"
+	watched=$1 area=$2 what=$3
+	shift 3
+	began=$(date +%s) tick=0
+	while sleep "${PROGRESS_SECONDS:-5}" && kill -0 "$watched" 2>/dev/null; do
+		line="$what: $("$@"), $((($(date +%s) - began) / 60)) min"
 		if [ -t 2 ]; then
-			printf '\r  %-7s %s   ' "$4" "$line" >&2
-		elif [ $((tick = (${tick:-0} + 1) % 12)) = 1 ]; then
-			printf '  %-7s %s\n' "$4" "$line" >&2
+			printf '\r  %-7s %s   ' "$area" "$line" >&2
+		elif [ $((tick = (tick + 1) % 12)) = 1 ]; then
+			printf '  %-7s %s\n' "$area" "$line" >&2
 		fi
 	done
 	[ ! -t 2 ] || echo >&2
+}
+
+# lines REGEX LOG UNITS: how many lines of the log match, as "812 files". It has no
+# total: nobody knows one before the end.
+lines() {
+	echo "$(grep -cE "$1" "$2" || :) $3"
+}
+
+# named LIST LOG UNITS: how many of the list's lines stand in the log, as "812 of at
+# most 2658 packages". Other lines of the log, and one that comes twice, do not
+# count, so it cannot pass its total.
+named() {
+	echo "$(grep -xFf "$1" "$2" | sort -u | wc -l) of at most $(wc -l <"$1") $3"
 }
