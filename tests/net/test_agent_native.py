@@ -615,9 +615,9 @@ def test_requests_that_cannot_be_are_refused(agent):
 @pytest.mark.parametrize("rc,option,value,says", [
     (2, "--listen", "nowhere", "expected ADDRESS:PORT"),
     (2, "--listen", "127.0.0.1:99999", "expected ADDRESS:PORT"),
-    (2, "--listen", "::1:80", "expected ADDRESS:PORT"),
+    (2, "--listen", "::1:80", "expected ADDRESS:PORT, e.g. 127.0.0.1:9469\n"),
     (1, "--listen", "192.0.2.1:80", "listen on 192.0.2.1:80"),
-    (2, "--source", "ftp://x", "expected file:PATH"),
+    (2, "--source", "ftp://x", "--source ftp://x: expected file:PATH or kube\n"),
 ])
 def test_options_that_cannot_be_are_refused(tmp_path, rc, option, value, says):
     options = {"--listen": "127.0.0.1:0", "--run": f"{tmp_path}/run",

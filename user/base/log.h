@@ -47,5 +47,8 @@ int log_with(enum log_level level, int err, const struct log_field *fields,
 
 #define log_err(err, ...) log_at(LOG_ERR, (err), __VA_ARGS__)
 #define log_warn(err, ...) log_at(LOG_WARN, (err), __VA_ARGS__)
+/* log_refuse - An error whose sentence says all: what was given and what was
+ * expected. It needs no "Invalid argument" behind that. Return: -EINVAL. */
+#define log_refuse(...) ((void)log_err(0, __VA_ARGS__), -EINVAL)
 #define log_info(...) ((void)log_at(LOG_INFO, 0, __VA_ARGS__))
 #define log_debug(...) ((void)log_at(LOG_DEBUG, 0, __VA_ARGS__))

@@ -79,8 +79,7 @@ static int address_parse(const char *where, struct addrinfo **out)
 
 	if (split_host_port(where, host, port) ||
 	    getaddrinfo(host, port, &hints, out))
-		return log_err(
-			-EINVAL,
+		return log_refuse(
 			"--listen %s: expected ADDRESS:PORT, e.g. 127.0.0.1:9469",
 			where);
 	return 0;

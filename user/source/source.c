@@ -39,8 +39,7 @@ int source_check(const char *spec)
 
 	if (kind_of(spec, &rest) >= 0)
 		return 0;
-	return log_err(-EINVAL, "source \"%s\": expected file:PATH or kube",
-		       spec);
+	return log_refuse("--source %s: expected file:PATH or kube", spec);
 }
 
 int source_open(uv_loop_t *loop, const char *spec,

@@ -309,7 +309,7 @@ int source_file_open(uv_loop_t *loop, const char *path,
 	int err;
 
 	if (!*path)
-		return log_err(-EINVAL, "source file: expected a path");
+		return log_refuse("source file: expected a path");
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;

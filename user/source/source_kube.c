@@ -581,8 +581,8 @@ int source_kube_open(uv_loop_t *loop, const char *rest,
 	int err;
 
 	if (!opt || !opt->node || !*opt->node)
-		return log_err(-EINVAL,
-			       "source kube: expected the name of this node");
+		return log_refuse(
+			"source kube: expected the name of this node");
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
