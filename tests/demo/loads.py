@@ -4,13 +4,12 @@ redis-benchmark ask. All from Debian, all unmodified, all told nothing of SMC.""
 import csv
 import io
 import re
-from dataclasses import dataclass
 
-from smclab import wait_for
+from rounds import Figures
 
-HTTP, REDIS = 8080, 6379
 CONNECTIONS = 8
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+PATIENCE = 90    # seconds
 
 NGINX = """
 daemon off; worker_processes 1; pid /tmp/nginx-{name}.pid;
@@ -26,41 +25,15 @@ http {{
 """
 
 
-@dataclass
-class Figures:
-    """What a load program reported about one run."""
-    rate: float    # requests per second
-    p50: float     # milliseconds
-    p99: float
-
-
-class Servers:
-    """nginx and redis in one pod."""
-
-    def __init__(self, pod):
-        self.pod, self.procs = pod, []
-
-    def start(self):
-        name = self.pod.name
-        conf = f"/tmp/nginx-{name}.conf"
-        self.pod.vm.write(conf, NGINX.format(name=name, port=HTTP,
-                                             body="x" * 128))
-        self.procs = [
-            self.pod.spawn(["nginx", "-c", conf]),
-            self.pod.spawn(["redis-server", "--port", str(REDIS), "--save", "",
-                            "--protected-mode", "no", "--dir", "/tmp"])]
-        for port in (HTTP, REDIS):
-            self.pod.wait_listen(port)
-
-    def restart(self):
-        """What a new template does to a Deployment's pods: sockets opened
-        before the pod was armed stay what they are."""
-        for proc in self.procs:
-            proc.kill()
-        for port in (HTTP, REDIS):
-            wait_for(lambda p=port: not self.pod.run(
-                f"ss -Hltn 'sport = :{p}'").out, 20, f"port {port} to be free")
-        self.start()
+def serve(pod):
+    """Start nginx and redis in a pod, and wait until they listen."""
+    conf = f"/tmp/nginx-{pod.name}.conf"
+    pod.vm.write(conf, NGINX.format(name=pod.name, port=Wrk.port, body="x" * 128))
+    pod.spawn(["nginx", "-c", conf])
+    pod.spawn(["redis-server", "--port", str(Redis.port), "--save", "",
+               "--protected-mode", "no", "--dir", "/tmp"])
+    for load in Wrk, Redis:
+        pod.wait_listen(load.port)
 
 
 def milliseconds(text):
@@ -68,24 +41,45 @@ def milliseconds(text):
     return float(value) * UNITS[unit]
 
 
-def wrk(client, server, seconds):
-    r = client.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s",
-                    "--latency", "--timeout", "30s",
-                    f"http://{server.v4}:{HTTP}/"], timeout=90)
-    if "Socket errors" in r.out or "Non-2xx" in r.out:
-        raise AssertionError(f"wrk had errors:\n{r.out}")
-    find = lambda what: re.search(what, r.out, re.M).group(1)  # noqa: E731
-    # from the line's start: "62.50%" stands elsewhere in the output
-    return Figures(float(find(r"^Requests/sec:\s+([\d.]+)")),
-                   milliseconds(find(r"^\s+50%\s+(\S+)")),
-                   milliseconds(find(r"^\s+99%\s+(\S+)")))
+class Wrk:
+    """nginx's."""
+
+    name, port = "nginx", 8080
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def argv(self, server, _):
+        return ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{self.seconds}s", "--latency",
+                "--timeout", "30s", f"http://{server.v4}:{self.port}/"]
+
+    @staticmethod
+    def read(out):
+        if "Socket errors" in out or "Non-2xx" in out:
+            raise AssertionError(f"wrk had errors:\n{out}")
+        find = lambda what: re.search(what, out, re.M).group(1)  # noqa: E731
+        # from the line's start: "62.50%" stands elsewhere in the output
+        return Figures(float(find(r"^Requests/sec:\s+([\d.]+)")),
+                       milliseconds(find(r"^\s+99%\s+(\S+)")))
 
 
-def redis(client, server, requests):
-    r = client.run(["redis-benchmark", "-h", server.v4, "-p", str(REDIS), "-c",
-                    str(CONNECTIONS), "-n", str(requests), "-t", "get", "--csv"],
-                   timeout=120)
-    rows = list(csv.DictReader(io.StringIO(r.out)))
-    get = next(row for row in rows if row["test"] == "GET")
-    return Figures(float(get["rps"]), float(get["p50_latency_ms"]),
-                   float(get["p99_latency_ms"]))
+class Redis:
+    """Its run ends after a number of requests, not after a time: so many as the
+    last of its kind would have had answered in the time."""
+
+    name, port = "redis", 6379
+    guess = 1500    # requests a second
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def argv(self, server, last):
+        requests = int(self.seconds * (last.rate if last else self.guess))
+        return ["redis-benchmark", "-h", server.v4, "-p", str(self.port), "-c",
+                str(CONNECTIONS), "-n", str(requests), "-t", "get", "--csv"]
+
+    @staticmethod
+    def read(out):
+        rows = list(csv.DictReader(io.StringIO(out)))
+        get = next(row for row in rows if row["test"] == "GET")
+        return Figures(float(get["rps"]), float(get["p99_latency_ms"]))
