@@ -408,6 +408,13 @@ def test_metrics_are_clean(agent):
     assert r.returncode == 0 and not r.stdout + r.stderr, r.stdout + r.stderr
 
 
+def test_metrics_say_what_was_built(agent):
+    built = json.loads(smcmesh("version", "-o", "json").stdout)
+    assert len(built["commit"]) >= 12, built
+    assert agent.samples()["smcmesh_build_info", f'version="{built["version"]}",'
+                           f'revision="{built["commit"]}"'] == 1
+
+
 def test_metrics_tell_what_the_process_uses(agent):
     found = agent.samples()
     with open(f"/proc/{agent.proc.pid}/limits", encoding="ascii") as f:

@@ -25,6 +25,7 @@ static struct metrics base(void)
 {
 	return (struct metrics){
 		.version = "1.2",
+		.revision = "0123456789ab-dirty",
 		.features = features,
 		.n_features = 2,
 		.ready = true,
@@ -78,6 +79,8 @@ static void test_every_family_is_announced_once(void **state)
 	}
 	assert_true(families > METRIC_MAX);
 	assert_says(text, "\nsmcmesh_source_age_seconds 12.5\n");
+	assert_says(text, "\nsmcmesh_build_info{version=\"1.2\","
+			  "revision=\"0123456789ab-dirty\"} 1\n");
 }
 
 static void test_counters_have_the_pods_labels(void **state)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "base/revision.h"
 #include "pods/armed_rows.h"
 #include "telemetry/metrics_rows.h"
 
@@ -181,6 +182,7 @@ static int collect(struct agent *a, struct metrics *m,
 	*m = (struct metrics){
 		.labels = a->opt->labels,
 		.version = SMCMESH_VERSION,
+		.revision = revision()->commit,
 		.features = features,
 		.n_features = fill_features(a, features),
 		.ready = agent_ready(a, &why),

@@ -153,6 +153,7 @@ static void add_about(struct buf *out, const struct metrics *m)
 	add_head(out, METRIC_BUILD_INFO);
 	buf_printf(out, "smcmesh_build_info");
 	metrics_label_add(out, "{", "version", m->version);
+	metrics_label_add(out, ",", "revision", m->revision);
 	buf_printf(out, "} 1\n");
 	add_head(out, METRIC_CAPABILITY);
 	for (size_t i = 0; i < m->n_features; i++) {

@@ -21,8 +21,9 @@
 
 /* X(ID, family without "smcmesh_", type, labels for the reference, help) */
 #define METRICS(X)                                                              \
-	X(BUILD_INFO, "build_info", "gauge", "version",                         \
-	  "Always 1; the version is in the label.")                             \
+	X(BUILD_INFO, "build_info", "gauge", "version, revision",               \
+	  "Always 1; the labels say of what the agent was built: version and "  \
+	  "commit.")                                                            \
 	X(CAPABILITY, "capability", "gauge", "feature",                         \
 	  "What this node can do: 1 or 0. The feature smc stands for all that " \
 	  "is needed to make connections SMC.")                                 \
@@ -219,7 +220,7 @@ struct metrics_feature {
 
 struct metrics {
 	enum metrics_labels labels;
-	const char *version;
+	const char *version, *revision; /* base/revision.h: the commit */
 	const struct metrics_feature *features;
 	size_t n_features;
 	bool ready, mesh_enabled, source_ok;
