@@ -332,10 +332,6 @@ plugin: ## kubectl-smcmesh for krew: archive and manifest in build/; URI=where i
 bundle: all ## one archive for a node that is not Debian, build/smcmesh-*.tar.gz
 	$(Q)deploy/bundle/build $(BUILD) $(VERSION)
 
-# where each shell looks for completions, below PREFIX/share
-COMPLETIONS := bash:bash-completion/completions/smcmesh \
-	zsh:zsh/site-functions/_smcmesh fish:fish/vendor_completions.d/smcmesh.fish
-
 install: all ## program, manual, completions and systemd units, below DESTDIR/PREFIX
 	$(Q)install -D -m 755 $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/bin/smcmesh
 	$(Q)for unit in smcmesh smcmesh-node-setup; do \
@@ -346,11 +342,7 @@ install: all ## program, manual, completions and systemd units, below DESTDIR/PR
 	done
 	$(Q)install -D -m 644 user/cli/smcmesh.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/smcmesh.8
-	$(Q)for c in $(COMPLETIONS); do \
-		$(BUILD)/smcmesh completion $${c%%:*} >$(BUILD)/completion && \
-		install -D -m 644 $(BUILD)/completion \
-			$(DESTDIR)$(PREFIX)/share/$${c#*:} || exit; \
-	done
+	$(Q)deploy/completions $(BUILD)/smcmesh $(DESTDIR)$(PREFIX)/share
 
 clean: ## remove the build directory; the cache stays
 	$(Q)rm -rf $(BUILD)

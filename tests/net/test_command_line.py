@@ -18,7 +18,7 @@ import threading
 import pytest
 import yaml
 
-from smclab import wait_for
+from smclab import paths, wait_for
 from smclab.native import SMCMESH
 
 POD = {"namespace": "shop", "name": "web-0", "armed": False, "reason": "mesh-off",
@@ -234,47 +234,106 @@ def test_bash_completes(script, tmp_path):
     assert "bash" in said["run bas"].split()
 
 
-def test_bash_completes_at_the_tabulator(script):
-    """A real bash on a terminal, which only knows the script."""
-    path, got = script("bash"), []
+INTERACTIVE = {
+    "bash": ["--norc", "--noprofile", "-i"],
+    # -f: no rc files
+    "zsh": ["-f", "-i"],
+}
+COMPINIT = "autoload -Uz compinit && compinit -u -D"
+BEFORE = {"bash": "true", "zsh": COMPINIT}
+
+
+@contextlib.contextmanager
+def interactive(shell, **env):
+    """A shell on a terminal: (write to it, what it wrote since the last call)."""
     pid, fd = pty.fork()
     if not pid:
-        os.execve(shutil.which("bash"), ["bash", "--norc", "--noprofile", "-i"],
+        os.execve(shutil.which(shell), [shell, *INTERACTIVE[shell]],
                   {"PATH": os.environ["PATH"], "PS1": "$ ", "TERM": "dumb",
-                   "HISTFILE": "/dev/null"})
+                   "HISTFILE": "/dev/null", **env})
     os.set_blocking(fd, False)
+    got = []
 
-    def has(pattern):
-        with contextlib.suppress(BlockingIOError, OSError):
-            got.append(os.read(fd, 4096).decode())
-        return re.search(pattern, "".join(got))
+    def type_until(typed, pattern):
+        got.clear()
+        os.write(fd, typed.encode())
+
+        def has():
+            with contextlib.suppress(BlockingIOError, OSError):
+                got.append(os.read(fd, 4096).decode())
+            return re.search(pattern, "".join(got))
+        wait_for(has, 60, f"{pattern}, not {got}")
 
     try:
-        os.write(fd, f". {path}; echo rea''dy\n".encode())
-        wait_for(lambda: has("\nready"), 60, "bash")
-        for typed, wanted in ((b"smcmesh quar\t", "smcmesh quarantine "),
-                              (b"\x15smcmesh pods --no-\t", "pods --no-headers "),
-                              (b"\x15smcmesh pods --output=ya\t", "--output=yaml ")):
-            got.clear()
-            os.write(fd, typed)
-            wait_for(lambda: has(re.escape(wanted)), 60, f"{wanted}, not {got}")
+        yield type_until
     finally:
         os.kill(pid, 9)
         os.close(fd)
         os.waitpid(pid, 0)
 
 
+KILL_LINE = "\x15"
+
+
+@pytest.mark.parametrize("shell", list(INTERACTIVE))
+def test_shell_completes_at_the_tabulator(script, tmp_path, shell):
+    """A real one on a terminal, which only knows the script."""
+    with interactive(shell, HOME=str(tmp_path)) as type_until:
+        type_until(f"{BEFORE[shell]} && . {script(shell)} && echo rea''dy\n",
+                   "\nready")
+        for typed, wanted in (("smcmesh quar\t", "smcmesh quarantine "),
+                              ("smcmesh pods --no-\t", "pods --no-headers "),
+                              ("smcmesh pods --output=ya\t", "--output=yaml "),
+                              ("smcmesh help sysd\t", "help sysdump "),
+                              ("smcmesh completion f\t", "completion fish ")):
+            type_until(KILL_LINE + typed, re.escape(wanted))
+
+
+def test_zsh_finds_the_installed_script_itself(tmp_path):
+    """By its name in a directory of $fpath: nobody sources it."""
+    subprocess.run([f"{paths.TREE}/deploy/completions", SMCMESH, tmp_path],
+                   check=True, timeout=60)
+    with interactive("zsh", HOME=str(tmp_path)) as type_until:
+        type_until(f"fpath+=({tmp_path}/zsh/site-functions) && {COMPINIT} && "
+                   "echo rea''dy\n", "\nready")
+        type_until("smcmesh quar\t", "smcmesh quarantine ")
+
+
+def fish(home, *commands):
+    r = subprocess.run(["fish", "--no-config", "-c", "\n".join(commands)], text=True,
+                       capture_output=True, timeout=120, check=False,
+                       env={**os.environ, "HOME": str(home),
+                            "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)})
+    assert r.returncode == 0 and not r.stderr, r
+    return [line.split("\t") for line in r.stdout.splitlines()]
+
+
+def test_fish_completes(script, tmp_path):
+    """Its `complete -C` tells what it would offer: words, and what they mean."""
+    source = f"source {script('fish')}"
+
+    def offers(line):
+        return dict(row if len(row) > 1 else (row[0], "") for row in fish(
+            tmp_path, source, f"complete -C '{line}'"))
+    assert offers("smcmesh quar").keys() == {"quarantine"}
+    assert offers("smcmesh sta") == {
+        "status": "the agent of this node: what it can do, and has done"}
+    assert set(offers("smcmesh pods -o ")) == {"table", "wide", "json", "yaml", "name"}
+    assert set(offers("smcmesh pods --output=ya")) == {"--output=yaml"}
+    assert "--no-headers" in offers("smcmesh pods --no")
+    assert "--no-headers" not in offers("smcmesh agent --no")
+    assert {"bash", "zsh", "fish"} == set(offers("smcmesh completion "))
+    assert set(offers("smcmesh help sysd")) == {"sysdump"}
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_script_is_one_of_its_shell(script, shell):
-    """By the shell's own reading, where it is installed. (What is in the scripts:
-    unit/test_cli.c.)"""
+    """By the shell's own reading. (What is in the scripts: unit/test_cli.c.)"""
     path = script(shell)
-    if shell == "bash" and shutil.which("shellcheck"):
+    if shell == "bash":
         r = subprocess.run(["shellcheck", "-s", "bash", path], text=True,
                            capture_output=True, timeout=120, check=False)
         assert r.returncode == 0, r.stdout
-    if not shutil.which(shell):
-        pytest.skip(f"no {shell} here")
     r = subprocess.run([shell, "-n", path], text=True, capture_output=True,
                        timeout=120, check=False)
     assert r.returncode == 0 and not r.stderr, r.stderr

@@ -65,6 +65,14 @@ def test_commands_tell_and_may_lie_anywhere(vm):
     assert wrong.rc == 2 and "there is no command nonsense" in wrong.err
 
 
+def test_completions_are_those_of_its_program(vm):
+    for shell, path in (("bash", "bash-completion/completions/smcmesh"),
+                        ("zsh", "zsh/site-functions/_smcmesh"),
+                        ("fish", "fish/vendor_completions.d/smcmesh.fish")):
+        said = bare(vm, "/opt/smcmesh/bin/smcmesh", "completion", shell).out
+        assert said and said == bare(vm, "cat", f"/opt/smcmesh/share/{path}").out
+
+
 def test_agent_arms_and_cleans_up(vm):
     topo.bridge(vm, NODE + "/16")
     vm.run("mkdir -p /sys/fs/cgroup/lab/web /sys/fs/cgroup/lab/client")
