@@ -15,28 +15,12 @@ import json
 
 import pytest
 
-from smclab import Link, Vm, metadata, readme, topo, wait_for
+from smclab import Link, Vm, metadata, readme, systemd, topo, wait_for
 
 SMCMESH = "/build/smcmesh"
 UNIT = "smcmesh-node-setup"
 CLOUD = {"primary-ip-address": "10.0.0.6", "netmask": "255.255.255.0",
          "gateway": "10.0.0.253"}
-# what the lab's root enables, and a node need not have; udev would give eth1
-# another name
-OTHERS = ("cron e2scrub_reap haproxy memcached nginx redis-server getty@tty1"
-          " systemd-logind systemd-udevd systemd-udev-trigger").split()
-# systemd in a pid and mount namespace of its own, and in the VM's network; the root of
-# the cgroups, which a node has at /sys/fs/cgroup, is at /mnt
-SYSTEMD = """
-mount --make-rprivate /
-mount --bind /sys/fs/cgroup /mnt
-umount -l /sys/fs/cgroup
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs -o mode=755 run /run
-mkdir -p /run/lock /run/netns
-exec env -i container=smclab PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    /lib/systemd/systemd --unit=multi-user.target
-"""
 
 
 class Node:
@@ -194,56 +178,20 @@ def test_second_auxiliary_nic_that_a_pod_uses_is_refused_after_the_first(node):
     assert "ipvlan device cni0" in rows["eth2"]["text"]
 
 
-def start_systemd(node, enabled=True):
-    """Our units installed, UNIT enabled, and a boot to multi-user.target. Return: runs
-    a command there."""
-    vm = node.vm
-    vm.run("cd /src/deploy/systemd && for unit in *.service; do"
-           " sed 's|/usr/local/bin/|/build/|' $unit > /etc/systemd/system/$unit; done;"
-           " mkdir -p /etc/systemd/system/multi-user.target.wants;"
-           + f" ln -s ../{UNIT}.service /etc/systemd/system/multi-user.target.wants/;"
-           * enabled
-           + " ".join(f"ln -sf /dev/null /etc/systemd/system/{o}.service;"
-                      for o in OTHERS)
-           + " rm -f /etc/systemd/system/timers.target.wants/*;"
-           " mkdir -p /sys/fs/cgroup/systemd")
-    vm.spawn(["unshare", "--fork", "--pid", "--mount", "--cgroup", "--mount-proc",
-              "sh", "-ec", SYSTEMD], cgroup="systemd")
-    wait_for(lambda: vm.run("pgrep -x systemd", check=False).rc == 0, 20, "systemd")
-
-    def run(*args):
-        pid = vm.run("pgrep -o -x systemd").out.strip()
-        return vm.run(["nsenter", "-t", pid, "-m", "-p", "-C", "--", *args],
-                      check=False)
-    return run
-
-
-def states(run, unit):
-    got = run("systemctl", "show", "-p", "ActiveState,SubState,Result", unit).out
-    return dict(line.split("=", 1) for line in got.split())
-
-
-def wait_unit(run, unit=UNIT):
-    """Until systemd is done with it."""
-    def done():
-        got = states(run, unit)
-        return got.get("ActiveState") in ("active", "failed") and got
-    return wait_for(done, 120, f"the end of {unit}")
-
-
 @pytest.mark.long
 def test_unit_sets_the_nic_up_at_each_boot(links):
     for _ in ("a boot", "the next one"):
         with booted(links, "boots") as node:
             assert not node.addresses()
-            run = start_systemd(node)
-            got = wait_unit(run)
+            boot = systemd.Boot(node.vm, UNIT)
+            got = boot.wait_done(UNIT)
             assert got == {"ActiveState": "active", "SubState": "exited",
-                           "Result": "success"}, run("systemctl", "status", UNIT).out
+                           "Result": "success"}, boot.run("systemctl", "status",
+                                                          UNIT).out
             assert node.addresses() == ["10.0.0.6/24"]
             assert node.routes() == [("10.0.0.0/24", 101)]
             # stopping it takes nothing away
-            run("systemctl", "stop", UNIT)
+            boot.run("systemctl", "stop", UNIT)
             assert node.addresses() == ["10.0.0.6/24"]
 
 
@@ -252,16 +200,16 @@ def test_unit_that_learns_nothing_fails_and_does_nothing(links):
     """The control: without a metadata service."""
     with booted(links, "boots") as node:
         node.cloud.kill()
-        got = wait_unit(start_systemd(node))
+        got = systemd.Boot(node.vm, UNIT).wait_done(UNIT)
         assert (got["ActiveState"], got["Result"]) == ("failed", "exit-code"), got
         assert not node.addresses()
         assert "UP" not in node.ip("link", "show", "eth1")[0]["flags"]
 
 
-def wrong(run):
+def wrong(boot):
     """{check: what was found} of those that do not pass on a node where nothing is
     wrong but what no administrator can mend."""
-    told = json.loads(run(SMCMESH, "doctor", "-o", "json").out)
+    told = json.loads(boot.run(SMCMESH, "doctor", "-o", "json").out)
     return {c["id"]: c["found"] for c in told["checks"]
             if c["status"] not in ("pass", "skip")
             and c["id"] not in ("signal-during-connect", "smc-fixes")}
@@ -270,12 +218,12 @@ def wrong(run):
 @pytest.mark.long
 def test_readme_takes_a_bare_node_to_a_green_doctor(links):
     with booted(links, "bare") as node:
-        run = start_systemd(node, enabled=False)
-        assert set(wrong(run)) == {"ueid", "rdma-port"}
+        boot = systemd.Boot(node.vm)
+        assert set(wrong(boot)) == {"ueid", "rdma-port"}
         *steps, check = readme.block("Use it on one machine", "node setup")
         for line in steps:
-            done = run("sh", "-c", readme.HERE + line)
+            done = boot.run("sh", "-c", readme.HERE + line)
             assert done.rc == 0, (line, done)
-        assert wait_unit(run, "smcmesh")["ActiveState"] == "active"
-        wait_for(lambda: not wrong(run), 60, "nothing to be wrong", 1)
-        assert run("sh", "-c", readme.HERE + check).rc == 0
+        assert boot.wait_done("smcmesh")["ActiveState"] == "active"
+        wait_for(lambda: not wrong(boot), 60, "nothing to be wrong", 1)
+        assert boot.run("sh", "-c", readme.HERE + check).rc == 0
