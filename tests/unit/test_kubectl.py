@@ -17,7 +17,8 @@ from smclab import paths
 
 PLUGIN = os.path.join(paths.TREE, "deploy/kubectl/kubectl-smcmesh")
 # Each call is a line of the file `calls`. What an agent says is in the files
-# POD.out, POD.err and POD.rc; what `get KIND` says in `KIND`.
+# POD.out, POD.err and POD.rc, its logs in POD.log and POD.previous; what `get KIND`
+# says in `KIND`.
 KUBECTL = r"""#!/bin/sh
 here=$(dirname "$0")
 echo "$*" >>"$here/calls"
@@ -38,6 +39,14 @@ get)
 	[ "$ns" != absent ] || what=nothing
 	[ -e "$here/$what" ] || { echo "Error from server (NotFound)" >&2; exit 1; }
 	cat "$here/$what"
+	;;
+logs)
+	case " $* " in
+	*" --previous=true "*) log=$2.previous ;;
+	*) log=$2.log ;;
+	esac
+	[ -e "$here/$log" ] || { echo "Error: no log of $2" >&2; exit 1; }
+	cat "$here/$log"
 	;;
 exec)
 	pod=$2
@@ -294,6 +303,7 @@ def dump(fake, *argv):
 def dumps(fake):
     for i in 1, 2:
         fake.says(i, err="smcmesh sysdump: files: 2\n")
+        fake.write(f"agent-{i}.log", f"ready {i}\n")
         (fake.folder / f"agent-{i}.out").write_bytes(
             archive(f"n{i}", pods=f'{{"of":{i}}}'))
     return fake
@@ -303,9 +313,17 @@ def test_sysdump_has_all_nodes(dumps):
     r, files = dump(dumps)
     assert r.returncode == 3 and r.stdout == "", r
     errors = files.pop("errors.txt").splitlines()
-    assert files == {"n1/pods.json": '{"of":1}', "n2/pods.json": '{"of":2}'}
-    assert errors == ["n3: the node is not ready",
-                      "n4: its agent, pod agent-4, does not run (Pending)"]
+    assert files == {"n1/pods.json": '{"of":1}', "n2/pods.json": '{"of":2}',
+                     "n1/agent.log": "ready 1\n", "n2/agent.log": "ready 2\n"}
+    assert errors == [
+        "n1: agent-previous.log: Error: no log of agent-1",
+        "n2: agent-previous.log: Error: no log of agent-2",
+        "n3: the node is not ready",
+        "n4: agent.log: Error: no log of agent-4",
+        "n4: agent-previous.log: Error: no log of agent-4",
+        "n4: its agent, pod agent-4, does not run (Pending)"]
+    # of a node that does not answer nobody waits for a log
+    assert not any("agent-3" in c for c in dumps.calls("logs"))
     assert "n3: the node is not ready" in r.stderr
     assert [c.split("smcmesh ")[-1] for c in dumps.calls("exec")] == [
         "sysdump -o -"] * 2
@@ -313,8 +331,19 @@ def test_sysdump_has_all_nodes(dumps):
 
 def test_sysdump_of_one_node(dumps):
     r, files = dump(dumps, "--node=n2")
-    assert r.returncode == 0 and set(files) == {"n2/pods.json", "errors.txt"}
-    assert files["errors.txt"] == ""
+    assert r.returncode == 0
+    assert set(files) == {"n2/pods.json", "n2/agent.log", "errors.txt"}
+    assert files["errors.txt"] == ("n2: agent-previous.log: Error: no log of "
+                                   "agent-2\n")
+
+
+def test_sysdump_of_an_agent_that_restarts_for_ever_has_its_logs(dumps):
+    """It cannot be asked: what it said before it ended is what helps."""
+    dumps.write("agent-4.previous", "smcmesh: the socket is taken\n")
+    r, files = dump(dumps, "--node=n4")
+    assert r.returncode == 3
+    assert files["n4/agent-previous.log"] == "smcmesh: the socket is taken\n"
+    assert "n4: its agent, pod agent-4, does not run" in files["errors.txt"]
 
 
 def test_sysdump_with_hashes_has_one_key_and_no_names(dumps):
@@ -326,7 +355,11 @@ def test_sysdump_with_hashes_has_one_key_and_no_names(dumps):
     for call in dumps.calls("exec"):
         assert call.endswith("--hash-names --hash-addresses "
                              "--hash-key /dev/stdin")
-    assert files["errors.txt"] == "a node could not be asked\n" * 2
+    assert files["errors.txt"].splitlines() == [
+        "the agents' logs are left out: which of their words are names cannot be "
+        "told"] + ["a node could not be asked"] * 2
+    assert dumps.calls("logs") == [] and set(files) == {
+        "n1/pods.json", "n2/pods.json", "errors.txt"}
     # another time, another key
     dump(dumps, "--hash-names", "--force")
     assert (dumps.folder / "agent-1.in").read_bytes() != key
