@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The limits of "fail open" that the README names, each as far as it
+"""The limits of "fail open" that deploy/docs/limits.md names, each as far as it
 goes and no further.
 
             VM limits
