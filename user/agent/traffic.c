@@ -2,10 +2,9 @@
 #include "agent/traffic.h"
 
 #include <stdlib.h>
-#include "node/smc_stats.h"
-#include "pods/known.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "pods/known.h"
+#include "pods/pod_stats.h"
 
 /* It takes a helper process, and some netlink messages for each pod. */
 #define PERIOD_NS (15 * CLOCK_SECOND)
@@ -30,12 +29,6 @@ void traffic_add(struct pod_bytes *at, __u64 cookie,
 	at->cookie = cookie;
 }
 
-/* Has it a namespace of its own, which can be found? */
-static bool can_be_asked(const struct pod *p)
-{
-	return p->id && !p->host_network && p->where && p->facts.cookie;
-}
-
 static void take(struct agent *a, const struct pod *p,
 		 const struct smc_stats_of *of)
 {
@@ -47,37 +40,17 @@ static void take(struct agent *a, const struct pod *p,
 			    sums && pod_is(p, POD_BEFORE));
 }
 
-static void read_all(struct agent *a, struct smc_stats_of *v)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < a->pods.n; i++) {
-		const struct pod *p = a->pods.v[i];
-
-		if (can_be_asked(p))
-			v[n++].netns =
-				(struct netns_ref){.path = p->where,
-						   .cookie = p->facts.cookie,
-						   .proc = a->opt->proc};
-	}
-	if (smc_stats_each(v, n))
-		log_debug("SMC's statistics of pods could not be read");
-	n = 0;
-	for (size_t i = 0; i < a->pods.n; i++)
-		if (can_be_asked(a->pods.v[i]))
-			take(a, a->pods.v[i], &v[n++]);
-}
-
-/* A kernel without SMC is not asked: that would have it look for the module. */
 void traffic_read(struct agent *a)
 {
 	_free_ struct smc_stats_of *v = NULL;
+	size_t n = 0, next = 0;
 
 	if (!agent_capable(a) || !a->last.synced ||
 	    uv_hrtime() - a->counts.traffic_at < PERIOD_NS)
 		return;
-	v = calloc(a->pods.n + 1, sizeof(*v));
-	if (v)
-		read_all(a, v);
+	if (!pods_read_stats(a, &v, &n))
+		for (size_t i = 0; next < n; i++)
+			if (pod_has_stats(a->pods.v[i]))
+				take(a, a->pods.v[i], &v[next++]);
 	a->counts.traffic_at = uv_hrtime();
 }

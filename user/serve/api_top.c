@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
-#include "base/log.h"
-#include "node/smc_stats.h"
+#include "pods/pod_stats.h"
 #include "telemetry/labels.h"
 
 #define OUTCOMES (SMC_OUTCOME_FAILED + 1)
@@ -74,11 +73,6 @@ static int count_all(const struct smc_counter_key *key, __u64 value, void *arg)
 	return 0;
 }
 
-static bool has_stats(const struct pod *p)
-{
-	return p->id && !p->host_network && p->where && p->facts.cookie;
-}
-
 static void find_pods(struct top *t)
 {
 	const struct pods *pods = &t->agent->pods;
@@ -86,31 +80,6 @@ static void find_pods(struct top *t)
 	for (size_t i = 0; i < pods->n; i++)
 		if (pods->v[i]->id)
 			t->pod_ids[smc_slot(pods->v[i]->id)] = pods->v[i]->id;
-}
-
-/* A namespace that cannot be read says so for itself. A kernel without SMC is
- * not asked: that would have it look for the module. */
-static int read_stats(struct top *t)
-{
-	const struct agent *a = t->agent;
-	int none = agent_capable(a) ? 0 : -EOPNOTSUPP;
-
-	t->stats = calloc(a->pods.n + 1, sizeof(*t->stats));
-	if (!t->stats)
-		return -ENOMEM;
-	for (size_t i = 0; i < a->pods.n; i++) {
-		const struct pod *p = a->pods.v[i];
-
-		if (has_stats(p))
-			t->stats[t->n_stats++] = (struct smc_stats_of){
-				.netns = {.path = p->where,
-					  .cookie = p->facts.cookie,
-					  .proc = a->opt->proc},
-				.err = none};
-	}
-	if (!none && smc_stats_each(t->stats, t->n_stats))
-		log_debug("SMC's statistics of pods could not be read");
-	return 0;
 }
 
 /* ---- as JSON ------------------------------------------------------------- */
@@ -188,7 +157,8 @@ static int add_pods(const struct top *t, yyjson_mut_doc *doc,
 
 		if (p->id)
 			err = add_pod(t, p,
-				      has_stats(p) ? &t->stats[next++] : NULL,
+				      pod_has_stats(p) ? &t->stats[next++]
+						       : NULL,
 				      doc, arr);
 	}
 	return err;
@@ -216,7 +186,7 @@ void api_get_top(struct MHD_Connection *request, struct http_reply *reply,
 	err = api_limits(a, &t->limits)
 		      ?: datapath_each_flow(a->dp, true, count_open, t)
 		      ?: datapath_each_counter(a->dp, count_all, t)
-		      ?: read_stats(t)
+		      ?: pods_read_stats(a, &t->stats, &t->n_stats)
 		      ?: api_add_held_node(a, doc, root)
 		      ?: add_pods(t, doc, root);
 	api_reply_doc(reply, doc, err);

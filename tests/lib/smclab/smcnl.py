@@ -7,7 +7,8 @@
                 [del ID]         interface, or device/port; del: all of that id
   smcnl.py fback                 fall-back reasons of this namespace
   smcnl.py stats                 connections of this namespace that became SMC,
-                                 as client and as server, by transport
+                                 as client and as server, by transport; those
+                                 that failed; bytes by transport
   smcnl.py allocated             bytes of all SMC buffers of this kernel
 
 Prints JSON.
@@ -27,6 +28,8 @@ GET_STATS, GET_FBACK_STATS, DUMP_UEID, ADD_UEID, DEL_UEID = 7, 8, 9, 10, 11
 GEN_STATS = 7
 TECHS = {"smcd": 1, "smcr": 2}
 SUCCESSES = {"client": (7, 8), "server": (9, 10)}    # version 1, version 2
+ERRORS = {"client": 3, "server": 4}    # handshakes that neither became SMC nor TCP
+BYTES = {"rx": 16, "tx": 17}
 # SMC_GEN_LGR_*, and SMC_NLA_LGR_{R,D}_*: what a group's send and receive
 # buffers take
 GROUPS = {GET_LGR_SMCR: (2, 12, 13), GET_LGR_SMCD: (4, 12, 13)}
@@ -82,16 +85,24 @@ def fback():
 
 
 def stats():
-    """{"client": {"smcd": N, "smcr": N}, "server": ...}"""
-    out = {role: dict.fromkeys(TECHS, 0) for role in SUCCESSES}
+    """{"client": {"smcd": N, "smcr": N, "failed": N}, "server": likewise,
+    "bytes": {"smcd": {"rx": N, "tx": N}, "smcr": likewise}}"""
+    found = {}
     for msg in smc(GET_STATS):
-        found = dict(netlink.attrs(dict(msg)[GEN_STATS]))
-        for tech, nest in TECHS.items():
-            numbers = dict(netlink.attrs(found.get(nest, b"")))
-            for role, which in SUCCESSES.items():
-                out[role][tech] += sum(
-                    struct.unpack("=Q", numbers[k])[0] for k in which
-                    if k in numbers)
+        found.update(netlink.attrs(dict(msg)[GEN_STATS]))
+
+    def number(nest, k):
+        return struct.unpack("=Q", nest[k])[0] if k in nest else 0
+
+    techs = {tech: dict(netlink.attrs(found.get(nest, b"")))
+             for tech, nest in TECHS.items()}
+    out = {role: {tech: sum(number(nest, k) for k in which)
+                  for tech, nest in techs.items()}
+           for role, which in SUCCESSES.items()}
+    for role, k in ERRORS.items():
+        out[role]["failed"] = number(found, k)
+    out["bytes"] = {tech: {way: number(nest, k) for way, k in BYTES.items()}
+                    for tech, nest in techs.items()}
     return out
 
 
