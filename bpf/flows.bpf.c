@@ -189,6 +189,13 @@ static __always_inline bool smc_is_open(const struct tcp_sock *tp)
 	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT;
 }
 
+/* smc_syn_sent - Is the inner socket still waiting for a SYN-ACK? */
+static __always_inline bool smc_syn_sent(const struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_state ==
+	       BPF_TCP_SYN_SENT;
+}
+
 /* A connect() that did not offer SMC, but has a record: its peer is in
  * quarantine, or sockops made the record. */
 static __always_inline void
@@ -230,6 +237,10 @@ int BPF_PROG(smc_connected, struct smc_sock *smc, int ret)
 	}
 	if (ret) {
 		smc_flow_ended(&key, flow, SMC_OUTCOME_FAILED, ret);
+		/* The socket may connect again, with another handshake, and
+		 * nothing would lead to this record. */
+		if (!smc_syn_sent(tp))
+			smc_flow_close(&key, flow);
 		return 0;
 	}
 	if (smc->use_fallback) {
@@ -308,8 +319,7 @@ int BPF_PROG(smc_declined, struct smc_sock *smc, int reason, __u8 version,
 	if (!w.pod)
 		return 0; /* a program's own SMC socket */
 	flow = smc_flow_of(smc, tp, &key);
-	if (tp->inet_conn.icsk_inet.sk.__sk_common.skc_state ==
-	    BPF_TCP_SYN_SENT) { /* no SYN-ACK came: smc_is_open() */
+	if (smc_syn_sent(tp)) { /* smc_is_open() */
 		if (flow)
 			smc_socket_unanswered(flow, tp);
 		return 0;
@@ -382,8 +392,13 @@ int BPF_PROG(smc_accepted, struct smc_sock *smc)
 	smc_handshake_find(&key, tp, SMC_ROLE_SERVER);
 	flow = bpf_map_lookup_elem(&smc_flow, &key);
 	if (!flow) {
-		smc_accepted_plain(smc, tp, &key, outcome, code);
-	} else if (flow->verdict == SMC_VERDICT_ACCELERATE) {
+		/* or two generations of this program would count a failed one
+		 * twice */
+		if (!failed)
+			smc_accepted_plain(smc, tp, &key, outcome, code);
+		return 0;
+	}
+	if (flow->verdict == SMC_VERDICT_ACCELERATE) {
 		if (failed)
 			smc_path_blamed(flow, code, (int)code == -ETIMEDOUT);
 		else
@@ -393,6 +408,8 @@ int BPF_PROG(smc_accepted, struct smc_sock *smc)
 		smc_flow_ended(&key, flow, failed ? outcome : SMC_OUTCOME_TCP,
 			       failed ? code : 0);
 	}
+	if (failed) /* smc_accept_dequeue() releases the inner socket itself */
+		smc_flow_close(&key, flow);
 	return 0;
 }
 
