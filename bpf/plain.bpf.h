@@ -58,6 +58,16 @@ static __always_inline void smc_judge_plain(struct smc_flow *flow,
 	smc_flow_answer(flow, &a);
 }
 
+/* A path has two ends, and at connect() a plain socket has no address of its
+ * own yet: then the verdict found no path, which says nothing. An SMC socket is
+ * asked at its SYN, when it has one. */
+static __always_inline bool smc_path_untold(const struct smc_flow *flow,
+					    const struct smc_conn *c)
+{
+	return smc_lacks_path(flow->reason) &&
+	       !*(const __u32 *)(c->local.ip + 12);
+}
+
 /*
  * smc_flow_plain - The outcome of @flow, which never was SMC: TCP, for the
  * verdict's reason if it says no, else for @reason; or a fall-back, if its
@@ -73,9 +83,11 @@ static __always_inline void smc_flow_plain(struct smc_flow *flow,
 	flow->outcome = SMC_OUTCOME_TCP;
 	if (early)
 		flow->kernel_code = *early;
-	if (flow->verdict == SMC_VERDICT_BYPASS)
+	if (flow->verdict == SMC_VERDICT_BYPASS && !smc_path_untold(flow, c))
 		return;
 	if (early) {
+		flow->verdict = SMC_VERDICT_ACCELERATE;
+		flow->reason = SMC_REASON_NONE;
 		flow->outcome = SMC_OUTCOME_FALLBACK;
 		return;
 	}
