@@ -152,6 +152,17 @@ def test_peers_and_lengths_of_time_are_told(agent):
     assert not stranger["peer_pod"] and not stranger["peer_service"], stranger
 
 
+def test_wide_list_has_them_too(agent):
+    lines = flows(agent, "-o", "wide").stdout.splitlines()
+    assert "PEER" in lines[0] and "NODE" in lines[0] and "CONNECT" in lines[0]
+    by = {line.split()[3]: line for line in lines if ":" in line}
+    assert "default/b" in by[PEER + ":7000"] and " n2 " in by[PEER + ":7000"]
+    assert " 0.250 s " in by[PEER + ":7000"]
+    assert "Service default/web" in by[VIP + ":80"]
+    assert "default/b" not in by["203.0.113.9:443"]
+    assert "default/b" not in flows(agent).stdout    # control: not wide
+
+
 def followed(agent):
     """Has BPF been told that somebody reads every event?"""
     uses, = struct.unpack_from("=I", agent.row("smc_config", bytes(4)), 20)

@@ -60,8 +60,9 @@ static const struct cli_option options[] = {
 static const int parameters[] = {LAST, NAMESPACE, OUTCOME, POD,
 				 PORT, REASON,	  SINCE,   TO};
 
-static const char *const heads[] = {"POD",    "ROLE",	 "LOCAL", "REMOTE",
-				    "OPENED", "OUTCOME", NULL};
+static const char *const heads[] = {"POD",   "ROLE",	"LOCAL",  "REMOTE",
+				    "+PEER", "+NODE",	"OPENED", "+CONNECT",
+				    "+LIFE", "OUTCOME", NULL};
 
 static void end_text(yyjson_val *f, const char *side, char text[72])
 {
@@ -88,6 +89,20 @@ static void pod_text(yyjson_val *f, char text[160])
 		snprintf(text, 160, "%s/%s", json_text(f, "namespace"), name);
 	else
 		snprintf(text, 160, "-");
+}
+
+/* Whose the remote address is, where the agent knows. */
+static void peer_text(yyjson_val *f, char text[200])
+{
+	const char *ns = json_text(f, "peer_namespace");
+	const char *pod = json_text(f, "peer_pod");
+	const char *service = json_text(f, "peer_service");
+
+	*text = '\0';
+	if (*pod)
+		snprintf(text, 200, "%s/%s", ns, pod);
+	else if (*service)
+		snprintf(text, 200, "Service %s/%s", ns, service);
 }
 
 static const char *remark(yyjson_val *f)
@@ -144,25 +159,49 @@ static void say_empty(yyjson_val *root, const struct table *t)
 				       "armed pods have opened none");
 }
 
+static void add_text(struct table *t, const char *text)
+{
+	table_add(t, *text ? text : "-");
+}
+
+static void add_seconds(struct table *t, yyjson_val *seconds)
+{
+	if (seconds)
+		table_addf(t, "%.3f s", yyjson_get_num(seconds));
+	else
+		table_add(t, "-");
+}
+
+static void add_flow(struct table *t, yyjson_val *f)
+{
+	char pod[160], end[72], peer[200];
+
+	pod_text(f, pod);
+	table_add(t, pod);
+	table_add(t, json_text(f, "role"));
+	end_text(f, "local", end);
+	table_add(t, end);
+	end_text(f, "remote", end);
+	table_add(t, end);
+	peer_text(f, peer);
+	add_text(t, peer);
+	add_text(t, json_text(f, "peer_node"));
+	table_add(t, json_text(f, "opened"));
+	add_seconds(t, yyjson_obj_get(f, "connect_seconds"));
+	add_seconds(t, yyjson_obj_get(f, "lifetime_seconds"));
+	table_addf(t, "%s%s", json_text(f, "sentence"), remark(f));
+}
+
 static void print(yyjson_val *root)
 {
 	_cleanup_(remedies_free) struct remedies todo = {};
 	_cleanup_(table_free) struct table t = {};
 	yyjson_val *flows = yyjson_obj_get(root, "flows"), *f;
-	char pod[160], end[72];
 	size_t i, max;
 
 	table_init(&t, heads);
 	yyjson_arr_foreach (flows, i, max, f) {
-		pod_text(f, pod);
-		table_add(&t, pod);
-		table_add(&t, json_text(f, "role"));
-		end_text(f, "local", end);
-		table_add(&t, end);
-		end_text(f, "remote", end);
-		table_add(&t, end);
-		table_add(&t, json_text(f, "opened"));
-		table_addf(&t, "%s%s", json_text(f, "sentence"), remark(f));
+		add_flow(&t, f);
 	}
 	table_print(&t, stdout);
 	say_cut(root);
@@ -170,21 +209,6 @@ static void print(yyjson_val *root)
 	say_empty(root, &t);
 	remedies_of_flows(flows, &todo);
 	remedies_print(&todo, "FLOWS", stdout);
-}
-
-/* Whose the remote address is, where the agent knows. */
-static void peer_text(yyjson_val *f, char text[200])
-{
-	const char *pod = json_text(f, "peer_pod");
-	const char *service = json_text(f, "peer_service");
-
-	*text = '\0';
-	if (*pod)
-		snprintf(text, 200, " (%s/%s)", json_text(f, "peer_namespace"),
-			 pod);
-	else if (*service)
-		snprintf(text, 200, " (Service %s/%s)",
-			 json_text(f, "peer_namespace"), service);
 }
 
 static void print_flow_event(yyjson_val *e)
@@ -196,9 +220,11 @@ static void print_flow_event(yyjson_val *e)
 	end_text(e, "local", local);
 	end_text(e, "remote", remote);
 	peer_text(e, peer);
-	printf("%s %-8s %s %s %s -> %s%s: %s", json_text(e, "time"),
-	       json_text(e, "event"), pod, json_text(e, "role"), local, remote,
-	       peer, json_text(e, "sentence"));
+	printf("%s %-8s %s %s %s -> %s", json_text(e, "time"),
+	       json_text(e, "event"), pod, json_text(e, "role"), local, remote);
+	if (*peer)
+		printf(" (%s)", peer);
+	printf(": %s", json_text(e, "sentence"));
 	if (life)
 		printf(", open for %.3f s", yyjson_get_num(life));
 	putchar('\n');
