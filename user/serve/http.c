@@ -26,6 +26,9 @@
 #include "loop/handles.h"
 
 #define CONNECTIONS_MAX 64
+/* One machine that leaves its connections hanging does not keep scrapers and
+ * kubelet's probes out; more are closed as they come. Not on a unix socket. */
+#define CONNECTIONS_PER_ADDRESS_MAX 16
 #define IDLE_SECONDS 10
 #define READERS_MAX 16
 #define READER_WAITING_MAX (1U << 20) /* bytes */
@@ -539,8 +542,11 @@ static int http_init(uv_loop_t *loop, struct http *h, int fd)
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer,
 		h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned int)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned int)IDLE_SECONDS, MHD_OPTION_END);
+		(unsigned int)CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		(unsigned int)CONNECTIONS_PER_ADDRESS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,
+		MHD_OPTION_END);
 	if (!h->daemon)
 		return -EIO;
 	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
