@@ -149,6 +149,15 @@ def test_empty_table_has_its_head_and_says_what_it_means(serve, command, sentenc
     assert (r.returncode, r.stdout) == (0, "") and sentence in r.stderr, r
 
 
+def test_top_without_rows_says_so_once(serve):
+    held = {"pending": 0, "pending_max": 1}
+    run = f"--run={serve({'/v1/top': {'node': 'n1', 'pods': [], 'held': held}})}"
+    r = smcmesh("top", "-b", "-d", "0.1", "-n", "2", run)
+    assert r.stdout.count("\nPOD ") == 2, r
+    assert r.stderr == ("smcmesh: no pod of this node was armed yet: "
+                        "smcmesh pods says why\n"), r
+
+
 def test_names_and_rows_alone_are_for_scripts(serve):
     run = f"--run={serve(FULL)}"
     for command, name in (("pods", "shop/web-0"), ("endpoints", "10.0.0.1"),

@@ -3,6 +3,7 @@
 #include "typed.h"
 
 #include "base/cleanup.h"
+#include "cli/output.h"
 #include "cli/top_print.h"
 
 #define HELD                                                                    \
@@ -65,6 +66,7 @@ static int up(void **state)
 
 static int down(void **state)
 {
+	output_choose(NULL, true);
 	top_rows_free(&b.rows);
 	yyjson_doc_free(b.before);
 	yyjson_doc_free(b.now);
@@ -158,7 +160,7 @@ static void test_small_terminals_get_what_fits(void **state)
 
 	for (size_t i = 0; i < array_size(sizes); i++) {
 		print(sizes[i][0], sizes[i][1]);
-		assert_fits(sizes[i][0] < 4 ? 4 : sizes[i][0], sizes[i][1]);
+		assert_fits(sizes[i][0], sizes[i][1]);
 	}
 	print(6, 80); /* room for two lines: a pod, and how many more */
 	assert_says(b.text, "shop/a ");
@@ -178,6 +180,54 @@ static void test_long_names_keep_their_end(void **state)
 	/* without a terminal nothing is cut */
 	print(0, 0);
 	assert_says(b.text, "shop/fortioserver-7d9f8c6b5d-?[1mxk2lp ");
+}
+
+/* What the short one adds up is apart in the wide one. */
+static void test_wide_table_has_each_direction_and_ration(void **state)
+{
+	output_choose("wide", true);
+	print(0, 0);
+	assert_says(
+		b.text,
+		"POD          SMC-R SMC-D   TCP  NEW/s FELL/s  R-IN/s R-OUT/s"
+		"  D-IN/s D-OUT/s  FELL   MEM  PENDING     CONNS RATIONED\n");
+	assert_says(
+		line_of("shop/a "),
+		"shop/a           3     4    11    4.0    0.5       0    500K"
+		"       0       0     4  2.0K   32/128  100/1000        3\n");
+	/* a terminal cuts it all the same */
+	print(24, 80);
+	assert_fits(24, 80);
+}
+
+static void test_a_page_without_rows_says_so(void **state)
+{
+	size_t n = b.rows.n;
+
+	b.rows.n = 0;
+	print(24, 80);
+	assert_says(b.text, "RATION\nno pod of this node was armed yet: ");
+	/* without a page whoever prints it says so, on stderr */
+	print(0, 0);
+	assert_null(strstr(b.text, "no pod of"));
+	b.rows.n = n;
+}
+
+static void test_rows_and_names_alone_are_for_scripts(void **state)
+{
+	output_choose("name", true);
+	print(0, 0);
+	assert_string_equal(b.text,
+			    "shop/a\nshop/reset\nshop/again\nshop/new\n");
+	output_choose("table", false);
+	print(0, 0);
+	assert_int_equal(strncmp(b.text, "shop/a ", 7), 0);
+	assert_null(strstr(b.text, "NEW/s"));
+	assert_null(strstr(b.text, "pending"));
+	/* control */
+	output_choose("table", true);
+	print(0, 0);
+	assert_says(b.text, "pending 5/512");
 }
 
 static void test_wrong_top_usage_exits_with_2(void **state)
@@ -201,7 +251,7 @@ static void test_wrong_top_usage_exits_with_2(void **state)
 		assert_int_equal(s.status, 2);
 		assert_says(s.err, "from 1, not ");
 	}
-	s = TYPE("top", "--run", "/nonexistent", "-d", "0.1", "--count", "1");
+	s = TYPE("top", "--run", "/nonexistent", "-d", "0.1", "-n", "1");
 	assert_int_equal(s.status, 1);
 	assert_says(s.err, "no agent answers");
 }
@@ -216,6 +266,9 @@ int main(void)
 		TEST(test_table_fits_80_by_24),
 		TEST(test_small_terminals_get_what_fits),
 		TEST(test_long_names_keep_their_end),
+		TEST(test_wide_table_has_each_direction_and_ration),
+		TEST(test_a_page_without_rows_says_so),
+		TEST(test_rows_and_names_alone_are_for_scripts),
 		TEST(test_wrong_top_usage_exits_with_2),
 	};
 

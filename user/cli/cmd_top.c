@@ -9,6 +9,7 @@
 #include <termios.h>
 #include "cli/ask_agent.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/top_print.h"
 
 #define PATH "/v1/top"
@@ -20,17 +21,18 @@
 #define TO_LINE_END "\033[K"
 #define TO_SCREEN_END "\033[J"
 
-enum { BATCH, COUNT, DELAY, OUTPUT, RUN };
+enum { BATCH, COUNT, DELAY, OUTPUT, NO_HEADERS, RUN };
 
 static const struct cli_option options[] = {
 	[BATCH] =
 		{'b', "batch", NULL, NULL,
 		 "print one table after the other, also where no terminal is"},
-	[COUNT] = {0, "count", "NUMBER", NULL, "end after so many"},
+	[COUNT] = {'n', "count", "NUMBER", NULL, "end after so many"},
 	[DELAY] = {'d', "delay", "SECONDS", "2", "the time between two"},
 	[OUTPUT] =
-		{'o', "output", "table|json", NULL,
+		{'o', "output", "table|wide|json|yaml|name", NULL,
 		 "a table on a terminal and with -b, else a line of JSON each"},
+	[NO_HEADERS] = CLI_OPTION_NO_HEADERS,
 	[RUN] = CLI_OPTION_RUN,
 	{},
 };
@@ -95,7 +97,9 @@ static bool wait_ms(const struct screen *s, int ms)
 	return !ended && key != 'q' && key != 'Q';
 }
 
-/* Paint @text over what is there, but for the line's end that would scroll. */
+/* Paint @text over what is there. A line is cleared before it is written:
+ * behind its last column the cursor may still be in it. The last one has no
+ * end, which would scroll. */
 static void paint(const char *text)
 {
 	fputs(HOME, stdout);
@@ -103,11 +107,10 @@ static void paint(const char *text)
 		size_t len = strcspn(text, "\n");
 		bool last = !text[len] || !text[len + 1];
 
-		printf("%.*s" TO_LINE_END "%s", (int)len, text,
-		       last ? "" : "\n");
+		printf("%s%.*s%s", last ? TO_SCREEN_END : TO_LINE_END, (int)len,
+		       text, last ? "" : "\n");
 		text += len + (text[len] == '\n');
 	}
-	fputs(TO_SCREEN_END, stdout);
 }
 
 /* ---- one after the other ------------------------------------------------- */
@@ -118,6 +121,7 @@ struct top {
 	struct screen screen;
 	long long count; /* left; -1: without end */
 	int delay_ms;
+	bool said_empty; /* on stderr; once */
 	yyjson_doc *before, *now;
 };
 
@@ -136,7 +140,16 @@ static void painted(const struct top *t, const struct top_rows *rows)
 	free(text);
 }
 
-static int show(const struct top *t)
+static void say_empty(struct top *t, const struct top_rows *rows)
+{
+	if (rows->n || t->said_empty)
+		return;
+	t->said_empty = true;
+	fflush(stdout);
+	fputs("smcmesh: " TOP_EMPTY "\n", stderr);
+}
+
+static int show(struct top *t)
 {
 	_cleanup_(top_rows_free) struct top_rows rows = {};
 	yyjson_val *now = yyjson_doc_get_root(t->now);
@@ -151,7 +164,9 @@ static int show(const struct top *t)
 		painted(t, &rows);
 	} else {
 		top_print(now, &rows, &any, stdout);
-		putchar('\n');
+		if (!output_is_list())
+			putchar('\n');
+		say_empty(t, &rows);
 	}
 	return fflush(stdout) ? -errno : err;
 }
@@ -166,7 +181,8 @@ static int ask_again(struct top *t)
 	while (client_try(t->run, PATH, &text)) {
 		if (!lost)
 			fprintf(stderr,
-				"smcmesh top: the agent is lost, waiting for it\n");
+				"%ssmcmesh top: the agent is lost, waiting for it\n",
+				t->screen.used ? "\n" : "");
 		lost = true;
 		if (!wait_ms(&t->screen, t->delay_ms))
 			return -ECANCELED;
@@ -247,9 +263,10 @@ static int run(const struct cli_args *args)
 		return wrong("delay", DELAY_EXPECTED, delay);
 	if (count && count_parse(count, &t.count))
 		return wrong("count", COUNT_EXPECTED, count);
-	t.json = output ? wants_json(output) : !batch && !terminal;
+	t.json = output ? wants_json(output)
+			: !batch && !terminal && output_headers();
 	err = begin(&t);
-	if (!err && terminal && !batch && !t.json)
+	if (!err && terminal && !batch && !t.json && !output_is_list())
 		screen_open(&t.screen);
 	err = err ?: rounds(&t);
 	screen_close(&t.screen);

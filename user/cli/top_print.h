@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include "cli/top_rates.h"
 
+/* What no rows mean. */
+#define TOP_EMPTY "no pod of this node was armed yet: smcmesh pods says why"
+
 struct top_size {
 	size_t lines, columns; /* 0: as many as it takes */
 };
 
 /* top_print - The node's sums, then a row for each pod for which there is
- * room; a line says how many there is none for. @now: the later answer. */
+ * room; a line says how many there is none for, and on a page of given size
+ * that there are none. @now: the later answer. */
 void top_print(yyjson_val *now, const struct top_rows *rows,
 	       const struct top_size *size, FILE *to);
 
