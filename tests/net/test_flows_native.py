@@ -2,6 +2,7 @@
 """`smcmesh flows` and `smcmesh top` on this machine's own kernel: an agent with
 real maps and without SMC, into which the test puts records and counters."""
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 from smclab import manifest, native, wait_for
 from smclab.native import SMCMESH, mapped
@@ -41,27 +43,35 @@ def agent(tmp_path_factory):
                 *manifest.service("web", VIP, 80, 7000, [PEER]),
                 manifest.pod("a", "n1", POD, netns),
                 manifest.node("n2", [manifest.endpoint(PEER, "b")])))
-            a.start()
-            wait_for(lambda: a.get("/v1/pods")["pods"][0]["pod_id"], 20,
-                     "a look")
-            put_flows(a)
+            start(a)
             yield a
         finally:
             a.end()
             pod.kill()
 
 
+def start(agent):
+    """Until it has given its pod a number; and that pod's flows."""
+    agent.start()
+    wait_for(lambda: agent.get("/v1/pods")["pods"][0]["pod_id"], 20, "a look")
+    put_flows(agent)
+
+
+def flow_key(agent, port, role=CLIENT):
+    pod, = agent.get("/v1/pods")["pods"]
+    return struct.pack("=IIHHHH", port, pod["netns_cookie"] & 0xffffffff, port, 0,
+                       role, 0)
+
+
 def put_flow(agent, port, remote, outcome, age=0, took=0, role=CLIENT, reason=0,
-             code=0):
+             code=0, pod_id=None):
     """A record of the pod's, as BPF writes it; @age, @took: seconds."""
     pod, = agent.get("/v1/pods")["pods"]
     opened = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - age * SECOND
     address, remote_port = remote.split(":")
-    agent.put("smc_flow",
-              struct.pack("=IIHHHH", port, pod["netns_cookie"] & 0xffffffff,
-                          port, 0, role, 0),
+    agent.put("smc_flow", flow_key(agent, port, role),
               struct.pack("=16s16sHHIBBBBIIIII7Q", mapped(POD), mapped(address),
-                          port, int(remote_port), pod["pod_id"], role, 0,
+                          port, int(remote_port), pod_id or pod["pod_id"], role, 0,
                           outcome, 0, reason, code, 0, 0, 0, opened,
                           opened + int(took * SECOND), 0, 0, 0,
                           pod["netns_cookie"], 0))
@@ -170,12 +180,12 @@ def followed(agent):
 
 
 @contextlib.contextmanager
-def following(agent, *args):
+def following(agent, *args, stdout=subprocess.PIPE, **how):
     """A follower, once the agent knows of it; and of nobody before."""
     wait_for(lambda: not followed(agent), 20, "no follower")
     with subprocess.Popen([SMCMESH, "flows", "-f", "--run", agent.run_dir, *args],
-                          text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as follower:
+                          text=True, stdout=stdout, stderr=subprocess.PIPE,
+                          **how) as follower:
         try:
             wait_for(lambda: followed(agent), 20, "a follower")
             yield follower
@@ -216,6 +226,71 @@ def test_follower_says_that_the_agent_is_lost_and_back(agent):
     assert told.returncode == 1 and "no agent answers" in told.stderr, told
 
 
+def ended(proc):
+    wait_for(lambda: proc.poll() is not None, 20, "its end")
+    return proc.returncode
+
+
+def test_follower_ends_with_an_interrupt_also_while_it_waits(agent):
+    with following(agent) as follower:
+        follower.send_signal(signal.SIGINT)
+        assert ended(follower) == -signal.SIGINT
+    with following(agent) as follower:
+        agent.stop()
+        try:
+            assert "the agent is lost" in follower.stderr.readline()
+            follower.send_signal(signal.SIGINT)
+            assert ended(follower) == -signal.SIGINT
+        finally:
+            start(agent)
+
+
+def test_follower_that_nobody_reads_ends(agent):
+    """Nothing matches, so it writes nothing: it must notice all the same, or the
+    datapath would tell it of every flow for ever."""
+    with following(agent, "-n", "nowhere") as follower:
+        follower.stdout.close()
+        assert ended(follower) == -signal.SIGPIPE
+    wait_for(lambda: not followed(agent), 20, "no follower")
+    # without the signal, as below a systemd unit, it says so
+    with following(agent, "-n", "nowhere", restore_signals=False,
+                   preexec_fn=lambda: signal.signal(signal.SIGPIPE,
+                                                    signal.SIG_IGN)) as follower:
+        follower.stdout.close()
+        assert ended(follower) == 1
+        assert follower.stderr.read() == "smcmesh: standard output: Broken pipe\n"
+    # while it waits for an agent, too
+    with following(agent) as follower:
+        agent.stop()
+        try:
+            assert "the agent is lost" in follower.stderr.readline()
+            follower.stdout.close()
+            assert ended(follower) == -signal.SIGPIPE
+        finally:
+            start(agent)
+
+
+def test_follower_whose_disk_is_full_ends(agent):
+    put_counters(agent)
+    with open("/dev/full", "w", encoding="ascii") as full, \
+            following(agent, stdout=full) as follower:
+        put_counters(agent, EVENTS_LOST=1)    # a line to print
+        assert ended(follower) == 1
+        assert "standard output: No space left" in follower.stderr.read()
+    put_counters(agent)
+
+
+def test_flow_outlives_its_pod(agent):
+    """Records outlive their pod: they have its number then, and no name."""
+    put_flow(agent, 40005, PEER + ":7005", SMCR, pod_id=4242)
+    by = {f["remote_port"]: f for f in agent.get("/v1/flows")["flows"]}
+    assert (by[7005]["pod"], by[7005]["pod_id"]) == ("", 4242), by[7005]
+    lines = flows(agent).stdout.splitlines()
+    assert next(x for x in lines if ":7005" in x).startswith("-  "), lines
+    assert ports(agent, "-p", "a") == [1, 2, 3, 4]
+    agent.delete("smc_flow", flow_key(agent, 40005))
+
+
 # ---- top --------------------------------------------------------------------
 
 def test_top_without_a_terminal_is_a_line_of_json_each(again):
@@ -230,10 +305,28 @@ def test_top_without_a_terminal_is_a_line_of_json_each(again):
     assert (pod["smcr"], pod["smcd"], pod["tcp"]) == (1, 1, 2), pod
     assert pod["opened_per_second"] == 0 and lines[1]["seconds"] >= 0.2, lines
     assert pod["pending_max"] > 0 and pod["buffer_bytes"] == 0, pod
-    table = subprocess.run([SMCMESH, "top", "-b", "-d", "0.1", "--count", "2",
-                            "--run", agent.run_dir], text=True,
-                           capture_output=True, timeout=60, check=True).stdout
+
+
+def top(agent, *args):
+    return subprocess.run([SMCMESH, "top", "-d", "0.1", "-n", "2", *args, "--run",
+                           agent.run_dir], text=True, capture_output=True,
+                          timeout=60, check=True).stdout
+
+
+def test_top_prints_as_other_commands_do(again):
+    agent = again
+    table = top(agent, "-b")
     assert table.count("\nPOD ") == 2 and table.count("\ndefault/a ") == 2, table
+    wide = top(agent, "-o", "wide")
+    row = next(x for x in wide.splitlines() if x.startswith("default/a "))
+    assert row.split()[1:4] == ["1", "1", "2"] and "R-OUT/s" in wide, wide
+    docs = list(yaml.safe_load_all(top(agent, "-o", "yaml")))
+    assert [d["pods"][0]["pod"] for d in docs] == ["a", "a"], docs
+    assert [json.loads(x)["node"] for x in top(agent, "-o", "json").splitlines()] \
+        == ["n1", "n1"]
+    assert top(agent, "-o", "name") == "default/a\n" * 2
+    rows = top(agent, "--no-headers").splitlines()
+    assert [r.split()[0] for r in rows] == ["default/a"] * 2, rows
 
 
 class Terminal:
@@ -258,23 +351,40 @@ class Terminal:
         self("kill-server")
 
 
+@contextlib.contextmanager
+def top_on(agent, tmp_path, *args, columns=80, lines=24):
+    term = Terminal(tmp_path, [SMCMESH, "top", "-d", "0.2", *args, "--run",
+                               agent.run_dir], columns, lines)
+    try:
+        yield term
+    finally:
+        term.end()
+
+
+def row_of(term):
+    """The pod's, once it is there."""
+    wait_for(lambda: term.screen()[4].startswith("default/a "), 20, "a row")
+    return term.screen()[4].split()
+
+
 def test_top_in_a_terminal(again, tmp_path):
     """24 lines of 80, painted again as numbers change; it ends with q."""
     agent = again
-    term = Terminal(tmp_path, [SMCMESH, "top", "-d", "0.2", "--run", agent.run_dir])
-    try:
-        wait_for(lambda: term.screen()[4].startswith("default/a "), 20, "a row")
+    with top_on(agent, tmp_path, "-d", "1") as term:
+        assert row_of(term)[1:3] == ["2", "2"], term.screen()
         lines = term.screen()
         assert len(lines) == 24 and max(map(len, lines)) <= 80, lines
         assert lines[0].startswith("smcmesh top: node n1, 2"), lines
         assert lines[1].startswith("pending 0/512  connections 0/4000 "), lines
         assert lines[3].split() == ["POD", "SMC", "TCP", "NEW/s", "SMC-R/s",
                                     "SMC-D/s", "FELL", "MEM", "RATION"], lines
-        assert lines[4].split()[1:3] == ["2", "2"], lines
         assert not any(lines[5:]), lines
-        put_counters(agent, CLIENT_SMCR=10**6)
-        wait_for(lambda: term.screen()[4].split()[3] not in ("0.0", "-"), 20,
-                 "new flows")
+        counted = itertools.count(10**6, 10**6)
+
+        def new_flows():
+            put_counters(agent, CLIENT_SMCR=next(counted))
+            return term.screen()[4].split()[3] not in ("0.0", "-")
+        wait_for(new_flows, 20, "new flows")
         wait_for(lambda: term.screen()[4].split()[3] == "0.0", 20, "none again")
         term("resize-window", "-x", "40", "-y", "5")
         wait_for(lambda: len(term.screen()) == 5 and term.screen()[4].startswith(
@@ -282,5 +392,34 @@ def test_top_in_a_terminal(again, tmp_path):
         assert term.screen()[0].startswith("smcmesh top:"), term.screen()
         term("send-keys", "q")
         wait_for(lambda: not term.runs(), 20, "its end")
-    finally:
-        term.end()
+
+
+@pytest.mark.parametrize("args, columns, lines, first, key", [
+    ((), 1, 6, "s", "C-c"),
+    ((), 1, 1, "s", "q"),
+    (("-o", "wide"), 80, 24, "smcmesh top: ", "Q"),
+    (("-n", "1000"), 200, 50, "smcmesh top: ", "C-c")])
+def test_top_in_any_terminal(again, tmp_path, args, columns, lines, first, key):
+    """What fits, without a line that wraps or scrolls; it ends with each key."""
+    with top_on(again, tmp_path, *args, columns=columns, lines=lines) as term:
+        wait_for(lambda: term.screen()[0].startswith(first), 20, "its first line")
+        shown = term.screen()
+        assert len(shown) == lines and max(map(len, shown)) <= columns, shown
+        if lines > 5:
+            wait_for(lambda: term.screen()[4].startswith("default/a "[:columns]), 20,
+                     "the row")
+            assert not any(term.screen()[5:]), term.screen()
+        term("send-keys", key)
+        wait_for(lambda: not term.runs(), 20, "its end")
+
+
+def test_top_waits_for_an_agent_that_is_lost(again, tmp_path):
+    agent = again
+    with top_on(agent, tmp_path) as term:
+        row_of(term)
+        agent.stop()
+        wait_for(lambda: any("the agent is lost" in x for x in term.screen()), 20,
+                 "it to say so")
+        start(agent)
+        wait_for(lambda: not any("is lost" in x for x in term.screen()) and
+                 row_of(term)[1:3] == ["2", "2"], 20, "the table again")

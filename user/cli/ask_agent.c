@@ -4,6 +4,8 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +18,7 @@ struct follow {
 	struct buf text; /* the start of a line without its end yet */
 	client_line_fn fn;
 	void *arg;
+	int err; /* of standard output: no more lines are wanted */
 };
 
 static size_t take_all(char *data, size_t size, size_t n, void *arg)
@@ -31,10 +34,12 @@ static size_t take_lines(char *data, size_t size, size_t n, void *arg)
 	if (buf_add(&f->text, data, size * n))
 		return 0;
 	start = f->text.data;
-	while ((end = strchr(start, '\n'))) {
-		f->fn(start, end - start, f->arg);
+	while (!f->err && (end = strchr(start, '\n'))) {
+		f->err = f->fn(start, end - start, f->arg);
 		start = end + 1;
 	}
+	if (f->err)
+		return 0;
 	f->text.len -= start - f->text.data;
 	memmove(f->text.data, start, f->text.len + 1);
 	return size * n;
@@ -77,8 +82,9 @@ static int unreachable(const char *run, struct buf *why)
 struct question {
 	const char *run, *method, *path; /* method: NULL: GET */
 	curl_write_callback take;
-	void *arg;
-	long timeout_ms;	/* 0: none */
+	curl_xferinfo_callback watch; /* NULL: none; called each second, too */
+	void *arg;		      /* of both */
+	long timeout_ms;	      /* 0: none */
 	const struct buf *body; /* which @take fills; NULL: it is a stream */
 	struct buf why;		/* the sentence about what went wrong */
 };
@@ -127,6 +133,9 @@ static int ask(struct question *q)
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, q->take);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, q->arg);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, q->watch);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, q->arg);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, q->watch ? 0L : 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, q->timeout_ms);
 	/* The text of an error must not be taken for an event. */
 	curl_easy_setopt(curl, CURLOPT_FAILONERROR, q->body ? 0L : 1L);
@@ -229,35 +238,66 @@ int client_post(const char *run, const char *path, struct buf *out)
 
 #define BACK_MS 250 /* between two tries to find an agent again */
 
+/* Whoever read standard output has gone. Without this a follower that has
+ * nothing to print would never learn of it, and the datapath would go on
+ * telling it of every flow. */
+static bool is_unread(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	return poll(&out, 1, 0) > 0;
+}
+
+static int watch_output(void *arg, curl_off_t down_total, curl_off_t down,
+			curl_off_t up_total, curl_off_t up)
+{
+	struct follow *f = arg;
+
+	if (is_unread())
+		f->err = -EPIPE;
+	return f->err;
+}
+
 /* A line of which the end did not come is dropped. */
 static int follow_once(struct question *q, struct follow *f)
 {
+	int err;
+
 	buf_free(&q->why);
 	q->why = (struct buf){};
 	f->text.len = 0;
-	return ask(q);
+	err = ask(q);
+	return f->err ?: err;
 }
 
-/* Return: seconds that it took. */
-static __u64 wait_for_agent(const char *run)
+/* Return: 0 or -EPIPE. */
+static int wait_for_agent(const char *run)
 {
 	const struct timespec pause = {.tv_nsec = BACK_MS * 1000000};
-	__u64 begun = clock_now();
 	_buf_ struct buf text = {};
 
-	while (client_try(run, "/v1/status", &text))
+	while (client_try(run, "/v1/status", &text)) {
+		if (is_unread())
+			return -EPIPE;
 		nanosleep(&pause, NULL);
-	return (clock_now() - begun) / CLOCK_SECOND;
+	}
+	return 0;
 }
 
-/* @err: of the stream. */
-static void find_again(const struct question *q, int err)
+/* @err: of the stream. Return: 0, or an errno of standard output. */
+static int find_again(const struct question *q, int err)
 {
+	__u64 begun = clock_now();
+
 	fprintf(stderr, "smcmesh: the agent is lost (%s), waiting for it\n",
 		err && q->why.data ? q->why.data : "it ended the stream");
-	fprintf(stderr,
-		"smcmesh: the agent is back; what happened in the %llu s between is not shown\n",
-		wait_for_agent(q->run));
+	err = wait_for_agent(q->run);
+	if (!err)
+		fprintf(stderr,
+			"smcmesh: the agent is back; what happened in the %llu s between is not shown\n",
+			(unsigned long long)(clock_now() - begun) /
+				CLOCK_SECOND);
+	return err;
 }
 
 static bool is_lost(int err)
@@ -265,20 +305,35 @@ static bool is_lost(int err)
 	return !err || err == -EIO || err == -ENOTCONN;
 }
 
+/* As a write would: most programs end of it without a word. */
+static void end_unread(int err)
+{
+	if (err == -EPIPE)
+		raise(SIGPIPE);
+	fprintf(stderr, "smcmesh: standard output: %s\n", strerror(-err));
+}
+
 int client_follow(const char *run, const char *path, client_line_fn fn,
 		  void *arg)
 {
 	struct follow f = {.fn = fn, .arg = arg};
-	struct question q = {
-		.run = run, .path = path, .take = take_lines, .arg = &f};
+	struct question q = {.run = run,
+			     .path = path,
+			     .take = take_lines,
+			     .watch = watch_output,
+			     .arg = &f};
 	int err = follow_once(&q, &f);
 
-	if (err != -ENOTCONN)
-		while (is_lost(err)) {
-			find_again(&q, err);
-			err = follow_once(&q, &f);
-		}
-	say_trouble(&q, err);
+	bool found = err != -ENOTCONN;
+
+	while (found && !f.err && is_lost(err)) {
+		f.err = find_again(&q, err);
+		err = f.err ?: follow_once(&q, &f);
+	}
+	if (f.err)
+		end_unread(f.err);
+	else
+		say_trouble(&q, err);
 	buf_free(&q.why);
 	buf_free(&f.text);
 	return err;

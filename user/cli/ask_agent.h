@@ -47,9 +47,10 @@ void client_add_query(struct buf *path, const char *name, const char *value);
  * newline. Where the agent ends the stream, or is lost, this says so on stderr,
  * waits for an agent, says that one is back, and goes on.
  * Return: a negative errno as above: none answered at first, or it refuses
- * @path.
+ * @path; or standard output takes no more, which @fn returns as an errno, or
+ * nobody reads it (SIGPIPE comes first, as from a write).
  */
-typedef void (*client_line_fn)(const char *line, size_t len, void *arg);
+typedef int (*client_line_fn)(const char *line, size_t len, void *arg);
 must_check int client_follow(const char *run, const char *path,
 			     client_line_fn fn, void *arg);
 

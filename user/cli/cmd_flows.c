@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/addr.h"
@@ -243,13 +244,13 @@ static void print_event(const char *line, size_t len)
 	yyjson_doc_free(doc);
 }
 
-static void follow_line(const char *line, size_t len, void *json)
+static int follow_line(const char *line, size_t len, void *json)
 {
 	if (*(bool *)json)
 		data_print(line, len);
 	else
 		print_event(line, len);
-	fflush(stdout);
+	return fflush(stdout) ? -errno : 0;
 }
 
 /* ---- what is asked ------------------------------------------------------- */

@@ -129,6 +129,10 @@ class MapsAgent(Agent):
                         "key", *map(str, key), "value", *map(str, value)],
                        check=True)
 
+    def delete(self, name, key):
+        subprocess.run(["bpftool", "map", "delete", "pinned", self.pins + name,
+                        "key", *map(str, key)], check=True)
+
     def row(self, name, key):
         told = subprocess.run(["bpftool", "-j", "map", "lookup", "pinned",
                                self.pins + name, "key", *map(str, key)],
