@@ -288,6 +288,7 @@ k8s-stop: ## end what `make k8s` started
 
 check-k8s: ## in a Kubernetes, also what `make check` has no time for (as root)
 	$(READY_K8S)
+	$(Q)tests/deps browser
 	+$(Q)$(SUBMAKE) all image
 	$(Q)tests/run k8s
 

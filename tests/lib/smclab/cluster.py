@@ -16,11 +16,13 @@ Programs come from tests/k8s/build. Nothing is left when the driver has ended,
 however it ended.
 """
 import base64
+import contextlib
 import glob
 import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import ssl
@@ -412,10 +414,10 @@ class Cluster:
     def api(self):
         return self.control.api
 
-    def kubectl(self, *argv, stdin=None, check=True, timeout=PATIENCE):
+    def kubectl(self, *argv, stdin=None, check=True, timeout=PATIENCE, **env):
         """Its Result; it is the cluster's administrator."""
         proc = self.kubectl_start(*argv, stdin=subprocess.PIPE if stdin else
-                                  subprocess.DEVNULL)
+                                  subprocess.DEVNULL, **env)
         try:
             out, err = proc.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
@@ -428,10 +430,10 @@ class Cluster:
                                 f"{proc.returncode}: {(out + err)[-4000:]}")
         return Result("kubectl " + " ".join(argv), proc.returncode, out, err)
 
-    def kubectl_start(self, *argv, stdin=subprocess.DEVNULL):
+    def kubectl_start(self, *argv, stdin=subprocess.DEVNULL, **env):
         """The same in the background: a Popen with text pipes."""
         env = dict(os.environ, KUBECONFIG=self.control.path("admin.conf"),
-                   HOME=self.folder)
+                   HOME=self.folder, **env)
         return self.wire.popen(
             [f"{self.programs}/kubectl", *argv], env=env, text=True,
             stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -459,6 +461,32 @@ class Cluster:
         """wait: until it is gone; an emulated node needs half a minute."""
         return self.kubectl("delete", "--ignore-not-found", "-f", "-",
                             f"--wait={str(wait).lower()}", stdin=as_text(what))
+
+    def edit(self, what, sed):
+        """kubectl edit, by an editor that does what @sed says and saves."""
+        editor = os.path.join(self.folder, "editor")
+        with open(editor, "w", encoding="utf-8") as f:
+            os.fchmod(f.fileno(), 0o755)
+            f.write(f"#!/bin/sh\nexec sed -i {shlex.quote(sed)} \"$1\"\n")
+        out = self.kubectl("edit", what, KUBE_EDITOR=editor).out
+        if not out.endswith(" edited\n"):
+            raise CommandFailed(f"kubectl edit {what}: {sed!r} changed nothing: "
+                                + out)
+
+    @contextlib.contextmanager
+    def forwarded(self, what, port):
+        """kubectl port-forward: 127.0.0.1:@port leads there in this network."""
+        proc = self.kubectl_start("port-forward", what, f"{port}:{port}")
+        try:
+            first = proc.stdout.readline()
+            if first != f"Forwarding from 127.0.0.1:{port} -> {port}\n":
+                proc.kill()
+                raise CommandFailed(f"kubectl port-forward {what}: {first}"
+                                    + proc.stderr.read())
+            yield
+        finally:
+            proc.kill()
+            proc.communicate()
 
     def pods(self, selector="", namespace="default"):
         """Pods that are not being deleted."""
