@@ -30,8 +30,9 @@ def line(row, side):
              else f"{'':6}{side:10}")
     cells = "".join(f"{row.rate(s):8.0f}{row.p99(s):8.1f}" for s in (PLAIN, side))
     beside = (f"{row.ratio(side, CONTROL).median:.2f}x" if side != CONTROL else "")
+    noise = "" if side == CONTROL or row.is_clear() else ", in the noise"
     return (f"{names}{cells}   {spread(row.ratio(side)):18}{beside:>9}  "
-            f"{row.mode(side)}")
+            f"{row.mode(side)}{noise}")
 
 
 def speeds(rows):

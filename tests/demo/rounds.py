@@ -51,6 +51,11 @@ class Row:
                                                 strict=True)]
         return Ratio(median(each), min(each), max(each))
 
+    def is_clear(self):
+        """Do the ratios of annotated and control lie apart in all rounds?"""
+        gain, noise = self.ratio(ANNOTATED), self.ratio(CONTROL)
+        return gain.low > noise.high or gain.high < noise.low
+
     def mode(self, side):
         """Of all its connections in all rounds."""
         return " and ".join(sorted(self.became[side]))

@@ -107,16 +107,19 @@ class Demo:
         return rows
 
     def run(self, load, path, side, last):
-        """One run; again if it was cut short, or was not what it should be. An
-        emulated RDMA link breaks when the machine stalls for a second, and takes
-        its connections with it: the kernel's log then says so."""
         web, plain = self.servers[path]
         client = self.plain_client if side == PLAIN else self.client
         server = web if side == ANNOTATED else plain
         want = WANT.get((path, side), "TCP")
+        return self.patiently(lambda: self.once(load, client, server, last, want))
+
+    def patiently(self, fn):
+        """Once more if it was cut short, or was not what it should be. An emulated
+        RDMA link breaks when the machine stalls for a second, and takes its
+        connections with it: the kernel's log then says so."""
         for left in reversed(range(TRIES)):
             try:
-                return self.once(load, client, server, last, want)
+                return fn()
             except (CommandFailed, Other) as e:
                 say("  that failed: " + " ".join(str(e).split())[:200])
                 for vm in self.vms:
@@ -129,23 +132,29 @@ class Demo:
     def once(self, load, client, server, last, want):
         """(Figures, what the kernel said that the connections were)"""
         proc = client.spawn(load.argv(server, last))
-        seen = wait_for(lambda: self.connections(client, server, load.port)
-                        or not proc.alive and {"none seen": 1}, loads.PATIENCE,
-                        "the load's connections", 0.02)
+        seen = self.connections(proc, client, server, load.port)
         done = proc.wait(loads.PATIENCE)
         if done.rc:
             raise CommandFailed(f"exit {done.rc}: {done.cmd}\n{done.out}{done.err}")
         if list(seen) != [want]:
-            raise Other(f"{dict(seen)} instead of {want}: {done.cmd}")
+            raise Other(f"connections: {dict(seen)} instead of {want}: {done.cmd}")
         return load.read(done.out), want
 
     @staticmethod
-    def connections(client, server, port):
-        """{kind: number} of those that are under way from client to server, once
-        there are as many as the load makes."""
-        seen = Counter(WORDS.get(r["mode"], "TCP") for r in client.diag()
-                       if (r["remote"], r["remote_port"]) == (server.v4, port))
-        return seen if sum(seen.values()) >= loads.CONNECTIONS else None
+    def connections(proc, client, server, port):
+        """{kind: number} of those that the load has from client to server, when the
+        kernel showed most of them."""
+        most = Counter()
+
+        def look():
+            nonlocal most
+            seen = Counter(WORDS.get(r["mode"], "TCP") for r in client.diag()
+                           if (r["remote"], r["remote_port"]) == (server.v4, port))
+            most = max(most, seen, key=Counter.total)
+            return most.total() >= loads.CONNECTIONS or not proc.alive
+
+        wait_for(look, loads.PATIENCE, "the load's connections", 0.02)
+        return most
 
     def bench(self):
         """`smcmesh bench` between two pods of n1: (its page, its JSON)"""
@@ -156,7 +165,7 @@ class Demo:
                 "default/client", "--tcp", at[self.plain_web], "--tcp-pod",
                 "default/plain-client", "--control", at[self.plain_web],
                 "--generator=wrk", f"-t{SECONDS}", f"-c{loads.CONNECTIONS}",
-                "--directory=/x"], env={"PATH": "/build:/usr/sbin:/usr/bin:/bin"},
+                f"--rounds={ROUNDS}", "--directory=/x"], env={"PATH": "/build:/usr/sbin:/usr/bin:/bin"},
                timeout=loads.PATIENCE * ROUNDS)
         return vm.read("/x/bench.html"), json.loads(vm.read("/x/bench.json"))
 
@@ -174,6 +183,17 @@ def keep(rows, page, told):
         with open(os.path.join(where, name), "w", encoding="utf-8") as f:
             f.write(text)
     return os.path.join(where, "bench.html")
+
+
+def measured(demo):
+    """(the table's rows, where the page is); the rows are shown in any case."""
+    rows = demo.measure()
+    say("smcmesh bench, nginx once more, for its page")
+    try:
+        return rows, keep(rows, *demo.patiently(demo.bench))
+    except AssertionError:
+        report.speeds(rows)
+        raise
 
 
 def show(demo, rows, page):
@@ -195,10 +215,7 @@ def demonstrate():
         say("annotating the pods client, web and far "
             f"({manifest.ENABLED}: \"true\"), starting nginx and redis")
         demo.annotate()
-        rows = demo.measure()
-        say("smcmesh bench, nginx once more, for its page")
-        page = keep(rows, *demo.bench())
-        show(demo, rows, page)
+        show(demo, *measured(demo))
         say("done; the nodes are going down")
     return 0
 

@@ -81,6 +81,15 @@ def test_table_is_as_the_readme_shows_it(row, capsys):
     assert report.MEANING in shown
 
 
+def test_ratio_that_the_control_has_too_is_noise(row, capsys):
+    row.runs[CONTROL][0] = Figures(3100, 1)
+    assert not row.is_clear()
+    report.speeds([row])
+    assert "x  SMC-D, in the noise\n" in capsys.readouterr().out
+    row.runs[CONTROL][0] = Figures(2900, 1)
+    assert row.is_clear()
+
+
 def test_connections_that_differ_are_named(row):
     row.take(ANNOTATED, Figures(1, 1), "TCP")
     assert row.mode(ANNOTATED) == "SMC-D and TCP"
