@@ -244,7 +244,7 @@ define READY_K8S
 	$(Q)$(SMCLAB) root k8s
 endef
 
-demo: ## two nodes, real programs, before and after the annotation (as root)
+demo: ## two nodes, real programs, plain and annotated pods in turns (as root)
 	$(READY)
 	+$(Q)$(SUBMAKE) all
 	$(Q)/usr/bin/python3 tests/demo/run.py
@@ -259,7 +259,8 @@ check: ## packages, build with -Werror, lint, all tiers (as root)
 
 check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG)
 
-check-unit: $(UNIT_BIN) ## unit tests, under 30 s, no root
+check-unit: ## unit tests, under 30 s once they are built, no root
+	+$(Q)$(SUBMAKE) $(UNIT_BIN)
 	$(Q)tests/run unit
 
 check-bpf: all $(BPF_TEST) kernel root ## the BPF programs alone (as root)
