@@ -404,7 +404,7 @@ static void test_json_has_the_ratio_of_each_round(void **state)
 	near(number(root, "/paced/wanted_requests_per_second"), 210.0);
 	assert_true(yyjson_get_bool(yyjson_obj_get(root, "closed_loop")));
 	bench_page(root, &page);
-	assert_says(page.data, "is beyond the noise");
+	assert_says(page.data, "times the requests of TCP, beyond the noise");
 	assert_says(page.data, "SMC-D 8");
 	bench_result_free(&r);
 }

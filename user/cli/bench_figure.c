@@ -19,6 +19,7 @@ enum {
 /* What is beyond this percentile is not drawn: some requests of thousands would
  * press all others to the edge. */
 #define SHOWN 99.9
+#define WIDE 1e4
 
 struct figure {
 	struct buf *out;
@@ -123,8 +124,11 @@ static void draw_x(struct figure *f)
 	static const double log_steps[] = {1, 2, 5};
 
 	if (f->log) {
+		/* a wide range has room for the powers alone */
+		const int n = f->max / f->min > WIDE ? 1 : 3;
+
 		for (int decade = -6; decade <= 3; decade++)
-			for (int i = 0; i < 3; i++)
+			for (int i = 0; i < n; i++)
 				tick_x(f, log_steps[i] * pow(10, decade));
 	} else {
 		const double step = step_of(f->max);

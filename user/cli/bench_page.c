@@ -21,9 +21,10 @@ static const char head[] =
 	"table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}\n"
 	"caption{text-align:left;font-weight:600;padding:.3rem 0}\n"
 	"th,td{text-align:right;padding:.25rem .7rem;border-bottom:1px solid var(--grid);white-space:nowrap}\n"
-	"th:first-child,td.text{text-align:left}td.text{white-space:normal}\n"
-	"small,.soft{color:var(--soft)}fieldset{border:1px solid var(--grid);margin:1rem 0}\n"
-	"svg{width:100%;height:auto}svg text{fill:var(--text);font:12px system-ui,sans-serif}\n"
+	"th:first-child,th.text,td.text{text-align:left}td.text{white-space:normal}\n"
+	"td small{display:block}small,.soft{color:var(--soft)}fieldset{border:1px solid var(--grid);margin:1rem 0;min-width:0}\n"
+	".linear-figure,.log-figure{overflow-x:auto}\n"
+	"svg{width:100%;min-width:42rem;height:auto}svg text{fill:var(--text);font:12px system-ui,sans-serif}\n"
 	".grid{stroke:var(--grid);fill:none}.steps{stroke-width:1;fill-opacity:.22}\n"
 	".curve{fill:none;stroke-width:2.2}.tcp{stroke:var(--tcp);fill:var(--tcp)}\n"
 	".smc{stroke:var(--smc);fill:var(--smc)}.control{stroke:var(--control);fill:var(--control)}\n"
@@ -74,6 +75,7 @@ static void add_title(yyjson_val *root, struct buf *out)
 {
 	const double rate =
 		bench_json_number(root, "/load/wanted_requests_per_second");
+	_buf_ struct buf names = {};
 
 	buf_printf(out, "<h1>smcmesh bench: TCP and SMC</h1>\n<p>");
 	add_text(out, bench_json_text(root, "/load/generator"));
@@ -86,7 +88,7 @@ static void add_title(yyjson_val *root, struct buf *out)
 		bench_json_number(root, "/load/payload_bytes"),
 		bench_json_number(root, "/rounds"),
 		bench_json_number(root, "/load/seconds"));
-	add_text(out, bench_json_text(root, "/machine/name"));
+	add_text(out, bench_machine_names(root, &names));
 	buf_printf(out, ": Linux ");
 	add_text(out, bench_json_text(root, "/machine/kernel"));
 	buf_printf(out, ", %.0f processors, ",
@@ -137,25 +139,24 @@ static void add_spread(struct buf *out, const char *of, const char *metric,
 		       yyjson_val *spread, double scale, int digits)
 {
 	const double median = bench_json_number(spread, "/median");
-	_buf_ struct buf text = {};
+	const double low = bench_json_number(spread, "/low");
+	const double high = bench_json_number(spread, "/high");
 
-	if (isnan(median)) {
+	if (isnan(median))
 		buf_printf(out, "<td>-</td>");
-		return;
-	}
-	bench_spread_text(spread, scale, digits, &text);
-	buf_printf(
-		out,
-		"<td data-of=\"%s\" data-metric=\"%s\" data-median=\"%.17g\" data-low=\"%.17g\" data-high=\"%.17g\">%s</td>",
-		of, metric, median, bench_json_number(spread, "/low"),
-		bench_json_number(spread, "/high"), text.data ?: "");
+	else
+		buf_printf(
+			out,
+			"<td data-of=\"%s\" data-metric=\"%s\" data-median=\"%.17g\" data-low=\"%.17g\" data-high=\"%.17g\">%.*f <small>%.*f-%.*f</small></td>",
+			of, metric, median, low, high, digits, median * scale,
+			digits, low * scale, digits, high * scale);
 }
 
 static void add_metrics(yyjson_val *root, struct buf *out)
 {
 	yyjson_val *ratio = yyjson_obj_get(root, "ratio");
 
-	add_heads(root, out, "Medians of the rounds (least-most)",
+	add_heads(root, out, "Medians of the rounds, least-most",
 		  yyjson_is_obj(ratio));
 	for (const struct bench_column *c = bench_columns; c->word; c++) {
 		yyjson_val *r = yyjson_obj_get(ratio, c->word);
@@ -222,16 +223,18 @@ static void add_connections(yyjson_val *root, struct buf *out)
 	buf_printf(
 		out,
 		"<table>\n<caption>What became of the connections, by the kernel's socket diagnosis</caption>\n"
-		"<thead><tr><th scope=\"col\">side</th><th scope=\"col\">to</th><th scope=\"col\">started by</th><th scope=\"col\">are</th></tr></thead>\n<tbody>\n");
+		"<thead><tr><th scope=\"col\">side</th><th scope=\"col\" class=\"text\">to</th><th scope=\"col\" class=\"text\">started by</th><th scope=\"col\" class=\"text\">are</th></tr></thead>\n<tbody>\n");
 	for (const struct bench_side_name *s = bench_side_names; s->word; s++) {
 		yyjson_val *side = side_of(root, s->word);
 		_buf_ struct buf text = {};
+		const char *by;
 
 		if (!side)
 			continue;
 		buf_printf(out, "<tr><th scope=\"row\">%s</th>", s->title);
 		add_cell(out, bench_json_text(side, "/target"));
-		add_cell(out, bench_json_text(side, "/started_by"));
+		by = bench_json_text(side, "/started_by");
+		add_cell(out, *by ? by : "-");
 		bench_connections_text(side, &text);
 		buf_printf(
 			out,

@@ -142,13 +142,15 @@ static unsigned int threads(void)
 	return n > 1 ? n : 1;
 }
 
-/* One thread needs no pool, and gets none. */
+/* One thread needs no pool, and gets none. A channel of their own tells threads
+ * to end: shutdown() of a listener that is an SMC socket wakes nobody. */
 static struct MHD_Daemon *start(int fd)
 {
 	return MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		CONNECTIONS_MAX, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL,
+		answer, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
 		threads() > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
 		threads(), MHD_OPTION_END);
 }

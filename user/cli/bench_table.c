@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "cli/bench_json.h"
 #include "cli/table.h"
+#include "mesh/bench.h"
 
 const struct bench_column bench_columns[] = {
 	{"requests_per_second", "requests/s", 1, 0},
@@ -14,7 +15,7 @@ const struct bench_column bench_columns[] = {
 	{"p90_seconds", "P90 ms", 1e3, 3},
 	{"p99_seconds", "P99 ms", 1e3, 3},
 	{"p99_9_seconds", "P99.9 ms", 1e3, 3},
-	{"cpu_seconds_per_request", "CPU us/request, this machine", 1e6, 1},
+	{"cpu_seconds_per_request", "CPU us/request, machine", 1e6, 1},
 	{"client_cpu_seconds_per_request", "CPU us/request, generator", 1e6, 1},
 	{},
 };
@@ -80,6 +81,16 @@ const char *bench_connections_text(yyjson_val *side, struct buf *out)
 	return out->data ?: "";
 }
 
+const char *bench_machine_names(yyjson_val *root, struct buf *out)
+{
+	const char *server = bench_json_text(root, "/server_machine/name");
+
+	buf_free(out);
+	buf_printf(out, "%s%s%s", bench_json_text(root, "/machine/name"),
+		   *server ? " to " : "", server);
+	return out->data ?: "";
+}
+
 /* ---- notes --------------------------------------------------------------- */
 
 static void note_ratio(yyjson_val *root, struct buf *out)
@@ -99,22 +110,22 @@ static void note_ratio(yyjson_val *root, struct buf *out)
 static void note_noise(yyjson_val *root, struct buf *out)
 {
 	yyjson_val *rate = yyjson_ptr_get(root, "/ratio/requests_per_second");
-	const bool control = yyjson_is_obj(yyjson_obj_get(rate, "control"));
+	yyjson_val *control = yyjson_obj_get(rate, "control");
+	const bool clear = yyjson_get_bool(yyjson_obj_get(rate, "clear"));
+	_buf_ struct buf ratio = {}, noise = {};
 
 	if (!rate)
 		return;
-	if (yyjson_get_bool(yyjson_obj_get(rate, "clear")))
-		buf_printf(out,
-			   "The ratio of the rates is beyond the noise%s.\n",
-			   control ? ", which is the control's spread" : "");
+	bench_spread_text(yyjson_obj_get(rate, "smc"), 1, 2, &ratio);
+	buf_printf(out, "SMC had %s times the requests of TCP, %s the noise",
+		   ratio.data ?: "", clear ? "beyond" : "within");
+	if (yyjson_is_obj(control))
+		buf_printf(out, ": the control had %s times.\n",
+			   bench_spread_text(control, 1, 2, &noise));
 	else
-		buf_printf(out,
-			   "The ratio of the rates is within the noise%s.\n",
-			   control ? ", which is the control's spread" : "");
-	if (!control)
 		buf_printf(
 			out,
-			"There was no control (--control): what the machine's own noise is was not measured.\n");
+			".\nThere was no control (--control): what the machine's own noise is was not measured.\n");
 }
 
 static void note_latency(yyjson_val *root, struct buf *out)
@@ -134,11 +145,54 @@ static void note_latency(yyjson_val *root, struct buf *out)
 			  : "");
 }
 
+static void note_software(yyjson_val *root, struct buf *out)
+{
+	const char *device = bench_json_text(root, "/software_rdma");
+
+	if (*device)
+		buf_printf(
+			out,
+			"SMC-R ran over %s, an RDMA device made of software: the processors do what an RDMA NIC does by itself, so it is slower than TCP, and the ratio says nothing of a NIC.\n",
+			device);
+}
+
+static void note_nodes(yyjson_val *root, struct buf *out)
+{
+	if (*bench_json_text(root, "/server_machine/name"))
+		buf_printf(out,
+			   "The machine's CPU is that of %s and %s together.\n",
+			   bench_json_text(root, "/machine/name"),
+			   bench_json_text(root, "/server_machine/name"));
+}
+
+/* Of the runs at one rate those that did not keep to it. */
+static void note_pace(yyjson_val *root, struct buf *out)
+{
+	yyjson_val *paced = yyjson_obj_get(root, "paced");
+	const double wanted =
+		bench_json_number(paced, "/wanted_requests_per_second");
+
+	for (const struct bench_side_name *s = bench_side_names; s->word; s++) {
+		const double reached = bench_json_numberf(
+			paced, "/%s/requests_per_second", s->word);
+
+		if (!bench_keeps_pace(wanted, reached))
+			buf_printf(
+				out,
+				"At one rate %s made %.0f of the %.0f requests/s that were wanted: its latencies are not comparable either.\n",
+				s->title, reached, wanted);
+	}
+}
+
 void bench_notes(yyjson_val *root, struct buf *out)
 {
 	note_ratio(root, out);
 	note_noise(root, out);
+	note_software(root, out);
+	note_nodes(root, out);
 	note_latency(root, out);
+	if (yyjson_is_obj(yyjson_obj_get(root, "paced")))
+		note_pace(root, out);
 }
 
 /* ---- the tables ---------------------------------------------------------- */
@@ -216,15 +270,16 @@ static void print_paced(yyjson_val *root, FILE *to)
 
 void bench_table(yyjson_val *root, FILE *to)
 {
-	_buf_ struct buf notes = {};
+	_buf_ struct buf notes = {}, names = {};
 
 	fprintf(to,
-		"%s, %.0f connections, %.0f bytes, %.0f rounds of %.0f s; Linux %s, %s\n\n",
+		"%s, %.0f connections, %.0f bytes, %.0f rounds of %.0f s; %s: Linux %s, %s\n\n",
 		bench_json_text(root, "/load/generator"),
 		bench_json_number(root, "/load/connections"),
 		bench_json_number(root, "/load/payload_bytes"),
 		bench_json_number(root, "/rounds"),
 		bench_json_number(root, "/load/seconds"),
+		bench_machine_names(root, &names),
 		bench_json_text(root, "/machine/kernel"),
 		bench_json_text(root, "/machine/processor"));
 	print_main(root, to);

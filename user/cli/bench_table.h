@@ -30,8 +30,12 @@ const char *bench_spread_text(yyjson_val *spread, double scale, int digits,
  * fewest SMC connections. Return: as above. */
 const char *bench_connections_text(yyjson_val *side, struct buf *out);
 
+/* bench_machine_names - "n1", or "n1 to n2" from client to server. Return: as
+ * above. */
+const char *bench_machine_names(yyjson_val *root, struct buf *out);
+
 /* bench_notes - Sentences that belong to the numbers, a line each: why there is
- * no ratio, what the latencies are. */
+ * no ratio, what the latencies are, what SMC-R ran over. */
 void bench_notes(yyjson_val *root, struct buf *out);
 
 /* bench_table - The result of bench_json() for people. */

@@ -5,6 +5,8 @@
 
 /* Of the wanted rate: a generator that keeps it is a little below at times. */
 #define REACHED 0.98
+/* Of the rate at which latencies are compared. */
+#define KEPT 0.9
 
 const double bench_percentiles[BENCH_PERCENTILES] = {50, 75, 90, 99, 99.9};
 
@@ -190,6 +192,11 @@ bool bench_is_clear(const struct bench_spread *ratio,
 bool bench_is_closed(double wanted, double reached)
 {
 	return !(wanted > 0) || reached < wanted * REACHED;
+}
+
+bool bench_keeps_pace(double wanted, double reached)
+{
+	return !(reached < wanted * KEPT);
 }
 
 double bench_pace(double a, double b)

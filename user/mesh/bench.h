@@ -127,3 +127,7 @@ bool bench_is_closed(double wanted, double reached);
 /* bench_pace - The rate at which latencies are comparable: BENCH_PACE of the
  * lower of two, whole requests a second; 0: there is none. */
 double bench_pace(double a, double b);
+
+/* bench_keeps_pace - Was that rate kept, but for what does not change latencies
+ * much? NAN, not known, counts as kept. */
+bool bench_keeps_pace(double wanted, double reached);

@@ -25,7 +25,7 @@ rdma-core ibverbs-providers ibverbs-utils
 libuv1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libip4tc2 libip6tc2 libibverbs1 libbpf1 libyyjson0
 libyaml-0-2
 nginx-light redis-server redis-tools haproxy memcached
-wrk apache2-utils sockperf qperf iperf3 curl netcat-openbsd
+wrk nghttp2-client apache2-utils sockperf qperf iperf3 curl netcat-openbsd
 strace libasan8 libubsan1 libcmocka0
 """.split()
 
