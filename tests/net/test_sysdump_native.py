@@ -41,21 +41,24 @@ def unpack(path):
                 for m in members}, tops.pop()
 
 
-@contextlib.contextmanager
-def running(tmp_path, **kw):
-    """An agent that knows a pod of its own and another node's endpoint."""
-    a = native.Agent(tmp_path, f"file:{tmp_path}/pods.json", **kw)
-    a.argv[a.argv.index("--node") + 1] = NODE
-    pod = manifest.pod(POD, NODE, ADDRESS, f"/run/netns/no-{POD}", enabled="true")
-    pod["metadata"]["namespace"] = SPACE
+def objects(*more):
+    """A pod of its own, and another node's endpoint."""
+    pod = manifest.pod(POD, NODE, ADDRESS, f"/run/netns/no-{POD}", namespace=SPACE)
     peer = manifest.node(PEER, [manifest.endpoint(PEERS, POD)], ueids=("OTHERS",))
+    return [manifest.mesh(excludeCIDRs=[f"{PEERS}/32"]), pod, peer, *more]
+
+
+@contextlib.contextmanager
+def running(tmp_path, *more, node=NODE, **kw):
+    """An agent that knows these objects."""
+    a = native.Agent(tmp_path, f"file:{tmp_path}/pods.json", **kw)
+    a.argv[a.argv.index("--node") + 1] = node
     with open(f"{tmp_path}/pods.json", "w", encoding="utf-8") as f:
-        f.write(manifest.text(manifest.mesh(excludeCIDRs=[f"{PEERS}/32"]), pod,
-                              peer))
+        f.write(manifest.text(*objects(*more)))
     with native.bpffs(a.bpffs):
         try:
             a.start()
-            wait_for(lambda: a.get("/v1/pods")["pods"], 10, "the pod")
+            wait_for(lambda: a.get("/v1/status")["ready"], 10, "the List")
             yield a
         finally:
             a.end()
@@ -139,13 +142,98 @@ def test_maps_are_dumped_by_their_types(tmp_path):
         assert PEERS.encode() not in raw and b"smc_cidr" in raw
 
 
-def test_tar_of_the_system_reads_it(nothing, tmp_path):
-    out = tmp_path / "x.tar"
-    assert sysdump("-o", out, *nothing).returncode == 0
-    r = subprocess.run(["tar", "-tvf", out], text=True, capture_output=True,
-                       check=False)
-    assert r.returncode == 0 and r.stderr == "", r
-    assert "/doctor.json" in r.stdout
+LONG_NODE = ".".join(["n" * 63] * 3 + ["e" * 61])
+
+
+@pytest.mark.parametrize("tar", [["tar"], ["busybox", "tar"]], ids=["gnu", "busybox"])
+def test_every_tar_reads_it(tmp_path, tar):
+    """Into the files that Python's reads; also below a directory with the longest
+    name that a node may have, of which a header has room for 155 characters."""
+    out, files = tmp_path / "x.tar", tmp_path / "files"
+    files.mkdir()
+    with running(tmp_path, node=LONG_NODE) as a:
+        assert sysdump("-o", out, *a.args).returncode == 0
+    want, top = unpack(out)
+    assert top == LONG_NODE[:155] and OF_AGENT | OF_NODE <= set(want)
+    listed = subprocess.run([*tar, "-tvf", out], text=True, capture_output=True,
+                            check=True)
+    assert listed.stderr == "" and listed.stdout.count("\n") == len(want), listed
+    subprocess.run([*tar, "-xf", out, "-C", files], check=True)
+    assert {name: (files / top / name).read_text() for name in want} == want
+
+
+# what else has a name: each occurs nowhere else either
+SERVICE, OTHER_SPACE, BROKEN, LATER = ("ospreyservice", "ibexspace", "pangolin-7",
+                                       "pangolin-8")
+OLD_NODE, NETNS = "numbatnode", "okapinetns"
+VIP, NODES = "10.99.78.1", "fd99:77::61"
+
+
+def everything():
+    """Objects that are used, that are left out, and that contradict each other."""
+    broken = manifest.pod(BROKEN, NODE, ADDRESS, namespace=OTHER_SPACE)
+    broken["spec"] = 7
+    wrong = manifest.pod(LATER, NODE, [NODES, "10.99.78.300"], namespace=OTHER_SPACE,
+                         enabled="maybe")
+    service = manifest.service(SERVICE, VIP, 80, 7000, [PEERS])
+    for o in service:
+        o["metadata"]["namespace"] = SPACE
+    claims = manifest.node(OLD_NODE, [manifest.endpoint(ADDRESS, LATER)])
+    bad_node = manifest.node(OLD_NODE + "-2", [{"address": 7}])
+    return [broken, wrong, *service, claims, bad_node]
+
+
+@contextlib.contextmanager
+def network_namespace(name):
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def leaks(path, words):
+    """(file of the archive, word, where) of each that stands in it, or in a file's
+    name."""
+    found = []
+    with tarfile.open(path) as t:
+        for m in t.getmembers():
+            text = m.name + "\n" + t.extractfile(m).read().decode()
+            for w in words:    # and not within another word
+                at = re.search(rf"(?<![a-z0-9]){re.escape(w)}(?![a-z0-9])", text,
+                               re.I)
+                if at:
+                    found.append((m.name.split("/", 1)[1], w,
+                                  text[max(0, at.start() - 60):at.end() + 60]))
+    return found
+
+
+@pytest.mark.parametrize("alive", [True, False], ids=["agent", "none"])
+def test_nothing_of_all_that_has_a_name_is_left(tmp_path, alive):
+    """With every kind of object in it, and with maps, which outlive the agent. What
+    is asked of the node itself has the namespaces' own names."""
+    names = [POD, SPACE, NODE, PEER, SERVICE, OTHER_SPACE, BROKEN, LATER, OLD_NODE,
+             NETNS, os.uname().nodename]
+    addresses = [ADDRESS, PEERS, VIP, NODES]
+    with network_namespace(NETNS), running(
+            tmp_path, *everything(), binary=native.FAULTS,
+            env={"SMCMESH_MAPS_ONLY": "1"}) as a:
+        wait_for(lambda: a.get("/v1/endpoints")["services"], 10, "the Service")
+        assert BROKEN in str(a.get("/v1/status")["source"]), a.get("/v1/status")
+        if not alive:
+            a.proc.kill()
+            a.proc.wait()
+        out, hashed = tmp_path / "x.tar", tmp_path / "hashed.tar"
+        assert sysdump("-o", out, *a.args).returncode == 0
+        assert sysdump("-o", hashed, "--hash-names", "--hash-addresses",
+                       *a.args).returncode == 0
+    # control: they are there, or the test would find nothing whatever it hides
+    known = {w for _, w, _ in leaks(out, names + addresses)}
+    host = {os.uname().nodename}
+    assert known >= (set(names + addresses) - host if alive else
+                     {NETNS, PEERS, VIP} | host), known
+    left = leaks(hashed, names + addresses)
+    assert not left, left
 
 
 def test_hashed_names_are_nowhere(agent, tmp_path):
@@ -249,6 +337,38 @@ def test_full_disk_leaves_no_half_file(nothing, tmp_path, force):
         assert r.returncode == 1 and "No space left" in r.stderr, r
         assert os.listdir(disk) == before
         assert not force or (disk / "x.tar").read_text() == "old"
+
+
+JOURNAL = """#!/bin/sh
+case "$*" in *--unit=smcmesh*) ;; *) exit 2 ;; esac
+echo "2026-11-30T20:00:00.000000+00:00 n1 smcmesh[7]: pod gonespace/gonepod is armed"
+"""
+
+
+def test_the_journals_lines_of_the_agent(nothing, tmp_path):
+    """By a journalctl that is put before the real one, if there is one. They name
+    pods that nothing else in the archive does."""
+    def gathered(name, *args, path=f"{tmp_path}/bin:{os.environ['PATH']}"):
+        out = tmp_path / name
+        r = sysdump("-o", out, *args, *nothing, env={**os.environ, "PATH": path})
+        assert r.returncode == 0, r
+        return unpack(out)[0]
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin/journalctl"
+    fake.write_text(JOURNAL)
+    fake.chmod(0o755)
+    assert gathered("1.tar")["agent-log.txt"].endswith(
+        "smcmesh[7]: pod gonespace/gonepod is armed\n")
+    hashed = gathered("2.tar", "--hash-names")
+    assert "agent-log.txt: left out: " in hashed["errors.txt"]
+    assert not any("gonespace" in text for text in hashed.values())
+    fake.write_text("#!/bin/sh\nexit 1\n")
+    assert "agent-log.txt: journalctl failed\n" in gathered("3.tar")["errors.txt"]
+    fake.write_text("#!/bin/sh\n")
+    assert "agent-log.txt: the journal has nothing of smcmesh.service\n" in \
+        gathered("4.tar")["errors.txt"]
+    assert "agent-log.txt: there is no journalctl\n" in \
+        gathered("5.tar", path=str(tmp_path))["errors.txt"]
 
 
 @pytest.mark.parametrize("args, says", [

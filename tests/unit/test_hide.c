@@ -157,6 +157,9 @@ static void documents_keep_their_keys(void **state)
 		"\"sentence\":\"x1 is on host-7\\nx1\"}],"
 		"\"node\":\"host-7\",\"methods\":[{\"name\":\"hs\"}],"
 		"\"strangers\":[\"host-8\"],\"peer_pod\":\"y1\","
+		"\"notes\":[\"Pod ns9/z9: it is 7\",\"SmcNode host-9: no\","
+		"\"items[2]: it is 7\"],\"path\":\"/run/netns/ns-8\","
+		"\"warnings\":[\"pod whale/orca on node krill: the pod is that\"],"
 		"\"n\":1}";
 	yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
 	yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
@@ -165,12 +168,20 @@ static void documents_keep_their_keys(void **state)
 	buf_add(&h.key, KEY, strlen(KEY));
 	hide_names_of(&h, yyjson_doc_get_root(doc));
 	hide_ready(&h);
-	assert_int_equal(h.n, 5);
+	assert_int_equal(h.n, 12);
 	assert_int_equal(hide_json(&h, mut), 0);
 	got = yyjson_mut_write(mut, 0, NULL);
 	assert_says(got, "{\"pods\":[{\"namespace\":\"name-");
 	assert_says(got, "\"name\":\"hs\"");
 	assert_says(got, "\"n\":1}");
+	assert_says(got, "\"Pod name-");
+	assert_says(got, "\"items[2]: it is 7\"");
+	assert_says(got, "\"path\":\"/run/netns/name-");
+	assert_null(strstr(got, "z9"));
+	assert_null(strstr(got, "whale"));
+	assert_null(strstr(got, "orca"));
+	assert_null(strstr(got, "krill"));
+	assert_says(got, ": the pod is that\"]");
 	assert_null(strstr(got, "x1"));
 	assert_null(strstr(got, "y1"));
 	assert_null(strstr(got, "host-"));

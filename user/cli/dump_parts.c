@@ -17,9 +17,12 @@
 #include "datapath/map_dump.h"
 #include "doctor/report.h"
 #include "node/kernel_log.h"
+#include "node/program.h"
 #include "node/smc_stats.h"
 
 #define ASK_MS 30000
+#define AGENT_LOG "agent-log.txt"
+#define AGENT_LOG_MAX (4U << 20)
 
 void dump_free(struct dump *d)
 {
@@ -114,7 +117,7 @@ static int ask_agent(struct dump *d)
 	return 0;
 }
 
-static const struct dump_part *find(const struct dump *d, const char *name)
+static struct dump_part *find(const struct dump *d, const char *name)
 {
 	for (size_t i = 0; i < d->n; i++)
 		if (!strcmp(d->v[i].name, name))
@@ -286,6 +289,31 @@ static int add_kernel_log(struct dump *d, const struct doctor *doctor)
 	return to && !to->err ? 0 : -ENOMEM;
 }
 
+/* What the service manager's journal has of the agent, and of its starts and
+ * ends; also where it runs no more. In a container there is no journal. */
+static int add_agent_log(struct dump *d)
+{
+	char *argv[] = {"journalctl", "--quiet",	   "--no-pager",
+			"--utc",      "--unit=smcmesh",	   "--lines=2000",
+			"--output",   "short-iso-precise", NULL};
+	_buf_ struct buf text = {};
+	struct buf *to;
+	int status = program_ask(argv, AGENT_LOG_MAX, &text);
+
+	if (status || !text.len) {
+		add_missing(
+			d, "agent-log.txt",
+			status == -ENOENT ? "there is no journalctl"
+			: status < 0	  ? strerror(-status)
+			: status
+				? "journalctl failed"
+				: "the journal has nothing of smcmesh.service");
+		return text.err;
+	}
+	to = add_part(d, AGENT_LOG, DUMP_TEXT);
+	return to ? buf_add(to, text.data, text.len) : -ENOMEM;
+}
+
 static int look_at_node(struct dump *d)
 {
 	yyjson_doc *status = read_part(find(d, "status.json"));
@@ -299,7 +327,8 @@ static int look_at_node(struct dump *d)
 	      add_doc(d, "doctor.json", doctor_report(&doctor)) ?:
 	      add_spaces(d, &doctor) ?:
 	      add_rdma(d, &doctor) ?:
-	      add_kernel_log(d, &doctor);
+	      add_kernel_log(d, &doctor) ?:
+	      add_agent_log(d);
 	doctor_close(&doctor);
 	yyjson_doc_free(status);
 	return err;
@@ -424,11 +453,27 @@ static int hide_in(const struct hide *h, enum dump_kind kind, struct buf *text)
 	return 0;
 }
 
+/* Its lines name pods that nobody knows any more. */
+static void drop_agent_log(struct dump *d)
+{
+	struct dump_part *p = find(d, AGENT_LOG);
+
+	if (!p)
+		return;
+	free(p->name);
+	buf_free(&p->text);
+	*p = d->v[--d->n];
+	add_missing(d, AGENT_LOG,
+		    "left out: it may have names that are not known here");
+}
+
 int dump_hide(struct dump *d, struct hide *h)
 {
 	struct buf node = {};
 	int err = 0;
 
+	if (h->names)
+		drop_agent_log(d);
 	collect_names(d, h);
 	err = h->err ?: hide_in(h, DUMP_TEXT, &d->errors);
 	for (size_t i = 0; i < d->n && !err; i++)

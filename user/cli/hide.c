@@ -121,6 +121,82 @@ static bool key_names(const char *key)
 	return false;
 }
 
+static void hide_span(struct hide *h, const char *text, size_t len)
+{
+	char name[2 * NAME_MAX_LEN + 2];
+
+	if (len >= sizeof(name))
+		return;
+	memcpy(name, text, len);
+	name[len] = '\0';
+	hide_name(h, name);
+}
+
+/* A note of the source: "KIND NAME: ..." or "KIND NAMESPACE/NAME: ...", of an
+ * object that is left out and so has no member of its own. */
+static void hide_noted(struct hide *h, const char *note)
+{
+	const char *name = strchr(note, ' ');
+	size_t len = name ? strcspn(++name, " :") : 0;
+
+	if (len && name[len] == ':')
+		hide_span(h, name, len);
+}
+
+/* How long the name is that begins @text, or two with a slash between. */
+static size_t span_length(const char *text)
+{
+	size_t n = 0;
+
+	while (is_name_char(text[n]) || text[n] == '/')
+		n++;
+	while (n && !isalnum((unsigned char)text[n - 1]))
+		n--;
+	return n;
+}
+
+/* A warning of the plan's; it may be of a node that is in no other text. */
+static void hide_warned(struct hide *h, const char *text)
+{
+	static const char *const before[] = {"pod ", "Service ", " on node ",
+					     " of node "};
+
+	for (size_t i = 0; i < array_size(before); i++) {
+		const char *at = text;
+
+		while ((at = strstr(at, before[i]))) {
+			size_t len;
+
+			at += strlen(before[i]);
+			len = span_length(at);
+			/* "the pod is": no name, nor is it a node's */
+			if (before[i][0] == ' ' || memchr(at, '/', len))
+				hide_span(h, at, len);
+		}
+	}
+}
+
+/* "/run/netns/NAME": whoever made it may have named it as the pod. */
+static void hide_netns(struct hide *h, const char *path)
+{
+	const char *name = strstr(path, "/netns/");
+
+	if (name)
+		hide_name(h, name + strlen("/netns/"));
+}
+
+static void hide_member(struct hide *h, const char *key, const char *text)
+{
+	if (key_names(key))
+		hide_name(h, text);
+	else if (!strcmp(key, "notes"))
+		hide_noted(h, text);
+	else if (!strcmp(key, "warnings"))
+		hide_warned(h, text);
+	else if (!strcmp(key, "path"))
+		hide_netns(h, text);
+}
+
 static void collect(struct hide *h, const char *key, yyjson_val *v);
 
 static void collect_members(struct hide *h, yyjson_val *obj)
@@ -144,8 +220,8 @@ static void collect(struct hide *h, const char *key, yyjson_val *v)
 
 	if (yyjson_is_obj(v))
 		collect_members(h, v);
-	else if (yyjson_is_str(v) && key_names(key))
-		hide_name(h, yyjson_get_str(v));
+	else if (yyjson_is_str(v))
+		hide_member(h, key, yyjson_get_str(v));
 	yyjson_arr_foreach (v, i, max, e) {
 		collect(h, key, e);
 	}

@@ -31,7 +31,7 @@ must_check int hide_key(struct hide *h, const char *path, struct buf *error);
 void hide_name(struct hide *h, const char *name);
 
 /* hide_names_of - So are the names of pods, nodes, namespaces and Services
- * that a document of the agent's has. */
+ * that a document of the agent's has, and those of network namespaces. */
 void hide_names_of(struct hide *h, yyjson_val *root);
 
 /* hide_ready - After the last name, before the first text. */
