@@ -88,6 +88,10 @@ def test_with_an_agent(agent, tmp_path):
     assert json.loads(files["status.json"])["pid"] == agent.proc.pid
     assert "\nsmcmesh_ready 1\n" in files["metrics.txt"]
     version = json.loads(files["version.json"])
+    said = json.loads(subprocess.run([native.SMCMESH, "version", "-o", "json"],
+                                     check=True, capture_output=True).stdout)
+    assert [version[k] for k in ("smcmesh", "commit", "date")] == [
+        said[k] for k in ("version", "commit", "date")]
     assert version["node"] == NODE
     assert version["kernel"] == os.uname().release
     doctor = json.loads(files["doctor.json"])

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <yyjson.h>
 #include "base/array.h"
+#include "base/revision.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "cli/ask_agent.h"
@@ -145,6 +146,8 @@ static int add_version(struct dump *d, const struct doctor *doctor)
 				  when_format(time(NULL), when));
 	yyjson_mut_obj_add_strcpy(doc, root, "node", d->node);
 	yyjson_mut_obj_add_str(doc, root, "smcmesh", SMCMESH_VERSION);
+	yyjson_mut_obj_add_str(doc, root, "commit", revision()->commit);
+	yyjson_mut_obj_add_str(doc, root, "date", revision()->date);
 	yyjson_mut_obj_add_uint(doc, root, "abi", SMC_ABI_VERSION);
 	yyjson_mut_obj_add_str(doc, root, "libbpf", libbpf_version_string());
 	yyjson_mut_obj_add_strcpy(doc, root, "kernel", doctor->host.release);
