@@ -213,22 +213,6 @@ def service(*backends, name="web", vip=VIP):
              "endpoints": [{"addresses": [pod.v4]} for pod in backends]}]
 
 
-def proxy(client, vip, to):
-    """The node's: it rewrites what is sent to the ClusterIP; answers pass its
-    bridge."""
-    vm = client.vm
-    client.run(f"ip route add {vip} via {GATEWAY}")
-    vm.run(f"ip addr replace {GATEWAY}/16 dev br0; sysctl -qw"
-           " net.ipv4.ip_forward=1"
-           " net.ipv4.conf.all.send_redirects=0"
-           " net.ipv4.conf.br0.send_redirects=0"
-           " net.bridge.bridge-nf-call-iptables=1")
-    vm.run("nft -f -", stdin=f"""table ip proxy-{to.name} {{ chain pre {{
-        type nat hook prerouting priority -100
-        ip daddr {vip} tcp dport 80 dnat to {to.v4}:7000
-    }}\n}}""")
-
-
 def fresh_pair(lab, n):
     """Two pods that were never there, g with a server."""
     f, g = (lab.pod(f"{name}{n}", node, f"{host}.{30 + n}")
@@ -249,7 +233,7 @@ def first_traffic(lab, n, by_service):
     to, extra = at(g.v4, 7000), ()
     if by_service:
         extra = service(g, name="fresh", vip=FRESH_VIP)
-        proxy(f, FRESH_VIP, g)
+        topo.cluster_ip(f, FRESH_VIP, 80, g, 7000, GATEWAY)
         to = at(FRESH_VIP, 80)
     with lab.mesh.changed(extra=extra):
         if by_service:
@@ -262,7 +246,7 @@ def first_traffic(lab, n, by_service):
                 if x["pod"] == pod.name]
         broken = "bad" in lab.state(f, g)
     if by_service:
-        f.vm.run(f"nft delete table ip proxy-{g.name}")
+        f.vm.run(f"nft delete table ip proxy-{g.name}-80")
     print([(x["pod"], x["outcome"], x["reason"], x["kernel_code"])
            for x in rows], broken)
     return (told["smc"], broken or
@@ -290,7 +274,7 @@ def test_service_is_smcr_while_all_its_paths_are_proven(lab):
             (port, _), = h.ports()
             return h.client_ends()[0], end(lab.c.diag(), 7000, port)
 
-    proxy(lab.a, VIP, lab.c)
+    topo.cluster_ip(lab.a, VIP, 80, lab.c, 7000, GATEWAY)
     for backend in lab.c, lab.d:
         lab.wait_state(lab.a, backend, "proven", 90)
     with lab.mesh.changed(extra=service(lab.c, lab.d)):

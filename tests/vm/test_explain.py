@@ -19,18 +19,16 @@ import urllib.parse
 import pytest
 
 from smclab import Vm, manifest, paths, progs, topo, wait_for
-from smclab.agents import Agent
+from smclab.agents import UNTIL_AT, Agent
 from smclab.crowd import ready
 from smclab.flows import ends, serve
 from smclab.mesh import Mesh
-from smclab.pins import PINS
 from smclab.roce import cut
 
 PORT = 7000
 SMCD = ("smcd", "smcd")
 NODE = "explain"
 GATEWAY = "10.244.0.1"
-UNTIL_AT = 56    # of offers_until_ns in smc_config
 MANY = ",".join(f"{i * 256 + 1}-{i * 256 + 254}" for i in range(256))
 
 Cause = collections.namedtuple("Cause", "name ask says do mends yes peer")
@@ -479,11 +477,7 @@ def test_lease_that_has_ended(looks):
     lab = looks.lab
 
     def end_it():
-        row = lab.vm.run(f"bpftool -j map lookup pinned {PINS}smc_config key "
-                         "0 0 0 0").json()["value"]
-        value = bytes(int(b, 16) for b in row)
-        words = [int.from_bytes(value[i:i + 4], "little")
-                 for i in range(0, len(value), 4)]
+        words = lab.agent.raw_row("smc_config", bytes(4))
         words[UNTIL_AT // 4:UNTIL_AT // 4 + 2] = 1, 0
         lab.agent.write_row("smc_config", bytes(4), *words)
     mended(lab, "agent-silent", "agent-silent", "get this node's agent to run",

@@ -13,7 +13,9 @@ from .pins import PINS
 SOCKET = "/run/smcmesh/agent.sock"
 LISTEN = "127.0.0.1:9469"
 ANSWER = 10    # seconds that an answer may take
-USES_AT, USE_PENDING = 20, 16    # in smc_config: its place, and the bit
+# In smc_config, bytes: whether the mesh is on, its uses (and one of their bits),
+# until when pods may offer.
+ENABLED_AT, USES_AT, USE_PENDING, UNTIL_AT = 8, 20, 16, 56
 METRIC = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -153,22 +155,41 @@ class Agent:
                     f"{' '.join(map(str, value))}")
 
     @contextlib.contextmanager
-    def nothing_counted(self):
-        """As where the kernel lacks a hook that the count of what is under way
-        needs: no ration of it."""
-        row = self.vm.run(f"bpftool -j map lookup pinned {PINS}smc_config key "
-                          "0 0 0 0").json()["value"]
-        value = bytes(int(b, 16) for b in row)
-        words = [int.from_bytes(value[i:i + 4], "little")
-                 for i in range(0, len(value), 4)]
-        assert words[USES_AT // 4] & USE_PENDING
-        words[USES_AT // 4] &= ~USE_PENDING
-        self.write_row("smc_config", bytes(4), *words)
+    def frozen(self):
+        """It does nothing in the block: what it would mend stays."""
+        self.proc.kill(signal.SIGSTOP, wait=False)
         try:
             yield
         finally:
-            words[USES_AT // 4] |= USE_PENDING
-            self.write_row("smc_config", bytes(4), *words)
+            self.proc.kill(signal.SIGCONT, wait=False)
+
+    def raw_row(self, name, key):
+        """A row of a pinned map as words of 32 bits; @key: its bytes."""
+        row = self.vm.run(f"bpftool -j map lookup pinned {PINS}{name} key "
+                          f"{' '.join(map(str, key))}").json()["value"]
+        value = bytes(int(b, 16) for b in row)
+        return [int.from_bytes(value[i:i + 4], "little")
+                for i in range(0, len(value), 4)]
+
+    @contextlib.contextmanager
+    def row_with(self, name, key, at, *words):
+        """A row whose words from the byte @at on are these, in the block."""
+        before = self.raw_row(name, key)
+        i = at // 4
+        self.write_row(name, key, *before[:i], *words, *before[i + len(words):])
+        try:
+            yield
+        finally:
+            self.write_row(name, key, *before)
+
+    @contextlib.contextmanager
+    def nothing_counted(self):
+        """As where the kernel lacks a hook that the count of what is under way
+        needs: no ration of it."""
+        uses = self.raw_row("smc_config", bytes(4))[USES_AT // 4]
+        assert uses & USE_PENDING
+        with self.row_with("smc_config", bytes(4), USES_AT, uses & ~USE_PENDING):
+            yield
 
     def links(self):
         """The names of the programs of ours that are attached by a link."""

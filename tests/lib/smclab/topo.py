@@ -124,6 +124,28 @@ def rxe(p, netdev="eth0"):
     return name
 
 
+def router(vm, address, bridge_name="br0"):
+    """The machine forwards what pods on its bridge send to it; what pods of one
+    bridge send each other through it does not tempt them to shorten the way."""
+    vm.run(f"ip addr replace {address}/16 dev {bridge_name}; sysctl -qw"
+           " net.ipv4.ip_forward=1"
+           " net.ipv4.conf.all.send_redirects=0"
+           f" net.ipv4.conf.{bridge_name}.send_redirects=0"
+           " net.bridge.bridge-nf-call-iptables=1")
+
+
+def cluster_ip(client, vip, port, to, target, gateway):
+    """A Service's proxy on the client's node: it rewrites what the pod sends to
+    @vip:@port; answers pass its bridge. The table is proxy-NAME-PORT of @to."""
+    vm = client.vm
+    client.run(f"ip route replace {vip} via {gateway}")
+    router(vm, gateway)
+    vm.run("nft -f -", stdin=f"""table ip proxy-{to.name}-{port} {{ chain pre {{
+        type nat hook prerouting priority -100
+        ip daddr {vip} tcp dport {port} dnat to {to.v4}:{target}
+    }}\n}}""")
+
+
 def delete_pod(p):
     p.vm.run(f"ip netns del {p.name}; rmdir /sys/fs/cgroup/{p.cgroup}",
              check=False)
