@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import types
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(paths.TREE, "tests/demo"))
 
 import picture    # noqa: E402
 import report    # noqa: E402
+import run as demo    # noqa: E402
 from rounds import (ANNOTATED, CONTROL, PLAIN, ROUNDS, Figures,  # noqa: E402
                     Row, take_turns)
 
@@ -93,6 +95,54 @@ def test_ratio_that_the_control_has_too_is_noise(row, capsys):
 def test_connections_that_differ_are_named(row):
     row.take(ANNOTATED, Figures(1, 1), "TCP")
     assert row.mode(ANNOTATED) == "SMC-D and TCP"
+
+
+class Load:
+    """A program and its pod: what the kernel shows of its connections at each look;
+    it ends with the last."""
+
+    def __init__(self, *looks):
+        self.looks = list(looks)
+
+    @property
+    def alive(self):
+        return bool(self.looks)
+
+    def diag(self):
+        other = [{"mode": "tcp", "remote": "10.0.0.9", "remote_port": 80},
+                 {"mode": "tcp", "remote": "10.0.0.1", "remote_port": 81}]
+        return other + [{"mode": mode, "remote": "10.0.0.1", "remote_port": 80}
+                        for mode in self.looks.pop(0)]
+
+
+@pytest.mark.parametrize("looks, found", [
+    ([["smcd"] * 3, ["smcd"] * 8, ["tcp"] * 8], {"SMC-D": 8}),
+    ([["smcr"] * 5, ["smcr"]], {"SMC-R": 5}),
+    ([["smcr"] * 2, ["smcr"] * 6 + ["tcp", "plain"]], {"SMC-R": 6, "TCP": 2}),
+    ([[], []], {})])
+def test_connections_are_those_of_the_look_with_most(looks, found):
+    load, server = Load(*looks), types.SimpleNamespace(v4="10.0.0.1")
+    assert demo.Demo.connections(load, load, server, 80) == found
+
+
+@pytest.mark.parametrize("bad", [0, 2, 3])
+def test_run_that_is_cut_short_is_made_again(bad):
+    """Twice, and not for ever."""
+    tried = []
+
+    def run():
+        tried.append(1)
+        if len(tried) <= bad:
+            raise demo.Other("TCP instead of SMC-D")
+        return "figures"
+
+    nodes = types.SimpleNamespace(vms=[])
+    if bad < demo.TRIES:
+        assert demo.Demo.patiently(nodes, run) == "figures"
+    else:
+        with pytest.raises(demo.Other):
+            demo.Demo.patiently(nodes, run)
+    assert len(tried) == min(bad + 1, demo.TRIES)
 
 
 def is_self_contained(text):
