@@ -354,7 +354,7 @@ def test_what_a_generator_said_is_passed_on(place):
 
 
 @pytest.mark.parametrize("argv,said", [
-    ([], "expected server, client HOST:PORT, page FILE or --manifest, not nothing"),
+    ([], "expected server, client HOST:PORT, look, page FILE, --cluster or --manifest, not nothing"),
     (["client"], "not client"), (["serve"], "not serve"),
     (["server", "x"], "not x"), (["server", "--manifest"], "with an operand"),
     (["client", "x"], "expected HOST:PORT"),

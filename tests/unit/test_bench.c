@@ -7,7 +7,9 @@
 #include <unistd.h>
 #include <linux/smc_diag.h>
 #include "cli/bench_json.h"
+#include "cli/bench_look.h"
 #include "cli/bench_page.h"
+#include "cli/kubectl.h"
 #include "objects/json.h"
 #include "mesh/bench.h"
 #include "node/cpu_time.h"
@@ -255,6 +257,9 @@ static void test_pace_and_closed_loop(void **state)
 	assert_true(bench_is_closed(100000, 20000));
 	assert_true(bench_is_closed(0, 20000));
 	assert_false(bench_is_closed(1000, 999));
+	assert_true(bench_keeps_pace(1000, 901));
+	assert_false(bench_keeps_pace(1000, 899));
+	assert_true(bench_keeps_pace(1000, NAN));
 }
 
 /* ---- what the kernel says of connections ----------------------------------
@@ -384,6 +389,10 @@ static void test_json_has_the_ratio_of_each_round(void **state)
 	fill(&plan, &r);
 	r.verdict = BENCH_SAID;
 	r.pace = 210;
+	strcpy(r.software, "rxe0");
+	strcpy(r.machine.name, "n1");
+	strcpy(r.server_machine.name, "n2");
+	strcpy(r.server_machine.kernel, "7.3.4");
 	doc = as_json(&plan, &r);
 	root = yyjson_doc_get_root(doc);
 	assert_int_equal(bench_json_check(root, &why), 0);
@@ -404,8 +413,31 @@ static void test_json_has_the_ratio_of_each_round(void **state)
 	near(number(root, "/paced/wanted_requests_per_second"), 210.0);
 	assert_true(yyjson_get_bool(yyjson_obj_get(root, "closed_loop")));
 	bench_page(root, &page);
-	assert_says(page.data, "times the requests of TCP, beyond the noise");
+	assert_says(
+		page.data,
+		"SMC had 1.50 (1.50-1.50) times the requests of TCP, beyond the noise: the control had 1.00");
+	assert_says(page.data,
+		    "SMC-R ran over rxe0, an RDMA device made of software");
+	assert_says(page.data, "that of n1 and n2 together");
 	assert_says(page.data, "SMC-D 8");
+	/* the paced runs of fill() make more than was wanted */
+	assert_null(strstr(page.data, "At one rate TCP"));
+	bench_result_free(&r);
+}
+
+static void test_run_that_did_not_keep_its_pace_is_named(void **state)
+{
+	struct bench_plan plan = {};
+	static struct bench_result r;
+	_doc_ yyjson_doc *doc = NULL;
+	_buf_ struct buf page = {};
+
+	fill(&plan, &r);
+	r.pace = 1001;
+	doc = as_json(&plan, &r);
+	bench_page(yyjson_doc_get_root(doc), &page);
+	assert_says(page.data, "At one rate TCP made 900 of the 1001");
+	assert_null(strstr(page.data, "At one rate SMC"));
 	bench_result_free(&r);
 }
 
@@ -420,7 +452,7 @@ static void test_json_without_a_verdict_has_no_ratio(void **state)
 	fill(&plan, &r);
 	plan.end[BENCH_CONTROL].used = false;
 	r.verdict = BENCH_NOT_SMC;
-	snprintf(r.why, sizeof(r.why), "so it is");
+	strcpy(r.why.sentence, "so it is");
 	doc = as_json(&plan, &r);
 	root = yyjson_doc_get_root(doc);
 	assert_true(yyjson_is_null(yyjson_obj_get(root, "ratio")));
@@ -430,7 +462,66 @@ static void test_json_without_a_verdict_has_no_ratio(void **state)
 	bench_page(root, &page);
 	assert_says(page.data, "Why: so it is");
 	assert_null(strstr(page.data, "SMC/TCP"));
+	assert_null(strstr(page.data, "made of software"));
+	assert_null(yyjson_obj_get(root, "server_machine"));
 	bench_result_free(&r);
+}
+
+/* ---- lines of `smcmesh bench look` ----------------------------------------
+ */
+
+static void test_line_of_a_look_is_read(void **state)
+{
+	static const char line[] =
+		"{\"smcr\":1,\"smcd\":2,\"tcp\":3,\"pending\":4,\"kernel_code\":50528259,"
+		"\"software_rdma\":\"rxe0\",\"why\":\"off\",\"remedy\":\"on\",\"busy_seconds\":7.5,"
+		"\"machine\":{\"name\":\"n1\",\"kernel\":\"7.3.4\",\"processors\":2}}";
+	struct bench_sight s;
+
+	assert_int_equal(bench_look_read(line, sizeof(line) - 1, &s), 0);
+	assert_int_equal(s.found.smcr, 1);
+	assert_int_equal(s.found.smcd, 2);
+	assert_int_equal(s.found.tcp, 3);
+	assert_int_equal(s.found.pending, 4);
+	assert_int_equal(s.found.code, 0x03030003);
+	assert_string_equal(s.found.software, "rxe0");
+	assert_string_equal(s.why.sentence, "off");
+	assert_string_equal(s.why.remedy, "on");
+	near(s.busy, 7.5);
+	assert_string_equal(s.machine.kernel, "7.3.4");
+	assert_int_equal(s.machine.processors, 2);
+}
+
+static void test_what_is_no_look_is_refused(void **state)
+{
+	static const char *const lines[] = {"", "{", "[]", "{\"smcr\":1}",
+					    "{\"tcp\":\"1\"}"};
+	static const char short_one[] = "{\"tcp\":1}";
+	struct bench_sight s;
+
+	for (size_t i = 0; i < array_size(lines); i++)
+		assert_int_equal(
+			bench_look_read(lines[i], strlen(lines[i]), &s),
+			-EINVAL);
+	assert_int_equal(bench_look_read(short_one, strlen(short_one), &s), 0);
+	assert_true(isnan(s.busy));
+	assert_string_equal(s.machine.kernel, "");
+}
+
+static void test_kubectl_is_called_by_its_words(void **state)
+{
+	struct kubectl k = {};
+	_strv_ char **argv = NULL;
+
+	assert_int_equal(kubectl_read(&k, "  "), -EINVAL);
+	assert_int_equal(kubectl_read(&k, " k3s  kubectl"), 0);
+	assert_int_equal(kubectl_argv(&k, &argv, "get", "pods", NULL), 0);
+	assert_string_equal(argv[0], "k3s");
+	assert_string_equal(argv[1], "kubectl");
+	assert_string_equal(argv[2], "get");
+	assert_string_equal(argv[3], "pods");
+	assert_null(argv[4]);
+	strv_free(&k.words);
 }
 
 int main(void)
@@ -453,6 +544,10 @@ int main(void)
 		cmocka_unit_test(test_processors_time_is_what_they_worked),
 		cmocka_unit_test(test_json_has_the_ratio_of_each_round),
 		cmocka_unit_test(test_json_without_a_verdict_has_no_ratio),
+		cmocka_unit_test(test_run_that_did_not_keep_its_pace_is_named),
+		cmocka_unit_test(test_line_of_a_look_is_read),
+		cmocka_unit_test(test_what_is_no_look_is_refused),
+		cmocka_unit_test(test_kubectl_is_called_by_its_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

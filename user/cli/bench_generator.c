@@ -54,6 +54,9 @@ static int finish(FILE *f)
  * all of them in one. */
 static int prepare_fortio(const struct bench_load *l, char ***argv)
 {
+	char file[PATH_MAX + 32];
+
+	snprintf(file, sizeof(file), "%s/" BENCH_FORTIO_FILE, l->dir);
 	return push(argv, "fortio") ?: push(argv, "load")
 	       ?: push(argv, "-quiet")
 	       ?: push(argv, "-qps") ?: push(argv, "%.0f", l->rate)
@@ -63,7 +66,7 @@ static int prepare_fortio(const struct bench_load *l, char ***argv)
 	       ?: push(argv, "-timeout") ?: push(argv, PATIENCE)
 	       ?: push(argv, "-r") ?: push(argv, "0.00001")
 	       ?: push(argv, "-json")
-	       ?: push(argv, "%s/" BENCH_FORTIO_FILE, l->dir)
+	       ?: push(argv, "%s", l->remote ? "-" : file)
 	       ?: push(argv, "%s", l->url);
 }
 
@@ -140,6 +143,7 @@ const struct bench_generator bench_generators[] = {
 		.name = "fortio",
 		.package = "fortio (fortio.org; the image fortio/fortio)",
 		.paces = true,
+		.goes_remote = true,
 		.latency =
 			"from when a request was sent; how long it had to wait for its turn is not counted",
 		.prepare = prepare_fortio,

@@ -15,6 +15,7 @@ struct bench_load {
 	unsigned int connections, seconds, payload; /* bytes of a request */
 	double rate; /* requests a second of all connections; 0: what goes */
 	const char *dir; /* where the generator may put files, its own */
+	bool remote;	 /* it cannot: all that it reports it prints */
 };
 
 /* What a generator reports. */
@@ -31,6 +32,7 @@ struct bench_generator {
 	const char *name;    /* also of its program */
 	const char *package; /* where to get it */
 	bool paces;	     /* can keep to a rate */
+	bool goes_remote;    /* can be load.remote */
 	const char *latency; /* what its latencies are, and are not */
 	/* Write the files it needs, append its arguments. Return: 0 or a
 	 * negative errno. */

@@ -4,10 +4,8 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include "base/array.h"
 #include "base/when.h"
-#include "node/host.h"
 
 /* Raised when a reader of older documents would misread them. */
 #define SCHEMA 1
@@ -29,42 +27,6 @@ static void add_number(struct json *j, yyjson_mut_val *o, const char *key,
 }
 
 /* ---- where and how ------------------------------------------------------- */
-
-struct model {
-	char name[96];
-};
-
-/* The first of "model name : X", or of other machines "Processor : X". */
-static bool take_model(char *line, void *arg)
-{
-	struct model *m = arg;
-	const char *colon = strstr(line, ": ");
-
-	if (!colon || (strncmp(line, "model name", 10) != 0 &&
-		       strncmp(line, "Processor", 9) != 0))
-		return true;
-	snprintf(m->name, sizeof(m->name), "%s", colon + 2);
-	return false;
-}
-
-static void add_machine(struct json *j, yyjson_mut_val *root)
-{
-	yyjson_mut_val *o = yyjson_mut_obj_add_obj(j->doc, root, "machine");
-	struct model m = {};
-	struct utsname u;
-	struct host host;
-
-	host_open(j->plan->proc, NULL, &host);
-	(void)!host_each_line(&host, "/proc/cpuinfo", take_model, &m);
-	if (uname(&u))
-		memset(&u, 0, sizeof(u));
-	yyjson_mut_obj_add_strcpy(j->doc, o, "name", u.nodename);
-	yyjson_mut_obj_add_strcpy(j->doc, o, "kernel", u.release);
-	yyjson_mut_obj_add_strcpy(j->doc, o, "architecture", u.machine);
-	yyjson_mut_obj_add_strcpy(j->doc, o, "processor", m.name);
-	yyjson_mut_obj_add_int(j->doc, o, "processors",
-			       sysconf(_SC_NPROCESSORS_ONLN));
-}
 
 static void add_load(struct json *j, yyjson_mut_val *root)
 {
@@ -94,7 +56,10 @@ static void add_origin(struct json *j, yyjson_mut_val *root)
 	argv = yyjson_mut_obj_add_arr(j->doc, root, "command");
 	for (char **a = j->plan->argv; a && *a; a++)
 		yyjson_mut_arr_add_str(j->doc, argv, *a);
-	add_machine(j, root);
+	bench_machine_add(&j->r->machine, j->doc, root, "machine");
+	if (*j->r->server_machine.kernel)
+		bench_machine_add(&j->r->server_machine, j->doc, root,
+				  "server_machine");
 	add_load(j, root);
 }
 
@@ -251,8 +216,9 @@ static void add_verdict(struct json *j, yyjson_mut_val *root)
 	yyjson_mut_obj_add_str(j->doc, root, "verdict", bench_verdict_word(v));
 	yyjson_mut_obj_add_str(j->doc, root, "sentence",
 			       bench_verdict_sentence(v));
-	yyjson_mut_obj_add_str(j->doc, root, "why", j->r->why);
-	yyjson_mut_obj_add_str(j->doc, root, "remedy", j->r->remedy);
+	yyjson_mut_obj_add_str(j->doc, root, "why", j->r->why.sentence);
+	yyjson_mut_obj_add_str(j->doc, root, "remedy", j->r->why.remedy);
+	yyjson_mut_obj_add_str(j->doc, root, "software_rdma", j->r->software);
 	yyjson_mut_obj_add_bool(j->doc, root, "closed_loop", is_closed(j));
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bench_measure.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <time.h>
 #include "cli/bench_run.h"
+#include "cli/work_dir.h"
 
 const char *const bench_side_words[BENCH_SIDES] = {
 	[BENCH_TCP] = "tcp", [BENCH_SMC] = "smc", [BENCH_CONTROL] = "control"};
@@ -19,39 +18,6 @@ void bench_result_free(struct bench_result *r)
 	}
 }
 
-/* ---- the directory for the generator's files ----------------------------- */
-
-static int make_dir(char dir[PATH_MAX])
-{
-	int err;
-
-	snprintf(dir, PATH_MAX, "%s/smcmesh-bench-XXXXXX",
-		 getenv("TMPDIR") ?: "/tmp");
-	if (mkdtemp(dir))
-		return 0;
-	err = -errno;
-	fprintf(stderr, "smcmesh bench: cannot make a directory %s: %s\n", dir,
-		strerror(-err));
-	return err;
-}
-
-/* Of a run, so that no report is taken for the next one's. */
-static void empty_dir(const char *dir)
-{
-	_closedir_ DIR *d = opendir(dir);
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (*e->d_name != '.')
-			unlinkat(dirfd(d), e->d_name, 0);
-}
-
-static void remove_dir(const char *dir)
-{
-	empty_dir(dir);
-	rmdir(dir);
-}
-
 /* ---- runs ---------------------------------------------------------------- */
 
 static int fail(int err, enum bench_side side, struct bench_result *r,
@@ -59,10 +25,11 @@ static int fail(int err, enum bench_side side, struct bench_result *r,
 {
 	if (err == -EINTR)
 		return err;
-	snprintf(r->why, sizeof(r->why), "a run of side %s failed: %s",
-		 bench_side_words[side], error->data ?: strerror(-err));
-	r->remedy[0] = '\0';
-	fprintf(stderr, "smcmesh bench: %s\n", r->why);
+	r->why = (struct bench_why){};
+	snprintf(r->why.sentence, sizeof(r->why.sentence),
+		 "a run of side %s failed: %s", bench_side_words[side],
+		 error->data ?: strerror(-err));
+	fprintf(stderr, "smcmesh bench: %s\n", r->why.sentence);
 	return err;
 }
 
@@ -85,7 +52,8 @@ static int one(const struct bench_plan *plan, enum bench_side side,
 	_buf_ struct buf error = {};
 	int err;
 
-	empty_dir(load->dir);
+	/* so that no report is taken for the next run's */
+	work_dir_empty(load->dir);
 	load->url = plan->end[side].url;
 	err = bench_run_one(plan, side, load, out, times, r, &error);
 	if (!err && out->errors > 0) {
@@ -134,7 +102,7 @@ static void judge(const struct bench_plan *plan, struct bench_result *r)
 	if (r->verdict == BENCH_SAID || r->verdict == BENCH_NOT_SMC)
 		return;
 	if (r->rounds == plan->rounds)
-		r->why[0] = r->remedy[0] = '\0';
+		r->why = (struct bench_why){};
 }
 
 /* Does a second part tell more? If the first was a closed loop of SMC against
@@ -176,7 +144,7 @@ int bench_measure(const struct bench_plan *plan, struct bench_result *out)
 {
 	struct bench_load load = plan->load;
 	char dir[PATH_MAX];
-	int err = make_dir(dir);
+	int err = work_dir_make("bench", dir);
 
 	if (err)
 		return err;
@@ -188,6 +156,6 @@ int bench_measure(const struct bench_plan *plan, struct bench_result *out)
 	if (err && out->verdict == BENCH_SAID)
 		out->verdict = BENCH_ERRORS;
 	err = err ?: at_pace(plan, &load, out);
-	remove_dir(dir);
+	work_dir_remove(dir);
 	return err;
 }

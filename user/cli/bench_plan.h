@@ -5,10 +5,13 @@
 #include <stdbool.h>
 #include "base/addr.h"
 #include "cli/bench_generator.h"
+#include "cli/bench_machine.h"
+#include "cli/bench_why.h"
 #include "mesh/bench.h"
 #include "node/place.h"
 
-#define BENCH_TEXT_MAX 512
+struct bench_way;
+struct bench_cluster;
 
 /* How one side's runs are made. */
 struct bench_end {
@@ -16,7 +19,8 @@ struct bench_end {
 	const char *target; /* HOST:PORT as it was given */
 	struct smc_addr_port to;
 	char url[128];
-	const char *pod; /* NAMESPACE/POD from whose namespace; NULL: here */
+	const char *pod; /* NAMESPACE/POD from whose namespace, or in which, the
+			    generator starts; NULL: here */
 	struct place at; /* of the pod */
 	bool by_run;	 /* through `smcmesh run` */
 };
@@ -28,8 +32,10 @@ struct bench_plan {
 	unsigned int rounds;
 	bool paced; /* also at BENCH_PACE of the lower rate */
 	struct bench_end end[BENCH_SIDES];
-	const char *run, *proc; /* as the agent's options */
-	char **argv;		/* the command, for the record */
+	const struct bench_way *way;
+	const struct bench_cluster *cluster; /* NULL: on this machine */
+	const char *run, *proc;		     /* as the agent's options */
+	char **argv;			     /* the command, for the record */
 };
 
 /* Of one side. */
@@ -46,9 +52,13 @@ struct bench_result {
 	double pace;	     /* of the second part; 0: there was none */
 	long long began;     /* seconds since 1970 */
 	enum bench_verdict verdict;
-	/* Why there is no ratio, and what to do; "": the verdict says it all.
-	 */
-	char why[BENCH_TEXT_MAX], remedy[BENCH_TEXT_MAX];
+	struct bench_why
+		why;	   /* there is no ratio; "": the verdict says it all */
+	char software[64]; /* the RDMA device of SMC-R that is one made of
+			      software; "": none */
+	/* Where the generator runs; the server's, where that is another one
+	 * (kernel "": not). */
+	struct bench_machine machine, server_machine;
 };
 
 extern const char *const bench_side_words[BENCH_SIDES]; /* of JSON: "tcp" */

@@ -97,7 +97,8 @@ static int take_fortio(yyjson_val *root, struct bench_report *out,
 int bench_read_fortio(const struct bench_load *l, struct bench_report *out,
 		      struct buf *why)
 {
-	_fclose_ FILE *f = open_report(l, BENCH_FORTIO_FILE, why);
+	_fclose_ FILE *f = open_report(
+		l, l->remote ? BENCH_STDOUT : BENCH_FORTIO_FILE, why);
 	_buf_ struct buf text = {};
 	_doc_ yyjson_doc *doc = NULL;
 

@@ -1,125 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bench_run.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/bench_why.h"
+#include "cli/bench_way.h"
 #include "cli/ending.h"
-#include "node/cpu_time.h"
-#include "node/peer_flows.h"
 
-#define STEP_MS 50
 #define LOOK_MS 250 /* between two looks at least */
 #define LOOKS 8	    /* of a long run */
 #define OVERTIME_S 60
 
-/* One that runs, or has run. */
-struct child {
-	pid_t pid;
-	int status;
-	struct rusage used;
-};
-
 /* ---- start --------------------------------------------------------------- */
 
-static int arguments(const struct bench_plan *plan, const struct bench_end *end,
-		     const struct bench_load *load, char ***argv)
-{
-	const char *const prefix[] = {"smcmesh", "run",	    "--wait", "10",
-				      "--run",	 plan->run, "--"};
-	int err = 0;
-
-	for (size_t i = 0; !err && end->by_run && i < array_size(prefix); i++)
-		err = strv_push(argv, prefix[i]);
-	return err ?: plan->generator->prepare(load, argv);
-}
-
-static int redirect(const char *dir, const char *name, int fd)
-{
-	char path[PATH_MAX];
-	int file;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	return file < 0 ? -errno : dup2(file, fd) < 0 ? -errno : 0;
-}
-
-static void __attribute__((noreturn))
-become(const struct bench_end *end, const char *dir, pid_t parent, char **argv)
-{
-	/* a terminal's Ctrl-C is for the parent, which ends it */
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || redirect(dir, BENCH_STDOUT, 1) ||
-	    redirect(dir, BENCH_STDERR, 2))
-		_exit(126);
-	if (end->at.fd >= 0 && setns(end->at.fd, CLONE_NEWNET))
-		fprintf(stderr, "enter the namespace of pod %s: %m\n",
-			end->pod);
-	else if (end->by_run)
-		execv("/proc/self/exe", argv);
-	else
-		execvp(argv[0], argv);
-	fprintf(stderr, "%s: %m\n", argv[0]);
-	_exit(127);
-}
-
-static int start(const struct bench_plan *plan, const struct bench_end *end,
+static int start(const struct bench_plan *plan, enum bench_side side,
 		 const struct bench_load *load, struct child *c)
 {
-	const pid_t parent = getpid();
+	const struct bench_end *end = &plan->end[side];
 	_strv_ char **argv = NULL;
-	int err = arguments(plan, end, load, &argv);
+	const int err = plan->way->arguments(plan, side, load, &argv);
+	const struct child_how how = {.argv = argv,
+				      .self = end->by_run,
+				      .netns = end->at.fd,
+				      .of = end->pod,
+				      .dir = load->dir,
+				      .out_file = BENCH_STDOUT,
+				      .err_file = BENCH_STDERR};
 
-	if (err)
-		return err;
-	fflush(NULL);
-	c->pid = fork();
-	if (c->pid < 0)
-		return -errno;
-	if (!c->pid)
-		become(end, load->dir, parent, argv);
-	return 0;
+	return err ?: child_start(&how, c);
 }
 
 /* ---- while it runs ------------------------------------------------------- */
 
 static void look(const struct bench_plan *plan, enum bench_side side,
-		 const struct child *c, struct bench_run *out,
-		 struct bench_result *r)
+		 const struct child *c, struct bench_eyes *eyes,
+		 struct bench_run *out, struct bench_result *r)
 {
-	const struct bench_end *end = &plan->end[side];
+	const bool why = side == BENCH_SMC && !*r->why.sentence;
+	struct bench_sight seen = {};
 	struct bench_flows now;
-	struct peer_flows found;
 
-	if (peer_flows_count(&end->at, &end->to, &found))
+	if (!plan->way->look(plan, side, c->pid, why, eyes, &seen))
 		return;
-	now = (struct bench_flows){.smcr = found.smcr,
-				   .smcd = found.smcd,
-				   .tcp = found.tcp,
-				   .code = found.code};
+	now = (struct bench_flows){.smcr = seen.found.smcr,
+				   .smcd = seen.found.smcd,
+				   .tcp = seen.found.tcp,
+				   .code = seen.found.code};
 	bench_flows_take(&out->flows, &now);
-	if (side == BENCH_SMC && found.tcp && !*r->why)
-		bench_why(plan, &found, c->pid, r);
-}
-
-static void end_it(struct child *c)
-{
-	kill(-c->pid, SIGKILL); /* with what it has started */
-	kill(c->pid, SIGKILL);	/* before it has its group */
-	while (wait4(c->pid, &c->status, 0, &c->used) < 0 && errno == EINTR)
-		;
+	if (why && seen.found.tcp)
+		r->why = seen.why;
+	if (side == BENCH_SMC && *seen.found.software)
+		strcpy(r->software, seen.found.software);
 }
 
 /* Nanoseconds from one look to the next. */
@@ -133,27 +68,26 @@ static __u64 look_each(const struct bench_load *load)
 /* Until it has ended. */
 static int watch(const struct bench_plan *plan, enum bench_side side,
 		 const struct bench_load *load, struct child *c,
-		 struct bench_run *out, struct bench_result *r)
+		 struct bench_eyes *eyes, struct bench_run *out,
+		 struct bench_result *r)
 {
-	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
 	const __u64 until =
 		clock_now() + (load->seconds + OVERTIME_S) * CLOCK_SECOND;
 	const __u64 each = look_each(load);
 	__u64 next = clock_now() + LOOK_MS * (CLOCK_SECOND / 1000);
 
-	for (;;) {
-		if (wait4(c->pid, &c->status, WNOHANG, &c->used) == c->pid)
-			return 0;
-		if (ending_came() || clock_now() > until) {
-			end_it(c);
-			return ending_came() ? -EINTR : -ETIMEDOUT;
-		}
+	while (!child_has_ended(c)) {
+		if (ending_came())
+			return -EINTR;
+		if (clock_now() > until)
+			return -ETIMEDOUT;
 		if (clock_now() >= next) {
-			look(plan, side, c, out, r);
+			look(plan, side, c, eyes, out, r);
 			next = clock_now() + each;
 		}
-		nanosleep(&step, NULL);
+		child_step();
 	}
+	return 0;
 }
 
 /* ---- what came of it ----------------------------------------------------- */
@@ -168,20 +102,8 @@ static void read_said(const struct bench_load *load, struct buf *out)
 	(void)!small_file_read(path, out, &error);
 }
 
-/* The last line that says something, for an error. */
-static void add_last_line(struct buf *error, struct buf *said)
-{
-	char *end = said->data ? said->data + said->len : NULL, *line;
-
-	while (end && end > said->data && strchr("\n\r ", end[-1]))
-		*--end = '\0';
-	if (!end || end == said->data)
-		return;
-	line = strrchr(said->data, '\n');
-	buf_printf(error, "; it said: %s", line ? line + 1 : said->data);
-}
-
-static void fill(const struct bench_report *report, const struct child *c,
+static void fill(const struct bench_plan *plan,
+		 const struct bench_report *report, const struct child *c,
 		 double busy, struct bench_run *out)
 {
 	const double n = report->requests;
@@ -196,10 +118,10 @@ static void fill(const struct bench_report *report, const struct child *c,
 			&report->times, bench_percentiles[i]);
 	out->value[BENCH_CPU] = n > 0 ? busy / n : NAN;
 	out->value[BENCH_CPU_CLIENT] =
-		n > 0 ? (u->tv_sec + s->tv_sec +
-			 (u->tv_usec + s->tv_usec) / 1e6) /
-				n
-		      : NAN;
+		n > 0 && !plan->cluster ? (u->tv_sec + s->tv_sec +
+					   (u->tv_usec + s->tv_usec) / 1e6) /
+						  n
+					: NAN;
 }
 
 /* The generator's report. Its exit status says less: some give 0 for a server
@@ -210,25 +132,49 @@ static int conclude(const struct bench_plan *plan,
 {
 	_buf_ struct buf said = {}, why = {};
 	int err = plan->generator->read(load, report, &why);
+	const char *last;
 
 	if (!err && report->requests > 0)
 		return 0;
-	read_said(load, &said);
+	last = child_said(load->dir, BENCH_STDERR, &said);
 	buf_printf(error, "%s: %s", plan->generator->name,
 		   why.data
 			   ?: err ? strerror(-err)
 				  : "no request was answered");
 	if (WIFSIGNALED(c->status))
 		buf_printf(error, "; signal %d ended it", WTERMSIG(c->status));
-	add_last_line(error, &said);
+	if (*last)
+		buf_printf(error, "; it said: %s", last);
 	return err ?: -EIO;
 }
 
-static double busy_now(const struct bench_plan *plan)
+static int run_it(const struct bench_plan *plan, enum bench_side side,
+		  const struct bench_load *load, struct child *c,
+		  struct bench_eyes *eyes, struct bench_run *out,
+		  struct bench_result *r, struct buf *error)
 {
-	double seconds;
+	int err = plan->way->begin(plan, side, load, eyes, r, error);
 
-	return cpu_time_busy(plan->proc, &seconds) ? NAN : seconds;
+	if (err)
+		return err;
+	err = start(plan, side, load, c);
+	if (err) {
+		buf_printf(error, "start %s: %s", plan->generator->name,
+			   strerror(-err));
+		return err;
+	}
+	err = watch(plan, side, load, c, eyes, out, r);
+	if (err == -ETIMEDOUT)
+		buf_printf(error, "%s did not end in %u seconds",
+			   plan->generator->name, load->seconds + OVERTIME_S);
+	return err;
+}
+
+static void close_eyes(struct bench_eyes *eyes)
+{
+	child_end(&eyes->keeper);
+	for (size_t i = 0; i < array_size(eyes->stream); i++)
+		child_end(&eyes->stream[i].child);
 }
 
 int bench_run_one(const struct bench_plan *plan, enum bench_side side,
@@ -237,30 +183,25 @@ int bench_run_one(const struct bench_plan *plan, enum bench_side side,
 		  struct buf *error)
 {
 	_cleanup_(bench_report_free) struct bench_report report = {};
+	_cleanup_(close_eyes) struct bench_eyes eyes = {
+		.keeper = CHILD_NONE,
+		.stream = {{.child = CHILD_NONE}, {.child = CHILD_NONE}}};
+	_child_ struct child c = CHILD_NONE;
 	_buf_ struct buf said = {};
-	struct child c = {};
-	double busy = busy_now(plan);
-	int err = start(plan, &plan->end[side], load, &c);
+	double busy;
+	int err;
 
 	*out = (struct bench_run){};
-	if (err) {
-		buf_printf(error, "start %s: %s", plan->generator->name,
-			   strerror(-err));
-		return err;
-	}
-	err = watch(plan, side, load, &c, out, r);
-	if (err == -ETIMEDOUT)
-		buf_printf(error, "%s did not end in %u seconds",
-			   plan->generator->name, load->seconds + OVERTIME_S);
+	err = run_it(plan, side, load, &c, &eyes, out, r, error);
 	if (err)
 		return err;
-	busy = busy_now(plan) - busy;
+	busy = plan->way->end(plan, &eyes);
 	read_said(load, &said);
-	if (side == BENCH_SMC && !*r->why)
-		bench_why_plain(said.data ?: "", r);
+	if (side == BENCH_SMC && !*r->why.sentence)
+		bench_why_plain(said.data ?: "", &r->why);
 	err = conclude(plan, load, &c, &report, error);
 	if (err)
 		return err;
-	fill(&report, &c, busy, out);
+	fill(plan, &report, &c, busy, out);
 	return bench_hist_merge(times, &report.times);
 }

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <sys/types.h>
-#include "cli/bench_plan.h"
+#include "base/addr.h"
 #include "node/peer_flows.h"
 
+#define BENCH_TEXT_MAX 512
+
+/* Why connections are TCP, and what to do; "": nobody can tell. */
+struct bench_why {
+	char sentence[BENCH_TEXT_MAX], remedy[BENCH_TEXT_MAX];
+};
+
 /*
- * bench_why - Why are connections of an accelerated run TCP? What the agent
- * explains of its pod, while it runs; else what the kernel's code means.
- * @pid: the generator's process.
- * @r: why and remedy are written, if there is something to say.
+ * bench_why - Why are connections TCP that were to be SMC? What the kernel's
+ * code means, else what the agent of @run explains of its pod.
+ * @pod: NAMESPACE/POD; NULL: of none.
+ * @out: written if there is something to say.
  */
-void bench_why(const struct bench_plan *plan, const struct peer_flows *found,
-	       pid_t pid, struct bench_result *r);
+void bench_why(const char *run, const char *pod, const struct smc_addr_port *to,
+	       const struct peer_flows *found, struct bench_why *out);
 
 /* bench_why_plain - As above from a line of `smcmesh run` in @said, what the
  * generator's process printed. */
-void bench_why_plain(const char *said, struct bench_result *r);
+void bench_why_plain(const char *said, struct bench_why *out);

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include "cli/bench_client.h"
-#include "cli/bench_manifest.h"
+#include "cli/bench_cluster.h"
 #include "cli/bench_server.h"
+#include "cli/bench_way.h"
 #include "cli/command.h"
+#include "cli/ending.h"
 #include "cli/pod_name.h"
 #include "cli/pod_space.h"
 #include "cli/target.h"
@@ -27,6 +29,12 @@ enum {
 	GENERATOR,
 	NO_PACED,
 	DIRECTORY,
+	CLUSTER,
+	ONE_NODE,
+	KEEP,
+	IMAGE,
+	AGENTS,
+	KUBECTL,
 	MANIFEST,
 	OUTPUT,
 	RUN,
@@ -62,8 +70,22 @@ static const struct cli_option options[] = {
 		      "client: no round at 70 % of the lower rate"},
 	[DIRECTORY] = {0, "directory", "DIR", NULL,
 		       "client: write bench.json and bench.html there"},
+	[CLUSTER] =
+		{0, "cluster", NULL, NULL,
+		 "make two pairs of pods by kubectl, annotated and not, measure, take them away"},
+	[ONE_NODE] =
+		{0, "one-node", NULL, NULL,
+		 "cluster: clients on their servers' node, not on another"},
+	[KEEP] = {0, "keep", NULL, NULL,
+		  "cluster: leave the pods and their namespace"},
+	[IMAGE] = {0, "image", "IMAGE", BENCH_IMAGE,
+		   "cluster: what has fortio in it"},
+	[AGENTS] = {0, "agents", "NAMESPACE", "smcmesh-system",
+		    "cluster: where the agents' pods are"},
+	[KUBECTL] = {0, "kubectl", "COMMAND", "kubectl",
+		     "cluster: how kubectl is called, words between spaces"},
 	[MANIFEST] = {0, "manifest", NULL, NULL,
-		      "print two pairs of pods for a cluster, and do nothing"},
+		      "print the pods that --cluster makes, and do nothing"},
 	[OUTPUT] = CLI_OPTION_OUTPUT,
 	[RUN] = CLI_OPTION_RUN,
 	[PROC] = CLI_OPTION_PROC,
@@ -204,10 +226,10 @@ static int place_ends(const struct cli_args *args, struct bench_plan *p)
 static char **own_argv(const struct cli_args *args)
 {
 	char **v = NULL;
-	int err = strv_push(&v, "smcmesh") ?: strv_push(&v, "bench")
-			  ?: strv_push(&v, args->operand[0])
-			  ?: strv_push(&v, args->operand[1]);
+	int err = strv_push(&v, "smcmesh") ?: strv_push(&v, "bench");
 
+	for (int i = 0; !err && i < CLI_OPERANDS_MAX && args->operand[i]; i++)
+		err = strv_push(&v, args->operand[i]);
 	for (int i = 0; !err && options[i].name; i++) {
 		char text[512];
 
@@ -222,22 +244,90 @@ static char **own_argv(const struct cli_args *args)
 	return v;
 }
 
-static int prepare(const struct cli_args *args, struct bench_plan *p)
+static int find_generator(const char *name, struct bench_plan *p)
 {
 	_buf_ struct buf error = {};
-	int err = read_load(args, p) ?: read_ends(args, p)
-			  ?: place_ends(args, p);
 
-	if (err)
-		return err;
-	p->generator = bench_generator_find(args->option[GENERATOR], &error);
+	p->generator = bench_generator_find(name, &error);
 	if (p->generator)
 		return EXIT_OK;
 	say(&error);
 	return EXIT_UNTOLD;
 }
 
-static int client(const struct cli_args *args)
+static int client(const struct cli_args *args, struct bench_plan *p,
+		  const struct bench_show *show)
+{
+	int ret = read_ends(args, p)
+			  ?: place_ends(args, p)
+			  ?: find_generator(args->option[GENERATOR], p);
+
+	p->way = &bench_here;
+	if (ret != EXIT_OK)
+		return ret;
+	if (!bench_can_show(show))
+		return EXIT_FAILED;
+	ending_catch();
+	ret = bench_client(p, show);
+	ending_release();
+	return ret;
+}
+
+/* What says of this machine where runs start and go. */
+static int refuse_local(const struct cli_args *args)
+{
+	static const int local[] = {TCP, CONTROL, POD, TCP_POD};
+	const char *generator = args->option[GENERATOR];
+
+	for (size_t i = 0; i < array_size(local); i++) {
+		if (!args->option[local[i]])
+			continue;
+		fprintf(stderr,
+			"smcmesh bench: --%s is for client; --cluster has pods of its own\n",
+			options[local[i]].name);
+		return EXIT_USAGE;
+	}
+	if (generator && strcmp(generator, bench_generators[0].name) != 0) {
+		fprintf(stderr,
+			"smcmesh bench: --cluster has %s make the load, which is in its image, not %s\n",
+			bench_generators[0].name, generator);
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
+static void read_manifest(const struct cli_args *args,
+			  struct bench_manifest_how *how)
+{
+	how->image = args->option[IMAGE];
+	how->one_node = args->option[ONE_NODE];
+}
+
+static int cluster(const struct cli_args *args, struct bench_plan *p,
+		   const struct bench_show *show)
+{
+	struct bench_cluster c = {.agents = args->option[AGENTS],
+				  .keep = args->option[KEEP]};
+	int ret = refuse_local(args);
+
+	read_manifest(args, &c.manifest);
+	if (ret == EXIT_OK && kubectl_read(&c.kubectl, args->option[KUBECTL])) {
+		fprintf(stderr, "smcmesh bench: --kubectl names no program\n");
+		ret = EXIT_USAGE;
+	}
+	if (ret == EXIT_OK && !bench_can_show(show))
+		ret = EXIT_FAILED;
+	if (ret == EXIT_OK) {
+		p->generator = bench_generators;
+		ending_catch();
+		ret = bench_cluster(&c, p, show);
+		ending_release();
+	}
+	strv_free(&c.kubectl.words);
+	return ret;
+}
+
+static int measure(const struct cli_args *args)
 {
 	struct bench_plan p = {};
 	const struct bench_show show = {
@@ -249,19 +339,48 @@ static int client(const struct cli_args *args)
 	for (int i = 0; i < BENCH_SIDES; i++)
 		p.end[i].at = PLACE_NONE;
 	p.argv = own_argv(args);
-	ret = prepare(args, &p);
-	if (ret == EXIT_OK)
-		ret = bench_client(&p, &show);
+	ret = read_load(args, &p)
+		      ?: args->option[CLUSTER] ? cluster(args, &p, &show)
+					       : client(args, &p, &show);
 	for (int i = 0; i < BENCH_SIDES; i++)
 		place_close(&p.end[i].at);
 	strv_free(&p.argv);
 	return ret;
 }
 
+static int look(const struct cli_args *args)
+{
+	const char *pod = args->option[POD], *to = args->operand[1];
+	struct smc_addr_port at = {};
+
+	if (!pod != !to) {
+		fprintf(stderr,
+			"smcmesh bench: look takes ADDRESS:PORT and --pod NAMESPACE/POD, or neither\n");
+		return EXIT_USAGE;
+	}
+	if (pod && !pod_name_ok("bench", pod))
+		return EXIT_USAGE;
+	if (to && addr_port_parse(to, &at)) {
+		fprintf(stderr,
+			"smcmesh bench: expected ADDRESS:PORT, not %s\n", to);
+		return EXIT_USAGE;
+	}
+	return bench_look(args->option[RUN], args->option[PROC], pod, &at);
+}
+
+static int manifest(const struct cli_args *args)
+{
+	struct bench_manifest_how how;
+
+	read_manifest(args, &how);
+	bench_manifest(&how, stdout);
+	return EXIT_OK;
+}
+
 static int wrong(const char *found)
 {
 	fprintf(stderr,
-		"smcmesh bench: expected server, client HOST:PORT, page FILE or --manifest, not %s\n",
+		"smcmesh bench: expected server, client HOST:PORT, look, page FILE, --cluster or --manifest, not %s\n",
 		found);
 	return EXIT_USAGE;
 }
@@ -270,18 +389,20 @@ static int run(const struct cli_args *args)
 {
 	const char *what = args->operand[0], *of = args->operand[1];
 
-	if (args->option[MANIFEST] && what)
-		return wrong("--manifest with an operand");
-	if (args->option[MANIFEST]) {
-		bench_manifest(stdout);
-		return EXIT_OK;
-	}
+	if (args->option[MANIFEST])
+		return what ? wrong("--manifest with an operand")
+			    : manifest(args);
+	if (args->option[CLUSTER])
+		return what ? wrong("--cluster with an operand")
+			    : measure(args);
 	if (!what)
 		return wrong("nothing");
 	if (!strcmp(what, "server") && !of)
 		return bench_server(args->option[LISTEN]);
 	if (!strcmp(what, "client") && of)
-		return client(args);
+		return measure(args);
+	if (!strcmp(what, "look"))
+		return look(args);
 	if (!strcmp(what, "page") && of)
 		return bench_redraw(of);
 	return wrong(of ? of : what);
@@ -292,10 +413,12 @@ const struct command command_bench = {
 	.help = "requests a second and latencies, TCP beside SMC, as a table and a page",
 	.more = "server answers HTTP requests with their own body. client has a load generator\n"
 		"ask it in turns as TCP and as SMC (through smcmesh run, or from a pod), and says\n"
-		"the ratio only if the kernel says that the connections were SMC. page draws a\n"
-		"kept result again. Exit status: 0 a ratio is said, 1 it is not, or a run\n"
-		"failed, 3 nothing could be measured.",
-	.operand = "[server | client HOST:PORT | page FILE]",
+		"the ratio only if the kernel says that the connections were SMC. --cluster does\n"
+		"so with pods that it makes. page draws a kept result again. look tells each\n"
+		"second what a pod's connections are. Exit status: 0 a ratio is said, 1 it is\n"
+		"not, or a run failed, 3 nothing could be measured.",
+	.operand =
+		"[server | client HOST:PORT | look [ADDRESS:PORT] | page FILE]",
 	.operands_max = 2,
 	.options = options,
 	.run = run,

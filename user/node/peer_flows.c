@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/array.h"
 #include "node/helper.h"
+#include "node/rdma.h"
 
 /* The SMC socket whose inner TCP socket @t is, the last one as the newest;
  * NULL: there is none. */
@@ -44,8 +45,13 @@ void peer_flows_join(const struct diag_tcp *tcp, size_t n_tcp,
 		count(outer(&tcp[i], smc, n_smc), out);
 }
 
-struct found {
+struct wanted {
 	struct smc_addr_port to;
+	bool anywhere;
+};
+
+struct found {
+	const struct wanted *wanted;
 	struct diag_tcp *v;
 	size_t n;
 };
@@ -53,10 +59,12 @@ struct found {
 static int take(const struct diag_tcp *s, void *arg)
 {
 	struct found *f = arg;
+	const struct smc_addr_port *to = &f->wanted->to;
 	struct diag_tcp *row;
 
-	if (s->remote_port != f->to.port ||
-	    memcmp(s->remote.ip, f->to.ip, sizeof(f->to.ip)) != 0)
+	if (s->remote_port != to->port ||
+	    (!f->wanted->anywhere &&
+	     memcmp(s->remote.ip, to->ip, sizeof(to->ip)) != 0))
 		return 0;
 	row = array_push(f->v, f->n);
 	if (!row)
@@ -83,10 +91,10 @@ static int add_smc(struct diag_smc **v, size_t *n)
 
 /* The SMC sockets are asked for before the TCP sockets and after them: of a
  * connection that is closed meanwhile one of the two answers tells. */
-static int count_here(const struct smc_addr_port *to, struct peer_flows *out)
+static int count_here(const struct wanted *wanted, struct peer_flows *out)
 {
 	_free_ struct diag_smc *smc = NULL;
-	struct found f = {.to = *to};
+	struct found f = {.wanted = wanted};
 	size_t n = 0;
 	int err = add_smc(&smc, &n)
 		  ?: diag_tcp_each(1U << TCP_ESTABLISHED, false, take, &f)
@@ -94,29 +102,34 @@ static int count_here(const struct smc_addr_port *to, struct peer_flows *out)
 
 	if (!err)
 		peer_flows_join(f.v, f.n, smc, n, out);
+	if (!err && out->smcr)
+		(void)!rdma_software(out->software); /* "": not known */
 	free(f.v);
 	return err;
 }
 
 /* In a helper. */
-static int count_there(const void *to, struct buf *answer)
+static int count_there(const void *wanted, struct buf *answer)
 {
 	struct peer_flows found;
 
-	return count_here(to, &found) ?: buf_add(answer, &found, sizeof(found));
+	return count_here(wanted, &found)
+		       ?: buf_add(answer, &found, sizeof(found));
 }
 
 int peer_flows_count(const struct place *at, const struct smc_addr_port *to,
-		     struct peer_flows *out)
+		     bool anywhere, struct peer_flows *out)
 {
+	const struct wanted wanted = {.to = *to, .anywhere = anywhere};
 	_buf_ struct buf answer = {};
 	struct netns_ref ref = {};
 	int err;
 
 	if (!at || at->fd < 0)
-		return count_here(to, out);
+		return count_here(&wanted, out);
 	ref.path = at->path;
 	ref.id = at->id;
-	err = helper_run(&ref, count_there, to, HELPER_TIMEOUT_MS, &answer);
+	err = helper_run(&ref, count_there, &wanted, HELPER_TIMEOUT_MS,
+			 &answer);
 	return err < 0 ? err : helper_copy(&answer, out, sizeof(*out));
 }

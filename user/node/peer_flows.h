@@ -9,8 +9,10 @@
 struct peer_flows {
 	unsigned int smcr, smcd, tcp;
 	unsigned int
-		pending; /* of whose handshake the kernel has no word yet */
-	__u32 code;	 /* of one that has fallen back, the kernel's; or 0 */
+		pending;   /* of whose handshake the kernel has no word yet */
+	__u32 code;	   /* of one that has fallen back, the kernel's; or 0 */
+	char software[64]; /* the RDMA device of SMC-R, where it is one made of
+			      software; else "" */
 };
 
 /*
@@ -26,9 +28,11 @@ void peer_flows_join(const struct diag_tcp *tcp, size_t n_tcp,
 /*
  * peer_flows_count - Those to @to, from the network namespace @at, or the
  * caller's own (NULL).
+ * @anywhere: to its port at any address, as those to a Service are, whoever
+ * rewrites their addresses.
  * Return: 0; -EPERM: not allowed; or another negative errno. A kernel without
  * diagnosis of SMC sockets has none: all are TCP.
  */
 must_check int peer_flows_count(const struct place *at,
-				const struct smc_addr_port *to,
+				const struct smc_addr_port *to, bool anywhere,
 				struct peer_flows *out);

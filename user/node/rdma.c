@@ -3,6 +3,7 @@
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/rdma_netlink.h>
 #include <string.h>
 #include "node/nl.h"
@@ -13,6 +14,7 @@
 struct device_id {
 	__u32 index;
 	__u8 node_type;
+	char name[64];
 };
 
 struct device_ids {
@@ -37,14 +39,15 @@ static int take_device(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *tb[RDMA_NLDEV_ATTR_DEV_NODE_TYPE + 1];
 	struct device_ids *ids = arg;
+	struct device_id *id;
 
 	nl_attrs(h, 0, tb, RDMA_NLDEV_ATTR_DEV_NODE_TYPE);
 	if (!tb[RDMA_NLDEV_ATTR_DEV_INDEX] || ids->n == array_size(ids->v))
 		return MNL_CB_OK;
-	ids->v[ids->n++] = (struct device_id){
-		.index = nl_u32(tb[RDMA_NLDEV_ATTR_DEV_INDEX]),
-		.node_type = nl_u8(tb[RDMA_NLDEV_ATTR_DEV_NODE_TYPE]),
-	};
+	id = &ids->v[ids->n++];
+	id->index = nl_u32(tb[RDMA_NLDEV_ATTR_DEV_INDEX]);
+	id->node_type = nl_u8(tb[RDMA_NLDEV_ATTR_DEV_NODE_TYPE]);
+	nl_str(tb[RDMA_NLDEV_ATTR_DEV_NAME], id->name, sizeof(id->name));
 	return MNL_CB_OK;
 }
 
@@ -132,16 +135,21 @@ static int add_subnets(struct rdma_device *v, unsigned int n)
 	return 0;
 }
 
+static int list_devices(struct device_ids *ids)
+{
+	struct nl_request r;
+
+	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_GET),
+		NLM_F_DUMP);
+	return nl_dump(NETLINK_RDMA, &r, take_device, forget_devices, ids);
+}
+
 int rdma_list(struct rdma_device *out, unsigned int room)
 {
 	struct ports ports = {.v = out, .room = room};
 	struct device_ids ids = {};
-	struct nl_request r;
-	int err;
+	int err = list_devices(&ids);
 
-	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_GET),
-		NLM_F_DUMP);
-	err = nl_dump(NETLINK_RDMA, &r, take_device, forget_devices, &ids);
 	for (unsigned int i = 0; !err && i < ids.n; i++)
 		err = list_ports(&ids.v[i], &ports);
 	err = err ?: add_subnets(out, ports.n);
@@ -152,4 +160,46 @@ bool rdma_usable(const struct rdma_device *dev)
 {
 	return dev->active && dev->channel_adapter && dev->netdev[0] &&
 	       dev->subnet.prefixlen;
+}
+
+/* ---- of software ----------------------------------------------------------
+ */
+
+static int take_driver(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *tb[RDMA_NLDEV_ATTR_UVERBS_DRIVER_ID + 1];
+
+	nl_attrs(h, 0, tb, RDMA_NLDEV_ATTR_UVERBS_DRIVER_ID);
+	*(__u32 *)arg = nl_uint(tb[RDMA_NLDEV_ATTR_UVERBS_DRIVER_ID]);
+	return MNL_CB_OK;
+}
+
+/* enum rdma_driver_id */
+static int driver_of(const struct device_id *id, __u32 *out)
+{
+	struct nl_request r;
+
+	*out = RDMA_DRIVER_UNKNOWN;
+	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_GET_CHARDEV),
+		0);
+	mnl_attr_put_u32(r.head, RDMA_NLDEV_ATTR_DEV_INDEX, id->index);
+	mnl_attr_put_strz(r.head, RDMA_NLDEV_ATTR_CHARDEV_TYPE, "uverbs");
+	return nl_talk(NETLINK_RDMA, &r, take_driver, out);
+}
+
+int rdma_software(char name[64])
+{
+	struct device_ids ids = {};
+	int err = list_devices(&ids);
+	bool all = ids.n;
+	__u32 driver;
+
+	name[0] = '\0';
+	for (unsigned int i = 0; !err && all && i < ids.n; i++) {
+		err = driver_of(&ids.v[i], &driver);
+		all = driver == RDMA_DRIVER_RXE || driver == RDMA_DRIVER_SIW;
+	}
+	if (!err && all)
+		snprintf(name, 64, "%s", ids.v[0].name);
+	return err;
 }

@@ -28,6 +28,15 @@ struct rdma_device {
  */
 must_check int rdma_list(struct rdma_device *out, unsigned int room);
 
+/*
+ * rdma_software - Are all RDMA devices that the caller's namespace may use made
+ * of software (soft RoCE, soft iWARP)? By the driver's number, as user space's
+ * part of RDMA asks for it.
+ * @name: of the first one, if so; else "".
+ * Return: 0, or a negative errno: it cannot be told.
+ */
+must_check int rdma_software(char name[64]);
+
 /* rdma_subnet - Is @ifa a usable IPv4 address? Then @addr is that, @out its
  * subnet. */
 struct ifaddrs;
