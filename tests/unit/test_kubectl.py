@@ -396,6 +396,34 @@ def test_sysdump_that_cannot_be_written_leaves_nothing(dumps):
     assert set(os.listdir(dumps.folder)) == before
 
 
+def bench(fake, monkeypatch, *argv):
+    """With a smcmesh that prints what it is called with, a word a line."""
+    fake.write("smcmesh", "#!/bin/sh\nprintf '%s\\n' \"$@\"\nexit 1\n")
+    os.chmod(fake.folder / "smcmesh", 0o755)
+    monkeypatch.setenv("PATH", f"{fake.folder}:/usr/bin:/bin")
+    return fake.run(*argv)
+
+
+def test_bench_is_the_programs(fake, monkeypatch):
+    r = bench(fake, monkeypatch, "--context=prod", "bench", "-t", "5", "-ojson",
+              "--keep", "--agents=mesh")
+    assert r.returncode == 1, "the program's own"
+    assert r.stdout.splitlines() == [
+        "bench", "--cluster", "--agents", "mesh", "--kubectl",
+        "kubectl --context=prod", "--output", "json", "-t", "5", "--keep"]
+    assert not os.path.exists(fake.folder / "calls"), "asks nobody itself"
+
+
+def test_bench_says_what_it_cannot_pass_on_or_lacks(fake, monkeypatch):
+    r = bench(fake, monkeypatch, "--user=a b", "bench")
+    assert r.returncode == 2 and "with a space on to kubectl: --user=a b" in r.stderr
+    r = bench(fake, monkeypatch, "bench", "--node=n1")
+    assert r.returncode == 2 and "no --node" in r.stderr
+    os.unlink(fake.folder / "smcmesh")
+    r = fake.run("bench")
+    assert r.returncode == 3 and "smcmesh is missing here" in r.stderr, r
+
+
 def test_no_agent_at_all(fake):
     fake.write("pods", "")
     r = fake.run("status")
