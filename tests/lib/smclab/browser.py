@@ -16,9 +16,9 @@ import os
 import select
 import shutil
 import subprocess
-import tempfile
 import time
 
+from . import paths
 from .machine import SLACK, LabError, wait_for
 
 REPLY_S = 30    # seconds; a busy machine has four times that
@@ -64,13 +64,14 @@ class Browser:
         exe = shutil.which("chromium")
         if not exe:
             raise LabError("chromium is missing: tests/deps browser installs it")
-        self.profile = tempfile.mkdtemp(prefix="smclab-chromium-")
+        self.profile = paths.work_dir("chromium")
         with open(self.log, "ab") as log:
             self.proc = self.popen(
                 ["sh", "-c", START, "sh", exe, *FLAGS,
                  "--user-data-dir=" + self.profile], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=log,
-                env=dict(os.environ, HOME=self.profile))
+                env=dict(os.environ, HOME=self.profile,
+                         TMPDIR=self.profile))
         return self
 
     def __exit__(self, *exc):
