@@ -117,7 +117,9 @@ def shown(expects):
 
 @pytest.fixture(scope="module")
 def lab(pair):
-    return Lab(pair)
+    made = Lab(pair)
+    yield made
+    made.cuts.close()
 
 
 @pytest.fixture(scope="module")
