@@ -39,7 +39,8 @@ class Node:
         vm.write("/etc/hostname", vm.name + "\n")    # of which the agent is
         vm.write(LIST, manifest.text(*self.mesh.objects()))
         self.boot = systemd.Boot(vm)
-        self.boot.wait_done("multi-user.target")
+        wait_for(lambda: self.systemctl("is-system-running").out.strip() in
+                 ("running", "degraded"), 120, "the boot")
 
     def systemctl(self, *args):
         return self.boot.run("systemctl", *args)
