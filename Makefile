@@ -277,6 +277,7 @@ check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
 
 # of these tiers what `make check`, check-net, check-vm and check-lab leave out
 check-long: all faults next-abi kernel root ## what takes long, here and in VMs (as root)
+	$(Q)tests/deps browser
 	$(Q)tests/run --long net vm lab
 
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
