@@ -169,6 +169,32 @@ def test_smc_listener_that_fell_back_wakes_nobody(lab, who, protocol, port, said
     server.kill(9)
 
 
+SHUT_LISTENER = """
+import errno, select, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, int(sys.argv[1]))
+s.bind(("0.0.0.0", 0))
+s.listen(8)
+try:
+    s.shutdown(socket.SHUT_RDWR)
+    said = "done"
+except OSError as e:
+    said = errno.errorcode[e.errno]
+p = select.poll()
+p.register(s, select.POLLIN)
+print(said, bool(p.poll(500)))
+"""
+
+
+@pytest.mark.parametrize("who, protocol, said", [
+    ("t", 0, "done True"), ("t", 256, "ENOTCONN False"), ("s", 0, "ENOTCONN False")],
+    ids=["plain-tcp", "kernels-own-smc", "converted"])
+def test_shutdown_of_an_smc_listener_wakes_nobody(lab, who, protocol, said):
+    """smc_shutdown() refuses a socket that is not connected: a server which ends
+    its accept() that way waits on."""
+    r = getattr(lab, who).run(["python3", "-c", SHUT_LISTENER, str(protocol)])
+    assert r.out.strip() == said
+
+
 # ---- a peer that agrees and then says nothing --------------------------------
 
 @contextlib.contextmanager
