@@ -441,17 +441,21 @@ class Cluster:
 
     def script(self, *argv, check=True, timeout=PATIENCE):
         """A program of the tree that calls kubectl, as an administrator."""
-        env = dict(os.environ, KUBECONFIG=self.control.path("admin.conf"),
-                   PATH=f"{self.programs}:{os.environ['PATH']}",
-                   HOME=self.folder)
-        proc = self.wire.popen(argv, env=env, text=True, cwd=paths.TREE,
-                               stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        proc = self.script_start(*argv)
         out, err = proc.communicate(timeout=timeout)
         if check and proc.returncode:
             raise CommandFailed(f"{argv}: exit {proc.returncode}: "
                                 f"{(out + err)[-4000:]}")
         return Result(" ".join(argv), proc.returncode, out, err)
+
+    def script_start(self, *argv):
+        """The same in the background: a Popen with text pipes."""
+        env = dict(os.environ, KUBECONFIG=self.control.path("admin.conf"),
+                   PATH=f"{self.programs}:{os.environ['PATH']}",
+                   HOME=self.folder)
+        return self.wire.popen(argv, env=env, text=True, cwd=paths.TREE,
+                               stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def apply(self, what):
         """YAML, or objects as dictionaries."""
