@@ -13,9 +13,9 @@ from smclab.deployed import Deployed
 # mesh away, last
 SHORT = ["test_cluster", "test_guide", "test_sidecar", "test_admission",
          "test_manifests", "test_fairness"]
-LONG = ["test_kubectl", "test_bench", "test_changes", "test_intime", "test_strangers",
-        "test_versions", "test_components", "test_page", "test_boot", "test_rbac",
-        "test_uninstall"]
+LONG = ["test_prometheus", "test_kubectl", "test_bench", "test_changes", "test_intime",
+        "test_strangers", "test_versions", "test_components", "test_page", "test_boot",
+        "test_rbac", "test_uninstall"]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import xml.etree.ElementTree
 
 import pytest
 import yaml
@@ -96,6 +97,17 @@ def test_panels_do_not_overlap():
 def test_panels_have_numbers_of_their_own():
     found = json.loads(read("deploy/grafana/smcmesh.json"))["panels"]
     assert len({p["id"] for p in found}) == len(found)
+
+
+def test_drawn_panels_are_the_dashboards():
+    """tests/k8s/test_prometheus.py draws them."""
+    page = xml.etree.ElementTree.parse(os.path.join(
+        paths.TREE, "deploy/docs/dashboard.svg")).getroot()
+    words = {e.text for e in page.iter("{http://www.w3.org/2000/svg}text")}
+    assert {p["title"] for p in panels()} <= words
+    drawn = [e for e in page.iter("{http://www.w3.org/2000/svg}path")
+             if e.get("class") == "line"]
+    assert len(drawn) >= len(panels())
 
 
 # ---- alerts and the runbook -----------------------------------------------------

@@ -4,7 +4,8 @@
 Servers and load programs live in it and not on the user's machine: nothing is
 started or removed there. It is kept in the cache under a hash of this recipe,
 shared read-only; every VM writes to an overlay of its own. There are two: "lab"
-for most tests, and "k8s" with what a node of a cluster needs besides.
+for most tests, and "k8s" with what a node of a cluster needs besides. A third,
+"prometheus", has just that server, which runs here.
 """
 import fcntl
 import glob
@@ -51,14 +52,25 @@ chroot "$1" sh -c "cd /tmp && apt-get -q download $package"
 dpkg-deb --fsys-tarfile prom*.deb | tar -x -C "$1" ./usr/bin/promtool
 rm prom*.deb
 """
+# Debian 12's knows no Kubernetes to ask for its targets
+NEWER_PROMETHEUS = {"bookworm": {"prometheus": "trixie"}}
+# the server alone, without what its package depends on
+PROMETHEUS = r"""
+cd "$1/tmp"
+APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q download prometheus
+dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C "$1" ./usr/bin/prometheus
+rm prometheus_*.deb
+"""
 EXCLUDE = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*",
            "/usr/share/info/*"]
 
 UNUSED_DAYS = 7
 
-# name -> (packages, newer, what the last hook does, size for people)
+# name -> (packages, newer, what the last hook does, size for people); without
+# packages it is no system: what the hook puts there
 SETS = {"lab": (PACKAGES, NEWER, PROMTOOL, "300 MB"),
-        "k8s": (K8S, NEWER_K8S, "", "450 MB")}
+        "k8s": (K8S, NEWER_K8S, "", "450 MB"),
+        "prometheus": ((), NEWER_PROMETHEUS, PROMETHEUS, "120 MB")}
 
 
 def hold(root):
@@ -152,13 +164,16 @@ def _mmdebstrap(which, target, work):
     with open(hook, "w", encoding="ascii") as f:
         f.write("#!/bin/sh\nset -e\n" + last)
     os.chmod(hook, 0o755)
-    argv = ["mmdebstrap", "--variant=important", "--format=directory",
-            "--include=" + ",".join(packages), "--skip=cleanup/apt/lists",
+    variant, when = (("important", "customize") if packages
+                     else ("extract", "extract"))
+    argv = ["mmdebstrap", f"--variant={variant}", "--format=directory",
+            *(["--include=" + ",".join(packages)] if packages else []),
+            "--skip=cleanup/apt/lists",
             '--aptopt=APT::Install-Recommends "false"', *_apt_options(),
             *[f"--dpkgopt=path-exclude={p}" for p in EXCLUDE],
             f"--setup-hook=copy-in {prefs} /etc/apt/preferences.d",
-            f"--customize-hook={hook}",
-            "--customize-hook=rm -rf \"$1\"/var/lib/apt/lists/*",
+            f"--{when}-hook={hook}",
+            f"--{when}-hook=rm -rf \"$1\"/var/lib/apt/lists/*",
             _codename(), target, "-"]
     subprocess.run(argv, input=lines, text=True, check=True, stdout=sys.stderr)
 
