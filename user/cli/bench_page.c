@@ -75,6 +75,7 @@ static void add_title(yyjson_val *root, struct buf *out)
 {
 	const double rate =
 		bench_json_number(root, "/load/wanted_requests_per_second");
+	const double n = bench_json_number(root, "/machine/processors");
 	_buf_ struct buf names = {};
 
 	buf_printf(out, "<h1>smcmesh bench: TCP and SMC</h1>\n<p>");
@@ -91,8 +92,7 @@ static void add_title(yyjson_val *root, struct buf *out)
 	add_text(out, bench_machine_names(root, &names));
 	buf_printf(out, ": Linux ");
 	add_text(out, bench_json_text(root, "/machine/kernel"));
-	buf_printf(out, ", %.0f processors, ",
-		   bench_json_number(root, "/machine/processors"));
+	buf_printf(out, ", %.0f processor%s, ", n, n == 1 ? "" : "s");
 	add_text(out, bench_json_text(root, "/machine/processor"));
 	buf_printf(out, ", ");
 	add_text(out, bench_json_text(root, "/began"));
