@@ -363,6 +363,7 @@ def sums_agree(lab, connections, times, timeout):
         assert agent.metric("smcmesh_events_lost_total") == 0
 
 
+@pytest.mark.long    # make check has the sums over all causes
 def test_sums_of_500_connections(looks):
     sums_agree(looks.lab, 500, 1, 30)
 
