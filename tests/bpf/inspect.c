@@ -9,6 +9,10 @@
  *   inspect cost [PROG...] load these programs (all without arguments) and
  *                          print what each one cost the verifier:
  *                          NAME INSTRUCTIONS
+ *   inspect passing PROG...  load these programs and print how many
+ *                          instructions, as the kernel has translated them,
+ *                          each runs at most if it calls nothing: NAME
+ *                          INSTRUCTIONS
  *
  * Exit status 0: all well, 1: not. It has no sanitizers and no test library,
  * because it also runs in the laboratory's machines.
@@ -268,7 +272,86 @@ static int print_cost(const struct bpf_program *prog)
 	return 0;
 }
 
-static int cost(char *const *names)
+/* ---- what passes ---- */
+
+/* The paths through a translated program that end without a call. */
+struct paths {
+	struct bpf_insn *insns;
+	unsigned int n;
+	int *longest; /* from there on; 0: not known yet, -1: none */
+};
+
+static int longest_from(struct paths *p, unsigned int at);
+
+static int longer(struct paths *p, unsigned int a, unsigned int b)
+{
+	int x = longest_from(p, a), y = longest_from(p, b);
+
+	return x > y ? x : y;
+}
+
+static int longest_after(struct paths *p, unsigned int at)
+{
+	const struct bpf_insn *i = &p->insns[at];
+	__u8 class = BPF_CLASS(i->code), op = BPF_OP(i->code);
+
+	if (i->code == (BPF_LD | BPF_IMM | BPF_DW))
+		return longest_from(p, at + 2);
+	if (class != BPF_JMP && class != BPF_JMP32)
+		return longest_from(p, at + 1);
+	if (op == BPF_EXIT)
+		return 0;
+	if (op == BPF_CALL)
+		return -1;
+	if (op == BPF_JA)
+		return longest_from(
+			p, at + 1 + (class == BPF_JMP32 ? i->imm : i->off));
+	return longer(p, at + 1, at + 1 + i->off);
+}
+
+/* A loop would have no longest path: its beginning counts as none. */
+static int longest_from(struct paths *p, unsigned int at)
+{
+	int rest;
+
+	if (at >= p->n)
+		return -1;
+	if (p->longest[at])
+		return p->longest[at];
+	p->longest[at] = -1;
+	rest = longest_after(p, at);
+	p->longest[at] = rest < 0 ? -1 : rest + 1;
+	return p->longest[at];
+}
+
+static int print_passing(const struct bpf_program *prog)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info), size;
+	struct paths p = {0};
+	int fd = bpf_program__fd(prog), longest;
+
+	if (bpf_prog_get_info_by_fd(fd, &info, &len))
+		return 1;
+	size = info.xlated_prog_len;
+	p.insns = malloc(size);
+	p.longest = calloc(size / sizeof(*p.insns), sizeof(*p.longest));
+	info = (struct bpf_prog_info){.xlated_prog_len = size,
+				      .xlated_prog_insns = (__u64)p.insns};
+	if (!p.insns || !p.longest ||
+	    bpf_prog_get_info_by_fd(fd, &info, &len) || !info.xlated_prog_insns)
+		return 1; /* also if this kernel does not show them */
+	p.n = size / sizeof(*p.insns);
+	longest = longest_from(&p, 0);
+	printf("%s %d\n", bpf_program__name(prog), longest);
+	free(p.insns);
+	free(p.longest);
+	return longest < 0;
+}
+
+/* ---- load ---- */
+
+static int each(char *const *names, int (*print)(const struct bpf_program *))
 {
 	struct smcmesh_bpf *s = smcmesh_bpf__open();
 	struct bpf_program *prog;
@@ -286,7 +369,7 @@ static int cost(char *const *names)
 		return 1;
 	bpf_object__for_each_program(prog,
 				     s->obj) if (bpf_program__autoload(prog))
-		err |= print_cost(prog);
+		err |= print(prog);
 	smcmesh_bpf__destroy(s);
 	return err;
 }
@@ -296,7 +379,10 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "types"))
 		return types(argv[2]);
 	if (argc >= 2 && !strcmp(argv[1], "cost"))
-		return cost(argv + 2);
-	fprintf(stderr, "usage: inspect types OBJECT | cost [PROG...]\n");
+		return each(argv + 2, print_cost);
+	if (argc > 2 && !strcmp(argv[1], "passing"))
+		return each(argv + 2, print_passing);
+	fprintf(stderr, "usage: inspect types OBJECT | cost [PROG...] | "
+			"passing PROG...\n");
 	return 2;
 }

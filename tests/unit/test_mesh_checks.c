@@ -398,6 +398,12 @@ static void foreign_selectors_are_named(void **state)
 	strcpy(spaces[1].ctrl, "theirs");
 	assert_asked("foreign-selector", CHECK_WARN,
 		     "net.smc.hs_ctrl of /run/netns/b is theirs", "nsenter");
+	strcpy(spaces[1].ctrl, "synfilter");
+	strcpy(spaces[1].detail, "eth0: program x (7) runs before syn_egress");
+	assert_asked(
+		"foreign-selector", CHECK_WARN,
+		"in /run/netns/b eth0: program x (7) runs before syn_egress",
+		NULL);
 	spaces[1].foreign = d.spaces.unseen = false;
 	d.ours = NULL;
 	assert_asked("foreign-selector", CHECK_UNKNOWN, NULL, "as root");
@@ -409,11 +415,14 @@ static void protocol_of_another_number_is_told(void **state)
 
 	strcpy(d.host.release, "5.10.134");
 	assert_asked("ipproto-number", CHECK_PASS, "256", NULL);
+	strcpy(d.features.v[FEATURE_IPPROTO_SMC].detail, "its number is 263");
+	assert_asked("ipproto-number", CHECK_WARN, "263", "protocol 263");
+	d.features.v[FEATURE_IPPROTO_SMC].detail[0] = '\0';
 	d.features.v[FEATURE_IPPROTO_SMC].state = FEATURE_MISSING;
 	assert_asked("ipproto-number", CHECK_SKIP, NULL, NULL);
 	write_text(alias, "alias net-pf-2-proto-263-type-1 smc\n");
 	smc_module_look(&d.host, &d.module);
-	assert_asked("ipproto-number", CHECK_FAIL, "protocol 263, and not 256",
+	assert_asked("ipproto-number", CHECK_WARN, "protocol 263, and not 256",
 		     NULL);
 	write_text(alias, "alias net-pf-2-proto-263-type-1 smc\n"
 			  "alias net-pf-2-proto-256-type-1 smc\n");

@@ -75,6 +75,7 @@ static int keep(struct visit *v, const struct netns_ref *ref,
 	ns->path = strdup(ref->path);
 	ns->cookie = f->cookie;
 	snprintf(ns->ctrl, sizeof(ns->ctrl), "%s", f->ctrl);
+	snprintf(ns->detail, sizeof(ns->detail), "%s", f->detail);
 	ns->armed = is_armed(v, f->cookie);
 	ns->ours = f->ctrl_is_ours;
 	ns->foreign = v->ours && f->ctrl[0] && !f->ctrl_is_ours;

@@ -22,10 +22,9 @@
  * refuses. */
 static int try_socket(struct netns_facts *f)
 {
-	_close_ int fd =
-		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
+	int number = ipproto_smc();
 
-	return fd < 0 ? facts_fail(f, SMC_REASON_TRIAL_FAILED, -errno) : 0;
+	return number < 0 ? facts_fail(f, SMC_REASON_TRIAL_FAILED, number) : 0;
 }
 
 static int note_identity(struct netns_facts *f)
