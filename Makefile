@@ -83,6 +83,7 @@ MISSING = $(strip \
 .SECONDARY:
 .PHONY: all tools fuzz faults next-abi deps root kernel demo check check-programs \
 	synfilter revision check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
+	kernel-stock check-kernels \
 	k8s-stop lint bench vm-programs \
 	shell image plugin bundle install clean fmt help
 
@@ -237,6 +238,9 @@ deps: ## install what is missing, by package name; says first what it adds
 kernel: ## find the test kernel, or build it (13 minutes)
 	$(Q)tests/kernel/build
 
+kernel-stock: root ## Debian's own 6.12 for VMs, from its package (110 MB)
+	$(Q)$(SMCLAB) kernel stock
+
 root: ## make the lab's private root file system (2 minutes)
 	$(Q)$(SMCLAB) root
 
@@ -245,6 +249,7 @@ define READY
 	$(Q)tests/deps
 	$(Q)tests/kernel/build
 	$(Q)$(SMCLAB) root
+	$(Q)$(SMCLAB) kernel stock
 endef
 
 # what a cluster needs besides: its programs (15 minutes, once), its nodes' root
@@ -260,7 +265,7 @@ demo: ## two nodes, real programs, plain and annotated pods in turns (as root)
 	$(Q)/usr/bin/python3 tests/demo/run.py
 
 # the tests need a kernel with all of the fragment, the demo takes any
-check check-vm check-lab check-long: export SMCMESH_KERNEL_WHOLE := 1
+check check-vm check-lab check-long check-kernels: export SMCMESH_KERNEL_WHOLE := 1
 
 check: ## packages, build with -Werror, lint, all tiers (as root)
 	$(READY_K8S)
@@ -279,16 +284,19 @@ check-bpf: all $(BPF_TEST) kernel root ## the BPF programs alone (as root)
 check-net: all faults $(NET_PROG) ## this machine's own kernel (as root)
 	$(Q)tests/run --short net
 
-check-vm: all faults next-abi synfilter kernel root ## one virtual machine: a node (as root)
+check-vm: all faults next-abi synfilter kernel root kernel-stock $(BUILD)/bpf/inspect ## one virtual machine: a node (as root)
 	$(Q)tests/run --short vm
 
-check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
+check-lab: all faults kernel root kernel-stock ## two virtual machines: two nodes (as root)
 	$(Q)tests/run --short lab
 
 # of these tiers what `make check`, check-net, check-vm and check-lab leave out
-check-long: all faults next-abi synfilter kernel root $(BUILD)/bpf/synrun ## what takes long, here and in VMs (as root)
+check-long: all faults next-abi synfilter kernel root kernel-stock $(BUILD)/bpf/synrun ## what takes long, here and in VMs (as root)
 	$(Q)tests/deps browser
 	$(Q)tests/run --long bpf net vm lab
+
+check-kernels: all faults next-abi root $(BUILD)/bpf/inspect ## what holds on every kernel, on each of them, as a matrix (as root)
+	$(Q)tests/kernels
 
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
 	$(READY_K8S)
