@@ -143,6 +143,31 @@ static void exclusive_mode_is_told(void **state)
 		     "rdma system set netns shared");
 }
 
+static void soft_roce_without_a_socket_is_told(void **state)
+{
+	assert_asked("soft-roce", CHECK_SKIP, "no RDMA device", NULL);
+	write_device("1: CA\n", "4: ACTIVE\n", "Ethernet\n", "RoCE v2\n");
+	assert_asked("soft-roce", CHECK_PASS, NULL, NULL);
+	d.spaces.unseen = true;
+	assert_asked("soft-roce", CHECK_UNKNOWN, "network namespaces", NULL);
+	strcpy(spaces[1].deaf, "rxeb");
+	assert_asked("soft-roce", CHECK_WARN,
+		     "rxeb is active in /run/netns/b, which has no socket",
+		     "host's network");
+}
+
+/* A port with all that it needs, until it is soft RoCE that hears nothing. */
+static void deaf_port_is_not_usable(void **state)
+{
+	struct rdma_device p = port("rxea", "eth0");
+
+	assert_false(rdma_usable(&p));
+	p.subnet.prefixlen = 112;
+	assert_true(rdma_usable(&p));
+	p.deaf = true;
+	assert_false(rdma_usable(&p));
+}
+
 /* ---- whose the NIC is ---- */
 
 static void nic_in_other_hands_is_told(void **state)
@@ -540,6 +565,8 @@ int main(void)
 		test(iwarp_is_for_alibabas_kernels_alone),
 		test(ports_beyond_the_room_are_left_out),
 		test(exclusive_mode_is_told),
+		test(soft_roce_without_a_socket_is_told),
+		test(deaf_port_is_not_usable),
 		test(nic_in_other_hands_is_told),
 		test(nic_of_a_pod_is_told_unless_that_is_armed),
 		test(programs_on_reserved_ports_are_told),

@@ -81,6 +81,7 @@ static int keep(struct visit *v, const struct netns_ref *ref,
 	ns->foreign = v->ours && f->ctrl[0] && !f->ctrl_is_ours;
 	ns->smc_sockets = v->smc ? netns_smc_sockets(ref) : 0;
 	ns->transports = f->transports;
+	memcpy(ns->deaf, f->deaf, sizeof(ns->deaf));
 	if (ns->armed)
 		ns->smcr_err =
 			smcr_space_look(ref, v->peers, v->n_peers, &ns->smcr);

@@ -16,6 +16,7 @@ struct doctor_namespace {
 	bool foreign;	  /* it has one that is not */
 	int smc_sockets;  /* or a negative errno: not known */
 	__u32 transports;
+	char deaf[64]; /* as in struct netns_facts */
 	/* Of armed ones alone. */
 	int smcr_err; /* 0, or why smcr is not known */
 	struct smcr_space smcr;
