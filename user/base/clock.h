@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 #define CLOCK_SECOND 1000000000ULL /* ns */
+#define CLOCK_MS (CLOCK_SECOND / 1000)
 
 /* clock_now - CLOCK_MONOTONIC, ns. */
 __u64 clock_now(void);

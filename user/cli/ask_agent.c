@@ -40,8 +40,7 @@ static size_t take_lines(char *data, size_t size, size_t n, void *arg)
 	}
 	if (f->err)
 		return 0;
-	f->text.len -= start - f->text.data;
-	memmove(f->text.data, start, f->text.len + 1);
+	buf_drop(&f->text, start - f->text.data);
 	return size * n;
 }
 
@@ -264,7 +263,6 @@ static int follow_once(struct question *q, struct follow *f)
 	int err;
 
 	buf_free(&q->why);
-	q->why = (struct buf){};
 	f->text.len = 0;
 	err = ask(q);
 	return f->err ?: err;
@@ -395,6 +393,16 @@ int client_do(const char *run, const char *path, bool json,
 const char *json_text(yyjson_val *obj, const char *key)
 {
 	return yyjson_get_str(yyjson_obj_get(obj, key)) ?: "";
+}
+
+unsigned long long json_count(yyjson_val *obj, const char *key)
+{
+	return yyjson_get_uint(yyjson_obj_get(obj, key));
+}
+
+void json_copy(yyjson_val *obj, const char *key, char *to, size_t room)
+{
+	snprintf(to, room, "%s", json_text(obj, key));
 }
 
 const char *json_join(yyjson_val *obj, const char *key, struct buf *out)

@@ -74,6 +74,12 @@ int client_print(const struct buf *text, bool json,
 /* json_text - A string member, "" if there is none. */
 const char *json_text(yyjson_val *obj, const char *key);
 
+/* json_count - A number that is no less than 0; 0 if there is none. */
+unsigned long long json_count(yyjson_val *obj, const char *key);
+
+/* json_copy - json_text() into @to, cut where it has no room. */
+void json_copy(yyjson_val *obj, const char *key, char *to, size_t room);
+
 /* json_join - The strings of an array member, with commas. Return: @out's text,
  * "" for none. */
 const char *json_join(yyjson_val *obj, const char *key, struct buf *out);

@@ -282,7 +282,7 @@ static bool is_late(__u64 since, const struct bench_result *r)
 {
 	const unsigned int ms = *r->why.sentence ? SETTLE_WHY_MS : SETTLE_MS;
 
-	return clock_now() - since > fault_ms(ms) * (CLOCK_SECOND / 1000);
+	return clock_now() - since > fault_ms(ms) * CLOCK_MS;
 }
 
 /* Until the pods are armed, addresses known, and RDMA paths proven. */

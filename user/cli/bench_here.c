@@ -16,9 +16,6 @@ static int begin(const struct bench_plan *plan, enum bench_side side,
 		 const struct bench_load *load, struct bench_eyes *eyes,
 		 struct bench_result *r, struct buf *error)
 {
-	(void)side;
-	(void)load;
-	(void)error;
 	if (!*r->machine.kernel)
 		bench_machine_here(plan->proc, &r->machine);
 	eyes->busy = busy_now(plan);
@@ -44,7 +41,6 @@ static bool look(const struct bench_plan *plan, enum bench_side side, pid_t pid,
 	const struct bench_end *end = &plan->end[side];
 	char run[64];
 
-	(void)eyes;
 	if (peer_flows_count(&end->at, &end->to, false, &out->found))
 		return false;
 	snprintf(run, sizeof(run), RUNS_NS "/%s-%d", plan->generator->name,

@@ -223,10 +223,7 @@ static bool look(const struct bench_plan *plan, enum bench_side side, pid_t pid,
 {
 	struct bench_stream *s = &eyes->stream[0];
 
-	(void)plan;
-	(void)side;
-	(void)pid;
-	(void)why; /* it is in the line */
+	/* why is in the line */
 	read_on(s, eyes->dir);
 	if (!s->fresh)
 		return false;
@@ -237,7 +234,6 @@ static bool look(const struct bench_plan *plan, enum bench_side side, pid_t pid,
 
 static double end(const struct bench_plan *plan, struct bench_eyes *eyes)
 {
-	(void)plan;
 	for (size_t i = 0; i < array_size(eyes->stream); i++) {
 		read_on(&eyes->stream[i], eyes->dir);
 		eyes->stream[i].fresh = false;

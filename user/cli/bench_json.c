@@ -268,6 +268,11 @@ const char *bench_json_text(yyjson_val *root, const char *pointer)
 	return yyjson_get_str(yyjson_ptr_get(root, pointer)) ?: "";
 }
 
+yyjson_val *bench_json_side(yyjson_val *root, const char *word)
+{
+	return yyjson_obj_get(yyjson_obj_get(root, "sides"), word);
+}
+
 int bench_json_check(yyjson_val *root, struct buf *why)
 {
 	static const char *const objects[] = {

@@ -27,3 +27,7 @@ double bench_json_numberf(yyjson_val *root, const char *fmt, ...)
 
 /* bench_json_text - The same for a string; "": there is none. */
 const char *bench_json_text(yyjson_val *root, const char *pointer);
+
+/* bench_json_side - What a document has of a side, by its word; NULL: nothing.
+ */
+yyjson_val *bench_json_side(yyjson_val *root, const char *word);

@@ -74,16 +74,6 @@ int bench_look(const char *run, const char *proc, const char *pod,
 
 /* ---- reading ------------------------------------------------------------- */
 
-static unsigned int count(yyjson_val *o, const char *key)
-{
-	return yyjson_get_uint(yyjson_obj_get(o, key));
-}
-
-static void copy(yyjson_val *o, const char *key, char *to, size_t room)
-{
-	snprintf(to, room, "%s", json_text(o, key));
-}
-
 int bench_look_read(const char *line, size_t len, struct bench_sight *out)
 {
 	_doc_ yyjson_doc *doc = yyjson_read(line, len, 0);
@@ -92,16 +82,16 @@ int bench_look_read(const char *line, size_t len, struct bench_sight *out)
 	if (!yyjson_is_num(yyjson_obj_get(o, "tcp")))
 		return -EINVAL;
 	out->found = (struct peer_flows){
-		.smcr = count(o, "smcr"),
-		.smcd = count(o, "smcd"),
-		.tcp = count(o, "tcp"),
-		.pending = count(o, "pending"),
-		.code = count(o, "kernel_code"),
+		.smcr = json_count(o, "smcr"),
+		.smcd = json_count(o, "smcd"),
+		.tcp = json_count(o, "tcp"),
+		.pending = json_count(o, "pending"),
+		.code = json_count(o, "kernel_code"),
 	};
-	copy(o, "software_rdma", out->found.software,
-	     sizeof(out->found.software));
-	copy(o, "why", out->why.sentence, sizeof(out->why.sentence));
-	copy(o, "remedy", out->why.remedy, sizeof(out->why.remedy));
+	json_copy(o, "software_rdma", out->found.software,
+		  sizeof(out->found.software));
+	json_copy(o, "why", out->why.sentence, sizeof(out->why.sentence));
+	json_copy(o, "remedy", out->why.remedy, sizeof(out->why.remedy));
 	busy = yyjson_obj_get(o, "busy_seconds");
 	out->busy = yyjson_is_num(busy) ? yyjson_get_num(busy) : NAN;
 	bench_machine_read(yyjson_obj_get(o, "machine"), &out->machine);

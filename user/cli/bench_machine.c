@@ -49,17 +49,13 @@ void bench_machine_add(const struct bench_machine *m, yyjson_mut_doc *doc,
 	yyjson_mut_obj_add_int(doc, o, "processors", m->processors);
 }
 
-static void copy(yyjson_val *o, const char *key, char *to, size_t room)
-{
-	snprintf(to, room, "%s", json_text(o, key));
-}
-
 void bench_machine_read(yyjson_val *o, struct bench_machine *out)
 {
 	*out = (struct bench_machine){};
-	copy(o, "name", out->name, sizeof(out->name));
-	copy(o, "kernel", out->kernel, sizeof(out->kernel));
-	copy(o, "architecture", out->architecture, sizeof(out->architecture));
-	copy(o, "processor", out->processor, sizeof(out->processor));
+	json_copy(o, "name", out->name, sizeof(out->name));
+	json_copy(o, "kernel", out->kernel, sizeof(out->kernel));
+	json_copy(o, "architecture", out->architecture,
+		  sizeof(out->architecture));
+	json_copy(o, "processor", out->processor, sizeof(out->processor));
 	out->processors = yyjson_get_int(yyjson_obj_get(o, "processors"));
 }

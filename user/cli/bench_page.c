@@ -64,11 +64,6 @@ static void add_cell(struct buf *out, const char *text)
 	buf_printf(out, "</td>");
 }
 
-static yyjson_val *side_of(yyjson_val *root, const char *word)
-{
-	return yyjson_obj_get(yyjson_obj_get(root, "sides"), word);
-}
-
 /* ---- the head ------------------------------------------------------------ */
 
 static void add_title(yyjson_val *root, struct buf *out)
@@ -125,7 +120,7 @@ static void add_heads(yyjson_val *root, struct buf *out, const char *caption,
 	buf_printf(out, "<table>\n<caption>%s</caption>\n<thead><tr><td></td>",
 		   caption);
 	for (const struct bench_side_name *s = bench_side_names; s->word; s++)
-		if (side_of(root, s->word))
+		if (bench_json_side(root, s->word))
 			buf_printf(out, "<th scope=\"col\">%s</th>", s->title);
 	if (ratios)
 		buf_printf(
@@ -164,12 +159,13 @@ static void add_metrics(yyjson_val *root, struct buf *out)
 		buf_printf(out, "<tr><th scope=\"row\">%s</th>", c->title);
 		for (const struct bench_side_name *s = bench_side_names;
 		     s->word; s++)
-			if (side_of(root, s->word))
+			if (bench_json_side(root, s->word))
 				add_spread(
 					out, s->word, c->word,
 					yyjson_obj_get(
 						yyjson_obj_get(
-							side_of(root, s->word),
+							bench_json_side(
+								root, s->word),
 							"spread"),
 						c->word),
 					c->scale, c->digits);
@@ -199,7 +195,7 @@ static void add_paced(yyjson_val *root, struct buf *out)
 			const double v = bench_json_numberf(paced, "/%s/%s",
 							    s->word, c->word);
 
-			if (!side_of(root, s->word))
+			if (!bench_json_side(root, s->word))
 				continue;
 			if (isnan(v))
 				buf_printf(out, "<td>-</td>");
@@ -225,7 +221,7 @@ static void add_connections(yyjson_val *root, struct buf *out)
 		"<table>\n<caption>What became of the connections, by the kernel's socket diagnosis</caption>\n"
 		"<thead><tr><th scope=\"col\">side</th><th scope=\"col\" class=\"text\">to</th><th scope=\"col\" class=\"text\">started by</th><th scope=\"col\" class=\"text\">are</th></tr></thead>\n<tbody>\n");
 	for (const struct bench_side_name *s = bench_side_names; s->word; s++) {
-		yyjson_val *side = side_of(root, s->word);
+		yyjson_val *side = bench_json_side(root, s->word);
 		_buf_ struct buf text = {};
 		const char *by;
 

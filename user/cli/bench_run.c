@@ -62,7 +62,7 @@ static __u64 look_each(const struct bench_load *load)
 {
 	const __u64 ms = load->seconds * 1000 / LOOKS;
 
-	return (ms > LOOK_MS ? ms : LOOK_MS) * (CLOCK_SECOND / 1000);
+	return (ms > LOOK_MS ? ms : LOOK_MS) * CLOCK_MS;
 }
 
 /* Until it has ended. */
@@ -74,7 +74,7 @@ static int watch(const struct bench_plan *plan, enum bench_side side,
 	const __u64 until =
 		clock_now() + (load->seconds + OVERTIME_S) * CLOCK_SECOND;
 	const __u64 each = look_each(load);
-	__u64 next = clock_now() + LOOK_MS * (CLOCK_SECOND / 1000);
+	__u64 next = clock_now() + LOOK_MS * CLOCK_MS;
 
 	while (!child_has_ended(c)) {
 		if (ending_came())

@@ -23,11 +23,6 @@ const struct bench_column bench_columns[] = {
 const struct bench_side_name bench_side_names[] = {
 	{"tcp", "TCP"}, {"smc", "SMC"}, {"control", "control"}, {}};
 
-static yyjson_val *side_of(yyjson_val *root, const char *word)
-{
-	return yyjson_obj_get(yyjson_obj_get(root, "sides"), word);
-}
-
 /* ---- texts --------------------------------------------------------------- */
 
 const char *bench_spread_text(yyjson_val *spread, double scale, int digits,
@@ -209,7 +204,8 @@ static void add_row(struct table *t, yyjson_val *root,
 		table_add(t,
 			  bench_spread_text(
 				  yyjson_obj_get(
-					  yyjson_obj_get(side_of(root, s->word),
+					  yyjson_obj_get(bench_json_side(
+								 root, s->word),
 							 "spread"),
 					  c->word),
 				  c->scale, c->digits, &text));
@@ -232,9 +228,10 @@ static void print_main(yyjson_val *root, FILE *to)
 		add_row(&t, root, c);
 	table_add(&t, "connections");
 	for (const struct bench_side_name *s = bench_side_names; s->word; s++)
-		table_add(&t, side_of(root, s->word)
+		table_add(&t, bench_json_side(root, s->word)
 				      ? bench_connections_text(
-						side_of(root, s->word), &text)
+						bench_json_side(root, s->word),
+						&text)
 				      : NULL);
 	table_add(&t, NULL);
 	table_add(&t, NULL);

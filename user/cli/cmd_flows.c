@@ -115,15 +115,10 @@ static const char *remark(yyjson_val *f)
 	return "";
 }
 
-static unsigned long long number(yyjson_val *o, const char *key)
-{
-	return yyjson_get_uint(yyjson_obj_get(o, key));
-}
-
 static void say_cut(yyjson_val *root)
 {
-	unsigned long long matched = number(root, "matched");
-	unsigned long long shown = number(root, "shown");
+	unsigned long long matched = json_count(root, "matched");
+	unsigned long long shown = json_count(root, "shown");
 
 	if (shown < matched && !output_is_list())
 		printf("\nOf %llu flows the newest %llu are shown; smcmesh flows --all shows all.\n",
@@ -133,8 +128,8 @@ static void say_cut(yyjson_val *root)
 static void say_lost(yyjson_val *root)
 {
 	yyjson_val *lost = yyjson_obj_get(root, "lost");
-	unsigned long long events = number(lost, "events");
-	unsigned long long flows = number(lost, "flows");
+	unsigned long long events = json_count(lost, "events");
+	unsigned long long flows = json_count(lost, "flows");
 
 	if (output_is_list())
 		return;
@@ -148,9 +143,9 @@ static void say_lost(yyjson_val *root)
 
 static void say_empty(yyjson_val *root, const struct table *t)
 {
-	unsigned long long total = number(root, "total");
+	unsigned long long total = json_count(root, "total");
 
-	if (number(root, "matched"))
+	if (json_count(root, "matched"))
 		return;
 	if (total)
 		table_explain_empty(

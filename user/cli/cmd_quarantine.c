@@ -21,16 +21,11 @@ static const struct cli_option options[] = {
 static const char *const heads[] = {"POD",     "PEER", "STATE", "UNTIL",
 				    "STRIKES", "WHY",  NULL};
 
-static unsigned long long number(yyjson_val *root, const char *key)
-{
-	return yyjson_get_uint(yyjson_obj_get(root, key));
-}
-
 static void add_pod(struct table *t, yyjson_val *row)
 {
 	const char *name = json_text(row, "pod");
 
-	if (!number(row, "pod_id"))
+	if (!json_count(row, "pod_id"))
 		table_add(t, "(all)");
 	else if (*name)
 		table_addf(t, "%s/%s", json_text(row, "namespace"), name);
@@ -51,7 +46,7 @@ static void print(yyjson_val *root)
 		table_add(&t, json_text(row, "peer"));
 		table_add(&t, json_text(row, "state"));
 		table_add(&t, json_text(row, "until"));
-		table_addf(&t, "%llu", number(row, "strikes"));
+		table_addf(&t, "%llu", json_count(row, "strikes"));
 		table_add(&t, json_text(row, "sentence"));
 	}
 	table_print(&t, stdout);
@@ -73,7 +68,7 @@ static void print_cleared(yyjson_val *root)
 
 	if (!strcmp(peer, ALL))
 		peer = "any peer";
-	if (number(root, "cleared"))
+	if (json_count(root, "cleared"))
 		printf("nothing is held against %s any more\n", peer);
 	else
 		printf("nothing was held against %s\n", peer);
@@ -82,7 +77,7 @@ static void print_cleared(yyjson_val *root)
 static bool cleared_any(const struct buf *text)
 {
 	yyjson_doc *doc = yyjson_read(text->data, text->len, 0);
-	bool any = number(yyjson_doc_get_root(doc), "cleared");
+	bool any = json_count(yyjson_doc_get_root(doc), "cleared");
 
 	yyjson_doc_free(doc);
 	return any;

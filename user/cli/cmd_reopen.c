@@ -13,15 +13,10 @@ static const struct cli_option options[] = {
 	{},
 };
 
-static unsigned long long number(yyjson_val *root, const char *key)
-{
-	return yyjson_get_uint(yyjson_obj_get(root, key));
-}
-
 static void print(yyjson_val *root)
 {
-	unsigned long long late = number(root, "late");
-	unsigned long long ended = number(root, "ended");
+	unsigned long long late = json_count(root, "late");
+	unsigned long long ended = json_count(root, "ended");
 
 	if (!late)
 		printf("%s has no late flow\n", json_text(root, "pod"));

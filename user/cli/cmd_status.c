@@ -17,11 +17,6 @@ static const struct cli_option options[] = {
 	{},
 };
 
-static unsigned long long number(yyjson_val *obj, const char *key)
-{
-	return yyjson_get_uint(yyjson_obj_get(obj, key));
-}
-
 static void line(const char *name, const char *value)
 {
 	printf("%-12s %s\n", name, *value ? value : "-");
@@ -49,19 +44,21 @@ static void held(yyjson_val *root)
 	yyjson_val *held = yyjson_obj_get(root, "held");
 
 	printf("%-12s %llu of %llu SMC connections, %llu of %llu MiB of buffers\n",
-	       "held", number(held, "connections"),
-	       number(held, "connections_max"),
-	       number(held, "buffer_bytes") >> 20,
-	       number(held, "buffer_bytes_max") >> 20);
+	       "held", json_count(held, "connections"),
+	       json_count(held, "connections_max"),
+	       json_count(held, "buffer_bytes") >> 20,
+	       json_count(held, "buffer_bytes_max") >> 20);
 	if (!yyjson_get_bool(yyjson_obj_get(held, "rations"))) {
-		if (number(root, "capability"))
+		if (json_count(root, "capability"))
 			line("handshakes", "not rationed on this kernel");
 		return;
 	}
 	printf("%-12s %llu of %llu under way, of no armed pod %llu of %llu; %llu sockets rationed\n",
-	       "handshakes", number(held, "pending"),
-	       number(held, "pending_max"), number(held, "strangers_pending"),
-	       number(held, "strangers_pending_max"), number(held, "rationed"));
+	       "handshakes", json_count(held, "pending"),
+	       json_count(held, "pending_max"),
+	       json_count(held, "strangers_pending"),
+	       json_count(held, "strangers_pending_max"),
+	       json_count(held, "rationed"));
 }
 
 /* How long clients go on offering SMC if the agent falls silent. */
@@ -86,8 +83,8 @@ static void print_paths(yyjson_val *paths)
 	const char *problem = json_text(paths, "problem");
 
 	printf("%-12s %llu proven, %llu unproven, %llu bad%s%s\n", "paths",
-	       number(paths, "proven"), number(paths, "unproven"),
-	       number(paths, "bad"), *problem ? ": " : "", problem);
+	       json_count(paths, "proven"), json_count(paths, "unproven"),
+	       json_count(paths, "bad"), *problem ? ": " : "", problem);
 }
 
 /* Of each reason how many pods have it, and what to do. */
@@ -98,7 +95,7 @@ static void print_not_armed(yyjson_val *pods)
 
 	yyjson_arr_foreach (yyjson_obj_get(pods, "not_armed"), i, max, why) {
 		printf("%-12s %llu %s: %s\n%-12s %s\n", "not armed",
-		       number(why, "pods"), json_text(why, "reason"),
+		       json_count(why, "pods"), json_text(why, "reason"),
 		       json_text(why, "sentence"), "  to do",
 		       json_text(why, "remedy"));
 	}
@@ -127,7 +124,7 @@ static void print(yyjson_val *root)
 
 	line("node", json_text(root, "node"));
 	printf("%-12s %s, pid %llu, since %s\n", "agent",
-	       json_text(root, "version"), number(root, "pid"),
+	       json_text(root, "version"), json_count(root, "pid"),
 	       json_text(root, "started"));
 	line("state", json_text(root, "ready_sentence"));
 	line("mesh", yyjson_get_bool(yyjson_obj_get(root, "mesh_enabled"))
@@ -142,10 +139,10 @@ static void print(yyjson_val *root)
 	list("transports", root, "transports");
 	list("ueids", root, "ueids");
 	printf("%-12s %llu here, %llu wanted, %llu armed\n", "pods",
-	       number(pods, "here"), number(pods, "wanted"),
-	       number(pods, "armed"));
+	       json_count(pods, "here"), json_count(pods, "wanted"),
+	       json_count(pods, "armed"));
 	print_not_armed(pods);
-	printf("%-12s %llu\n", "endpoints", number(root, "endpoints"));
+	printf("%-12s %llu\n", "endpoints", json_count(root, "endpoints"));
 	print_paths(yyjson_obj_get(root, "paths"));
 	held(root);
 	print_source(source);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include "cli/complete.h"
+#include "cli/usage_text.h"
 
 /* The list that an argument is one of. */
 static const char *const lists[] = {
@@ -61,8 +62,6 @@ static void print_option(const struct command *c, const struct cli_option *o)
 
 static void print_command(const struct command *c)
 {
-	static const struct cli_option help = {'h', "help", NULL, NULL,
-					       "print this"};
 	_buf_ struct buf words = {};
 	const enum complete_kind kind = complete_operand(c, &words);
 
@@ -72,7 +71,7 @@ static void print_command(const struct command *c)
 	putchar('\n');
 	for (const struct cli_option *o = c->options; o->name; o++)
 		print_option(c, o);
-	print_option(c, &help);
+	print_option(c, &usage_help);
 	if (kind == COMPLETE_NOTHING)
 		return;
 	print_for(c);

@@ -76,9 +76,7 @@ void table_whole(struct table *t)
 						   ~SCOLS_FL_TRUNC));
 }
 
-/* Names come from files and from the API: they may contain terminal
- * sequences. */
-static void make_printable(char *text)
+void table_printable(char *text)
 {
 	for (; *text; text++)
 		if (iscntrl((unsigned char)*text))
@@ -90,7 +88,7 @@ static void set_cell(struct table *t, size_t column, const char *text)
 	_free_ char *copy = strdup(text && *text ? text : "-");
 
 	need(copy);
-	make_printable(copy);
+	table_printable(copy);
 	if (!t->row) {
 		t->row = scols_table_new_line(t->all, NULL);
 		need(t->row);

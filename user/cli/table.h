@@ -61,6 +61,10 @@ void table_print_below(const struct table *t, FILE *to);
 void table_explain_empty(const struct table *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* table_printable - Put "?" for what would control a terminal: names come from
+ * files and from the API. */
+void table_printable(char *text);
+
 /* table_width - How many characters a line of @to has: 0: it is no terminal, no
  * line ends. */
 size_t table_width(FILE *to);

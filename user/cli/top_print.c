@@ -3,21 +3,16 @@
  * change: of a line the pod has what the numbers leave. */
 #include "cli/top_print.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include "base/buf.h"
 #include "cli/ask_agent.h"
 #include "cli/output.h"
+#include "cli/table.h"
 
 #define POD_MIN 12
 #define HEAD_LINES 4 /* before the first pod */
 #define TEXT_MAX 32
-
-static unsigned long long number(yyjson_val *o, const char *key)
-{
-	return yyjson_get_uint(yyjson_obj_get(o, key));
-}
 
 /* ---- numbers ------------------------------------------------------------- */
 
@@ -191,15 +186,12 @@ static void put_line(struct page *p, struct buf *line)
 	if (!p->size->lines || p->lines++ < p->size->lines)
 		fprintf(p->to, "%.*s\n", (int)len, line->data ?: "");
 	buf_free(line);
-	*line = (struct buf){};
 }
 
 static void name_of(const struct top_row *row, char name[512])
 {
 	snprintf(name, 512, "%s/%s", row->ns, row->pod);
-	for (char *c = name; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
+	table_printable(name);
 }
 
 /* Of a long name the end, which tells a Deployment's pods apart. */
@@ -248,11 +240,12 @@ static void add_sums(struct buf *line, yyjson_val *held)
 	buf_printf(line,
 		   "pending %llu/%llu  connections %llu/%llu  buffers %s/%s  "
 		   "rationed %llu",
-		   number(held, "pending"), number(held, "pending_max"),
-		   number(held, "connections"), number(held, "connections_max"),
-		   amount(number(held, "buffer_bytes"), bytes),
-		   amount(number(held, "buffer_bytes_max"), most),
-		   number(held, "rationed"));
+		   json_count(held, "pending"), json_count(held, "pending_max"),
+		   json_count(held, "connections"),
+		   json_count(held, "connections_max"),
+		   amount(json_count(held, "buffer_bytes"), bytes),
+		   amount(json_count(held, "buffer_bytes_max"), most),
+		   json_count(held, "rationed"));
 }
 
 static void put_head(struct page *p, yyjson_val *now, double seconds)

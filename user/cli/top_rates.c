@@ -9,11 +9,6 @@
 
 #define UNKNOWN -1.0
 
-static unsigned long long number(yyjson_val *o, const char *key)
-{
-	return yyjson_get_uint(yyjson_obj_get(o, key));
-}
-
 static double real(yyjson_val *o, const char *key)
 {
 	return yyjson_get_num(yyjson_obj_get(o, key));
@@ -49,8 +44,8 @@ static void take_flows(yyjson_val *before, yyjson_val *now, double seconds,
 	yyjson_val *is = yyjson_obj_get(now, "flows");
 
 	row->opened = rate(sum_of(was), sum_of(is), seconds);
-	row->fell =
-		rate(number(was, "fallback"), number(is, "fallback"), seconds);
+	row->fell = rate(json_count(was, "fallback"),
+			 json_count(is, "fallback"), seconds);
 }
 
 struct way {
@@ -74,10 +69,10 @@ static void take_traffic(yyjson_val *before, yyjson_val *now,
 		yyjson_val *a = yyjson_obj_get(was, ways[i].name);
 		yyjson_val *b = yyjson_obj_get(is, ways[i].name);
 
-		*ways[i].rx = rate(number(a, "rx_bytes"), number(b, "rx_bytes"),
-				   seconds);
-		*ways[i].tx = rate(number(a, "tx_bytes"), number(b, "tx_bytes"),
-				   seconds);
+		*ways[i].rx = rate(json_count(a, "rx_bytes"),
+				   json_count(b, "rx_bytes"), seconds);
+		*ways[i].tx = rate(json_count(a, "tx_bytes"),
+				   json_count(b, "tx_bytes"), seconds);
 	}
 }
 
@@ -85,12 +80,12 @@ static void take_traffic(yyjson_val *before, yyjson_val *now,
 
 static void take_held(yyjson_val *held, struct top_row *row)
 {
-	row->buffers = number(held, "buffer_bytes");
-	row->pending = number(held, "pending");
-	row->pending_max = number(held, "pending_max");
-	row->connections = number(held, "connections");
-	row->connections_max = number(held, "connections_max");
-	row->rationed = number(held, "rationed");
+	row->buffers = json_count(held, "buffer_bytes");
+	row->pending = json_count(held, "pending");
+	row->pending_max = json_count(held, "pending_max");
+	row->connections = json_count(held, "connections");
+	row->connections_max = json_count(held, "connections_max");
+	row->rationed = json_count(held, "rationed");
 }
 
 static struct top_row row_of(yyjson_val *before, yyjson_val *now,
@@ -100,16 +95,17 @@ static struct top_row row_of(yyjson_val *before, yyjson_val *now,
 	struct top_row row = {
 		.ns = json_text(now, "namespace"),
 		.pod = json_text(now, "pod"),
-		.smcr = number(open, "smcr"),
-		.smcd = number(open, "smcd"),
-		.tcp = number(open, "tcp") + number(open, "fallback"),
+		.smcr = json_count(open, "smcr"),
+		.smcd = json_count(open, "smcd"),
+		.tcp = json_count(open, "tcp") + json_count(open, "fallback"),
 		.opened = UNKNOWN,
 		.fell = UNKNOWN,
 		.smcr_rx = UNKNOWN,
 		.smcr_tx = UNKNOWN,
 		.smcd_rx = UNKNOWN,
 		.smcd_tx = UNKNOWN,
-		.fallbacks = number(yyjson_obj_get(now, "flows"), "fallback"),
+		.fallbacks =
+			json_count(yyjson_obj_get(now, "flows"), "fallback"),
 	};
 
 	take_held(yyjson_obj_get(now, "held"), &row);
@@ -127,7 +123,7 @@ static yyjson_val *find(yyjson_val *pods, yyjson_val *pod)
 	size_t i, max;
 
 	yyjson_arr_foreach (pods, i, max, p) {
-		if (number(p, "pod_id") == number(pod, "pod_id") &&
+		if (json_count(p, "pod_id") == json_count(pod, "pod_id") &&
 		    !strcmp(json_text(p, "pod"), json_text(pod, "pod")) &&
 		    !strcmp(json_text(p, "namespace"),
 			    json_text(pod, "namespace")))

@@ -14,6 +14,8 @@ void usage_print(FILE *to, const struct command *const *list)
 		    "smcmesh(8) tells it all.\n");
 }
 
+const struct cli_option usage_help = {'h', "help", NULL, NULL, "print this"};
+
 #define LEFT 26 /* columns for an option and its argument */
 
 static void print_option(FILE *to, const struct cli_option *o)
@@ -36,9 +38,6 @@ static void print_option(FILE *to, const struct cli_option *o)
 
 void usage_print_command(FILE *to, const struct command *c)
 {
-	static const struct cli_option help = {'h', "help", NULL, NULL,
-					       "print this"};
-
 	fprintf(to, "usage: smcmesh %s [OPTION...]%s%s\n\n%s\n", c->name,
 		c->operand ? " " : "", c->operand ?: "", c->help);
 	if (c->more)
@@ -46,7 +45,7 @@ void usage_print_command(FILE *to, const struct command *c)
 	fputc('\n', to);
 	for (const struct cli_option *o = c->options; o->name; o++)
 		print_option(to, o);
-	print_option(to, &help);
+	print_option(to, &usage_help);
 }
 
 const struct command *usage_find(const struct command *const *list,

@@ -8,6 +8,9 @@
 /* usage_print - All commands of @list, which ends with NULL, a line each. */
 void usage_print(FILE *to, const struct command *const *list);
 
+/* The option that every command has. */
+extern const struct cli_option usage_help;
+
 /* usage_print_command - One command, its operands and options. */
 void usage_print_command(FILE *to, const struct command *c);
 

@@ -28,8 +28,6 @@
 #define HTTP_NO_TOKEN 401
 #define HTTP_TOO_MANY 429
 
-#define MS (CLOCK_SECOND / 1000)
-
 struct answer {
 	long status;
 	struct buf body;
@@ -70,7 +68,7 @@ void metadata_init(struct metadata *m, const char *base)
 {
 	*m = (struct metadata){
 		.base = base,
-		.deadline = clock_now() + fault_ms(ALL_MS) * MS,
+		.deadline = clock_now() + fault_ms(ALL_MS) * CLOCK_MS,
 	};
 }
 
@@ -78,7 +76,7 @@ static unsigned int left_ms(const struct metadata *m)
 {
 	__u64 now = clock_now();
 
-	return now < m->deadline ? (m->deadline - now) / MS : 0;
+	return now < m->deadline ? (m->deadline - now) / CLOCK_MS : 0;
 }
 
 /* ---- one question -------------------------------------------------------- */

@@ -140,7 +140,7 @@ int nic_step_undo(const struct nic_record *r, enum nic_step step)
 int nic_wait_carrier(unsigned int ifindex, unsigned int ms)
 {
 	const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};
-	__u64 end = clock_now() + ms * (CLOCK_SECOND / 1000);
+	__u64 end = clock_now() + ms * CLOCK_MS;
 	struct nic nic;
 	int err;
 

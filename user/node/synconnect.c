@@ -14,7 +14,7 @@
 
 static long long now_ms(void)
 {
-	return clock_now() / (CLOCK_SECOND / 1000);
+	return clock_now() / CLOCK_MS;
 }
 
 /* Return: a socket, or a negative errno. */

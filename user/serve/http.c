@@ -158,8 +158,7 @@ static ssize_t reader_read(void *arg, uint64_t pos, char *out, size_t max)
 		return 0;
 	}
 	memcpy(out, r->waiting.data, n);
-	r->waiting.len -= n;
-	memmove(r->waiting.data, r->waiting.data + n, r->waiting.len);
+	buf_drop(&r->waiting, n);
 	return n;
 }
 
