@@ -2,8 +2,10 @@
 /* base/buf, base/array and base/strv: strings, arrays and lists that grow. */
 #include "unit.h"
 
+#include <limits.h>
 #include "base/array.h"
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/strv.h"
 
 static void text_is_appended(void **state)
@@ -50,6 +52,25 @@ static void buffer_grows_past_every_boundary(void **state)
 	assert_int_equal(strlen(b.data), b.len);
 	assert_int_equal(strspn(b.data, "x"), b.len);
 	buf_free(&b);
+}
+
+static void numbers_are_decimal(void **state)
+{
+	static const unsigned long long values[] = {
+		0,	   1,	9,	    10,
+		99,	   100, 4294967296, 9999999999999999999ULL,
+		ULLONG_MAX};
+
+	for (size_t i = 0; i < array_size(values); i++) {
+		struct buf b = {0};
+		char expected[32];
+
+		snprintf(expected, sizeof(expected), "x%llu", values[i]);
+		buf_add(&b, "x", 1);
+		assert_int_equal(buf_add_number(&b, values[i]), 0);
+		assert_string_equal(b.data, expected);
+		buf_free(&b);
+	}
 }
 
 static void exact_fit_has_room_for_its_end(void **state)
@@ -173,6 +194,7 @@ int main(void)
 		cmocka_unit_test(text_is_appended),
 		cmocka_unit_test(bytes_may_be_any),
 		cmocka_unit_test(buffer_grows_past_every_boundary),
+		cmocka_unit_test(numbers_are_decimal),
 		cmocka_unit_test(exact_fit_has_room_for_its_end),
 		cmocka_unit_test(taken_text_is_the_callers),
 		cmocka_unit_test(adding_nothing_leaves_an_empty_text),

@@ -14,13 +14,12 @@ void buf_free(struct buf *b)
 	memset(b, 0, sizeof(*b));
 }
 
-static int buf_grow(struct buf *b, size_t more)
+/* Make room for @more bytes and the NUL where there is none yet. */
+static int buf_enlarge(struct buf *b, size_t more)
 {
 	size_t room = b->room ? b->room : 256;
 	char *data;
 
-	if (b->err)
-		return b->err;
 	/* Doubling would overflow and never end. */
 	if (more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
 		b->err = -ENOMEM;
@@ -28,8 +27,6 @@ static int buf_grow(struct buf *b, size_t more)
 	}
 	while (room < b->len + more + 1)
 		room *= 2;
-	if (room == b->room)
-		return 0;
 	data = realloc(b->data, room);
 	if (!data) {
 		b->err = -ENOMEM;
@@ -38,6 +35,13 @@ static int buf_grow(struct buf *b, size_t more)
 	b->data = data;
 	b->room = room;
 	return 0;
+}
+
+static inline int buf_grow(struct buf *b, size_t more)
+{
+	if (b->err)
+		return b->err;
+	return more < b->room - b->len ? 0 : buf_enlarge(b, more);
 }
 
 int buf_add(struct buf *b, const void *data, size_t len)
@@ -66,6 +70,18 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 	b->len += n;
 	return 0;
+}
+
+int buf_add_number(struct buf *b, unsigned long long value)
+{
+	char digits[20]; /* of 2^64 - 1 */
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = '0' + value % 10;
+		value /= 10;
+	} while (value);
+	return buf_add(b, digits + at, sizeof(digits) - at);
 }
 
 void buf_drop(struct buf *b, size_t len)

@@ -66,7 +66,7 @@ static int each_of(__u32 slot, const struct smc_counters *c,
 
 	for (key.counter = 0; !err && key.counter < SMC_COUNTERS_ROOM;
 	     key.counter++)
-		if (is_known(key.counter) && NUMBERS(c)[key.counter])
+		if (NUMBERS(c)[key.counter] && is_known(key.counter))
 			err = fn(&key, NUMBERS(c)[key.counter], arg);
 	return err;
 }

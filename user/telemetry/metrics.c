@@ -54,13 +54,10 @@ static void add_head(struct buf *out, enum metric id)
 }
 
 /* @labels and @more: as they stand between the braces, "" for none. There are
- * thousands of samples, so this does not format more than the number. */
+ * thousands of samples, so nothing is formatted here. */
 static void add_sample(struct buf *out, const char *name, const char *labels,
 		       const char *more, __u64 value)
 {
-	char number[24];
-
-	snprintf(number, sizeof(number), " %llu\n", value);
 	add_text(out, name);
 	if (*labels || *more) {
 		add_text(out, "{");
@@ -69,7 +66,9 @@ static void add_sample(struct buf *out, const char *name, const char *labels,
 		add_text(out, more);
 		add_text(out, "}");
 	}
-	add_text(out, number);
+	add_text(out, " ");
+	buf_add_number(out, value);
+	add_text(out, "\n");
 }
 
 static void add_number(struct buf *out, enum metric id, double value)

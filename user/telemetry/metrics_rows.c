@@ -24,7 +24,9 @@ static void add_escaped(struct buf *out, const char *text)
 void metrics_label_add(struct buf *out, const char *before, const char *key,
 		       const char *value)
 {
-	buf_printf(out, "%s%s=\"", before, key);
+	buf_add(out, before, strlen(before));
+	buf_add(out, key, strlen(key));
+	buf_add(out, "=\"", 2);
 	add_escaped(out, value);
 	buf_add(out, "\"", 1);
 }

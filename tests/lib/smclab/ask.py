@@ -9,7 +9,9 @@ import time
 
 AT_ONCE = 65536
 CPUCLOCK_SCHED = 2
-QUIET_S = 0.02    # after an answer, for what it leaves to be done
+QUIET_S = 0.02    # between two answers that are measured
+# a process rests that had a processor for less than this part of so many seconds
+RESTING, REST_S = 0.05, 0.5
 
 
 def parts(s, until):
@@ -56,14 +58,32 @@ def ran(pid):
     return time.clock_gettime_ns(~pid << 3 | CPUCLOCK_SCHED)
 
 
+def rests(pid, seconds):
+    """Wait until that process has nothing to do but what it does now and then."""
+    until = time.monotonic() + seconds
+    while True:
+        before = ran(pid)
+        time.sleep(REST_S)
+        busy = (ran(pid) - before) / 1e9 / REST_S
+        if busy < RESTING:
+            return
+        if time.monotonic() > until:
+            raise OSError(f"process {pid} has been at work for {seconds} s, in the "
+                          f"last {REST_S} s with {busy:.0%} of a processor")
+
+
 def costs(pid, where, path, count):
-    """Of @count answers of that process [[ns of its own CPU time, bytes], ...]."""
+    """Of @count answers of a process at rest [[ns of its own CPU time, bytes], ...],
+    from the call until it has closed the connection: what it does at other times
+    is no part of an answer."""
+    rests(pid, 30)
     out = []
     for _ in range(count):
+        time.sleep(QUIET_S)
         before = ran(pid)
         status, body = get(where, path, 60)
+        spent = ran(pid) - before
         if status != 200:
             raise OSError(f"GET {path}: {status} {body}")
-        time.sleep(QUIET_S)
-        out.append([ran(pid) - before, len(body)])
+        out.append([spent, len(body)])
     return out
