@@ -96,6 +96,7 @@ def lab(vm):
 
 # ---- flows -f -----------------------------------------------------------------
 
+@pytest.mark.long    # the ring has room for a hundred thousand events
 def test_ring_overrun_is_told_to_followers_and_below_the_list(lab):
     """The agent stands still while connections come and go; their records are
     there all the same."""

@@ -285,13 +285,29 @@ static bool is_late(__u64 since, const struct bench_result *r)
 	return clock_now() - since > fault_ms(ms) * CLOCK_MS;
 }
 
+/* What keeps the runs from beginning, each time that it is another thing. */
+static void say_not_yet(const struct buf *error, const struct bench_result *r,
+			struct buf *said)
+{
+	_buf_ struct buf line = {};
+
+	buf_printf(&line, "%s%s%s", error->data ?: "",
+		   *r->why.sentence ? ": " : "", r->why.sentence);
+	if (line.err || (said->data && !strcmp(said->data, line.data)))
+		return;
+	fprintf(stderr, "smcmesh bench: not yet: %s\n", line.data);
+	buf_free(said);
+	*said = line;
+	line = (struct buf){};
+}
+
 /* Until the pods are armed, addresses known, and RDMA paths proven. */
 static int settle(const struct bench_plan *plan, enum bench_side side,
 		  const char *dir, struct bench_result *r)
 {
 	const __u64 since = clock_now();
 	struct bench_load load = plan->load;
-	_buf_ struct buf error = {};
+	_buf_ struct buf error = {}, said = {};
 	int err;
 
 	load.seconds = SETTLE_RUN_S;
@@ -299,6 +315,8 @@ static int settle(const struct bench_plan *plan, enum bench_side side,
 	load.dir = dir;
 	do {
 		err = try_side(plan, side, &load, r, &error);
+		if (err == -EAGAIN)
+			say_not_yet(&error, r, &said);
 	} while (err == -EAGAIN && !is_late(since, r) && !ending_came());
 	if (!err || err == -EINTR || ending_came())
 		return err == -EAGAIN ? -EINTR : err;

@@ -41,11 +41,11 @@ static void explain(const char *run, const char *pod,
 void bench_why(const char *run, const char *pod, const struct smc_addr_port *to,
 	       const struct peer_flows *found, struct bench_why *out)
 {
-	if (found->code)
+	if (pod && (!found->code || found->code == FALLBACK_PEER_NO_SMC))
+		explain(run, pod, to, out);
+	if (found->code && !*out->sentence)
 		write_down(out, fallback_sentence(found->code),
 			   fallback_remedy(found->code));
-	else if (pod)
-		explain(run, pod, to, out);
 }
 
 void bench_why_plain(const char *said, struct bench_why *out)

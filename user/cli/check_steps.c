@@ -3,9 +3,6 @@
 #include <string.h>
 #include "cli/check_way.h"
 #include "telemetry/fallback.h"
-
-#define PEER_NO_SMC 0x03010000 /* PEERNOSMC of fallback.h */
-
 const struct check_step_text check_steps[CHECK_STEPS] = {
 	[CHECK_CONVERTED] = {"converted", "socket converted"},
 	[CHECK_SENT] = {"sent", "option sent"},
@@ -32,7 +29,8 @@ bool check_step_known(const struct check_way *w, enum check_step step)
  * for another reason than its absence, or did not give up. */
 static bool got_answer(const struct check_flow *f)
 {
-	return f->smc || (f->accelerate && f->code && f->code != PEER_NO_SMC);
+	return f->smc ||
+	       (f->accelerate && f->code && f->code != FALLBACK_PEER_NO_SMC);
 }
 
 static bool passed(const struct check_way *w, unsigned int i,

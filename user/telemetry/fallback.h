@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
+/* SMC_CLC_DECL_PEERNOSMC: of a connection whose option nobody sent or answered,
+ * so also where our own verdict was "no". */
+#define FALLBACK_PEER_NO_SMC 0x03010000
+
 /* X(ID as in smc_clc.h, code, label, sentence, remedy): the last as in
  * smcmesh/reasons.h. */
 /* clang-format off */
