@@ -15,7 +15,8 @@ static void sysctls_are_read(void **state)
 {
 	_decoded_ struct decoded d = decode_spec(
 		"\"sysctls\":{\"wmem\":16384,\"rmem\":1073741823,"
-		"\"limit_smc_hs\":1,\"autocorking_size\":4294967295},"
+		"\"limit_smc_hs\":1,\"autocorking_size\":4294967295,"
+		"\"smcr_max_send_wr\":2,\"smcr_max_recv_wr\":2048},"
 		"\"pnet\":\"off\"");
 	const struct mesh_settings *s = &d.world.config.settings;
 
@@ -24,6 +25,8 @@ static void sysctls_are_read(void **state)
 	assert_int_equal(s->sysctl[MESH_SYSCTL_RMEM], 1073741823);
 	assert_int_equal(s->sysctl[MESH_SYSCTL_LIMIT_SMC_HS], 1);
 	assert_int_equal(s->sysctl[MESH_SYSCTL_AUTOCORKING_SIZE], 4294967295);
+	assert_int_equal(s->sysctl[MESH_SYSCTL_SMCR_MAX_SEND_WR], 2);
+	assert_int_equal(s->sysctl[MESH_SYSCTL_SMCR_MAX_RECV_WR], 2048);
 	assert_true(s->no_pnet);
 }
 
@@ -60,9 +63,14 @@ static const struct {
 	{"\"autocorking_size\":4294967296",
 	 "spec.sysctls.autocorking_size is 4294967296, expected a number from "
 	 "0 to 4294967295"},
+	{"\"smcr_max_send_wr\":1",
+	 "spec.sysctls.smcr_max_send_wr is 1, expected a number from 2 to "
+	 "2048"},
+	{"\"smcr_max_recv_wr\":2049",
+	 "spec.sysctls.smcr_max_recv_wr is 2049, expected"},
 	{"\"tcp2smc\":1",
 	 "spec.sysctls.tcp2smc is 1, expected none but wmem, rmem, "
-	 "limit_smc_hs, autocorking_size"},
+	 "limit_smc_hs, autocorking_size, smcr_max_send_wr, smcr_max_recv_wr"},
 };
 
 static void bad_value_is_named_and_the_others_hold(void **state)

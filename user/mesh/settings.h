@@ -15,11 +15,13 @@
  * The bounds are those that every kernel takes (net/smc/smc_sysctl.c): a buffer
  * has at least SMC_BUF_MIN_SIZE, and twice its size must fit an int.
  */
-#define MESH_SYSCTL_TABLE(X)                  \
-	X(WMEM, "wmem", 16384, 1073741823)    \
-	X(RMEM, "rmem", 16384, 1073741823)    \
-	X(LIMIT_SMC_HS, "limit_smc_hs", 0, 1) \
-	X(AUTOCORKING_SIZE, "autocorking_size", 0, 4294967295)
+#define MESH_SYSCTL_TABLE(X)                                   \
+	X(WMEM, "wmem", 16384, 1073741823)                     \
+	X(RMEM, "rmem", 16384, 1073741823)                     \
+	X(LIMIT_SMC_HS, "limit_smc_hs", 0, 1)                  \
+	X(AUTOCORKING_SIZE, "autocorking_size", 0, 4294967295) \
+	X(SMCR_MAX_SEND_WR, "smcr_max_send_wr", 2, 2048)       \
+	X(SMCR_MAX_RECV_WR, "smcr_max_recv_wr", 2, 2048)
 
 #define MESH_SYSCTL_ENUM(id, name, least, most) MESH_SYSCTL_##id,
 enum mesh_sysctl { MESH_SYSCTL_TABLE(MESH_SYSCTL_ENUM) MESH_SYSCTLS };
