@@ -26,6 +26,24 @@ FALLBACK_ROW = re.compile(r'^\tX\(\w+, (0x[0-9a-f]{8}), "([a-z0-9-]+)"', re.M)
 REASON_ROW = re.compile(r'^\tX\(\w+, "([a-z0-9-]+)"', re.M)
 
 
+def at_odds(agent, pods):
+    """What the agent's open records of these pods and their kernel do not agree
+    on: a record of no socket (Pod.held()), a socket that has no record, and how
+    many connections RDMA links have. For pods whose every socket is recorded,
+    where nothing is under way."""
+    flows, found = agent.flows(), []
+    for pod in pods:
+        held = pod.held()
+        told = {(f["local_port"], f["remote_port"]): f["outcome"]
+                for f in flows if f["pod"] == pod.name and not f["closed"]}
+        smcr, linked = [*told.values()].count("smcr"), pod.linked()
+        if smcr != linked:
+            found.append(f"{pod.name}: {smcr} SMC-R records, {linked} on links")
+        found += [f"{pod.name} {p}: no socket" for p in sorted({*told} - {*held})]
+        found += [f"{pod.name} {p}: no record" for p in sorted({*held} - {*told})]
+    return found
+
+
 def _read(path):
     with open(f"{paths.TREE}/{path}", encoding="utf-8") as f:
         return f.read()

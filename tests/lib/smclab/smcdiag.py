@@ -32,8 +32,10 @@ import netlink    # noqa: E402  (runs as a script in the guest, not as a package
 AF_SMC, AF_INET, AF_INET6 = 43, 2, 10
 SOCK_DIAG_BY_FAMILY = 20
 IPPROTO_TCP = 6
-TCP_ESTABLISHED, TCP_LISTEN = 1, 10
-SMC_ACTIVE = 1
+TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_TIME_WAIT = 1, 5, 6
+TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LISTEN, TCP_NEW_SYN_RECV = 7, 8, 10, 12
+TCP_STATES = range(TCP_ESTABLISHED, TCP_NEW_SYN_RECV + 1)
+SMC_ACTIVE, SMC_LISTEN = 1, 10
 SMC_DIAG_LGRINFO, SMC_DIAG_FALLBACK = 2, 5
 MODES = {0: "smcr", 1: "tcp", 2: "smcd"}
 SOCKID = struct.Struct("!HH16s16s")    # ports, source, destination
@@ -46,11 +48,19 @@ def address(raw, family):
     return str(ip.ipv4_mapped or ip)
 
 
-def tcp_in(nl, state):
-    """The inet_diag_msg of each TCP socket in that state."""
+def tcp_in(nl, *states):
+    """The inet_diag_msg of each TCP socket in one of these states."""
+    mask = sum(1 << s for s in states)
     for family in (AF_INET, AF_INET6):
-        body = struct.pack("=BBBBI48x", family, IPPROTO_TCP, 0, 0, 1 << state)
+        body = struct.pack("=BBBBI48x", family, IPPROTO_TCP, 0, 0, mask)
         yield from nl.request(SOCK_DIAG_BY_FAMILY, netlink.NLM_F_DUMP, body)
+
+
+def owner(msg):
+    """(uid, inode) of an inet_diag_msg; inode 0: no program and no SMC socket has
+    it, not yet or no more."""
+    # expires, rqueue, wqueue, uid, inode after the id
+    return struct.unpack_from("=II", msg, 52 + 12)
 
 
 def tcp_sockets(nl):
@@ -58,8 +68,7 @@ def tcp_sockets(nl):
     found = {}
     for p in tcp_in(nl, TCP_ESTABLISHED):
         lport, rport, src, dst = SOCKID.unpack_from(p, 4)
-        # inet_diag_msg: expires, rqueue, wqueue, uid, inode after the id
-        uid, inode = struct.unpack_from("=II", p, 52 + 12)
+        uid, inode = owner(p)
         found.setdefault((lport, rport), []).append(
             (address(src, p[0]), address(dst, p[0]), inode, uid))
     return found
@@ -122,6 +131,24 @@ def dump(every=False):
                          "peer_reason": 0, "device": None, "inode": inode,
                          "uid": uid})
     return rows
+
+
+def held():
+    """[[local port, remote port, SMC's state, TCP's state]], 0 where there is no
+    such socket: the connections that somebody holds. An SMC socket that its program
+    has closed is in no list of SMC's any more; while its peer has not closed, the
+    TCP socket inside is the only trace of it."""
+    nl = netlink.Netlink(netlink.NETLINK_SOCK_DIAG)
+    found = {(r["local_port"], r["remote_port"]): [r["state"], 0]
+             for r in all_smc(nl)
+             if r["state"] != SMC_LISTEN and r["remote_port"]}
+    connected = [s for s in TCP_STATES if s not in (
+        TCP_TIME_WAIT, TCP_CLOSE, TCP_LISTEN, TCP_NEW_SYN_RECV)]
+    for p in tcp_in(nl, *connected):
+        lport, rport, _, _ = SOCKID.unpack_from(p, 4)
+        if owner(p)[1]:
+            found.setdefault((lport, rport), [0, 0])[1] = p[1]
+    return [[*ports, *states] for ports, states in sorted(found.items())]
 
 
 if __name__ == "__main__":

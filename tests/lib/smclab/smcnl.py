@@ -10,6 +10,7 @@
                                  as client and as server, by transport; those
                                  that failed; bytes by transport
   smcnl.py allocated             bytes of all SMC buffers of this kernel
+  smcnl.py linked DEVICE         connections on the links of an RDMA device
 
 Prints JSON.
 """
@@ -22,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import netlink    # noqa: E402  (runs as a script in the guest, not as a package)
 
 DUMP = netlink.NLM_F_DUMP
-GET_LGR_SMCR, GET_LGR_SMCD = 2, 4
+GET_LGR_SMCR, GET_LINK_SMCR, GET_LGR_SMCD = 2, 3, 4
 GET_STATS, GET_FBACK_STATS, DUMP_UEID, ADD_UEID, DEL_UEID = 7, 8, 9, 10, 11
 # include/uapi/linux/smc.h: SMC_GEN_STATS, and SMC_NLA_STATS_*
 GEN_STATS = 7
@@ -33,6 +34,8 @@ BYTES = {"rx": 16, "tx": 17}
 # SMC_GEN_LGR_*, and SMC_NLA_LGR_{R,D}_*: what a group's send and receive
 # buffers take
 GROUPS = {GET_LGR_SMCR: (2, 12, 13), GET_LGR_SMCD: (4, 12, 13)}
+# SMC_GEN_LINK_SMCR, and SMC_NLA_LINK_*
+GEN_LINK_SMCR, LINK_IB_DEV, LINK_CONN_CNT = 3, 2, 6
 EID_LEN = 32    # EIDs are padded with blanks to exactly this (smc_clc.c)
 
 
@@ -116,8 +119,18 @@ def allocated():
     return total
 
 
+def linked(device):
+    """Also those that no socket is left of: the kernel waits for the peer."""
+    total = 0
+    for msg in smc(GET_LINK_SMCR):
+        got = dict(netlink.attrs(dict(msg).get(GEN_LINK_SMCR, b"")))
+        if LINK_IB_DEV in got and text(got[LINK_IB_DEV]) == device:
+            total += struct.unpack("=I", got[LINK_CONN_CNT])[0]
+    return total
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in ("ueid", "pnet", "fback",
-                                                "stats", "allocated"):
+                                                "stats", "allocated", "linked"):
         sys.exit(__doc__)
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -46,12 +46,21 @@ class Pod:
     def diag(self, every=False):
         return diag(self.vm, self.name, every)
 
+    def held(self):
+        """{(local port, remote port): (SMC's state, TCP's)}: smcdiag.held()"""
+        return {(local, remote): (smc, tcp) for local, remote, smc, tcp
+                in self.vm.call("smcdiag", "held", netns=self.name)}
+
     def modes(self, port):
         return modes(self.diag(), port)
 
     def smcnl(self, what, *args):
         """ueid, pnet or fback, as smcnl.py tells them in the pod."""
         return self.vm.call("smcnl", what, *args, netns=self.name)
+
+    def linked(self):
+        """How many SMC-R connections the kernel has on links of its device."""
+        return self.smcnl("linked", self.rdma) if self.rdma else 0
 
     def wait_listen(self, port, timeout=20):
         """Wait until something in the pod listens on TCP @port (SMC too: the
