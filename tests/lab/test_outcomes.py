@@ -11,11 +11,13 @@ import urllib.parse
 import pytest
 
 from smclab import istio, paths, wait_for
-from smclab.account import Account, Bytes, flow_reasons, kernel_labels
-from smclab.crowd import hammer, hammering, result
-from smclab.flows import at, become
-from smclab.outcomes import CAUSES, EXCLUDED, FIRST_PORT, IPSEC, VIP, Lab, \
-    port_of
+from smclab.account import Account, Bytes, at_odds, flow_reasons, \
+    kernel_labels
+from smclab.crowd import hammer, hammering, result, stop
+from smclab.flows import at, become, ends, held
+from smclab.outcomes import CAUSES, EXCLUDED, FIRST_PORT, IPSEC, SMCR, VIP, \
+    Lab, port_of
+from smclab.stranded import Left, left
 
 # ---- what is told of each ---------------------------------------------------
 
@@ -224,22 +226,43 @@ def test_flows_filters_find_each(looks):
             assert told["total"] > count
 
 
-def without_a_socket(lab):
-    """Open records that the kernel knows no socket of, in any state."""
-    found = []
-    for agent in lab.agents.values():
-        open_now = [f for f in agent.flows() if not f["closed"]]
-        for name in {f["pod"] for f in open_now}:
-            rows = {(r["local_port"], r["remote_port"])
-                    for r in lab.pods[name].diag(every=True)}
-            found += [word(f) for f in open_now if f["pod"] == name and
-                      (f["local_port"], f["remote_port"]) not in rows]
-    return found
+def odds(lab):
+    """Between the open records and the kernels, in all pods that were armed."""
+    return [odd for node, agent in lab.agents.items() for odd in at_odds(
+        agent, [p for n, p in lab.pods.items() if n != "x" and p.node == node])]
 
 
-def test_no_record_outlives_its_socket(looks):
+def test_records_are_open_as_long_as_their_sockets(looks):
     """Also of a handshake that failed, whose socket no program ever had."""
-    become(lambda: without_a_socket(looks.lab), [], 20)
+    become(lambda: odds(looks.lab), looks.lab.kept, 20)
+
+
+def test_record_that_is_lost_or_stays_is_found(looks):
+    """The control: a row that is taken from the agent's map, and one that is put
+    there when its connection has ended."""
+    lab, a, agent = looks.lab, looks.lab.pods["a"], looks.lab.agents["n1"]
+
+    def odd():
+        return [o for o in odds(lab) if o not in lab.kept]
+
+    with held(a, lab.pods["c"].v4, 7000) as h:
+        (port, _), = h.ports()
+        row = next(r for r in agent.map("smc_flow")
+                   if r["formatted"]["value"]["local_port"] == port)
+        key = [int(b, 16) for b in row["key"]]
+        words = agent.raw_row("smc_flow", key)
+        become(odd, [], 20)
+        agent.delete_row("smc_flow", key)
+        assert odd() == ["a: 0 SMC-R records, 1 on links",
+                         f"a {(port, 7000)}: no record"]
+        agent.write_row("smc_flow", key, *words)
+        assert odd() == []
+    become(odd, [], 20)
+    agent.write_row("smc_flow", key, *words)
+    assert odd() == ["a: 1 SMC-R records, 0 on links",
+                     f"a {(port, 7000)}: no socket"]
+    agent.delete_row("smc_flow", key)
+    assert odd() == []
 
 
 # ---- sums ---------------------------------------------------------------------
@@ -250,7 +273,7 @@ KINDS = {    # client, server, port, connections, threads
     "SMC-D": ("a", "b", 7000, 110, 4), "stranger": ("a", "x", 7000, 40, 2),
     "falls back": ("a", "c", port_of("peer-no-smc"), 40, 2),
     "refused": ("a", "c", 9, 60, 2)}
-IPSEC_EACH, KILLED, DOWN = 10, 30, 10
+IPSEC_EACH, IDLE, KILLED, DOWN = 10, 40, 30, 10
 
 
 class Sums:
@@ -273,13 +296,24 @@ class Sums:
         proc.stdin(None)
         return proc
 
+    def path_is_good(self):
+        """Or much of what follows would be TCP for a bad one."""
+        become(lambda: ends(self.pods["a"], self.pods["c"]), SMCR, 60)
+
     def of_each_kind(self):
-        """{kind: what the hammer counted}, all at once, some declined."""
-        procs = {kind: self.start(kind, self.times) for kind in KINDS}
+        """{kind: what the hammer counted}, some declined. Those over RDMA first:
+        beside all others an emulated node takes its paths for dead."""
+        rdma = [kind for kind in KINDS if kind.startswith("SMC-R")]
+        told = self.at_once(*rdma)
+        assert all(told[kind]["smc"] for kind in rdma), told
+        told.update(self.at_once(*(k for k in KINDS if k not in rdma)))
         self.made += IPSEC_EACH * self.times
         self.pods["a"].run(["python3", "-c", IPSEC, self.pods["c"].v4, "7000",
                             str(IPSEC_EACH * self.times)], timeout=300)
-        told = {}
+        return told
+
+    def at_once(self, *kinds):
+        told, procs = {}, {kind: self.start(kind, self.times) for kind in kinds}
         for kind, proc in procs.items():
             proc.wait(300)
             told[kind] = result(proc)
@@ -289,16 +323,32 @@ class Sums:
         return told
 
     def kill_a_client(self):
-        """With connections open and under way: by SIGKILL."""
-        a = self.pods["a"]
-        held = hammering(a, self.lab.to("c", 7000), count=20, hold=True)
+        """With connections open and under way: by SIGKILL. Returns the ports of
+        those that both kernels hold on to (stranded.py); all others must end."""
+        a, c = self.pods["a"], self.pods["c"]
+        self.path_is_good()
+        wait_for(lambda: not left(a, c, 7000).others, 30, "nothing to be open")
+        idle = hammering(a, self.lab.to("c", 7000), count=IDLE, hold=True)
         busy = hammering(a, self.lab.to("c", 7000), count=0, threads=8, tell=10)
         far = KILLED * self.times // 10
         wait_for(lambda: busy.out.count("so_far") >= far and
-                 '"connections"' in held.out, 100, "both clients")
-        for proc in busy, held:
+                 '"connections"' in idle.out, 100, "both clients")
+        for proc in busy, idle:
             proc.kill(9)
-        self.made += 20 + KILLED * self.times
+        self.made += IDLE + KILLED * self.times
+        become(lambda: left(a, c, 7000).others, set(), 30)
+        return left(a, c, 7000).stranded
+
+    def server_ends(self, stranded):
+        """And with it the clients' ends of what was stranded, and no others. Its
+        own kernel keeps the servers' ends, of which no socket is left."""
+        a, c = self.pods["a"], self.pods["c"]
+        assert left(a, c, 7000) == Left(stranded, set())
+        stop(self.lab.served["c"])
+        become(lambda: left(a, c, 7000), Left(set(), set()), 30)
+        self.lab.kept = sorted([*self.lab.kept, *(
+            f"c {(7000, port)}: no socket" for port in stranded)])
+        self.lab.served["c"] = self.lab.serve("c")
 
     def restart(self):
         """The agent of n1, while programs connect. What may fall back begins when
@@ -339,21 +389,25 @@ def bytes_are(sums, before, told):
         assert x.top() == wanted, name
 
 
-def sums_agree(lab, connections, times, timeout):
-    sums = Sums(lab, times)
-    before = {name: x.kernel() for name, x in sums.bytes.items()}
-    told = sums.of_each_kind()
-    print({k: (t["smc"], t["tcp"], t["errors"]) for k, t in told.items()})
-    bytes_are(sums, before, told)
-    sums.kill_a_client()
-    become(lambda: without_a_socket(lab), [], timeout)
+def settled(sums, timeout):
+    """No record is lost or left over, and the sums agree."""
+    become(lambda: odds(sums.lab), sums.lab.kept, timeout)
     for account in sums.accounts.values():
         account.wait_balance()
+
+
+def sums_agree(lab, connections, times, timeout):
+    sums = Sums(lab, times)
+    sums.path_is_good()
+    before = {name: x.kernel() for name, x in sums.bytes.items()}
+    told = sums.of_each_kind()
+    bytes_are(sums, before, told)
+    stranded = sums.kill_a_client()
+    settled(sums, timeout)
     sums.restart()
-    become(lambda: without_a_socket(lab), [], timeout)
-    for name, account in sums.accounts.items():
-        account.wait_balance()
-        print(name, dict(account.agent_now()))
+    settled(sums, timeout)
+    sums.server_ends(stranded)
+    settled(sums, timeout)
     counts = collections.Counter(
         {(name, *key): n for name, account in sums.accounts.items()
          for key, n in account.agent_now().items() if key[0] == "flows"})
@@ -361,6 +415,23 @@ def sums_agree(lab, connections, times, timeout):
     assert sums.made >= connections, sums.made
     for agent in lab.agents.values():
         assert agent.metric("smcmesh_events_lost_total") == 0
+    write_sums(sums, told, stranded)
+
+
+def write_sums(sums, told, stranded):
+    """What was counted by whom: build/log/sums-N.txt."""
+    rows = [f"{sums.made} connections were made; after the client was killed "
+            f"{len(stranded)} stayed until their server closed"]
+    rows += [f"{kind}: the program counted {t['smc']} SMC, {t['tcp']} TCP, "
+             f"{t['errors']} failed" for kind, t in told.items()]
+    for name, account in sums.accounts.items():
+        agent, kernel = account.agent_now(), account.kernel_now()
+        rows += [f"{name} {' '.join(key)}: agent {agent[key]}, "
+                 f"kernel {kernel[key] if key in kernel else '-'}"
+                 for key in sorted({*agent, *kernel})]
+    with open(paths.log_file(f"sums-{sums.made}.txt"), "w",
+              encoding="utf-8") as f:
+        f.write("\n".join(rows) + "\n")
 
 
 @pytest.mark.long    # make check has the sums over all causes

@@ -13,6 +13,7 @@ from .pins import PINS
 SOCKET = "/run/smcmesh/agent.sock"
 LISTEN = "127.0.0.1:9469"
 ANSWER = 10    # seconds that an answer may take
+ALL_FLOWS = 100    # and one with 20,000 records, on an emulated node
 # In smc_config, bytes: whether the mesh is on, its uses (and one of their bits),
 # until when pods may offer.
 ENABLED_AT, USES_AT, USE_PENDING, UNTIL_AT = 8, 20, 16, 56
@@ -70,17 +71,17 @@ class Agent:
     def cli(self, *args, check=True, **kw):
         return self.vm.run([self.binary, *args], check=check, **kw)
 
-    def asked(self, path, unix=True):
+    def asked(self, path, unix=True, seconds=ANSWER):
         """(status, body) of an answer; status 0: none came, the body says why.
         The guest's own Python asks: a curl for each question costs ten times
         what its answer does."""
         host, port = LISTEN.split(":")
         return self.vm.call("ask", "get", SOCKET if unix else [host, int(port)],
-                            path, ANSWER)
+                            path, seconds)
 
-    def http(self, path, unix=True):
+    def http(self, path, unix=True, seconds=ANSWER):
         """The body of an answer that is no error."""
-        status, body = self.asked(path, unix)
+        status, body = self.asked(path, unix, seconds)
         if not 200 <= status < 400:
             raise CommandFailed(f"{self.vm.name}: GET {path}: {status} {body}")
         return body
@@ -96,7 +97,8 @@ class Agent:
 
     def flows(self):
         """All that /v1/flows has, the newest first."""
-        return self.get("/v1/flows?limit=all")["flows"]
+        return json.loads(self.http("/v1/flows?limit=all",
+                                    seconds=ALL_FLOWS))["flows"]
 
     def ready(self):
         if self.proc and not self.proc.alive:
@@ -153,6 +155,10 @@ class Agent:
         self.vm.run(f"bpftool map update pinned {PINS}{name} key "
                     f"{' '.join(map(str, key))} value "
                     f"{' '.join(map(str, value))}")
+
+    def delete_row(self, name, key):
+        self.vm.run(f"bpftool map delete pinned {PINS}{name} key "
+                    f"{' '.join(map(str, key))}")
 
     @contextlib.contextmanager
     def frozen(self):
