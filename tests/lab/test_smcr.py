@@ -69,6 +69,19 @@ def test_pods_between_nodes_are_smcr(lab):
     assert ends(lab.d, lab.b) == SMCR
 
 
+def test_bench_sees_them_and_that_the_device_is_software(lab):
+    """As `smcmesh bench` has a node look at its client's connections."""
+    def looked():
+        seen = lab.a.vm.run(["sh", "-c", "exec /build/smcmesh bench look "
+                             f"{lab.c.v4}:7000 --pod default/a </dev/null"]).json()
+        return [seen[k] for k in ("smcr", "smcd", "tcp", "software_rdma")]
+    with held(lab.a, lab.c.v4, 7000, count=3) as h:
+        assert h.ends(lab.c) == [SMCR] * 3
+        assert looked() == [3, 0, 0, "rxea"]
+    with held(lab.a, lab.p.v4, 7000, count=2):
+        assert looked() == [0, 0, 2, ""]
+
+
 def test_on_one_node_shared_memory_is_taken(lab):
     assert ends(lab.a, lab.b) == SMCD
     assert ends(lab.c, lab.d) == SMCD

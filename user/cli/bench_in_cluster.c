@@ -104,16 +104,16 @@ static int say_blind(const struct bench_cluster *c, struct bench_eyes *eyes,
 	for (size_t i = 0; i < array_size(eyes->stream); i++) {
 		const struct bench_stream *s = &eyes->stream[i];
 		_buf_ struct buf said = {};
+		const char *last;
 
 		if (s->fresh || !s->child.pid)
 			continue;
+		last = child_said(dir, s->err_file, &said);
 		buf_printf(
 			error,
 			"the agent's pod %s/%s does not look at connections (smcmesh bench look; is it of this version?): %s",
 			c->agents, (i ? c->server : c->client)[0].agent,
-			err == -ETIMEDOUT
-				? "no answer"
-				: child_said(dir, s->err_file, &said));
+			*last ? last : "no answer");
 		return err;
 	}
 	return err;

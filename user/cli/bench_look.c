@@ -44,14 +44,29 @@ static bool wait_a_moment(void)
 	return poll(&in, 1, EACH_MS) <= 0 || read(0, rest, sizeof(rest)) > 0;
 }
 
-static void look_once(const char *run, const struct place *at, const char *pod,
-		      const struct smc_addr_port *to, struct bench_sight *s)
+/* Of a pod that is gone nothing is found. */
+static int look_once(const char *run, const struct place *at, const char *pod,
+		     const struct smc_addr_port *to, struct bench_sight *s)
 {
+	int err;
+
 	s->found = (struct peer_flows){};
-	/* of a pod that is gone nothing is found */
-	if (pod && !peer_flows_count(at, to, true, &s->found) && s->found.tcp &&
-	    !*s->why.sentence)
+	err = pod ? peer_flows_count(at, to, true, &s->found) : 0;
+	if (err && err != -ENOENT)
+		return err;
+	if (s->found.tcp && !*s->why.sentence)
 		bench_why(run, pod, to, &s->found, &s->why);
+	return 0;
+}
+
+/* A node that is busy answers the next time; what is not known is not told. */
+static int say_not_seen(const char *pod, int err)
+{
+	return fprintf(stderr,
+		       "smcmesh bench look: the connections of %s could not be read: %s\n",
+		       pod, strerror(-err)) < 0
+		       ? -EPIPE
+		       : 0;
 }
 
 int bench_look(const char *run, const char *proc, const char *pod,
@@ -59,16 +74,18 @@ int bench_look(const char *run, const char *proc, const char *pod,
 {
 	_free_ struct bench_sight *s = calloc(1, sizeof(*s));
 	_place_ struct place at = PLACE_NONE;
+	int err;
 
 	if (!s || (pod && pod_space(run, proc, pod, &at)))
 		return EXIT_UNTOLD;
 	signal(SIGPIPE, SIG_IGN);
 	bench_machine_here(proc, &s->machine);
 	do {
-		look_once(run, &at, pod, to, s);
+		err = look_once(run, &at, pod, to, s);
 		if (cpu_time_busy(proc, &s->busy))
 			s->busy = NAN;
-	} while (!print(s) && wait_a_moment());
+		err = err ? say_not_seen(pod, err) : print(s);
+	} while (!err && wait_a_moment());
 	return EXIT_OK;
 }
 

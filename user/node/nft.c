@@ -31,7 +31,7 @@ static int nft_probe(void)
 	struct nl_request r;
 	int err;
 
-	nl_nft_init(&r, NFT_MSG_GETGEN, NFPROTO_UNSPEC, NLM_F_ACK);
+	nl_nft_init(&r, NFT_MSG_GETGEN, NFPROTO_UNSPEC, 0);
 	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
 	return err == -EINVAL || err == -ENOENT ? -EPROTONOSUPPORT : err;
 }

@@ -31,7 +31,7 @@ static int set_link(unsigned int ifindex, bool up)
 	struct ifinfomsg *info;
 	struct nl_request r;
 
-	nl_init(&r, RTM_NEWLINK, NLM_F_ACK);
+	nl_init(&r, RTM_NEWLINK, 0);
 	info = mnl_nlmsg_put_extra_header(r.head, sizeof(*info));
 	info->ifi_index = ifindex;
 	info->ifi_change = IFF_UP;
@@ -45,7 +45,7 @@ static void init_address(struct nl_request *r, int type, __u16 flags,
 {
 	struct ifaddrmsg *msg;
 
-	nl_init(r, type, NLM_F_ACK | flags);
+	nl_init(r, type, flags);
 	msg = mnl_nlmsg_put_extra_header(r->head, sizeof(*msg));
 	msg->ifa_family = AF_INET;
 	msg->ifa_prefixlen = bits;
@@ -91,7 +91,7 @@ static int connected_route(const struct nic_record *rec, int type, __u16 flags)
 	struct nl_request r;
 	struct rtmsg *msg;
 
-	nl_init(&r, type, NLM_F_ACK | flags);
+	nl_init(&r, type, flags);
 	msg = mnl_nlmsg_put_extra_header(r.head, sizeof(*msg));
 	msg->rtm_family = AF_INET;
 	msg->rtm_dst_len = rec->want.bits;

@@ -55,7 +55,7 @@ static int home_id(int *out)
 	struct nl_request r;
 
 	*out = -1;
-	nl_init(&r, RTM_GETNSID, NLM_F_ACK);
+	nl_init(&r, RTM_GETNSID, 0);
 	mnl_nlmsg_put_extra_header(r.head, sizeof(struct rtgenmsg));
 	mnl_attr_put_u32(r.head, NETNSA_PID, getppid());
 	return nl_talk(NETLINK_ROUTE, &r, take_id, out);

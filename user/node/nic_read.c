@@ -242,7 +242,7 @@ int nic_read(unsigned int ifindex, struct nic *out)
 	struct nl_request r;
 	int err;
 
-	nl_init(&r, RTM_GETLINK, NLM_F_ACK);
+	nl_init(&r, RTM_GETLINK, 0);
 	info = mnl_nlmsg_put_extra_header(r.head, sizeof(*info));
 	info->ifi_index = ifindex;
 	err = nl_talk(NETLINK_ROUTE, &r, take_link, &v);

@@ -98,6 +98,9 @@ int nl_talk(int bus, struct nl_request *r, mnl_cb_t cb, void *arg)
 		return err;
 	if (!room)
 		return -ENOMEM;
+	/* RDMA's bus ends an answer by nothing else (rdma_nl_rcv_msg()). */
+	if ((r->head->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+		r->head->nlmsg_flags |= NLM_F_ACK;
 	if (mnl_socket_sendto(nl, r->head, r->head->nlmsg_len) < 0)
 		return -errno;
 	do {
@@ -140,7 +143,7 @@ int nl_genl_id(const char *family)
 	struct nl_request r;
 	int id = 0, err;
 
-	nl_genl_init(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK);
+	nl_genl_init(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, 0);
 	mnl_attr_put_strz(r.head, CTRL_ATTR_FAMILY_NAME, family);
 	err = nl_talk(NETLINK_GENERIC, &r, take_family_id, &id);
 	if (err)

@@ -19,7 +19,8 @@ struct nl_request {
 	bool strict;
 };
 
-/* nl_init - Start a request of message type @type with NLM_F_* @flags. */
+/* nl_init - Start a request of message type @type with NLM_F_* @flags, without
+ * NLM_F_ACK. */
 void nl_init(struct nl_request *r, __u16 type, __u16 flags);
 
 /* nl_nft_init - Start a request of nf_tables: @what of enum nf_tables_msg_types
@@ -27,7 +28,8 @@ void nl_init(struct nl_request *r, __u16 type, __u16 flags);
 void nl_nft_init(struct nl_request *r, int what, __u8 family, __u16 flags);
 
 /*
- * nl_talk - Send @r and give every message of the answer to @cb.
+ * nl_talk - Send @r and give every message of the answer to @cb. What is no
+ * NLM_F_DUMP is sent with NLM_F_ACK.
  * @bus: NETLINK_GENERIC, NETLINK_SOCK_DIAG, NETLINK_RDMA...
  * @cb: may be NULL; returns MNL_CB_OK, or MNL_CB_ERROR with errno set.
  *

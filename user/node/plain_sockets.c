@@ -317,7 +317,7 @@ static int end_one(const struct plain_flow *f)
 	struct inet_diag_req_v2 *req;
 	struct nl_request r;
 
-	nl_init(&r, SOCK_DESTROY, NLM_F_ACK);
+	nl_init(&r, SOCK_DESTROY, 0);
 	req = mnl_nlmsg_put_extra_header(r.head, sizeof(*req));
 	req->sdiag_family = addr_is_v4(&f->local) ? AF_INET : AF_INET6;
 	req->sdiag_protocol = IPPROTO_TCP;

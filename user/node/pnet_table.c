@@ -82,7 +82,7 @@ void pnet_table_free(struct mesh_pnet_table *t)
 int pnet_add(const struct mesh_pnet_entry *e)
 {
 	struct nl_request r;
-	int err = init(&r, SMC_PNETID_ADD, NLM_F_ACK);
+	int err = init(&r, SMC_PNETID_ADD, 0);
 
 	if (err < 0)
 		return err;
@@ -99,7 +99,7 @@ int pnet_add(const struct mesh_pnet_entry *e)
 int pnet_remove(const char *id)
 {
 	struct nl_request r;
-	int err = init(&r, SMC_PNETID_DEL, NLM_F_ACK);
+	int err = init(&r, SMC_PNETID_DEL, 0);
 
 	if (err < 0)
 		return err;

@@ -12,7 +12,7 @@ int rdma_cm_load(void)
 	struct nl_request r;
 
 	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_GET_CHARDEV),
-		NLM_F_ACK);
+		0);
 	mnl_attr_put_strz(r.head, RDMA_NLDEV_ATTR_CHARDEV_TYPE, "rdma_cm");
 	return nl_talk(NETLINK_RDMA, &r, NULL, NULL);
 }

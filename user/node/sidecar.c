@@ -58,7 +58,7 @@ static int nft_has_table(void)
 	struct nl_request r;
 	int err;
 
-	nl_nft_init(&r, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_ACK);
+	nl_nft_init(&r, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
 	mnl_attr_put_strz(r.head, NFTA_TABLE_NAME, SIDECAR_TABLE);
 	err = nl_talk(NETLINK_NETFILTER, &r, NULL, NULL);
 	/* EINVAL, or ENOENT of the bus: no nf_tables (nft_probe(), nft.c) */

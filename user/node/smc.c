@@ -20,7 +20,7 @@ static int smc_change(__u8 cmd, const char *padded)
 
 	if (id < 0)
 		return id;
-	nl_genl_init(&r, id, cmd, SMC_GENL_FAMILY_VERSION, NLM_F_ACK);
+	nl_genl_init(&r, id, cmd, SMC_GENL_FAMILY_VERSION, 0);
 	mnl_attr_put(r.head, SMC_NLA_EID_TABLE_ENTRY, SMC_UEID_LEN + 1, padded);
 	return nl_talk(NETLINK_GENERIC, &r, NULL, NULL);
 }

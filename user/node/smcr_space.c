@@ -42,7 +42,7 @@ static void look_up(struct smcr_route *route)
 	struct nl_request r;
 	struct rtmsg *rt;
 
-	nl_init(&r, RTM_GETROUTE, NLM_F_ACK);
+	nl_init(&r, RTM_GETROUTE, 0);
 	rt = mnl_nlmsg_put_extra_header(r.head, sizeof(*rt));
 	rt->rtm_family = AF_INET;
 	rt->rtm_dst_len = 32;

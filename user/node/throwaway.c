@@ -31,7 +31,7 @@ static int make_wire(const void *arg, struct buf *answer)
 	struct nlattr *info, *data, *other;
 	struct nl_request r;
 
-	nl_init(&r, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+	nl_init(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	msg = mnl_nlmsg_put_extra_header(r.head, sizeof(*msg));
 	msg->ifi_family = AF_UNSPEC;
 	mnl_attr_put_strz(r.head, IFLA_IFNAME, NIC);
