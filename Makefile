@@ -46,7 +46,14 @@ override BUILD := $(BUILD)/abi$(ABI)
 ABIDEF := -DSMC_ABI_VERSION=$(ABI)
 endif
 
-CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE $(FAULTDEF) $(ABIDEF) \
+# SELECTOR=synfilter: without hs_ctrl on kernels that have it, too (tests only)
+SELECTOR ?=
+ifneq ($(SELECTOR),)
+override BUILD := $(BUILD)/$(SELECTOR)
+SELDEF := -DSMC_WITHOUT_HS_CTRL
+endif
+
+CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE $(FAULTDEF) $(ABIDEF) $(SELDEF) \
 	-DSMCMESH_VERSION='"$(VERSION)"'
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=gnu11 $(WARN) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
@@ -54,7 +61,7 @@ LDLIBS   = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/bpf/%.o)
-BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(ABIDEF) -Iinclude \
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(ABIDEF) $(SELDEF) -Iinclude \
 	-Ivmlinux -Ibpf -I$(BUILD) -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-declarations $(if $(filter 1,$(WERROR)),-Werror) \
 	$(shell pkg-config --cflags libbpf 2>/dev/null)
@@ -75,7 +82,8 @@ MISSING = $(strip \
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all tools fuzz faults next-abi deps root kernel demo check check-programs \
-	revision check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
+	synfilter revision check-unit check-bpf check-net check-vm check-lab check-long check-k8s k8s \
+	kernel-stock check-kernels \
 	k8s-stop lint bench vm-programs \
 	shell image plugin bundle install clean fmt help
 
@@ -143,7 +151,7 @@ $(BUILD)/unit/test_%: $(BUILD)/unit/tests/unit/test_%.o $(UNIT_LIB)
 
 # ---- the other tiers' programs, the bench's -------------------------------
 BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/bpf/%,$(wildcard tests/bpf/test_*.c)) \
-	$(BUILD)/bpf/inspect $(BUILD)/bpf/tests/types.o
+	$(BUILD)/bpf/inspect $(BUILD)/bpf/synrun $(BUILD)/bpf/tests/types.o
 NET_PROG := $(patsubst tests/net/%.c,$(BUILD)/net/%,$(wildcard tests/net/*.c))
 VM_PROG := $(NET_PROG:$(BUILD)/net/%=$(BUILD)/vm/%)
 BENCH := $(addprefix $(BUILD)/bench/,overhead churn preload.so)
@@ -168,7 +176,7 @@ $(BUILD)/unit/tests/bpf/test_answers.o: $(BUILD)/bpf/answers.skel.h
 $(BUILD)/unit/tests/bpf/test_path.o: $(BUILD)/bpf/path.skel.h
 
 # without sanitizers: it also runs in the lab
-$(BUILD)/bpf/inspect: $(BUILD)/tests/bpf/inspect.o
+$(BUILD)/bpf/inspect $(BUILD)/bpf/synrun: $(BUILD)/bpf/%: $(BUILD)/tests/bpf/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf
 
@@ -221,11 +229,17 @@ vm-programs: $(VM_PROG)
 next-abi: ## build/abi3/smcmesh, the tree with another ABI number (tests only)
 	+$(Q)$(SUBMAKE) ABI=3 all
 
+synfilter: ## build/synfilter/smcmesh, which knows no hs_ctrl (tests only)
+	+$(Q)$(SUBMAKE) SELECTOR=synfilter all
+
 deps: ## install what is missing, by package name; says first what it adds
 	$(Q)tests/deps
 
 kernel: ## find the test kernel, or build it (13 minutes)
 	$(Q)tests/kernel/build
+
+kernel-stock: root ## Debian's own 6.12 for VMs, from its package (110 MB)
+	$(Q)$(SMCLAB) kernel stock
 
 root: ## make the lab's private root file system (2 minutes)
 	$(Q)$(SMCLAB) root
@@ -235,6 +249,7 @@ define READY
 	$(Q)tests/deps
 	$(Q)tests/kernel/build
 	$(Q)$(SMCLAB) root
+	$(Q)$(SMCLAB) kernel stock
 endef
 
 # what a cluster needs besides: its programs (15 minutes, once), its nodes' root
@@ -250,11 +265,11 @@ demo: ## two nodes, real programs, plain and annotated pods in turns (as root)
 	$(Q)/usr/bin/python3 tests/demo/run.py
 
 # the tests need a kernel with all of the fragment, the demo takes any
-check check-vm check-lab check-long: export SMCMESH_KERNEL_WHOLE := 1
+check check-vm check-lab check-long check-kernels: export SMCMESH_KERNEL_WHOLE := 1
 
 check: ## packages, build with -Werror, lint, all tiers (as root)
 	$(READY_K8S)
-	+$(Q)$(SUBMAKE) WERROR=1 all faults next-abi check-programs image
+	+$(Q)$(SUBMAKE) WERROR=1 all faults next-abi synfilter check-programs image
 	$(Q)tests/run
 
 check-programs: $(UNIT_BIN) $(BPF_TEST) $(NET_PROG)
@@ -269,16 +284,19 @@ check-bpf: all $(BPF_TEST) kernel root ## the BPF programs alone (as root)
 check-net: all faults $(NET_PROG) ## this machine's own kernel (as root)
 	$(Q)tests/run --short net
 
-check-vm: all faults next-abi kernel root ## one virtual machine: a node (as root)
+check-vm: all faults next-abi synfilter kernel root kernel-stock $(BUILD)/bpf/inspect ## one virtual machine: a node (as root)
 	$(Q)tests/run --short vm
 
-check-lab: all faults kernel root ## two virtual machines: two nodes (as root)
+check-lab: all faults kernel root kernel-stock ## two virtual machines: two nodes (as root)
 	$(Q)tests/run --short lab
 
 # of these tiers what `make check`, check-net, check-vm and check-lab leave out
-check-long: all faults next-abi kernel root ## what takes long, here and in VMs (as root)
+check-long: all faults next-abi synfilter kernel root kernel-stock $(BUILD)/bpf/synrun ## what takes long, here and in VMs (as root)
 	$(Q)tests/deps browser
-	$(Q)tests/run --long net vm lab
+	$(Q)tests/run --long bpf net vm lab
+
+check-kernels: all faults next-abi root $(BUILD)/bpf/inspect ## what holds on every kernel, on each of them, as a matrix (as root)
+	$(Q)tests/kernels
 
 k8s: ## a Kubernetes of two nodes to play with, until k8s-stop (as root)
 	$(READY_K8S)

@@ -11,7 +11,7 @@
  * | smc_declined  | fexit/smc_connect_decline_fallback  | SMC, that function |
  * | smc_accepted  | fentry/smc_listen_out               | SMC, that function |
  * | smc_closed    | fentry/smc_clcsock_release          | SMC, that function |
- * | flow_passive  | fentry/inet_csk_complete_hashdance  | hs_ctrl            |
+ * | flow_passive  | fentry/inet_csk_complete_hashdance  | a selector         |
  * | flow_put, flow_drop, counter_add | syscall          | run by the agent   |
  *
  * Three of the functions are static in the kernel: a compiler may inline them,
@@ -364,7 +364,8 @@ static __always_inline void smc_accepted_plain(const struct smc_sock *smc,
 		flow.kernel_code = code;
 		flow.buffers = smc_buffers(smc);
 	} else {
-		smc_flow_plain(&flow, w.pod, &c, SMC_REASON_NOT_OFFERED, NULL);
+		smc_flow_plain(&flow, w.pod, &c, smc_unoffered_reason(tp, key),
+			       NULL);
 	}
 	smc_flow_put_settled(key, &flow);
 }
@@ -451,8 +452,7 @@ SEC("fentry/inet_csk_complete_hashdance")
 int BPF_PROG(flow_passive, struct sock *sk, struct sock *child,
 	     struct request_sock *req, bool own_req)
 {
-	if (!bpf_core_field_exists(struct netns_smc, hs_ctrl) ||
-	    !sk->__sk_common.skc_net.net->smc.hs_ctrl || !own_req)
+	if (!smc_selected(sk->__sk_common.skc_net.net) || !own_req)
 		return 0;
 	return flow_passive_of(sk, child);
 }

@@ -97,11 +97,13 @@ static __always_inline bool smc_read_backlog(struct smc_backlog *b,
 
 /*
  * smc_listener_busy - Might a client with a "yes" find the outer queue full?
- * @tp: the inner socket. Its requests include the one to be answered and all
- * whose last ACK has not come (the kernel calls inet_csk_reqsk_queue_hash_add()
- * before send_synack()).
+ * @tp:     the inner socket. Its requests are all whose last ACK has not come.
+ * @coming: 0 at the SYN-ACK: the request to be answered is among them (the
+ *          kernel calls inet_csk_reqsk_queue_hash_add() before send_synack());
+ *          1 at the SYN, where it is not
  */
-static __always_inline bool smc_listener_busy(const struct tcp_sock *tp)
+static __always_inline bool smc_listener_busy(const struct tcp_sock *tp,
+					      __s64 coming)
 {
 	const struct inet_connection_sock *icsk = &tp->inet_conn;
 	struct smc_backlog b;
@@ -110,7 +112,7 @@ static __always_inline bool smc_listener_busy(const struct tcp_sock *tp)
 	if (!smc_read_backlog(&b, &icsk->icsk_inet.sk))
 		return true;
 	n = b.ready + b.inner + (b.agreed > b.worked ? b.agreed : b.worked);
-	n += icsk->icsk_accept_queue.qlen.counter;
+	n += icsk->icsk_accept_queue.qlen.counter + coming;
 	max = b.max < b.max_inner ? b.max : b.max_inner;
 	return n > max / 2 || (n > 1 && n > max - SMC_OVERTAKERS);
 }

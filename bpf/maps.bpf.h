@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every map. The first fifteen are the public ABI (include/smcmesh/abi.h); the
- * last seven are between our own programs. The loader pins them all under
+ * last nine are between our own programs. The loader pins them all under
  * their names, so that an agent that is restarted, or two generations of
  * programs that run side by side during an upgrade, share them.
  *
@@ -269,3 +269,54 @@ struct {
 	__type(key, __u32);
 	__type(value, struct smc_answers);
 } smc_answering SEC(".maps") __weak;
+
+/*
+ * SYNs that synfilter took the option out of, and why. Of a client's, by the
+ * packet's own port: if its SYN-ACK carries the option its peer echoes. Of a
+ * server's, by the client's sequence number and both ports: only where later
+ * nobody could find out why.
+ *
+ * A map of its own, an LRU: any program can cause a "no", but none that pushes
+ * out a "yes", which is a row of smc_flow. A SYN-ACK without a row here passes,
+ * so a "no" that was pushed out, or a SYN that left past us, does not break a
+ * peer that keeps to the rules.
+ */
+struct smc_refusal {
+	__u32 pod_id; /* 0: no armed pod's */
+	__u32 reason; /* enum smc_reason */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct smc_handshake);
+	__type(value, struct smc_refusal);
+} smc_refused SEC(".maps") __weak;
+
+/* A SYN or SYN-ACK with SMC's option. */
+struct smc_syn {
+	struct smc_addr_port src, dst;
+	__u32 seq, ack;
+	__u32 tcp;     /* offset of its header from skb->data */
+	__u32 options; /* their length */
+	bool is_ack, is_v4;
+};
+
+/* What synfilter works on: the options of one SYN, and how far it has come.
+ * verifier: what a loop reads from a map is unknown to it, so the paths of each
+ * round meet again; in registers they would multiply. */
+struct smc_scratch {
+	struct smc_syn syn;
+	__u8 old[64], new[64];
+	__u64 mask; /* of the bytes to be blanked */
+	__u32 next; /* option */
+	__u32 at;   /* header of IPv6 */
+	__u32 kind; /* of that header */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smc_scratch);
+} smc_scratch SEC(".maps") __weak;

@@ -286,6 +286,16 @@ static __always_inline __u32 smc_path_enter(const struct smc_conn *c,
 	return SMC_REASON_NONE;
 }
 
+static __always_inline void smc_path_uncount(struct smc_rdma *rdma,
+					     const struct smc_crossing *x)
+{
+	__sync_fetch_and_sub(&rdma->under_way, 1);
+	if (x->flags & SMC_FLOW_DOUBT)
+		smc_doubt_end(smc_doubts(rdma, x->role));
+	if (x->role == SMC_ROLE_SERVER)
+		smc_slow_end(x);
+}
+
 /* smc_path_leave - The handshake has ended, with whatever outcome. */
 static __always_inline void smc_path_leave(const struct smc_crossing *x)
 {
@@ -297,14 +307,20 @@ static __always_inline void smc_path_leave(const struct smc_crossing *x)
 	rdma = smc_rdma_now();
 	if (!rdma)
 		return;
-	__sync_fetch_and_sub(&rdma->under_way, 1);
 	rdma->left_ns = now;
 	if (now - x->since_ns >= PATH_SECOND)
 		rdma->slow_left_ns = now;
-	if (x->flags & SMC_FLOW_DOUBT)
-		smc_doubt_end(smc_doubts(rdma, x->role));
-	if (x->role == SMC_ROLE_SERVER)
-		smc_slow_end(x);
+	smc_path_uncount(rdma, x);
+}
+
+/* smc_path_undo - The handshake has not begun: smc_path_enter() was to find out
+ * whether it may. */
+static __always_inline void smc_path_undo(const struct smc_crossing *x)
+{
+	struct smc_rdma *rdma = smc_rdma_now();
+
+	if (rdma && x->flags & SMC_FLOW_RDMA)
+		smc_path_uncount(rdma, x);
 }
 
 /* ---- signs ---- */

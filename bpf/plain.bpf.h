@@ -45,6 +45,23 @@ static __always_inline __u32 smc_plain_reason(const struct smc_pod *pod,
 				      : SMC_REASON_OTHER_UID;
 }
 
+/* smc_unoffered_reason - Why an SMC listener saw no offer from the client of
+ * the connection @tp at @key: synfilter took it out of the SYN, or there was
+ * none. The sequence number of that SYN is all that was received below rcv_nxt.
+ */
+static __always_inline __u32
+smc_unoffered_reason(const struct tcp_sock *tp, const struct smc_handshake *key)
+{
+	struct smc_handshake syn = *key;
+	const struct smc_refusal *no;
+
+	if (smc_has_hs_ctrl())
+		return SMC_REASON_NOT_OFFERED;
+	syn.isn = (__u32)tp->rcv_nxt - (__u32)tp->bytes_received - 1;
+	no = bpf_map_lookup_elem(&smc_refused, &syn);
+	return no ? no->reason : SMC_REASON_NOT_OFFERED;
+}
+
 /* smc_judge_plain - The verdict as if the socket were SMC's: if it is "no"
  * anyway its reason is the one to report. */
 static __always_inline void smc_judge_plain(struct smc_flow *flow,

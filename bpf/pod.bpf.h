@@ -19,6 +19,30 @@
 /* include/linux/cgroup-defs.h, in an enum without a name. rmdir clears it. */
 #define CSS_ONLINE 2
 
+/* smc_has_hs_ctrl - Does this kernel have the selector hs_ctrl? Then synfilter
+ * is never used. A build for tests leaves it out (make SELECTOR=synfilter). */
+static __always_inline bool smc_has_hs_ctrl(void)
+{
+#ifdef SMC_WITHOUT_HS_CTRL
+	return false;
+#else
+	return bpf_core_field_exists(struct netns_smc, hs_ctrl);
+#endif
+}
+
+/* smc_selected - Has this namespace a selector, so that something there may be
+ * ours? Hooks that all programs run through ask this first: hs_ctrl is one
+ * pointer; where the selector is synfilter the namespace's row tells. */
+static __always_inline bool smc_selected(const struct net *net)
+{
+	__u64 cookie;
+
+	if (smc_has_hs_ctrl())
+		return net->smc.hs_ctrl != NULL;
+	cookie = net->net_cookie;
+	return bpf_map_lookup_elem(&smc_netns, &cookie) != NULL;
+}
+
 /* What smc_pod_of_*() found. */
 struct smc_whose {
 	struct smc_pod *pod; /* NULL: not an armed pod's */

@@ -106,16 +106,18 @@ static __always_inline void flow_connected(struct tcp_sock *tp)
 static __always_inline void flow_judge_accepted(struct smc_flow *flow,
 						const struct smc_pod *pod,
 						const struct smc_conn *c,
-						const struct sock *sk)
+						const struct tcp_sock *tp,
+						const struct smc_handshake *h)
 {
 	struct smc_listener_key key = {.netns_cookie = flow->netns_cookie,
 				       .port = c->local.port};
 	__u32 *listener = bpf_map_lookup_elem(&smc_listener, &key);
 
-	smc_flow_plain(flow, pod, c,
-		       listener ? SMC_REASON_NOT_OFFERED
-				: smc_plain_reason(pod, sk),
-		       listener && *listener ? listener : NULL);
+	smc_flow_plain(
+		flow, pod, c,
+		listener ? smc_unoffered_reason(tp, h)
+			 : smc_plain_reason(pod, &tp->inet_conn.icsk_inet.sk),
+		listener && *listener ? listener : NULL);
 }
 
 static __always_inline void flow_accepted(struct bpf_sock_ops *ctx,
@@ -148,7 +150,7 @@ static __always_inline void flow_accepted(struct bpf_sock_ops *ctx,
 			smc_count(w.pod->pod_id, SMC_COUNTER_FLOWS_LOST);
 		return;
 	}
-	flow_judge_accepted(&flow, w.pod, &c, sk);
+	flow_judge_accepted(&flow, w.pod, &c, tp, &key);
 	smc_flow_put_settled(&key, &flow);
 }
 

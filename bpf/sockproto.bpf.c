@@ -38,8 +38,8 @@
 #define SOCK_NONBLOCK 04000
 #define SOCK_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK) /* any other: EINVAL */
 #define IPPROTO_TCP 6
-#define IPPROTO_SMC 256
 #define IPPROTO_MPTCP 262 /* Go >= 1.24 opens its listeners with it */
+#define IPPROTO_OCTET 256 /* SMC's number is beyond, smc_config says which */
 #define SMCPROTO_NONE 255 /* smc_create() refuses it: EPROTONOSUPPORT */
 
 #define EPERM 1
@@ -90,6 +90,15 @@ static __always_inline __u32 smc_ctrl_id(struct smc_hs_ctrl *ctrl)
 	return map->map.id;
 }
 
+/* smc_is_covered - Has every device of the namespace our filters? */
+static __always_inline bool smc_is_covered(const struct net *net)
+{
+	__u64 cookie = net->net_cookie;
+	const struct smc_pod *row = bpf_map_lookup_elem(&smc_netns, &cookie);
+
+	return row && row->flags & SMC_POD_GUARDED;
+}
+
 /* A program with rights in the pod may clear net.smc.hs_ctrl, or set another.
  * Without our selector an SMC socket offers SMC to, and answers, anyone: so the
  * converter checks for it at every socket. */
@@ -100,8 +109,8 @@ static __always_inline bool smc_guarded(const struct smc_config *config,
 	struct smc_hs_ctrl *ctrl;
 	__u32 id;
 
-	if (!bpf_core_field_exists(net->smc.hs_ctrl))
-		return false; /* no SMC, or no selector, in this kernel */
+	if (!smc_has_hs_ctrl())
+		return smc_is_covered(net);
 	ctrl = net->smc.hs_ctrl;
 	if (!ctrl)
 		return false;
@@ -120,19 +129,32 @@ static __always_inline bool smc_owns_task(const struct smc_pod *pod,
 	return smc_owns(pod, t->cred->fsuid.val, t->cred->fsgid.val);
 }
 
-/* Must a socket of the current task, which is in @pod, be converted? */
-static __always_inline bool smc_converts(const struct smc_pod *pod,
-					 struct task_struct *t)
+/* smc_converts - To which protocol must a socket of the current task, which is
+ * in @pod, be converted? 0: to none. */
+static __always_inline __u32 smc_converts(const struct smc_pod *pod,
+					  struct task_struct *t)
 {
 	const struct smc_config *config;
 	__u32 zero = 0;
 
 	if (pod->flags & (SMC_POD_DENY | SMC_POD_REFUSED))
-		return false;
+		return 0;
 	config = bpf_map_lookup_elem(&smc_config, &zero);
 	if (!config || !config->enabled || !smc_guarded(config, t))
+		return 0;
+	return smc_owns_task(pod, t) ? config->ipproto : 0;
+}
+
+/* smc_is_protocol - Is it SMC's number in this kernel? */
+static __always_inline bool smc_is_protocol(__u32 protocol)
+{
+	const struct smc_config *config;
+	__u32 zero = 0;
+
+	if (protocol < IPPROTO_OCTET)
 		return false;
-	return smc_owns_task(pod, t);
+	config = bpf_map_lookup_elem(&smc_config, &zero);
+	return config && config->ipproto == protocol;
 }
 
 /*
@@ -311,6 +333,7 @@ static __noinline int smc_convert(__u64 *args)
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct smc_converting *c = smc_converting_next(t);
 	struct smc_whose w;
+	__u32 smc;
 
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
@@ -320,7 +343,8 @@ static __noinline int smc_convert(__u64 *args)
 	if (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
 	w = smc_pod_of_task(t);
-	if (!w.pod || !smc_converts(w.pod, t))
+	smc = w.pod ? smc_converts(w.pod, t) : 0;
+	if (!smc)
 		return 0;
 	if (!smc_ration_left(smc_slot(w.pod->pod_id))) {
 		smc_count(w.pod->pod_id, SMC_COUNTER_RATIONED_CONVERTED);
@@ -330,7 +354,18 @@ static __noinline int smc_convert(__u64 *args)
 	if (!smc_converting_begin(t, c, w.pod))
 		return 0;
 	smc_count(w.pod->pod_id, SMC_COUNTER_SOCKETS_CONVERTED);
-	return IPPROTO_SMC;
+	return smc;
+}
+
+/* smc_beyond - A protocol that no IP header has: SMC's, in any namespace, or
+ * MPTCP's. */
+static __noinline int smc_beyond(__u64 *args)
+{
+	if (smc_is_protocol(args[2]))
+		return smc_own(args);
+	return smc_selected(bpf_get_current_task_btf()->nsproxy->net_ns)
+		       ? smc_convert(args)
+		       : 0;
 }
 
 /* Runs for every socket() of the machine: those outside of our namespaces pay
@@ -341,12 +376,12 @@ int sockproto(__u64 *ctx)
 {
 	struct net *net;
 
-	if ((int)ctx[2] == IPPROTO_SMC || (int)ctx[0] == AF_SMC)
+	if ((int)ctx[2] >= IPPROTO_OCTET)
+		return smc_beyond(ctx);
+	if ((int)ctx[0] == AF_SMC)
 		return smc_own(ctx);
 	net = bpf_get_current_task_btf()->nsproxy->net_ns;
-	if (!bpf_core_field_exists(net->smc.hs_ctrl) || !net->smc.hs_ctrl)
-		return 0;
-	return smc_convert(ctx);
+	return smc_selected(net) ? smc_convert(ctx) : 0;
 }
 
 /* Is it an error that plain TCP would not have given? Not a lack of memory or
@@ -404,7 +439,7 @@ int BPF_PROG(sock_refused, struct net *net, int family, int type, int protocol,
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct smc_converting *c;
 
-	if (protocol != IPPROTO_SMC || kern)
+	if (kern || !smc_is_protocol(protocol))
 		return 0;
 	c = bpf_task_storage_get(&smc_converting, t, NULL, 0);
 	if (!c || c->step == SMC_STEP_NONE)
@@ -518,7 +553,7 @@ static __always_inline int smc_connect_guard(const struct socket *sock,
 {
 	if (!bpf_core_type_exists(struct smc_sock))
 		return 0;
-	if (sock->state == SS_CONNECTING && sk->sk_protocol == IPPROTO_SMC)
+	if (sock->state == SS_CONNECTING && smc_is_protocol(sk->sk_protocol))
 		return smc_connect_again(sk);
 	if (sock->state == SS_UNCONNECTED && smc_uses(SMC_USE_SIDECARS))
 		return smc_connect_first(sk);
@@ -599,10 +634,9 @@ int BPF_PROG(connect_guard, struct socket *sock, void *address)
 {
 	struct sock *sk = sock->sk;
 
-	if (!bpf_core_field_exists(struct netns_smc, hs_ctrl) || !sk ||
-	    !sk->__sk_common.skc_net.net->smc.hs_ctrl)
+	if (!sk || !smc_selected(sk->__sk_common.skc_net.net))
 		return 0;
-	if (sk->sk_protocol == IPPROTO_SMC ||
+	if (smc_is_protocol(sk->sk_protocol) ||
 	    sk->__sk_common.skc_family == AF_SMC)
 		return smc_connect_guard(sock, sk);
 	return sock->state == SS_UNCONNECTED ? smc_note_plain(sk, address) : 0;

@@ -45,6 +45,7 @@ enum uapi_map_flags {
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+	BPF_F_CURRENT_NETNS = -1,
 };
 
 /* struct bpf_sock_ops.op */
@@ -68,6 +69,7 @@ enum uapi_tcp_state {
 	BPF_TCP_SYN_SENT = 2,
 	BPF_TCP_CLOSE = 7,
 	BPF_TCP_CLOSE_WAIT = 8,
+	BPF_TCP_LISTEN = 10,
 };
 
 /* Contexts of programs: the verifier translates each access, so that the
@@ -91,6 +93,36 @@ struct bpf_sock_ops {
 		void *skb_data_end;
 	};
 	__u32 skb_tcp_flags;
+};
+
+struct __sk_buff {
+	__u32 protocol;
+	__u32 data;
+	__u32 data_end;
+	union {
+		struct bpf_sock *sk;
+	};
+};
+
+struct bpf_sock {
+	__u32 state;
+};
+
+struct bpf_sock_tuple {
+	union {
+		struct {
+			__be32 saddr;
+			__be32 daddr;
+			__be16 sport;
+			__be16 dport;
+		} ipv4;
+		struct {
+			__be32 saddr[4];
+			__be32 daddr[4];
+			__be16 sport;
+			__be16 dport;
+		} ipv6;
+	};
 };
 
 /* ---- sockets ---- */
@@ -212,6 +244,7 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u32 rcv_nxt;
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 total_retrans;
@@ -232,6 +265,25 @@ struct inet_request_sock {
 struct tcp_request_sock {
 	struct inet_request_sock req;
 	__u32 snt_isn;
+};
+
+/* ---- packets ---- */
+
+struct net_device {
+	possible_net_t nd_net;
+};
+
+struct sk_buff {
+	union {
+		struct {
+			union {
+				struct net_device *dev;
+			};
+		};
+	};
+	__u16 network_header;
+	unsigned char *head;
+	unsigned char *data;
 };
 
 /* ---- whose task, which namespace, which cgroup ---- */

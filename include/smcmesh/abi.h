@@ -169,7 +169,11 @@ struct smc_config {
 	 * is the agent's; while it replaces another the rest are those that
 	 * namespaces still have. 0: none. */
 	__u32 selectors[SMC_SELECTORS];
-	__u64 _room[6];
+	/* This kernel's number of the protocol SMC, as the agent has probed it;
+	 * 0: not known, nothing is converted. */
+	__u32 ipproto;
+	__u32 _pad;
+	__u64 _room[5];
 };
 
 #define SMC_NO_END 0xffffffffffffffffULL
@@ -188,6 +192,12 @@ enum smc_pod_flag {
 	/* A row of smc_cgroup that arms: its addresses are the machine's, so
 	 * who has the same one may be another program. */
 	SMC_POD_CGROUP = 32,
+	/* With the selector synfilter, in smc_netns alone: every device of the
+	 * namespace has our filters. BPF clears it when a device appears; the
+	 * agent sets it after it has read the filters back. Without it nothing
+	 * there is converted. */
+	SMC_POD_GUARDED = 64,
+	SMC_POD_GUARDING = 128, /* the agent is about to read them back */
 };
 
 /* No user or group has it: the kernel's INVALID_UID and INVALID_GID. */
@@ -508,6 +518,9 @@ enum smc_event_type {
 	SMC_EVENT_CLOSED = 4,
 	SMC_EVENT_REFUSED = 5, /* a conversion: pod_id and kernel_code only */
 	SMC_EVENT_LISTENS = 6, /* a pod's first SMC listener: pod_id only */
+	/* A namespace is not guarded any more, for a device has appeared:
+	 * pod_id (0: armed pods share it) and netns_cookie only. */
+	SMC_EVENT_DEVICE = 7,
 };
 
 struct smc_event {
@@ -551,6 +564,20 @@ struct smc_counter_job {
 	__u32 slot;
 	__u32 _pad;
 	__u64 values[SMC_COUNTERS_ROOM]; /* at struct smc_counter_key.counter */
+};
+
+/* guard_turn: how far the agent is with the devices of a namespace. END gives
+ * SMC_POD_GUARDED, unless a device has appeared since BEGIN; LOST takes it. */
+enum smc_guard {
+	SMC_GUARD_BEGIN = 1,
+	SMC_GUARD_END = 2,
+	SMC_GUARD_LOST = 3,
+};
+
+struct smc_guard_job {
+	__u64 netns_cookie;
+	__u32 turn;   /* enum smc_guard */
+	__s32 result; /* 0; -EAGAIN: a device has appeared; -ENOENT: no row */
 };
 
 /* usage_limit: a pod's own bounds (struct smc_usage). */

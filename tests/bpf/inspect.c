@@ -9,6 +9,14 @@
  *   inspect cost [PROG...] load these programs (all without arguments) and
  *                          print what each one cost the verifier:
  *                          NAME INSTRUCTIONS
+ *   inspect passing PROG...  load these programs and print how many
+ *                          instructions, as the kernel has translated them,
+ *                          each runs at most if it calls nothing: NAME
+ *                          INSTRUCTIONS
+ *   inspect attach         load each program alone and attach it for a moment:
+ *                          NAME attached, NAME loaded (it is run, or
+ * registered, by the agent), or NAME refused: REASON. The status is 0 in each
+ * of these cases
  *
  * Exit status 0: all well, 1: not. It has no sanitizers and no test library,
  * because it also runs in the laboratory's machines.
@@ -17,6 +25,8 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,7 +278,86 @@ static int print_cost(const struct bpf_program *prog)
 	return 0;
 }
 
-static int cost(char *const *names)
+/* ---- what passes ---- */
+
+/* The paths through a translated program that end without a call. */
+struct paths {
+	struct bpf_insn *insns;
+	unsigned int n;
+	int *longest; /* from there on; 0: not known yet, -1: none */
+};
+
+static int longest_from(struct paths *p, unsigned int at);
+
+static int longer(struct paths *p, unsigned int a, unsigned int b)
+{
+	int x = longest_from(p, a), y = longest_from(p, b);
+
+	return x > y ? x : y;
+}
+
+static int longest_after(struct paths *p, unsigned int at)
+{
+	const struct bpf_insn *i = &p->insns[at];
+	__u8 class = BPF_CLASS(i->code), op = BPF_OP(i->code);
+
+	if (i->code == (BPF_LD | BPF_IMM | BPF_DW))
+		return longest_from(p, at + 2);
+	if (class != BPF_JMP && class != BPF_JMP32)
+		return longest_from(p, at + 1);
+	if (op == BPF_EXIT)
+		return 0;
+	if (op == BPF_CALL)
+		return -1;
+	if (op == BPF_JA)
+		return longest_from(
+			p, at + 1 + (class == BPF_JMP32 ? i->imm : i->off));
+	return longer(p, at + 1, at + 1 + i->off);
+}
+
+/* A loop would have no longest path: its beginning counts as none. */
+static int longest_from(struct paths *p, unsigned int at)
+{
+	int rest;
+
+	if (at >= p->n)
+		return -1;
+	if (p->longest[at])
+		return p->longest[at];
+	p->longest[at] = -1;
+	rest = longest_after(p, at);
+	p->longest[at] = rest < 0 ? -1 : rest + 1;
+	return p->longest[at];
+}
+
+static int print_passing(const struct bpf_program *prog)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info), size;
+	struct paths p = {0};
+	int fd = bpf_program__fd(prog), longest;
+
+	if (bpf_prog_get_info_by_fd(fd, &info, &len))
+		return 1;
+	size = info.xlated_prog_len;
+	p.insns = malloc(size);
+	p.longest = calloc(size / sizeof(*p.insns), sizeof(*p.longest));
+	info = (struct bpf_prog_info){.xlated_prog_len = size,
+				      .xlated_prog_insns = (__u64)p.insns};
+	if (!p.insns || !p.longest ||
+	    bpf_prog_get_info_by_fd(fd, &info, &len) || !info.xlated_prog_insns)
+		return 1; /* also if this kernel does not show them */
+	p.n = size / sizeof(*p.insns);
+	longest = longest_from(&p, 0);
+	printf("%s %d\n", bpf_program__name(prog), longest);
+	free(p.insns);
+	free(p.longest);
+	return longest < 0;
+}
+
+/* ---- load ---- */
+
+static int each(char *const *names, int (*print)(const struct bpf_program *))
 {
 	struct smcmesh_bpf *s = smcmesh_bpf__open();
 	struct bpf_program *prog;
@@ -286,9 +375,123 @@ static int cost(char *const *names)
 		return 1;
 	bpf_object__for_each_program(prog,
 				     s->obj) if (bpf_program__autoload(prog))
-		err |= print_cost(prog);
+		err |= print(prog);
 	smcmesh_bpf__destroy(s);
 	return err;
+}
+
+/* ---- attach ---- */
+
+#define CGROUP "/sys/fs/cgroup"
+
+static char warned[512]; /* the first warning of libbpf's */
+
+static int remember(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level == LIBBPF_WARN && !*warned)
+		vsnprintf(warned, sizeof(warned), fmt, ap);
+	return 0;
+}
+
+/* What the verifier said last before its statistics; where it was not asked,
+ * what libbpf said. */
+static const char *reason_in(char *log)
+{
+	char *end = strstr(log, "\nprocessed "), *line;
+
+	if (end)
+		*end = '\0';
+	if (!*log)
+		log = warned;
+	while ((line = strrchr(log, '\n')) && !line[1])
+		*line = '\0';
+	return line ? line + 1 : log;
+}
+
+static bool is_struct_ops(const struct bpf_program *prog)
+{
+	return bpf_program__type(prog) == BPF_PROG_TYPE_STRUCT_OPS;
+}
+
+/* Return: the link; NULL with errno 0 for a program that has none. */
+static struct bpf_link *attach_one(struct bpf_program *prog)
+{
+	struct bpf_link *link;
+	int fd;
+
+	errno = 0;
+	switch (bpf_program__type(prog)) {
+	case BPF_PROG_TYPE_TRACING:
+		return bpf_program__attach(prog);
+	case BPF_PROG_TYPE_SOCK_OPS:
+		fd = open(CGROUP, O_RDONLY | O_DIRECTORY);
+		if (fd < 0)
+			return NULL;
+		link = bpf_program__attach_cgroup(prog, fd);
+		close(fd);
+		return link;
+	default:
+		return NULL;
+	}
+}
+
+static void try_loaded(struct bpf_program *prog)
+{
+	struct bpf_link *link = attach_one(prog);
+	const char *name = bpf_program__name(prog);
+
+	if (link)
+		printf("%s attached\n", name);
+	else if (errno)
+		printf("%s refused at its attachment: %s\n", name,
+		       strerror(errno));
+	else
+		printf("%s loaded\n", name);
+	bpf_link__destroy(link);
+}
+
+static int try_one(const char *name)
+{
+	static char log[256 * 1024];
+	struct smcmesh_bpf *s = smcmesh_bpf__open();
+	struct bpf_program *prog, *one;
+	int err;
+
+	if (!s)
+		return -errno;
+	one = bpf_object__find_program_by_name(s->obj, name);
+	bpf_object__for_each_program(prog, s->obj)
+		bpf_program__set_autoload(prog, prog == one);
+	bpf_map__set_autocreate(s->maps.smcmesh_ctrl, is_struct_ops(one));
+	*log = *warned = '\0';
+	bpf_program__set_log_buf(one, log, sizeof(log));
+	err = smcmesh_bpf__load(s);
+	if (err)
+		printf("%s refused: %s: %s\n", name, strerror(-err),
+		       reason_in(log));
+	else
+		try_loaded(one);
+	smcmesh_bpf__destroy(s);
+	return 0;
+}
+
+static int attach(void)
+{
+	struct smcmesh_bpf *all = smcmesh_bpf__open();
+	struct bpf_program *prog;
+	int err = 0;
+
+	if (!all) {
+		perror("inspect: open");
+		return 1;
+	}
+	libbpf_set_print(remember);
+	bpf_object__for_each_program(prog, all->obj) err =
+		err ? err : try_one(bpf_program__name(prog));
+	smcmesh_bpf__destroy(all);
+	if (err)
+		fprintf(stderr, "inspect: open: %s\n", strerror(-err));
+	return err ? 1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -296,7 +499,12 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "types"))
 		return types(argv[2]);
 	if (argc >= 2 && !strcmp(argv[1], "cost"))
-		return cost(argv + 2);
-	fprintf(stderr, "usage: inspect types OBJECT | cost [PROG...]\n");
+		return each(argv + 2, print_cost);
+	if (argc > 2 && !strcmp(argv[1], "passing"))
+		return each(argv + 2, print_passing);
+	if (argc == 2 && !strcmp(argv[1], "attach"))
+		return attach();
+	fprintf(stderr, "usage: inspect types OBJECT | cost [PROG...] | "
+			"passing PROG... | attach\n");
 	return 2;
 }

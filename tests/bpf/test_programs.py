@@ -23,7 +23,9 @@ GROWTH = 1.2
 # what loads without SMC, and where the kernel is locked down
 PLAIN = ("flow_sockops", "flow_put", "flow_drop", "counter_add", "usage_limit",
          "pending_drop", "pending_mend", "path_told", "quarantine_put",
-         "verdict_ask")
+         "verdict_ask", "syn_egress", "syn_ingress")
+# what every packet of an armed pod runs through, and how much it may
+FILTERS, ORDINARY = ("syn_egress", "syn_ingress"), 35
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,15 @@ def test_this_kernel_loads_what_needs_no_smc():
     told = host("cost", *PLAIN)
     assert told.returncode == 0, told.stderr
     assert set(costs(told.stdout)) == set(PLAIN)
+
+
+def test_an_ordinary_packet_costs_little():
+    """Of both families, and all that is neither a SYN nor may be one."""
+    told = host("passing", *FILTERS)
+    assert told.returncode == 0, told.stdout + told.stderr
+    most = costs(told.stdout)
+    print(most)
+    assert set(most) == set(FILTERS) and 0 < max(most.values()) <= ORDINARY
 
 
 def test_the_verifier_is_not_kept_busier(vm):

@@ -272,6 +272,7 @@ static int do_devices(char **a, int n)
 		yyjson_mut_obj_add_bool(doc, row, "active", dev[i].active);
 		yyjson_mut_obj_add_bool(doc, row, "usable",
 					rdma_usable(&dev[i]));
+		yyjson_mut_obj_add_bool(doc, row, "deaf", dev[i].deaf);
 		yyjson_mut_obj_add_strcpy(doc, row, "subnet",
 					  cidr_format(&dev[i].subnet, text));
 	}

@@ -28,15 +28,19 @@ static void test_probe_tells_features_and_methods(void **state)
 	if (!feature_present(&fs, FEATURE_IPPROTO_SMC))
 		assert_false(feature_present(&fs, FEATURE_HS_CTRL));
 	n = datapath_methods(&fs, methods, array_size(methods));
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 5);
 	assert_string_equal(methods[0].name, "sockproto");
 	assert_string_equal(methods[1].name, "hs_ctrl");
 	assert_int_equal(methods[1].possible,
 			 feature_present(&fs, FEATURE_HS_CTRL));
-	assert_string_equal(methods[2].kind, "recorder");
-	assert_string_equal(methods[2].name, "smc");
-	assert_string_equal(methods[3].name, "sockops");
-	assert_true(methods[3].possible);
+	assert_string_equal(methods[2].name, "synfilter");
+	assert_int_equal(methods[2].possible,
+			 feature_present(&fs, FEATURE_TCX) &&
+				 feature_present(&fs, FEATURE_KERN_CTX));
+	assert_string_equal(methods[3].kind, "recorder");
+	assert_string_equal(methods[3].name, "smc");
+	assert_string_equal(methods[4].name, "sockops");
+	assert_true(methods[4].possible);
 	features_probe(&(struct datapath_options){.cgroup = "/proc"}, &fs);
 	assert_int_equal(fs.v[FEATURE_CGROUP2].state, FEATURE_MISSING);
 }

@@ -33,7 +33,7 @@
 
 #include "base/log.h"
 #include "datapath/mapio.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/state.h"
 
 static char bpffs[] = "/tmp/test_datapath.XXXXXX";

@@ -266,6 +266,8 @@ static void test_guards_are_attached_before_the_converter(void **state)
 {
 	size_t converter = links_find("sockproto");
 
+	assert_true(links_find("dev_made") < converter);
+	assert_true(links_find("dev_moved") < converter);
 	assert_true(links_find("connect_guard") < converter);
 	assert_true(links_find("syn_waits") < converter);
 	assert_true(links_find("sock_undone") < converter);
@@ -309,13 +311,15 @@ static const enum feature deciding[] = {FEATURE_BTF, FEATURE_IPPROTO_SMC,
 					FEATURE_SOCKPROTO, FEATURE_HS_CTRL};
 
 /* All are present but these of the @deciding ones, whose states are the digits
- * of @code to the base of 3. Return: how many are missing. */
+ * of @code to the base of 3, and what only synfilter needs. Return: how many
+ * are missing. */
 static int features_of(unsigned int code, struct features *fs)
 {
 	int missing = 0;
 
 	for (int f = 0; f < FEATURE_MAX; f++)
 		fs->v[f] = (struct feature_result){FEATURE_PRESENT, ""};
+	fs->v[FEATURE_TCX].state = FEATURE_MISSING;
 	for (size_t i = 0; i < array_size(deciding); i++, code /= 3) {
 		fs->v[deciding[i]].state = code % 3;
 		missing += code % 3 == FEATURE_MISSING;
@@ -342,7 +346,7 @@ static void features_decide_what_is_possible(void **state)
 	}
 	/* control: whatever else is missing decides nothing */
 	for (int f = 0; f < FEATURE_MAX; f++)
-		if (!features_decides(f))
+		if (!features_decides(&fs, f))
 			fs.v[f].state = FEATURE_MISSING;
 	assert_int_equal(features_capable(&fs), FEATURE_PRESENT);
 	assert_string_equal(features_converter(&fs), "sockproto");
@@ -351,14 +355,26 @@ static void features_decide_what_is_possible(void **state)
 
 static void rows_say_which_features_decide(void **state)
 {
+	struct features fs;
+
+	features_of(80, &fs);
 	for (int f = 0; f < FEATURE_MAX; f++) {
 		bool wanted = false;
 
 		for (size_t i = 0; i < array_size(deciding); i++)
 			wanted |= deciding[i] == (enum feature)f;
-		if (features_decides(f) != wanted)
+		if (features_decides(&fs, f) != wanted)
 			fail_msg("%s: decides", feature_text(f)->label);
 	}
+	/* of two selectors only the one that is taken asks for something */
+	assert_false(features_decides(&fs, FEATURE_KERN_CTX));
+	fs.v[FEATURE_HS_CTRL].state = FEATURE_MISSING;
+	assert_true(features_decides(&fs, FEATURE_HS_CTRL));
+	assert_true(features_decides(&fs, FEATURE_TCX));
+	fs.v[FEATURE_TCX].state = FEATURE_PRESENT;
+	assert_string_equal(features_selector(&fs), "synfilter");
+	assert_false(features_decides(&fs, FEATURE_HS_CTRL));
+	assert_true(features_decides(&fs, FEATURE_TCX));
 }
 
 /* A row that needs less makes possible what the others cannot do: one of each
@@ -392,8 +408,8 @@ static void methods_are_all_rows_with_what_they_cannot(void **state)
 	struct features fs = {};
 	size_t n = datapath_methods(&fs, v, array_size(v));
 
-	assert_int_equal(n, 4);
-	assert_int_equal(datapath_methods(&fs, v, 1), 4);
+	assert_int_equal(n, 5);
+	assert_int_equal(datapath_methods(&fs, v, 1), 5);
 	for (size_t i = 0; i < n; i++)
 		assert_false(v[i].possible);
 	assert_string_equal(v[0].kind, "converter");
@@ -424,7 +440,8 @@ static void words_say_what_is_taken_or_what_is_not_there(void **state)
 	fs.v[FEATURE_HS_CTRL].state = FEATURE_MISSING;
 	assert_said(&fs, "converter sockproto: sockets made by io_uring stay "
 			 "TCP; no selector: hs_ctrl needs BPF struct_ops "
-			 "smc_hs_ctrl (missing)");
+			 "smc_hs_ctrl (missing), synfilter needs BPF links on "
+			 "devices (tcx) (missing)");
 	fs.v[FEATURE_HS_CTRL].state = FEATURE_PRESENT;
 	fs.v[FEATURE_IPPROTO_SMC].state = FEATURE_MISSING;
 	fs.v[FEATURE_SOCKPROTO].state = FEATURE_UNKNOWN;

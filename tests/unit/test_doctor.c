@@ -338,6 +338,7 @@ static void conclusion_follows_from_features_and_devices(void **state)
 	d.features.v[FEATURE_CAPABILITIES].state = FEATURE_MISSING;
 	assert_says(doctor_conclusion(&d), "run it as root");
 	d.features.v[FEATURE_HS_CTRL].state = FEATURE_MISSING;
+	d.features.v[FEATURE_TCX].state = FEATURE_MISSING;
 	assert_says(doctor_conclusion(&d), "This node cannot");
 }
 

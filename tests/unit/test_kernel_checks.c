@@ -153,7 +153,7 @@ static void a_vendors_kernel_without_smc_is_sent_to_its_vendor(void **state)
 	lacks(FEATURE_HS_CTRL);
 	assert_asked("kernel", CHECK_FAIL,
 		     "SMC is not built (/proc/kallsyms has no tcp_have_smc); "
-		     "missing: ipproto_smc, hs_ctrl; the table of kernels has "
+		     "missing: ipproto_smc; the table of kernels has "
 		     "Debian forky, sid, 13 with backports (the distribution's "
 		     "package, 2026-11): no SMC: CONFIG_DIBS defaults to n",
 		     "reportbug");
@@ -184,6 +184,9 @@ static void of_a_kernel_that_nobody_looked_at_nothing_is_said(void **state)
 {
 	write_release("ubuntu", "26.04", "7.0.0-10-generic");
 	lacks(FEATURE_HS_CTRL);
+	/* control: the other selector does */
+	assert_asked("kernel", CHECK_PASS, NULL, NULL);
+	lacks(FEATURE_TCX);
 	assert_asked("kernel", CHECK_FAIL,
 		     "of Ubuntu, since 6.18 (26.04) the table of kernels knows "
 		     "nothing",

@@ -143,6 +143,31 @@ static void exclusive_mode_is_told(void **state)
 		     "rdma system set netns shared");
 }
 
+static void soft_roce_without_a_socket_is_told(void **state)
+{
+	assert_asked("soft-roce", CHECK_SKIP, "no RDMA device", NULL);
+	write_device("1: CA\n", "4: ACTIVE\n", "Ethernet\n", "RoCE v2\n");
+	assert_asked("soft-roce", CHECK_PASS, NULL, NULL);
+	d.spaces.unseen = true;
+	assert_asked("soft-roce", CHECK_UNKNOWN, "network namespaces", NULL);
+	strcpy(spaces[1].deaf, "rxeb");
+	assert_asked("soft-roce", CHECK_WARN,
+		     "rxeb is active in /run/netns/b, which has no socket",
+		     "host's network");
+}
+
+/* A port with all that it needs, until it is soft RoCE that hears nothing. */
+static void deaf_port_is_not_usable(void **state)
+{
+	struct rdma_device p = port("rxea", "eth0");
+
+	assert_false(rdma_usable(&p));
+	p.subnet.prefixlen = 112;
+	assert_true(rdma_usable(&p));
+	p.deaf = true;
+	assert_false(rdma_usable(&p));
+}
+
 /* ---- whose the NIC is ---- */
 
 static void nic_in_other_hands_is_told(void **state)
@@ -398,6 +423,12 @@ static void foreign_selectors_are_named(void **state)
 	strcpy(spaces[1].ctrl, "theirs");
 	assert_asked("foreign-selector", CHECK_WARN,
 		     "net.smc.hs_ctrl of /run/netns/b is theirs", "nsenter");
+	strcpy(spaces[1].ctrl, "synfilter");
+	strcpy(spaces[1].detail, "eth0: program x (7) runs before syn_egress");
+	assert_asked(
+		"foreign-selector", CHECK_WARN,
+		"in /run/netns/b eth0: program x (7) runs before syn_egress",
+		NULL);
 	spaces[1].foreign = d.spaces.unseen = false;
 	d.ours = NULL;
 	assert_asked("foreign-selector", CHECK_UNKNOWN, NULL, "as root");
@@ -409,11 +440,14 @@ static void protocol_of_another_number_is_told(void **state)
 
 	strcpy(d.host.release, "5.10.134");
 	assert_asked("ipproto-number", CHECK_PASS, "256", NULL);
+	strcpy(d.features.v[FEATURE_IPPROTO_SMC].detail, "its number is 263");
+	assert_asked("ipproto-number", CHECK_WARN, "263", "protocol 263");
+	d.features.v[FEATURE_IPPROTO_SMC].detail[0] = '\0';
 	d.features.v[FEATURE_IPPROTO_SMC].state = FEATURE_MISSING;
 	assert_asked("ipproto-number", CHECK_SKIP, NULL, NULL);
 	write_text(alias, "alias net-pf-2-proto-263-type-1 smc\n");
 	smc_module_look(&d.host, &d.module);
-	assert_asked("ipproto-number", CHECK_FAIL, "protocol 263, and not 256",
+	assert_asked("ipproto-number", CHECK_WARN, "protocol 263, and not 256",
 		     NULL);
 	write_text(alias, "alias net-pf-2-proto-263-type-1 smc\n"
 			  "alias net-pf-2-proto-256-type-1 smc\n");
@@ -531,6 +565,8 @@ int main(void)
 		test(iwarp_is_for_alibabas_kernels_alone),
 		test(ports_beyond_the_room_are_left_out),
 		test(exclusive_mode_is_told),
+		test(soft_roce_without_a_socket_is_told),
+		test(deaf_port_is_not_usable),
 		test(nic_in_other_hands_is_told),
 		test(nic_of_a_pod_is_told_unless_that_is_armed),
 		test(programs_on_reserved_ports_are_told),

@@ -117,7 +117,7 @@ def test_rdma_device_is_usable_while_up_with_an_address(node, pods):
     assert got["rdma"] == []
     r, = pods("r", rdma=True)
     assert node.ctl("devices", netns=r.name)["rdma"] == [{
-        "name": r.rdma, "netdev": "eth0", "active": True, "usable": True,
+        "name": r.rdma, "netdev": "eth0", "active": True, "usable": True, "deaf": False,
         "subnet": "10.244.0.0/16"}]
     r.run("ip addr del 10.244.1.10/16 dev eth0")
     assert not node.ctl("devices", netns=r.name)["rdma"][0]["usable"]

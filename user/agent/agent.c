@@ -227,12 +227,27 @@ static void listens(struct agent *a, __u32 pod_id)
 	turn_due(&a->turn);
 }
 
+/* A namespace is not guarded any more: a look covers the new device. */
+static void device_appeared(struct agent *a, __u64 netns_cookie)
+{
+	for (size_t i = 0; i < a->pods.n; i++) {
+		if (a->pods.v[i]->facts.cookie != netns_cookie)
+			continue;
+		pod_stale(a->pods.v[i]);
+		turn_due(&a->turn);
+	}
+}
+
 static void flow_event(const struct smc_event *e, void *arg)
 {
 	struct agent *a = arg;
 
 	if (e->type == SMC_EVENT_LISTENS) { /* no flow's */
 		listens(a, e->flow.pod_id);
+		return;
+	}
+	if (e->type == SMC_EVENT_DEVICE) {
+		device_appeared(a, e->flow.netns_cookie);
 		return;
 	}
 	if (e->type == SMC_EVENT_REFUSED)

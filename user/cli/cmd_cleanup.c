@@ -401,7 +401,10 @@ static int look(const struct place *at, void *arg)
 		return -ENOENT;
 	name(at->path, text);
 	failed(c, err, text);
-	if (left.ctrl[0])
+	if (!strcmp(left.ctrl, "synfilter"))
+		buf_printf(&c->out, "left: filters on the devices in %s\n",
+			   text);
+	else if (left.ctrl[0])
 		buf_printf(&c->out, "left: net.smc.hs_ctrl in %s is %s\n", text,
 			   left.ctrl);
 	if (left.rule)

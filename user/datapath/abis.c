@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 
 void abi_dir_free(struct abi_dir *d)
 {

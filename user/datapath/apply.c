@@ -190,6 +190,7 @@ static int want_config(struct apply *a, const struct smc_config *config,
 	want->enabled = a->plan->enabled;
 	want->offers_until_ns = now.offers_until_ns;
 	memcpy(want->selectors, now.selectors, sizeof(want->selectors));
+	want->ipproto = now.ipproto;
 	want->uses = (now.uses & ~USES_OF_ROWS) | uses_of_plan(a->plan);
 	config_less(&now, want, both);
 	note(a, err, "read", MAP_CONFIG);

@@ -4,7 +4,7 @@
 #include <linux/magic.h>
 
 #include "base/log.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/selector.h"
 
 /* ---- the parts ---- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ipproto.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "datapath/other.h"
@@ -46,8 +47,8 @@ static struct smc_limits limits_default(void)
 int config_begin(struct datapath *dp)
 {
 	struct smc_config c = {};
+	int err, number = ipproto_smc();
 	__u32 uses = 0;
-	int err;
 
 	err = datapath_config(dp, &c);
 	if (!err && !c.enabled && dp->n_others)
@@ -59,6 +60,7 @@ int config_begin(struct datapath *dp)
 	c.uses = (c.uses & ~USES_OF_ROWS) | uses;
 	c.abi_version = SMC_ABI_VERSION;
 	c.abi_readable = SMC_ABI_READABLE;
+	c.ipproto = number < 0 ? 0 : number;
 	if (!c.limits.buffers_node) /* no setting: so it was never written */
 		c.limits = limits_default();
 	c.uses &= ~SMC_USE_FOLLOWED; /* they followed the agent before us */

@@ -5,17 +5,26 @@
  * A converted socket() that the kernel refuses (an LSM may) must disarm the pod
  * at once: sock_made and sock_undone see the result. Without them a program
  * could fail because of us, again and again. Where an LSM judges sockets
- * sock_refused has to see it, too. */
+ * sock_refused has to see it, too. And where a selector has a guard of its own
+ * that has to be attached. */
 #include "base/log.h"
 #include "datapath/converter.h"
+#include "datapath/selector.h"
 
 static bool is_up(const struct datapath *dp, const char *program)
 {
 	return dp->link_fd[links_find(program)] >= 0;
 }
 
+static const char *guard_of(const struct datapath *dp)
+{
+	return dp->selector ? dp->selector->guard : NULL;
+}
+
 static bool sockproto_is_ready(const struct datapath *dp)
 {
+	if (guard_of(dp) && !object_program(dp, guard_of(dp)))
+		return false;
 	return is_up(dp, "sock_made") && is_up(dp, "sock_undone") &&
 	       object_program(dp, "sockproto") &&
 	       (feature_present(&dp->features, FEATURE_NO_SOCKET_LSM) ||
@@ -29,6 +38,10 @@ static int sockproto_attach(struct datapath *dp)
 		return log_err(-EOPNOTSUPP,
 			       "sockproto not attached: nothing would notice "
 			       "refused sockets");
+	if (guard_of(dp) && !is_up(dp, guard_of(dp)))
+		return log_err(-EOPNOTSUPP,
+			       "sockproto not attached: nothing would notice "
+			       "new devices");
 	return link_attach(dp, links_find("sockproto"));
 }
 

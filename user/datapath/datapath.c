@@ -109,6 +109,11 @@ const char *datapath_cgroup(const struct datapath *dp)
 	return dp->cgroup;
 }
 
+bool datapath_guards(const struct datapath *dp)
+{
+	return dp->selector && dp->selector->guard;
+}
+
 const char *datapath_ctrl_name(const struct datapath *dp)
 {
 	return dp->selector ? dp->selector->name_of(dp) : NULL;

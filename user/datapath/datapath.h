@@ -131,6 +131,10 @@ bool datapath_is_armed(const struct datapath *dp);
  * first SMC listener of a pod. Return: 0 or a negative errno. */
 int datapath_follow(struct datapath *dp, bool followed);
 
+/* datapath_guards - Does BPF convert only in namespaces that a look has found
+ * guarded (SMC_POD_GUARDED)? */
+bool datapath_guards(const struct datapath *dp);
+
 /* datapath_ctrl_name - The name to write into net.smc.hs_ctrl of a namespace;
  * NULL if there is no selector. Changes when datapath_check() had to make a new
  * one: then write it into every armed namespace again. Valid until the next
@@ -165,12 +169,14 @@ struct datapath_changes {
  * datapath_apply - Make the maps hold @plan: reads what is there, applies the
  * difference. Order: what takes away first (switch off, disarmed pods, new
  * exclusions, endpoints that went), arming last. BPF's own flags, REFUSED and
- * LISTENS, are kept while the entry is of the same pod_id.
+ * LISTENS, are kept while the entry is of the same pod_id; an entry that it
+ * changes is not GUARDED any more.
  * A full map keeps its oldest content: did->full counts that, it is no error.
  * If a row that denies found no room its pod, or the node, is not armed.
  * After an error it only takes away, and gives nothing: the next call goes on.
  * @config: its limits, transports and node_id count. enabled comes from @plan;
- * the lease, the selectors and the bits of uses that no plan sets stay.
+ * the lease, the selectors, the protocol's number and the bits of uses that no
+ * plan sets stay.
  *
  * Return: 0, or the first negative errno.
  */

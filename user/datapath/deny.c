@@ -8,7 +8,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "datapath/mapio.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/selector.h"
 
 /* ---- what a kept selector reads ---- */
@@ -37,7 +37,9 @@ static int keep_maps_of(struct kept *kept, int prog_fd)
 	info.map_ids = (__u64)(unsigned long)ids;
 	info.nr_map_ids = array_size(ids);
 	err = bpf_prog_get_info_by_fd(prog_fd, &info, &len);
-	if (err || info.type != BPF_PROG_TYPE_STRUCT_OPS ||
+	if (err ||
+	    (info.type != BPF_PROG_TYPE_STRUCT_OPS &&
+	     info.type != BPF_PROG_TYPE_SCHED_CLS) ||
 	    !is_selectors(info.name))
 		return err;
 	for (__u32 i = 0; i < info.nr_map_ids && i < array_size(ids); i++) {

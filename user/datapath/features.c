@@ -33,6 +33,12 @@
 #define AF_SMC 43
 #endif
 
+#ifdef SMC_WITHOUT_HS_CTRL /* make SELECTOR=synfilter */
+#define HS_CTRL_BUILT false
+#else
+#define HS_CTRL_BUILT true
+#endif
+
 #define SYS_LSM_LIST_MODULES 461 /* Linux >= 6.8, on every architecture */
 
 struct probe {
@@ -176,14 +182,14 @@ static void probe_capabilities(const struct probe *p, struct feature_result *r)
 
 static void probe_ipproto_smc(const struct probe *p, struct feature_result *r)
 {
-	/* Loads the module, if there is one, by its alias. */
-	_close_ int fd =
-		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
+	int number = ipproto_smc();
 
-	if (fd >= 0)
+	if (number < 0)
+		say_errno(r, number);
+	else if (number == IPPROTO_SMC)
 		r->state = FEATURE_PRESENT;
 	else
-		say_errno(r, -errno);
+		say(r, FEATURE_PRESENT, "its number is %d", number);
 }
 
 /* Can a program be loaded that overrides the result of @func? The probe does
@@ -239,13 +245,42 @@ static void probe_hs_ctrl(const struct probe *p, struct feature_result *r)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/sys/net/smc/hs_ctrl", p->opt->proc);
-	if (!p->kbtf)
+	if (!HS_CTRL_BUILT)
+		say(r, FEATURE_MISSING, "this build for tests leaves it out");
+	else if (!p->kbtf)
 		say(r, FEATURE_UNKNOWN, "needs BTF");
 	else if (kbtf_id(p->kbtf, "bpf_struct_ops_smc_hs_ctrl", BTF_KIND_STRUCT,
 			 NULL) < 0)
 		say(r, FEATURE_MISSING, "no struct_ops smc_hs_ctrl");
 	else if (access(path, F_OK))
 		say(r, FEATURE_MISSING, "no sysctl net.smc.hs_ctrl");
+	else
+		r->state = FEATURE_PRESENT;
+}
+
+/* Devices know no such programs before: they are asked for lo's, which every
+ * namespace has. */
+static void probe_tcx(const struct probe *p, struct feature_result *r)
+{
+	const enum bpf_attach_type tcx_ingress =
+		46; /* newer than some headers */
+	const int lo = 1;
+	LIBBPF_OPTS(bpf_prog_query_opts, q);
+	int err = bpf_prog_query_opts(lo, tcx_ingress, &q);
+
+	if (!err || err == -ENOENT)
+		r->state = FEATURE_PRESENT;
+	else
+		say_errno(r, err);
+}
+
+static void probe_kern_ctx(const struct probe *p, struct feature_result *r)
+{
+	if (!p->kbtf)
+		say(r, FEATURE_UNKNOWN, "needs BTF");
+	else if (kbtf_id(p->kbtf, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC, NULL) <
+		 0)
+		say(r, FEATURE_MISSING, "no function bpf_cast_to_kern_ctx");
 	else
 		r->state = FEATURE_PRESENT;
 }
@@ -462,6 +497,8 @@ static void (*const probes[])(const struct probe *p,
 	[FEATURE_LOOPBACK] = probe_loopback,
 	[FEATURE_RDMA] = probe_rdma,
 	[FEATURE_SMC_COUNT] = probe_smc_count,
+	[FEATURE_TCX] = probe_tcx,
+	[FEATURE_KERN_CTX] = probe_kern_ctx,
 };
 _Static_assert(array_size(probes) == FEATURE_MAX, "a probe for every row");
 

@@ -39,7 +39,8 @@
 	  "use a kernel built with CONFIG_MPTCP and BPF tracing")              \
 	X(HS_CTRL, "hs_ctrl", "6.19",                                          \
 	  "BPF struct_ops smc_hs_ctrl",                                        \
-	  "handshakes cannot be selected by BPF",                              \
+	  "handshakes are selected packet by packet, on every device of a "    \
+	  "pod",                                                               \
 	  "use a kernel built with CONFIG_SMC_HS_CTRL_BPF")                    \
 	X(LSM_CONNECT, "lsm_connect", "",                                      \
 	  "BPF on security_socket_connect",                                    \
@@ -77,7 +78,15 @@
 	  "BPF on the functions by which SMC sockets come and go",             \
 	  "SMC handshakes under way are not rationed: one pod, armed "         \
 	  "or not, can hold up those of the whole node",                       \
-	  "use a kernel built with CONFIG_SMC and BTF for it")
+	  "use a kernel built with CONFIG_SMC and BTF for it")                 \
+	X(TCX, "tcx", "6.6",                                                   \
+	  "BPF links on devices (tcx)",                                        \
+	  "without smc_hs_ctrl no handshake can be selected",                  \
+	  "use a kernel built with CONFIG_NET_SCH_INGRESS")                     \
+	X(KERN_CTX, "kern_ctx", "6.2",                                         \
+	  "BPF that finds a packet's namespace (bpf_cast_to_kern_ctx)",        \
+	  "without smc_hs_ctrl no handshake can be selected",                  \
+	  "use a kernel built with BTF")
 /* clang-format on */
 
 #define FEATURE_ENUM(id, label, since, what, loss, how) FEATURE_##id,
@@ -171,5 +180,6 @@ enum feature_state features_capable(const struct features *fs);
 struct buf;
 void features_say(const struct features *fs, struct buf *out);
 
-/* features_decides - Does a converter or a selector need it? */
-bool features_decides(enum feature f);
+/* features_decides - Does the converter or the selector that would be taken
+ * need it, or, where none can be, any? */
+bool features_decides(const struct features *fs, enum feature f);

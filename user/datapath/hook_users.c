@@ -11,7 +11,7 @@
 #include "base/array.h"
 #include "datapath/abis.h"
 #include "datapath/kbtf.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/state.h"
 
 #define PROTOCOL_HOOK "update_socket_protocol"

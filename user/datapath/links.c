@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/recorder.h"
 
 const struct link_row link_rows[LINKS] = {
@@ -47,6 +47,13 @@ const struct link_row link_rows[LINKS] = {
 	 "nothing is converted"},
 	{"smc_closed", LINK_TRACING, 0, FEATURE_MAX, &recorder_smc,
 	 "flows are not followed to their end"},
+	{"dev_made", LINK_TRACING, LINK_ARMED | LINK_GUARDS | LINK_DEVICES,
+	 FEATURE_SOCKPROTO, NULL,
+	 "nothing is converted: nobody would notice a new device of a pod"},
+	{"dev_moved", LINK_TRACING, LINK_ARMED | LINK_GUARDS | LINK_DEVICES,
+	 FEATURE_SOCKPROTO, NULL,
+	 "a device that is moved into a pod's namespace may offer SMC to anyone "
+	 "until the next look finds it"},
 	{"connect_guard", LINK_TRACING, LINK_ARMED | LINK_GUARDS,
 	 FEATURE_LSM_CONNECT, NULL,
 	 "a second connect() during a non-blocking one may fail"},

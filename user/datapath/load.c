@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/selector.h"
 
 #define VERIFIER_LOG (256 * 1024) /* bytes */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "base/addr.h"
 #include "datapath/mapio.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/selector.h"
 
 /* ---- a value ----------------------------------------------------------- */

@@ -8,7 +8,8 @@
 #include "datapath/selector.h"
 
 const struct converter *const converters[] = {&converter_sockproto, NULL};
-const struct selector *const selectors[] = {&selector_hs_ctrl, NULL};
+const struct selector *const selectors[] = {&selector_hs_ctrl,
+					    &selector_synfilter, NULL};
 const struct recorder *const recorders[] = {&recorder_smc, &recorder_sockops,
 					    NULL};
 
@@ -79,13 +80,16 @@ static bool has(const enum feature *needs, enum feature f)
 	return *needs == f;
 }
 
-bool features_decides(enum feature f)
+bool features_decides(const struct features *fs, enum feature f)
 {
+	const struct converter *c = converter_for(fs);
+	const struct selector *s = selector_for(fs);
+
 	for (size_t i = 0; converters[i]; i++)
-		if (has(converters[i]->needs, f))
+		if ((!c || c == converters[i]) && has(converters[i]->needs, f))
 			return true;
 	for (size_t i = 0; selectors[i]; i++)
-		if (has(selectors[i]->needs, f))
+		if ((!s || s == selectors[i]) && has(selectors[i]->needs, f))
 			return true;
 	return false;
 }

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "datapath/converter.h"
 #include "datapath/other.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/recorder.h"
 #include "datapath/selector.h"
 
@@ -48,7 +48,7 @@ static void say_impossible(const struct features *fs)
 	log_info("nothing can be accelerated on this node: every connection "
 		 "stays TCP");
 	for (enum feature f = 0; f < FEATURE_MAX; f++)
-		if (features_decides(f))
+		if (features_decides(fs, f))
 			say_missing(fs, f);
 }
 
@@ -67,6 +67,10 @@ static int require(const struct features *fs, enum feature f, int err)
 
 static bool is_chosen(const struct features *fs, const struct link_row *row)
 {
+	const struct selector *s = selector_for(fs);
+
+	if (row->flags & LINK_DEVICES && !(s && s->guard))
+		return false;
 	if (row->recorder && !features_have(fs, row->recorder->needs))
 		return false;
 	return !(row->flags & LINK_FOR_LSM) ||

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "datapath/mapio.h"
 #include "datapath/passes.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 
 /* ---- which there are ---- */
 

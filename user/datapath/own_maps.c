@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/selector.h"
 
 static bool is_selector(const char *dir, const char *name)

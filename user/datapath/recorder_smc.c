@@ -4,8 +4,7 @@
  * them. */
 #include "datapath/recorder.h"
 
-static const enum feature smc_needs[] = {FEATURE_HS_CTRL, FEATURE_SMC_TRACE,
-					 FEATURE_MAX};
+static const enum feature smc_needs[] = {FEATURE_SMC_TRACE, FEATURE_MAX};
 static const char *const smc_programs[] = {"smc_connected", "smc_accepted",
 					   "smc_closed", NULL};
 

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "datapath/converter.h"
 #include "datapath/deny.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/selector.h"
 
 struct removal {

@@ -12,6 +12,9 @@ struct selector {
 	const char *cannot; /* what it cannot do, a sentence; NULL: nothing */
 	/* It needs all of these; ended by FEATURE_MAX. */
 	const enum feature *needs;
+	/* A row of link_rows without which nothing may be converted where this
+	 * is the selector; NULL: none. */
+	const char *guard;
 	/* Make its own part of a new @dp. Return: 0 or -ENOMEM. */
 	int (*open)(struct datapath *dp);
 	void (*close)(struct datapath *dp);
@@ -48,7 +51,7 @@ struct selector {
 		      bool pinned, bool keep_newest, struct buf *said);
 };
 
-extern const struct selector selector_hs_ctrl;
+extern const struct selector selector_hs_ctrl, selector_synfilter;
 
 /* The datapath takes the first that works. NULL ends the table. */
 extern const struct selector *const selectors[];

@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "datapath/hs_name.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 #include "datapath/selector.h"
 
 #define CTRL_MAP "smcmesh_ctrl"

@@ -60,6 +60,7 @@ enum link_flag {
 	LINK_RATION = 16,
 	/* Of those with LINK_ARMED: only once a pod has an SMC listener. */
 	LINK_LISTENER = 32,
+	LINK_DEVICES = 64, /* only where the selector has a guard */
 };
 
 struct recorder;
@@ -74,7 +75,7 @@ struct link_row {
 	const char *lost;		 /* what is lost without it */
 };
 
-#define LINKS 19
+#define LINKS 21
 /* In the order of attachment. */
 extern const struct link_row link_rows[LINKS];
 
@@ -159,6 +160,7 @@ struct datapath {
 	int map_fd[MAP_MAX];	     /* or -1 */
 	int link_fd[LINKS];	     /* or -1 */
 	struct hs_ctrl *hs_ctrl;     /* selector_hs_ctrl.c's own */
+	char *filters;		     /* selector_synfilter.c's: its pins */
 	char **ctrl_names;	     /* see datapath_ctrl_names() */
 	struct check_said *said;
 	size_t n_said;

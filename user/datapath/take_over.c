@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "datapath/mapio.h"
 #include "datapath/other.h"
-#include "datapath/pins.h"
+#include "base/pins.h"
 
 /* ---- links ---- */
 

@@ -125,11 +125,16 @@ static int (*const wants[MAP_MAX])(const struct mesh_plan *plan,
  * that outlives the annotation. A mark set between our reading and our writing
  * of a changed entry is lost; the next refused socket, or the next client of
  * that listener, sets it again.)
+ *
+ * SMC_POD_GUARDED must not outlive a mark of BPF's that says otherwise: a row
+ * that is written is not guarded, until the next look. Only one that does not
+ * change otherwise is left as it is.
  */
 static void keep_marks(struct rows *want, const struct rows *have)
 {
+	const __u32 marks = SMC_POD_GUARDED | SMC_POD_GUARDING;
 	const void *old_bytes;
-	struct smc_pod pod, old;
+	struct smc_pod pod, old, guarded;
 
 	for (size_t i = 0; i < want->n; i++) {
 		old_bytes = rows_find(have, rows_key(want, i));
@@ -142,6 +147,11 @@ static void keep_marks(struct rows *want, const struct rows *have)
 		pod.flags |= old.flags & SMC_POD_LISTENS;
 		if (!(pod.flags & SMC_POD_DENY))
 			pod.flags |= old.flags & SMC_POD_REFUSED;
+		pod.flags &= ~marks;
+		guarded = pod;
+		guarded.flags |= old.flags & marks;
+		if (!memcmp(&guarded, &old, sizeof(old)))
+			pod = guarded;
 		memcpy(rows_value(want, i), &pod, sizeof(pod));
 	}
 }

@@ -39,10 +39,10 @@ static void add_warning(yyjson_mut_doc *doc, struct check_list *list,
 }
 
 /* Without these nothing is accelerated. */
-static bool is_needed(enum feature f)
+static bool is_needed(const struct doctor *d, enum feature f)
 {
 	return f == FEATURE_BTF || f == FEATURE_BPFFS ||
-	       f == FEATURE_CAPABILITIES || features_decides(f);
+	       f == FEATURE_CAPABILITIES || features_decides(&d->features, f);
 }
 
 static enum check_status feature_status(const struct doctor *d, enum feature f)
@@ -51,7 +51,7 @@ static enum check_status feature_status(const struct doctor *d, enum feature f)
 	case FEATURE_PRESENT:
 		return CHECK_PASS;
 	case FEATURE_MISSING:
-		return is_needed(f) ? CHECK_FAIL : CHECK_WARN;
+		return is_needed(d, f) ? CHECK_FAIL : CHECK_WARN;
 	default:
 		return CHECK_UNKNOWN;
 	}

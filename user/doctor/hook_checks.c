@@ -72,8 +72,12 @@ enum check_status ask_foreign_selector(const struct doctor_check *c,
 		if (!ns->foreign)
 			continue;
 		wrong = true;
-		buf_printf(&f->found, "%snet.smc.hs_ctrl of %s is %s",
-			   check_join(f), ns->path ?: "?", ns->ctrl);
+		if (!strcmp(ns->ctrl, "synfilter"))
+			buf_printf(&f->found, "%sin %s %s", check_join(f),
+				   ns->path ?: "?", ns->detail);
+		else
+			buf_printf(&f->found, "%snet.smc.hs_ctrl of %s is %s",
+				   check_join(f), ns->path ?: "?", ns->ctrl);
 	}
 	if (wrong)
 		return check_wrong(c, true);

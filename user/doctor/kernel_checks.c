@@ -24,7 +24,8 @@ static void list_features(const struct doctor *d, enum feature_state state,
 			  const char *join, struct buf *out)
 {
 	for (int f = 0; f < FEATURE_MAX; f++) {
-		if (!features_decides(f) || d->features.v[f].state != state)
+		if (!features_decides(&d->features, f) ||
+		    d->features.v[f].state != state)
 			continue;
 		buf_printf(out, "%s%s", join, feature_text(f)->label);
 		join = ", ";
@@ -68,7 +69,8 @@ static void say_hows(const struct doctor *d, struct buf *out)
 	const char *join = "";
 
 	for (int f = 0; f < FEATURE_MAX; f++) {
-		if (!features_decides(f) || feature_present(&d->features, f))
+		if (!features_decides(&d->features, f) ||
+		    feature_present(&d->features, f))
 			continue;
 		buf_printf(out, "%s%s: %s", join, feature_text(f)->label,
 			   feature_how(f, d->host.release, how));
@@ -81,7 +83,7 @@ static void say_hows(const struct doctor *d, struct buf *out)
 static bool waits_for_module(const struct doctor *d)
 {
 	return d->smc.build == SMC_BUILD_MODULE && !d->module.loaded &&
-	       d->module.for_ipproto && !d->module.other_number;
+	       d->module.for_ipproto;
 }
 
 static void say_way(const struct doctor *d, const struct kernel_row *row,
@@ -275,39 +277,23 @@ enum check_status ask_smc_refused(const struct doctor_check *c,
 
 /* ---- the protocol's number ---- */
 
-/* Linux since 6.11, and Alibaba Cloud's 5.10. */
-#define NUMBER IPPROTO_SMC
-#define OTHER_NUMBER 263
-
-/* Here and now: a host whose files somebody named is another one. */
-static bool answers(const struct doctor *d, int protocol)
-{
-	_close_ int fd =
-		d->host.given
-			? -1
-			: socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, protocol);
-
-	return fd >= 0;
-}
-
 enum check_status ask_ipproto_number(const struct doctor_check *c,
 				     const struct doctor *d, struct finding *f)
 {
-	if (feature_present(&d->features, FEATURE_IPPROTO_SMC)) {
-		buf_printf(&f->found, "an SMC socket has protocol %d", NUMBER);
-		return CHECK_PASS;
-	}
-	if (answers(d, OTHER_NUMBER))
-		buf_printf(
-			&f->found,
-			"a socket of protocol %d can be made, and none of %d",
-			OTHER_NUMBER, NUMBER);
-	else if (d->module.other_number)
+	const struct feature_result *is = &d->features.v[FEATURE_IPPROTO_SMC];
+	bool other = d->module.other_number;
+
+	if (is->state == FEATURE_PRESENT) {
+		other = *is->detail;
+		buf_printf(&f->found, "an SMC socket has protocol %d",
+			   other ? IPPROTO_SMC_VENDOR : IPPROTO_SMC);
+	} else if (other) {
 		buf_printf(
 			&f->found,
 			"/lib/modules/%s/modules.alias has protocol %d, and not %d",
-			d->host.release, OTHER_NUMBER, NUMBER);
-	else
+			d->host.release, IPPROTO_SMC_VENDOR, IPPROTO_SMC);
+	} else {
 		return check_skip(f, "this kernel has no SMC sockets to try");
-	return check_wrong(c, true);
+	}
+	return check_wrong(c, other);
 }

@@ -26,6 +26,6 @@ enum check_status ask_smc_vendor(const struct doctor_check *c,
 enum check_status ask_smc_refused(const struct doctor_check *c,
 				  const struct doctor *d, struct finding *f);
 
-/* Has IPPROTO_SMC the number that a converter makes? */
+/* Has IPPROTO_SMC the number that mainline Linux gives it? */
 enum check_status ask_ipproto_number(const struct doctor_check *c,
 				     const struct doctor *d, struct finding *f);

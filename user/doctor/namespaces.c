@@ -75,11 +75,13 @@ static int keep(struct visit *v, const struct netns_ref *ref,
 	ns->path = strdup(ref->path);
 	ns->cookie = f->cookie;
 	snprintf(ns->ctrl, sizeof(ns->ctrl), "%s", f->ctrl);
+	snprintf(ns->detail, sizeof(ns->detail), "%s", f->detail);
 	ns->armed = is_armed(v, f->cookie);
 	ns->ours = f->ctrl_is_ours;
 	ns->foreign = v->ours && f->ctrl[0] && !f->ctrl_is_ours;
 	ns->smc_sockets = v->smc ? netns_smc_sockets(ref) : 0;
 	ns->transports = f->transports;
+	memcpy(ns->deaf, f->deaf, sizeof(ns->deaf));
 	if (ns->armed)
 		ns->smcr_err =
 			smcr_space_look(ref, v->peers, v->n_peers, &ns->smcr);

@@ -9,12 +9,14 @@
 struct doctor_namespace {
 	char *path;
 	__u64 cookie;
-	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl, or "" */
-	bool armed;	 /* a pod's, and the kernel refused it no socket */
-	bool ours;	 /* it has a selector of ours */
-	bool foreign;	 /* it has one that is not */
-	int smc_sockets; /* or a negative errno: not known */
+	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl, "synfilter", or "" */
+	char detail[128]; /* what is foreign: a name, or a program in front */
+	bool armed;	  /* a pod's, and the kernel refused it no socket */
+	bool ours;	  /* it has a selector of ours */
+	bool foreign;	  /* it has one that is not */
+	int smc_sockets;  /* or a negative errno: not known */
 	__u32 transports;
+	char deaf[64]; /* as in struct netns_facts */
 	/* Of armed ones alone. */
 	int smcr_err; /* 0, or why smcr is not known */
 	struct smcr_space smcr;

@@ -141,6 +141,30 @@ enum check_status ask_rdma_netns(const struct doctor_check *c,
 	return check_wrong(c, !d->rdma_shared);
 }
 
+enum check_status ask_soft_roce(const struct doctor_check *c,
+				const struct doctor *d, struct finding *f)
+{
+	enum check_status status;
+	bool wrong = false;
+
+	if (!has_ports(d, f, &status))
+		return status;
+	for (size_t i = 0; i < d->spaces.n; i++) {
+		const struct doctor_namespace *ns = &d->spaces.v[i];
+
+		if (!*ns->deaf)
+			continue;
+		wrong = true;
+		buf_printf(
+			&f->found,
+			"%s%s is active in %s, which has no socket of RoCE (UDP port 4791)",
+			check_join(f), ns->deaf, ns->path ?: "?");
+	}
+	if (!wrong && d->spaces.unseen)
+		return check_untold(f, "some network namespaces", -EACCES);
+	return check_wrong(c, wrong);
+}
+
 /* ---- whose the NIC is ---- */
 
 /* The namespace of an armed pod that has the port's netdev; NULL: none. */

@@ -21,6 +21,10 @@ enum check_status ask_rdma_gid(const struct doctor_check *c,
 enum check_status ask_rdma_netns(const struct doctor_check *c,
 				 const struct doctor *d, struct finding *f);
 
+/* Is soft RoCE of use in each namespace that has it? */
+enum check_status ask_soft_roce(const struct doctor_check *c,
+				const struct doctor *d, struct finding *f);
+
 /* Does a CNI hold the NIC of an RDMA device, or is it in a pod that is not
  * armed? */
 enum check_status ask_auxiliary_nic(const struct doctor_check *c,

@@ -56,7 +56,7 @@ static int open_socket(const union endpoint *e, bool *converted)
 		return -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len))
 		protocol = 0;
-	*converted = protocol == IPPROTO_SMC;
+	*converted = ipproto_is_smc(protocol);
 	return fd;
 }
 

@@ -22,10 +22,9 @@
  * refuses. */
 static int try_socket(struct netns_facts *f)
 {
-	_close_ int fd =
-		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
+	int number = ipproto_smc();
 
-	return fd < 0 ? facts_fail(f, SMC_REASON_TRIAL_FAILED, -errno) : 0;
+	return number < 0 ? facts_fail(f, SMC_REASON_TRIAL_FAILED, number) : 0;
 }
 
 static int note_identity(struct netns_facts *f)
@@ -63,6 +62,18 @@ static void note_transports(struct netns_facts *f,
 		f->transports |= SMC_TRANSPORT_SMCR;
 		f->rdma = rdma[i].address;
 	}
+}
+
+_Static_assert(sizeof(((struct netns_facts *)0)->deaf) ==
+		       sizeof(((struct rdma_device *)0)->name),
+	       "a name fits");
+
+static void note_deaf(struct netns_facts *f, const struct rdma_device *rdma,
+		      int n)
+{
+	for (int i = 0; i < n && !*f->deaf; i++)
+		if (rdma[i].deaf)
+			memcpy(f->deaf, rdma[i].name, sizeof(f->deaf));
 }
 
 static int add_addresses(struct buf *to)
@@ -145,6 +156,7 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 		return err;
 	n = rdma_list(rdma, RDMA_MAX);
 	note_transports(&f, rdma, n);
+	note_deaf(&f, rdma, n);
 	if (f.verified && job->use && job->use->settings)
 		settings_keep(job->ref, job->use->settings, f.cookie, f.inode,
 			      rdma, n == -ENOENT ? 0 : n, &f.settings);

@@ -49,6 +49,7 @@ struct netns_facts {
 	__u64 cookie, inode, dev;
 	__u32 transports;     /* SMC_TRANSPORT_* usable in this namespace */
 	struct smc_addr rdma; /* of its first usable RDMA port; zero: none */
+	char deaf[64];	      /* rdma_device.deaf is set of this one, or "" */
 	struct sidecar_found sidecar;
 	/* the same owners, with IDs of the init user namespace */
 	struct smc_owner owners[SMC_OWNERS];

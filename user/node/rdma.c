@@ -7,6 +7,7 @@
 #include <rdma/rdma_netlink.h>
 #include <string.h>
 #include "node/nl.h"
+#include "node/soft_roce.h"
 
 /* include/rdma/ib_verbs.h of the kernel; not part of its uapi. */
 #define IB_PORT_ACTIVE 4
@@ -25,9 +26,10 @@ struct device_ids {
 struct ports {
 	struct rdma_device *v;
 	unsigned int n, room;
-	/* The type of the device being listed, and where its ports begin. */
+	/* Of the device being listed, and where its ports begin. */
 	__u8 node_type;
 	unsigned int first;
+	__u32 index;
 };
 
 static void forget_devices(void *ids)
@@ -71,6 +73,7 @@ static int take_port(const struct nlmsghdr *h, void *arg)
 	memset(d, 0, sizeof(*d));
 	nl_str(tb[RDMA_NLDEV_ATTR_DEV_NAME], d->name, sizeof(d->name));
 	nl_str(tb[RDMA_NLDEV_ATTR_NDEV_NAME], d->netdev, sizeof(d->netdev));
+	d->index = ports->index;
 	d->port = nl_u32(tb[RDMA_NLDEV_ATTR_PORT_INDEX]);
 	d->active = nl_u8(tb[RDMA_NLDEV_ATTR_PORT_STATE]) == IB_PORT_ACTIVE;
 	d->channel_adapter = ports->node_type == RDMA_NODE_IB_CA;
@@ -86,6 +89,7 @@ static int list_ports(const struct device_id *id, struct ports *ports)
 		NLM_F_DUMP);
 	mnl_attr_put_u32(r.head, RDMA_NLDEV_ATTR_DEV_INDEX, id->index);
 	ports->node_type = id->node_type;
+	ports->index = id->index;
 	ports->first = ports->n;
 	err = nl_dump(NETLINK_RDMA, &r, take_port, forget_ports, ports);
 	/* The kernel's error for a device that was removed since it was
@@ -153,13 +157,16 @@ int rdma_list(struct rdma_device *out, unsigned int room)
 	for (unsigned int i = 0; !err && i < ids.n; i++)
 		err = list_ports(&ids.v[i], &ports);
 	err = err ?: add_subnets(out, ports.n);
+	for (unsigned int i = 0; !err && i < ports.n; i++)
+		out[i].deaf =
+			rdma_usable(&out[i]) && soft_roce_is_deaf(out[i].index);
 	return err ?: (int)ports.n;
 }
 
 bool rdma_usable(const struct rdma_device *dev)
 {
 	return dev->active && dev->channel_adapter && dev->netdev[0] &&
-	       dev->subnet.prefixlen;
+	       dev->subnet.prefixlen && !dev->deaf;
 }
 
 /* ---- of software ----------------------------------------------------------

@@ -14,9 +14,13 @@
 struct rdma_device {
 	char name[64];	   /* IB_DEVICE_NAME_MAX */
 	char netdev[16];   /* the port's; "" if not in this namespace */
+	__u32 index;	   /* of the device, in RDMA netlink */
 	unsigned int port; /* from 1 */
 	bool active;
 	bool channel_adapter; /* InfiniBand or RoCE; SMC uses no iWARP */
+	/* Soft RoCE that carries nothing for this namespace: soft_roce.h. Asked
+	 * for where all else is well. */
+	bool deaf;
 	struct cidr subnet; /* of netdev's first usable IPv4 address, or zero */
 	struct smc_addr address; /* that address */
 };

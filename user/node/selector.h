@@ -27,7 +27,7 @@ struct netns_selector {
 		   struct netns_facts *f);
 	/* Is one of ours there, of any generation? Changes nothing. Return: 0;
 	 * -EEXIST: a foreign one; or another negative errno; with its reason in
-	 * @f. */
+	 * @f, unless that is -ENODATA and @f has one. */
 	int (*check)(const struct netns_ref *ref, struct netns_facts *f);
 	/* Remove what is ours, and read back. Return: 1 it is gone, 0 nothing
 	 * of ours was there, or a negative errno. */
@@ -37,7 +37,8 @@ struct netns_selector {
 	int (*left)(const struct netns_ref *ref, char name[SMC_CTRL_NAME_MAX]);
 };
 
-extern const struct netns_selector netns_selector_hs_ctrl;
+extern const struct netns_selector netns_selector_hs_ctrl,
+	netns_selector_synfilter;
 
 /* ---- selectors.c: over all rows ---- */
 
@@ -45,7 +46,7 @@ extern const struct netns_selector netns_selector_hs_ctrl;
 const struct netns_selector *netns_selector_find(const char *name);
 
 /* netns_selector_check - check() of the rows in turn, until one finds a
- * selector, ours or not. Return: that one's result, or the last one's. */
+ * selector, ours or not. Return: that one's result, or the first one's. */
 must_check int netns_selector_check(const struct netns_ref *ref,
 				    struct netns_facts *f);
 

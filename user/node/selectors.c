@@ -5,8 +5,8 @@
 #include "node/selector.h"
 
 /* In the order of datapath/methods.c. */
-static const struct netns_selector *const rows[] = {&netns_selector_hs_ctrl,
-						    NULL};
+static const struct netns_selector *const rows[] = {
+	&netns_selector_hs_ctrl, &netns_selector_synfilter, NULL};
 
 const struct netns_selector *netns_selector_find(const char *name)
 {
@@ -18,11 +18,15 @@ const struct netns_selector *netns_selector_find(const char *name)
 
 int netns_selector_check(const struct netns_ref *ref, struct netns_facts *f)
 {
-	int err = -ENODATA;
+	int first = 0, err = -ENODATA;
 
-	for (size_t i = 0; rows[i] && err && err != -EEXIST; i++)
+	for (size_t i = 0; rows[i]; i++) {
 		err = rows[i]->check(ref, f);
-	return err;
+		if (!err || err == -EEXIST)
+			return err;
+		first = first ?: err;
+	}
+	return first;
 }
 
 int netns_selector_release(const struct netns_ref *ref)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "pods/armed_rows.h"
 #include "pods/sentence.h"
+#include "pods/waiting.h"
 #include "telemetry/labels.h"
 
 static void read_rows(struct agent *a)
@@ -86,6 +87,18 @@ static void time_arming(struct agent *a, struct pod *p)
 	p->wanted_ns = 0;
 }
 
+/* A row that was written is not guarded: nothing is converted there until the
+ * next look. (Of hostNetwork pods the namespace's row is, not theirs.) */
+static void guard_again(struct agent *a, struct pod *p,
+			const struct pod_before *was)
+{
+	if (!datapath_guards(a->dp) || !pod_armed(p) ||
+	    p->kernel.flags & SMC_POD_GUARDED || (was->armed && !was->guarded))
+		return;
+	pod_stale(p);
+	turn_due(&a->turn);
+}
+
 void read_back_end(struct agent *a, const struct read_back *was)
 {
 	static const struct pod_before fresh;
@@ -98,6 +111,7 @@ void read_back_end(struct agent *a, const struct read_back *was)
 
 		if (!p->mark)
 			continue;
+		guard_again(a, p, b);
 		set_since(a, p, b);
 		time_arming(a, p);
 		say_change(p, b);
@@ -113,8 +127,11 @@ int read_back_begin(struct agent *a, struct read_back *was)
 	for (size_t i = 0; i < was->n; i++) {
 		const struct pod *p = a->pods.v[i];
 
-		was->v[i] = (struct pod_before){pod_armed(p), p->reason,
-						p->facts.cookie};
+		was->v[i] = (struct pod_before){.armed = pod_armed(p),
+						.guarded = p->kernel.flags &
+							   SMC_POD_GUARDED,
+						.reason = p->reason,
+						.cookie = p->facts.cookie};
 	}
 	read_rows(a);
 	return 0;

@@ -7,7 +7,7 @@
 /* What was known of each pod before, in the order of struct pods. */
 struct read_back {
 	struct pod_before {
-		bool armed;
+		bool armed, guarded;
 		enum smc_reason reason;
 		__u64 cookie; /* of its namespace; 0: not known */
 	} *v;

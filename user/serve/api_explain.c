@@ -189,16 +189,27 @@ static void find_space_found(const struct explained *x, struct buf *out)
 		buf_printf(out, "; it is not there now");
 }
 
+/* Which selector the namespace has. */
+static void say_selector(const struct netns_facts *f, struct buf *out)
+{
+	if (!strcmp(f->ctrl, "synfilter"))
+		buf_printf(out, "its devices have %s filters",
+			   f->ctrl_is_ours ? "our" : "others before our");
+	else
+		buf_printf(out, "net.smc.hs_ctrl is %s%s",
+			   *f->ctrl ? f->ctrl : "empty",
+			   f->ctrl_is_ours ? ", ours"
+			   : *f->ctrl	   ? ", not ours"
+					   : "");
+}
+
 static void find_look(const struct explained *x, struct buf *out)
 {
 	const struct netns_facts *f = x->look_err ? &x->pod->facts : &x->now;
 	/* the rules are looked at by the agent's own looks alone */
 	const char *detail = x->facts.look ? f->detail : x->pod->facts.detail;
 
-	buf_printf(out, "net.smc.hs_ctrl is %s%s", *f->ctrl ? f->ctrl : "empty",
-		   f->ctrl_is_ours ? ", ours"
-		   : *f->ctrl	   ? ", not ours"
-				   : "");
+	say_selector(f, out);
 	if (f->verified)
 		buf_printf(out, "; a trial SMC socket was made");
 	if (x->at.failed == EXPLAIN_LOOK && *detail && strcmp(detail, f->ctrl))

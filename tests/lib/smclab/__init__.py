@@ -15,7 +15,7 @@ rxe), manifest.py (Kubernetes objects), agents.py (smcmesh in a VM), and
 smcdiag.py, smcnl.py (what the kernel says about SMC), ask.py (what a program
 says over HTTP): these three run in the guest, by Vm.call().
 
-Environment: SMCMESH_KERNEL a bzImage, SMCMESH_ROOT a directory ("/" shares this
+Environment: SMCMESH_KERNEL which kernel (kernel.py), SMCMESH_ROOT a directory ("/" shares this
 machine's own root), SMCMESH_CACHE, SMCMESH_BUILD.
 """
 from .machine import (CommandFailed, LabError, Link, Proc, Result, Vm,

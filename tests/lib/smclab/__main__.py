@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m smclab shell|run|root|k8s: a VM by hand, the root that VMs share,
-a cluster to play with."""
+"""python3 -m smclab shell|run|root|kernel|k8s: a VM by hand, the root that VMs
+share, a kernel, a cluster to play with."""
 import argparse
 import os
 import sys
@@ -8,7 +8,7 @@ import termios
 import threading
 import tty
 
-from . import LabError, Vm, rootfs
+from . import LabError, Vm, kernel, rootfs
 
 
 def shell(vm):
@@ -53,6 +53,9 @@ def main():
     sub.add_parser("shell", help="an interactive shell in a VM")
     root = sub.add_parser("root", help="make a shared root if it is not there")
     root.add_argument("which", nargs="?", default="lab", choices=rootfs.SETS)
+    boot = sub.add_parser("kernel", help="have a kernel, and say which")
+    boot.add_argument("which", nargs="?", help="as in $SMCMESH_KERNEL")
+    boot.add_argument("--depmod", metavar="DIR", help="list modules in DIR")
     k8s = sub.add_parser("k8s", help="a cluster that stays: play.py")
     k8s.add_argument("what", choices=("start", "stop", "run"))
     run = sub.add_parser("run", help="one command in a VM")
@@ -62,6 +65,13 @@ def main():
     try:
         if args.verb == "root":
             print(f"  ROOT    {rootfs.find(args.which)}")
+            return 0
+        if args.verb == "kernel" and args.depmod:
+            kernel.list_modules(args.depmod)
+            return 0
+        if args.verb == "kernel":
+            found = kernel.find(args.which)
+            print(f"  KERNEL  {found}: {found.image}")
             return 0
         if args.verb == "k8s":
             from . import play

@@ -2,6 +2,7 @@
 """smcmesh in a VM: start it, feed it, ask it."""
 import contextlib
 import json
+import os
 import re
 import signal
 from collections import Counter
@@ -14,6 +15,8 @@ SOCKET = "/run/smcmesh/agent.sock"
 LISTEN = "127.0.0.1:9469"
 ANSWER = 10    # seconds that an answer may take
 ALL_FLOWS = 100    # and one with 20,000 records, on an emulated node
+# what the tests run, e.g. /build/synfilter/smcmesh: another selector
+BINARY = os.environ.get("SMCLAB_BINARY", "/build/smcmesh")
 # In smc_config, bytes: whether the mesh is on, its uses (and one of their bits),
 # until when pods may offer.
 ENABLED_AT, USES_AT, USE_PENDING, UNTIL_AT = 8, 20, 16, 56
@@ -39,7 +42,7 @@ class Agent:
     binary:  another build of it, e.g. /build/faults/smcmesh.
     """
 
-    def __init__(self, vm, objects=(), node=None, binary="/build/smcmesh",
+    def __init__(self, vm, objects=(), node=None, binary=BINARY,
                  args=(), env=None, path="/run/smclab/mesh.json"):
         self.vm, self.path, self.binary = vm, path, binary
         self.node = node or vm.name

@@ -41,6 +41,7 @@ DRIVEN = {    # id: (pass, wrong)
     "rdma-port": (VM, VM),
     "rdma-gid": (VM, VM),
     "rdma-netns": (VM, VM),
+    "soft-roce": (VM, "vm/test_stock.py"),
     "auxiliary-nic": (VM, VM),
     "smcr-subnet": (VM, VM),
     "pnet": (VM, VM),

@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 
-from . import initramfs, paths, turn
+from . import initramfs, kernel as kernels, paths, turn
 from .wire import Tap
 
 QEMU = "qemu-system-x86_64"
@@ -194,7 +194,8 @@ class Vm:
     """One virtual machine.
 
     name:   its host name, and the name of its log.
-    kernel: a bzImage (default: see kernel.py).
+    kernel: "stock", an image's path, ... (default: see kernel.py). The attribute
+            of that name tells which one it is: vm.kernel.version.
     mem:    MiB; half of it is what the overlay and /tmp may hold.
     nics:   ends of Links, or Taps (wire.py); eth0, eth1, ... in this order.
     icount: True: virtual time follows executed instructions.
@@ -213,8 +214,9 @@ class Vm:
     def __init__(self, name, kernel=None, mem=1024, cpus=1, nics=(),
                  icount=False, root=None, append="", lifetime=LIFETIME,
                  shares=None):
-        turn.take()
         self.name = name
+        self.kernel = kernels.find(kernel)
+        turn.take()
         self.log_path = paths.console_log(name)
         self.tmp = paths.work_dir(name)
         self.exchange = os.path.join(self.tmp, "x")
@@ -228,7 +230,7 @@ class Vm:
         self.started = time.monotonic()
         port, guest_port = socket.socketpair()
         self.port = port
-        argv = self._argv(kernel, mem, cpus, icount, append)
+        argv = self._argv(mem, cpus, icount, append)
         argv += self._shares(root, shares or {})
         argv += self._nics(nics)
         fds = [self.root_hold, *(end.fileno() for end in nics)]
@@ -251,10 +253,9 @@ class Vm:
         self.watchdog.daemon = True
         self.watchdog.start()
 
-    def _argv(self, kernel, mem, cpus, icount, append):
-        from . import kernel as kernels
+    def _argv(self, mem, cpus, icount, append):
         initrd = os.path.join(self.tmp, "initrd")
-        initramfs.build(initrd)
+        initramfs.build(initrd, self.kernel)
         # tsc=reliable: on a loaded machine the clock's watchdog would mark it
         # unstable, and time would go on by a clock that costs an exit each.
         # no_timer_check: it panics where QEMU gets no processor for a moment
@@ -273,7 +274,7 @@ class Vm:
                 "-machine", "pc", "-m", str(mem), "-smp", str(cpus),
                 "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-serial", "stdio",
-                "-kernel", kernel or kernels.find(), "-initrd", initrd,
+                "-kernel", self.kernel.image, "-initrd", initrd,
                 "-append", cmdline.strip(),
                 "-device", "virtio-serial-pci"]
         if icount:
@@ -288,6 +289,8 @@ class Vm:
                   "src": (paths.TREE, True), "build": (paths.build(), True),
                   "x": (self.exchange, False),
                   **{tag: (path, True) for tag, path in more.items()}}
+        if self.kernel.modules:
+            shares["modules"] = (self.kernel.modules, True)
         argv = []
         for tag, (path, readonly) in shares.items():
             argv += ["-virtfs", f"local,path={path.replace(',', ',,')},"

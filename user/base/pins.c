@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datapath/pins.h"
+#include "base/pins.h"
 
 #include <bpf/bpf.h>
 #include <string.h>
