@@ -53,7 +53,7 @@ def node(root, os_id, version, release, files=None):
     ("debian", "", "7.3.4+deb14-amd64", SYMBOLS, "CONFIG_DIBS defaults to n",
      "(package linux, by reportbug) to build its kernels"),
     ("debian", "13", "6.12.95+deb13-amd64", WITH_SMC, "no smc_hs_ctrl (6.19)",
-     "No newer kernel of Debian's will do"),
+     "no newer kernel of Debian's will do"),
     ("arch", "", "6.18.40-arch1-1", WITH_SMC, "Arch Linux, before 6.19",
      "pacman -Syu"),
     ("ubuntu", "26.04", "7.0.0-10-generic", SYMBOLS,

@@ -79,7 +79,7 @@ static void rows_have_ids_and_whole_sentences(void **state)
 			assert_int_equal(c->fix[strlen(c->fix) - 1], '.');
 		assert_string_equal(check_meaning(c->id), c->means);
 	}
-	assert_int_equal(n, 37);
+	assert_int_equal(n, 38);
 	assert_non_null(check_meaning("ipproto_smc"));
 	assert_null(check_meaning("nothing"));
 }

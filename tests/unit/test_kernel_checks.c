@@ -177,7 +177,7 @@ static void a_kernel_that_is_not_the_vendors_has_the_general_way(void **state)
 	write_release("debian", "13", RELEASE);
 	write_text("proc/kallsyms", "0 D tcp_have_smc\n");
 	assert_asked("kernel", CHECK_FAIL, "SMC is built as a module",
-		     "No newer kernel of Debian's will do");
+		     "no newer kernel of Debian's will do");
 }
 
 static void of_a_kernel_that_nobody_looked_at_nothing_is_said(void **state)
@@ -284,7 +284,7 @@ static void a_module_that_is_not_loaded_is_told(void **state)
 	make_dirs("sys/module/smc");
 	assert_asked("smc-module", CHECK_PASS, "/sys/module/smc is there",
 		     NULL);
-	assert_asked("kernel", CHECK_FAIL, NULL, "No newer kernel");
+	assert_asked("kernel", CHECK_FAIL, NULL, "no newer kernel");
 }
 
 /* Before 6.11 nothing asks for it, and loading it would not help. */

@@ -143,10 +143,10 @@ static void say_released(struct buf *said, const char *path,
 	if (r->selector && r->smc_sockets)
 		buf_printf(
 			said,
-			"cleared net.smc.hs_ctrl in %s, where %s: these may now offer SMC to anyone, and answer anyone\n",
+			"took the selector out of %s, where %s: these may now offer SMC to anyone, and answer anyone\n",
 			path, sockets);
 	else if (r->selector)
-		buf_printf(said, "cleared net.smc.hs_ctrl in %s\n", path);
+		buf_printf(said, "took the selector out of %s\n", path);
 	if (r->rule)
 		buf_printf(said,
 			   "removed the nftables table inet smcmesh in %s\n",

@@ -57,7 +57,7 @@ const char *kernel_has_sentence(enum kernel_has has)
 		[KERNEL_UNKNOWN] = "unknown",
 		[KERNEL_WORKS] = "all that is needed",
 		[KERNEL_BEFORE_HS_CTRL] =
-			"SMC and IPPROTO_SMC, no smc_hs_ctrl (6.19)",
+			"SMC and IPPROTO_SMC, no smc_hs_ctrl (6.19): programs on a pod's devices select",
 		[KERNEL_BEFORE_IPPROTO] =
 			"SMC, no IPPROTO_SMC (6.11), no smc_hs_ctrl (6.19)",
 		[KERNEL_NO_SMC] = "no SMC: CONFIG_SMC is off",
