@@ -14,13 +14,14 @@
  * attach one program to a device a second time, and when somebody has put
  * another in front the new one must be there before the old one goes.
  *
- * | packet                   | what is done |
- * |--------------------------|-------------------------------------------------|
- * | a client's SYN leaves    | the verdict, once; "no": blanked | | a SYN-ACK
- * comes for it   | blanked only if our own "no" is remembered: who | | |
- * answers what was not asked echoes, and breaks   | | a SYN comes to a server
- * | the verdict; "no": blanked                      | | its SYN-ACK leaves |
- * never touched: the kernel has promised. A "yes" | | | is recorded here |
+ * | packet                     | what is done                                 |
+ * |----------------------------|----------------------------------------------|
+ * | a client's SYN leaves      | the verdict, once; "no": blanked             |
+ * | a SYN-ACK comes for it     | blanked if our own "no" is remembered [1]    |
+ * | a SYN comes to a server    | the verdict; "no": blanked                   |
+ * | its SYN-ACK leaves         | untouched, recorded: the kernel has promised |
+ *
+ * [1] who answers what was not asked echoes, and breaks: that peer is struck.
  *
  * One handshake, one verdict: a client's "yes" is its row of smc_flow, its "no"
  * is in smc_refused, or is known by total_retrans, as with hs_ctrl. A server
