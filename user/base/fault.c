@@ -48,4 +48,9 @@ bool fault_maps_only(void)
 {
 	return getenv("SMCMESH_MAPS_ONLY");
 }
+
+bool fault_shared_memory(void)
+{
+	return getenv("SMCMESH_SHARED_MEMORY");
+}
 #endif

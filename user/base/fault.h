@@ -9,7 +9,9 @@
  * SMCMESH_SLOW=n as if they had taken too long; the control of such a look
  * (netns_slow_here()) counts as one. SMCMESH_MAPS_ONLY has the agent assume
  * that this kernel can do SMC: it makes its maps and fills them, and attaches
- * nothing.
+ * nothing. SMCMESH_SHARED_MEMORY has it assume a loopback device for SMC-D, so
+ * that it arms pods where there is none: the ends of a connection agree upon
+ * SMC, and then fall back.
  */
 #pragma once
 
@@ -21,6 +23,7 @@ unsigned int fault_ms(unsigned int ms);
 /* The forced result of a look: 0 (none), -ETIME, -ETIMEDOUT. */
 int fault_look(void);
 bool fault_maps_only(void);
+bool fault_shared_memory(void);
 #else
 static inline void fault_point(const char *name)
 {
@@ -38,6 +41,11 @@ static inline int fault_look(void)
 }
 
 static inline bool fault_maps_only(void)
+{
+	return false;
+}
+
+static inline bool fault_shared_memory(void)
 {
 	return false;
 }

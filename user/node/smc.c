@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/smc.h>
 #include <string.h>
+#include "base/fault.h"
 #include "mesh/model.h"
 #include "node/nl.h"
 
@@ -206,9 +207,12 @@ int smc_loopback_present(void)
 {
 	unsigned int others = 0;
 	bool smcd_v2 = false;
-	int err = smc_dump(SMC_NETLINK_GET_SYS_INFO, take_smcd_v2, forget_flag,
-			   &smcd_v2);
+	int err;
 
+	if (fault_shared_memory())
+		return 1;
+	err = smc_dump(SMC_NETLINK_GET_SYS_INFO, take_smcd_v2, forget_flag,
+		       &smcd_v2);
 	if (err)
 		return err;
 	if (!smcd_v2)

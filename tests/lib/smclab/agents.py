@@ -35,6 +35,20 @@ def samples(text):
     return out
 
 
+def has_smc(vm):
+    """Can the kernel make sockets of IPPROTO_SMC?"""
+    return not vm.run(["python3", "-c", "import socket; socket.socket(2, 1, 256)"],
+                      check=False).rc
+
+
+def selecting(vm):
+    """Arguments of an Agent that arms pods on each kernel which can select and
+    convert: where it has no shared memory the agent takes it for granted. What
+    the ends agreed upon is to be seen all the same (flows.agreed())."""
+    return {} if vm.kernel.shares else {
+        "binary": "/build/faults/smcmesh", "env": {"SMCMESH_SHARED_MEMORY": "1"}}
+
+
 class Agent:
     """`smcmesh agent --source file:...` in @vm.
 

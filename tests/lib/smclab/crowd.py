@@ -117,6 +117,8 @@ def parrot(pod, network, mode, dev="tun0", first=()):
     """Echo servers on a whole network that get the SMC option wrong, in the
     way that tests/progs/parrot.c calls @mode; the pod becomes its router. @first:
     a program that starts it, with arguments."""
+    # where it is a module, nobody makes the node that would load it
+    pod.vm.run("[ -e /dev/net/tun ] || modprobe tun")
     pod.run(f"ip tuntap add mode tun name {dev} && ip link set {dev} up && "
             f"ip route add {network} dev {dev} && "
             "sysctl -qw net.ipv4.ip_forward=1")

@@ -15,6 +15,7 @@ from . import progs
 from .machine import SLACK, wait_for
 
 SMC = ("smcd", "smcr")
+PEER_NO_SMC = 0x03010000    # SMC_CLC_DECL_PEERNOSMC: there was no option
 # SMC_CLC_DECL_TIMEOUT_CL and _AL: the two ends did not agree upon a new RDMA
 # link within the 2 s that the kernel gives them (SMC_LLC_WAIT_TIME in
 # net/smc/smc_llc.h). Emulated nodes on a machine that stands still for a moment
@@ -27,6 +28,15 @@ PATH_BAD = 30    # seconds: 20 (bpf/path.bpf.h), and the next probe
 def late_link(rows):
     """Did a connection in @rows of a client's diag() fall back for that?"""
     return any(LATE_LINK & {r["reason"], r["peer_reason"]} for r in rows)
+
+
+def agreed(rows, local_port, remote_port):
+    """Did this end of a connection, and the other, agree upon SMC, whatever it
+    became? Of Pod.diag()."""
+    row, = (r for r in rows if r["local_port"] == local_port
+            and r["remote_port"] == remote_port)
+    return row["mode"] in SMC or (row["mode"] == "tcp" and PEER_NO_SMC not in
+                                  (row["reason"], row["peer_reason"]))
 
 
 def end(rows, local_port, remote_port):

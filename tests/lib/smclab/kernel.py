@@ -63,6 +63,13 @@ class Kernel:
                                            re.M))
         return {}
 
+    @property
+    def shares(self):
+        """Has it shared memory for SMC-D? Without it, and without RDMA, two ends
+        that agreed upon SMC fall back."""
+        return "y" in (self.config.get("CONFIG_DIBS_LO"),
+                       self.config.get("CONFIG_SMC_LO"))
+
     def needed(self, names):
         """The files of these modules and of those that they need, in the order
         in which they load; without those that are built in."""
