@@ -51,6 +51,15 @@ static int set(const struct datapath *dp, struct netns_facts *f)
 {
 	const struct netns_ref ref = ref_of(dp);
 
+	*f = (struct netns_facts){.transports = SMC_TRANSPORT_SMCR};
+	return half()->set(&ref, datapath_ctrl_name(dp), f);
+}
+
+/* In a namespace where nothing could carry SMC. */
+static int set_idle(const struct datapath *dp, struct netns_facts *f)
+{
+	const struct netns_ref ref = ref_of(dp);
+
 	*f = (struct netns_facts){};
 	return half()->set(&ref, datapath_ctrl_name(dp), f);
 }
@@ -85,6 +94,17 @@ static unsigned int programs_of(const char *device, __u32 ids[8])
 
 	assert_true(!err || err == -ENOENT);
 	return q.prog_cnt;
+}
+
+/* The kernel frees a link a moment after its last pin has gone. */
+static void wait_uncovered(const char *device)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+	__u32 ids[8];
+
+	for (int i = 0; programs_of(device, ids) && i < 500; i++)
+		nanosleep(&pause, NULL);
+	assert_int_equal(programs_of(device, ids), 0);
 }
 
 static bool is_ours(__u32 id)
@@ -132,6 +152,10 @@ static void test_every_device_is_covered(void **state)
 	run(ADD_ETH0);
 	assert_int_equal(check(dp, &f), -ENODATA);
 	assert_int_equal(f.reason, SMC_REASON_SELECTOR_FAILED);
+	/* nobody pays where nothing can be armed */
+	assert_int_equal(set_idle(dp, &f), -ENODEV);
+	assert_int_equal(f.reason, SMC_REASON_NO_TRANSPORT);
+	assert_int_equal(check(dp, &f), -ENODATA);
 	assert_int_equal(set(dp, &f), 0);
 	assert_true(f.ctrl_is_ours);
 	assert_string_equal(f.ctrl, "synfilter");
@@ -139,6 +163,8 @@ static void test_every_device_is_covered(void **state)
 	assert_covered("eth0");
 	assert_int_equal(check(dp, &f), 0);
 	assert_int_equal(set(dp, &f), 0); /* nothing is done twice */
+	/* what has been armed keeps them */
+	assert_int_equal(set_idle(dp, &f), 0);
 	assert_covered("eth0");
 	/* what does not take a filter away */
 	run("ip link set eth0 name eth1 mtu 1400 up");
@@ -359,7 +385,6 @@ static void test_release_and_removal_leave_nothing(void **state)
 	char name[SMC_CTRL_NAME_MAX] = "";
 	struct netns_facts f;
 	_buf_ struct buf said = {};
-	__u32 ids[8];
 
 	assert_int_equal(half()->left(&ref, name), 0);
 	assert_int_equal(half()->release(&ref), 0);
@@ -368,7 +393,7 @@ static void test_release_and_removal_leave_nothing(void **state)
 	assert_string_equal(name, "synfilter");
 	assert_int_equal(half()->release(&ref), 1);
 	assert_int_equal(half()->left(&ref, name), 0);
-	assert_int_equal(programs_of("lo", ids), 0);
+	wait_uncovered("lo");
 	/* sockets that live keep their filters */
 	assert_int_equal(set(dp, &f), 0);
 	datapath_close(dp);
@@ -376,7 +401,7 @@ static void test_release_and_removal_leave_nothing(void **state)
 	assert_non_null(strstr(said.data, "left 2 filters in "));
 	assert_covered("lo");
 	remove_all();
-	assert_int_equal(programs_of("lo", ids), 0);
+	wait_uncovered("lo");
 }
 
 static int setup_filter(void **state)

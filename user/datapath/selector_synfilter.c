@@ -50,28 +50,29 @@ static const struct bpf_program *loaded(struct bpf_object *obj,
 	return prog && bpf_program__fd(prog) >= 0 ? prog : NULL;
 }
 
-/* Return: 1 pinned, 0 it was, or a negative errno. */
+/* Return: 1 pinned, 0 it was, or a negative errno. @lost: only what has no pin;
+ * another one is a newer datapath's. */
 static int pin_program(const struct datapath *dp,
-		       const struct bpf_program *prog)
+		       const struct bpf_program *prog, bool lost)
 {
 	const char *name = bpf_program__name(prog);
-	int fd = bpf_program__fd(prog), err;
+	int fd = bpf_program__fd(prog), err = pin_is(dp->filters, name, fd);
 
-	if (pin_is(dp->filters, name, fd) == 1)
+	if (err == 1 || (!err && lost))
 		return 0;
 	err = pin_put(fd, dp->filters, name);
 	return err ?: 1;
 }
 
 /* Return: number of pins made, or a negative errno. */
-static int pin_programs(struct datapath *dp, struct bpf_object *obj)
+static int pin_programs(struct datapath *dp, struct bpf_object *obj, bool lost)
 {
 	const struct bpf_program *prog;
 	int err = pin_dir_make(dp->filters), made = 0;
 
 	for (size_t i = 0; !err && syn_programs[i]; i++) {
 		prog = loaded(obj, syn_programs[i]);
-		err = prog ? pin_program(dp, prog) : -ENOENT;
+		err = prog ? pin_program(dp, prog, lost) : -ENOENT;
 		if (err > 0) {
 			made += err;
 			err = 0;
@@ -82,7 +83,7 @@ static int pin_programs(struct datapath *dp, struct bpf_object *obj)
 
 static int syn_enroll(struct datapath *dp, struct bpf_object *obj)
 {
-	int made = pin_programs(dp, obj);
+	int made = pin_programs(dp, obj, false);
 
 	return made < 0 ? made : 0;
 }
@@ -152,7 +153,7 @@ static int syn_check(struct datapath *dp)
 	int dead = 0, err, made;
 
 	err = pin_each(dp->filters, drop_dead, &dead);
-	made = pin_programs(dp, dp->obj);
+	made = pin_programs(dp, dp->obj, true);
 	if (made > 0)
 		log_info("pinned %d programs in %s again: their pins had gone",
 			 made, dp->filters);

@@ -144,6 +144,9 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 
 	if (err)
 		return err;
+	n = rdma_list(rdma, RDMA_MAX);
+	note_transports(&f, rdma, n);
+	note_deaf(&f, rdma, n);
 	err = make_safe(job, &f);
 	if (err == -ETIME) /* the look found out nothing */
 		return err;
@@ -154,9 +157,6 @@ static int prepare_in_netns(const void *arg, struct buf *answer)
 	err = note_identity(&f);
 	if (err)
 		return err;
-	n = rdma_list(rdma, RDMA_MAX);
-	note_transports(&f, rdma, n);
-	note_deaf(&f, rdma, n);
 	if (f.verified && job->use && job->use->settings)
 		settings_keep(job->ref, job->use->settings, f.cookie, f.inode,
 			      rdma, n == -ENOENT ? 0 : n, &f.settings);

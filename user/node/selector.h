@@ -19,7 +19,8 @@ struct netns_selector {
 	const char *name; /* its row's in datapath/methods.c */
 	/*
 	 * Set it, unless something foreign is there, and read it back.
-	 * Idempotent.
+	 * Idempotent. One that costs every packet need not be set where
+	 * nothing can be armed: @f has the transports of the namespace.
 	 * @value: what to set, from the node half, or NULL.
 	 * Return: 0, or a negative errno with its reason in @f.
 	 */

@@ -348,64 +348,6 @@ static int settle(struct filters *s, struct netns_facts *f)
 	return err == -ENOENT ? 0 : err;
 }
 
-/* ---- the row ---- */
-
-static void filters_init(struct filters *s, const char *dir)
-{
-	*s = (struct filters){.dir = dir, .cookie = netns_own_cookie()};
-	for (size_t n = 0; n < WAYS * EQUALS; n++)
-		s->program[n / EQUALS][n % EQUALS] = -1;
-}
-
-static int open_programs(struct filters *s)
-{
-	int err;
-
-	for (size_t n = 0; n < WAYS * EQUALS; n++) {
-		size_t i = n / EQUALS, e = n % EQUALS;
-
-		s->program[i][e] =
-			pin_open(s->dir, ways[i].program[e], PIN_PROG);
-		if (s->program[i][e] < 0)
-			return s->program[i][e];
-		err = pin_id(s->program[i][e], PIN_PROG, &s->id[i][e]);
-		if (err)
-			return err;
-	}
-	return s->cookie ? 0 : -EOPNOTSUPP;
-}
-
-static void note_ours(struct netns_facts *f)
-{
-	snprintf(f->ctrl, sizeof(f->ctrl), FILTER);
-	f->ctrl_is_ours = true;
-}
-
-static int syn_set(const struct netns_ref *ref, const char *dir,
-		   struct netns_facts *f)
-{
-	_filters_ struct filters s = {};
-	int err;
-
-	if (!dir)
-		return facts_fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
-	filters_init(&s, dir);
-	err = open_programs(&s);
-	if (err)
-		return facts_fail(f, SMC_REASON_SELECTOR_FAILED, err);
-	err = -EAGAIN;
-	for (int i = 0; i < TRIES && err == -EAGAIN; i++)
-		err = settle(&s, f);
-	if (!err) {
-		note_ours(f);
-		return 0;
-	}
-	(void)!guard(&s, SMC_GUARD_LOST);
-	if (!f->reason)
-		facts_fail(f, SMC_REASON_SELECTOR_FAILED, err);
-	return err;
-}
-
 /* ---- what there is of ours ---- */
 
 /* The values of this selector among those that are ours: paths. */
@@ -459,6 +401,66 @@ static int each_dir(const struct netns_ref *ref, bool drop)
 		all += n;
 	}
 	return all;
+}
+
+/* ---- the row ---- */
+
+static void filters_init(struct filters *s, const char *dir)
+{
+	*s = (struct filters){.dir = dir, .cookie = netns_own_cookie()};
+	for (size_t n = 0; n < WAYS * EQUALS; n++)
+		s->program[n / EQUALS][n % EQUALS] = -1;
+}
+
+static int open_programs(struct filters *s)
+{
+	int err;
+
+	for (size_t n = 0; n < WAYS * EQUALS; n++) {
+		size_t i = n / EQUALS, e = n % EQUALS;
+
+		s->program[i][e] =
+			pin_open(s->dir, ways[i].program[e], PIN_PROG);
+		if (s->program[i][e] < 0)
+			return s->program[i][e];
+		err = pin_id(s->program[i][e], PIN_PROG, &s->id[i][e]);
+		if (err)
+			return err;
+	}
+	return s->cookie ? 0 : -EOPNOTSUPP;
+}
+
+static void note_ours(struct netns_facts *f)
+{
+	snprintf(f->ctrl, sizeof(f->ctrl), FILTER);
+	f->ctrl_is_ours = true;
+}
+
+static int syn_set(const struct netns_ref *ref, const char *dir,
+		   struct netns_facts *f)
+{
+	_filters_ struct filters s = {};
+	int err;
+
+	if (!dir)
+		return facts_fail(f, SMC_REASON_NO_SELECTOR, -EOPNOTSUPP);
+	if (!f->transports && !each_dir(ref, false))
+		return facts_fail(f, SMC_REASON_NO_TRANSPORT, -ENODEV);
+	filters_init(&s, dir);
+	err = open_programs(&s);
+	if (err)
+		return facts_fail(f, SMC_REASON_SELECTOR_FAILED, err);
+	err = -EAGAIN;
+	for (int i = 0; i < TRIES && err == -EAGAIN; i++)
+		err = settle(&s, f);
+	if (!err) {
+		note_ours(f);
+		return 0;
+	}
+	(void)!guard(&s, SMC_GUARD_LOST);
+	if (!f->reason)
+		facts_fail(f, SMC_REASON_SELECTOR_FAILED, err);
+	return err;
 }
 
 static int syn_check(const struct netns_ref *ref, struct netns_facts *f)
