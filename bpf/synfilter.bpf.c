@@ -52,7 +52,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
+/* weak: where it is missing the others of the object load all the same */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 
 /* smc_ends - Both ends of the packet as seen from the end that has @local. */
 static __always_inline struct smc_conn
