@@ -55,7 +55,6 @@ def main():
     root.add_argument("which", nargs="?", default="lab", choices=rootfs.SETS)
     boot = sub.add_parser("kernel", help="have a kernel, and say which")
     boot.add_argument("which", nargs="?", help="as in $SMCMESH_KERNEL")
-    boot.add_argument("--depmod", metavar="DIR", help="list modules in DIR")
     k8s = sub.add_parser("k8s", help="a cluster that stays: play.py")
     k8s.add_argument("what", choices=("start", "stop", "run"))
     run = sub.add_parser("run", help="one command in a VM")
@@ -65,9 +64,6 @@ def main():
     try:
         if args.verb == "root":
             print(f"  ROOT    {rootfs.find(args.which)}")
-            return 0
-        if args.verb == "kernel" and args.depmod:
-            kernel.list_modules(args.depmod)
             return 0
         if args.verb == "kernel":
             found = kernel.find(args.which)

@@ -5,7 +5,6 @@
     find("test")     the test kernel, which is built where there is none
     find("stock")    Debian's own 6.12, from its package: stock.py
     find("stock-V")  Debian's own of that series, e.g. stock-6.17
-    find("modular")  the test kernel with SMC as modules
     find(PATH)       an image; lib/modules beside it are its modules
 """
 import functools
@@ -19,7 +18,6 @@ from . import paths
 
 FIND = os.path.join(paths.TREE, "tests/kernel/find")
 BUILD = os.path.join(paths.TREE, "tests/kernel/build")
-VARIANTS = ("modular",)
 
 
 def release_of(image):
@@ -133,12 +131,11 @@ def find(which=None):
     if is_stock(which):
         from . import stock
         return Kernel(stock.find(which.partition("-")[2] or stock.SERIES))
-    variant = [which] if which in VARIANTS else []
-    if which not in ("", "test") and not variant:
+    if which not in ("", "test"):
         return Kernel(which)
-    env = dict(os.environ, SMCMESH_CACHE=paths.cache())
-    subprocess.run([BUILD, *variant], check=True, env=env)
-    return Kernel(subprocess.run([FIND, *variant], check=True, env=env, text=True,
+    env = dict(os.environ, SMCMESH_CACHE=paths.cache(), SMCMESH_KERNEL=which)
+    subprocess.run([BUILD], check=True, env=env)
+    return Kernel(subprocess.run([FIND], check=True, env=env, text=True,
                                  stdout=subprocess.PIPE).stdout.strip())
 
 
