@@ -148,29 +148,7 @@ static int list_devices(struct device_ids *ids)
 	return nl_dump(NETLINK_RDMA, &r, take_device, forget_devices, ids);
 }
 
-int rdma_list(struct rdma_device *out, unsigned int room)
-{
-	struct ports ports = {.v = out, .room = room};
-	struct device_ids ids = {};
-	int err = list_devices(&ids);
-
-	for (unsigned int i = 0; !err && i < ids.n; i++)
-		err = list_ports(&ids.v[i], &ports);
-	err = err ?: add_subnets(out, ports.n);
-	for (unsigned int i = 0; !err && i < ports.n; i++)
-		out[i].deaf =
-			rdma_usable(&out[i]) && soft_roce_is_deaf(out[i].index);
-	return err ?: (int)ports.n;
-}
-
-bool rdma_usable(const struct rdma_device *dev)
-{
-	return dev->active && dev->channel_adapter && dev->netdev[0] &&
-	       dev->subnet.prefixlen && !dev->deaf;
-}
-
-/* ---- of software ----------------------------------------------------------
- */
+/* ---- drivers ---- */
 
 static int take_driver(const struct nlmsghdr *h, void *arg)
 {
@@ -182,17 +160,51 @@ static int take_driver(const struct nlmsghdr *h, void *arg)
 }
 
 /* enum rdma_driver_id */
-static int driver_of(const struct device_id *id, __u32 *out)
+static int driver_of(__u32 index, __u32 *out)
 {
 	struct nl_request r;
 
 	*out = RDMA_DRIVER_UNKNOWN;
 	nl_init(&r, RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_GET_CHARDEV),
 		0);
-	mnl_attr_put_u32(r.head, RDMA_NLDEV_ATTR_DEV_INDEX, id->index);
+	mnl_attr_put_u32(r.head, RDMA_NLDEV_ATTR_DEV_INDEX, index);
 	mnl_attr_put_strz(r.head, RDMA_NLDEV_ATTR_CHARDEV_TYPE, "uverbs");
 	return nl_talk(NETLINK_RDMA, &r, take_driver, out);
 }
+
+/* Is it soft RoCE that carries nothing for this namespace? Not where that
+ * cannot be told, e.g. without ib_uverbs, which names a device's driver. */
+static bool is_deaf(const struct rdma_device *dev)
+{
+	__u32 driver;
+
+	return rdma_usable(dev) && soft_roce_is_deaf() &&
+	       !driver_of(dev->index, &driver) && driver == RDMA_DRIVER_RXE;
+}
+
+/* ---- the list ---- */
+
+int rdma_list(struct rdma_device *out, unsigned int room)
+{
+	struct ports ports = {.v = out, .room = room};
+	struct device_ids ids = {};
+	int err = list_devices(&ids);
+
+	for (unsigned int i = 0; !err && i < ids.n; i++)
+		err = list_ports(&ids.v[i], &ports);
+	err = err ?: add_subnets(out, ports.n);
+	for (unsigned int i = 0; !err && i < ports.n; i++)
+		out[i].deaf = is_deaf(&out[i]);
+	return err ?: (int)ports.n;
+}
+
+bool rdma_usable(const struct rdma_device *dev)
+{
+	return dev->active && dev->channel_adapter && dev->netdev[0] &&
+	       dev->subnet.prefixlen && !dev->deaf;
+}
+
+/* ---- of software ---- */
 
 int rdma_software(char name[64])
 {
@@ -203,7 +215,7 @@ int rdma_software(char name[64])
 
 	name[0] = '\0';
 	for (unsigned int i = 0; !err && all && i < ids.n; i++) {
-		err = driver_of(&ids.v[i], &driver);
+		err = driver_of(ids.v[i].index, &driver);
 		all = driver == RDMA_DRIVER_RXE || driver == RDMA_DRIVER_SIW;
 	}
 	if (!err && all)

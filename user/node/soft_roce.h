@@ -3,11 +3,10 @@
 #pragma once
 
 #include <stdbool.h>
-#include <linux/types.h>
 
 /*
- * soft_roce_is_deaf - Is the RDMA device a soft RoCE device that gets no packet
- * in the caller's network namespace?
+ * soft_roce_is_deaf - Do soft RoCE devices get no packet in the caller's
+ * network namespace?
  *
  * RoCE v2 is UDP to port 4791. Older kernels let one make such a device over a
  * netdev of any namespace and show its port as active there, but have that UDP
@@ -16,8 +15,6 @@
  * does not). So the namespace is asked for the socket and not the kernel for
  * its version.
  *
- * @index: the device's, as RDMA netlink numbers it.
- * Return: false also where that cannot be told, e.g. without ib_uverbs, which
- * the kernel is made to load and which names a device's driver.
+ * Return: false also where that cannot be told.
  */
-bool soft_roce_is_deaf(__u32 index);
+bool soft_roce_is_deaf(void);
