@@ -248,7 +248,7 @@ FLOW = {"local_ip", "remote_ip", "local_port", "remote_port", "pod_id", "role",
 PUBLIC = {
     "smc_config": ({}, {"abi_version", "abi_readable", "enabled", "transports",
                         "node_id", "uses", "limits", "offers_until_ns",
-                        "selectors", "_room"}),
+                        "selectors", "ipproto", "_pad", "_room"}),
     "smc_netns": ({}, {"pod_id", "flags", "transports", "n_owners",
                        "owners"}),
     "smc_endpoint": ({"ip"}, {"transports", "node_id", "flags", "_pad"}),

@@ -26,7 +26,7 @@ from smclab.mesh import Mesh
 
 SMCD = ("smcd", "smcd")
 WANT = {"wmem": 131072, "rmem": 262144, "limit_smc_hs": 1,
-        "autocorking_size": 0}
+        "autocorking_size": 0, "smcr_max_send_wr": 256, "smcr_max_recv_wr": 768}
 PODS = {"a": 10, "b": 11, "c": 12, "d": 13, "x": 30, "o": 31}
 ERDMA = "network.alibabacloud.com/erdma-smcr"
 
