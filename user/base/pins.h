@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <limits.h>
+#include <linux/bpf.h>
 #include <linux/types.h>
 #include "base/cleanup.h"
 
@@ -27,6 +28,14 @@ must_check int pin_open(const char *dir, const char *name, enum pin_kind want);
 
 /* pin_id - The kernel's id of the object behind @fd. Return: 0 or errno. */
 must_check int pin_id(int fd, enum pin_kind kind, __u32 *id);
+
+/* pin_link_device - The interface that a link is on, by what
+ * bpf_link_get_info_by_fd() told; 0: it has gone. The headers of Debian 12 know
+ * no info.tcx, which begins with it as info.xdp does. */
+static inline int pin_link_device(const struct bpf_link_info *info)
+{
+	return info->xdp.ifindex;
+}
 
 /* pin_is - Is @dir/@name pinned, and the very object behind @fd?
  * Return: 1; 0: another one; -ENOENT: no such pin; or a negative errno. */

@@ -59,16 +59,6 @@ static int look_once(const char *run, const struct place *at, const char *pod,
 	return 0;
 }
 
-/* A node that is busy answers the next time; what is not known is not told. */
-static int say_not_seen(const char *pod, int err)
-{
-	return fprintf(stderr,
-		       "smcmesh bench look: the connections of %s could not be read: %s\n",
-		       pod, strerror(-err)) < 0
-		       ? -EPIPE
-		       : 0;
-}
-
 int bench_look(const char *run, const char *proc, const char *pod,
 	       const struct smc_addr_port *to)
 {
@@ -84,8 +74,12 @@ int bench_look(const char *run, const char *proc, const char *pod,
 		err = look_once(run, &at, pod, to, s);
 		if (cpu_time_busy(proc, &s->busy))
 			s->busy = NAN;
-		err = err ? say_not_seen(pod, err) : print(s);
-	} while (!err && wait_a_moment());
+		/* a node that is busy answers the next time */
+		if (err)
+			fprintf(stderr,
+				"smcmesh bench look: the connections of %s could not be read: %s\n",
+				pod, strerror(-err));
+	} while ((err || !print(s)) && wait_a_moment());
 	return EXIT_OK;
 }
 

@@ -41,7 +41,8 @@ static void explain(const char *run, const char *pod,
 void bench_why(const char *run, const char *pod, const struct smc_addr_port *to,
 	       const struct peer_flows *found, struct bench_why *out)
 {
-	if (pod && (!found->code || found->code == FALLBACK_PEER_NO_SMC))
+	/* PEERNOSMC is the kernel's word also where our own verdict was "no" */
+	if (pod && (!found->code || found->code == FALLBACK_PEERNOSMC))
 		explain(run, pod, to, out);
 	if (found->code && !*out->sentence)
 		write_down(out, fallback_sentence(found->code),

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "cli/check_way.h"
 #include "telemetry/fallback.h"
+
 const struct check_step_text check_steps[CHECK_STEPS] = {
 	[CHECK_CONVERTED] = {"converted", "socket converted"},
 	[CHECK_SENT] = {"sent", "option sent"},
@@ -30,7 +31,7 @@ bool check_step_known(const struct check_way *w, enum check_step step)
 static bool got_answer(const struct check_flow *f)
 {
 	return f->smc ||
-	       (f->accelerate && f->code && f->code != FALLBACK_PEER_NO_SMC);
+	       (f->accelerate && f->code && f->code != FALLBACK_PEERNOSMC);
 }
 
 static bool passed(const struct check_way *w, unsigned int i,

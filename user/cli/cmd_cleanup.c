@@ -401,7 +401,7 @@ static int look(const struct place *at, void *arg)
 		return -ENOENT;
 	name(at->path, text);
 	failed(c, err, text);
-	if (!strcmp(left.ctrl, "synfilter"))
+	if (netns_has_filters(left.ctrl))
 		buf_printf(&c->out, "left: filters on the devices in %s\n",
 			   text);
 	else if (left.ctrl[0])

@@ -127,7 +127,7 @@ static int syn_ids(struct datapath *dp, __u32 ids[SMC_SELECTORS])
 	return 0;
 }
 
-/* Remove the pin of a link whose device has gone. @arg: int, counts them. */
+/* Remove the pin of a link whose device has gone. */
 static int drop_dead(const char *dir, const char *name, void *arg)
 {
 	_close_ int fd = pin_open(dir, name, PIN_LINK);
@@ -137,23 +137,19 @@ static int drop_dead(const char *dir, const char *name, void *arg)
 
 	if (fd < 0 || bpf_link_get_info_by_fd(fd, &info, &len))
 		return 0;
-	/* info.tcx begins with the device, too */
-	did = info.xdp.ifindex ? 0 : pin_drop(dir, name);
-	if (did < 0)
-		return log_warn(did,
-				"remove the pin %s/%s of a link whose "
-				"device has gone",
-				dir, name);
-	*(int *)arg += did;
-	return 0;
+	did = pin_link_device(&info) ? 0 : pin_drop(dir, name);
+	return did < 0 ? log_warn(did,
+				  "remove the pin %s/%s of a link whose "
+				  "device has gone",
+				  dir, name)
+		       : 0;
 }
 
 static int syn_check(struct datapath *dp)
 {
-	int dead = 0, err, made;
+	int err = pin_each(dp->filters, drop_dead, NULL);
+	int made = pin_programs(dp, dp->obj, true);
 
-	err = pin_each(dp->filters, drop_dead, &dead);
-	made = pin_programs(dp, dp->obj, true);
 	if (made > 0)
 		log_info("pinned %d programs in %s again: their pins had gone",
 			 made, dp->filters);
@@ -169,7 +165,7 @@ static int syn_retire(struct datapath *dp)
 
 struct removing {
 	struct buf *said;
-	unsigned int links, programs;
+	unsigned int links;
 	bool keep;
 };
 
@@ -177,19 +173,11 @@ static int remove_pin(const char *dir, const char *name, void *arg)
 {
 	struct removing *r = arg;
 	_close_ int link = pin_open(dir, name, PIN_LINK);
-	int did;
+	int did = r->keep && link >= 0 ? 0 : pin_drop(dir, name);
 
-	if (r->keep && link >= 0) {
-		r->links++;
-		return 0;
-	}
-	did = pin_drop(dir, name);
 	if (did < 0)
 		return did;
-	if (link >= 0)
-		r->links++;
-	else
-		r->programs++;
+	r->links += link >= 0;
 	return 0;
 }
 

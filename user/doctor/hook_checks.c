@@ -72,7 +72,7 @@ enum check_status ask_foreign_selector(const struct doctor_check *c,
 		if (!ns->foreign)
 			continue;
 		wrong = true;
-		if (!strcmp(ns->ctrl, "synfilter"))
+		if (netns_has_filters(ns->ctrl))
 			buf_printf(&f->found, "%sin %s %s", check_join(f),
 				   ns->path ?: "?", ns->detail);
 		else

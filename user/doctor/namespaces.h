@@ -9,7 +9,7 @@
 struct doctor_namespace {
 	char *path;
 	__u64 cookie;
-	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl, "synfilter", or "" */
+	char ctrl[SMC_CTRL_NAME_MAX]; /* as netns_facts.ctrl */
 	char detail[128]; /* what is foreign: a name, or a program in front */
 	bool armed;	  /* a pod's, and the kernel refused it no socket */
 	bool ours;	  /* it has a selector of ours */

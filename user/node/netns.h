@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <linux/types.h>
 #include <smcmesh/reasons.h>
 #include "base/buf.h"
@@ -39,12 +40,22 @@ struct netns_use {
 	const struct settings_want *settings; /* NULL: leave them alone */
 };
 
+/* What the `ctrl` of a namespace says whose selector is filters on its devices.
+ */
+#define NETNS_FILTERS "synfilter"
+
+static inline bool netns_has_filters(const char *ctrl)
+{
+	return !strcmp(ctrl, NETNS_FILTERS);
+}
+
 struct netns_facts {
 	bool verified;		/* selector read back and trial socket made */
 	enum smc_reason reason; /* why not */
 	int err;		/* 0 or the negative errno behind the reason */
 	char detail[128];	/* e.g. the foreign hs_ctrl's name, or "" */
-	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl as it is now, or "" */
+	/* net.smc.hs_ctrl as it is now, NETNS_FILTERS, or "" */
+	char ctrl[SMC_CTRL_NAME_MAX];
 	bool ctrl_is_ours;
 	__u64 cookie, inode, dev;
 	__u32 transports;     /* SMC_TRANSPORT_* usable in this namespace */
@@ -127,7 +138,7 @@ must_check int netns_release(const struct netns_ref *ref, bool force,
 
 /* What a namespace has of ours. */
 struct netns_left {
-	char ctrl[SMC_CTRL_NAME_MAX]; /* net.smc.hs_ctrl; "": not ours */
+	char ctrl[SMC_CTRL_NAME_MAX]; /* as netns_facts.ctrl; "": not ours */
 	bool rule;		      /* our nftables table */
 	unsigned int settings;	      /* changed by us: settings_left() */
 };

@@ -172,14 +172,19 @@ static int driver_of(__u32 index, __u32 *out)
 	return nl_talk(NETLINK_RDMA, &r, take_driver, out);
 }
 
-/* Is it soft RoCE that carries nothing for this namespace? Not where that
- * cannot be told, e.g. without ib_uverbs, which names a device's driver. */
-static bool is_deaf(const struct rdma_device *dev)
+/* Mark the ports of soft RoCE if it carries nothing for this namespace. Not
+ * where that cannot be told, e.g. without ib_uverbs, which names a device's
+ * driver. */
+static void mark_deaf(struct rdma_device *v, unsigned int n)
 {
 	__u32 driver;
 
-	return rdma_usable(dev) && soft_roce_is_deaf() &&
-	       !driver_of(dev->index, &driver) && driver == RDMA_DRIVER_RXE;
+	if (!n || !soft_roce_is_deaf())
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		v[i].deaf = rdma_usable(&v[i]) &&
+			    !driver_of(v[i].index, &driver) &&
+			    driver == RDMA_DRIVER_RXE;
 }
 
 /* ---- the list ---- */
@@ -193,9 +198,10 @@ int rdma_list(struct rdma_device *out, unsigned int room)
 	for (unsigned int i = 0; !err && i < ids.n; i++)
 		err = list_ports(&ids.v[i], &ports);
 	err = err ?: add_subnets(out, ports.n);
-	for (unsigned int i = 0; !err && i < ports.n; i++)
-		out[i].deaf = is_deaf(&out[i]);
-	return err ?: (int)ports.n;
+	if (err)
+		return err;
+	mark_deaf(out, ports.n);
+	return ports.n;
 }
 
 bool rdma_usable(const struct rdma_device *dev)

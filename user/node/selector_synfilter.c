@@ -38,7 +38,6 @@
 #define LINK_TYPE_TCX 11
 #define FLAG_BEFORE 8
 
-#define FILTER "synfilter" /* what the namespace is said to have */
 #define TRIES 3
 
 /* Far more than anybody puts on one device. */
@@ -164,8 +163,7 @@ static int open_filter(const struct filters *s, const struct device *d,
 	if (err)
 		return err;
 	*program = info.prog_id;
-	/* info.tcx begins with the device, too */
-	return info.type == LINK_TYPE_TCX && (int)info.xdp.ifindex == d->index
+	return info.type == LINK_TYPE_TCX && pin_link_device(&info) == d->index
 		       ? take_fd(fd)
 		       : -ENOENT;
 }
@@ -432,7 +430,7 @@ static int open_programs(struct filters *s)
 
 static void note_ours(struct netns_facts *f)
 {
-	snprintf(f->ctrl, sizeof(f->ctrl), FILTER);
+	snprintf(f->ctrl, sizeof(f->ctrl), NETNS_FILTERS);
 	f->ctrl_is_ours = true;
 }
 
@@ -494,7 +492,7 @@ static int syn_left(const struct netns_ref *ref, char name[SMC_CTRL_NAME_MAX])
 
 	if (n <= 0)
 		return n;
-	strcpy(name, FILTER);
+	strcpy(name, NETNS_FILTERS);
 	return 1;
 }
 
@@ -509,7 +507,7 @@ static int syn_release(const struct netns_ref *ref)
 }
 
 const struct netns_selector netns_selector_synfilter = {
-	.name = "synfilter",
+	.name = NETNS_FILTERS,
 	.set = syn_set,
 	.check = syn_check,
 	.release = syn_release,

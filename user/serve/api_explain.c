@@ -192,7 +192,7 @@ static void find_space_found(const struct explained *x, struct buf *out)
 /* Which selector the namespace has. */
 static void say_selector(const struct netns_facts *f, struct buf *out)
 {
-	if (!strcmp(f->ctrl, "synfilter"))
+	if (netns_has_filters(f->ctrl))
 		buf_printf(out, "its devices have %s filters",
 			   f->ctrl_is_ours ? "our" : "others before our");
 	else

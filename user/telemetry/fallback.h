@@ -9,10 +9,6 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
-/* SMC_CLC_DECL_PEERNOSMC: of a connection whose option nobody sent or answered,
- * so also where our own verdict was "no". */
-#define FALLBACK_PEER_NO_SMC 0x03010000
-
 /* X(ID as in smc_clc.h, code, label, sentence, remedy): the last as in
  * smcmesh/reasons.h. */
 /* clang-format off */
@@ -161,6 +157,10 @@
 	  "look for what fills the memory of the node or the table of "        \
 	  "the device; fewer connections need less of both")
 /* clang-format on */
+
+/* FALLBACK_PEERNOSMC and its like. */
+#define FALLBACK_ENUM(id, code, label, sentence, remedy) FALLBACK_##id = code,
+enum { FALLBACKS(FALLBACK_ENUM) };
 
 #define FALLBACK_LABEL_MAX 32
 
