@@ -245,25 +245,24 @@ static void test_a_foreign_program_in_front_is_told_and_overtaken(void **state)
 	remove_all();
 }
 
-/* Packets to an ipvlan in mode l3s do not pass its tc. */
+/* Packets to an ipvlan in mode l3s do not pass its tc. Where the kernel has no
+ * ipvlan the controls are left: vm/test_stock.py runs the rest. */
 static void test_an_ipvlan_in_mode_l3s_is_refused(void **state)
 {
 	struct datapath *dp = open_filter();
 	struct netns_facts f;
 
 	run("ip link add m0 type veth peer name m1");
-	if (system("ip link add eth0 link m0 type ipvlan mode l3s "
-		   "2>/dev/null")) {
-		run("ip link del m0");
-		datapath_close(dp);
-		remove_all();
-		print_message("# this kernel has no ipvlan\n");
-		skip();
+	assert_int_equal(set(dp, &f), 0);
+	if (!system("ip link add eth0 link m0 type ipvlan mode l3s "
+		    "2>/dev/null")) {
+		print_message("# l3s\n");
+		assert_int_equal(set(dp, &f), -EOPNOTSUPP);
+		assert_int_equal(f.reason, SMC_REASON_SELECTOR_FAILED);
+		assert_non_null(
+			strstr(f.detail, "eth0: an ipvlan in mode l3s"));
+		run("ip link set eth0 type ipvlan mode l2");
 	}
-	assert_int_equal(set(dp, &f), -EOPNOTSUPP);
-	assert_int_equal(f.reason, SMC_REASON_SELECTOR_FAILED);
-	assert_non_null(strstr(f.detail, "eth0: an ipvlan in mode l3s"));
-	run("ip link set eth0 type ipvlan mode l2");
 	assert_int_equal(set(dp, &f), 0);
 	run("ip link del m0");
 	datapath_close(dp);
@@ -306,11 +305,15 @@ static void test_a_new_device_ends_the_guard(void **state)
 	struct datapath *dp = open_filter();
 	struct netns_facts f;
 
-	if (!has_tracing) {
+	if (!has_tracing) { /* nobody would notice, so nothing is converted */
+		(void)!datapath_arm(dp);
+		assert_true(dp->link_fd[links_find("dev_made")] < 0);
+		assert_true(dp->link_fd[links_find("sockproto")] < 0);
 		datapath_close(dp);
 		remove_all();
-		skip();
+		return;
 	}
+	print_message("# guard\n");
 	assert_int_equal(datapath_arm(dp), 0);
 	assert_true(dp->link_fd[links_find("dev_made")] >= 0);
 	assert_true(dp->link_fd[links_find("dev_moved")] >= 0);

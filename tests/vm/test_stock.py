@@ -21,6 +21,7 @@ from smclab.agents import Agent
 from smclab.flows import become, ends, serve
 from smclab.mesh import Mesh
 from smclab.pins import PINS
+from smclab.progs import tap
 
 pytestmark = pytest.mark.kernels
 
@@ -171,6 +172,15 @@ def test_every_program_attaches_but_those_of_hooks_that_are_not_there(node):
         for name in expected:
             assert "smc_hs_ctrl" in refused.get(name, ""), lines
     assert set(refused) == expected, refused
+
+
+def test_filters_with_ipvlan_and_tracing(node):
+    """The net tier's program, with what this machine's own kernel may lack."""
+    skipped, out = tap(node.vm, "/build/faults/vm/test_synfilter")
+    if node.report["selector"] == "synfilter":
+        assert not skipped and "# l3s" in out and "# guard" in out, out
+    else:
+        assert skipped and f"1..{len(skipped)}\n" in out, out
 
 
 def test_soft_roce_of_a_pod_counts_only_where_it_is_heard(node):

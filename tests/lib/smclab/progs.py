@@ -75,3 +75,13 @@ def register_selector(vm, name):
     with open(os.path.join(vm.exchange, name + ".o"), "wb") as f:
         f.write(data.replace(field, name.encode().ljust(16, b"\0")))
     vm.run(f"bpftool struct_ops register /x/{name}.o")
+
+
+def tap(vm, program):
+    """Run a program of cmocka's in @vm, all of whose tests pass there: (the names of
+    those that it skipped, what it said)."""
+    r = vm.run(["env", "SMCMESH_EMULATED=1", "CMOCKA_MESSAGE_OUTPUT=TAP", program],
+               check=False, timeout=900)
+    assert r.rc == 0, r.out + r.err
+    assert "ok 2 " in r.out, r.out
+    return [x.split()[-1] for x in r.out.splitlines() if "# SKIP" in x], r.out
